@@ -1,0 +1,239 @@
+"""Definitions as TOML text: reading with exact errors, writing, and the instruction library."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from gptasst.errors import InvalidDefinition, NotFound
+from gptasst.models import Definition, Instruction, ModelSettings, ReasoningEffort, Tools
+from gptasst.toml_documents import TomlDocument
+
+_KEYS = (
+    "name",
+    "description",
+    "model",
+    "instruction",
+    "instructions",
+    "default_text",
+    "unwrap_fence",
+    "schema",
+    "tools",
+    "settings",
+)
+_TOOLS = ("file_search", "code_interpreter", "web_search")
+_SETTINGS = ("reasoning_effort", "temperature", "top_p", "max_output_tokens")
+_NAME_LIMIT = 200
+
+Origin = Literal["project", "user", "shipped", "file"]
+
+
+def parse_definition(text: str, *, source: str, name: str | None = None) -> Definition:
+    """Read a definition.
+
+    Args:
+        text: the TOML document.
+        source: what errors call it, usually its path.
+        name: the name where the document has none; without it the key `name` is required.
+
+    Raises:
+        InvalidDefinition: the message starts `SOURCE:LINE:` and names the key.
+    """
+    document = TomlDocument(text, source)
+    document.only_keys((), _KEYS)
+    document.only_keys(("tools",), _TOOLS)
+    document.only_keys(("settings",), _SETTINGS)
+    own_name = document.text_value("name")
+    if own_name is None and name is None:
+        raise document.error(("name",), "missing key `name`")
+    checked = own_name or name or ""
+    problem = name_problem(checked)
+    if problem:
+        raise document.error(("name",), f"name `{checked}` {problem}")
+    return Definition(
+        name=checked,
+        description=document.value(str, "description") or "",
+        model=document.text_value("model"),
+        instruction=document.text_value("instruction"),
+        instructions=document.required_text("instructions"),
+        default_text=document.text_value("default_text"),
+        unwrap_fence=document.value(bool, "unwrap_fence") or False,
+        schema=_schema(document),
+        tools=Tools(
+            file_search=document.value(bool, "tools", "file_search"),
+            code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
+            web_search=document.value(bool, "tools", "web_search") or False,
+        ),
+        settings=ModelSettings(
+            reasoning_effort=cast(
+                "ReasoningEffort | None",
+                document.choice(get_args(ReasoningEffort), "settings", "reasoning_effort"),
+            ),
+            temperature=document.number(float, 0.0, 2.0, "settings", "temperature"),
+            top_p=document.number(float, 0.0, 1.0, "settings", "top_p"),
+            max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
+        ),
+    )
+
+
+def name_problem(name: str) -> str | None:
+    """Why a name can't be used for an assistant or instruction, if it can't."""
+    if name != name.strip() or not name:
+        return "is blank or has blanks around it"
+    if not name.isprintable():
+        return "has characters that can't be shown"
+    if name.startswith("-"):
+        return "starts with a dash, which a command line takes for an option"
+    if "/" in name or "\\" in name:
+        return "has a slash"
+    if len(name) > _NAME_LIMIT:
+        return f"is longer than {_NAME_LIMIT} characters"
+    return None
+
+
+def _schema(document: TomlDocument) -> Mapping[str, Any] | None:
+    text = document.text_value("schema")
+    if text is None:
+        return None
+    try:
+        return parse_schema(text)
+    except ValueError as error:
+        raise document.error(("schema",), f"key `schema` {error}") from None
+
+
+def parse_schema(text: str) -> dict[str, Any]:
+    """Read a JSON Schema.
+
+    Raises:
+        ValueError: it is not JSON, or not an object; the message completes a sentence.
+    """
+    try:
+        schema = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise ValueError("must hold a JSON object")  # noqa: TRY004  # one kind of failure
+    return schema
+
+
+def dump_definition(definition: Definition) -> str:
+    """Write a definition as TOML; `parse_definition` reads the same definition back."""
+    import tomli_w
+
+    head: dict[str, Any] = {
+        "name": definition.name,
+        "description": definition.description or None,
+        "model": definition.model,
+        "instruction": definition.instruction,
+        "default_text": definition.default_text,
+        "unwrap_fence": definition.unwrap_fence or None,
+        "instructions": definition.instructions,
+        "schema": None if definition.schema is None else _schema_text(definition.schema),
+    }
+    tools = {
+        "file_search": definition.tools.file_search,
+        "code_interpreter": definition.tools.code_interpreter or None,
+        "web_search": definition.tools.web_search or None,
+    }
+    settings = {key: getattr(definition.settings, key) for key in _SETTINGS}
+    document = _present(head)
+    for name, table in (("tools", _present(tools)), ("settings", _present(settings))):
+        if table:
+            document[name] = table
+    return tomli_w.dumps(document, multiline_strings=True)
+
+
+def _present(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def _schema_text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_definition_file(path: Path, *, name: str | None = None) -> Definition:
+    """Read one TOML file.
+
+    Raises:
+        InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidDefinition(f"{path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidDefinition(f"{path}:1: not UTF-8 at byte {error.start}") from None
+    return parse_definition(text, source=str(path), name=name)
+
+
+class InstructionLibrary:
+    """The instructions that `-i` and `run` find by name: directories of `NAME.toml`.
+
+    Args:
+        directories: where to look, nearest first; a name found in one hides the same name
+            in those after it. A directory that does not exist is empty.
+    """
+
+    def __init__(self, directories: Sequence[tuple[Origin, Path]]) -> None:
+        self._directories = directories
+
+    def names(self) -> list[str]:
+        return sorted(self._files())
+
+    def find(self, name: str) -> Instruction:
+        """One instruction by name, or by the path of a TOML file.
+
+        Raises:
+            NotFound: no such instruction; the hint has the nearest name.
+            InvalidDefinition: it is there and breaks the format.
+        """
+        if name.endswith(".toml"):
+            return self._find_file(Path(name))
+        try:
+            origin, path = self._files()[name]
+        except KeyError:
+            raise NotFound(f"no instruction `{name}`", hint=self._suggestion(name)) from None
+        return Instruction(_read_named(path), str(path), origin)
+
+    def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
+        """Every instruction by name, and the errors of those that can't be read."""
+        found, broken = [], []
+        for name in self.names():
+            try:
+                found.append(self.find(name))
+            except InvalidDefinition as error:
+                broken.append(error)
+        return found, broken
+
+    def _files(self) -> dict[str, tuple[Origin, Path]]:
+        files: dict[str, tuple[Origin, Path]] = {}
+        for origin, directory in self._directories:
+            for path in directory.glob("*.toml"):
+                files.setdefault(path.stem, (origin, path))
+        return files
+
+    def _suggestion(self, name: str) -> str:
+        names = {known.casefold(): known for known in self.names()}
+        near = difflib.get_close_matches(name.casefold(), names, n=1)
+        if near:
+            return f"did you mean `{names[near[0]]}`?"
+        return "`gptasst instruction list` shows what there is"
+
+    @staticmethod
+    def _find_file(path: Path) -> Instruction:
+        if not path.is_file():
+            raise NotFound(f"no instruction file `{path}`")
+        return Instruction(read_definition_file(path, name=path.stem), str(path), "file")
+
+
+def _read_named(path: Path) -> Definition:
+    definition = read_definition_file(path, name=path.stem)
+    if definition.name != path.stem:
+        raise InvalidDefinition(
+            f"{path}: the key `name` says `{definition.name}`, the file `{path.stem}`",
+            hint="drop the key `name`, or rename the file",
+        )
+    return definition

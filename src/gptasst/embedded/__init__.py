@@ -1,0 +1,1 @@
+"""The embedded model: fetching a GGUF file and running llama.cpp in this process."""

@@ -1,0 +1,66 @@
+"""Models that OpenAI has retired or is about to, with their successors.
+
+From OpenAI's deprecations page, November 2026. `GET /v1/models` gives `shutdown_date` for
+models that are still there; this table is for those that are not.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """When a model stops answering, and what to use instead."""
+
+    date: datetime.date
+    successor: str
+
+
+_EDITING = "gpt-6-luna"
+_LARGER = "gpt-6.2-sol"
+
+_GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
+    (
+        "2026-10-23",
+        {
+            "gpt-3.5-turbo": _EDITING,
+            "gpt-4": _LARGER,
+            "gpt-4-1106-preview": _EDITING,
+            "gpt-4-turbo": _LARGER,
+            "o1": _LARGER,
+            "o3-mini": _EDITING,
+            "o4-mini": _EDITING,
+            "gpt-4.1-nano": _EDITING,
+        },
+    ),
+    (
+        "2026-12-11",
+        {"gpt-5": _LARGER, "gpt-5-mini": _EDITING, "gpt-5-nano": _EDITING, "o3": _LARGER},
+    ),
+    (
+        "2027-01-14",
+        {
+            "gpt-4o": _LARGER,
+            "gpt-4o-mini": _EDITING,
+            "gpt-4.1": _LARGER,
+            "gpt-4.1-mini": _EDITING,
+        },
+    ),
+)
+
+SHUTDOWNS = {
+    model: Shutdown(datetime.date.fromisoformat(date), successor)
+    for date, models in _GROUPS
+    for model, successor in models.items()
+}
+
+
+def shutdown_advice(model: str, today: datetime.date) -> str | None:
+    """What to tell somebody who asked for a model that was shut down or soon will be."""
+    shutdown = SHUTDOWNS.get(model)
+    if shutdown is None:
+        return None
+    verb = "was shut down" if shutdown.date <= today else "will be shut down"
+    return f"`{model}` {verb} on {shutdown.date}; its successor is `{shutdown.successor}`"

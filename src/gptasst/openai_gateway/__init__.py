@@ -1,0 +1,81 @@
+"""The only package that imports the OpenAI SDK: its objects become models, its errors errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NoReturn
+
+import openai
+
+from gptasst.errors import ServiceError
+from gptasst.models import Endpoint, FilePart, ModelAnswer, ModelRequest, TextDelta
+from gptasst.openai_gateway.answers import AnswerReader, Deadline, refuse_web_page
+from gptasst.openai_gateway.errors import translate_error
+from gptasst.openai_gateway.requests import make_client, request_body
+
+# An input upload is deleted after its run; should that fail, the server forgets it in a day.
+_UPLOAD_LIFETIME = 86_400
+
+
+class OpenAIGateway:
+    """Speaks to one endpoint. Connections are reused; call `close` when done."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._client = make_client(endpoint)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """Send a request and yield the answer as it comes, the whole `ModelAnswer` last.
+
+        Raises:
+            NoAnswer: the model refused, failed, was cut off, or the stream broke off.
+            GptasstError: the request was not taken; see `errors`.
+        """
+        deadline = Deadline(request.timeout)
+        try:
+            with self._client.responses.create(
+                **request_body(request, self._endpoint), stream=True, timeout=deadline.for_request()
+            ) as stream:
+                refuse_web_page(stream.response)
+                deadline.watch(stream.response)
+                yield from AnswerReader(request, self._endpoint).follow(stream)
+        except openai.OpenAIError as error:
+            deadline.check(request.timeout)
+            self._raise(error, request.model)
+        except ValueError as error:  # the SDK lets JSON errors of a garbled stream through
+            deadline.check(request.timeout)
+            raise ServiceError(
+                f"{self._endpoint.name} sent something that is not an answer of the API",
+                hint="is the base URL right? it usually ends in /v1",
+                code="not_an_api",
+            ) from error
+        finally:
+            deadline.stop()
+
+    def upload_input(self, part: FilePart) -> FilePart:
+        """Upload a part's data for one run; the server forgets it by itself in a day."""
+        assert part.data is not None
+        try:
+            uploaded = self._client.with_options(max_retries=0).files.create(
+                file=(part.filename, part.data, part.media_type),
+                purpose="user_data",
+                expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
+            )
+        except openai.OpenAIError as error:
+            self._raise(error, None)
+        return FilePart(part.kind, part.filename, part.media_type, file_id=uploaded.id)
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete an uploaded file; one that is gone already is fine."""
+        try:
+            self._client.files.delete(file_id)
+        except openai.NotFoundError:
+            return
+        except openai.OpenAIError as error:
+            self._raise(error, None)
+
+    def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
+        raise translate_error(error, self._endpoint, model) from error

@@ -1,0 +1,200 @@
+"""What comes back: an answer put together from its stream, within a limit of time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+from openai.types.responses import Response
+
+from gptasst.errors import NoAnswer, ServiceError
+from gptasst.models import Citation, Endpoint, ModelAnswer, ModelRequest, TextDelta, Usage
+from gptasst.openai_gateway.errors import failed_response
+
+_CONNECT_TIMEOUT = 10.0
+
+
+class Deadline:
+    """Ends a stream when its time is over, even while the server keeps sending signs of life."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._timer: threading.Timer | None = None
+        self.passed = False
+
+    def for_request(self) -> openai.Timeout:
+        left = max(self._end - time.monotonic(), 0.001)
+        return openai.Timeout(left, connect=min(left, _CONNECT_TIMEOUT))
+
+    def watch(self, response: Any) -> None:
+        left = max(self._end - time.monotonic(), 0.001)
+        self._timer = threading.Timer(left, self._cut, (response,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _cut(self, response: Any) -> None:
+        self.passed = True
+        stream = response.extensions.get("network_stream")
+        raw = stream.get_extra_info("socket") if stream is not None else None
+        with contextlib.suppress(OSError):
+            if raw is not None:  # closing alone would not wake the thread that reads
+                raw.shutdown(socket.SHUT_RDWR)
+
+    def check(self, seconds: float) -> None:
+        """Raise if what went wrong was this deadline."""
+        if self.passed or time.monotonic() >= self._end:
+            raise ServiceError(
+                f"no whole answer within {seconds:g} s",
+                hint="--timeout SECONDS allows more",
+                code="timeout",
+            )
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+class AnswerReader:
+    """Puts an answer together from the events of its stream.
+
+    Built from the events themselves: the SDK's own accumulator stops at servers that leave
+    out `content_index` (llama.cpp does).
+    """
+
+    def __init__(self, request: ModelRequest, endpoint: Endpoint) -> None:
+        self._request = request
+        self._endpoint = endpoint
+        self._pieces: list[str] = []
+        self._commentary: set[str] = set()
+        self._refusal: list[str] = []
+
+    def follow(self, events: Any) -> Iterator[TextDelta | ModelAnswer]:
+        for event in events:
+            kind = getattr(event, "type", None)
+            if kind == "response.output_item.added":
+                if getattr(event.item, "phase", None) == "commentary":
+                    self._commentary.add(event.item.id)
+            elif kind == "response.output_text.delta":
+                if event.item_id not in self._commentary and event.delta:
+                    self._pieces.append(event.delta)
+                    yield TextDelta(event.delta)
+            elif kind == "response.refusal.delta":
+                self._refusal.append(event.delta)
+            elif kind == "error":
+                raise failed_response(event.code, event.message, self._request.model, self._endpoint)
+            elif kind in ("response.completed", "response.incomplete", "response.failed"):
+                yield from self._finish(event.response)
+                return
+        raise NoAnswer(
+            "the answer broke off: the server ended the stream in the middle",
+            hint="run it again",
+            code="broken_off",
+        )
+
+    def _finish(self, response: Response) -> Iterator[TextDelta | ModelAnswer]:
+        if response.status == "failed":
+            error = response.error
+            code, message = (error.code, error.message) if error else (None, "no reason given")
+            raise failed_response(code, message, self._request.model, self._endpoint)
+        refusal = "".join(self._refusal) or _refusal_of(response)
+        if refusal:
+            raise NoAnswer(f"the model refused: {refusal}", code="refused")
+        usage = _usage(response)
+        self._refuse_cut_off(response, usage)
+        text = "".join(self._pieces)
+        if not text:  # a server that sends the text only with the end
+            text = _text_of(response)
+            if text:
+                yield TextDelta(text)
+        if not text:
+            raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
+        yield ModelAnswer(
+            text=text,
+            model=response.model or self._request.model,
+            response_id=response.id,
+            usage=usage,
+            citations=_citations(response),
+        )
+
+    def _refuse_cut_off(self, response: Response, usage: Usage | None) -> None:
+        limit = self._request.settings.max_output_tokens
+        window = self._endpoint.context_window
+        if response.status == "incomplete":
+            details = response.incomplete_details
+            reason = details.reason if details else None
+            if reason == "content_filter":
+                raise NoAnswer("the answer was stopped by the content filter", code="incomplete")
+            raise _cut_off(str(reason or "no reason given"), limit)
+        # llama.cpp calls an answer completed that ran into a limit.
+        if usage and self._endpoint.in_process:
+            if window and usage.input + usage.output >= window:
+                raise _cut_off(f"the context of {window:,} tokens is full", None)
+            if limit and usage.output >= limit:
+                raise _cut_off("max_output_tokens", limit)
+
+
+def _cut_off(reason: str, limit: int | None) -> NoAnswer:
+    if reason == "max_output_tokens" and limit is not None:
+        return NoAnswer(
+            f"the answer was cut off at {limit:,} tokens",
+            hint="raise `max_output_tokens` in the definition's [settings], or send less",
+            code="incomplete",
+        )
+    return NoAnswer(
+        f"the answer was cut off: {reason}",
+        hint="send less at a time, or use a model with a larger context",
+        code="incomplete",
+    )
+
+
+def _messages(response: Response) -> Iterator[Any]:
+    for item in response.output or ():
+        if item.type == "message" and getattr(item, "phase", None) != "commentary":
+            yield from item.content or ()
+
+
+def _text_of(response: Response) -> str:
+    return "".join(part.text for part in _messages(response) if part.type == "output_text")
+
+
+def _refusal_of(response: Response) -> str:
+    return "".join(part.refusal for part in _messages(response) if part.type == "refusal")
+
+
+def _citations(response: Response) -> tuple[Citation, ...]:
+    found: dict[tuple[str, str | None], Citation] = {}
+    for part in _messages(response):
+        for annotation in getattr(part, "annotations", None) or ():
+            if annotation.type == "file_citation":
+                citation = Citation(annotation.filename, file_id=annotation.file_id)
+            elif annotation.type == "url_citation":
+                citation = Citation(annotation.url, quote=annotation.title or "")
+            else:
+                continue
+            found.setdefault((citation.path, citation.file_id), citation)
+    return tuple(found.values())
+
+
+def _usage(response: Response) -> Usage | None:
+    usage = response.usage
+    if usage is None:
+        return None
+    cached = usage.input_tokens_details.cached_tokens if usage.input_tokens_details else 0
+    reasoning = usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else 0
+    return Usage(usage.input_tokens, usage.output_tokens, cached or 0, reasoning or 0)
+
+
+def refuse_web_page(response: Any) -> None:
+    """Raise if a server answered with HTML, as a wrong base URL makes it do."""
+    content_type = response.headers.get("content-type", "")
+    if "text/html" in content_type:
+        raise ServiceError(
+            f"{response.request.url.host} sent a web page instead of an answer",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        )

@@ -1,0 +1,158 @@
+"""Errors of the SDK and of responses, as the errors that users get."""
+
+from __future__ import annotations
+
+import datetime
+
+import openai
+
+from gptasst.errors import (
+    AccessDenied,
+    GptasstError,
+    InvalidInput,
+    LimitReached,
+    NoAnswer,
+    NotFound,
+    ServiceError,
+)
+from gptasst.model_catalog import shutdown_advice
+from gptasst.models import Endpoint
+
+
+def failed_response(
+    code: str | None, message: str, model: str, endpoint: Endpoint
+) -> GptasstError:
+    """The error of a response that failed after it was accepted."""
+    if code in ("rate_limit_exceeded", "insufficient_quota"):
+        return _limit_reached(code, message, endpoint)
+    if code == "context_length_exceeded":
+        return _too_long(message)
+    return NoAnswer(
+        f"`{model}` failed: {message}", hint="run it again", code="failed"
+    )
+
+
+def translate_error(
+    error: openai.OpenAIError, endpoint: Endpoint, model: str | None
+) -> GptasstError:
+    """The error that a user gets for an error of the SDK."""
+    if isinstance(error, openai.APITimeoutError):
+        return ServiceError(f"{endpoint.name} did not answer in time", code="timeout")
+    if isinstance(error, openai.APIConnectionError):
+        return _unreachable(error, endpoint)
+    if isinstance(error, openai.APIStatusError):
+        return _status_error(error, endpoint, model)
+    if isinstance(error, openai.APIError):  # a nested error event in a stream
+        return failed_response(_code(error), error.message, model or "the model", endpoint)
+    return ServiceError(str(error))
+
+
+def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> ServiceError:
+    cause = error.__cause__
+    reason = str(cause) if cause else "no connection"
+    while cause is not None and not str(cause) and cause.__cause__ is not None:
+        cause = cause.__cause__
+        reason = str(cause)
+    return ServiceError(
+        f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
+        hint=f"is a server running at {endpoint.base_url}, and is a proxy in the way?",
+        code="unreachable",
+    )
+
+
+def _code(error: openai.APIError) -> str | None:
+    body = error.body if isinstance(error.body, dict) else {}
+    code = error.code or body.get("code")
+    kind = error.type or body.get("type")
+    return str(code) if isinstance(code, str) else (str(kind) if kind else None)
+
+
+def _message(error: openai.APIStatusError) -> str:
+    body = error.body
+    if isinstance(body, dict):
+        message = body.get("message") or body.get("detail") or body.get("error")
+        if message:
+            return str(message)
+    return f"HTTP {error.status_code}"
+
+
+def _status_error(
+    error: openai.APIStatusError, endpoint: Endpoint, model: str | None
+) -> GptasstError:
+    status, code, message = error.status_code, _code(error), _message(error)
+    if status == 401:
+        return _no_access(endpoint)
+    if status == 403:
+        return AccessDenied(f"{endpoint.name}: {message}", code="no_permission")
+    if status == 429:
+        return _limit_reached(code, message, endpoint)
+    if code in ("context_length_exceeded", "exceed_context_size_error"):
+        return _too_long(message)
+    if status == 413:
+        return InvalidInput(
+            f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
+        )
+    if model and _is_about_model(status, code, message, model):
+        return _no_model(model, endpoint)
+    if status == 404:
+        return ServiceError(
+            f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
+            hint="is the base URL right, and does the server speak the Responses API?",
+            code="no_endpoint",
+        )
+    if status < 500:
+        return ServiceError(f"{endpoint.name} refused the request: {message}", code="bad_request")
+    return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
+
+
+def _is_about_model(status: int, code: str | None, message: str, model: str) -> bool:
+    if code == "model_not_found":
+        return True
+    lower = message.lower()
+    known = "not found" in lower or "does not exist" in lower or "deprecated" in lower
+    return status in (400, 404) and known and model.lower() in lower
+
+
+def _no_model(model: str, endpoint: Endpoint) -> NotFound:
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    advice = shutdown_advice(model, today)
+    successor = advice and advice.rpartition("`")[0].rpartition("`")[2]
+    if advice:
+        return NotFound(
+            f"{endpoint.name} does not have the model: {advice}",
+            hint=f"-m {successor}, or change `model` where it is set",
+            code="model_not_found",
+        )
+    return NotFound(
+        f"{endpoint.name} has no model `{model}`",
+        hint="-m MODEL names another",
+        code="model_not_found",
+    )
+
+
+def _no_access(endpoint: Endpoint) -> AccessDenied:
+    if endpoint.api_key is None:
+        return AccessDenied(
+            f"{endpoint.name} wants a key", hint=endpoint.key_hint, code="no_key"
+        )
+    return AccessDenied(
+        f"{endpoint.name} does not accept the key", hint=endpoint.key_hint, code="wrong_key"
+    )
+
+
+def _limit_reached(code: str | None, message: str, endpoint: Endpoint) -> LimitReached:
+    if code == "insufficient_quota":
+        return LimitReached(
+            f"{endpoint.name}: the quota is used up",
+            hint="see the plan and billing of the account that the key belongs to",
+            code="quota",
+        )
+    return LimitReached(f"{endpoint.name}: too many requests: {message}", hint="try again later")
+
+
+def _too_long(message: str) -> InvalidInput:
+    return InvalidInput(
+        f"the input is longer than the model takes: {message}",
+        hint="send less at a time, or use a model with a larger context",
+        code="too_long",
+    )

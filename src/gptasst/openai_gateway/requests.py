@@ -1,0 +1,108 @@
+"""What goes out: the client of an endpoint, and a request as the Responses API wants it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import openai
+
+from gptasst.models import Endpoint, FilePart, ModelRequest, TextPart
+
+
+def make_client(endpoint: Endpoint) -> openai.OpenAI:
+    """An SDK client that sends this endpoint its own key and headers and nobody else's."""
+    headers: dict[str, Any] = {}
+    if not endpoint.openai_environment:
+        for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
+            headers[line.partition(":")[0].strip()] = openai.Omit()
+    if endpoint.api_key is None:
+        headers["Authorization"] = openai.Omit()
+    headers.update(endpoint.headers)
+    http_client = None
+    if endpoint.in_process:  # a proxy of the user's has no business with our own process
+        http_client = openai.DefaultHttpxClient(trust_env=False)
+    client = openai.OpenAI(
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key or "",
+        admin_api_key="",
+        default_headers=headers,
+        http_client=http_client,
+        _enforce_credentials=False,
+    )
+    if not endpoint.openai_environment:
+        client.organization = None
+        client.project = None
+    return client
+
+
+def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """The arguments of `responses.create` for a request. Nothing is stored on the server."""
+    settings = request.settings
+    body: dict[str, Any] = {
+        "model": request.model,
+        "instructions": request.instructions,
+        "input": [{"role": "user", "content": [_content(part) for part in request.parts]}],
+        "store": False,
+    }
+    for name in ("temperature", "top_p", "max_output_tokens"):
+        if getattr(settings, name) is not None:
+            body[name] = getattr(settings, name)
+    if settings.reasoning_effort is not None:
+        body["reasoning"] = {"effort": settings.reasoning_effort}
+    tools: list[dict[str, Any]] = []
+    if request.code_interpreter:
+        tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
+    if request.web_search:
+        tools.append({"type": "web_search"})
+    if tools:
+        body["tools"] = tools
+    if request.schema is not None:
+        body.update(_schema_fields(request.schema, endpoint))
+    return body
+
+
+
+def _content(part: TextPart | FilePart) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "input_text", "text": part.text}
+    if part.kind == "image":
+        if part.file_id:
+            return {"type": "input_image", "detail": "auto", "file_id": part.file_id}
+        return {"type": "input_image", "detail": "auto", "image_url": _data_url(part)}
+    if part.file_id:
+        return {"type": "input_file", "file_id": part.file_id}
+    return {"type": "input_file", "filename": part.filename, "file_data": _data_url(part)}
+
+
+def _data_url(part: FilePart) -> str:
+    assert part.data is not None
+    return f"data:{part.media_type};base64,{base64.b64encode(part.data).decode('ascii')}"
+
+
+def _schema_fields(schema: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    strict = _is_strict(schema)
+    if endpoint.in_process:
+        # llama.cpp's /v1/responses ignores `text.format` and takes the older field.
+        wrapped = {"name": "answer", "schema": schema, "strict": strict}
+        field = {"type": "json_schema", "json_schema": wrapped}
+        return {"extra_body": {"response_format": field}}
+    form = {"type": "json_schema", "name": "answer", "schema": schema, "strict": strict}
+    return {"text": {"format": form}}
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a JSON Schema keeps the rules of strict mode: closed objects, all required."""
+    if isinstance(schema, list):
+        return all(_is_strict(item) for item in schema)
+    if not isinstance(schema, dict):
+        return True
+    if "properties" in schema or schema.get("type") == "object":
+        required = set(schema.get("required", ()))
+        if schema.get("additionalProperties") is not False:
+            return False
+        if set(schema.get("properties", ())) != required:
+            return False
+    return all(_is_strict(value) for value in schema.values())

@@ -1,0 +1,76 @@
+"""Writing files of the user's so that each appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from gptasst.errors import InvalidInput
+
+
+def check_output(path: Path) -> None:
+    """Refuse, before anything is sent, an output path that can't be written.
+
+    Raises:
+        InvalidInput: it is a directory, or its directory is missing or can't be written to.
+    """
+    if path.is_dir():
+        raise InvalidInput(f"output `{path}` is a directory", hint="name a file in it")
+    if _is_special(path):
+        return
+    directory = _target(path).parent
+    if not directory.is_dir():
+        raise InvalidInput(f"output directory `{directory}` does not exist")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise InvalidInput(f"output directory `{directory}` can't be written to")
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    A link keeps pointing where it does and the file there is replaced; permissions of an
+    existing file stay. Devices and pipes are written to as they are.
+
+    Raises:
+        InvalidInput: it can't be written; what was there is untouched.
+    """
+    try:
+        if _is_special(path):
+            path.write_bytes(content)
+        else:
+            _replace(_target(path), content)
+    except OSError as error:
+        raise InvalidInput(f"`{path}` can't be written: {error.strerror}") from None
+
+
+def _replace(target: Path, content: bytes) -> None:
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+    handle, name = tempfile.mkstemp(prefix=".gptasst-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, mode)
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _target(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,108 @@
+"""From words on a command line to files: names, patterns, directories."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import glob
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptasst.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+
+def expand_words(words: Iterable[str]) -> list[Path]:
+    """Turn file names, patterns and directories into files, in order, each once.
+
+    A word that exists is itself. A directory means the files below it that `.gitignore` does
+    not leave out (names starting with a dot are left out too). A word with `*`, `?` or `[` is
+    a pattern, `**` included.
+
+    Raises:
+        InvalidInput: nothing has that name, or a pattern or directory yields nothing.
+    """
+    found: dict[Path, None] = {}
+    for word in words:
+        for path in _expand_word(word):
+            found.setdefault(path, None)
+    return list(found)
+
+
+def _expand_word(word: str) -> Iterable[Path]:
+    path = Path(word)
+    if path.is_dir():
+        files = sorted(_files_below(path))
+        if not files:
+            raise InvalidInput(f"no files in directory `{word}`")
+        return files
+    if path.exists():
+        return [path]
+    if glob.has_magic(word):
+        matches = sorted(Path(match) for match in glob.glob(word, recursive=True))
+        files = [match for match in matches if match.is_file()]
+        if not files:
+            raise InvalidInput(f"no file matches `{word}`")
+        return files
+    raise InvalidInput(f"no such file: `{word}`", hint=_nearby(path), code="no_such_file")
+
+
+def _nearby(path: Path) -> str | None:
+    with contextlib.suppress(OSError):
+        names = [entry.name for entry in path.parent.iterdir()]
+        near = difflib.get_close_matches(path.name, names, n=1)
+        if near:
+            return f"did you mean `{path.parent / near[0]}`?"
+    return None
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    outer = _repository_rules(root)
+    yield from _walk(root, outer)
+
+
+def _walk(directory: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
+    own = directory / ".gitignore"
+    if own.is_file():
+        rules = [*rules, (directory, _ignore_spec(own))]
+    for entry in sorted(directory.iterdir()):
+        if entry.name.startswith(".") or _ignored(entry, rules):
+            continue
+        if entry.is_dir():
+            if not entry.is_symlink():  # a link back up would never end
+                yield from _walk(entry, rules)
+        elif entry.is_file():
+            yield entry
+
+
+def _repository_rules(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+    """The `.gitignore` files from the repository's top down to above `root`."""
+    rules: list[tuple[Path, GitIgnoreSpec]] = []
+    here = root.absolute()
+    if (here / ".git").exists():
+        return rules
+    for parent in here.parents:
+        if (parent / ".gitignore").is_file():
+            rules.insert(0, (parent, _ignore_spec(parent / ".gitignore")))
+        if (parent / ".git").exists():
+            return rules
+    return []
+
+
+def _ignore_spec(path: Path) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(path.read_text("utf-8", "replace").splitlines())
+
+
+def _ignored(entry: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> bool:
+    """Whether the nearest rule that speaks of `entry` leaves it out, as git has it."""
+    for base, spec in reversed(rules):
+        relative = entry.absolute().relative_to(base.absolute()).as_posix()
+        verdict = spec.check_file(relative + "/" if entry.is_dir() else relative).include
+        if verdict is not None:
+            return verdict
+    return False

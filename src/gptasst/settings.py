@@ -1,0 +1,254 @@
+"""`config.toml`, the environment and the options, put together into one profile.
+
+Precedence: option, `GPTASST_*` variable, `OPENAI_*` variable, `config.toml`, default. The
+`OPENAI_*` variables describe OpenAI's own endpoint, so only the profile `openai` reads them:
+a key for OpenAI never reaches another server.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
+from gptasst.toml_documents import TomlDocument
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+# The default for editing text in November 2026: $0.10 in, $0.50 out per million tokens.
+OPENAI_MODEL = "gpt-6-luna"
+DEFAULT_TIMEOUT = 600.0
+BUILT_IN = ("openai", "local")
+
+_PROFILE_KEYS = (
+    "base_url",
+    "store",
+    "model",
+    "api_key_env",
+    "headers",
+    "timeout",
+    "input_file",
+    "input_image",
+)
+_LOCAL_KEYS = ("model", "sha256", "context", "threads")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+StoreKind = Literal["local"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModelSettings:
+    """The embedded model: a GGUF's path or URL (`None`: the default one).
+
+    `context` is in tokens; `threads` of 0 means one a core.
+    """
+
+    model: str | None = None
+    sha256: str | None = None
+    context: int = 8192
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An endpoint, a store and their defaults. `base_url=None` is the embedded model.
+
+    `chosen` says why this profile was taken; `key_source` names where the key comes from (or
+    should come from); `timeout` is seconds for a whole answer.
+    """
+
+    name: str
+    base_url: str | None
+    model: str | None
+    chosen: Literal["named", "key", "fallback"]
+    store: StoreKind = "local"
+    api_key: str | None = field(default=None, repr=False)
+    key_source: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = DEFAULT_TIMEOUT
+    input_file: bool = False
+    input_image: bool = True
+
+    @property
+    def embedded(self) -> bool:
+        return self.base_url is None
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint as people are told of it."""
+        return self.base_url or "embedded model"
+
+
+class Settings:
+    """The configuration of this machine.
+
+    Args:
+        config_file: `config.toml`; one that does not exist is empty.
+        environ: the environment variables.
+
+    Raises:
+        InvalidDefinition: the file breaks its format; the message starts `FILE:LINE:`.
+    """
+
+    def __init__(self, config_file: Path, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._document = _read_config(config_file)
+        document = self._document
+        document.only_keys((), ("profile", "profiles", "local"))
+        document.only_keys(("local",), _LOCAL_KEYS)
+        for name in document.table("profiles"):
+            document.only_keys(("profiles", name), _PROFILE_KEYS)
+
+    def profile_names(self) -> list[str]:
+        return sorted({*BUILT_IN, *self._document.table("profiles")})
+
+    def local_model(self) -> LocalModelSettings:
+        document = self._document
+        model = self._environ.get("GPTASST_LOCAL_MODEL") or document.text_value("local", "model")
+        return LocalModelSettings(
+            model=model,
+            sha256=document.text_value("local", "sha256"),
+            context=document.number(int, 512, None, "local", "context") or 8192,
+            threads=document.number(int, 0, None, "local", "threads") or 0,
+        )
+
+    def profile(self, name: str | None = None) -> Profile:
+        """The profile that is asked for, or the one that fits this machine.
+
+        Without a name, `GPTASST_PROFILE` and the key `profile` are asked; then a key or base
+        URL for OpenAI in the environment means `openai`, and nothing at all means `local`.
+
+        Raises:
+            NotFound: no profile has that name.
+            UsageError: a variable holds something that can't be used.
+            AccessDenied: the key would travel over plain http to another machine.
+        """
+        asked = name or self._environ.get("GPTASST_PROFILE") or self._document.text_value("profile")
+        if asked:
+            return self._build(asked, "named")
+        openai_variables = ("GPTASST_BASE_URL", "GPTASST_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+        if any(self._environ.get(variable) for variable in openai_variables):
+            return self._build("openai", "key")
+        return self._build("local", "fallback")
+
+    def _build(self, name: str, chosen: Literal["named", "key", "fallback"]) -> Profile:
+        if name not in self.profile_names():
+            near = difflib.get_close_matches(name, self.profile_names(), n=1)
+            known = f"known profiles: {', '.join(self.profile_names())}"
+            raise NotFound(
+                f"no profile `{name}`", hint=f"did you mean `{near[0]}`?" if near else known
+            )
+        document, environ, table = self._document, self._environ, ("profiles", name)
+        base_url = self._base_url(name)
+        api_key, key_source = self._key(name, base_url)
+        if base_url and api_key and not _is_private_channel(base_url):
+            raise AccessDenied(
+                f"the key in `{key_source}` would go to {base_url} unencrypted",
+                hint="use https, or a profile without `api_key_env`",
+                code="insecure_endpoint",
+            )
+        own = base_url is not None and is_openai(base_url)
+        model = environ.get("GPTASST_MODEL") or document.text_value(*table, "model")
+        input_file = document.value(bool, *table, "input_file")
+        input_image = document.value(bool, *table, "input_image")
+        return Profile(
+            name=name,
+            base_url=base_url,
+            model=model or (OPENAI_MODEL if own else None),
+            chosen=chosen,
+            store=self._store(table),
+            api_key=api_key,
+            key_source=key_source,
+            headers=self._headers(table),
+            timeout=self._timeout(table),
+            input_file=bool(base_url) and (own if input_file is None else input_file),
+            input_image=bool(base_url) and (True if input_image is None else input_image),
+        )
+
+    def _base_url(self, name: str) -> str | None:
+        configured = self._document.text_value("profiles", name, "base_url")
+        environ = self._environ
+        if name == "local":
+            if configured:
+                raise self._document.error(
+                    ("profiles", name, "base_url"),
+                    "the profile `local` is the embedded model and takes no `base_url`",
+                    hint="give that server a profile of its own name",
+                )
+            return None
+        url = environ.get("GPTASST_BASE_URL")
+        if not url and name == "openai":
+            url = environ.get("OPENAI_BASE_URL") or configured or OPENAI_BASE_URL
+        url = url or configured
+        if not url:
+            raise self._document.error(
+                ("profiles", name, "base_url"), f"missing key `profiles.{name}.base_url`"
+            )
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(
+                f"`{url}` is not a base URL",
+                hint="it looks like http://127.0.0.1:11434/v1",
+            )
+        return url.rstrip("/")
+
+    def _key(self, name: str, base_url: str | None) -> tuple[str | None, str | None]:
+        """The key and the name of the variable it comes from."""
+        if base_url is None:
+            return None, None
+        named = self._document.text_value("profiles", name, "api_key_env")
+        if self._environ.get("GPTASST_API_KEY"):
+            return self._environ["GPTASST_API_KEY"], "GPTASST_API_KEY"
+        from_environment = name == "openai" and not self._environ.get("GPTASST_BASE_URL")
+        from_environment = from_environment and bool(self._environ.get("OPENAI_BASE_URL"))
+        if named is None and (from_environment or is_openai(base_url)):
+            named = "OPENAI_API_KEY"
+        if named is None:
+            return None, None
+        return self._environ.get(named) or None, named
+
+    def _store(self, table: tuple[str, ...]) -> StoreKind:
+        variable = self._environ.get("GPTASST_STORE")
+        if variable and variable != "local":
+            raise UsageError(f"GPTASST_STORE is `{variable}`", hint="the stores are: local")
+        return cast("StoreKind", self._document.choice(("local",), *table, "store") or "local")
+
+    def _headers(self, table: tuple[str, ...]) -> dict[str, str]:
+        headers = self._document.table(*table, "headers")
+        return {key: self._document.value(str, *table, "headers", key) or "" for key in headers}
+
+    def _timeout(self, table: tuple[str, ...]) -> float:
+        variable = self._environ.get("GPTASST_TIMEOUT")
+        if variable:
+            if not re.fullmatch(r"\d+(\.\d+)?", variable) or float(variable) == 0:
+                raise UsageError(f"GPTASST_TIMEOUT is `{variable}`, which is not a number of seconds")
+            return float(variable)
+        return self._document.number(float, 0.001, None, *table, "timeout") or DEFAULT_TIMEOUT
+
+
+def is_openai(base_url: str) -> bool:
+    """Whether a base URL is OpenAI's own (its regional hosts included)."""
+    host = urlsplit(base_url).hostname or ""
+    return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _is_private_channel(base_url: str) -> bool:
+    return base_url.startswith("https:") or is_loopback(base_url)
+
+
+def _read_config(path: Path) -> TomlDocument:
+    try:
+        return TomlDocument(path.read_bytes().decode("utf-8-sig"), str(path))
+    except FileNotFoundError:
+        return TomlDocument("", str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDefinition(f"{path}: can't be read: {error}") from None

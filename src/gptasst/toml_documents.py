@@ -1,0 +1,153 @@
+"""TOML with errors that name file, line and key: what definitions and `config.toml` share."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from gptasst.errors import InvalidDefinition
+
+_Scalar = TypeVar("_Scalar", str, bool, int, float)
+_Number = TypeVar("_Number", int, float)
+_MISSING = object()
+_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
+_TYPE_NAMES: dict[type, str] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    dict: "a table",
+}
+
+
+class TomlDocument:
+    """A parsed TOML text that remembers where it came from.
+
+    Raises:
+        InvalidDefinition: the text is not TOML; the message starts `SOURCE:LINE:`.
+    """
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
+        try:
+            self.root: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise self._syntax_error(str(error)) from None
+
+    def _syntax_error(self, reason: str) -> InvalidDefinition:
+        place = re.search(r"\(at line (\d+), column (\d+)\)", reason)
+        line = int(place[1]) if place else self.text.count("\n") + 1
+        problem = re.sub(r"\s*\(at .*\)$", "", reason)
+        problem = problem[:1].lower() + problem[1:]
+        return InvalidDefinition(f"{self.source}:{line}: not valid TOML: {problem}")
+
+    def line_of(self, *path: str) -> int:
+        """The 1-based line where a key is set; for a key that is not there, its table's line."""
+        *tables, key = path
+        table = ".".join(tables)
+        current, best, closing = "", 1, None
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if closing:
+                closing = None if closing in line else closing
+                continue
+            header = _TABLE.match(line)
+            if header:
+                current = header[1].replace('"', "").replace("'", "")
+                if current == ".".join(path):
+                    return number
+                if current == table:
+                    best = number
+                continue
+            name, separator, value = line.partition("=")
+            if not separator:
+                continue
+            dotted = ".".join(filter(None, (current, name.strip().replace('"', ""))))
+            if dotted == ".".join((*tables, key)):
+                return number
+            if table and dotted == table:
+                best = number
+            for quotes in ('"""', "'''"):
+                if value.count(quotes) == 1:
+                    closing = quotes
+        return best
+
+    def error(
+        self, path: tuple[str, ...], problem: str, *, hint: str | None = None
+    ) -> InvalidDefinition:
+        """An error at the line of a key."""
+        return InvalidDefinition(f"{self.source}:{self.line_of(*path)}: {problem}", hint=hint)
+
+    def table(self, *path: str) -> Mapping[str, Any]:
+        """The table at `path`, empty where there is none."""
+        found: Any = self.root
+        for depth, key in enumerate(path, start=1):
+            found = found.get(key, {})
+            if not isinstance(found, dict):
+                here = path[:depth]
+                raise self.error(here, f"key `{'.'.join(here)}` must be a table")
+        return found  # type: ignore[no-any-return]  # a dict, checked at each step
+
+    def only_keys(self, path: tuple[str, ...], known: Iterable[str]) -> None:
+        """Refuse a key of the table at `path` that is not one of `known`."""
+        names = list(known)
+        for key in self.table(*path):
+            if key not in names:
+                near = difflib.get_close_matches(key, names, n=1)
+                where = f" in [{'.'.join(path)}]" if path else ""
+                raise self.error(
+                    (*path, key),
+                    f"unknown key `{key}`{where}",
+                    hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}",
+                )
+
+    def value(self, kind: type[_Scalar], *path: str) -> _Scalar | None:
+        """The value at `path` if it is there; a wrong type is an error."""
+        *tables, key = path
+        value = self.table(*tables).get(key, _MISSING)
+        if value is _MISSING:
+            return None
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return kind(value)
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self.error(path, f"key `{'.'.join(path)}` must be {_TYPE_NAMES[kind]}")
+        return value
+
+    def text_value(self, *path: str) -> str | None:
+        """A string that is there and not blank; line ends are `\\n` whatever the file has."""
+        value = self.value(str, *path)
+        if value is None:
+            return None
+        if not value.strip():
+            raise self.error(path, f"key `{'.'.join(path)}` is empty")
+        return value.replace("\r\n", "\n")
+
+    def required_text(self, *path: str) -> str:
+        value = self.text_value(*path)
+        if value is None:
+            raise self.error(path, f"missing key `{'.'.join(path)}`")
+        return value
+
+    def choice(self, options: Iterable[str], *path: str) -> str | None:
+        """One of a few strings."""
+        value, names = self.value(str, *path), list(options)
+        if value is not None and value not in names:
+            raise self.error(
+                path,
+                f"key `{'.'.join(path)}` is `{value}`, which is not one of its values",
+                hint=f"one of: {', '.join(names)}",
+            )
+        return value
+
+    def number(
+        self, kind: type[_Number], low: _Number, high: _Number | None, *path: str
+    ) -> _Number | None:
+        """A number from `low` to `high` (`None`: no upper bound)."""
+        value = self.value(kind, *path)
+        if value is not None and (value < low or (high is not None and value > high)):
+            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise self.error(path, f"key `{'.'.join(path)}` must be {bounds}, not {value}")
+        return value
