@@ -190,13 +190,25 @@ class InstructionLibrary:
             NotFound: no such instruction; the hint has the nearest name.
             InvalidDefinition: it is there and breaks the format.
         """
+        path, origin = self.locate(name)
+        read = read_definition_file if origin == "file" else _read_named
+        return Instruction(read(path, name=path.stem), str(path), origin)
+
+    def locate(self, name: str) -> tuple[Path, Origin]:
+        """The file of an instruction, unread, and which library it is in.
+
+        Raises:
+            NotFound: no such instruction; the hint has the nearest name.
+        """
         if name.endswith(".toml"):
-            return self._find_file(Path(name))
+            if not Path(name).is_file():
+                raise NotFound(f"no instruction file `{name}`")
+            return Path(name), "file"
         try:
             origin, path = self._files()[name]
         except KeyError:
             raise NotFound(f"no instruction `{name}`", hint=self._suggestion(name)) from None
-        return Instruction(_read_named(path), str(path), origin)
+        return path, origin
 
     def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
         """Every instruction by name, and the errors of those that can't be read."""
@@ -222,18 +234,12 @@ class InstructionLibrary:
             return f"did you mean `{names[near[0]]}`?"
         return "`gptasst instruction list` shows what there is"
 
-    @staticmethod
-    def _find_file(path: Path) -> Instruction:
-        if not path.is_file():
-            raise NotFound(f"no instruction file `{path}`")
-        return Instruction(read_definition_file(path, name=path.stem), str(path), "file")
 
-
-def _read_named(path: Path) -> Definition:
-    definition = read_definition_file(path, name=path.stem)
-    if definition.name != path.stem:
+def _read_named(path: Path, *, name: str) -> Definition:
+    definition = read_definition_file(path, name=name)
+    if definition.name != name:
         raise InvalidDefinition(
-            f"{path}: the key `name` says `{definition.name}`, the file `{path.stem}`",
+            f"{path}: the key `name` says `{definition.name}`, the file `{name}`",
             hint="drop the key `name`, or rename the file",
         )
     return definition

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import mimetypes
 import os
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Literal
 
 from gptasst.errors import InvalidInput
 from gptasst.models import InputFile
+from gptasst.text_encoding import decode_text
 
 # What a model takes as `input_file` besides text, from OpenAI's file inputs guide.
 DOCUMENT_TYPES = {
@@ -34,16 +33,6 @@ IMAGE_TYPES = {
 # Input text <= 10,485,760 characters in one request; all input files together < 50 MB.
 MAX_TEXT_BYTES = 4 * 10_485_760
 MAX_BINARY_BYTES = 50_000_000
-
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CONTROL = frozenset(range(32)) - {9, 10, 12, 13, 27}
-_UTF16_SAMPLE = 4096
 
 
 def read_input(path: Path) -> InputFile:
@@ -89,57 +78,3 @@ def _read_bounded(path: Path, limit: int) -> bytes:
             code="too_large",
         )
     return content
-
-
-def decode_text(content: bytes, name: str) -> tuple[str, str]:
-    """Decode a text and name its encoding: what a byte order mark says, UTF-8, UTF-16
-    without a mark, else Windows-1252. A byte order mark is not part of the text.
-
-    Raises:
-        InvalidInput: these bytes are not text.
-    """
-    for bom, encoding in _BOMS:
-        if content.startswith(bom):
-            return _decode(content, encoding, name), encoding
-    if b"\0" in content[:_UTF16_SAMPLE]:
-        encoding = _unmarked_utf16(content)
-        if encoding:
-            return _decode(content, encoding, name), encoding
-        raise _not_text(name)
-    with contextlib.suppress(UnicodeDecodeError):
-        text = content.decode("utf-8")
-        if "\0" in text:
-            raise _not_text(name)
-        return text, "utf-8"
-    if any(byte in _CONTROL for byte in content):
-        raise _not_text(name)
-    return _decode(content, "windows-1252", name), "windows-1252"
-
-
-def _decode(content: bytes, encoding: str, name: str) -> str:
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        raise _not_text(name) from None
-    if "\0" in text:
-        raise _not_text(name)
-    return text
-
-
-def _unmarked_utf16(content: bytes) -> str | None:
-    """UTF-16 of mostly Latin text has a NUL in nearly every second byte."""
-    sample = content[:_UTF16_SAMPLE]
-    half = len(sample) / 2
-    if sample[1::2].count(0) > 0.7 * half and sample[0::2].count(0) == 0:
-        return "utf-16-le"
-    if sample[0::2].count(0) > 0.7 * half and sample[1::2].count(0) == 0:
-        return "utf-16-be"
-    return None
-
-
-def _not_text(name: str) -> InvalidInput:
-    return InvalidInput(
-        f"`{name}` is not text: it holds binary data",
-        hint="documents and images are known by their ending (.pdf, .docx, .png, …)",
-        code="not_text",
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +55,21 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class DefinitionChanges:
+    """What `assistant create` and `edit` change of a definition; `None` leaves it."""
+
+    name: str | None = None
+    instruction: str | None = None
+    model: str | None = None
+    description: str | None = None
+    file_search: bool | None = None
+    code_interpreter: bool | None = None
+    web_search: bool | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """A definition in the instruction library: where it lies and which library that is."""
 
@@ -72,6 +88,18 @@ class KnowledgeFile:
     sha256: str
     added_at: datetime
     status: str = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeSource:
+    """A file on disk that becomes knowledge. `path` is what it is known by, `/` between parts."""
+
+    path: str
+    content: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +312,7 @@ class RunResult:
 class Endpoint:
     """A server with `/v1/responses`, and what it takes.
 
-    `context_window` is in tokens where it is known. `hosted_tools` says whether the server
-    runs code interpreter and web search. `openai_environment` lets the SDK add what
+    `context_window` is in tokens where it is known. `openai_environment` lets the SDK add what
     `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint` says where
     a key is expected.
     """
@@ -296,6 +323,5 @@ class Endpoint:
     key_hint: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     context_window: int | None = None
-    hosted_tools: bool = True
     openai_environment: bool = False
     in_process: bool = False

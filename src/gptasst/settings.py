@@ -165,7 +165,7 @@ class Settings:
             key_source=key_source,
             headers=self._headers(table),
             timeout=self._timeout(table),
-            input_file=bool(base_url) and (own if input_file is None else input_file),
+            input_file=bool(base_url) and (_takes_files(base_url) if input_file is None else input_file),
             input_image=bool(base_url) and (True if input_image is None else input_image),
         )
 
@@ -234,6 +234,11 @@ def is_openai(base_url: str) -> bool:
     """Whether a base URL is OpenAI's own (its regional hosts included)."""
     host = urlsplit(base_url).hostname or ""
     return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def _takes_files(base_url: str | None) -> bool:
+    host = urlsplit(base_url or "").hostname or ""
+    return is_openai(base_url or "") or host.endswith(".openai.azure.com")
 
 
 def is_loopback(base_url: str) -> bool:

@@ -12,7 +12,9 @@ from gptasst.errors import InvalidInput, ServiceError, UsageError
 from gptasst.models import Endpoint
 from gptasst.settings import LocalModelSettings
 
-INSTALL_HINT = "pip install 'gptasst[local]' installs it; OPENAI_API_KEY or --profile means a server"
+_INSTALL_HINT = (
+    "pip install 'gptasst[local]' installs it; OPENAI_API_KEY or --profile NAME means a server"
+)
 
 
 def is_installed() -> bool:
@@ -20,13 +22,13 @@ def is_installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def require_installed() -> None:
-    """Raise a `UsageError` that says what to install, or that a key is the other way."""
+def require_installed(why: str) -> None:
+    """Raise a `UsageError` that says what to install; `why` says why it is wanted."""
     if not is_installed():
         raise UsageError(
-            "no key is set, and the embedded model is not installed",
-            hint=INSTALL_HINT,
-            code="no_local_model",
+            f"{why}, and the embedded model's engine is not installed",
+            hint=_INSTALL_HINT,
+            code="no_local_engine",
         )
 
 
@@ -50,7 +52,6 @@ class EmbeddedEngine:
             name="the embedded model",
             api_key=self._key,
             context_window=self._context_window(),
-            hosted_tools=False,
             in_process=True,
         )
 
@@ -81,7 +82,7 @@ def _start(model: Path, settings: LocalModelSettings, key: str) -> Any:
         import xllamacpp
     except ImportError as error:
         raise ServiceError(
-            f"the embedded engine can't be loaded: {error}", hint=INSTALL_HINT
+            f"the embedded engine can't be loaded: {error}", hint=_INSTALL_HINT
         ) from error
     params = xllamacpp.CommonParams()
     params.model.path = str(model)

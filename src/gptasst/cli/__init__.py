@@ -1,0 +1,1 @@
+"""The command line: parses, calls a service, hands the result to `output`."""

@@ -1,0 +1,145 @@
+"""The command `gptasst` as a whole, and the one place where errors become output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from gptasst import __version__
+from gptasst.cli import assistant, instruction, local, run
+from gptasst.cli.commands import (
+    GlobalOptions,
+    JsonOption,
+    ProfileOption,
+    QuietOption,
+    VerboseOption,
+    remember_globals,
+)
+from gptasst.cli.output import Output
+from gptasst.errors import GptasstError, UsageError
+
+_INTERRUPTED = 130
+_TERMINATED = 143  # 128 + SIGTERM
+_CLOSED_PIPE = 141  # 128 + SIGPIPE, which Python turns into an exception
+
+
+class Root(TyperGroup):
+    """The command group that turns every error into a message and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: ARG002  # errors are always handled here
+        windows_expand_args: bool = False,  # noqa: ARG002  # patterns are expanded by us
+        **extra: Any,
+    ) -> NoReturn:
+        words = list(sys.argv[1:] if args is None else args)
+        extra["windows_expand_args"] = False
+        _stop_cleanly_on_sigterm()
+        try:
+            code = super().main(
+                words, prog_name, complete_var, standalone_mode=False, **extra
+            )
+        except BrokenPipeError:
+            _forget_stdout()
+            code = _CLOSED_PIPE
+        except (KeyboardInterrupt, typer.Abort):
+            code = _INTERRUPTED
+        except Exception as error:  # noqa: BLE001  # the boundary
+            code = _report(error, words)
+        sys.exit(code or 0)
+
+
+def _report(error: Exception, words: Sequence[str]) -> int:
+    before_dashes = words[: words.index("--")] if "--" in words else words
+    output = Output(
+        "json" if "--json" in before_dashes else "people",
+        verbose=bool({"-v", "--verbose"} & set(before_dashes)),
+    )
+    known = _as_known(error)
+    with contextlib.suppress(BrokenPipeError):
+        output.error(known)
+    return known.exit_code
+
+
+def _as_known(error: Exception) -> GptasstError:
+    if isinstance(error, GptasstError):
+        return error
+    if isinstance(error, typer.TyperException):
+        context = getattr(error, "ctx", None)
+        hint = f"`{context.command_path} --help` shows how it is used" if context else None
+        message = error.format_message().rstrip(".")
+        known: GptasstError = UsageError(message[:1].lower() + message[1:], hint=hint)
+    else:
+        known = GptasstError(
+            f"unexpected: {type(error).__name__}: {error}",
+            hint="--verbose shows where; please report it",
+            code="internal_error",
+        )
+    known.__cause__ = error
+    return known
+
+
+def _forget_stdout() -> None:
+    """Keep the interpreter from writing to a closed pipe once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _stop_cleanly_on_sigterm() -> None:
+    def stop(*_: object) -> None:
+        raise SystemExit(_TERMINATED)
+
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, stop)
+
+
+app = typer.Typer(
+    name="gptasst",
+    cls=Root,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start here: gptasst run MarkdownLinter -f README.md",
+)
+app.add_typer(assistant.app, name="assistant")
+app.add_typer(instruction.app, name="instruction")
+app.add_typer(local.app, name="local")
+run.register(app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        Output().text(f"gptasst {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def gptasst(  # noqa: PLR0913  # one parameter an option
+    context: typer.Context,
+    profile: ProfileOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    version: Annotated[  # noqa: ARG001  # answered by its callback
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Run assistants - a model with instructions and knowledge - on files.
+
+    An answer goes to stdout or into a file; everything else is said on stderr.
+    """
+    remember_globals(
+        context, GlobalOptions(profile=profile, json=json, quiet=quiet, verbose=verbose)
+    )
+    if context.invoked_subcommand is None:
+        Output().text(context.get_help())

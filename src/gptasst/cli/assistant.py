@@ -1,0 +1,292 @@
+"""`gptasst assistant`: assistants of the profile's store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli import assistant_files
+from gptasst.cli.commands import Session, command, group
+from gptasst.cli.output import Column, count_text, size_text, time_text
+from gptasst.cli.schema_files import read_schema
+from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models import Assistant, AssistantSummary, Definition, DefinitionChanges, Revision
+
+app = group("Assistants: a model with instructions and knowledge, under a name.")
+app.add_typer(assistant_files.app, name="files")
+
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", help="Without it: the model of the profile.")
+]
+FilesOption = Annotated[
+    list[str] | None,
+    typer.Option("--file", "-f", metavar="FILE...", help="Knowledge; takes several words."),
+]
+DescriptionOption = Annotated[str | None, typer.Option("--description", help="In one line.")]
+FileSearchOption = Annotated[
+    bool | None,
+    typer.Option("--file-search/--no-file-search", help="Search the knowledge in each run."),
+]
+CodeOption = Annotated[
+    bool | None,
+    typer.Option("--code-interpreter/--no-code-interpreter", help="Let it run Python."),
+]
+WebOption = Annotated[
+    bool | None, typer.Option("--web-search/--no-web-search", help="Let it search the web.")
+]
+EffortOption = Annotated[
+    str | None,
+    typer.Option("--reasoning-effort", metavar="LEVEL", help=f"One of {', '.join(_EFFORTS)}."),
+]
+SchemaOption = Annotated[
+    Path | None,
+    typer.Option("--schema", metavar="FILE", help="JSON Schema that its answers must fit."),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@command(app, "create", epilog="Example: gptasst assistant create DocWriter-1 -i DocWriter -f docs")
+def create(  # noqa: PLR0913  # one parameter an option
+    session: Session,
+    name: Annotated[str, typer.Argument(help="A name that no other assistant has.")],
+    instruction: Annotated[
+        str,
+        typer.Option("--instruction", "-i", metavar="NAME", help="An instruction or TOML file."),
+    ],
+    model: ModelOption = None,
+    file: FilesOption = None,
+    description: DescriptionOption = None,
+    file_search: FileSearchOption = None,
+    code_interpreter: CodeOption = None,
+    web_search: WebOption = None,
+    reasoning_effort: EffortOption = None,
+    schema: SchemaOption = None,
+) -> None:
+    """Make an assistant from an instruction, with knowledge files."""
+    changes = _changes(
+        name=name,
+        instruction=instruction,
+        model=model,
+        description=description,
+        file_search=file_search,
+        code_interpreter=code_interpreter,
+        web_search=web_search,
+        reasoning_effort=reasoning_effort,
+        schema=schema,
+    )
+    made = session.context.assistants.create(changes, file or ())
+    files = count_text(len(made.knowledge), "file")
+    session.output.done(f"created `{made.name}` with {files}", made, ident=made.name)
+
+
+@command(app, "edit")
+def edit(  # noqa: PLR0913  # one parameter an option
+    session: Session,
+    name: NameArgument,
+    instruction: Annotated[
+        str | None,
+        typer.Option("--instruction", "-i", metavar="NAME", help="Start over from this one."),
+    ] = None,
+    model: ModelOption = None,
+    rename: Annotated[str | None, typer.Option("--rename", metavar="NEW", help="A new name.")] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", metavar="FILE...", help="Replaces the whole knowledge."),
+    ] = None,
+    description: DescriptionOption = None,
+    file_search: FileSearchOption = None,
+    code_interpreter: CodeOption = None,
+    web_search: WebOption = None,
+    reasoning_effort: EffortOption = None,
+    schema: SchemaOption = None,
+) -> None:
+    """Change an assistant; what is not named stays."""
+    from gptasst.models import DefinitionChanges
+
+    changes = _changes(
+        name=rename,
+        instruction=instruction,
+        model=model,
+        description=description,
+        file_search=file_search,
+        code_interpreter=code_interpreter,
+        web_search=web_search,
+        reasoning_effort=reasoning_effort,
+        schema=schema,
+    )
+    if changes == DefinitionChanges() and not file:
+        raise UsageError(
+            "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
+        )
+    changed = session.context.assistants.edit(name, changes, file or None)
+    text = f"changed `{changed.name}` (revision {changed.revision})"
+    session.output.done(text, changed, ident=changed.name)
+
+
+def _changes(*, schema: Path | None, **given: object) -> DefinitionChanges:
+    from gptasst.models import DefinitionChanges
+
+    effort = given["reasoning_effort"]
+    if effort is not None and effort not in _EFFORTS:
+        raise UsageError(
+            f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
+        )
+    read = read_schema(schema) if schema else None
+    return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
+
+
+@command(app, "list")
+def list_assistants(session: Session) -> None:
+    """List the assistants."""
+    columns: list[Column[AssistantSummary]] = [
+        Column("name", lambda a: a.name),
+        Column("model", lambda a: a.model or ""),
+        Column("instruction", lambda a: a.instruction or ""),
+        Column("files", lambda a: str(a.files), right=True),
+        Column("size", lambda a: size_text(a.size), right=True),
+        Column("updated", lambda a: time_text(a.updated_at)),
+    ]
+    session.output.table(
+        "assistants",
+        session.context.assistants.list(),
+        columns,
+        ident=lambda a: a.name,
+        empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
+    )
+
+
+@command(app, "show")
+def show(session: Session, name: NameArgument) -> None:
+    """Show an assistant: what it is made of and what it knows."""
+    found = session.context.assistants.get(name)
+    session.output.record(found, _fields(found), ident=found.name)
+
+
+def _fields(assistant: Assistant) -> list[tuple[str, str]]:
+    definition = assistant.definition
+    files = [
+        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)})"
+        for file in assistant.knowledge
+    ]
+    return [
+        ("name", assistant.name),
+        ("id", assistant.id),
+        ("description", definition.description or "-"),
+        ("model", definition.model or "that of the profile"),
+        ("instruction", definition.instruction or "-"),
+        ("revision", str(assistant.revision)),
+        ("created", time_text(assistant.created_at)),
+        ("updated", time_text(assistant.updated_at)),
+        ("tools", ", ".join(_tools(definition)) or "none"),
+        ("knowledge", "\n".join(files) or "none"),
+        ("instructions", definition.instructions),
+    ]
+
+
+def _tools(definition: Definition) -> list[str]:
+    tools = definition.tools
+    names = ("file_search", "code_interpreter", "web_search")
+    return [
+        "file_search (when it has knowledge)" if value is None else name
+        for name in names
+        if (value := getattr(tools, name)) is not False
+    ]
+
+
+@command(app, "delete")
+def delete(
+    session: Session,
+    name: NameArgument,
+    yes: YesOption = False,
+    keep_files: Annotated[  # noqa: ARG001  # the local store keeps copies of text, no files
+        bool, typer.Option("--keep-files", help="Leave uploaded files on the server.")
+    ] = False,
+) -> None:
+    """Delete an assistant with its history and knowledge. Your files on disk stay."""
+    found = session.context.assistants.get(name)
+    files = count_text(len(found.knowledge), "knowledge file")
+    session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
+    session.context.assistants.delete(found)
+    session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)
+
+
+@command(app, "history")
+def history(session: Session, name: NameArgument) -> None:
+    """List the revisions of an assistant's definition, oldest first."""
+    columns: list[Column[Revision]] = [
+        Column("revision", lambda r: str(r.number), right=True),
+        Column("current", lambda r: "*" if r.current else ""),
+        Column("created", lambda r: time_text(r.created_at)),
+        Column("name", lambda r: r.definition.name),
+        Column("model", lambda r: r.definition.model or ""),
+        Column("instruction", lambda r: r.definition.instruction or ""),
+    ]
+    session.output.table(
+        "revisions",
+        session.context.assistants.history(name),
+        columns,
+        ident=lambda r: str(r.number),
+        empty="no revisions",
+    )
+
+
+@command(app, "rollback")
+def rollback(
+    session: Session,
+    name: NameArgument,
+    revision: Annotated[int, typer.Argument(help="A number that `history` shows.")],
+    yes: YesOption = False,
+) -> None:
+    """Make an earlier definition the newest revision. Knowledge and name stay."""
+    service = session.context.assistants
+    assistant = service.get(name)
+    earlier = service.revision(assistant, revision)
+    session.confirm(
+        f"replace the definition of `{assistant.name}` (revision {assistant.revision})"
+        f" by revision {revision}?",
+        yes=yes,
+    )
+    changed = service.rollback(assistant, earlier)
+    text = f"`{changed.name}` is as in revision {revision} again (now revision {changed.revision})"
+    session.output.done(text, changed, ident=changed.name)
+
+
+@command(app, "export")
+def export(
+    session: Session,
+    name: NameArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE.toml", help="Where to.")
+    ] = None,
+) -> None:
+    """Write an assistant's definition as TOML. Its knowledge is not in it."""
+    from gptasst.output_files import check_output, replace_file
+
+    if output is not None:
+        check_output(output)
+    text = session.context.assistants.export(name)
+    if output is not None:
+        replace_file(output, text.encode("utf-8"))
+        session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
+    elif session.output.mode == "json":
+        session.output.document({"definition": text})
+    else:
+        session.output.text(text)
+
+
+@command(app, "import")
+def import_assistant(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="A definition in TOML.")],
+    name: Annotated[str | None, typer.Option("--name", help="In place of its own.")] = None,
+) -> None:
+    """Make an assistant from a definition's file."""
+    made = session.context.assistants.import_file(file, name)
+    session.output.done(f"created `{made.name}`", made, ident=made.name)

@@ -1,0 +1,211 @@
+"""How commands are declared: global options everywhere, many files without quoting."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from gptasst.cli.output import Mode, Output
+from gptasst.context import AppContext
+from gptasst.errors import UsageError
+
+_GLOBALS = "gptasst.globals"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command function gets: the parts of the program, and where results go."""
+
+    context: AppContext
+    output: Output
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is destroyed; go on only after a yes.
+
+        Raises:
+            UsageError: there is nobody to ask, and `yes` was not given.
+            typer.Abort: the answer was no.
+        """
+        import sys
+
+        if yes:
+            return
+        if not (sys.stdin and sys.stdin.isatty()):
+            raise UsageError(
+                f"this needs a yes: {question}", hint="--yes gives it", code="needs_confirmation"
+            )
+        self.output.stderr.write(f"{question} [y/N] ")
+        self.output.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise typer.Abort
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """The options that stand before or after a command's name."""
+
+    profile: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def over(self, outer: GlobalOptions) -> GlobalOptions:
+        return GlobalOptions(
+            profile=self.profile or outer.profile,
+            json=self.json or outer.json,
+            quiet=self.quiet or outer.quiet,
+            verbose=self.verbose or outer.verbose,
+        )
+
+    @property
+    def mode(self) -> Mode:
+        if self.json:
+            return "json"
+        return "quiet" if self.quiet else "people"
+
+
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="NAME", help="Endpoint and store from config.toml."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Just names or ids, no notes.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="More on stderr; tracebacks of errors.")
+]
+_OPTIONS = {
+    "profile": (ProfileOption, None),
+    "json": (JsonOption, False),
+    "quiet": (QuietOption, False),
+    "verbose": (VerboseOption, False),
+}
+
+
+def remember_globals(typer_context: typer.Context, options: GlobalOptions) -> None:
+    """Keep options that stood before the command's name."""
+    outer = typer_context.meta.get(_GLOBALS, GlobalOptions())
+    typer_context.meta[_GLOBALS] = options.over(outer)
+
+
+def group(help: str) -> typer.Typer:  # noqa: A002  # Typer's word for it
+    """A group of commands; called without one it shows its help."""
+    app = typer.Typer(rich_markup_mode=None)
+
+    @app.callback(invoke_without_command=True, help=help)
+    def show_help(typer_context: typer.Context) -> None:
+        if typer_context.invoked_subcommand is None:
+            Output().text(typer_context.get_help())
+
+    return app
+
+
+def command(
+    app: typer.Typer, name: str, *, help: str | None = None, epilog: str | None = None  # noqa: A002
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declare a command. Its function takes a `Session`, then its own arguments."""
+
+    def declare(function: Callable[..., None]) -> Callable[..., None]:
+        wrapped = _with_globals(function)
+        app.command(name, cls=Command, help=help, epilog=epilog)(wrapped)
+        return function
+
+    return declare
+
+
+def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+
+    @functools.wraps(function)
+    def run(*, typer_context: typer.Context, **arguments: Any) -> None:
+        options = GlobalOptions(**{name: arguments.pop(name) for name in _OPTIONS})
+        with _session(typer_context, options) as session:
+            function(session, **arguments)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter("typer_context", keyword, annotation=typer.Context)]
+    parameters += [p.replace(kind=keyword, annotation=hints[p.name]) for p in own]
+    parameters += [
+        inspect.Parameter(name, keyword, default=default, annotation=annotation)
+        for name, (annotation, default) in _OPTIONS.items()
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    del run.__wrapped__  # type: ignore[attr-defined]  # its signature is not the command's
+    return run
+
+
+@contextlib.contextmanager
+def _session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
+    options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
+    given = typer_context.obj
+    context = given if isinstance(given, AppContext) else AppContext(os.environ)
+    if options.profile:
+        context = context.with_profile(options.profile)
+    with context:
+        yield Session(context, Output(options.mode, verbose=options.verbose))
+
+
+class Command(TyperCommand):
+    """A command whose list options take all the words that follow them.
+
+    `-f a.md b.md` is read as `-f a.md -f b.md`, as argparse's `nargs="*"` would. A word that
+    starts with a dash ends the list, unless it is a file that exists.
+    """
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        return super().parse_args(ctx, spread_lists(args, self._list_options()))  # type: ignore[arg-type]
+
+    def _list_options(self) -> list[str]:
+        names: list[str] = []
+        for parameter in self.params:
+            if parameter.param_type_name == "option" and getattr(parameter, "multiple", False):
+                names += parameter.opts
+        return names
+
+
+def spread_lists(words: Sequence[str], list_options: Sequence[str]) -> list[str]:
+    """Repeat each list option before every word that belongs to it."""
+    spread: list[str] = []
+    current: str | None = None
+    for number, word in enumerate(words):
+        if word == "--":
+            return [*spread, *words[number:]]
+        option = _list_option(word, list_options)
+        if option:
+            current = option
+            # A value may be part of the word; an option without any is an error to report.
+            if word != option or not _has_value(words[number + 1 :]):
+                spread.append(word)
+        elif current and not _is_option(word):
+            spread += [current, word]
+        else:
+            current = None
+            spread.append(word)
+    return spread
+
+
+def _has_value(rest: Sequence[str]) -> bool:
+    return bool(rest) and rest[0] != "--" and not _is_option(rest[0])
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-" and not Path(word).exists()
+
+
+def _list_option(word: str, list_options: Sequence[str]) -> str | None:
+    for option in list_options:
+        attached = option + "=" if option.startswith("--") else option
+        if word == option or word.startswith(attached):
+            return option
+    return None

@@ -1,0 +1,121 @@
+"""`gptasst instruction`: the definitions that `-i` and `run` find by name."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.commands import Session, command, group
+from gptasst.cli.output import Column
+from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models import Instruction
+
+app = group("Instructions: what assistants are made from.")
+
+NameArgument = Annotated[str, typer.Argument(help="An instruction's name, or its TOML file.")]
+
+
+@command(app, "list")
+def list_instructions(session: Session) -> None:
+    """List every instruction that can be used here."""
+    found, broken = session.context.instructions.list()
+    columns: list[Column[Instruction]] = [
+        Column("name", lambda i: i.definition.name),
+        Column("from", lambda i: i.origin),
+        Column("model", lambda i: i.definition.model or ""),
+        Column("description", lambda i: i.definition.description),
+    ]
+    session.output.table(
+        "instructions",
+        found,
+        columns,
+        ident=lambda i: i.definition.name,
+        empty="no instructions; `gptasst instruction new NAME` makes one",
+    )
+    for error in broken:
+        session.output.warn(error.message)
+
+
+@command(app, "show")
+def show(session: Session, name: NameArgument) -> None:
+    """Show an instruction as it lies on disk."""
+    found = session.context.instructions.get(name)
+    if session.output.mode == "json":
+        session.output.document(found)
+    elif session.output.mode == "quiet":
+        session.output.text(found.definition.name)
+    else:
+        session.output.note(f"# {found.path}")
+        session.output.text(Path(found.path).read_text("utf-8-sig"))
+
+
+@command(app, "new")
+def new(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="Its name, and its file's.")],
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="NAME", help="An instruction to copy.")
+    ] = None,
+    project: Annotated[
+        bool, typer.Option("--project", help="Into ./instructions, to share it with the project.")
+    ] = False,
+) -> None:
+    """Make the file of a new instruction and write its path."""
+    path = session.context.instructions.new(name, source=source, in_project=project)
+    if session.output.mode == "json":
+        session.output.document({"name": name, "path": str(path)})
+    else:
+        session.output.text(str(path))
+        session.output.note(f"`gptasst instruction edit {name}` opens it")
+
+
+@command(app, "edit")
+def edit(session: Session, name: NameArgument) -> None:
+    """Open an instruction in your editor; one that is shipped is copied first."""
+    found = session.context.instructions.edit(name, _open_editor)
+    session.output.done(f"`{found.path}` is valid", found, ident=found.definition.name)
+
+
+def _open_editor(path: Path) -> None:
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if not editor:
+        raise UsageError(
+            f"no editor is set for `{path}`",
+            hint="export EDITOR=vi, or open the file yourself",
+            code="no_editor",
+        )
+    try:
+        code = subprocess.call([*shlex.split(editor), str(path)])  # noqa: S603  # the user's editor
+    except (OSError, ValueError) as error:
+        raise UsageError(f"the editor `{editor}` can't be started: {error}") from None
+    if code:
+        raise UsageError(f"the editor `{editor}` ended with exit code {code}")
+
+
+@command(app, "validate")
+def validate(
+    session: Session,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME|FILE]...", help="Without any: all that there are."),
+    ] = None,
+) -> None:
+    """Check instructions; errors name file, line and key."""
+    result = session.context.instructions.validate(names or ())
+    output = session.output
+    if output.mode == "json":
+        output.document(result)
+    else:
+        for path in result.valid:
+            output.text(path if output.mode == "quiet" else f"{path}: ok")
+        for error in result.errors:
+            output.error(error)
+    if result.errors:
+        raise typer.Exit(max(error.exit_code for error in result.errors))

@@ -1,0 +1,48 @@
+"""`gptasst local`: the embedded model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from gptasst.cli.commands import Session, command, group
+from gptasst.cli.output import Output, size_text
+from gptasst.cli.progress import Activity
+
+if TYPE_CHECKING:
+    from gptasst.services.local_model import LocalModelStatus
+
+app = group("The embedded model, which needs no account.")
+
+
+@command(app, "setup")
+def setup(session: Session) -> None:
+    """Fetch the embedded model now and not with the first run."""
+    service = session.context.local_model
+    with Activity(session.output, "looking for the embedded model") as activity:
+        service.ensure(activity.report)
+    _show(session.output, service.status())
+
+
+@command(app, "status")
+def status(session: Session) -> None:
+    """Show which model it is, where it lies, and whether all is there."""
+    _show(session.output, session.context.local_model.status())
+
+
+def _show(output: Output, status: LocalModelStatus) -> None:
+    there = "not fetched yet; `gptasst local setup` does" if status.source else "missing"
+    engine = "installed" if status.engine_installed else "missing: pip install 'gptasst[local]'"
+    fields = [
+        ("model", status.model),
+        ("file", status.path),
+        ("size", there if status.size is None else size_text(status.size)),
+        ("source", status.source or "your own file"),
+        ("engine", engine),
+        ("context", f"{status.context:,} tokens"),
+    ]
+    output.record(status, fields, ident=status.path)
+    if status.is_default:
+        output.note("this small model shows the plumbing and is not for real work;"
+                    " `local.model` takes a GGUF file of your own")

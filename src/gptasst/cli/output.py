@@ -1,0 +1,252 @@
+"""The one place where results, notes and errors become text.
+
+stdout gets data, stderr everything else. For people: tables on a terminal, tab-separated
+lines without a header anywhere else. `--json`: one document. `--quiet`: ids or names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, Generic, Literal, TypeVar
+
+from gptasst.errors import GptasstError
+
+Mode = Literal["people", "json", "quiet"]
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[_Item]):
+    """A column of a table: its head, and the text of an item in it."""
+
+    head: str
+    text: Callable[[_Item], str]
+    right: bool = False
+
+
+class Output:
+    """Writes to the two streams of a command, in one of three modes.
+
+    Streams are passed in, so that tests can look at what is written.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = "people",
+        *,
+        verbose: bool = False,
+        stdout: IO[str] | None = None,
+        stderr: IO[str] | None = None,
+    ) -> None:
+        self.mode = mode
+        self.verbose = verbose
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+
+    @property
+    def draws(self) -> bool:
+        """Whether results are drawn for a person who looks at a terminal."""
+        return self.mode == "people" and self.stdout.isatty()
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether somebody looks at stderr and wants to see how it goes."""
+        return self.mode != "quiet" and self.stderr.isatty() and not _is_dumb()
+
+    def table(
+        self,
+        name: str,
+        items: Sequence[_Item],
+        columns: Sequence[Column[_Item]],
+        *,
+        ident: Callable[[_Item], str],
+        empty: str,
+    ) -> None:
+        """Write a list.
+
+        Args:
+            name: the key of the list in the JSON document.
+            items: what is listed.
+            columns: of the table; the JSON document has all fields of the items.
+            ident: what `--quiet` writes of an item.
+            empty: what people are told in place of an empty table.
+        """
+        if self.mode == "json":
+            self.document({name: items})
+        elif self.mode == "quiet":
+            self._lines(map(ident, items))
+        elif not self.draws:
+            self._lines("\t".join(one_line(c.text(item)) for c in columns) for item in items)
+        elif items:
+            _draw_table(self.stdout, columns, items)
+        else:
+            self.note(empty)
+
+    def record(self, value: object, fields: Sequence[tuple[str, str]], *, ident: str) -> None:
+        """Write one thing: its fields for people, all of it as JSON, or its id."""
+        if self.mode == "json":
+            self.document(value)
+        elif self.mode == "quiet":
+            self._lines([ident])
+        elif self.draws:
+            width = max(len(label) for label, _ in fields)
+            indent = " " * (width + 2)
+            for label, text in fields:
+                shown = harmless(text).rstrip("\n").replace("\n", "\n" + indent)
+                self._lines([f"{label.ljust(width)}  {shown}"])
+        else:
+            self._lines(f"{label}\t{one_line(text)}" for label, text in fields)
+
+    def done(self, message: str, value: object, *, ident: str) -> None:
+        """Say that something was done: a note for people, the thing itself for programs."""
+        if self.mode == "json":
+            self.document(value)
+        elif self.mode == "quiet":
+            self._lines([ident])
+        else:
+            self.note(message)
+
+    def document(self, value: object) -> None:
+        """Write one JSON document."""
+        self._lines([json.dumps(_plain(value), indent=2, ensure_ascii=False)])
+
+    def text(self, text: str) -> None:
+        """Write a text that is the result itself: a TOML document, a path."""
+        self.answer(text if text.endswith("\n") else text + "\n")
+
+    def answer(self, text: str) -> None:
+        """Write the next piece of an answer, at once and byte for byte.
+
+        On a terminal, control characters are shown and not obeyed.
+        """
+        if self.stdout.isatty():
+            self.stdout.write(harmless(text))
+            self.stdout.flush()
+        else:
+            buffer = getattr(self.stdout, "buffer", None)
+            if buffer is None:
+                self.stdout.write(text)
+            else:
+                self.stdout.flush()
+                buffer.write(text.encode("utf-8"))
+                buffer.flush()
+
+    def note(self, text: str) -> None:
+        """Tell people something, on stderr. Not under `--quiet`."""
+        if self.mode != "quiet":
+            self._complain(text)
+
+    def warn(self, text: str) -> None:
+        """Tell people something that they should not miss, on stderr."""
+        self._complain(self._coloured("warning:", "33") + f" {text}")
+
+    def error(self, error: GptasstError) -> None:
+        """Write an error: for programs as JSON on stdout, for people on stderr."""
+        if self.mode == "json":
+            fields = {"code": error.code, "message": error.message, "hint": error.hint}
+            self.document({"error": fields})
+        else:
+            self._complain(self._coloured("error:", "31") + f" {error.message}")
+            if error.hint:
+                self._complain(self._coloured("hint:", "36") + f" {error.hint}")
+        if self.verbose:
+            self.stderr.write("".join(traceback.format_exception(error)))
+
+    def _coloured(self, word: str, code: str) -> str:
+        plain = not self.stderr.isatty() or _is_dumb() or bool(os.environ.get("NO_COLOR"))
+        return word if plain else f"\x1b[{code}m{word}\x1b[0m"
+
+    def _complain(self, text: str) -> None:
+        head, sep, tail = text.partition("\x1b[0m")  # our own colour stays
+        self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
+        self.stderr.flush()
+
+    def _lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.stdout.write(line + "\n")
+        self.stdout.flush()
+
+
+def harmless(text: str) -> str:
+    """A text with its control characters made visible, but for tabs and line ends."""
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    if character in "\n\t" or (code >= 32 and not 0x7F <= code < 0xA0):  # noqa: PLR2004
+        return character
+    if code == 0x0D:  # noqa: PLR2004
+        return ""
+    return chr(0x2400 + code) if code < 32 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004
+
+
+def one_line(text: str) -> str:
+    """A text as one field of a tab-separated line."""
+    return harmless(" ".join(text.split()))
+
+
+def size_text(size: int) -> str:
+    """Bytes for people."""
+    if size < 1000:  # noqa: PLR2004
+        return f"{size} B"
+    number = float(size)
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 999.5 or unit == "GB":  # noqa: PLR2004
+            break
+    return f"{number:.0f} {unit}" if number >= 100 else f"{number:.1f} {unit}"  # noqa: PLR2004
+
+
+def time_text(moment: datetime) -> str:
+    """A moment for people, in their own time zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def count_text(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM") == "dumb"
+
+
+def _plain(value: object) -> Any:
+    """A value as JSON has it: dataclasses as objects, moments in ISO 8601."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, GptasstError):
+        return {"code": value.code, "message": value.message, "hint": value.hint}
+    return value
+
+
+def _draw_table(
+    stream: IO[str], columns: Sequence[Column[_Item]], items: Sequence[_Item]
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(column.head, justify=justify, overflow="fold")
+    for item in items:
+        table.add_row(*(Text(one_line(column.text(item))) for column in columns))
+    Console(file=stream, highlight=False).print(table)

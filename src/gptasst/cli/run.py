@@ -1,0 +1,200 @@
+"""`gptasst run`: an assistant or instruction on files and text."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.commands import Session, command
+from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.progress import Activity
+from gptasst.cli.schema_files import read_schema
+from gptasst.errors import InvalidInput, UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models import RunPlan, RunRequest, RunResult
+    from gptasst.services.runs import RunService
+
+_SLOW_STDIN_SECONDS = 1.0
+
+_EPILOG = """\
+Examples:
+
+  gptasst run MarkdownLinter -f guide.md -o guide.linted.md
+
+  git diff --staged | gptasst run CommitMessage
+
+  gptasst run CodeReviewer src/*.py -t "only the error handling"
+"""
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "run", epilog=_EPILOG)(run)
+
+
+def run(  # noqa: PLR0913  # one parameter an option
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant, or an instruction.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE]...", help="Files, patterns, directories; - for stdin."),
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", metavar="FILE...", help="The same; takes several words."),
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="The task in words.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the answer goes.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Show what would be sent; send nothing.")
+    ] = False,
+) -> None:
+    """Give an assistant files and a task; its answer goes to stdout or into a file."""
+    from gptasst.models import RunRequest
+    from gptasst.output_files import check_output
+    from gptasst.services.run_inputs import read_inputs
+
+    if timeout is not None and timeout <= 0:
+        raise UsageError(f"--timeout {timeout:g} is not a number of seconds above 0")
+    if output is not None:
+        check_output(output)
+    words = [*(files or ()), *(file or ())]
+    request = RunRequest(
+        name=name,
+        files=read_inputs([word for word in words if word != "-"]),
+        text=text,
+        stdin=_read_stdin(session.output, asked="-" in words),
+        model=model,
+        schema=read_schema(schema) if schema else None,
+        timeout=timeout,
+    )
+    activity = Activity(session.output, "waiting for the answer")
+    service = session.context.runs(activity.report)
+    if dry_run:
+        _show_plan(session.output, service.plan(request))
+    else:
+        _tell_fallback(session)
+        with activity:
+            result = _stream(session.output, service, request, activity, output)
+        _finish(session.output, result, output)
+
+
+def _read_stdin(output: Output, *, asked: bool) -> str | None:
+    """What was piped in, if anything was."""
+    from gptasst.text_encoding import decode_text
+
+    stream = sys.stdin
+    if stream is None or (stream.isatty() and not asked):
+        return None
+    waiting = threading.Timer(
+        _SLOW_STDIN_SECONDS,
+        output.note,
+        ["reading standard input; Ctrl-D or the end of the pipe ends it, `< /dev/null` skips it"],
+    )
+    waiting.daemon = True
+    waiting.start()
+    try:
+        content = stream.buffer.read()
+    except OSError:  # a service without standard input
+        content = b""
+    finally:
+        waiting.cancel()
+    if not content:
+        if asked:
+            raise InvalidInput("standard input is empty", code="empty_input")
+        return None
+    return decode_text(content, "stdin")[0]
+
+
+def _tell_fallback(session: Session) -> None:
+    """Say in one line that nobody chose the embedded model, and what that means."""
+    profile = session.context.profile
+    if profile.chosen != "fallback":
+        return
+    model = session.context.model_file
+    advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
+    tail = f": {advice}" if model.is_default else ""
+    session.output.note(f"no key is set, so this runs on the embedded model {model.name}{tail}")
+
+
+def _stream(
+    output: Output,
+    service: RunService,
+    request: RunRequest,
+    activity: Activity,
+    target: Path | None,
+) -> RunResult:
+    from gptasst.models import TextDelta
+
+    direct = target is None and output.mode != "json"
+    with contextlib.closing(service.stream(request)) as events:
+        for event in events:
+            if not isinstance(event, TextDelta):
+                return event
+            if direct:
+                activity.stop()
+                output.answer(event.text)
+    raise AssertionError  # a stream ends with its result or raises
+
+
+def _finish(output: Output, result: RunResult, target: Path | None) -> None:
+    from gptasst.output_files import replace_file
+
+    if target is not None:
+        content = result.answer.encode("utf-8")
+        replace_file(target, content)
+        output.note(f"wrote `{target}` ({size_text(len(content))})")
+    if output.mode == "json":
+        output.document(result)
+    elif target is None and output.stdout.isatty() and not result.answer.endswith("\n"):
+        output.answer("\n")
+    if output.draws or output.verbose:
+        for number, source in enumerate(result.citations, start=1):
+            output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
+    if output.verbose:
+        output.note(_account(result))
+
+
+def _account(result: RunResult) -> str:
+    usage = result.usage
+    tokens = "tokens unknown"
+    if usage:
+        tokens = f"{usage.input:,} tokens in ({usage.cached:,} cached), {usage.output:,} out"
+        tokens += f" ({usage.reasoning:,} reasoning)"
+    first = result.timings.first_token
+    begun = f"first after {first:.1f} s, " if first is not None else ""
+    return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
+
+
+def _show_plan(output: Output, plan: RunPlan) -> None:
+    inputs = [f"{i.path} ({size_text(i.size)}, {i.sent_as})" for i in plan.inputs]
+    excerpts = [f"{e.path}, {e.place}" for e in plan.excerpts]
+    fields: Sequence[tuple[str, str]] = [
+        (plan.source, plan.name),
+        ("endpoint", f"{plan.endpoint} (profile {plan.profile})"),
+        ("model", plan.model),
+        ("inputs", "\n".join(inputs) or "none"),
+        ("excerpts", "\n".join(excerpts) or "none"),
+        ("text", f"{plan.instructions_characters + plan.input_characters:,} characters"),
+        ("estimate", f"about {count_text(plan.estimated_tokens, 'token')}"),
+    ]
+    output.record(plan, fields, ident=plan.name)

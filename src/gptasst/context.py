@@ -1,0 +1,156 @@
+"""What a command needs, each part built when it is first asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from gptasst.definitions import InstructionLibrary
+from gptasst.paths import Paths, shipped_instructions, user_paths
+from gptasst.settings import Profile, Settings
+
+if TYPE_CHECKING:
+    from gptasst.embedded.fetching import Report
+    from gptasst.embedded.model_file import ModelFile
+    from gptasst.models import Endpoint
+    from gptasst.openai_gateway import OpenAIGateway
+    from gptasst.services.assistants import AssistantService
+    from gptasst.services.instructions import InstructionService
+    from gptasst.services.local_model import LocalModelService
+    from gptasst.services.runs import RunService
+    from gptasst.stores import AssistantStore
+
+
+class AppContext:
+    """The parts of the program, put together for one profile.
+
+    Args:
+        environ: the environment variables.
+        profile_name: the profile that was asked for; `None` takes the one that fits.
+    """
+
+    def __init__(self, environ: Mapping[str, str], profile_name: str | None = None) -> None:
+        self.environ = environ
+        self._profile_name = profile_name
+        self._opened = contextlib.ExitStack()
+
+    def with_profile(self, name: str) -> AppContext:
+        return AppContext(self.environ, name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close connections and files, and stop the embedded engine."""
+        self._opened.close()
+
+    @cached_property
+    def paths(self) -> Paths:
+        return user_paths(self.environ)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings(self.paths.config_file, self.environ)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return self.settings.profile(self._profile_name)
+
+    @cached_property
+    def library(self) -> InstructionLibrary:
+        return InstructionLibrary(
+            [
+                ("project", Path("instructions")),
+                ("user", self.paths.user_instructions),
+                ("shipped", shipped_instructions()),
+            ]
+        )
+
+    @cached_property
+    def store(self) -> AssistantStore:
+        from gptasst.stores.local import LocalStore
+
+        store = LocalStore(self.paths.assistants_database)
+        self._opened.callback(store.close)
+        return store
+
+    @cached_property
+    def assistants(self) -> AssistantService:
+        from gptasst.services.assistants import AssistantService
+
+        return AssistantService(self.store, self.library)
+
+    @cached_property
+    def instructions(self) -> InstructionService:
+        from gptasst.services.instructions import InstructionService
+
+        return InstructionService(
+            self.library, project=Path("instructions"), user=self.paths.user_instructions
+        )
+
+    @cached_property
+    def model_file(self) -> ModelFile:
+        from gptasst.embedded.model_file import model_file
+
+        return model_file(self.settings.local_model(), self.paths.embedded_models)
+
+    @cached_property
+    def local_model(self) -> LocalModelService:
+        from gptasst.services.local_model import LocalModelService
+
+        return LocalModelService(self.model_file, self.settings.local_model().context)
+
+    def runs(self, report: Report) -> RunService:
+        """The service that runs assistants; `report` is told of a model being fetched."""
+        from gptasst.services.runs import RunService
+
+        embedded = self.profile.embedded
+        return RunService(
+            profile=self.profile,
+            context_window=self.settings.local_model().context if embedded else None,
+            embedded_model=self.model_file.name if embedded else None,
+            store=self.store,
+            library=self.library,
+            open_gateway=lambda: self._gateway(report),
+        )
+
+    def _gateway(self, report: Report) -> OpenAIGateway:
+        endpoint = self._start_engine(report) if self.profile.embedded else self._server()
+        from gptasst.openai_gateway import OpenAIGateway
+
+        gateway = OpenAIGateway(endpoint)
+        self._opened.callback(gateway.close)
+        return gateway
+
+    def _start_engine(self, report: Report) -> Endpoint:
+        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+
+        named = self.profile.chosen == "named"
+        require_installed("the profile is `local`" if named else "no key is set")
+        model = self.local_model.ensure(report)
+        engine = EmbeddedEngine(model, self.settings.local_model())
+        self._opened.callback(engine.close)
+        return engine.endpoint()
+
+    def _server(self) -> Endpoint:
+        from gptasst.models import Endpoint
+
+        profile = self.profile
+        assert profile.base_url is not None
+        return Endpoint(
+            base_url=profile.base_url,
+            name=profile.base_url,
+            api_key=profile.api_key,
+            key_hint=f"it is read from {profile.key_source}" if profile.key_source else None,
+            headers=profile.headers,
+            openai_environment=profile.name == "openai",
+        )

@@ -1,0 +1,47 @@
+"""The embedded model: what there is of it on this machine, and fetching it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptasst.embedded.engine import is_installed
+from gptasst.embedded.fetching import Report
+from gptasst.embedded.model_file import ModelFile, ensure_present
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModelStatus:
+    """The embedded model as it is here. `size` is in bytes, `None` while it is not there."""
+
+    model: str
+    path: str
+    source: str | None
+    is_default: bool
+    engine_installed: bool
+    size: int | None
+    context: int
+
+
+class LocalModelService:
+    """Looks after the file of the embedded model."""
+
+    def __init__(self, model: ModelFile, context: int) -> None:
+        self._model = model
+        self._context = context
+
+    def status(self) -> LocalModelStatus:
+        model = self._model
+        return LocalModelStatus(
+            model=model.name,
+            path=str(model.path),
+            source=model.source,
+            is_default=model.is_default,
+            engine_installed=is_installed(),
+            size=model.path.stat().st_size if model.path.is_file() else None,
+            context=self._context,
+        )
+
+    def ensure(self, report: Report) -> Path:
+        """The path of the model's file, after fetching it where it has to be."""
+        return ensure_present(self._model, report)

@@ -1,0 +1,129 @@
+"""From files, text and excerpts to the parts of one message."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+
+from gptasst.errors import InvalidInput
+from gptasst.input_files import read_input
+from gptasst.models import (
+    Excerpt,
+    FilePart,
+    InputFile,
+    PlannedInput,
+    RunRequest,
+    TextPart,
+)
+from gptasst.path_words import expand_words
+from gptasst.settings import Profile
+
+# Base64 makes a request a third larger; from here on an upload of its own is the better way.
+INLINE_BYTES = 8_000_000
+# Input text <= 10,485,760 characters, input files < 50 MB in all, per request.
+_MAX_CHARACTERS = 10_485_760
+_MAX_FILE_BYTES = 50_000_000
+
+
+def read_inputs(words: Sequence[str]) -> tuple[InputFile, ...]:
+    """Read the files that words on a command line mean, in order.
+
+    Raises:
+        InvalidInput: one of them can't be used.
+    """
+    return tuple(read_input(path) for path in expand_words(words))
+
+
+def message_parts(
+    task: str | None, request: RunRequest, excerpts: Sequence[Excerpt]
+) -> tuple[TextPart | FilePart, ...]:
+    """The parts of the one message of a run: the task, what is known, then the inputs."""
+    texts = [task] if task else []
+    texts += [_tagged("excerpt", e.text, source=e.path, place=e.place) for e in excerpts]
+    if request.stdin is not None:
+        texts.append(_tagged("file", request.stdin, path="stdin"))
+    parts: list[TextPart | FilePart] = [TextPart(text) for text in texts]
+    parts += [_file_part(file) for file in request.files]
+    return tuple(parts)
+
+
+def _tagged(tag: str, text: str, **attributes: str) -> str:
+    named = "".join(f' {key}="{html.escape(value)}"' for key, value in attributes.items())
+    end = "" if text.endswith("\n") else "\n"
+    return f"<{tag}{named}>\n{text}{end}</{tag}>"
+
+
+def _file_part(file: InputFile) -> TextPart | FilePart:
+    if file.kind == "text":
+        assert file.text is not None
+        return TextPart(_tagged("file", file.text, path=file.path))
+    return FilePart(file.kind, file.path.replace("\\", "/"), file.media_type, data=file.data)
+
+
+def planned_inputs(request: RunRequest) -> tuple[PlannedInput, ...]:
+    planned = [PlannedInput(f.path, f.kind, f.size, _sent_as(f)) for f in request.files]
+    if request.stdin is not None:
+        planned.insert(0, PlannedInput("stdin", "text", len(request.stdin.encode()), "text"))
+    return tuple(planned)
+
+
+def _sent_as(file: InputFile) -> str:
+    if file.kind == "text":
+        return "text"
+    return "upload" if file.size > INLINE_BYTES else "inline"
+
+
+def refuse_what_is_not_taken(request: RunRequest, profile: Profile) -> None:
+    """Refuse inputs that an endpoint does not take, before anything is sent.
+
+    Raises:
+        InvalidInput: names the file, the endpoint and what can be done.
+    """
+    for file in request.files:
+        taken = {"text": True, "document": profile.input_file, "image": profile.input_image}
+        if not taken[file.kind]:
+            raise InvalidInput(
+                f"`{file.path}` is {_a(file)}, which {profile.endpoint} does not take",
+                hint=_way_out(file, profile),
+                code="input_not_taken",
+            )
+    binary = sum(file.size for file in request.files if file.kind != "text")
+    if binary > _MAX_FILE_BYTES:
+        raise InvalidInput(
+            f"documents and images are {binary:,} bytes together,"
+            f" a request takes {_MAX_FILE_BYTES:,}",
+            hint="give fewer at a time",
+            code="too_large",
+        )
+
+
+def _a(file: InputFile) -> str:
+    return "an image" if file.kind == "image" else f"a {file.path.rpartition('.')[2]} document"
+
+
+def _way_out(file: InputFile, profile: Profile) -> str:
+    if file.path.lower().endswith(".pdf"):
+        return "an assistant takes PDF files as knowledge; --profile openai takes them as input"
+    if profile.embedded or file.kind == "image":
+        return "--profile openai takes it"
+    return f"if the server does take it: `input_file = true` in [profiles.{profile.name}]"
+
+
+def refuse_too_long(characters: int) -> None:
+    """Refuse text that no endpoint takes in one request."""
+    if characters > _MAX_CHARACTERS:
+        raise InvalidInput(
+            f"the text is {characters:,} characters, a request takes {_MAX_CHARACTERS:,}",
+            hint="give fewer files at a time, or give them to an assistant as knowledge",
+            code="too_long",
+        )
+
+
+def text_characters(parts: Sequence[TextPart | FilePart]) -> int:
+    return sum(len(part.text) for part in parts if isinstance(part, TextPart))
+
+
+def estimated_tokens(characters: int) -> int:
+    """About how many tokens a text has: four characters each, as in English prose."""
+    return math.ceil(characters / 4)

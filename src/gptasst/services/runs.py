@@ -1,0 +1,330 @@
+"""One run: an assistant or instruction, a task and its files, an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from gptasst.definitions import InstructionLibrary
+from gptasst.errors import AccessDenied, GptasstError, NoAnswer, NotFound, UsageError
+from gptasst.models import (
+    Assistant,
+    Citation,
+    Definition,
+    Excerpt,
+    FilePart,
+    ModelAnswer,
+    ModelRequest,
+    RunPlan,
+    RunRequest,
+    RunResult,
+    TextDelta,
+    TextPart,
+    Timings,
+)
+from gptasst.services.code_fences import FenceFilter
+from gptasst.services.run_inputs import (
+    INLINE_BYTES,
+    estimated_tokens,
+    message_parts,
+    planned_inputs,
+    refuse_too_long,
+    refuse_what_is_not_taken,
+    text_characters,
+)
+from gptasst.settings import Profile
+from gptasst.stores import AssistantStore
+
+# What knowledge may take of a request, in characters, where the context is not known.
+_EXCERPT_CHARACTERS = 24_000
+_SHORTEST_EMBEDDED_ANSWER = 1024
+
+
+class Gateway(Protocol):
+    """What a run needs of an endpoint; `OpenAIGateway` is one."""
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
+    def upload_input(self, part: FilePart) -> FilePart: ...
+    def delete_file(self, file_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A run that is ready to be sent."""
+
+    source: Literal["assistant", "instruction"]
+    definition: Definition
+    excerpts: tuple[Excerpt, ...]
+    model_request: ModelRequest
+
+
+class RunService:
+    """Runs assistants and instructions on one endpoint.
+
+    Args:
+        profile: the endpoint and its defaults.
+        context_window: of the endpoint, in tokens, where it is known.
+        embedded_model: the embedded model's name where that is the endpoint.
+        store: where assistants are looked up.
+        library: where instructions are looked up.
+        open_gateway: makes the connection; called when the request is ready.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        context_window: int | None,
+        embedded_model: str | None,
+        store: AssistantStore,
+        library: InstructionLibrary,
+        open_gateway: Callable[[], Gateway],
+    ) -> None:
+        self._profile = profile
+        self._context_window = context_window
+        self._embedded_model = embedded_model
+        self._store = store
+        self._library = library
+        self._open_gateway = open_gateway
+
+    def plan(self, request: RunRequest) -> RunPlan:
+        """What a run would send. Nothing is sent, and no key is needed.
+
+        Raises:
+            GptasstError: what `stream` would refuse before sending.
+        """
+        prepared = self._prepare(request)
+        sent = prepared.model_request
+        characters = text_characters(sent.parts)
+        return RunPlan(
+            name=request.name,
+            source=prepared.source,
+            profile=self._profile.name,
+            endpoint=self._profile.endpoint,
+            model=sent.model,
+            inputs=planned_inputs(request),
+            excerpts=prepared.excerpts,
+            instructions_characters=len(sent.instructions),
+            input_characters=characters,
+            estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
+        )
+
+    def stream(self, request: RunRequest) -> Generator[TextDelta | RunResult]:
+        """Run it; yields the answer piece by piece, the whole `RunResult` last.
+
+        The pieces put together are the result's `answer`. With a schema the answer comes in
+        one piece, after it was checked.
+
+        Raises:
+            NotFound: no assistant or instruction has that name.
+            UsageError: there is nothing to work on.
+            InvalidInput: an input is not taken by this endpoint, or is too long.
+            NoAnswer: the model refused, failed, or was cut off.
+            GptasstError: the request was not taken; see `errors`.
+        """
+        prepared = self._prepare(request)
+        self._require_key()
+        gateway = self._open_gateway()
+        uploaded: list[str] = []
+        try:
+            parts = tuple(_upload_large(gateway, p, uploaded) for p in prepared.model_request.parts)
+            sent = replace(prepared.model_request, parts=parts)
+            yield from self._answer(gateway, request, replace(prepared, model_request=sent))
+        finally:
+            for file_id in uploaded:
+                with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                    gateway.delete_file(file_id)
+
+    def _answer(
+        self, gateway: Gateway, request: RunRequest, prepared: _Prepared
+    ) -> Iterator[TextDelta | RunResult]:
+        started = time.monotonic()
+        first_token: float | None = None
+        pieces: list[str] = []
+        schema = prepared.model_request.schema
+        fence = FenceFilter() if prepared.definition.unwrap_fence or schema else None
+        for event in gateway.stream(prepared.model_request):
+            if isinstance(event, TextDelta):
+                first_token = first_token or time.monotonic() - started
+                text = fence.feed(event.text) if fence else event.text
+            else:
+                text = fence.finish() if fence else ""
+            if text:
+                pieces.append(text)
+                if not schema:
+                    yield TextDelta(text)
+            if isinstance(event, ModelAnswer):
+                answer = "".join(pieces)
+                if schema:
+                    _check_schema(answer, schema)
+                    yield TextDelta(answer)
+                timings = Timings(first_token, time.monotonic() - started)
+                yield self._result(request, prepared, event, answer, timings)
+
+    def _result(
+        self,
+        request: RunRequest,
+        prepared: _Prepared,
+        received: ModelAnswer,
+        answer: str,
+        timings: Timings,
+    ) -> RunResult:
+        quoted = tuple(Citation(e.path, e.place, e.text) for e in prepared.excerpts)
+        return RunResult(
+            name=request.name,
+            answer=answer,
+            model=received.model,
+            profile=self._profile.name,
+            response_id=received.response_id,
+            timings=timings,
+            usage=received.usage,
+            citations=received.citations + quoted,
+        )
+
+    def _prepare(self, request: RunRequest) -> _Prepared:
+        refuse_what_is_not_taken(request, self._profile)
+        assistant, definition = self._find(request.name)
+        task = _task(request, definition)
+        excerpts = self._excerpts(assistant, request, task)
+        parts = message_parts(task, request, excerpts)
+        characters = text_characters(parts)
+        refuse_too_long(characters)
+        self._refuse_hosted_tools(definition)
+        settings = definition.settings
+        if self._embedded_model and settings.max_output_tokens is None:
+            # Small models may never stop by themselves; an edited text is about as long again.
+            limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
+            settings = replace(settings, max_output_tokens=limit)
+        return _Prepared(
+            source="assistant" if assistant else "instruction",
+            definition=definition,
+            excerpts=excerpts,
+            model_request=ModelRequest(
+                model=self._model(request, definition),
+                instructions=definition.instructions,
+                parts=parts,
+                timeout=request.timeout or self._profile.timeout,
+                settings=settings,
+                code_interpreter=definition.tools.code_interpreter,
+                web_search=definition.tools.web_search,
+                schema=request.schema or definition.schema,
+            ),
+        )
+
+    def _find(self, name: str) -> tuple[Assistant | None, Definition]:
+        try:
+            assistant = self._store.get(name)
+        except NotFound as missing:
+            try:
+                return None, self._library.find(name).definition
+            except NotFound as error:
+                raise NotFound(
+                    f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
+                ) from None
+        return assistant, assistant.definition
+
+    def _excerpts(
+        self, assistant: Assistant | None, request: RunRequest, task: str | None
+    ) -> tuple[Excerpt, ...]:
+        if assistant is None or not assistant.knowledge:
+            return ()
+        if assistant.definition.tools.file_search is False:
+            return ()
+        texts = (task, request.stdin, *(file.text for file in request.files))
+        query = "\n".join(text for text in texts if text)
+        # A third of a small context: in characters that is a number about as large.
+        limit = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        return tuple(self._store.search(assistant, query, limit))
+
+    def _model(self, request: RunRequest, definition: Definition) -> str:
+        asked = request.model or definition.model
+        own = self._embedded_model
+        if own:
+            if asked and asked != own:
+                raise NotFound(
+                    f"the embedded model is `{own}`, not `{asked}`",
+                    hint=f"-m {own} takes it; --profile NAME means a server that has `{asked}`",
+                    code="model_not_found",
+                )
+            return own
+        model = asked or self._profile.model
+        if not model:
+            raise UsageError(
+                f"no model is named for {self._profile.endpoint}",
+                hint=f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml",
+                code="no_model",
+            )
+        return model
+
+    def _refuse_hosted_tools(self, definition: Definition) -> None:
+        tools = definition.tools
+        if self._profile.embedded and (tools.code_interpreter or tools.web_search):
+            tool = "code_interpreter" if tools.code_interpreter else "web_search"
+            raise UsageError(
+                f"`{definition.name}` uses {tool}, which the embedded model does not have",
+                hint="--profile openai has it",
+                code="tool_not_available",
+            )
+
+    def _require_key(self) -> None:
+        profile = self._profile
+        if profile.key_source and not profile.api_key:
+            raise AccessDenied(
+                f"no key for {profile.endpoint}: {profile.key_source} is not set",
+                hint=f"export {profile.key_source}=…, or --profile local runs without a key",
+                code="no_key",
+            )
+
+
+def _task(request: RunRequest, definition: Definition) -> str | None:
+    """The task in words: the user's, else the definition's own where there is input."""
+    if request.text:
+        return request.text
+    if request.files or request.stdin is not None:
+        return definition.default_text
+    raise UsageError(
+        "there is nothing to work on",
+        hint="give files (-f FILE…), a text (-t TEXT), or pipe something in",
+        code="no_input",
+    )
+
+
+def _nearest(*errors: GptasstError) -> str:
+    for error in errors:
+        if error.hint and error.hint.startswith("did you mean"):
+            return error.hint
+    return "`gptasst assistant list` and `gptasst instruction list` show what there is"
+
+
+def _upload_large(
+    gateway: Gateway, part: TextPart | FilePart, uploaded: list[str]
+) -> TextPart | FilePart:
+    if isinstance(part, TextPart) or part.data is None or len(part.data) <= INLINE_BYTES:
+        return part
+    sent = gateway.upload_input(part)
+    assert sent.file_id is not None
+    uploaded.append(sent.file_id)
+    return sent
+
+
+def _check_schema(answer: str, schema: object) -> None:
+    """Hold the answer to its schema: servers may ignore the one they are sent."""
+    from jsonschema import ValidationError, validate
+
+    try:
+        validate(json.loads(answer), schema)  # type: ignore[arg-type]  # checked when read
+    except ValueError as error:
+        reason = f"it is not JSON: {error}"
+    except ValidationError as error:
+        reason = f"{error.json_path}: {error.message}"
+    else:
+        return
+    raise NoAnswer(
+        f"the answer does not fit the schema: {reason}",
+        hint="run it again, or use a model that follows schemas",
+        code="schema_mismatch",
+    )

@@ -1,0 +1,278 @@
+"""Assistants in an SQLite file of this machine, their knowledge searched by FTS5."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gptasst.definitions import dump_definition, parse_definition
+from gptasst.document_text import passages_of
+from gptasst.errors import NotFound, UsageError
+from gptasst.models import (
+    Assistant,
+    AssistantSummary,
+    Definition,
+    Excerpt,
+    KnowledgeFile,
+    KnowledgeSource,
+    Passage,
+    Revision,
+)
+from gptasst.stores.local_database import Database
+from gptasst.stores.search_query import match_expression
+
+
+class LocalStore:
+    """The `AssistantStore` of this machine. The file is made by the first write.
+
+    Args:
+        path: the SQLite file. Any number of processes may use it at once.
+
+    Raises (each method):
+        StateError: the file is damaged, newer than this program, or can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def create(self, definition: Definition, files: Sequence[KnowledgeSource]) -> Assistant:
+        prepared = _prepare(files)
+        assistant_id = f"asst_{secrets.token_hex(12)}"
+        now = _now()
+        with self._database.writing() as connection:
+            _refuse_taken(connection, definition.name, assistant_id)
+            connection.execute(
+                "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
+                " VALUES (?, ?, 1, ?, ?)",
+                (assistant_id, definition.name, now, now),
+            )
+            _insert_revision(connection, assistant_id, 1, definition, now)
+            _insert_files(connection, assistant_id, prepared, now)
+            return _read(connection, assistant_id)
+
+    def list(self) -> Sequence[AssistantSummary]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT a.id, a.name, a.updated_at, r.definition,"
+                " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
+                " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
+                " FROM assistants a JOIN revisions r"
+                " ON r.assistant_id = a.id AND r.number = a.revision"
+                " ORDER BY a.name COLLATE NOCASE, a.name"
+            ).fetchall()
+        return [_summary(row) for row in rows]
+
+    def get(self, name: str) -> Assistant:
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT id FROM assistants WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC",
+                (name,),
+            ).fetchone()
+            if row is None:
+                raise _not_found(connection, name)
+            return _read(connection, row[0])
+
+    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+        now = _now()
+        with self._database.writing() as connection:
+            _refuse_taken(connection, definition.name, assistant.id)
+            revision = _current_revision(connection, assistant)
+            if revision != assistant.revision:
+                raise UsageError(
+                    f"`{assistant.name}` was changed by somebody else in between",
+                    hint=f"`gptasst assistant show {assistant.name}`, then do it again",
+                    code="edit_conflict",
+                )
+            _insert_revision(connection, assistant.id, revision + 1, definition, now)
+            connection.execute(
+                "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
+                (definition.name, revision + 1, now, assistant.id),
+            )
+            return _read(connection, assistant.id)
+
+    def delete(self, assistant: Assistant) -> None:
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
+
+    def change_files(
+        self, assistant: Assistant, add: Sequence[KnowledgeSource], remove: Sequence[str]
+    ) -> Assistant:
+        prepared = _prepare(add)
+        now = _now()
+        with self._database.writing() as connection:
+            _current_revision(connection, assistant)
+            _insert_files(connection, assistant.id, prepared, now)
+            connection.executemany(
+                "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
+                [(assistant.id, file_id) for file_id in remove],
+            )
+            connection.execute(
+                "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
+            )
+            return _read(connection, assistant.id)
+
+    def history(self, assistant: Assistant) -> Sequence[Revision]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"
+                " ORDER BY number",
+                (assistant.id,),
+            ).fetchall()
+            current = _current_revision(connection, assistant)
+        return [
+            Revision(number, _parse(text), _moment(created_at), number == current)
+            for number, text, created_at in rows
+        ]
+
+    def search(self, assistant: Assistant, task: str, max_characters: int) -> Sequence[Excerpt]:
+        expression = match_expression(task)
+        with self._database.reading() as connection:
+            rows: Sequence[tuple[str, str, str]] = []
+            if expression:
+                rows = connection.execute(
+                    "SELECT k.path, p.place, p.text FROM passage_index i"
+                    " JOIN passages p ON p.id = i.rowid JOIN knowledge k ON k.id = p.file_id"
+                    " WHERE passage_index MATCH ? AND k.assistant_id = ?"
+                    " ORDER BY i.rank, p.id LIMIT 200",
+                    (expression, assistant.id),
+                ).fetchall()
+            if not rows:  # nothing in common with the task: how each file begins
+                rows = connection.execute(
+                    "SELECT k.path, p.place, p.text FROM knowledge k JOIN passages p"
+                    " ON p.id = (SELECT MIN(id) FROM passages WHERE file_id = k.id)"
+                    " WHERE k.assistant_id = ? ORDER BY k.path LIMIT 200",
+                    (assistant.id,),
+                ).fetchall()
+        return _within(rows, max_characters)
+
+
+def _within(rows: Sequence[tuple[str, str, str]], max_characters: int) -> list[Excerpt]:
+    chosen, left = [], max_characters
+    for path, place, text in rows:
+        if len(text) <= left:
+            chosen.append(Excerpt(path, place, text))
+            left -= len(text)
+    return chosen
+
+
+def _prepare(files: Sequence[KnowledgeSource]) -> list[tuple[KnowledgeSource, list[Passage]]]:
+    return [(file, passages_of(file.content, file.path)) for file in files]
+
+
+def _insert_revision(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    number: int,
+    definition: Definition,
+    now: str,
+) -> None:
+    connection.execute(
+        "INSERT INTO revisions (assistant_id, number, definition, created_at) VALUES (?, ?, ?, ?)",
+        (assistant_id, number, dump_definition(definition), now),
+    )
+
+
+def _insert_files(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    prepared: Sequence[tuple[KnowledgeSource, list[Passage]]],
+    now: str,
+) -> None:
+    for file, passages in prepared:
+        file_id = f"file_{secrets.token_hex(12)}"
+        connection.execute(
+            "DELETE FROM knowledge WHERE assistant_id = ? AND path = ?", (assistant_id, file.path)
+        )
+        connection.execute(
+            "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (file_id, assistant_id, file.path, len(file.content), file.sha256, now),
+        )
+        connection.executemany(
+            "INSERT INTO passages (file_id, place, text) VALUES (?, ?, ?)",
+            [(file_id, passage.place, passage.text) for passage in passages],
+        )
+
+
+def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:
+    row = connection.execute("SELECT id FROM assistants WHERE name = ?", (name,)).fetchone()
+    if row is not None and row[0] != own_id:
+        raise UsageError(
+            f"there is an assistant `{name}` already",
+            hint=f"`gptasst assistant edit {name} …` changes it",
+            code="name_taken",
+        )
+
+
+def _current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
+    row = connection.execute(
+        "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"`{assistant.name}` was deleted by somebody else in between")
+    return int(row[0])
+
+
+def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
+    rows = connection.execute("SELECT name FROM assistants").fetchall()
+    names = {str(known).casefold(): known for (known,) in rows}
+    near = difflib.get_close_matches(name.casefold(), names, n=1)
+    hint = f"did you mean `{names[near[0]]}`?" if near else "`gptasst assistant list` shows them"
+    return NotFound(f"no assistant `{name}`", hint=hint)
+
+
+def _read(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
+    revision, created_at, updated_at, definition = connection.execute(
+        "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
+        " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",
+        (assistant_id,),
+    ).fetchone()
+    files = connection.execute(
+        "SELECT id, path, size, sha256, added_at FROM knowledge WHERE assistant_id = ?"
+        " ORDER BY path",
+        (assistant_id,),
+    )
+    return Assistant(
+        id=assistant_id,
+        definition=_parse(definition),
+        revision=revision,
+        created_at=_moment(created_at),
+        updated_at=_moment(updated_at),
+        knowledge=tuple(
+            KnowledgeFile(file_id, path, size, sha256, _moment(added_at))
+            for file_id, path, size, sha256, added_at in files
+        ),
+    )
+
+
+def _summary(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
+    assistant_id, name, updated_at, text, files, size = row
+    definition = _parse(text)
+    return AssistantSummary(
+        id=assistant_id,
+        name=name,
+        model=definition.model,
+        instruction=definition.instruction,
+        files=files,
+        size=size,
+        updated_at=_moment(updated_at),
+    )
+
+
+def _parse(text: str) -> Definition:
+    return parse_definition(text, source="assistant")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
