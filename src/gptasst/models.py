@@ -217,7 +217,7 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the server counted them; `input` includes `cached`, `output` includes `reasoning`."""
+    """Tokens as the server counted them: `input` with `cached`, `output` with `reasoning`."""
 
     input: int
     output: int

@@ -130,7 +130,12 @@ class Settings:
         asked = name or self._environ.get("GPTASST_PROFILE") or self._document.text_value("profile")
         if asked:
             return self._build(asked, "named")
-        openai_variables = ("GPTASST_BASE_URL", "GPTASST_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+        openai_variables = (
+            "GPTASST_BASE_URL",
+            "GPTASST_API_KEY",
+            "OPENAI_BASE_URL",
+            "OPENAI_API_KEY",
+        )
         if any(self._environ.get(variable) for variable in openai_variables):
             return self._build("openai", "key")
         return self._build("local", "fallback")
@@ -165,7 +170,8 @@ class Settings:
             key_source=key_source,
             headers=self._headers(table),
             timeout=self._timeout(table),
-            input_file=bool(base_url) and (_takes_files(base_url) if input_file is None else input_file),
+            input_file=bool(base_url)
+            and (_takes_files(base_url) if input_file is None else input_file),
             input_image=bool(base_url) and (True if input_image is None else input_image),
         )
 
@@ -225,7 +231,9 @@ class Settings:
         variable = self._environ.get("GPTASST_TIMEOUT")
         if variable:
             if not re.fullmatch(r"\d+(\.\d+)?", variable) or float(variable) == 0:
-                raise UsageError(f"GPTASST_TIMEOUT is `{variable}`, which is not a number of seconds")
+                raise UsageError(
+                    f"GPTASST_TIMEOUT is `{variable}`, which is not a number of seconds"
+                )
             return float(variable)
         return self._document.number(float, 0.001, None, *table, "timeout") or DEFAULT_TIMEOUT
 

@@ -29,9 +29,9 @@ def decode_text(content: bytes, name: str) -> tuple[str, str]:
         if content.startswith(bom):
             return _decode(content, encoding, name), encoding
     if b"\0" in content[:_UTF16_SAMPLE]:
-        encoding = _unmarked_utf16(content)
-        if encoding:
-            return _decode(content, encoding, name), encoding
+        unmarked = _unmarked_utf16(content)
+        if unmarked:
+            return _decode(content, unmarked, name), unmarked
         raise _not_text(name)
     with contextlib.suppress(UnicodeDecodeError):
         text = content.decode("utf-8")

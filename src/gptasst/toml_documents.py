@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from gptasst.errors import InvalidDefinition
@@ -13,6 +13,7 @@ from gptasst.errors import InvalidDefinition
 _Scalar = TypeVar("_Scalar", str, bool, int, float)
 _Number = TypeVar("_Number", int, float)
 _MISSING = object()
+_LONG_QUOTES = ('"""', "'''")
 _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
@@ -47,33 +48,26 @@ class TomlDocument:
 
     def line_of(self, *path: str) -> int:
         """The 1-based line where a key is set; for a key that is not there, its table's line."""
-        *tables, key = path
-        table = ".".join(tables)
-        current, best, closing = "", 1, None
+        lines: dict[str, int] = {}
+        for number, name in self._entries():
+            lines.setdefault(name, number)
+        tables = (".".join(path[:depth]) for depth in range(len(path), 0, -1))
+        return next((lines[name] for name in tables if name in lines), 1)
+
+    def _entries(self) -> Iterator[tuple[int, str]]:
+        """Line and dotted name of every table header and every key."""
+        table, closing = "", None
         for number, line in enumerate(self.text.splitlines(), start=1):
-            if closing:
-                closing = None if closing in line else closing
-                continue
             header = _TABLE.match(line)
-            if header:
-                current = header[1].replace('"', "").replace("'", "")
-                if current == ".".join(path):
-                    return number
-                if current == table:
-                    best = number
-                continue
             name, separator, value = line.partition("=")
-            if not separator:
-                continue
-            dotted = ".".join(filter(None, (current, name.strip().replace('"', ""))))
-            if dotted == ".".join((*tables, key)):
-                return number
-            if table and dotted == table:
-                best = number
-            for quotes in ('"""', "'''"):
-                if value.count(quotes) == 1:
-                    closing = quotes
-        return best
+            if closing:  # inside a string of several lines
+                closing = None if closing in line else closing
+            elif header:
+                table = _bare(header[1])
+                yield number, table
+            elif separator:
+                yield number, ".".join(filter(None, (table, _bare(name))))
+                closing = next((q for q in _LONG_QUOTES if value.count(q) == 1), None)
 
     def error(
         self, path: tuple[str, ...], problem: str, *, hint: str | None = None
@@ -117,7 +111,7 @@ class TomlDocument:
         return value
 
     def text_value(self, *path: str) -> str | None:
-        """A string that is there and not blank; line ends are `\\n` whatever the file has."""
+        """A string that is there and not blank; line ends are LF whatever the file has."""
         value = self.value(str, *path)
         if value is None:
             return None
@@ -151,3 +145,7 @@ class TomlDocument:
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
             raise self.error(path, f"key `{'.'.join(path)}` must be {bounds}, not {value}")
         return value
+
+
+def _bare(name: str) -> str:
+    return name.strip().replace('"', "").replace("'", "")

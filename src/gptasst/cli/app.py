@@ -46,9 +46,7 @@ class Root(TyperGroup):
         extra["windows_expand_args"] = False
         _stop_cleanly_on_sigterm()
         try:
-            code = super().main(
-                words, prog_name, complete_var, standalone_mode=False, **extra
-            )
+            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
         except BrokenPipeError:
             _forget_stdout()
             code = _CLOSED_PIPE
@@ -124,7 +122,7 @@ def _print_version(asked: bool) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def gptasst(  # noqa: PLR0913  # one parameter an option
+def gptasst(  # one parameter an option
     context: typer.Context,
     profile: ProfileOption = None,
     json: JsonOption = False,

@@ -53,7 +53,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @command(app, "create", epilog="Example: gptasst assistant create DocWriter-1 -i DocWriter -f docs")
-def create(  # noqa: PLR0913  # one parameter an option
+def create(  # one parameter an option
     session: Session,
     name: Annotated[str, typer.Argument(help="A name that no other assistant has.")],
     instruction: Annotated[
@@ -87,7 +87,7 @@ def create(  # noqa: PLR0913  # one parameter an option
 
 
 @command(app, "edit")
-def edit(  # noqa: PLR0913  # one parameter an option
+def edit(  # one parameter an option
     session: Session,
     name: NameArgument,
     instruction: Annotated[
@@ -95,7 +95,9 @@ def edit(  # noqa: PLR0913  # one parameter an option
         typer.Option("--instruction", "-i", metavar="NAME", help="Start over from this one."),
     ] = None,
     model: ModelOption = None,
-    rename: Annotated[str | None, typer.Option("--rename", metavar="NEW", help="A new name.")] = None,
+    rename: Annotated[
+        str | None, typer.Option("--rename", metavar="NEW", help="A new name.")
+    ] = None,
     file: Annotated[
         list[str] | None,
         typer.Option("--file", "-f", metavar="FILE...", help="Replaces the whole knowledge."),

@@ -97,7 +97,7 @@ def remember_globals(typer_context: typer.Context, options: GlobalOptions) -> No
     typer_context.meta[_GLOBALS] = options.over(outer)
 
 
-def group(help: str) -> typer.Typer:  # noqa: A002  # Typer's word for it
+def group(help: str) -> typer.Typer:  # Typer's word for it
     """A group of commands; called without one it shows its help."""
     app = typer.Typer(rich_markup_mode=None)
 
@@ -110,7 +110,11 @@ def group(help: str) -> typer.Typer:  # noqa: A002  # Typer's word for it
 
 
 def command(
-    app: typer.Typer, name: str, *, help: str | None = None, epilog: str | None = None  # noqa: A002
+    app: typer.Typer,
+    name: str,
+    *,
+    help: str | None = None,
+    epilog: str | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declare a command. Its function takes a `Session`, then its own arguments."""
 
@@ -141,7 +145,7 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    del run.__wrapped__  # type: ignore[attr-defined]  # its signature is not the command's
+    del run.__wrapped__  # its signature is not the command's
     return run
 
 
@@ -163,8 +167,8 @@ class Command(TyperCommand):
     starts with a dash ends the list, unless it is a file that exists.
     """
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
-        return super().parse_args(ctx, spread_lists(args, self._list_options()))  # type: ignore[arg-type]
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, spread_lists(args, self._list_options()))
 
     def _list_options(self) -> list[str]:
         names: list[str] = []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from gptasst.cli.commands import Session, command, group
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
@@ -44,5 +42,7 @@ def _show(output: Output, status: LocalModelStatus) -> None:
     ]
     output.record(status, fields, ident=status.path)
     if status.is_default:
-        output.note("this small model shows the plumbing and is not for real work;"
-                    " `local.model` takes a GGUF file of your own")
+        output.note(
+            "this small model shows the plumbing and is not for real work;"
+            " `local.model` takes a GGUF file of your own"
+        )

@@ -183,11 +183,11 @@ def harmless(text: str) -> str:
 
 def _visible(character: str) -> str:
     code = ord(character)
-    if character in "\n\t" or (code >= 32 and not 0x7F <= code < 0xA0):  # noqa: PLR2004
+    if character in "\n\t" or (code >= 32 and not 0x7F <= code < 0xA0):
         return character
-    if code == 0x0D:  # noqa: PLR2004
+    if code == 0x0D:
         return ""
-    return chr(0x2400 + code) if code < 32 else "\N{REPLACEMENT CHARACTER}"  # noqa: PLR2004
+    return chr(0x2400 + code) if code < 32 else "\N{REPLACEMENT CHARACTER}"
 
 
 def one_line(text: str) -> str:
@@ -197,14 +197,14 @@ def one_line(text: str) -> str:
 
 def size_text(size: int) -> str:
     """Bytes for people."""
-    if size < 1000:  # noqa: PLR2004
+    if size < 1000:
         return f"{size} B"
     number = float(size)
     for unit in ("kB", "MB", "GB"):
         number /= 1000
-        if number < 999.5 or unit == "GB":  # noqa: PLR2004
+        if number < 999.5 or unit == "GB":
             break
-    return f"{number:.0f} {unit}" if number >= 100 else f"{number:.1f} {unit}"  # noqa: PLR2004
+    return f"{number:.0f} {unit}" if number >= 100 else f"{number:.1f} {unit}"
 
 
 def time_text(moment: datetime) -> str:
@@ -236,9 +236,7 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _draw_table(
-    stream: IO[str], columns: Sequence[Column[_Item]], items: Sequence[_Item]
-) -> None:
+def _draw_table(stream: IO[str], columns: Sequence[Column[_Item]], items: Sequence[_Item]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

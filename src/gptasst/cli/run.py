@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +18,7 @@ from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models import RunPlan, RunRequest, RunResult
-    from gptasst.services.runs import RunService
+    from gptasst.models import RunPlan, RunResult, TextDelta
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -38,7 +37,7 @@ def register(app: typer.Typer) -> None:
     command(app, "run", epilog=_EPILOG)(run)
 
 
-def run(  # noqa: PLR0913  # one parameter an option
+def run(  # one parameter an option
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant, or an instruction.")],
     files: Annotated[
@@ -92,9 +91,11 @@ def run(  # noqa: PLR0913  # one parameter an option
     if dry_run:
         _show_plan(session.output, service.plan(request))
     else:
+        events = service.stream(request)
         _tell_fallback(session)
-        with activity:
-            result = _stream(session.output, service, request, activity, output)
+        direct = output is None and session.output.mode != "json"
+        with contextlib.closing(events), activity:
+            result = _follow(events, session.output if direct else None, activity)
         _finish(session.output, result, output)
 
 
@@ -136,24 +137,19 @@ def _tell_fallback(session: Session) -> None:
     session.output.note(f"no key is set, so this runs on the embedded model {model.name}{tail}")
 
 
-def _stream(
-    output: Output,
-    service: RunService,
-    request: RunRequest,
-    activity: Activity,
-    target: Path | None,
+def _follow(
+    events: Iterable[TextDelta | RunResult], output: Output | None, activity: Activity
 ) -> RunResult:
-    from gptasst.models import TextDelta
+    """Read an answer to its end; with an `output`, pass on each piece as it comes."""
+    from gptasst.models import RunResult
 
-    direct = target is None and output.mode != "json"
-    with contextlib.closing(service.stream(request)) as events:
-        for event in events:
-            if not isinstance(event, TextDelta):
-                return event
-            if direct:
-                activity.stop()
-                output.answer(event.text)
-    raise AssertionError  # a stream ends with its result or raises
+    for event in events:
+        if isinstance(event, RunResult):
+            return event
+        if output:
+            activity.stop()
+            output.answer(event.text)
+    raise AssertionError  # events end with the result, or an error is raised
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:

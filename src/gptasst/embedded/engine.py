@@ -60,7 +60,7 @@ class EmbeddedEngine:
         import json
         import urllib.request
 
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310  # our own server
             f"{self._server.listening_address}/props",
             headers={"Authorization": f"Bearer {self._key}"},
         )

@@ -86,7 +86,9 @@ class AnswerReader:
             elif kind == "response.refusal.delta":
                 self._refusal.append(event.delta)
             elif kind == "error":
-                raise failed_response(event.code, event.message, self._request.model, self._endpoint)
+                raise failed_response(
+                    event.code, event.message, self._request.model, self._endpoint
+                )
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
                 yield from self._finish(event.response)
                 return
@@ -184,8 +186,9 @@ def _usage(response: Response) -> Usage | None:
     usage = response.usage
     if usage is None:
         return None
-    cached = usage.input_tokens_details.cached_tokens if usage.input_tokens_details else 0
-    reasoning = usage.output_tokens_details.reasoning_tokens if usage.output_tokens_details else 0
+    # Servers leave the details out, whatever the SDK's types say.
+    cached = getattr(usage.input_tokens_details, "cached_tokens", None)
+    reasoning = getattr(usage.output_tokens_details, "reasoning_tokens", None)
     return Usage(usage.input_tokens, usage.output_tokens, cached or 0, reasoning or 0)
 
 

@@ -19,17 +19,13 @@ from gptasst.model_catalog import shutdown_advice
 from gptasst.models import Endpoint
 
 
-def failed_response(
-    code: str | None, message: str, model: str, endpoint: Endpoint
-) -> GptasstError:
+def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
     """The error of a response that failed after it was accepted."""
     if code in ("rate_limit_exceeded", "insufficient_quota"):
         return _limit_reached(code, message, endpoint)
     if code == "context_length_exceeded":
         return _too_long(message)
-    return NoAnswer(
-        f"`{model}` failed: {message}", hint="run it again", code="failed"
-    )
+    return NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
 
 
 def translate_error(
@@ -76,7 +72,7 @@ def _message(error: openai.APIStatusError) -> str:
     return f"HTTP {error.status_code}"
 
 
-def _status_error(
+def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     error: openai.APIStatusError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
     status, code, message = error.status_code, _code(error), _message(error)
@@ -132,9 +128,7 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
 
 def _no_access(endpoint: Endpoint) -> AccessDenied:
     if endpoint.api_key is None:
-        return AccessDenied(
-            f"{endpoint.name} wants a key", hint=endpoint.key_hint, code="no_key"
-        )
+        return AccessDenied(f"{endpoint.name} wants a key", hint=endpoint.key_hint, code="no_key")
     return AccessDenied(
         f"{endpoint.name} does not accept the key", hint=endpoint.key_hint, code="wrong_key"
     )

@@ -64,7 +64,6 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     return body
 
 
-
 def _content(part: TextPart | FilePart) -> dict[str, Any]:
     if isinstance(part, TextPart):
         return {"type": "input_text", "text": part.text}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gptasst.definitions import (
     InstructionLibrary,
@@ -167,6 +168,6 @@ def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
     )
 
 
-def _given(changes: DefinitionChanges, *names: str) -> dict[str, object]:
+def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:
     values = {name: getattr(changes, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}

@@ -50,7 +50,7 @@ def unwrap_fence(text: str) -> str:
     """
     lines = text.splitlines(keepends=True)
     filled = [index for index, line in enumerate(lines) if line.strip()]
-    if len(filled) < 2:  # noqa: PLR2004  # a fence to open, a fence to close
+    if len(filled) < 2:  # a fence to open, a fence to close
         return text
     opening = _fence(lines, filled[0])
     closing = _fence(lines, filled[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from gptasst.errors import InvalidInput
 from gptasst.input_files import read_input
@@ -68,7 +69,7 @@ def planned_inputs(request: RunRequest) -> tuple[PlannedInput, ...]:
     return tuple(planned)
 
 
-def _sent_as(file: InputFile) -> str:
+def _sent_as(file: InputFile) -> Literal["text", "inline", "upload"]:
     if file.kind == "text":
         return "text"
     return "upload" if file.size > INLINE_BYTES else "inline"

@@ -116,6 +116,8 @@ class RunService:
     def stream(self, request: RunRequest) -> Generator[TextDelta | RunResult]:
         """Run it; yields the answer piece by piece, the whole `RunResult` last.
 
+        What can be refused without sending anything is refused at once, before the first piece.
+
         The pieces put together are the result's `answer`. With a schema the answer comes in
         one piece, after it was checked.
 
@@ -128,6 +130,9 @@ class RunService:
         """
         prepared = self._prepare(request)
         self._require_key()
+        return self._send(request, prepared)
+
+    def _send(self, request: RunRequest, prepared: _Prepared) -> Generator[TextDelta | RunResult]:
         gateway = self._open_gateway()
         uploaded: list[str] = []
         try:
