@@ -7,7 +7,11 @@ from collections import Counter
 
 # FTS5 weighs a word by how rare it is, so only the most frequent English ones are left out.
 _COMMON = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "do", "for", "from", "has", "have", "how", "if", "in", "into", "is", "it", "its", "me", "my", "no", "not", "of", "on", "or", "our", "please", "so", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "was", "we", "what", "when", "where", "which", "who", "will", "with", "you", "your"]
+    (
+        "a an and are as at be but by can do for from has have how if in into is it its me my no"
+        " not of on or our please so that the their them then there these they this to was we"
+        " what when where which who will with you your"
+    ).split()
 )
 _MAX_WORDS = 64
 _WORD = re.compile(r"\w+")

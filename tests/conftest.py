@@ -1,0 +1,92 @@
+"""Every test has a home, a working directory and an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gptasst.cli.app import app
+from tests.loopback import LoopbackServer
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What can be seen of a command that ended."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode("utf-8")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> Any:
+        return self.json["error"]
+
+
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`GPTASST_HOME`; the working directory is an empty one beside it."""
+    for name in list(os.environ):
+        if name.startswith(("GPTASST_", "OPENAI_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    home, work = tmp_path / "home", tmp_path / "work"
+    work.mkdir()
+    monkeypatch.setenv("GPTASST_HOME", str(home))
+    monkeypatch.chdir(work)
+    return home
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Run `gptasst` in this process: `cli("run", "X", stdin=b"…")`."""
+
+    def run(*words: str | Path, stdin: bytes | None = None) -> Ran:
+        result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+        assert isinstance(result.exception, SystemExit | None), result.exception
+        return Ran(result.exit_code, result.stdout_bytes, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
+    """A server that plays OpenAI, chosen by the environment."""
+    with LoopbackServer() as running:
+        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+        yield running
+
+
+@pytest.fixture
+def write() -> Callable[[str, str | bytes], Path]:
+    """Make a file in the working directory."""
+
+    def make(name: str, content: str | bytes) -> Path:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        return path
+
+    return make

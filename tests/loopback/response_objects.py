@@ -1,0 +1,89 @@
+"""Response objects and their output items."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .outcomes import Ending
+from .wire import Json, new_id, now
+
+_ECHOED: Json = {
+    "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None,
+    "metadata": {}, "model": None, "parallel_tool_calls": True, "previous_response_id": None,
+    "prompt_cache_key": None, "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None, "service_tier": "default", "store": True, "temperature": 1.0,
+    "text": {"format": {"type": "text"}, "verbosity": "medium"}, "tool_choice": "auto",
+    "tools": [], "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled", "user": None,
+}  # fmt: skip
+
+
+def output_items(ending: Ending, text: str) -> list[Json]:
+    """The messages of a response that ends so."""
+    if ending.status == "failed":
+        return []
+    if ending.refusal is not None:
+        return [_message([{"type": "refusal", "refusal": ending.refusal}], ending.status)]
+    final = _message([_text_part(text, ending.citations)], ending.status)
+    if ending.commentary is None:
+        return [final]
+    aside = _message([_text_part(ending.commentary)], "completed")
+    return [aside | {"phase": "commentary"}, final | {"phase": "final_answer"}]
+
+
+def _message(content: list[Json], status: str) -> Json:
+    return {
+        "id": new_id("msg_"), "type": "message", "role": "assistant", "status": status,
+        "content": content,
+    }  # fmt: skip
+
+
+def _text_part(text: str, citations: tuple[Json, ...] = ()) -> Json:
+    return {"type": "output_text", "text": text, "annotations": list(citations), "logprobs": []}
+
+
+def response_object(body: Json, ending: Ending, output: list[Json]) -> Json:
+    """A response at its end, with what was asked in it."""
+    echoed = {key: body.get(key) for key in _ECHOED if body.get(key) is not None}
+    reason = ending.incomplete_reason
+    return _ECHOED | echoed | {
+        "id": new_id("resp_"), "object": "response", "created_at": now(),
+        "completed_at": now() if ending.status == "completed" else None,
+        "status": ending.status, "error": ending.error,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "conversation": {"id": conversation_id(body)} if conversation_id(body) else None,
+        "output": output, "usage": None if ending.status == "failed" else _usage(body, output),
+    }  # fmt: skip
+
+
+def conversation_id(body: Json) -> str | None:
+    given = body.get("conversation")
+    return given.get("id") if isinstance(given, dict) else given
+
+
+def _usage(body: Json, output: list[Json]) -> Json:
+    given, made = count_tokens(body), count_tokens({"input": output})
+    return {
+        "input_tokens": given,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": made,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": given + made,
+    }
+
+
+def count_tokens(body: Json) -> int:
+    """Tokens of instructions, input and tools, at four characters each."""
+    characters = sum(_text_length(body.get(key)) for key in ("instructions", "input"))
+    tools = len(json.dumps(body["tools"])) if body.get("tools") else 0
+    return (characters + tools + 3) // 4
+
+
+def _text_length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(_text_length(item) for item in value)
+    if isinstance(value, dict):
+        return sum(_text_length(value.get(key)) for key in ("content", "text", "refusal"))
+    return 0

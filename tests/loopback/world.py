@@ -1,0 +1,136 @@
+"""Everything the server knows: how it is told to behave, and the objects it keeps."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from .outcomes import HttpAnswer, Outcome
+from .wire import Json, RequestRecord
+
+AnswerSource: TypeAlias = str | Callable[[Json], str]
+DEFAULT_MODELS = ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")
+
+
+@dataclass
+class StoredFile:
+    """An uploaded file; `about` is the API's file object."""
+
+    about: Json
+    data: bytes
+
+
+@dataclass
+class Attachment:
+    """A file of a vector store; its status follows from its age, see `indexing`."""
+
+    file: StoredFile
+    store_id: str
+    attributes: Json
+    created_at: int
+    attached: float = field(default_factory=time.monotonic)
+    cancelled: bool = False
+
+
+@dataclass
+class Batch:
+    """Files that were attached together."""
+
+    id: str
+    created_at: int
+    attachments: list[Attachment]
+
+
+@dataclass
+class Store:
+    """A vector store; `about` lacks what is computed when it is read."""
+
+    about: Json
+    files: dict[str, Attachment] = field(default_factory=dict)
+    batches: dict[str, Batch] = field(default_factory=dict)
+
+
+@dataclass
+class Conversation:
+    """A conversation and its items, oldest first."""
+
+    about: Json
+    items: list[Json] = field(default_factory=list)
+
+
+@dataclass
+class Disturbance:
+    """Replies in place of the usual one; with `done`, after the request took effect."""
+
+    method: str
+    path: str
+    outcome: HttpAnswer | None
+    done: bool
+    times: int
+
+
+def last_input_text(body: Json) -> str:
+    """The last text of the request's input."""
+    given = body.get("input") or ""
+    if isinstance(given, str):
+        return given
+    for item in reversed(given):
+        content = item.get("content") or ""
+        if isinstance(content, str):
+            return content
+        for part in reversed(content):
+            if part.get("type") in ("input_text", "output_text"):
+                return str(part["text"])
+    return ""
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class World:
+    """Settings are read when a request needs them: change them at any time.
+
+    `index_delay` is how long an attached file stays in_progress; `index_failures` maps file
+    names to (code, message). `crashes` holds the tracebacks of what went wrong in here.
+    """
+
+    answer: AnswerSource = last_input_text
+    outcomes: deque[Outcome] = field(default_factory=deque)
+    latency: float = 0.0
+    delta_size: int = 7
+    delta_delay: float = 0.0
+    models: list[str] = field(default_factory=lambda: list(DEFAULT_MODELS))
+    api_key: str | None = None
+    metadata_mode: Literal["merge", "replace"] = "replace"
+    index_delay: float = 0.0
+    index_failures: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    requests: list[RequestRecord] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
+    disturbances: list[Disturbance] = field(default_factory=list)
+    files: dict[str, StoredFile] = field(default_factory=dict)
+    stores: dict[str, Store] = field(default_factory=dict)
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    responses: dict[str, Json] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def disturb(
+        self,
+        method: str,
+        path: str,
+        outcome: HttpAnswer | None = None,
+        *,
+        done: bool = False,
+        times: int = 1,
+    ) -> None:
+        """Spoil the next requests of any route.
+
+        `path` is a pattern as of fnmatch. Without an outcome the connection is cut. With `done`
+        the request takes effect and only its reply is lost.
+        """
+        self.disturbances.append(Disturbance(method, path, outcome, done, times))
+
+    def answer_to(self, body: Json) -> str:
+        return self.answer if isinstance(self.answer, str) else self.answer(body)
