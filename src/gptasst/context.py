@@ -16,7 +16,7 @@ from gptasst.settings import Profile, Settings
 if TYPE_CHECKING:
     from gptasst.embedded.fetching import Report
     from gptasst.embedded.model_file import ModelFile
-    from gptasst.models import Endpoint
+    from gptasst.models.endpoints import Endpoint
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
     from gptasst.services.instructions import InstructionService
@@ -142,7 +142,7 @@ class AppContext:
         return engine.endpoint()
 
     def _server(self) -> Endpoint:
-        from gptasst.models import Endpoint
+        from gptasst.models.endpoints import Endpoint
 
         profile = self.profile
         assert profile.base_url is not None

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from gptasst.errors import InvalidDefinition, NotFound
-from gptasst.models import Definition, Instruction, ModelSettings, ReasoningEffort, Tools
+from gptasst.models.definitions import (
+    Definition,
+    Instruction,
+    ModelSettings,
+    ReasoningEffort,
+    Tools,
+)
 from gptasst.toml_documents import TomlDocument
 
 _KEYS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import InvalidInput
-from gptasst.models import InputFile
+from gptasst.models.runs import InputFile
 from gptasst.text_encoding import decode_text
 
 # What a model takes as `input_file` besides text, from OpenAI's file inputs guide.

@@ -14,7 +14,8 @@ from gptasst.cli.schema_files import read_schema
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models import Assistant, AssistantSummary, Definition, DefinitionChanges, Revision
+    from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+    from gptasst.models.definitions import Definition, DefinitionChanges
 
 app = group("Assistants: a model with instructions and knowledge, under a name.")
 app.add_typer(assistant_files.app, name="files")
@@ -110,7 +111,7 @@ def edit(  # one parameter an option
     schema: SchemaOption = None,
 ) -> None:
     """Change an assistant; what is not named stays."""
-    from gptasst.models import DefinitionChanges
+    from gptasst.models.definitions import DefinitionChanges
 
     changes = _changes(
         name=rename,
@@ -133,7 +134,7 @@ def edit(  # one parameter an option
 
 
 def _changes(*, schema: Path | None, **given: object) -> DefinitionChanges:
-    from gptasst.models import DefinitionChanges
+    from gptasst.models.definitions import DefinitionChanges
 
     effort = given["reasoning_effort"]
     if effort is not None and effort not in _EFFORTS:

@@ -10,7 +10,8 @@ from gptasst.cli.commands import Session, command, group
 from gptasst.cli.output import Column, count_text, size_text, time_text
 
 if TYPE_CHECKING:
-    from gptasst.models import Assistant, KnowledgeFile
+    from gptasst.models.assistants import Assistant
+    from gptasst.models.knowledge import KnowledgeFile
 
 app = group("The knowledge files of an assistant.")
 

@@ -15,7 +15,7 @@ from gptasst.cli.output import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models import Instruction
+    from gptasst.models.definitions import Instruction
 
 app = group("Instructions: what assistants are made from.")
 

@@ -18,7 +18,7 @@ from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models import RunPlan, RunResult, TextDelta
+    from gptasst.models.runs import RunPlan, RunResult, TextDelta
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -68,7 +68,7 @@ def run(  # one parameter an option
     ] = False,
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
-    from gptasst.models import RunRequest
+    from gptasst.models.runs import RunRequest
     from gptasst.output_files import check_output
     from gptasst.services.run_inputs import read_inputs
 
@@ -141,7 +141,7 @@ def _follow(
     events: Iterable[TextDelta | RunResult], output: Output | None, activity: Activity
 ) -> RunResult:
     """Read an answer to its end; with an `output`, pass on each piece as it comes."""
-    from gptasst.models import RunResult
+    from gptasst.models.runs import RunResult
 
     for event in events:
         if isinstance(event, RunResult):

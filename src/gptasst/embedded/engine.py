@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasst.errors import InvalidInput, ServiceError, UsageError
-from gptasst.models import Endpoint
+from gptasst.models.endpoints import Endpoint
 from gptasst.settings import LocalModelSettings
 
 _INSTALL_HINT = (

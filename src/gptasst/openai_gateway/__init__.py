@@ -8,7 +8,8 @@ from typing import NoReturn
 import openai
 
 from gptasst.errors import ServiceError
-from gptasst.models import Endpoint, FilePart, ModelAnswer, ModelRequest, TextDelta
+from gptasst.models.endpoints import Endpoint
+from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, TextDelta
 from gptasst.openai_gateway.answers import AnswerReader, Deadline, refuse_web_page
 from gptasst.openai_gateway.errors import translate_error
 from gptasst.openai_gateway.requests import make_client, request_body

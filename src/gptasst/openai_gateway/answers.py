@@ -13,7 +13,8 @@ import openai
 from openai.types.responses import Response
 
 from gptasst.errors import NoAnswer, ServiceError
-from gptasst.models import Citation, Endpoint, ModelAnswer, ModelRequest, TextDelta, Usage
+from gptasst.models.endpoints import Endpoint
+from gptasst.models.runs import Citation, ModelAnswer, ModelRequest, TextDelta, Usage
 from gptasst.openai_gateway.errors import failed_response
 
 _CONNECT_TIMEOUT = 10.0

@@ -16,7 +16,7 @@ from gptasst.errors import (
     ServiceError,
 )
 from gptasst.model_catalog import shutdown_advice
-from gptasst.models import Endpoint
+from gptasst.models.endpoints import Endpoint
 
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:

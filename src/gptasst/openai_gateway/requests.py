@@ -9,7 +9,8 @@ from typing import Any
 
 import openai
 
-from gptasst.models import Endpoint, FilePart, ModelRequest, TextPart
+from gptasst.models.endpoints import Endpoint
+from gptasst.models.runs import FilePart, ModelRequest, TextPart
 
 
 def make_client(endpoint: Endpoint) -> openai.OpenAI:

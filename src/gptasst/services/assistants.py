@@ -14,14 +14,9 @@ from gptasst.definitions import (
     read_definition_file,
 )
 from gptasst.errors import InvalidInput, NotFound, UsageError
-from gptasst.models import (
-    Assistant,
-    AssistantSummary,
-    Definition,
-    DefinitionChanges,
-    KnowledgeSource,
-    Revision,
-)
+from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+from gptasst.models.definitions import Definition, DefinitionChanges
+from gptasst.models.knowledge import KnowledgeSource
 from gptasst.services.knowledge_files import named_files, read_sources
 from gptasst.stores import AssistantStore
 

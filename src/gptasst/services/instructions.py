@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gptasst.definitions import InstructionLibrary, name_problem, read_definition_file
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
-from gptasst.models import Instruction
+from gptasst.models.definitions import Instruction
 
 _TEMPLATE = """\
 description = "what it does, in one line"

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gptasst.errors import InvalidInput, NotFound
-from gptasst.models import Assistant, KnowledgeFile, KnowledgeSource
+from gptasst.models.assistants import Assistant
+from gptasst.models.knowledge import KnowledgeFile, KnowledgeSource
 from gptasst.path_words import expand_words
 
 # As large as a file may be for OpenAI's file search.

@@ -9,14 +9,8 @@ from typing import Literal
 
 from gptasst.errors import InvalidInput
 from gptasst.input_files import read_input
-from gptasst.models import (
-    Excerpt,
-    FilePart,
-    InputFile,
-    PlannedInput,
-    RunRequest,
-    TextPart,
-)
+from gptasst.models.knowledge import Excerpt
+from gptasst.models.runs import FilePart, InputFile, PlannedInput, RunRequest, TextPart
 from gptasst.path_words import expand_words
 from gptasst.settings import Profile
 

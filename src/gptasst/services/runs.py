@@ -11,11 +11,11 @@ from typing import Literal, Protocol
 
 from gptasst.definitions import InstructionLibrary
 from gptasst.errors import AccessDenied, GptasstError, NoAnswer, NotFound, UsageError
-from gptasst.models import (
-    Assistant,
+from gptasst.models.assistants import Assistant
+from gptasst.models.definitions import Definition
+from gptasst.models.knowledge import Excerpt
+from gptasst.models.runs import (
     Citation,
-    Definition,
-    Excerpt,
     FilePart,
     ModelAnswer,
     ModelRequest,

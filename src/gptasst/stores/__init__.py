@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gptasst.models import (
-    Assistant,
-    AssistantSummary,
-    Definition,
-    Excerpt,
-    KnowledgeSource,
-    Revision,
-)
+from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+from gptasst.models.definitions import Definition
+from gptasst.models.knowledge import Excerpt, KnowledgeSource
 
 
 class AssistantStore(Protocol):

@@ -12,16 +12,9 @@ from pathlib import Path
 from gptasst.definitions import dump_definition, parse_definition
 from gptasst.document_text import passages_of
 from gptasst.errors import NotFound, UsageError
-from gptasst.models import (
-    Assistant,
-    AssistantSummary,
-    Definition,
-    Excerpt,
-    KnowledgeFile,
-    KnowledgeSource,
-    Passage,
-    Revision,
-)
+from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+from gptasst.models.definitions import Definition
+from gptasst.models.knowledge import Excerpt, KnowledgeFile, KnowledgeSource, Passage
 from gptasst.stores.local_database import Database
 from gptasst.stores.search_query import match_expression
 

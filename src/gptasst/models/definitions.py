@@ -1,0 +1,76 @@
+"""Definitions and instructions, as their TOML documents say them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools an assistant may use. `file_search=None` means: when it has knowledge."""
+
+    file_search: bool | None = None
+    code_interpreter: bool = False
+    web_search: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """What is passed to the model as it is. `None` leaves the server's default.
+
+    `temperature` is 0..2, `top_p` 0..1, `max_output_tokens` at least 16.
+    """
+
+    reasoning_effort: ReasoningEffort | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One assistant or instruction, as its TOML document says it.
+
+    `instruction` names the instruction it was made from; `default_text` is the task of a run
+    that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
+    off; `schema` is the JSON Schema that the answer must fit.
+    """
+
+    name: str
+    instructions: str
+    description: str = ""
+    model: str | None = None
+    instruction: str | None = None
+    default_text: str | None = None
+    unwrap_fence: bool = False
+    tools: Tools = field(default_factory=Tools)
+    settings: ModelSettings = field(default_factory=ModelSettings)
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionChanges:
+    """What `assistant create` and `edit` change of a definition; `None` leaves it."""
+
+    name: str | None = None
+    instruction: str | None = None
+    model: str | None = None
+    description: str | None = None
+    file_search: bool | None = None
+    code_interpreter: bool | None = None
+    web_search: bool | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A definition in the instruction library: where it lies and which library that is."""
+
+    definition: Definition
+    path: str
+    origin: Literal["project", "user", "shipped", "file"]
