@@ -11,8 +11,12 @@ from gptasst.errors import ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, TextDelta
 from gptasst.openai_gateway.answers import AnswerReader, Deadline, refuse_web_page
+from gptasst.openai_gateway.connection import Connection
+from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
-from gptasst.openai_gateway.requests import make_client, request_body
+from gptasst.openai_gateway.files import FileGateway
+from gptasst.openai_gateway.requests import request_body
+from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
 _UPLOAD_LIFETIME = 86_400
@@ -23,10 +27,14 @@ class OpenAIGateway:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._client = make_client(endpoint)
+        self._connection = Connection(endpoint)
+        self._client = self._connection.client
+        self.files = FileGateway(self._connection)
+        self.vector_stores = VectorStoreGateway(self._connection)
+        self.conversations = ConversationGateway(self._connection)
 
     def close(self) -> None:
-        self._client.close()
+        self._connection.close()
 
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
         """Send a request and yield the answer as it comes, the whole `ModelAnswer` last.
@@ -71,12 +79,7 @@ class OpenAIGateway:
 
     def delete_file(self, file_id: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
-        try:
-            self._client.files.delete(file_id)
-        except openai.NotFoundError:
-            return
-        except openai.OpenAIError as error:
-            self._raise(error, None)
+        self.files.delete(file_id)
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
         raise translate_error(error, self._endpoint, model) from error

@@ -101,6 +101,17 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
 
 
+def is_missing_object(error: openai.APIStatusError) -> bool:
+    """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
+
+    A path that the server does not serve at all is something else.
+    """
+    message = _message(error).lower()
+    if error.status_code == 404:
+        return "invalid url" not in message and message not in ("not found", "http 404")
+    return error.status_code == 400 and ("not found" in message or "no such" in message)
+
+
 def _is_about_model(status: int, code: str | None, message: str, model: str) -> bool:
     if code == "model_not_found":
         return True

@@ -1,0 +1,46 @@
+"""Vector stores on a server, as the API has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+IndexStatus = Literal["in_progress", "completed", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorStore:
+    """A vector store. `files` counts all, `in_progress` those that are not indexed yet.
+
+    `usage_bytes` is what its index takes.
+    """
+
+    id: str
+    name: str
+    metadata: Mapping[str, str]
+    created_at: datetime
+    files: int
+    in_progress: int
+    usage_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class VectorStoreFile:
+    """A file in a vector store. `error` says why it could not be indexed."""
+
+    id: str
+    status: IndexStatus
+    attributes: Mapping[str, str | float | bool]
+    created_at: datetime
+    error: str | None = None
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that is to be put into a vector store, with its attributes."""
+
+    file_id: str
+    attributes: Mapping[str, str | float | bool]

@@ -1,0 +1,180 @@
+"""Files on the server: uploading in a stream, listing, deleting."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import openai
+from openai.types import FileObject
+
+from gptasst.errors import InvalidInput, NotFound
+from gptasst.models.files import Purpose, RemoteFile, UploadRequest
+from gptasst.openai_gateway.connection import Connection
+
+# Told how many more bytes went out.
+OnBytes = Callable[[int], None]
+
+_PAGE = 10_000
+# How far the server's clock may be behind ours, in seconds.
+_CLOCK_SKEW = 300
+
+
+class FileGateway:
+    """The files of the project that the key belongs to. May be used from many threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._locks: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
+        self._made: set[str] = set()
+
+    def upload(self, request: UploadRequest, on_bytes: OnBytes = lambda _: None) -> RemoteFile:
+        """Upload a file, read in blocks; it is on the server once, whatever happens on the way.
+
+        Raises:
+            InvalidInput: it can't be read, or it changed since it was hashed.
+            GptasstError: see `errors`.
+        """
+        # Two files of one name and size are told apart by nothing, so they go one by one.
+        with self._locks[request.filename, request.size]:
+            uploaded, sent = self._upload(request, on_bytes)
+            self._made.add(uploaded.id)
+        if sent is not None and sent != request.sha256:
+            self.delete(uploaded.id)
+            raise InvalidInput(
+                f"`{request.file}` changed while it was uploaded",
+                hint="do it again",
+                code="file_changed",
+            )
+        return uploaded
+
+    def _upload(self, request: UploadRequest, on_bytes: OnBytes) -> tuple[RemoteFile, str | None]:
+        """The file, and the sha256 of what was sent (`None`: found after its answer was lost)."""
+        started = datetime.now(UTC)
+        sent: list[str | None] = [None]
+
+        def send() -> RemoteFile:
+            with _Reader(request, on_bytes) as stream:
+                made = self._connection.once.files.create(**_arguments(request, stream))
+                sent[0] = stream.sha256
+            return _remote_file(made)
+
+        def find() -> RemoteFile | None:
+            return self._find(request, started)
+
+        return self._connection.create_once(send, find), sent[0]
+
+    def _find(self, request: UploadRequest, started: datetime) -> RemoteFile | None:
+        """The file that an upload made whose answer was lost, if there is just one it can be."""
+        found = []
+        for file in self.list(request.purpose):
+            if file.created_at.timestamp() < started.timestamp() - _CLOCK_SKEW:
+                break
+            same = file.filename == request.filename and file.size == request.size
+            if same and file.id not in self._made:
+                found.append(file)
+        return found[0] if len(found) == 1 else None
+
+    def list(self, purpose: Purpose | None = None) -> Iterator[RemoteFile]:
+        """Every file, newest first."""
+        with self._connection.errors():
+            pages = self._connection.client.files.list(
+                limit=_PAGE, order="desc", purpose=purpose or openai.omit
+            )
+            for file in pages:
+                yield _remote_file(file)
+
+    def get(self, file_id: str) -> RemoteFile:
+        """One file.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        with self._connection.errors(f"file `{file_id}`"):
+            return _remote_file(self._connection.client.files.retrieve(file_id))
+
+    def delete(self, file_id: str) -> bool:
+        """Delete a file, also out of every vector store; `False` if it was gone already."""
+        try:
+            with self._connection.errors(f"file `{file_id}`"):
+                self._connection.client.files.delete(file_id)
+        except NotFound:
+            return False
+        return True
+
+
+def _arguments(request: UploadRequest, stream: _Reader) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "file": (request.filename, stream, request.media_type),
+        "purpose": request.purpose,
+    }
+    if request.expires_after is not None:
+        seconds = request.expires_after
+        arguments["expires_after"] = {"anchor": "created_at", "seconds": seconds}
+    return arguments
+
+
+def _remote_file(file: FileObject) -> RemoteFile:
+    expires = file.expires_at
+    return RemoteFile(
+        id=file.id,
+        filename=file.filename,
+        size=file.bytes or 0,
+        purpose=file.purpose,
+        created_at=moment(file.created_at),
+        expires_at=None if expires is None else moment(expires),
+    )
+
+
+def moment(seconds: float) -> datetime:
+    """A moment from Unix time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class _Reader(io.RawIOBase):
+    """A file that is read once, front to back, and tells how far and what was read."""
+
+    def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
+        try:
+            self._stream = request.file.open("rb")
+        except OSError as error:
+            reason = error.strerror
+            raise InvalidInput(f"`{request.file}` can't be read: {reason}") from None
+        self._on_bytes = on_bytes
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, as a client does to learn the size before it reads from the start."""
+        self._digest = hashlib.sha256()
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self._digest.update(block)
+        self._on_bytes(len(block))
+        return block
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
