@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.definitions import InstructionLibrary
+from gptasst.errors import UsageError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 from gptasst.settings import Profile, Settings
 
 if TYPE_CHECKING:
     from gptasst.embedded.fetching import Report
     from gptasst.embedded.model_file import ModelFile
+    from gptasst.file_cache import FileCache
     from gptasst.models.endpoints import Endpoint
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from gptasst.services.local_model import LocalModelService
     from gptasst.services.runs import RunService
     from gptasst.stores import AssistantStore
+    from gptasst.stores.openai import OpenAIStore
+    from gptasst.uploads import Uploader
 
 
 class AppContext:
@@ -31,15 +35,22 @@ class AppContext:
     Args:
         environ: the environment variables.
         profile_name: the profile that was asked for; `None` takes the one that fits.
+        note: told what a user should know and no result says.
     """
 
-    def __init__(self, environ: Mapping[str, str], profile_name: str | None = None) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        profile_name: str | None = None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.environ = environ
         self._profile_name = profile_name
+        self._note = note
         self._opened = contextlib.ExitStack()
 
-    def with_profile(self, name: str) -> AppContext:
-        return AppContext(self.environ, name)
+    def with_options(self, profile: str | None, note: Callable[[str], None]) -> AppContext:
+        return AppContext(self.environ, profile or self._profile_name, note)
 
     def __enter__(self) -> Self:
         return self
@@ -76,7 +87,17 @@ class AppContext:
         )
 
     @cached_property
+    def file_cache(self) -> FileCache:
+        from gptasst.file_cache import FileCache
+
+        cache = FileCache(self.paths.file_cache, self._note)
+        self._opened.callback(cache.close)
+        return cache
+
+    @cached_property
     def store(self) -> AssistantStore:
+        if self.profile.store == "openai":
+            return self.openai_store
         from gptasst.stores.local import LocalStore
 
         store = LocalStore(self.paths.assistants_database)
@@ -84,10 +105,35 @@ class AppContext:
         return store
 
     @cached_property
+    def openai_store(self) -> OpenAIStore:
+        from gptasst.stores.openai import OpenAIStore
+        from gptasst.stores.openai_knowledge import KnowledgeWriter
+
+        gateway = self.gateway
+        writer = KnowledgeWriter(gateway.files, gateway.vector_stores, self.uploader, gateway.pause)
+        return OpenAIStore(gateway, self.file_cache, self.profile.scope, writer)
+
+    @cached_property
+    def uploader(self) -> Uploader:
+        from gptasst.uploads import Uploader
+
+        return Uploader(
+            self.gateway.files, self.file_cache, self.profile.scope, self._learn_uploads
+        )
+
+    def _learn_uploads(self) -> None:
+        from gptasst.stores.upload_recovery import learn_uploads, recover_begun
+
+        scope = self.profile.scope
+        if self.profile.store == "openai" and not self.file_cache.is_synced(scope):
+            learn_uploads(self.openai_store, self.file_cache, scope)
+        recover_begun(self.gateway.files, self.file_cache, scope)
+
+    @cached_property
     def assistants(self) -> AssistantService:
         from gptasst.services.assistants import AssistantService
 
-        return AssistantService(self.store, self.library)
+        return AssistantService(self.store, self.library, self.file_cache)
 
     @cached_property
     def instructions(self) -> InstructionService:
@@ -118,13 +164,26 @@ class AppContext:
             profile=self.profile,
             context_window=self.settings.local_model().context if embedded else None,
             embedded_model=self.model_file.name if embedded else None,
-            store=self.store,
+            open_store=lambda: self.store,
             library=self.library,
-            open_gateway=lambda: self._gateway(report),
+            open_gateway=lambda: self._gateway_for_runs(report),
         )
 
-    def _gateway(self, report: Report) -> OpenAIGateway:
-        endpoint = self._start_engine(report) if self.profile.embedded else self._server()
+    @cached_property
+    def gateway(self) -> OpenAIGateway:
+        """The connection to the profile's server.
+
+        Raises:
+            AccessDenied: the server wants a key, and there is none.
+        """
+        return self._opened_gateway(self._server())
+
+    def _gateway_for_runs(self, report: Report) -> OpenAIGateway:
+        if self.profile.embedded:
+            return self._opened_gateway(self._start_engine(report))
+        return self.gateway
+
+    def _opened_gateway(self, endpoint: Endpoint) -> OpenAIGateway:
         from gptasst.openai_gateway import OpenAIGateway
 
         gateway = OpenAIGateway(endpoint)
@@ -145,6 +204,13 @@ class AppContext:
         from gptasst.models.endpoints import Endpoint
 
         profile = self.profile
+        if profile.embedded:
+            raise UsageError(
+                "the embedded model has no files and no assistants on a server",
+                hint="--profile NAME means a server",
+                code="no_server",
+            )
+        profile.require_key()
         assert profile.base_url is not None
         return Endpoint(
             base_url=profile.base_url,

@@ -27,6 +27,7 @@ _KEYS = (
     "default_text",
     "unwrap_fence",
     "schema",
+    "knowledge",
     "tools",
     "settings",
 )
@@ -68,6 +69,7 @@ def parse_definition(text: str, *, source: str, name: str | None = None) -> Defi
         default_text=document.text_value("default_text"),
         unwrap_fence=document.value(bool, "unwrap_fence") or False,
         schema=_schema(document),
+        knowledge=document.texts("knowledge"),
         tools=Tools(
             file_search=document.value(bool, "tools", "file_search"),
             code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
@@ -138,6 +140,7 @@ def dump_definition(definition: Definition) -> str:
         "unwrap_fence": definition.unwrap_fence or None,
         "instructions": definition.instructions,
         "schema": None if definition.schema is None else _schema_text(definition.schema),
+        "knowledge": list(definition.knowledge) or None,
     }
     tools = {
         "file_search": definition.tools.file_search,

@@ -27,6 +27,10 @@ class Paths:
         return self.data / "assistants.sqlite3"
 
     @property
+    def file_cache(self) -> Path:
+        return self.data / "cache.sqlite3"
+
+    @property
     def embedded_models(self) -> Path:
         return self.data / "models"
 

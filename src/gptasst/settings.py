@@ -37,7 +37,8 @@ _PROFILE_KEYS = (
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
-StoreKind = Literal["local"]
+STORES = ("openai", "local")
+StoreKind = Literal["openai", "local"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ class Profile:
     timeout: float = DEFAULT_TIMEOUT
     input_file: bool = False
     input_image: bool = True
+    project: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """Endpoint and project: what file ids and assistants' ids belong to."""
+        return f"{self.base_url}#{self.project}" if self.project else str(self.base_url)
 
     @property
     def embedded(self) -> bool:
@@ -81,6 +88,15 @@ class Profile:
     def endpoint(self) -> str:
         """The endpoint as people are told of it."""
         return self.base_url or "embedded model"
+
+    def require_key(self) -> None:
+        """Raise `AccessDenied` if the endpoint wants a key and there is none."""
+        if self.key_source and not self.api_key:
+            raise AccessDenied(
+                f"no key for {self.endpoint}: {self.key_source} is not set",
+                hint=f"export {self.key_source}=…, or --profile local runs without a key",
+                code="no_key",
+            )
 
 
 class Settings:
@@ -165,7 +181,8 @@ class Settings:
             base_url=base_url,
             model=model or (OPENAI_MODEL if own else None),
             chosen=chosen,
-            store=self._store(table),
+            store=self._store(name, base_url),
+            project=environ.get("OPENAI_PROJECT_ID") if name == "openai" else None,
             api_key=api_key,
             key_source=key_source,
             headers=self._headers(table),
@@ -217,11 +234,21 @@ class Settings:
             return None, None
         return self._environ.get(named) or None, named
 
-    def _store(self, table: tuple[str, ...]) -> StoreKind:
+    def _store(self, name: str, base_url: str | None) -> StoreKind:
+        """The store that was asked for; else a project of OpenAI's keeps its own assistants."""
         variable = self._environ.get("GPTASST_STORE")
-        if variable and variable != "local":
-            raise UsageError(f"GPTASST_STORE is `{variable}`", hint="the stores are: local")
-        return cast("StoreKind", self._document.choice(("local",), *table, "store") or "local")
+        if variable and variable not in STORES:
+            raise UsageError(
+                f"GPTASST_STORE is `{variable}`", hint=f"the stores are: {', '.join(STORES)}"
+            )
+        asked = variable or self._document.choice(STORES, "profiles", name, "store")
+        if asked == "openai" and base_url is None:
+            raise UsageError(
+                "the embedded model has no server that could keep assistants",
+                hint="--profile openai has; the store here is `local`",
+            )
+        own = name == "openai" or (base_url is not None and is_openai(base_url))
+        return cast("StoreKind", asked or ("openai" if own else "local"))
 
     def _headers(self, table: tuple[str, ...]) -> dict[str, str]:
         headers = self._document.table(*table, "headers")

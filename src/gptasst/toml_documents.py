@@ -125,6 +125,14 @@ class TomlDocument:
             raise self.error(path, f"missing key `{'.'.join(path)}`")
         return value
 
+    def texts(self, *path: str) -> tuple[str, ...]:
+        """A list of strings, empty where there is none."""
+        *tables, key = path
+        values = self.table(*tables).get(key, [])
+        if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+            raise self.error(path, f"key `{'.'.join(path)}` must be a list of strings")
+        return tuple(values)
+
     def choice(self, options: Iterable[str], *path: str) -> str | None:
         """One of a few strings."""
         value, names = self.value(str, *path), list(options)

@@ -9,13 +9,16 @@ import typer
 
 from gptasst.cli import assistant_files
 from gptasst.cli.commands import Session, command, group
+from gptasst.cli.knowledge_output import finish_change
 from gptasst.cli.output import Column, count_text, size_text, time_text
+from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasst.models.assistants import Assistant, AssistantSummary, Revision
     from gptasst.models.definitions import Definition, DefinitionChanges
+    from gptasst.models.knowledge import KnowledgeFile
 
 app = group("Assistants: a model with instructions and knowledge, under a name.")
 app.add_typer(assistant_files.app, name="files")
@@ -82,9 +85,11 @@ def create(  # one parameter an option
         reasoning_effort=reasoning_effort,
         schema=schema,
     )
-    made = session.context.assistants.create(changes, file or ())
+    with Transfers(session.output) as transfers:
+        outcome = session.context.assistants.create(changes, file or (), transfers.report)
+    made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
-    session.output.done(f"created `{made.name}` with {files}", made, ident=made.name)
+    finish_change(session.output, f"created `{made.name}` with {files}", outcome)
 
 
 @command(app, "edit")
@@ -128,9 +133,11 @@ def edit(  # one parameter an option
         raise UsageError(
             "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
         )
-    changed = session.context.assistants.edit(name, changes, file or None)
+    with Transfers(session.output) as transfers:
+        outcome = session.context.assistants.edit(name, changes, file or None, transfers.report)
+    changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
-    session.output.done(text, changed, ident=changed.name)
+    finish_change(session.output, text, outcome)
 
 
 def _changes(*, schema: Path | None, **given: object) -> DefinitionChanges:
@@ -175,7 +182,7 @@ def show(session: Session, name: NameArgument) -> None:
 def _fields(assistant: Assistant) -> list[tuple[str, str]]:
     definition = assistant.definition
     files = [
-        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)})"
+        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)}{_trouble(file)})"
         for file in assistant.knowledge
     ]
     return [
@@ -189,8 +196,15 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("updated", time_text(assistant.updated_at)),
         ("tools", ", ".join(_tools(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
+        ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
         ("instructions", definition.instructions),
     ]
+
+
+def _trouble(file: KnowledgeFile) -> str:
+    if file.status == "completed":
+        return ""
+    return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"
 
 
 def _tools(definition: Definition) -> list[str]:
@@ -208,7 +222,7 @@ def delete(
     session: Session,
     name: NameArgument,
     yes: YesOption = False,
-    keep_files: Annotated[  # noqa: ARG001  # the local store keeps copies of text, no files
+    keep_files: Annotated[
         bool, typer.Option("--keep-files", help="Leave uploaded files on the server.")
     ] = False,
 ) -> None:
@@ -216,7 +230,7 @@ def delete(
     found = session.context.assistants.get(name)
     files = count_text(len(found.knowledge), "knowledge file")
     session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
-    session.context.assistants.delete(found)
+    session.context.assistants.delete(found, keep_files=keep_files)
     session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)
 
 

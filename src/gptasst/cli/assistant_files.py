@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.commands import Session, command, group
-from gptasst.cli.output import Column, count_text, size_text, time_text
+from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
+from gptasst.cli.output import Column, size_text, time_text
+from gptasst.cli.progress import Transfers
 
 if TYPE_CHECKING:
-    from gptasst.models.assistants import Assistant
     from gptasst.models.knowledge import KnowledgeFile
+    from gptasst.services.assistants import KnowledgeChange
 
 app = group("The knowledge files of an assistant.")
 
@@ -40,10 +42,18 @@ def list_files(session: Session, name: NameArgument) -> None:
     )
 
 
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Show what would be done; change nothing.")
+]
+
+
 @command(app, "add")
-def add(session: Session, name: NameArgument, files: FilesArgument) -> None:
+def add(
+    session: Session, name: NameArgument, files: FilesArgument, dry_run: DryRunOption = False
+) -> None:
     """Add knowledge; a path that is there already gets its new content."""
-    _done(session, session.context.assistants.add_files(name, files))
+    service = session.context.assistants
+    _carry_out(session, service.plan_add(service.get(name), files), dry_run=dry_run)
 
 
 @command(app, "remove")
@@ -53,17 +63,38 @@ def remove(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Paths, ids, patterns or directories.")
     ],
+    dry_run: DryRunOption = False,
 ) -> None:
     """Take knowledge away. Your files on disk stay."""
-    _done(session, session.context.assistants.remove_files(name, files))
+    service = session.context.assistants
+    _carry_out(session, service.plan_remove(service.get(name), files), dry_run=dry_run)
 
 
 @command(app, "set")
-def set_files(session: Session, name: NameArgument, files: FilesArgument) -> None:
+def set_files(
+    session: Session, name: NameArgument, files: FilesArgument, dry_run: DryRunOption = False
+) -> None:
     """Make these the whole knowledge."""
-    _done(session, session.context.assistants.set_files(name, files))
+    service = session.context.assistants
+    _carry_out(session, service.plan_set(service.get(name), files), dry_run=dry_run)
 
 
-def _done(session: Session, assistant: Assistant) -> None:
-    files = count_text(len(assistant.knowledge), "file")
-    session.output.done(f"`{assistant.name}` knows {files}", assistant, ident=assistant.name)
+@command(app, "sync")
+def sync(session: Session, name: NameArgument, dry_run: DryRunOption = False) -> None:
+    """Bring the knowledge into line with the files on disk.
+
+    Its paths are read again, and the directories and patterns that it was made from. Run it in
+    the directory from which the assistant was made.
+    """
+    service = session.context.assistants
+    _carry_out(session, service.plan_sync(service.get(name)), dry_run=dry_run)
+
+
+def _carry_out(session: Session, change: KnowledgeChange, *, dry_run: bool) -> None:
+    if dry_run:
+        show_plan(session.output, change.plan)
+        return
+    with Transfers(session.output) as transfers:
+        outcome = session.context.assistants.apply(change, transfers.report)
+    text = f"`{outcome.assistant.name}`: {changes_text(outcome)}"
+    finish_change(session.output, text, outcome)

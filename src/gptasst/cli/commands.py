@@ -154,10 +154,9 @@ def _session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[S
     options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
     given = typer_context.obj
     context = given if isinstance(given, AppContext) else AppContext(os.environ)
-    if options.profile:
-        context = context.with_profile(options.profile)
-    with context:
-        yield Session(context, Output(options.mode, verbose=options.verbose))
+    output = Output(options.mode, verbose=options.verbose)
+    with context.with_options(options.profile, output.note) as ready:
+        yield Session(ready, output)
 
 
 class Command(TyperCommand):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gptasst.cli.output import Output, size_text
+from gptasst.cli.output import Output, count_text, size_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from gptasst.models.transfers import TransferState
 
 
 class Activity:
@@ -85,3 +88,67 @@ class Activity:
         )
         self._shown.enter_context(progress)
         return progress, progress.add_task("fetching", total=total)
+
+
+class Transfers:
+    """Bars on stderr while many files are uploaded and indexed; nothing without a terminal."""
+
+    _SECONDS = 0.1  # between two changes of the screen
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._shown = contextlib.ExitStack()
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shown.close()
+
+    def report(self, state: TransferState) -> None:
+        """Show how far it has come. May be called from any thread, and often."""
+        if not self._output.shows_progress:
+            return
+        moment = time.monotonic()
+        whole = state.files_done == state.files
+        if moment - self._last < self._SECONDS and not whole:
+            return
+        self._last = moment
+        if self._progress is None:
+            self._progress = self._draw()
+        task = self._tasks.get(state.phase)
+        if task is None:
+            task = self._tasks[state.phase] = self._progress.add_task(
+                state.phase, files="", sizes=""
+            )
+        sizes = f"{size_text(state.bytes_done)} of {size_text(state.bytes)}" if state.bytes else ""
+        files = f"{state.files_done:,} of {count_text(state.files, 'file')}"
+        # Bytes tell more than files while they go out, and are all there is to see of large ones.
+        done, total = (
+            (state.bytes_done, state.bytes) if state.bytes else (state.files_done, state.files)
+        )
+        self._progress.update(task, completed=done, total=total, files=files, sizes=sizes)
+
+    def _draw(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[files]}"),
+            TextColumn("{task.fields[sizes]}"),
+            TimeRemainingColumn(compact=True),
+            console=Console(file=self._output.stderr),
+            transient=True,
+        )
+        self._shown.enter_context(progress)
+        return progress

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gptasst.models.definitions import Definition
-from gptasst.models.knowledge import KnowledgeFile
+from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,27 @@ class Revision:
     definition: Definition
     created_at: datetime
     current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunTarget:
+    """What a run needs of an assistant.
+
+    `knowledge_sha256` changes whenever the knowledge does; empty: there is none. With a
+    `vector_store_id` the server searches the knowledge, else the store does.
+    """
+
+    id: str
+    definition: Definition
+    revision: int
+    knowledge_sha256: str
+    vector_store_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeOutcome:
+    """An assistant after its knowledge was changed, and the files that could not be taken."""
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    failed: tuple[Refusal, ...] = ()

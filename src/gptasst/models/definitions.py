@@ -37,7 +37,8 @@ class Definition:
 
     `instruction` names the instruction it was made from; `default_text` is the task of a run
     that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
-    off; `schema` is the JSON Schema that the answer must fit.
+    off; `schema` is the JSON Schema that the answer must fit; `knowledge` are the directories and
+    patterns that its knowledge is read from again by a sync.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Definition:
     tools: Tools = field(default_factory=Tools)
     settings: ModelSettings = field(default_factory=ModelSettings)
     schema: Mapping[str, Any] | None = None
+    knowledge: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class ModelRequest:
     code_interpreter: bool = False
     web_search: bool = False
     schema: Mapping[str, Any] | None = None
+    vector_store_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

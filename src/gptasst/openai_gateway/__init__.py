@@ -36,6 +36,10 @@ class OpenAIGateway:
     def close(self) -> None:
         self._connection.close()
 
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the gateway is closed meanwhile."""
+        self._connection.pause(seconds)
+
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
         """Send a request and yield the answer as it comes, the whole `ModelAnswer` last.
 

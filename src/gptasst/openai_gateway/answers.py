@@ -171,16 +171,37 @@ def _refusal_of(response: Response) -> str:
 
 def _citations(response: Response) -> tuple[Citation, ...]:
     found: dict[tuple[str, str | None], Citation] = {}
+    results = _search_results(response)
     for part in _messages(response):
         for annotation in getattr(part, "annotations", None) or ():
             if annotation.type == "file_citation":
-                citation = Citation(annotation.filename, file_id=annotation.file_id)
+                citation = _file_citation(annotation, results)
             elif annotation.type == "url_citation":
                 citation = Citation(annotation.url, quote=annotation.title or "")
             else:
                 continue
             found.setdefault((citation.path, citation.file_id), citation)
     return tuple(found.values())
+
+
+def _search_results(response: Response) -> list[Any]:
+    """What file search found, best first."""
+    calls = (item for item in response.output or () if item.type == "file_search_call")
+    found = [result for call in calls for result in getattr(call, "results", None) or ()]
+    return sorted(found, key=lambda result: -(result.score or 0.0))
+
+
+def _file_citation(annotation: Any, results: list[Any]) -> Citation:
+    """A citation by the path that the file has for its owner, with the passage found in it.
+
+    Servers differ in which id a citation carries, so the name serves where the id is unknown.
+    """
+    same = [result for result in results if result.file_id == annotation.file_id]
+    same = same or [result for result in results if result.filename == annotation.filename]
+    if not same:
+        return Citation(annotation.filename, file_id=annotation.file_id)
+    path = (same[0].attributes or {}).get("path") or annotation.filename
+    return Citation(str(path), quote=same[0].text or "", file_id=annotation.file_id)
 
 
 def _usage(response: Response) -> Usage | None:

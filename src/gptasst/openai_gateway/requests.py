@@ -54,6 +54,9 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     if settings.reasoning_effort is not None:
         body["reasoning"] = {"effort": settings.reasoning_effort}
     tools: list[dict[str, Any]] = []
+    if request.vector_store_id:
+        tools.append({"type": "file_search", "vector_store_ids": [request.vector_store_id]})
+        body["include"] = ["file_search_call.results"]
     if request.code_interpreter:
         tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
     if request.web_search:

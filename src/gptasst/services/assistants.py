@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,62 @@ from gptasst.definitions import (
     read_definition_file,
 )
 from gptasst.errors import InvalidInput, NotFound, UsageError
-from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+from gptasst.file_cache import FileCache
+from gptasst.models.assistants import Assistant, AssistantSummary, KnowledgeOutcome, Revision
 from gptasst.models.definitions import Definition, DefinitionChanges
-from gptasst.models.knowledge import KnowledgeSource
-from gptasst.services.knowledge_files import named_files, read_sources
+from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource
+from gptasst.models.transfers import OnTransfer, TransferState
+from gptasst.services.knowledge_files import (
+    collection_word,
+    existing_sources,
+    named_files,
+    read_sources,
+    split_refused,
+)
+from gptasst.services.knowledge_plans import plan_knowledge
 from gptasst.stores import AssistantStore
+
+
+def _silent(_state: TransferState) -> None:
+    """For callers who don't care how far a transfer has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeChange:
+    """A change of an assistant's knowledge that was planned and not carried out.
+
+    `collections` are the directories and patterns that a sync will read again.
+    """
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    collections: tuple[str, ...]
 
 
 class AssistantService:
     """What can be done with the assistants of one store.
 
-    `name` is an assistant's name or id, `words` are file names, patterns or directories.
-    Every method may raise what `AssistantStore` says.
+    `name` is an assistant's name or id, `words` are file names, patterns or directories, and
+    `report` is told how far a transfer has come. Every method may raise what `AssistantStore`
+    says.
     """
 
-    def __init__(self, store: AssistantStore, library: InstructionLibrary) -> None:
+    def __init__(
+        self, store: AssistantStore, library: InstructionLibrary, cache: FileCache
+    ) -> None:
         self._store = store
         self._library = library
+        self._cache = cache
 
-    def create(self, changes: DefinitionChanges, words: Sequence[str] = ()) -> Assistant:
+    def create(
+        self, changes: DefinitionChanges, words: Sequence[str] = (), report: OnTransfer = _silent
+    ) -> KnowledgeOutcome:
         """Make an assistant from an instruction.
 
         Args:
             changes: its `name` and `instruction` are required.
             words: its knowledge.
+            report: see the class.
 
         Raises:
             NotFound: there is no such instruction.
@@ -48,7 +81,11 @@ class AssistantService:
         assert changes.instruction is not None
         template = self._library.find(changes.instruction).definition
         definition = _changed(template, replace(changes, instruction=template.name))
-        return self._store.create(definition, read_sources(words))
+        self._store.refuse_taken(definition.name)
+        named = read_sources(words, self._cache)
+        plan = self._plan((), named.sources, named.named, whole=True)
+        definition = replace(definition, knowledge=named.collections)
+        return self._store.create(definition, plan, report)
 
     def list(self) -> Sequence[AssistantSummary]:
         return self._store.list()
@@ -57,8 +94,12 @@ class AssistantService:
         return self._store.get(name)
 
     def edit(
-        self, name: str, changes: DefinitionChanges, words: Sequence[str] | None = None
-    ) -> Assistant:
+        self,
+        name: str,
+        changes: DefinitionChanges,
+        words: Sequence[str] | None = None,
+        report: OnTransfer = _silent,
+    ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
         A new instruction replaces everything that came from the old one; the model stays
@@ -68,42 +109,97 @@ class AssistantService:
         definition = assistant.definition
         if changes.instruction is not None:
             template = self._library.find(changes.instruction).definition
-            model = template.model or definition.model
-            definition = replace(template, name=definition.name, model=model)
+            definition = replace(
+                template,
+                name=definition.name,
+                model=template.model or definition.model,
+                knowledge=definition.knowledge,
+            )
             changes = replace(changes, instruction=template.name)
         definition = _changed(definition, changes)
-        sources = None if words is None else read_sources(words)
-        if definition != assistant.definition:
-            assistant = self._store.update(assistant, definition)
-        if sources is not None:
-            kept = {source.path for source in sources}
-            gone = [file.id for file in assistant.knowledge if file.path not in kept]
-            assistant = self._change_files(assistant, sources, gone)
-        return assistant
+        if words is None:
+            return KnowledgeOutcome(self._update(assistant, definition), KnowledgePlan())
+        named = read_sources(words, self._cache)
+        plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
+        definition = replace(definition, knowledge=named.collections)
+        return self._store.apply(self._update(assistant, definition), plan, report)
 
-    def delete(self, assistant: Assistant) -> None:
-        self._store.delete(assistant)
+    def _update(self, assistant: Assistant, definition: Definition) -> Assistant:
+        if definition == assistant.definition:
+            return assistant
+        return self._store.update(assistant, definition)
 
-    def add_files(self, name: str, words: Sequence[str]) -> Assistant:
+    def delete(self, assistant: Assistant, *, keep_files: bool = False) -> None:
+        self._store.delete(assistant, keep_files=keep_files)
+
+    # Knowledge
+
+    def plan_add(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
         """Add knowledge; a path that is there already is replaced if its content changed."""
-        return self._change_files(self._store.get(name), read_sources(words), ())
+        named = read_sources(words, self._cache)
+        plan = self._plan(assistant.knowledge, named.sources, named.named, whole=False)
+        collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
+        return KnowledgeChange(assistant, plan, tuple(collections))
 
-    def remove_files(self, name: str, words: Sequence[str]) -> Assistant:
+    def plan_remove(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
         """Take knowledge away, named by path, id, pattern or directory."""
-        assistant = self._store.get(name)
-        gone = [file.id for file in named_files(assistant, words)]
-        return self._change_files(assistant, (), gone)
+        gone = named_files(assistant, words)
+        kept = tuple(file for file in assistant.knowledge if file not in gone)
+        named = {collection_word(word) for word in words}
+        collections = tuple(w for w in assistant.definition.knowledge if w not in named)
+        plan = KnowledgePlan(remove=tuple(gone), unchanged=kept)
+        return KnowledgeChange(assistant, plan, collections)
 
-    def _change_files(
-        self, assistant: Assistant, sources: Sequence[KnowledgeSource], gone: Sequence[str]
-    ) -> Assistant:
-        there = {(file.path, file.sha256) for file in assistant.knowledge}
-        new = [source for source in sources if (source.path, source.sha256) not in there]
-        return self._store.change_files(assistant, new, gone) if new or gone else assistant
-
-    def set_files(self, name: str, words: Sequence[str]) -> Assistant:
+    def plan_set(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
         """Make `words` the whole knowledge; none at all empties it."""
-        return self.edit(name, DefinitionChanges(), words)
+        named = read_sources(words, self._cache)
+        plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
+        return KnowledgeChange(assistant, plan, named.collections)
+
+    def plan_sync(self, assistant: Assistant) -> KnowledgeChange:
+        """Read again the paths that it has, and the directories and patterns it came from.
+
+        Raises:
+            InvalidInput: none of it is here, which tells of a wrong directory.
+        """
+        own = [file.path for file in assistant.knowledge if file.sha256]
+        collections = assistant.definition.knowledge
+        sources = {source.path: source for source in existing_sources(own, self._cache)}
+        for word in collections:
+            with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
+                found = read_sources([word], self._cache).sources
+                sources.update((source.path, source) for source in found)
+        if own and not sources:
+            raise InvalidInput(
+                f"none of the {len(own)} knowledge files of `{assistant.name}` is here",
+                hint="go to the directory that it was made from;"
+                f" `gptasst assistant files remove {assistant.name} FILE…` takes files away",
+                code="nothing_here",
+            )
+        named = frozenset[str]()
+        plan = self._plan(assistant.knowledge, list(sources.values()), named, whole=True)
+        return KnowledgeChange(assistant, plan, collections)
+
+    def apply(self, change: KnowledgeChange, report: OnTransfer = _silent) -> KnowledgeOutcome:
+        """Carry out what was planned."""
+        assistant = change.assistant
+        definition = replace(assistant.definition, knowledge=change.collections)
+        return self._store.apply(self._update(assistant, definition), change.plan, report)
+
+    def _plan(
+        self,
+        there: Sequence[KnowledgeFile],
+        sources: Sequence[KnowledgeSource],
+        named: frozenset[str],
+        *,
+        whole: bool,
+    ) -> KnowledgePlan:
+        """A plan with what the store can't take left out; only new content is looked into."""
+        new = plan_knowledge(there, sources, whole=whole).wanted
+        refused = split_refused(new, named, self._store.problem)
+        without = {refusal.path for refusal in refused}
+        taken = [source for source in sources if source.path not in without]
+        return plan_knowledge(there, taken, whole=whole, refused=refused)
 
     def history(self, name: str) -> Sequence[Revision]:
         return self._store.history(self._store.get(name))
@@ -124,7 +220,9 @@ class AssistantService:
 
     def rollback(self, assistant: Assistant, revision: Revision) -> Assistant:
         """Make an earlier definition the newest revision. Name and knowledge stay."""
-        definition = replace(revision.definition, name=assistant.name)
+        definition = replace(
+            revision.definition, name=assistant.name, knowledge=assistant.definition.knowledge
+        )
         return self._store.update(assistant, definition)
 
     def export(self, name: str) -> str:
@@ -141,7 +239,8 @@ class AssistantService:
         if not path.is_file():
             raise InvalidInput(f"no such file: `{path}`", code="no_such_file")
         definition = read_definition_file(path, name=path.stem)
-        return self._store.create(_changed(definition, DefinitionChanges(name=name)), ())
+        definition = _changed(definition, DefinitionChanges(name=name))
+        return self._store.create(definition, KnowledgePlan(), _silent).assistant
 
 
 def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:

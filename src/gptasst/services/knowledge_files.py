@@ -4,42 +4,67 @@ from __future__ import annotations
 
 import difflib
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gptasst.errors import InvalidInput, NotFound
+from gptasst.file_cache import FileCache
 from gptasst.models.assistants import Assistant
-from gptasst.models.knowledge import KnowledgeFile, KnowledgeSource
+from gptasst.models.knowledge import KnowledgeFile, KnowledgeSource, Refusal
 from gptasst.path_words import expand_words
 
-# As large as a file may be for OpenAI's file search.
-_MAX_BYTES = 512 * 1024 * 1024
+# Says why a file can't be knowledge, if it can't.
+Problem = Callable[[KnowledgeSource], str | None]
 
 
-def read_sources(words: Sequence[str]) -> list[KnowledgeSource]:
-    """Read the files that become knowledge.
+@dataclass(frozen=True, slots=True)
+class NamedSources:
+    """The files that words mean.
+
+    `named` are the paths that a word names itself, `collections` the words that are directories
+    or patterns: what those yield may be left out, what is named must do.
+    """
+
+    sources: tuple[KnowledgeSource, ...]
+    named: frozenset[str]
+    collections: tuple[str, ...]
+
+
+def read_sources(words: Iterable[str], cache: FileCache) -> NamedSources:
+    """Find and hash the files that become knowledge; each path comes once.
 
     Raises:
-        InvalidInput: one of them can't be read, is empty, or is too large.
+        InvalidInput: a word means no file, or one of them can't be read.
     """
-    return [_read_source(path) for path in expand_words(words)]
+    files: dict[str, Path] = {}
+    named, collections = set(), []
+    for word in words:
+        found = expand_words([word])
+        if found == [Path(word)]:
+            named.add(knowledge_path(found[0]))
+        else:
+            collections.append(collection_word(word))
+        files.update((knowledge_path(path), path) for path in found)
+    sources = _hashed(files, cache)
+    return NamedSources(sources, frozenset(named), tuple(dict.fromkeys(collections)))
 
 
-def _read_source(path: Path) -> KnowledgeSource:
+def _hashed(files: dict[str, Path], cache: FileCache) -> tuple[KnowledgeSource, ...]:
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise InvalidInput(
-                f"`{path}` is too large: {size:,} bytes, knowledge takes {_MAX_BYTES:,}",
-                code="too_large",
-            )
-        content = path.read_bytes()
+        hashes = cache.sha256_all(list(files.values()))
     except OSError as error:
-        raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
-    if not content:
-        raise InvalidInput(f"`{path}` is empty")
-    return KnowledgeSource(knowledge_path(path), content)
+        raise InvalidInput(f"`{error.filename}` can't be read: {error.strerror}") from None
+    return tuple(
+        KnowledgeSource(path, file, hashes[file].size, hashes[file].sha256)
+        for path, file in files.items()
+    )
+
+
+def existing_sources(paths: Iterable[str], cache: FileCache) -> tuple[KnowledgeSource, ...]:
+    """The files of these paths that are still on disk."""
+    return _hashed({path: Path(path) for path in paths if Path(path).is_file()}, cache)
 
 
 def knowledge_path(path: Path) -> str:
@@ -47,6 +72,31 @@ def knowledge_path(path: Path) -> str:
     absolute = path.absolute()
     here = Path.cwd()
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def collection_word(word: str) -> str:
+    """A directory or pattern as a definition keeps it."""
+    return word if glob.has_magic(word) else knowledge_path(Path(word))
+
+
+def split_refused(
+    sources: Iterable[KnowledgeSource], named: frozenset[str], problem: Problem
+) -> list[Refusal]:
+    """The files that can't be knowledge, with the reason.
+
+    Raises:
+        InvalidInput: one of them was named itself; nothing was sent.
+    """
+    refused = []
+    for source in sources:
+        reason = problem(source)
+        if reason:
+            refused.append(Refusal(source.path, reason))
+    errors = [refusal.reason for refusal in refused if refusal.path in named]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InvalidInput(errors[0] + more, code="not_knowledge")
+    return refused
 
 
 def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFile]:

@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from gptasst.definitions import InstructionLibrary
-from gptasst.errors import AccessDenied, GptasstError, NoAnswer, NotFound, UsageError
-from gptasst.models.assistants import Assistant
+from gptasst.errors import (
+    AccessDenied,
+    GptasstError,
+    NoAnswer,
+    NotFound,
+    ServiceError,
+    UsageError,
+)
+from gptasst.models.assistants import RunTarget
 from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import Excerpt
 from gptasst.models.runs import (
@@ -42,6 +49,7 @@ from gptasst.stores import AssistantStore
 # What knowledge may take of a request, in characters, where the context is not known.
 _EXCERPT_CHARACTERS = 24_000
 _SHORTEST_EMBEDDED_ANSWER = 1024
+_NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
 
 class Gateway(Protocol):
@@ -69,7 +77,7 @@ class RunService:
         profile: the endpoint and its defaults.
         context_window: of the endpoint, in tokens, where it is known.
         embedded_model: the embedded model's name where that is the endpoint.
-        store: where assistants are looked up.
+        open_store: gives the store in which assistants are looked up.
         library: where instructions are looked up.
         open_gateway: makes the connection; called when the request is ready.
     """
@@ -80,14 +88,14 @@ class RunService:
         profile: Profile,
         context_window: int | None,
         embedded_model: str | None,
-        store: AssistantStore,
+        open_store: Callable[[], AssistantStore],
         library: InstructionLibrary,
         open_gateway: Callable[[], Gateway],
     ) -> None:
         self._profile = profile
         self._context_window = context_window
         self._embedded_model = embedded_model
-        self._store = store
+        self._open_store = open_store
         self._library = library
         self._open_gateway = open_gateway
 
@@ -128,8 +136,8 @@ class RunService:
             NoAnswer: the model refused, failed, or was cut off.
             GptasstError: the request was not taken; see `errors`.
         """
+        self._profile.require_key()
         prepared = self._prepare(request)
-        self._require_key()
         return self._send(request, prepared)
 
     def _send(self, request: RunRequest, prepared: _Prepared) -> Generator[TextDelta | RunResult]:
@@ -192,9 +200,11 @@ class RunService:
 
     def _prepare(self, request: RunRequest) -> _Prepared:
         refuse_what_is_not_taken(request, self._profile)
-        assistant, definition = self._find(request.name)
+        target, definition = self._find(request.name)
         task = _task(request, definition)
-        excerpts = self._excerpts(assistant, request, task)
+        knows = bool(target and target.knowledge_sha256)
+        searches = knows and definition.tools.file_search is not False
+        excerpts = self._excerpts(target, request, task) if target and searches else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
         refuse_too_long(characters)
@@ -205,7 +215,7 @@ class RunService:
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
         return _Prepared(
-            source="assistant" if assistant else "instruction",
+            source="assistant" if target else "instruction",
             definition=definition,
             excerpts=excerpts,
             model_request=ModelRequest(
@@ -217,33 +227,33 @@ class RunService:
                 code_interpreter=definition.tools.code_interpreter,
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
+                vector_store_id=target.vector_store_id if target and searches else None,
             ),
         )
 
-    def _find(self, name: str) -> tuple[Assistant | None, Definition]:
+    def _find(self, name: str) -> tuple[RunTarget | None, Definition]:
         try:
-            assistant = self._store.get(name)
-        except NotFound as missing:
+            target = self._open_store().open(name)
+        except (NotFound, ServiceError, AccessDenied) as missing:
+            # Without a key, or without a place for assistants, there are still instructions.
+            if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
+                raise
             try:
                 return None, self._library.find(name).definition
             except NotFound as error:
                 raise NotFound(
                     f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
                 ) from None
-        return assistant, assistant.definition
+        return target, target.definition
 
     def _excerpts(
-        self, assistant: Assistant | None, request: RunRequest, task: str | None
+        self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
-        if assistant is None or not assistant.knowledge:
-            return ()
-        if assistant.definition.tools.file_search is False:
-            return ()
         texts = (task, request.stdin, *(file.text for file in request.files))
         query = "\n".join(text for text in texts if text)
         # A third of a small context: in characters that is a number about as large.
         limit = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
-        return tuple(self._store.search(assistant, query, limit))
+        return tuple(self._open_store().search(target, query, limit))
 
     def _model(self, request: RunRequest, definition: Definition) -> str:
         asked = request.model or definition.model
@@ -273,15 +283,6 @@ class RunService:
                 f"`{definition.name}` uses {tool}, which the embedded model does not have",
                 hint="--profile openai has it",
                 code="tool_not_available",
-            )
-
-    def _require_key(self) -> None:
-        profile = self._profile
-        if profile.key_source and not profile.api_key:
-            raise AccessDenied(
-                f"no key for {profile.endpoint}: {profile.key_source} is not set",
-                hint=f"export {profile.key_source}=…, or --profile local runs without a key",
-                code="no_key",
             )
 
 

@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+from gptasst.models.assistants import (
+    Assistant,
+    AssistantSummary,
+    KnowledgeOutcome,
+    Revision,
+    RunTarget,
+)
 from gptasst.models.definitions import Definition
-from gptasst.models.knowledge import Excerpt, KnowledgeSource
+from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource
+from gptasst.models.transfers import OnTransfer
 
 
 class AssistantStore(Protocol):
     """Assistants under unique names, each with the history of its definition.
 
-    Wherever an assistant is asked for, `name` is its name or its id.
+    Wherever an assistant is asked for, `name` is its name or its id. `report` is told how far
+    a transfer has come.
     """
 
-    def create(self, definition: Definition, files: Sequence[KnowledgeSource]) -> Assistant:
-        """Keep a new assistant and its knowledge, whole or not at all.
+    def refuse_taken(self, name: str) -> None:
+        """Refuse, before anything is sent, a name that is taken.
+
+        Raises:
+            UsageError: an assistant has it.
+        """
+        ...
+
+    def create(
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        """Keep a new assistant and its knowledge; when it returns, the knowledge is searchable.
 
         Raises:
             UsageError: the name is taken.
-            InvalidInput: a file has no text in it.
         """
         ...
 
@@ -30,7 +47,15 @@ class AssistantStore(Protocol):
         ...
 
     def get(self, name: str) -> Assistant:
-        """One assistant.
+        """One assistant with its knowledge.
+
+        Raises:
+            NotFound: there is none; the hint has the nearest name.
+        """
+        ...
+
+    def open(self, name: str) -> RunTarget:
+        """One assistant as a run needs it.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
@@ -46,26 +71,35 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def delete(self, assistant: Assistant) -> None:
-        """Remove an assistant, its history and its knowledge."""
+    def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
+        """Remove an assistant, its history and its knowledge.
+
+        Args:
+            assistant: as it was read.
+            keep_files: leave uploaded files where they are. Files that something else uses
+                stay in any case.
+        """
         ...
 
-    def change_files(
-        self, assistant: Assistant, add: Sequence[KnowledgeSource], remove: Sequence[str]
-    ) -> Assistant:
-        """Add knowledge, then take files away by id. A path that is there is replaced.
+    def problem(self, source: KnowledgeSource) -> str | None:
+        """Why a file can't be knowledge here, if it can't. Nothing is sent."""
+        ...
 
-        Raises:
-            InvalidInput: a file has no text in it; nothing is changed.
-        """
+    def apply(
+        self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        """Carry out a plan: new content gets in and is searchable before old goes."""
         ...
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         """Every revision, oldest first."""
         ...
 
-    def search(self, assistant: Assistant, task: str, max_characters: int) -> Sequence[Excerpt]:
-        """The passages of an assistant's knowledge that fit a task best, best first."""
+    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
+        """The passages of an assistant's knowledge that fit a task best, best first.
+
+        Empty where the server searches in the run itself.
+        """
         ...
 
     def close(self) -> None: ...

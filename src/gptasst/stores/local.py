@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import secrets
 import sqlite3
 from collections.abc import Sequence
@@ -11,12 +10,28 @@ from pathlib import Path
 
 from gptasst.definitions import dump_definition, parse_definition
 from gptasst.document_text import passages_of
-from gptasst.errors import NotFound, UsageError
-from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+from gptasst.errors import InvalidInput, NotFound
+from gptasst.models.assistants import (
+    Assistant,
+    AssistantSummary,
+    KnowledgeOutcome,
+    Revision,
+    RunTarget,
+)
 from gptasst.models.definitions import Definition
-from gptasst.models.knowledge import Excerpt, KnowledgeFile, KnowledgeSource, Passage
+from gptasst.models.knowledge import Excerpt, KnowledgeFile, KnowledgePlan, KnowledgeSource, Passage
+from gptasst.models.transfers import OnTransfer, TransferState
+from gptasst.stores.common_errors import (
+    deleted_meanwhile,
+    edit_conflict,
+    name_taken,
+    no_assistant,
+)
+from gptasst.stores.knowledge_digest import knowledge_sha256
 from gptasst.stores.local_database import Database
 from gptasst.stores.search_query import match_expression
+
+_Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 
 class LocalStore:
@@ -31,12 +46,19 @@ class LocalStore:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        self._passages: dict[str, Sequence[Passage]] = {}
 
     def close(self) -> None:
         self._database.close()
 
-    def create(self, definition: Definition, files: Sequence[KnowledgeSource]) -> Assistant:
-        prepared = _prepare(files)
+    def refuse_taken(self, name: str) -> None:
+        with self._database.reading() as connection:
+            _refuse_taken(connection, name, own_id="")
+
+    def create(
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        prepared = self._prepare(plan, report)
         assistant_id = f"asst_{secrets.token_hex(12)}"
         now = _now()
         with self._database.writing() as connection:
@@ -48,7 +70,7 @@ class LocalStore:
             )
             _insert_revision(connection, assistant_id, 1, definition, now)
             _insert_files(connection, assistant_id, prepared, now)
-            return _read(connection, assistant_id)
+            return KnowledgeOutcome(_read(connection, assistant_id), plan)
 
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
@@ -64,13 +86,17 @@ class LocalStore:
 
     def get(self, name: str) -> Assistant:
         with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT id FROM assistants WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC",
-                (name,),
-            ).fetchone()
-            if row is None:
-                raise _not_found(connection, name)
-            return _read(connection, row[0])
+            return _read(connection, _find(connection, name))
+
+    def open(self, name: str) -> RunTarget:
+        with self._database.reading() as connection:
+            found = _read(connection, _find(connection, name))
+        return RunTarget(
+            id=found.id,
+            definition=found.definition,
+            revision=found.revision,
+            knowledge_sha256=knowledge_sha256(found.knowledge),
+        )
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         now = _now()
@@ -78,11 +104,7 @@ class LocalStore:
             _refuse_taken(connection, definition.name, assistant.id)
             revision = _current_revision(connection, assistant)
             if revision != assistant.revision:
-                raise UsageError(
-                    f"`{assistant.name}` was changed by somebody else in between",
-                    hint=f"`gptasst assistant show {assistant.name}`, then do it again",
-                    code="edit_conflict",
-                )
+                raise edit_conflict(assistant.name)
             _insert_revision(connection, assistant.id, revision + 1, definition, now)
             connection.execute(
                 "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
@@ -90,26 +112,52 @@ class LocalStore:
             )
             return _read(connection, assistant.id)
 
-    def delete(self, assistant: Assistant) -> None:
+    def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
+        del keep_files  # only the text of files is kept here
         with self._database.writing() as connection:
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
 
-    def change_files(
-        self, assistant: Assistant, add: Sequence[KnowledgeSource], remove: Sequence[str]
-    ) -> Assistant:
-        prepared = _prepare(add)
+    def problem(self, source: KnowledgeSource) -> str | None:
+        try:
+            self._passages_of(source)
+        except InvalidInput as error:
+            return error.message
+        return None
+
+    def apply(
+        self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        prepared = self._prepare(plan, report)
         now = _now()
         with self._database.writing() as connection:
             _current_revision(connection, assistant)
             _insert_files(connection, assistant.id, prepared, now)
             connection.executemany(
                 "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
-                [(assistant.id, file_id) for file_id in remove],
+                [(assistant.id, file.id) for file in plan.remove],
             )
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
-            return _read(connection, assistant.id)
+            return KnowledgeOutcome(_read(connection, assistant.id), plan)
+
+    def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[_Prepared]:
+        prepared = []
+        for number, source in enumerate(plan.wanted, start=1):
+            prepared.append((source, self._passages_of(source)))
+            report(TransferState("indexing", number, len(plan.wanted)))
+        self._passages.clear()
+        return prepared
+
+    def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
+        """A file's passages, kept from when it is checked until it is taken in."""
+        if source.sha256 not in self._passages:
+            try:
+                content = source.file.read_bytes()
+            except OSError as error:
+                raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
+            self._passages[source.sha256] = passages_of(content, source.path)
+        return self._passages[source.sha256]
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
@@ -124,7 +172,7 @@ class LocalStore:
             for number, text, created_at in rows
         ]
 
-    def search(self, assistant: Assistant, task: str, max_characters: int) -> Sequence[Excerpt]:
+    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
         expression = match_expression(task)
         with self._database.reading() as connection:
             rows: Sequence[tuple[str, str, str]] = []
@@ -134,14 +182,14 @@ class LocalStore:
                     " JOIN passages p ON p.id = i.rowid JOIN knowledge k ON k.id = p.file_id"
                     " WHERE passage_index MATCH ? AND k.assistant_id = ?"
                     " ORDER BY i.rank, p.id LIMIT 200",
-                    (expression, assistant.id),
+                    (expression, target.id),
                 ).fetchall()
             if not rows:  # nothing in common with the task: how each file begins
                 rows = connection.execute(
                     "SELECT k.path, p.place, p.text FROM knowledge k JOIN passages p"
                     " ON p.id = (SELECT MIN(id) FROM passages WHERE file_id = k.id)"
                     " WHERE k.assistant_id = ? ORDER BY k.path LIMIT 200",
-                    (assistant.id,),
+                    (target.id,),
                 ).fetchall()
         return _within(rows, max_characters)
 
@@ -153,10 +201,6 @@ def _within(rows: Sequence[tuple[str, str, str]], max_characters: int) -> list[E
             chosen.append(Excerpt(path, place, text))
             left -= len(text)
     return chosen
-
-
-def _prepare(files: Sequence[KnowledgeSource]) -> list[tuple[KnowledgeSource, list[Passage]]]:
-    return [(file, passages_of(file.content, file.path)) for file in files]
 
 
 def _insert_revision(
@@ -175,7 +219,7 @@ def _insert_revision(
 def _insert_files(
     connection: sqlite3.Connection,
     assistant_id: str,
-    prepared: Sequence[tuple[KnowledgeSource, list[Passage]]],
+    prepared: Sequence[_Prepared],
     now: str,
 ) -> None:
     for file, passages in prepared:
@@ -186,7 +230,7 @@ def _insert_files(
         connection.execute(
             "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (file_id, assistant_id, file.path, len(file.content), file.sha256, now),
+            (file_id, assistant_id, file.path, file.size, file.sha256, now),
         )
         connection.executemany(
             "INSERT INTO passages (file_id, place, text) VALUES (?, ?, ?)",
@@ -197,11 +241,7 @@ def _insert_files(
 def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:
     row = connection.execute("SELECT id FROM assistants WHERE name = ?", (name,)).fetchone()
     if row is not None and row[0] != own_id:
-        raise UsageError(
-            f"there is an assistant `{name}` already",
-            hint=f"`gptasst assistant edit {name} …` changes it",
-            code="name_taken",
-        )
+        raise name_taken(name)
 
 
 def _current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
@@ -209,16 +249,22 @@ def _current_revision(connection: sqlite3.Connection, assistant: Assistant) -> i
         "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
     ).fetchone()
     if row is None:
-        raise NotFound(f"`{assistant.name}` was deleted by somebody else in between")
+        raise deleted_meanwhile(assistant.name)
     return int(row[0])
+
+
+def _find(connection: sqlite3.Connection, name: str) -> str:
+    row = connection.execute(
+        "SELECT id FROM assistants WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC", (name,)
+    ).fetchone()
+    if row is None:
+        raise _not_found(connection, name)
+    return str(row[0])
 
 
 def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
     rows = connection.execute("SELECT name FROM assistants").fetchall()
-    names = {str(known).casefold(): known for (known,) in rows}
-    near = difflib.get_close_matches(name.casefold(), names, n=1)
-    hint = f"did you mean `{names[near[0]]}`?" if near else "`gptasst assistant list` shows them"
-    return NotFound(f"no assistant `{name}`", hint=hint)
+    return no_assistant(name, [known for (known,) in rows])
 
 
 def _read(connection: sqlite3.Connection, assistant_id: str) -> Assistant:

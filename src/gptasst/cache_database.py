@@ -1,0 +1,216 @@
+"""The SQLite file of the cache: its tables, and how a damaged one is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gptasst.paths import private_directory
+
+# Of another version, older or newer, it is made anew: everything in it can be found out again.
+_VERSION = 1
+_TABLES = """
+CREATE TABLE hashes (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX hashes_by_content ON hashes (sha256);
+CREATE TABLE uploads (
+    scope TEXT NOT NULL,
+    file_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    uploaded_at REAL NOT NULL,
+    expires_at REAL,
+    PRIMARY KEY (scope, file_id)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
+CREATE TABLE begun_uploads (
+    scope TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    begun_at REAL NOT NULL,
+    PRIMARY KEY (scope, sha256, purpose, filename)
+) WITHOUT ROWID;
+CREATE TABLE assistants (
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+"""
+_NAMES = frozenset(
+    ("hashes", "uploads", "begun_uploads", "assistants", "definitions", "synced_scopes")
+)
+_BUSY_SECONDS = 10.0
+
+Note = Callable[[str], None]
+
+
+class CacheDatabase:
+    """One SQLite file that may vanish or be damaged at any time without harm.
+
+    Args:
+        path: of the file; made when it is first needed, with its directory.
+        note: told in one line if a damaged file was set aside.
+    """
+
+    def __init__(self, path: Path, note: Note) -> None:
+        self.path = path
+        self._note = note
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection, or `None` where the file can't be used just now."""
+        with self._guarded() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection | None]:
+        """A transaction, or `None` where nothing can be written just now."""
+        with self._guarded() as connection:
+            if connection is None:
+                yield None
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.rollback()
+                raise
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[sqlite3.Connection | None]:
+        """Errors of SQLite end here: the caller's block is left, and its result is nothing."""
+        with self._lock:
+            try:
+                yield self._open()
+            except sqlite3.OperationalError as error:
+                if _is_damage(error):
+                    self._set_aside(str(error))
+                self.close()
+            except sqlite3.DatabaseError as error:
+                self._set_aside(str(error))
+
+    def _open(self) -> sqlite3.Connection | None:
+        if self._connection is not None and self._path_is_ours():
+            return self._connection
+        self.close()
+        try:
+            self._connection = self._connect()
+        except (sqlite3.Error, OSError, _WrongSchemaError) as error:
+            if not self._set_aside(str(error)):
+                return None
+            try:
+                self._connection = self._connect()
+            except (sqlite3.Error, OSError, _WrongSchemaError):
+                return None
+        return self._connection
+
+    def _path_is_ours(self) -> bool:
+        """Whether the file that is open is still the one at the path."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def _connect(self) -> sqlite3.Connection:
+        private_directory(self.path.parent)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._inode = self.path.stat().st_ino
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self, reason: str) -> bool:
+        """Move a file that can't be used out of the way; `False` if even that fails."""
+        self.close()
+        if _is_locked(reason) or not os.path.lexists(self.path):
+            return False
+        target = self._free_name()
+        try:
+            self.path.replace(target)
+        except OSError:
+            return False
+        for ending in ("-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                Path(f"{self.path}{ending}").unlink()
+        self._note(f"the cache was damaged ({reason}) and is made anew; the old one is `{target}`")
+        return True
+
+    def _free_name(self) -> Path:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        names = (
+            f"{self.path}.damaged-{stamp}{tail}" for tail in ("", *map("-{}".format, range(99)))
+        )
+        return next(Path(name) for name in names if not os.path.lexists(name))
+
+
+class _WrongSchemaError(Exception):
+    """The file is a database, but not this one."""
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if _is_current(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not _is_current(connection):  # another process may have been first
+            if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                raise _WrongSchemaError("it has other tables than this version")
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _is_current(connection: sqlite3.Connection) -> bool:
+    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        return False
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in rows} >= _NAMES
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    message = str(error)
+    return any(words in message for words in ("no such", "disk I/O", "unable to open", "malformed"))
+
+
+def _is_locked(reason: str) -> bool:
+    return "locked" in reason or "busy" in reason

@@ -1,0 +1,72 @@
+"""How changes of an assistant's knowledge are shown: the plan before, the outcome after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptasst.cli.output import Column, Output, count_text, size_text
+from gptasst.errors import PartlyDone
+
+if TYPE_CHECKING:
+    from gptasst.models.assistants import KnowledgeOutcome
+    from gptasst.models.knowledge import KnowledgePlan
+
+_Row = tuple[str, str, str]
+
+
+def show_plan(output: Output, plan: KnowledgePlan) -> None:
+    """Write what would be done, a line a file."""
+    if output.mode == "json":
+        output.document(plan)
+        return
+    columns: list[Column[_Row]] = [
+        Column("change", lambda row: row[0]),
+        Column("path", lambda row: row[1]),
+        Column("about", lambda row: row[2]),
+    ]
+    rows = _rows(plan)
+    output.table(
+        "changes", rows, columns, ident=lambda row: row[1], empty="everything is as it should be"
+    )
+    if output.draws and plan.unchanged:
+        output.note(f"{count_text(len(plan.unchanged), 'file')} unchanged")
+
+
+def _rows(plan: KnowledgePlan) -> list[_Row]:
+    rows = [("add", source.path, size_text(source.size)) for source in plan.add]
+    rows += [
+        ("replace", r.source.path, f"{size_text(r.old.size)} -> {size_text(r.source.size)}")
+        for r in plan.replace
+    ]
+    rows += [("remove", file.path, size_text(file.size)) for file in plan.remove]
+    return rows + [("refused", refusal.path, refusal.reason) for refusal in plan.refused]
+
+
+def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
+    """Say what was done; files that failed are named, and end the command with exit code 6.
+
+    Raises:
+        PartlyDone: files could not be taken.
+    """
+    for refusal in outcome.plan.refused:
+        output.note(f"left out: {refusal.reason}")
+    output.done(text, outcome, ident=outcome.assistant.name)
+    if outcome.failed:
+        named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
+        raise PartlyDone(
+            f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
+            hint="the rest is done; the same command tries these again",
+        )
+
+
+def changes_text(outcome: KnowledgeOutcome) -> str:
+    """What a change came to, in a few words."""
+    plan, failed = outcome.plan, {failure.path for failure in outcome.failed}
+    replaced = [r for r in plan.replace if r.source.path not in failed]
+    counts = [
+        (len([source for source in plan.add if source.path not in failed]), "added"),
+        (len(replaced), "replaced"),
+        (len(plan.remove), "removed"),
+        (len(plan.unchanged), "unchanged"),
+    ]
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count) or "nothing to do"

@@ -1,0 +1,21 @@
+"""How far a transfer of many files has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TransferState:
+    """What was done, and what there is to do in all. `bytes` count uploads only."""
+
+    phase: Literal["uploading", "indexing"]
+    files_done: int
+    files: int
+    bytes_done: int = 0
+    bytes: int = 0
+
+
+OnTransfer = Callable[[TransferState], None]

@@ -1,0 +1,57 @@
+"""What it takes to bring an assistant's knowledge into line with files on disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from gptasst.models.knowledge import (
+    KnowledgeFile,
+    KnowledgePlan,
+    KnowledgeSource,
+    Refusal,
+    Replacement,
+)
+
+_USELESS = ("failed", "cancelled")
+
+
+def plan_knowledge(
+    there: Sequence[KnowledgeFile],
+    wanted: Sequence[KnowledgeSource],
+    *,
+    whole: bool,
+    refused: Sequence[Refusal] = (),
+) -> KnowledgePlan:
+    """Compare contents with what is there.
+
+    Args:
+        there: the knowledge as it is. What gptasst did not put there (no sha256) stays.
+        wanted: the files on disk, each path once.
+        whole: `wanted` is all there should be; else the other files stay.
+        refused: goes into the plan as it is; a refused path that is there stays.
+    """
+    by_path: defaultdict[str, list[KnowledgeFile]] = defaultdict(list)
+    for file in there:
+        by_path[file.path].append(file)
+    add, replace, remove, unchanged = [], [], [], []
+    for source in wanted:
+        own = [file for file in by_path.pop(source.path, ()) if file.sha256]
+        same = [f for f in own if f.sha256 == source.sha256 and f.status not in _USELESS]
+        keep = min(same, key=lambda file: file.status != "completed", default=None)
+        others = [file for file in own if file is not keep]
+        if keep is not None:
+            unchanged.append(keep)
+        elif others:
+            replace.append(Replacement(source, others.pop()))
+        else:
+            add.append(source)
+        remove += others  # left behind by a change that was interrupted
+    kept_paths = {refusal.path for refusal in refused}
+    for files in by_path.values():
+        for file in files:
+            goes = whole and file.sha256 and file.path not in kept_paths
+            (remove if goes else unchanged).append(file)
+    return KnowledgePlan(
+        tuple(add), tuple(replace), tuple(remove), tuple(unchanged), tuple(refused)
+    )

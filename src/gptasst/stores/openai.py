@@ -1,0 +1,410 @@
+"""Assistants in an OpenAI project: a vector store each, seen by every key of the project.
+
+The store's name is the assistant's; its metadata points to the newest definition, which is an
+item of the assistant's conversation. An edit appends a definition there, then moves the pointer.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from gptasst.definitions import parse_definition
+from gptasst.errors import GptasstError, NotFound, ServiceError, StateError, UsageError
+from gptasst.file_cache import FileCache
+from gptasst.models.assistants import (
+    Assistant,
+    AssistantSummary,
+    KnowledgeOutcome,
+    Revision,
+    RunTarget,
+)
+from gptasst.models.definitions import Definition
+from gptasst.models.knowledge import (
+    Excerpt,
+    KnowledgeFile,
+    KnowledgePlan,
+    KnowledgeSource,
+    Refusal,
+)
+from gptasst.models.transfers import OnTransfer
+from gptasst.models.vector_stores import VectorStore
+from gptasst.openai_gateway import OpenAIGateway
+from gptasst.stores.common_errors import (
+    deleted_meanwhile,
+    edit_conflict,
+    name_taken,
+    no_assistant,
+)
+from gptasst.stores.knowledge_digest import knowledge_sha256
+from gptasst.stores.openai_knowledge import KnowledgeWriter
+from gptasst.stores.openai_metadata import (
+    MARKER,
+    Pointer,
+    is_assistant,
+    item_text,
+    item_time,
+    knowledge_file,
+    now,
+    read_pointer,
+    text_sha256,
+)
+from gptasst.stores.searchable_files import search_problem
+
+_JOBS = 8
+
+
+class OpenAIStore:
+    """The `AssistantStore` of a project on a server with vector stores and conversations.
+
+    Args:
+        gateway: the server.
+        cache: remembers ids and definitions; nothing depends on it.
+        scope: endpoint and project, as the cache has them.
+        writer: changes the files of vector stores.
+
+    Raises (each method):
+        GptasstError: see `errors`; `no_vector_stores` where the server has none.
+    """
+
+    def __init__(
+        self, gateway: OpenAIGateway, cache: FileCache, scope: str, writer: KnowledgeWriter
+    ) -> None:
+        self._gateway = gateway
+        self._stores = gateway.vector_stores
+        self._conversations = gateway.conversations
+        self._cache = cache
+        self._scope = scope
+        self._writer = writer
+        self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
+
+    def close(self) -> None:
+        """Nothing is open: the gateway and the cache are closed by who made them."""
+
+    # Finding
+
+    def _all(self) -> Sequence[VectorStore]:
+        """The vector stores of all assistants; their ids are remembered."""
+        try:
+            found = [store for store in self._stores.list() if is_assistant(store)]
+        except ServiceError as error:
+            if error.code != "no_endpoint":
+                raise
+            raise ServiceError(
+                f"{error.message.partition(' has nothing at')[0]} has no vector stores,"
+                " in which assistants are kept",
+                hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
+                code="no_vector_stores",
+            ) from error
+        self._cache.remember_assistants(
+            self._scope, {store.name: store.id for store in found}, whole=True
+        )
+        return found
+
+    def _find(self, name: str) -> VectorStore:
+        """An assistant's store, by its remembered id if that still stands."""
+        remembered = self._cache.assistant_id(self._scope, name)
+        if remembered:
+            try:
+                store = self._stores.get(remembered)
+            except NotFound:
+                pass
+            else:
+                if store.name == name and is_assistant(store):
+                    return store
+            self._cache.forget_assistant(self._scope, name)
+        found = self._all()
+        named = [store for store in found if store.name == name]
+        if len(named) > 1:
+            raise _ambiguous(name, named)
+        if not named:
+            named = [store for store in found if store.id == name]
+        if not named:
+            raise no_assistant(name, [store.name for store in found])
+        return named[0]
+
+    def refuse_taken(self, name: str) -> None:
+        for store in self._all():
+            if store.name == name and not read_pointer(store).creating:
+                raise name_taken(name)
+
+    def list(self) -> Sequence[AssistantSummary]:
+        found = [_summary(store) for store in self._all()]
+        return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
+
+    def get(self, name: str) -> Assistant:
+        store = self._find(name)
+        pointer = read_pointer(store)
+        return self._assistant(store, pointer, self._definition(store, pointer))
+
+    def open(self, name: str) -> RunTarget:
+        store = self._find(name)
+        pointer = read_pointer(store)
+        return RunTarget(
+            id=store.id,
+            definition=self._definition(store, pointer),
+            revision=pointer.revision,
+            knowledge_sha256=pointer.knowledge_sha256 if store.files else "",
+            vector_store_id=store.id,
+        )
+
+    def _definition(self, store: VectorStore, pointer: Pointer) -> Definition:
+        text = self._cache.definition(pointer.definition_sha256)
+        if text is None:
+            try:
+                text = self._conversations.item(pointer.conversation, pointer.item).text
+            except NotFound as error:
+                raise _lost_definition(store) from error
+            if text_sha256(text) != pointer.definition_sha256:
+                raise _lost_definition(store)
+            self._cache.remember_definition(pointer.definition_sha256, text)
+        return replace(parse_definition(text, source=f"assistant {store.name}"), name=store.name)
+
+    def _assistant(
+        self,
+        store: VectorStore,
+        pointer: Pointer,
+        definition: Definition,
+        knowledge: Sequence[KnowledgeFile] | None = None,
+    ) -> Assistant:
+        if knowledge is None:
+            knowledge = self._knowledge(store)
+        if not pointer.creating:
+            self._noted[store.id] = pointer.knowledge_sha256
+        return Assistant(
+            id=store.id,
+            definition=definition,
+            revision=pointer.revision,
+            created_at=store.created_at,
+            updated_at=pointer.updated_at,
+            knowledge=tuple(sorted(knowledge, key=lambda file: file.path)),
+        )
+
+    def _knowledge(self, store: VectorStore) -> Sequence[KnowledgeFile]:
+        if not store.files:
+            return []
+        return [knowledge_file(file) for file in self._stores.files(store.id)]
+
+    # Making and changing
+
+    def create(
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        store = self._unfinished(definition.name)
+        made = store is None
+        if store is None:
+            store = self._make(definition)
+        try:
+            outcome = self._fill(store, definition, plan, report, adopted=not made)
+        except GptasstError:
+            if made:
+                with contextlib.suppress(GptasstError):
+                    self._unmake(store)
+            raise
+        self._cache.remember_assistants(self._scope, {store.name: store.id})
+        return outcome
+
+    def _unfinished(self, name: str) -> VectorStore | None:
+        """The store of that name whose creation was interrupted, to be finished."""
+        named = [store for store in self._all() if store.name == name]
+        if len(named) > 1:
+            raise _ambiguous(name, named)
+        if named and not read_pointer(named[0]).creating:
+            raise name_taken(name)
+        return named[0] if named else None
+
+    def _make(self, definition: Definition) -> VectorStore:
+        conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
+        try:
+            text = item_text(definition, now())
+            item = self._conversations.append(conversation, text)
+            pointer = Pointer(
+                "", "", 1, "", conversation, item, knowledge_sha256="", updated_at=now()
+            ).to(definition, text, item, revision=1)
+            store = self._stores.create(
+                definition.name, replace(pointer, creating=True).metadata({})
+            )
+        except GptasstError:
+            with contextlib.suppress(GptasstError):
+                self._conversations.delete(conversation)
+            raise
+        self._cache.remember_definition(text_sha256(text), text)
+        self._yield_to_earlier(store)
+        return store
+
+    def _yield_to_earlier(self, store: VectorStore) -> None:
+        """Of two people who take a name at once, the earlier one has it."""
+        rivals = [other for other in self._all() if other.name == store.name]
+        first = min(rivals, key=lambda other: (other.created_at, other.id), default=store)
+        if first.id != store.id:
+            self._unmake(store)
+            raise name_taken(store.name)
+
+    def _unmake(self, store: VectorStore) -> None:
+        self._stores.delete(store.id)
+        self._conversations.delete(read_pointer(store).conversation)
+
+    def _fill(
+        self,
+        store: VectorStore,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+        *,
+        adopted: bool,
+    ) -> KnowledgeOutcome:
+        pointer = read_pointer(store)
+        assistant = self._assistant(store, pointer, definition)
+        if adopted:
+            there = self._definition(store, pointer)
+            assistant = replace(assistant, definition=there)
+            if there != definition:
+                assistant = self.update(assistant, definition)
+        return self.apply(assistant, plan, report)
+
+    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+        store, pointer = self._unchanged(assistant)
+        if definition.name != assistant.name:
+            self.refuse_taken(definition.name)
+        text = item_text(definition, now())
+        item = self._conversations.append(pointer.conversation, text)
+        revision = self._position(pointer.conversation, item)
+        self._unchanged(assistant)
+        moved = pointer.to(definition, text, item, revision)
+        store = self._stores.update(
+            store.id, name=definition.name, metadata=moved.metadata(store.metadata)
+        )
+        if read_pointer(self._stores.get(store.id)).item != item:
+            raise edit_conflict(assistant.name)
+        self._cache.remember_definition(text_sha256(text), text)
+        if definition.name != assistant.name:
+            self._cache.forget_assistant(self._scope, assistant.name)
+        self._cache.remember_assistants(self._scope, {definition.name: store.id})
+        return replace(
+            assistant, definition=definition, revision=revision, updated_at=moved.updated_at
+        )
+
+    def _unchanged(self, assistant: Assistant) -> tuple[VectorStore, Pointer]:
+        """The assistant's store as it is now.
+
+        Raises:
+            UsageError: somebody edited it since it was read.
+        """
+        try:
+            store = self._stores.get(assistant.id)
+        except NotFound:
+            raise deleted_meanwhile(assistant.name) from None
+        pointer = read_pointer(store)
+        if pointer.revision != assistant.revision:
+            raise edit_conflict(assistant.name)
+        return store, pointer
+
+    def _position(self, conversation: str, item: str) -> int:
+        ids = [found.id for found in self._conversations.items(conversation, order="asc")]
+        return ids.index(item) + 1
+
+    def history(self, assistant: Assistant) -> Sequence[Revision]:
+        store = self._stores.get(assistant.id)
+        pointer = read_pointer(store)
+        revisions = []
+        items = self._conversations.items(pointer.conversation, order="asc")
+        for number, item in enumerate(items, start=1):
+            definition = parse_definition(item.text, source=f"revision {number}")
+            moment = item_time(item.text) or store.created_at
+            revisions.append(Revision(number, definition, moment, item.id == pointer.item))
+        return revisions
+
+    def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
+        store = self._stores.get(assistant.id)
+        own = [file for file in self._knowledge(store) if file.sha256]
+        # A definition's text may be damaged; what is known of the store is enough to delete it.
+        unused = [] if keep_files or not own else self._used_nowhere_else(store, own)
+        conversation = store.metadata.get("conversation")
+        self._stores.delete(store.id)
+        if conversation:
+            self._conversations.delete(conversation)
+        self._cache.forget_assistant(self._scope, assistant.name)
+        with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
+            list(pool.map(self._gateway.files.delete, unused))
+        self._cache.forget_uploads(self._scope, unused)
+
+    def _used_nowhere_else(
+        self, store: VectorStore, files: Sequence[KnowledgeFile]
+    ) -> Sequence[str]:
+        """The files that no other vector store of the project holds, whoever it belongs to."""
+        unused = {file.id for file in files}
+        for other in self._stores.list():
+            if other.id != store.id and other.files and unused:
+                unused -= {file.id for file in self._stores.files(other.id)}
+        return sorted(unused)
+
+    # Knowledge
+
+    def problem(self, source: KnowledgeSource) -> str | None:
+        return search_problem(source)
+
+    def apply(
+        self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        knowledge: Sequence[KnowledgeFile] = assistant.knowledge
+        failed: Sequence[Refusal] = ()
+        if not plan.is_empty:
+            knowledge, failed = self._writer.apply(assistant.id, plan, report)
+        changed = self._note_knowledge(assistant, knowledge, touched=not plan.is_empty)
+        return KnowledgeOutcome(changed, plan, tuple(failed))
+
+    def _note_knowledge(
+        self, assistant: Assistant, knowledge: Sequence[KnowledgeFile], *, touched: bool
+    ) -> Assistant:
+        """Write down what the knowledge is, if that is not what is written already."""
+        digest = knowledge_sha256(file for file in knowledge if file.sha256)
+        ordered = tuple(sorted(knowledge, key=lambda file: file.path))
+        if not touched and self._noted.get(assistant.id) == digest:
+            return replace(assistant, knowledge=ordered)
+        store = self._stores.get(assistant.id)
+        pointer = read_pointer(store)
+        if pointer.knowledge_sha256 != digest or pointer.creating:
+            pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
+            self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        return replace(assistant, knowledge=ordered, updated_at=pointer.updated_at)
+
+    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
+        del target, task, max_characters  # the server searches in the run itself
+        return ()
+
+    def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
+        """Every assistant with its files, for caches that are made anew."""
+        for store in self._all():
+            yield _summary(store), self._knowledge(store)
+
+
+def _summary(store: VectorStore) -> AssistantSummary:
+    pointer = read_pointer(store)
+    return AssistantSummary(
+        id=store.id,
+        name=store.name,
+        model=pointer.model or None,
+        instruction=pointer.instruction or None,
+        files=store.files,
+        size=store.usage_bytes,
+        updated_at=pointer.updated_at,
+    )
+
+
+def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
+    ids = " and ".join(f"`{store.id}`" for store in stores)
+    return UsageError(
+        f"there are {len(stores)} assistants `{name}`: {ids}",
+        hint=f"`gptasst assistant edit {stores[0].id} --rename NEW` tells them apart",
+        code="ambiguous_name",
+    )
+
+
+def _lost_definition(store: VectorStore) -> StateError:
+    return StateError(
+        f"the definition of the assistant `{store.name}` ({store.id}) is not where it should be",
+        hint=f"`gptasst assistant delete {store.id}` removes the rest; an export can be imported",
+        code="bad_store",
+    )

@@ -1,0 +1,261 @@
+"""Bringing the files of an assistant's vector store into line with a plan."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.models.files import UploadRequest
+from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource, Refusal
+from gptasst.models.transfers import OnTransfer, TransferState
+from gptasst.models.vector_stores import Attachment, VectorStoreFile
+from gptasst.openai_gateway.files import FileGateway
+from gptasst.openai_gateway.vector_stores import VectorStoreGateway
+from gptasst.stores.openai_metadata import file_attributes, knowledge_file
+from gptasst.stores.searchable_files import knowledge_upload
+from gptasst.uploads import Uploader
+
+_JOBS = 8
+_ATTACH_TRIES = 4
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 3.0
+# A server that gets no file done for this long is not waited for any more, in seconds.
+_STALL = 300.0
+_NO_BATCHES = ("no_endpoint", "bad_request")
+
+
+class KnowledgeWriter:
+    """Changes the files of vector stores.
+
+    Args:
+        files, vector_stores: the project.
+        uploader: gets contents to the server.
+        pause: waits so many seconds, or until the connection is closed.
+        stall: seconds without progress after which indexing is given up.
+    """
+
+    def __init__(
+        self,
+        files: FileGateway,
+        vector_stores: VectorStoreGateway,
+        uploader: Uploader,
+        pause: Callable[[float], None],
+        stall: float = _STALL,
+    ) -> None:
+        self._files = files
+        self._stores = vector_stores
+        self._uploader = uploader
+        self._pause = pause
+        self._stall = stall
+
+    def apply(
+        self, store_id: str, plan: KnowledgePlan, report: OnTransfer
+    ) -> tuple[list[KnowledgeFile], list[Refusal]]:
+        """Carry out a plan and give the knowledge as it then is, and what could not be taken.
+
+        What is new is attached and indexed before anything old is detached.
+        """
+        there = {file.id for file in (*plan.unchanged, *plan.remove)}
+        there |= {replacement.old.id for replacement in plan.replace}
+        job = _Job(store_id, {knowledge_upload(source): source for source in plan.wanted})
+        self._upload(job, list(job.sources), there, report)
+        self._attach(job, report)
+        self._wait(job, report)
+        self._retry_unsupported(job, report)
+        self._drop_failed(job)
+        self._detach_old(job, plan)
+        return self._knowledge(store_id), job.failures()
+
+    def _upload(
+        self,
+        job: _Job,
+        requests: Sequence[UploadRequest],
+        taken: Iterable[str],
+        report: OnTransfer,
+        *,
+        anew: bool = False,
+    ) -> None:
+        uploaded = self._uploader.upload_all(requests, report, set(taken), anew=anew)
+        job.fresh |= set(uploaded.ids.values()) - uploaded.known
+        for request, file_id in uploaded.ids.items():
+            job.ids[job.sources[request].path] = file_id
+        for request, refusal in uploaded.failed:
+            job.reasons[job.sources[request].path] = refusal.reason
+
+    def _attach(self, job: _Job, report: OnTransfer) -> None:
+        attachments = job.attachments()
+        if len(attachments) > 1:
+            try:
+                self._stores.attach_all(job.store_id, list(attachments.values()))
+            except (NotFound, ServiceError) as error:
+                # Some file is not known (yet), or there are no batches here: one by one.
+                if isinstance(error, ServiceError) and error.code not in _NO_BATCHES:
+                    raise
+            there = self._by_id(job.store_id)
+            attachments = {
+                path: attachment
+                for path, attachment in attachments.items()
+                if not _has_attributes(there.get(attachment.file_id))
+            }
+        self._attach_each(job, attachments, report)
+
+    def _attach_each(
+        self, job: _Job, attachments: Mapping[str, Attachment], report: OnTransfer
+    ) -> None:
+        if not attachments:
+            return
+        pool = concurrent.futures.ThreadPoolExecutor(min(_JOBS, len(attachments)))
+        try:
+            jobs = {
+                pool.submit(self._attach_one, job, path, attachment, report): path
+                for path, attachment in attachments.items()
+            }
+            for done in concurrent.futures.as_completed(jobs):
+                self._note_failure(job, jobs[done], done)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+    def _note_failure(self, job: _Job, path: str, done: concurrent.futures.Future[None]) -> None:
+        try:
+            done.result()
+        except GptasstError as error:
+            if not isinstance(error, NotFound) and error.code != "bad_request":
+                raise
+            job.reasons[path] = error.message
+
+    def _attach_one(self, job: _Job, path: str, attachment: Attachment, report: OnTransfer) -> None:
+        """Attach a file that the server may know not yet, or not any more."""
+        for attempt in range(_ATTACH_TRIES):
+            try:
+                self._stores.attach(job.store_id, attachment)
+            except NotFound:
+                if attempt == _ATTACH_TRIES - 1:
+                    raise
+                if attachment.file_id not in job.fresh:  # remembered, and deleted by somebody
+                    attachment = self._upload_anew(job, path, attachment, report)
+                else:
+                    self._pause(_FIRST_PAUSE * 2**attempt)
+            else:
+                return
+
+    def _upload_anew(
+        self, job: _Job, path: str, attachment: Attachment, report: OnTransfer
+    ) -> Attachment:
+        self._uploader.forget([attachment.file_id])
+        self._upload(job, [job.request(path)], (), report, anew=True)
+        if path in job.reasons:
+            raise NotFound(job.reasons[path], code="gone")
+        return job.attachments()[path]
+
+    def _wait(self, job: _Job, report: OnTransfer) -> None:
+        """Wait until everything that was attached is indexed, or the server stalls."""
+        wanted = job.attachments()
+        pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
+        while wanted:
+            left = min(self._stores.get(job.store_id).in_progress, len(wanted))
+            if left == 0:  # the counts may be behind the files, or before them
+                statuses = self._by_id(job.store_id)
+                left = sum(_is_indexing(statuses.get(a.file_id)) for a in wanted.values())
+            report(TransferState("indexing", len(wanted) - left, len(wanted)))
+            if left < fewest:
+                fewest, deadline = left, time.monotonic() + self._stall
+            if left == 0 or time.monotonic() > deadline:
+                break
+            self._pause(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        if wanted:
+            self._note_statuses(job)
+
+    def _note_statuses(self, job: _Job) -> None:
+        there = self._by_id(job.store_id)
+        for path, attachment in job.attachments().items():
+            file = there.get(attachment.file_id)
+            if file is None:
+                job.reasons[path] = "the server did not take it into the vector store"
+            elif file.status == "in_progress":
+                job.slow.add(path)
+                job.reasons[path] = f"it is still being indexed after {self._stall:g} s"
+            elif file.status != "completed":
+                job.reasons[path] = file.error or f"indexing was {file.status}"
+                if file.error_code == "unsupported_file":
+                    job.unsupported.add(path)
+
+    def _retry_unsupported(self, job: _Job, report: OnTransfer) -> None:
+        """Try once more what was refused as unsupported: servers are known to be wrong in it."""
+        if not job.unsupported:
+            return
+        again = _Job(job.store_id, {job.request(p): job.source(p) for p in job.unsupported})
+        for path in job.unsupported:
+            self._stores.detach(job.store_id, job.ids[path])
+            again.ids[path] = job.ids[path]
+            del job.reasons[path]
+        again.fresh = job.fresh
+        self._attach_each(again, again.attachments(), report)
+        self._wait(again, report)
+        job.reasons |= again.reasons
+        job.slow |= again.slow
+
+    def _drop_failed(self, job: _Job) -> None:
+        """Take out again what could not be indexed, and delete it if it was uploaded for this."""
+        for path in job.reasons.keys() & job.ids.keys() - job.slow:
+            file_id = job.ids[path]
+            self._stores.detach(job.store_id, file_id)
+            if file_id in job.fresh:
+                self._files.delete(file_id)
+                self._uploader.forget([file_id])
+
+    def _detach_old(self, job: _Job, plan: KnowledgePlan) -> None:
+        kept = set(job.ids.values())
+        old = [r.old for r in plan.replace if r.source.path not in job.reasons]
+        for file in (*old, *plan.remove):
+            if file.id not in kept:
+                self._stores.detach(job.store_id, file.id)
+
+    def _by_id(self, store_id: str) -> dict[str, VectorStoreFile]:
+        return {file.id: file for file in self._stores.files(store_id)}
+
+    def _knowledge(self, store_id: str) -> list[KnowledgeFile]:
+        return [knowledge_file(file) for file in self._stores.files(store_id)]
+
+
+class _Job:
+    """The files of one plan on their way into one vector store, by path."""
+
+    def __init__(self, store_id: str, sources: Mapping[UploadRequest, KnowledgeSource]) -> None:
+        self.store_id = store_id
+        self.sources = sources
+        self.ids: dict[str, str] = {}
+        self.fresh: set[str] = set()  # uploaded just now, not known from before
+        self.reasons: dict[str, str] = {}
+        self.unsupported: set[str] = set()
+        self.slow: set[str] = set()
+        self._requests = {source.path: request for request, source in sources.items()}
+
+    def request(self, path: str) -> UploadRequest:
+        return self._requests[path]
+
+    def source(self, path: str) -> KnowledgeSource:
+        return self.sources[self._requests[path]]
+
+    def attachments(self) -> dict[str, Attachment]:
+        """What is to be attached: all that was uploaded and has not failed."""
+        return {
+            path: Attachment(file_id, file_attributes(self.source(path)))
+            for path, file_id in self.ids.items()
+            if path not in self.reasons
+        }
+
+    def failures(self) -> list[Refusal]:
+        return [Refusal(path, reason) for path, reason in sorted(self.reasons.items())]
+
+
+def _has_attributes(file: VectorStoreFile | None) -> bool:
+    return file is not None and "sha256" in file.attributes
+
+
+def _is_indexing(file: VectorStoreFile | None) -> bool:
+    return file is not None and file.status == "in_progress"

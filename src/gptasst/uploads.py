@@ -1,0 +1,175 @@
+"""Uploading many files: each content once, some at a time, remembered as they arrive."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from gptasst.errors import GptasstError, InvalidInput
+from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.models.files import RemoteFile, UploadRequest
+from gptasst.models.knowledge import Refusal
+from gptasst.models.transfers import OnTransfer, TransferState
+from gptasst.openai_gateway.files import FileGateway
+
+DEFAULT_JOBS = 16
+# Failures of one file; anything else would befall the others as well.
+_OWN_FAULTS = ("bad_request", "file_changed", "too_large", "invalid_input")
+
+
+@dataclass(slots=True)
+class Uploaded:
+    """The ids of uploaded files by request, those that were there before, and failures."""
+
+    ids: dict[UploadRequest, str] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    failed: list[tuple[UploadRequest, Refusal]] = field(default_factory=list)
+
+
+class Uploader:
+    """Uploads to one project.
+
+    Args:
+        files: the project's files.
+        cache: what is known of earlier uploads.
+        scope: endpoint and project, as the cache has them.
+        learn: reads into the cache what the server has and the cache does not know of.
+        jobs: how many uploads run at a time.
+    """
+
+    def __init__(
+        self,
+        files: FileGateway,
+        cache: FileCache,
+        scope: str,
+        learn: Callable[[], None],
+        jobs: int = DEFAULT_JOBS,
+    ) -> None:
+        self._files = files
+        self._cache = cache
+        self._scope = scope
+        self._learn = learn
+        self._jobs = jobs
+
+    def upload_all(
+        self,
+        requests: Sequence[UploadRequest],
+        report: OnTransfer,
+        taken: Collection[str] = (),
+        *,
+        anew: bool = False,
+    ) -> Uploaded:
+        """Upload what is not there yet.
+
+        Args:
+            requests: what is wanted; two of one content get an id each.
+            report: told of bytes and files.
+            taken: ids that can't be given out again.
+            anew: upload whatever the cache says.
+
+        Raises:
+            GptasstError: something that is no fault of one file; what was uploaded until then
+                is remembered.
+        """
+        if requests and not anew:
+            self._learn()
+        result = Uploaded()
+        used = set(taken)
+        missing = []
+        for request in requests:
+            known = None if anew else self._known(request, used)
+            if known is None:
+                missing.append(request)
+            else:
+                used.add(known)
+                result.ids[request] = known
+                result.known.add(known)
+        self._upload_missing(missing, result, report)
+        return result
+
+    def forget(self, file_ids: Sequence[str]) -> None:
+        """Forget ids that the server does not know any more."""
+        self._cache.forget_uploads(self._scope, file_ids)
+
+    def _known(self, request: UploadRequest, used: set[str]) -> str | None:
+        known = self._cache.uploads(self._scope, request.sha256, request.purpose)
+        return next((file_id for file_id in known if file_id not in used), None)
+
+    def _upload_missing(
+        self, missing: Sequence[UploadRequest], result: Uploaded, report: OnTransfer
+    ) -> None:
+        if not missing:
+            return
+        progress = _Progress(missing, report)
+        self._cache.begin_uploads(self._scope, missing)
+        pool = concurrent.futures.ThreadPoolExecutor(min(self._jobs, len(missing)))
+        try:
+            jobs = {
+                pool.submit(self._files.upload, request, progress.sent): request
+                for request in missing
+            }
+            for job in concurrent.futures.as_completed(jobs):
+                self._collect(jobs[job], job, result)
+                progress.file_done()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown()
+
+    def _collect(
+        self,
+        request: UploadRequest,
+        job: concurrent.futures.Future[RemoteFile],
+        result: Uploaded,
+    ) -> None:
+        try:
+            file = job.result()
+        except GptasstError as error:
+            if not isinstance(error, InvalidInput) and error.code not in _OWN_FAULTS:
+                raise
+            result.failed.append((request, Refusal(str(request.file), error.message)))
+            return
+        self._cache.remember_uploads(self._scope, [cached_upload(request, file)])
+        result.ids[request] = file.id
+
+
+def cached_upload(request: UploadRequest, file: RemoteFile) -> CachedUpload:
+    """An upload as the cache keeps it."""
+    return CachedUpload(
+        file_id=file.id,
+        sha256=request.sha256,
+        purpose=request.purpose,
+        filename=request.filename,
+        size=request.size,
+        uploaded_at=file.created_at,
+        expires_at=file.expires_at,
+    )
+
+
+class _Progress:
+    """Sums up what many threads have sent."""
+
+    def __init__(self, requests: Sequence[UploadRequest], report: OnTransfer) -> None:
+        self._lock = threading.Lock()
+        self._report = report
+        self._files = len(requests)
+        self._total = sum(request.size for request in requests)
+        self._done = 0
+        self._sent = 0
+        self._tell()
+
+    def sent(self, count: int) -> None:
+        with self._lock:
+            self._sent += count
+            self._tell()
+
+    def file_done(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        sent = min(self._sent, self._total)  # a file that is sent twice counts once
+        self._report(TransferState("uploading", self._done, self._files, sent, self._total))
