@@ -107,11 +107,15 @@ class AppContext:
     @cached_property
     def openai_store(self) -> OpenAIStore:
         from gptasst.stores.openai import OpenAIStore
+        from gptasst.stores.openai_directory import AssistantDirectory
         from gptasst.stores.openai_knowledge import KnowledgeWriter
 
         gateway = self.gateway
         writer = KnowledgeWriter(gateway.files, gateway.vector_stores, self.uploader, gateway.pause)
-        return OpenAIStore(gateway, self.file_cache, self.profile.scope, writer)
+        directory = AssistantDirectory(
+            gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
+        )
+        return OpenAIStore(gateway, directory, writer)
 
     @cached_property
     def uploader(self) -> Uploader:

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gptasst.definitions import parse_definition
-from gptasst.errors import GptasstError, NotFound, ServiceError, StateError, UsageError
-from gptasst.file_cache import FileCache
+from gptasst.errors import GptasstError, NotFound
 from gptasst.models.assistants import (
     Assistant,
     AssistantSummary,
@@ -36,20 +35,18 @@ from gptasst.stores.common_errors import (
     deleted_meanwhile,
     edit_conflict,
     name_taken,
-    no_assistant,
 )
 from gptasst.stores.knowledge_digest import knowledge_sha256
+from gptasst.stores.openai_directory import AssistantDirectory
 from gptasst.stores.openai_knowledge import KnowledgeWriter
 from gptasst.stores.openai_metadata import (
     MARKER,
     Pointer,
-    is_assistant,
     item_text,
     item_time,
     knowledge_file,
     now,
     read_pointer,
-    text_sha256,
 )
 from gptasst.stores.searchable_files import search_problem
 
@@ -61,8 +58,7 @@ class OpenAIStore:
 
     Args:
         gateway: the server.
-        cache: remembers ids and definitions; nothing depends on it.
-        scope: endpoint and project, as the cache has them.
+        directory: finds assistants there.
         writer: changes the files of vector stores.
 
     Raises (each method):
@@ -70,97 +66,40 @@ class OpenAIStore:
     """
 
     def __init__(
-        self, gateway: OpenAIGateway, cache: FileCache, scope: str, writer: KnowledgeWriter
+        self, gateway: OpenAIGateway, directory: AssistantDirectory, writer: KnowledgeWriter
     ) -> None:
-        self._gateway = gateway
+        self._files = gateway.files
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
-        self._cache = cache
-        self._scope = scope
+        self._directory = directory
         self._writer = writer
         self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
 
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
 
-    # Finding
-
-    def _all(self) -> Sequence[VectorStore]:
-        """The vector stores of all assistants; their ids are remembered."""
-        try:
-            found = [store for store in self._stores.list() if is_assistant(store)]
-        except ServiceError as error:
-            if error.code != "no_endpoint":
-                raise
-            raise ServiceError(
-                f"{error.message.partition(' has nothing at')[0]} has no vector stores,"
-                " in which assistants are kept",
-                hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
-                code="no_vector_stores",
-            ) from error
-        self._cache.remember_assistants(
-            self._scope, {store.name: store.id for store in found}, whole=True
-        )
-        return found
-
-    def _find(self, name: str) -> VectorStore:
-        """An assistant's store, by its remembered id if that still stands."""
-        remembered = self._cache.assistant_id(self._scope, name)
-        if remembered:
-            try:
-                store = self._stores.get(remembered)
-            except NotFound:
-                pass
-            else:
-                if store.name == name and is_assistant(store):
-                    return store
-            self._cache.forget_assistant(self._scope, name)
-        found = self._all()
-        named = [store for store in found if store.name == name]
-        if len(named) > 1:
-            raise _ambiguous(name, named)
-        if not named:
-            named = [store for store in found if store.id == name]
-        if not named:
-            raise no_assistant(name, [store.name for store in found])
-        return named[0]
-
     def refuse_taken(self, name: str) -> None:
-        for store in self._all():
-            if store.name == name and not read_pointer(store).creating:
-                raise name_taken(name)
+        self._unfinished(name)
 
     def list(self) -> Sequence[AssistantSummary]:
-        found = [_summary(store) for store in self._all()]
+        found = [_summary(store) for store in self._directory.all()]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
 
     def get(self, name: str) -> Assistant:
-        store = self._find(name)
+        store = self._directory.find(name)
         pointer = read_pointer(store)
-        return self._assistant(store, pointer, self._definition(store, pointer))
+        return self._assistant(store, pointer, self._directory.definition(store, pointer))
 
     def open(self, name: str) -> RunTarget:
-        store = self._find(name)
+        store = self._directory.find(name)
         pointer = read_pointer(store)
         return RunTarget(
             id=store.id,
-            definition=self._definition(store, pointer),
+            definition=self._directory.definition(store, pointer),
             revision=pointer.revision,
             knowledge_sha256=pointer.knowledge_sha256 if store.files else "",
             vector_store_id=store.id,
         )
-
-    def _definition(self, store: VectorStore, pointer: Pointer) -> Definition:
-        text = self._cache.definition(pointer.definition_sha256)
-        if text is None:
-            try:
-                text = self._conversations.item(pointer.conversation, pointer.item).text
-            except NotFound as error:
-                raise _lost_definition(store) from error
-            if text_sha256(text) != pointer.definition_sha256:
-                raise _lost_definition(store)
-            self._cache.remember_definition(pointer.definition_sha256, text)
-        return replace(parse_definition(text, source=f"assistant {store.name}"), name=store.name)
 
     def _assistant(
         self,
@@ -203,17 +142,15 @@ class OpenAIStore:
                 with contextlib.suppress(GptasstError):
                     self._unmake(store)
             raise
-        self._cache.remember_assistants(self._scope, {store.name: store.id})
+        self._directory.remember(store.id, store.name)
         return outcome
 
     def _unfinished(self, name: str) -> VectorStore | None:
         """The store of that name whose creation was interrupted, to be finished."""
-        named = [store for store in self._all() if store.name == name]
-        if len(named) > 1:
-            raise _ambiguous(name, named)
-        if named and not read_pointer(named[0]).creating:
+        store = self._directory.named(name)
+        if store is not None and not read_pointer(store).creating:
             raise name_taken(name)
-        return named[0] if named else None
+        return store
 
     def _make(self, definition: Definition) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
@@ -230,13 +167,13 @@ class OpenAIStore:
             with contextlib.suppress(GptasstError):
                 self._conversations.delete(conversation)
             raise
-        self._cache.remember_definition(text_sha256(text), text)
+        self._directory.keep_definition(text)
         self._yield_to_earlier(store)
         return store
 
     def _yield_to_earlier(self, store: VectorStore) -> None:
         """Of two people who take a name at once, the earlier one has it."""
-        rivals = [other for other in self._all() if other.name == store.name]
+        rivals = [other for other in self._directory.all() if other.name == store.name]
         first = min(rivals, key=lambda other: (other.created_at, other.id), default=store)
         if first.id != store.id:
             self._unmake(store)
@@ -258,7 +195,7 @@ class OpenAIStore:
         pointer = read_pointer(store)
         assistant = self._assistant(store, pointer, definition)
         if adopted:
-            there = self._definition(store, pointer)
+            there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
             if there != definition:
                 assistant = self.update(assistant, definition)
@@ -278,10 +215,10 @@ class OpenAIStore:
         )
         if read_pointer(self._stores.get(store.id)).item != item:
             raise edit_conflict(assistant.name)
-        self._cache.remember_definition(text_sha256(text), text)
+        self._directory.keep_definition(text)
         if definition.name != assistant.name:
-            self._cache.forget_assistant(self._scope, assistant.name)
-        self._cache.remember_assistants(self._scope, {definition.name: store.id})
+            self._directory.forget(assistant.name)
+        self._directory.remember(store.id, definition.name)
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
@@ -317,26 +254,21 @@ class OpenAIStore:
         return revisions
 
     def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
-        store = self._stores.get(assistant.id)
-        own = [file for file in self._knowledge(store) if file.sha256]
-        # A definition's text may be damaged; what is known of the store is enough to delete it.
-        unused = [] if keep_files or not own else self._used_nowhere_else(store, own)
-        conversation = store.metadata.get("conversation")
-        self._stores.delete(store.id)
-        if conversation:
-            self._conversations.delete(conversation)
-        self._cache.forget_assistant(self._scope, assistant.name)
+        own = [file.id for file in assistant.knowledge if file.sha256]
+        unused = [] if keep_files or not own else self._used_nowhere_else(assistant.id, own)
+        conversation = read_pointer(self._stores.get(assistant.id)).conversation
+        self._stores.delete(assistant.id)
+        self._conversations.delete(conversation)
+        self._directory.forget(assistant.name)
         with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
-            list(pool.map(self._gateway.files.delete, unused))
-        self._cache.forget_uploads(self._scope, unused)
+            list(pool.map(self._files.delete, unused))
+        self._directory.forget_uploads(unused)
 
-    def _used_nowhere_else(
-        self, store: VectorStore, files: Sequence[KnowledgeFile]
-    ) -> Sequence[str]:
+    def _used_nowhere_else(self, store_id: str, file_ids: Sequence[str]) -> Sequence[str]:
         """The files that no other vector store of the project holds, whoever it belongs to."""
-        unused = {file.id for file in files}
+        unused = set(file_ids)
         for other in self._stores.list():
-            if other.id != store.id and other.files and unused:
+            if other.id != store_id and other.files and unused:
                 unused -= {file.id for file in self._stores.files(other.id)}
         return sorted(unused)
 
@@ -376,7 +308,7 @@ class OpenAIStore:
 
     def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
         """Every assistant with its files, for caches that are made anew."""
-        for store in self._all():
+        for store in self._directory.all():
             yield _summary(store), self._knowledge(store)
 
 
@@ -390,21 +322,4 @@ def _summary(store: VectorStore) -> AssistantSummary:
         files=store.files,
         size=store.usage_bytes,
         updated_at=pointer.updated_at,
-    )
-
-
-def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
-    ids = " and ".join(f"`{store.id}`" for store in stores)
-    return UsageError(
-        f"there are {len(stores)} assistants `{name}`: {ids}",
-        hint=f"`gptasst assistant edit {stores[0].id} --rename NEW` tells them apart",
-        code="ambiguous_name",
-    )
-
-
-def _lost_definition(store: VectorStore) -> StateError:
-    return StateError(
-        f"the definition of the assistant `{store.name}` ({store.id}) is not where it should be",
-        hint=f"`gptasst assistant delete {store.id}` removes the rest; an export can be imported",
-        code="bad_store",
     )
