@@ -218,9 +218,18 @@ class AppContext:
         assert profile.base_url is not None
         return Endpoint(
             base_url=profile.base_url,
-            name=profile.base_url,
+            name=profile.endpoint,
             api_key=profile.api_key,
-            key_hint=f"it is read from {profile.key_source}" if profile.key_source else None,
+            key_hint=_key_hint(profile),
             headers=profile.headers,
             openai_environment=profile.name == "openai",
         )
+
+
+def _key_hint(profile: Profile) -> str:
+    if profile.key_source:
+        return f"it is read from {profile.key_source}"
+    if profile.name == "openai":
+        return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
+    table = f"[profiles.{profile.name}]"
+    return f"`api_key_env` in {table} of config.toml names the variable that holds it"

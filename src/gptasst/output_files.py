@@ -17,6 +17,12 @@ def check_output(path: Path) -> None:
     Raises:
         InvalidInput: it is a directory, or its directory is missing or can't be written to.
     """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InvalidInput(f"output `{path}` can't be written: {error.strerror}") from None
     if path.is_dir():
         raise InvalidInput(f"output `{path}` is a directory", hint="name a file in it")
     if _is_special(path):

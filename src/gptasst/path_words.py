@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import glob
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,12 +35,12 @@ def expand_words(words: Iterable[str]) -> list[Path]:
 
 def _expand_word(word: str) -> Iterable[Path]:
     path = Path(word)
-    if path.is_dir():
+    if os.path.isdir(word):
         files = sorted(_files_below(path))
         if not files:
             raise InvalidInput(f"no files in directory `{word}`")
         return files
-    if path.exists():
+    if os.path.exists(word):
         return [path]
     if glob.has_magic(word):
         matches = sorted(Path(match) for match in glob.glob(word, recursive=True))

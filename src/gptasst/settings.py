@@ -22,6 +22,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 # The default for editing text in November 2026: $0.10 in, $0.50 out per million tokens.
 OPENAI_MODEL = "gpt-6-luna"
 DEFAULT_TIMEOUT = 600.0
+MAX_TIMEOUT = 604_800.0  # a week: sockets take no number of seconds of any size
 BUILT_IN = ("openai", "local")
 
 _PROFILE_KEYS = (
@@ -87,7 +88,7 @@ class Profile:
     @property
     def endpoint(self) -> str:
         """The endpoint as people are told of it."""
-        return self.base_url or "embedded model"
+        return shown_url(self.base_url) if self.base_url else "embedded model"
 
     def require_key(self) -> None:
         """Raise `AccessDenied` if the endpoint wants a key and there is none."""
@@ -168,7 +169,7 @@ class Settings:
         api_key, key_source = self._key(name, base_url)
         if base_url and api_key and not _is_private_channel(base_url):
             raise AccessDenied(
-                f"the key in `{key_source}` would go to {base_url} unencrypted",
+                f"the key in `{key_source}` would go to {shown_url(base_url)} unencrypted",
                 hint="use https, or a profile without `api_key_env`",
                 code="insecure_endpoint",
             )
@@ -225,14 +226,32 @@ class Settings:
             return None, None
         named = self._document.text_value("profiles", name, "api_key_env")
         if self._environ.get("GPTASST_API_KEY"):
-            return self._environ["GPTASST_API_KEY"], "GPTASST_API_KEY"
-        from_environment = name == "openai" and not self._environ.get("GPTASST_BASE_URL")
-        from_environment = from_environment and bool(self._environ.get("OPENAI_BASE_URL"))
-        if named is None and (from_environment or is_openai(base_url)):
+            return self._key_in("GPTASST_API_KEY"), "GPTASST_API_KEY"
+        elsewhere = self._environ.get("GPTASST_BASE_URL")
+        if elsewhere and not self._is_configured_host(name, elsewhere):
+            named = None  # that key is for the server in config.toml
+        if named is None and is_openai(base_url):
             named = "OPENAI_API_KEY"
         if named is None:
-            return None, None
-        return self._environ.get(named) or None, named
+            own = name == "openai" and not elsewhere and self._environ.get("OPENAI_BASE_URL")
+            if not (own and self._environ.get("OPENAI_API_KEY")):
+                return None, None
+            named = "OPENAI_API_KEY"
+        return self._key_in(named), named
+
+    def _key_in(self, variable: str) -> str | None:
+        key = self._environ.get(variable, "").strip()
+        if not key.isascii() or not key.isprintable():
+            raise AccessDenied(
+                f"`{variable}` holds characters that no key has",
+                hint="copy the key once more",
+                code="wrong_key",
+            )
+        return key or None
+
+    def _is_configured_host(self, name: str, url: str) -> bool:
+        configured = self._document.text_value("profiles", name, "base_url")
+        return urlsplit(url).netloc == urlsplit(configured or OPENAI_BASE_URL).netloc
 
     def _store(self, name: str, base_url: str | None) -> StoreKind:
         """The store that was asked for; else a project of OpenAI's keeps its own assistants."""
@@ -257,12 +276,29 @@ class Settings:
     def _timeout(self, table: tuple[str, ...]) -> float:
         variable = self._environ.get("GPTASST_TIMEOUT")
         if variable:
-            if not re.fullmatch(r"\d+(\.\d+)?", variable) or float(variable) == 0:
-                raise UsageError(
-                    f"GPTASST_TIMEOUT is `{variable}`, which is not a number of seconds"
-                )
-            return float(variable)
-        return self._document.number(float, 0.001, None, *table, "timeout") or DEFAULT_TIMEOUT
+            seconds = float(variable) if re.fullmatch(r"\d+(\.\d+)?", variable) else 0.0
+            check_timeout(seconds, f"GPTASST_TIMEOUT is `{variable}`")
+            return seconds
+        configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
+        return configured or DEFAULT_TIMEOUT
+
+
+def check_timeout(seconds: float, said: str) -> None:
+    """Refuse a timeout that nothing can wait for.
+
+    Raises:
+        UsageError: the message begins with `said`.
+    """
+    if not 0 < seconds <= MAX_TIMEOUT:
+        raise UsageError(
+            f"{said}, which is not a number of seconds above 0 and up to {MAX_TIMEOUT:,.0f}"
+        )
+
+
+def shown_url(url: str) -> str:
+    """A base URL without what may be secret in it: user, password, query."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 def is_openai(base_url: str) -> bool:

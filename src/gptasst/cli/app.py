@@ -23,7 +23,7 @@ from gptasst.cli.commands import (
     remember_globals,
 )
 from gptasst.cli.output import Output
-from gptasst.errors import GptasstError, UsageError
+from gptasst.errors import GptasstError, StateError, UsageError
 
 _INTERRUPTED = 130
 _TERMINATED = 143  # 128 + SIGTERM
@@ -77,6 +77,9 @@ def _as_known(error: Exception) -> GptasstError:
         hint = f"`{context.command_path} --help` shows how it is used" if context else None
         message = error.format_message().rstrip(".")
         known: GptasstError = UsageError(message[:1].lower() + message[1:], hint=hint)
+    elif isinstance(error, OSError) and error.strerror:  # a full disk, most of all
+        place = f"`{error.filename}`: " if error.filename else ""
+        known = StateError(f"{place}{error.strerror[:1].lower()}{error.strerror[1:]}")
     else:
         known = GptasstError(
             f"unexpected: {type(error).__name__}: {error}",

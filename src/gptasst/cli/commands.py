@@ -9,7 +9,6 @@ import os
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -184,7 +183,7 @@ def spread_lists(words: Sequence[str], list_options: Sequence[str]) -> list[str]
     for number, word in enumerate(words):
         if word == "--":
             return [*spread, *words[number:]]
-        option = _list_option(word, list_options)
+        option = None if current and _is_file(word) else _list_option(word, list_options)
         if option:
             current = option
             # A value may be part of the word; an option without any is an error to report.
@@ -203,7 +202,11 @@ def _has_value(rest: Sequence[str]) -> bool:
 
 
 def _is_option(word: str) -> bool:
-    return word.startswith("-") and word != "-" and not Path(word).exists()
+    return word.startswith("-") and word != "-" and not _is_file(word)
+
+
+def _is_file(word: str) -> bool:
+    return os.path.exists(word)
 
 
 def _list_option(word: str, list_options: Sequence[str]) -> str | None:

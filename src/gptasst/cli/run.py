@@ -15,7 +15,7 @@ from gptasst.cli.commands import Session, command
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.schema_files import read_schema
-from gptasst.errors import InvalidInput, UsageError
+from gptasst.errors import GptasstError, InvalidInput
 
 if TYPE_CHECKING:
     from gptasst.models.runs import RunPlan, RunResult, TextDelta
@@ -50,7 +50,8 @@ def run(  # one parameter an option
     ] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="The task in words.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the answer goes.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where the answer goes; - is stdout."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
@@ -71,9 +72,12 @@ def run(  # one parameter an option
     from gptasst.models.runs import RunRequest
     from gptasst.output_files import check_output
     from gptasst.services.run_inputs import read_inputs
+    from gptasst.settings import check_timeout
 
-    if timeout is not None and timeout <= 0:
-        raise UsageError(f"--timeout {timeout:g} is not a number of seconds above 0")
+    if timeout is not None:
+        check_timeout(timeout, f"--timeout is {timeout:g}")
+    if output == Path("-"):
+        output = None
     if output is not None:
         check_output(output)
     words = [*(files or ()), *(file or ())]
@@ -143,12 +147,19 @@ def _follow(
     """Read an answer to its end; with an `output`, pass on each piece as it comes."""
     from gptasst.models.runs import RunResult
 
-    for event in events:
-        if isinstance(event, RunResult):
-            return event
-        if output:
-            activity.stop()
-            output.answer(event.text)
+    last = ""
+    try:
+        for event in events:
+            if isinstance(event, RunResult):
+                return event
+            last = event.text
+            if output:
+                activity.stop()
+                output.answer(last)
+    except (GptasstError, KeyboardInterrupt):
+        if output and last and not last.endswith("\n") and output.stdout.isatty():
+            output.answer("\n")  # what is said next begins a line
+        raise
     raise AssertionError  # events end with the result, or an error is raised
 
 

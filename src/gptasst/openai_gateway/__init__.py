@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import openai
 
 from gptasst.errors import ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, TextDelta
-from gptasst.openai_gateway.answers import AnswerReader, Deadline, refuse_web_page
+from gptasst.openai_gateway.answers import AnswerReader, Deadline, broken_off, refuse_web_page
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
 from gptasst.openai_gateway.files import FileGateway
-from gptasst.openai_gateway.requests import request_body
+from gptasst.openai_gateway.requests import request_body, sendable
+from gptasst.openai_gateway.retries import retrying
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
@@ -48,17 +50,19 @@ class OpenAIGateway:
             GptasstError: the request was not taken; see `errors`.
         """
         deadline = Deadline(request.timeout)
+        stream: Any = None
         try:
-            with self._client.responses.create(
-                **request_body(request, self._endpoint), stream=True, timeout=deadline.for_request()
-            ) as stream:
+            stream = self._open_stream(request, deadline)
+            with stream:
                 refuse_web_page(stream.response)
                 deadline.watch(stream.response)
                 yield from AnswerReader(request, self._endpoint).follow(stream)
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
+            if stream is not None and isinstance(error, openai.APIConnectionError):
+                raise broken_off("the connection was lost") from error
             self._raise(error, request.model)
-        except ValueError as error:  # the SDK lets JSON errors of a garbled stream through
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:  # the SDK lets them through
             deadline.check(request.timeout)
             raise ServiceError(
                 f"{self._endpoint.name} sent something that is not an answer of the API",
@@ -68,12 +72,19 @@ class OpenAIGateway:
         finally:
             deadline.stop()
 
+    def _open_stream(self, request: ModelRequest, deadline: Deadline) -> Any:
+        body = request_body(request, self._endpoint)
+        create = self._connection.once.responses.create
+        return retrying(
+            lambda: create(**body, stream=True, timeout=deadline.for_request()), deadline
+        )
+
     def upload_input(self, part: FilePart) -> FilePart:
         """Upload a part's data for one run; the server forgets it by itself in a day."""
         assert part.data is not None
         try:
             uploaded = self._client.with_options(max_retries=0).files.create(
-                file=(part.filename, part.data, part.media_type),
+                file=(sendable(part.filename), part.data, part.media_type),
                 purpose="user_data",
                 expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
             )

@@ -28,13 +28,15 @@ class Deadline:
         self._timer: threading.Timer | None = None
         self.passed = False
 
+    def left(self) -> float:
+        return max(self._end - time.monotonic(), 0.001)
+
     def for_request(self) -> openai.Timeout:
-        left = max(self._end - time.monotonic(), 0.001)
+        left = self.left()
         return openai.Timeout(left, connect=min(left, _CONNECT_TIMEOUT))
 
     def watch(self, response: Any) -> None:
-        left = max(self._end - time.monotonic(), 0.001)
-        self._timer = threading.Timer(left, self._cut, (response,))
+        self._timer = threading.Timer(self.left(), self._cut, (response,))
         self._timer.daemon = True
         self._timer.start()
 
@@ -93,11 +95,7 @@ class AnswerReader:
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
                 yield from self._finish(event.response)
                 return
-        raise NoAnswer(
-            "the answer broke off: the server ended the stream in the middle",
-            hint="run it again",
-            code="broken_off",
-        )
+        raise broken_off("the server ended the stream in the middle")
 
     def _finish(self, response: Response) -> Iterator[TextDelta | ModelAnswer]:
         if response.status == "failed":
@@ -139,6 +137,10 @@ class AnswerReader:
                 raise _cut_off(f"the context of {window:,} tokens is full", None)
             if limit and usage.output >= limit:
                 raise _cut_off("max_output_tokens", limit)
+
+
+def broken_off(reason: str) -> NoAnswer:
+    return NoAnswer(f"the answer broke off: {reason}", hint="run it again", code="broken_off")
 
 
 def _cut_off(reason: str, limit: int | None) -> NoAnswer:

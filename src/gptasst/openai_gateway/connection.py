@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import email.utils
-import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -16,15 +13,11 @@ from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.errors import is_missing_object, translate_error
 from gptasst.openai_gateway.requests import make_client
+from gptasst.openai_gateway.retries import wait_before_retry
 
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 20.0
-# As the SDK has it: a server that asks for more is not waited for.
-_LONGEST_RETRY_AFTER = 120.0
-_AMBIGUOUS = (408, 409)
 
 
 class Connection:
@@ -94,7 +87,7 @@ class Connection:
                     return send()
             except GptasstError as error:
                 cause = error.__cause__
-                wait = _wait_before_retry(cause, attempt)
+                wait = wait_before_retry(cause, attempt)
                 if wait is None or attempt == _ATTEMPTS - 1 or self._stopping.wait(wait):
                     raise
                 if not isinstance(cause, openai.RateLimitError):
@@ -106,33 +99,3 @@ class Connection:
     def pause(self, seconds: float) -> None:
         """Wait, unless the connection is closed meanwhile."""
         self._stopping.wait(seconds)
-
-
-def _wait_before_retry(error: BaseException | None, attempt: int) -> float | None:
-    """Seconds to wait before a failed create is looked at again; `None` if it is final."""
-    backoff: float = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
-    if isinstance(error, openai.APIConnectionError):  # time-outs included
-        return backoff
-    if not isinstance(error, openai.APIStatusError):
-        return None
-    if isinstance(error, openai.RateLimitError):
-        if error.code == "insufficient_quota":
-            return None
-    elif error.status_code < 500 and error.status_code not in _AMBIGUOUS:
-        return None
-    asked = _retry_after(error)
-    if asked is None:
-        return backoff
-    return asked if asked <= _LONGEST_RETRY_AFTER else None
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    """What `Retry-After` asks for, in seconds; it is a number or a date."""
-    value: str | None = error.response.headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        date = email.utils.parsedate_tz(value)
-    return None if date is None else max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)

@@ -18,9 +18,13 @@ from gptasst.errors import (
 from gptasst.model_catalog import shutdown_advice
 from gptasst.models.endpoints import Endpoint
 
+# Servers that want no key are given words such as `x`, which are no secret.
+_SHORTEST_SECRET = 8
+
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
     """The error of a response that failed after it was accepted."""
+    message = _without_key(message, endpoint)
     if code in ("rate_limit_exceeded", "insufficient_quota"):
         return _limit_reached(code, message, endpoint)
     if code == "context_length_exceeded":
@@ -31,7 +35,8 @@ def failed_response(code: str | None, message: str, model: str, endpoint: Endpoi
 def translate_error(
     error: openai.OpenAIError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
-    """The error that a user gets for an error of the SDK."""
+    """The error that a user gets for an error of the SDK. No key is left in either."""
+    error.args = tuple(_without_key(str(argument), endpoint) for argument in error.args)
     if isinstance(error, openai.APITimeoutError):
         return ServiceError(f"{endpoint.name} did not answer in time", code="timeout")
     if isinstance(error, openai.APIConnectionError):
@@ -51,9 +56,15 @@ def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> Servic
         reason = str(cause)
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
-        hint=f"is a server running at {endpoint.base_url}, and is a proxy in the way?",
+        hint="is a server running there, and is a proxy in the way?",
         code="unreachable",
     )
+
+
+def _without_key(text: str, endpoint: Endpoint) -> str:
+    """A server's words without the key, which some quote when they don't like it."""
+    key = endpoint.api_key
+    return text.replace(key, "[key]") if key and len(key) >= _SHORTEST_SECRET else text
 
 
 def _code(error: openai.APIError) -> str | None:
@@ -75,7 +86,8 @@ def _message(error: openai.APIStatusError) -> str:
 def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     error: openai.APIStatusError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
-    status, code, message = error.status_code, _code(error), _message(error)
+    status, code = error.status_code, _code(error)
+    message = _without_key(_message(error), endpoint)
     if status == 401:
         return _no_access(endpoint)
     if status == 403:

@@ -12,6 +12,9 @@ import openai
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelRequest, TextPart
 
+# The SDK sends nothing without a key; what stands in for one does not leave this machine.
+_NO_KEY = "no key"
+
 
 def make_client(endpoint: Endpoint) -> openai.OpenAI:
     """An SDK client that sends this endpoint its own key and headers and nobody else's."""
@@ -19,24 +22,26 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
     if not endpoint.openai_environment:
         for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
             headers[line.partition(":")[0].strip()] = openai.Omit()
-    if endpoint.api_key is None:
-        headers["Authorization"] = openai.Omit()
     headers.update(endpoint.headers)
-    http_client = None
-    if endpoint.in_process:  # a proxy of the user's has no business with our own process
-        http_client = openai.DefaultHttpxClient(trust_env=False)
+    has_own = any(name.lower() == "authorization" for name in endpoint.headers)
     client = openai.OpenAI(
         base_url=endpoint.base_url,
-        api_key=endpoint.api_key or "",
+        api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
-        http_client=http_client,
-        _enforce_credentials=False,
+        http_client=openai.DefaultHttpxClient(
+            trust_env=not endpoint.in_process,  # a proxy has no business with our own process
+            event_hooks={"request": [] if endpoint.api_key or has_own else [_drop_key]},
+        ),
     )
     if not endpoint.openai_environment:
         client.organization = None
         client.project = None
     return client
+
+
+def _drop_key(request: Any) -> None:
+    del request.headers["Authorization"]
 
 
 def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
@@ -70,14 +75,20 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
 
 def _content(part: TextPart | FilePart) -> dict[str, Any]:
     if isinstance(part, TextPart):
-        return {"type": "input_text", "text": part.text}
+        return {"type": "input_text", "text": sendable(part.text)}
     if part.kind == "image":
         if part.file_id:
             return {"type": "input_image", "detail": "auto", "file_id": part.file_id}
         return {"type": "input_image", "detail": "auto", "image_url": _data_url(part)}
     if part.file_id:
         return {"type": "input_file", "file_id": part.file_id}
-    return {"type": "input_file", "filename": part.filename, "file_data": _data_url(part)}
+    filename = sendable(part.filename)
+    return {"type": "input_file", "filename": filename, "file_data": _data_url(part)}
+
+
+def sendable(text: str) -> str:
+    """A text without what JSON in UTF-8 can't carry: bytes of odd file names and arguments."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _data_url(part: FilePart) -> str:
