@@ -141,7 +141,8 @@ class TomlDocument:
     ) -> _Number | None:
         """A number from `low` to `high` (`None`: no upper bound)."""
         value = self.value(kind, *path)
-        if value is not None and (value < low or (high is not None and value > high)):
+        # Said so that it is true for `nan` as well, which TOML has.
+        if value is not None and not (value >= low and (high is None or value <= high)):
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
             raise self.error(path, f"key `{'.'.join(path)}` must be {bounds}, not {value}")
         return value
