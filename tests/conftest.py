@@ -42,6 +42,7 @@ class Ran:
 
 
 Cli = Callable[..., Ran]
+Write = Callable[[str, "str | bytes"], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +81,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
 
 
 @pytest.fixture
-def write() -> Callable[[str, str | bytes], Path]:
+def write() -> Write:
     """Make a file in the working directory."""
 
     def make(name: str, content: str | bytes) -> Path:

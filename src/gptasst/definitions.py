@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from gptasst.errors import InvalidDefinition, NotFound
+from gptasst.json_schemas import check_schema, parse_schema
 from gptasst.models.definitions import (
     Definition,
     Instruction,
@@ -38,13 +39,17 @@ _NAME_LIMIT = 200
 Origin = Literal["project", "user", "shipped", "file"]
 
 
-def parse_definition(text: str, *, source: str, name: str | None = None) -> Definition:
+def parse_definition(
+    text: str, *, source: str, name: str | None = None, schema_checked: bool = False
+) -> Definition:
     """Read a definition.
 
     Args:
         text: the TOML document.
         source: what errors call it, usually its path.
         name: the name where the document has none; without it the key `name` is required.
+        schema_checked: its schema needs no check, which is slow: it was checked before, or
+            is not about to be used.
 
     Raises:
         InvalidDefinition: the message starts `SOURCE:LINE:` and names the key.
@@ -68,7 +73,7 @@ def parse_definition(text: str, *, source: str, name: str | None = None) -> Defi
         instructions=document.required_text("instructions"),
         default_text=document.text_value("default_text"),
         unwrap_fence=document.value(bool, "unwrap_fence") or False,
-        schema=_schema(document),
+        schema=_schema(document, checked=schema_checked),
         knowledge=document.texts("knowledge"),
         tools=Tools(
             file_search=document.value(bool, "tools", "file_search"),
@@ -102,29 +107,27 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def _schema(document: TomlDocument) -> Mapping[str, Any] | None:
+def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | None:
     text = document.text_value("schema")
     if text is None:
         return None
     try:
-        return parse_schema(text)
+        schema = parse_schema(text)
+        if not checked:
+            check_schema(schema)
     except ValueError as error:
         raise document.error(("schema",), f"key `schema` {error}") from None
-
-
-def parse_schema(text: str) -> dict[str, Any]:
-    """Read a JSON Schema.
-
-    Raises:
-        ValueError: it is not JSON, or not an object; the message completes a sentence.
-    """
-    try:
-        schema = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON: {error}") from None
-    if not isinstance(schema, dict):
-        raise ValueError("must hold a JSON object")  # noqa: TRY004  # one kind of failure
     return schema
+
+
+def without_name(text: str) -> str:
+    """A definition's text without its key `name`, to be one of another name; else as it is."""
+    document = TomlDocument(text, "definition")
+    if "name" not in document.root:
+        return text
+    lines = text.splitlines(keepends=True)
+    del lines[document.line_of("name") - 1]
+    return "".join(lines)
 
 
 def dump_definition(definition: Definition) -> str:
@@ -163,8 +166,10 @@ def _schema_text(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_definition_file(path: Path, *, name: str | None = None) -> Definition:
-    """Read one TOML file.
+def read_definition_file(
+    path: Path, *, name: str | None = None, schema_checked: bool = False
+) -> Definition:
+    """Read one TOML file; see `parse_definition`.
 
     Raises:
         InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
@@ -175,7 +180,7 @@ def read_definition_file(path: Path, *, name: str | None = None) -> Definition:
         raise InvalidDefinition(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InvalidDefinition(f"{path}:1: not UTF-8 at byte {error.start}") from None
-    return parse_definition(text, source=str(path), name=name)
+    return parse_definition(text, source=str(path), name=name, schema_checked=schema_checked)
 
 
 class InstructionLibrary:
@@ -199,9 +204,7 @@ class InstructionLibrary:
             NotFound: no such instruction; the hint has the nearest name.
             InvalidDefinition: it is there and breaks the format.
         """
-        path, origin = self.locate(name)
-        read = read_definition_file if origin == "file" else _read_named
-        return Instruction(read(path, name=path.stem), str(path), origin)
+        return self._read(name, schema_checked=False)
 
     def locate(self, name: str) -> tuple[Path, Origin]:
         """The file of an instruction, unread, and which library it is in.
@@ -224,10 +227,21 @@ class InstructionLibrary:
         found, broken = [], []
         for name in self.names():
             try:
-                found.append(self.find(name))
+                found.append(self._read(name, schema_checked=True))
             except InvalidDefinition as error:
                 broken.append(error)
         return found, broken
+
+    def _read(self, name: str, *, schema_checked: bool) -> Instruction:
+        path, origin = self.locate(name)
+        definition = read_definition_file(path, name=path.stem, schema_checked=schema_checked)
+        if origin != "file" and definition.name != name:
+            raise TomlDocument(path.read_text("utf-8-sig"), str(path)).error(
+                ("name",),
+                f"the key `name` says `{definition.name}`, the file `{name}`",
+                hint="drop the key `name`, or rename the file",
+            )
+        return Instruction(definition, str(path), origin)
 
     def _files(self) -> dict[str, tuple[Origin, Path]]:
         files: dict[str, tuple[Origin, Path]] = {}
@@ -242,13 +256,3 @@ class InstructionLibrary:
         if near:
             return f"did you mean `{names[near[0]]}`?"
         return "`gptasst instruction list` shows what there is"
-
-
-def _read_named(path: Path, *, name: str) -> Definition:
-    definition = read_definition_file(path, name=name)
-    if definition.name != name:
-        raise InvalidDefinition(
-            f"{path}: the key `name` says `{definition.name}`, the file `{name}`",
-            hint="drop the key `name`, or rename the file",
-        )
-    return definition

@@ -14,22 +14,15 @@ def read_schema(path: Path) -> dict[str, Any]:
     Raises:
         InvalidInput: it can't be read, is not JSON, or is not a schema.
     """
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
-
-    from gptasst.definitions import parse_schema
+    from gptasst.json_schemas import check_schema, parse_schema
 
     try:
         schema = parse_schema(path.read_text("utf-8-sig"))
-        validator_for(schema).check_schema(schema)
+        check_schema(schema)
     except OSError as error:
         raise InvalidInput(f"schema `{path}` can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"schema `{path}` is not UTF-8 at byte {error.start}") from None
     except ValueError as error:
         raise InvalidInput(f"schema `{path}` {error}") from None
-    except SchemaError as error:
-        raise InvalidInput(
-            f"schema `{path}` is not a JSON Schema: {error.json_path}: {error.message}"
-        ) from None
     return schema

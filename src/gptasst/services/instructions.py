@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasst.definitions import InstructionLibrary, name_problem, read_definition_file
+from gptasst.definitions import InstructionLibrary, name_problem, without_name
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.models.definitions import Instruction
 
@@ -71,7 +71,7 @@ class InstructionService:
             raise UsageError(f"the name `{name}` {problem}", code="bad_name")
         text = _TEMPLATE
         if source is not None:
-            text = Path(self._library.find(source).path).read_text("utf-8")
+            text = without_name(Path(self._library.find(source).path).read_text("utf-8-sig"))
         path = (self._project if in_project else self._user) / f"{name}.toml"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,18 +96,23 @@ class InstructionService:
         Raises:
             InvalidDefinition: what was written breaks the format; the file is kept as it is.
         """
-        path = self._own_file(name)
-        open_editor(path)
-        return Instruction(read_definition_file(path, name=path.stem), str(path), "file")
-
-    def _own_file(self, name: str) -> Path:
         path, origin = self._library.locate(name)
-        if origin != "shipped":
-            return path
-        copy = self._user / path.name
+        if origin == "shipped":
+            self._edit_copy(path, open_editor)
+        else:
+            open_editor(path)
+        return self._library.find(name)
+
+    def _edit_copy(self, shipped: Path, open_editor: Callable[[Path], None]) -> None:
+        copy = self._user / shipped.name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-        return copy
+        shutil.copyfile(shipped, copy)
+        try:
+            open_editor(copy)
+        except BaseException:
+            if copy.read_bytes() == shipped.read_bytes():
+                copy.unlink()
+            raise
 
     def validate(self, words: Sequence[str] = ()) -> Validation:
         """Check instructions by name or file, all that there are without any."""

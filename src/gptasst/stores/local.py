@@ -306,7 +306,7 @@ def _summary(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
 
 
 def _parse(text: str) -> Definition:
-    return parse_definition(text, source="assistant")
+    return parse_definition(text, source="assistant", schema_checked=True)  # when it was kept
 
 
 def _moment(text: str) -> datetime:
