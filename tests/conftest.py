@@ -72,12 +72,20 @@ def cli() -> Cli:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
-    """A server that plays OpenAI, chosen by the environment."""
+    """A server that plays OpenAI, chosen by the environment; assistants are kept locally."""
     with LoopbackServer() as running:
         monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
         monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+        monkeypatch.setenv("GPTASST_STORE", "local")
         yield running
+
+
+@pytest.fixture
+def project(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
+    """The same server with assistants kept in its project."""
+    monkeypatch.delenv("GPTASST_STORE")
+    return server
 
 
 @pytest.fixture

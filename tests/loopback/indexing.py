@@ -23,6 +23,8 @@ def status(world: World, attachment: Attachment) -> str:
 
 
 def _failure(world: World, attachment: Attachment) -> tuple[str, str] | None:
+    if attachment.refused:
+        return "unsupported_file", "This file type is not supported."
     return world.index_failures.get(attachment.file.about["filename"])
 
 

@@ -34,6 +34,7 @@ class Attachment:
     created_at: int
     attached: float = field(default_factory=time.monotonic)
     cancelled: bool = False
+    refused: bool = False
 
 
 @dataclass
@@ -93,7 +94,8 @@ class World:
     """Settings are read when a request needs them: change them at any time.
 
     `index_delay` is how long an attached file stays in_progress; `index_failures` maps file
-    names to (code, message). `crashes` holds the tracebacks of what went wrong in here.
+    names to (code, message). `refused_once` are file names that are unsupported at first and taken
+    the next time. `crashes` holds the tracebacks of what went wrong in here.
     """
 
     answer: AnswerSource = last_input_text
@@ -106,6 +108,7 @@ class World:
     metadata_mode: Literal["merge", "replace"] = "replace"
     index_delay: float = 0.0
     index_failures: dict[str, tuple[str, str]] = field(default_factory=dict)
+    refused_once: set[str] = field(default_factory=set)
 
     requests: list[RequestRecord] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)

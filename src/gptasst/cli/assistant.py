@@ -227,8 +227,8 @@ def delete(
     ] = False,
 ) -> None:
     """Delete an assistant with its history and knowledge. Your files on disk stay."""
-    found = session.context.assistants.get(name)
-    files = count_text(len(found.knowledge), "knowledge file")
+    found = session.context.assistants.summary(name)
+    files = count_text(found.files, "knowledge file")
     session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
     session.context.assistants.delete(found, keep_files=keep_files)
     session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)

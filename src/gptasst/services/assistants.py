@@ -129,7 +129,11 @@ class AssistantService:
             return assistant
         return self._store.update(assistant, definition)
 
-    def delete(self, assistant: Assistant, *, keep_files: bool = False) -> None:
+    def summary(self, name: str) -> AssistantSummary:
+        return self._store.summary(name)
+
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool = False) -> None:
+        """Remove an assistant; uploaded files that nothing else uses go too, unless kept."""
         self._store.delete(assistant, keep_files=keep_files)
 
     # Knowledge

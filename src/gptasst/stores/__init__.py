@@ -54,6 +54,14 @@ class AssistantStore(Protocol):
         """
         ...
 
+    def summary(self, name: str) -> AssistantSummary:
+        """One assistant in short, even if its definition is damaged.
+
+        Raises:
+            NotFound: there is none; the hint has the nearest name.
+        """
+        ...
+
     def open(self, name: str) -> RunTarget:
         """One assistant as a run needs it.
 
@@ -71,7 +79,7 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
         """Remove an assistant, its history and its knowledge.
 
         Args:

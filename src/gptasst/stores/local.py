@@ -31,6 +31,13 @@ from gptasst.stores.knowledge_digest import knowledge_sha256
 from gptasst.stores.local_database import Database
 from gptasst.stores.search_query import match_expression
 
+_SUMMARIES = (
+    "SELECT a.id, a.name, a.updated_at, r.definition,"
+    " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
+    " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
+    " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
+)
+
 _Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 
@@ -75,14 +82,16 @@ class LocalStore:
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT a.id, a.name, a.updated_at, r.definition,"
-                " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
-                " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
-                " FROM assistants a JOIN revisions r"
-                " ON r.assistant_id = a.id AND r.number = a.revision"
-                " ORDER BY a.name COLLATE NOCASE, a.name"
+                f"{_SUMMARIES} ORDER BY a.name COLLATE NOCASE, a.name"
             ).fetchall()
         return [_summary(row) for row in rows]
+
+    def summary(self, name: str) -> AssistantSummary:
+        with self._database.reading() as connection:
+            assistant_id = _find(connection, name)
+            return _summary(
+                connection.execute(f"{_SUMMARIES} WHERE a.id = ?", (assistant_id,)).fetchone()
+            )
 
     def get(self, name: str) -> Assistant:
         with self._database.reading() as connection:
@@ -112,7 +121,7 @@ class LocalStore:
             )
             return _read(connection, assistant.id)
 
-    def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
         del keep_files  # only the text of files is kept here
         with self._database.writing() as connection:
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))

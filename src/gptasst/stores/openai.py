@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from gptasst.definitions import parse_definition
 from gptasst.errors import GptasstError, NotFound
@@ -51,6 +52,8 @@ from gptasst.stores.openai_metadata import (
 from gptasst.stores.searchable_files import search_problem
 
 _JOBS = 8
+# From appending a revision to pointing to it.
+_EDIT_TAKES = timedelta(seconds=5)
 
 
 class OpenAIStore:
@@ -84,6 +87,9 @@ class OpenAIStore:
     def list(self) -> Sequence[AssistantSummary]:
         found = [_summary(store) for store in self._directory.all()]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
+
+    def summary(self, name: str) -> AssistantSummary:
+        return _summary(self._directory.find(name))
 
     def get(self, name: str) -> Assistant:
         store = self._directory.find(name)
@@ -207,7 +213,7 @@ class OpenAIStore:
             self.refuse_taken(definition.name)
         text = item_text(definition, now())
         item = self._conversations.append(pointer.conversation, text)
-        revision = self._position(pointer.conversation, item)
+        revision = self._revision_of(item, pointer, assistant.name)
         self._unchanged(assistant)
         moved = pointer.to(definition, text, item, revision)
         store = self._stores.update(
@@ -238,8 +244,20 @@ class OpenAIStore:
             raise edit_conflict(assistant.name)
         return store, pointer
 
-    def _position(self, conversation: str, item: str) -> int:
-        ids = [found.id for found in self._conversations.items(conversation, order="asc")]
+    def _revision_of(self, item: str, pointer: Pointer, name: str) -> int:
+        """The number of a revision that was just appended: its place in the conversation.
+
+        Raises:
+            UsageError: somebody else appended one a moment ago and is about to point to it.
+        """
+        items = list(self._conversations.items(pointer.conversation, order="asc"))
+        ids = [found.id for found in items]
+        last = ids.index(pointer.item) if pointer.item in ids else -1
+        recent = now() - _EDIT_TAKES
+        for rival in items[last + 1 : ids.index(item)]:
+            written = item_time(rival.text)
+            if written and written > recent:
+                raise edit_conflict(name)
         return ids.index(item) + 1
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
@@ -253,11 +271,12 @@ class OpenAIStore:
             revisions.append(Revision(number, definition, moment, item.id == pointer.item))
         return revisions
 
-    def delete(self, assistant: Assistant, *, keep_files: bool) -> None:
-        own = [file.id for file in assistant.knowledge if file.sha256]
-        unused = [] if keep_files or not own else self._used_nowhere_else(assistant.id, own)
-        conversation = read_pointer(self._stores.get(assistant.id)).conversation
-        self._stores.delete(assistant.id)
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+        store = self._stores.get(assistant.id)
+        own = [] if keep_files else [file.id for file in self._knowledge(store) if file.sha256]
+        unused = self._used_nowhere_else(store.id, own) if own else ()
+        conversation = read_pointer(store).conversation
+        self._stores.delete(store.id)
         self._conversations.delete(conversation)
         self._directory.forget(assistant.name)
         with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:

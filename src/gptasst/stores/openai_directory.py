@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -54,8 +55,9 @@ class AssistantDirectory:
                 hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
                 code="no_vector_stores",
             ) from error
-        ids = {store.name: store.id for store in found}
-        self._cache.remember_assistants(self._scope, ids, whole=True)
+        counts = Counter(store.name for store in found)
+        unique = {store.name: store.id for store in found if counts[store.name] == 1}
+        self._cache.remember_assistants(self._scope, unique, whole=True)
         return found
 
     def named(self, name: str) -> VectorStore | None:
