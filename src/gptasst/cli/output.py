@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import IO, Any, Generic, Literal, TypeVar
 
 from gptasst.errors import GptasstError
@@ -231,6 +232,8 @@ def _plain(value: object) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, PurePath):
+        return value.as_posix()
     if isinstance(value, GptasstError):
         return {"code": value.code, "message": value.message, "hint": value.hint}
     return value
