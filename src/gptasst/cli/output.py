@@ -223,6 +223,8 @@ def _is_dumb() -> bool:
 
 def _plain(value: object) -> Any:
     """A value as JSON has it: dataclasses as objects, moments in ISO 8601."""
+    if isinstance(value, GptasstError):
+        value = {"code": value.code, "message": value.message, "hint": value.hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         return {field.name: _plain(getattr(value, field.name)) for field in fields}
@@ -234,8 +236,6 @@ def _plain(value: object) -> Any:
         return value.isoformat()
     if isinstance(value, PurePath):
         return value.as_posix()
-    if isinstance(value, GptasstError):
-        return {"code": value.code, "message": value.message, "hint": value.hint}
     return value
 
 
