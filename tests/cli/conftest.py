@@ -32,3 +32,9 @@ def sent_parts(server: LoopbackServer) -> list[dict[str, Any]]:
     (message,) = server.requests[-1].json["input"]
     parts: list[dict[str, Any]] = message["content"]
     return parts
+
+
+@pytest.fixture
+def local_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assistants are looked up on this machine, so that all requests are those of runs."""
+    monkeypatch.setenv("GPTASST_STORE", "local")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import respx
 
 from tests.cli.conftest import Sent, names
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.openapi import assert_valid_request
 
-Write = Callable[[str, str | bytes], Path]
+pytestmark = pytest.mark.usefixtures("local_store")
 
 TRICKY = "# Grüße, 世界 🎉\r\n\r\n\ttabs  and trailing blanks  \n\x0c\x1b[31mnot red\n\n\nno end"
 
@@ -165,6 +164,18 @@ class TestRequest:
         server.outcomes.extend(outcomes.http_error(status, headers=waits) for status in (429, 503))
         assert cli("run", "DocWriter", "-t", "x").stdout == b"x"
         assert len(server.requests) == 3
+
+
+def test_assistants_of_the_project_are_looked_up_first(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is without `GPTASST_STORE`: nothing but the list is asked for."""
+    monkeypatch.delenv("GPTASST_STORE")
+    assert cli("run", "DocWriter", "-t", "x").stdout == b"x"
+    lookups = [(r.method, r.path, r.body_size) for r in server.requests[:-1]]
+    assert set(lookups) == {("GET", "/v1/vector_stores", 0)}
+    for request in server.requests:
+        assert_valid_request(request)
 
 
 class TestDryRun:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import names
-from tests.conftest import Cli, Ran
+from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer, outcomes
 
-Write = Callable[[str, str | bytes], Path]
+pytestmark = pytest.mark.usefixtures("local_store")
 
 NO_RETRY = {"retry-after": "500"}  # longer than anybody waits for
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Sent, names, sent_parts
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.openapi import assert_valid_request
 
-Write = Callable[[str, str | bytes], Path]
+pytestmark = pytest.mark.usefixtures("local_store")
 
 PDF = b"%PDF-1.7\n\xe2\xe3\xcf\xd3 not a real one"
 TAKES_FILES = "[profiles.openai]\ninput_file = true\n"
