@@ -30,8 +30,18 @@ _TERMINATED = 143  # 128 + SIGTERM
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, which Python turns into an exception
 
 
+class _ClosedPipe(Exception):
+    """Whoever read stdout is gone."""
+
+
 class Root(TyperGroup):
     """The command group that turns every error into a message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # Typer would end the program with 1
+            raise _ClosedPipe from error
 
     def main(
         self,
@@ -47,7 +57,7 @@ class Root(TyperGroup):
         _stop_cleanly_on_sigterm()
         try:
             code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
-        except BrokenPipeError:
+        except _ClosedPipe:
             _forget_stdout()
             code = _CLOSED_PIPE
         except (KeyboardInterrupt, typer.Abort):

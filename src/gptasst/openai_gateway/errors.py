@@ -80,6 +80,8 @@ def _message(error: openai.APIStatusError) -> str:
         message = body.get("message") or body.get("detail") or body.get("error")
         if message:
             return str(message)
+    elif isinstance(body, str) and "json" in error.response.headers.get("content-type", ""):
+        return body  # `{"error": "…"}`, as Ollama has it
     return f"HTTP {error.status_code}"
 
 

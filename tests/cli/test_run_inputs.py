@@ -1,0 +1,243 @@
+"""`gptasst run`: files, patterns, text and standard input on their way to the model."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Sent, names, sent_parts
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer, outcomes
+from tests.openapi import assert_valid_request
+
+pytestmark = pytest.mark.usefixtures("local_store")
+
+PDF = b"%PDF-1.7\n\xe2\xe3\xcf\xd3 not a real one"
+TAKES_FILES = "[profiles.openai]\ninput_file = true\n"
+
+
+def tagged(path: str, text: str) -> str:
+    return f'<file path="{path}">\n{text}</file>'
+
+
+@pytest.fixture
+def takes_files(home: Path, server: LoopbackServer) -> None:
+    config = home / "config" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(TAKES_FILES)
+
+
+class TestStandardInput:
+    @pytest.mark.parametrize("words", [["-"], [], ["-f", "-"]])
+    def test_piped(self, cli: Cli, server: LoopbackServer, sent: Sent, words: list[str]) -> None:
+        ran = cli("run", "MarkdownLinter", *words, stdin=b"teh text\n")
+        assert ran.code == 0
+        assert sent() == ["Correct this file.", tagged("stdin", "teh text\n")]
+
+    def test_beside_files_and_text(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
+    ) -> None:
+        write("a.md", "a\n")
+        cli("run", "MarkdownLinter", "-f", "a.md", "-t", "Do it.", stdin=b"piped\n")
+        assert sent() == ["Do it.", tagged("stdin", "piped\n"), tagged("a.md", "a\n")]
+
+    def test_empty(self, cli: Cli, server: LoopbackServer) -> None:
+        ran = cli("run", "MarkdownLinter", "-", stdin=b"")
+        assert (ran.code, ran.stderr) == (2, "error: standard input is empty\n")
+
+    def test_binary(self, cli: Cli, server: LoopbackServer) -> None:
+        ran = cli("run", "MarkdownLinter", stdin=b"\0\1\2")
+        assert ran.code == 2
+        assert "`stdin` is not text" in ran.stderr
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["-f", "c.md", "a.md", "b.md"],
+            ["-f", "c.md", "-f", "a.md", "-f", "b.md"],
+            ["--file", "c.md", "a.md", "--file=b.md"],
+            ["c.md", "a.md", "b.md"],
+            ["c.md", "-f", "a.md", "b.md"],
+            ["-f", "c.md", "a.md", "b.md", "a.md"],
+        ],
+    )
+    def test_all_in_order(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent, words: list[str]
+    ) -> None:
+        for name in "abc":
+            write(f"{name}.md", name + "\n")
+        assert cli("run", "MarkdownLinter", *words).code == 0
+        assert len(server.requests) == 1
+        assert sent()[1:] == [tagged(f"{name}.md", f"{name}\n") for name in "cab"]
+
+    @pytest.mark.parametrize(
+        "name",
+        ["two words.md", "Übergröße.md", "-x.md", "-fancy.md", "--json.md", "[1].md", "日本.md"],
+    )
+    def test_odd_names(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent, name: str
+    ) -> None:
+        write(name, "text\n")
+        write("b.md", "b\n")
+        assert cli("run", "MarkdownLinter", "-f", "b.md", name).code == 0
+        assert cli("run", "MarkdownLinter", "-f", name, "b.md", "-o", "out.md").code == 0
+        assert sent()[1] == tagged(name, "text\n")
+        assert cli("run", "MarkdownLinter", "-o", "out.md", "--", name).code == 0
+        assert sent()[1:] == [tagged(name, "text\n")]
+
+    def test_name_that_is_not_unicode(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
+    ) -> None:
+        name = os.fsdecode(b"caf\xe9.md")
+        write(name, "text\n")
+        assert cli("run", "MarkdownLinter", "-f", name, "-o", "out.md").code == 0
+        assert sent()[1] == tagged("caf?.md", "text\n")
+
+    def test_quotes_in_a_name(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
+    ) -> None:
+        write('a"><b.md', "text\n")
+        cli("run", "MarkdownLinter", "-f", 'a"><b.md')
+        assert sent()[1] == tagged("a&quot;&gt;&lt;b.md", "text\n")
+
+    def test_pattern_and_directory(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
+    ) -> None:
+        for name in ("docs/b.md", "docs/a/deep.md", "docs/a.md", "docs/no.txt"):
+            write(name, "x\n")
+        cli("run", "MarkdownLinter", "-f", "docs/**/*.md")
+        found = sent()[1:]
+        assert found == [
+            tagged(name, "x\n") for name in ("docs/a/deep.md", "docs/a.md", "docs/b.md")
+        ]
+        cli("run", "MarkdownLinter", "docs")
+        assert len(sent()) == 1 + 4
+
+    @pytest.mark.parametrize(
+        "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "utf-32"]
+    )
+    def test_encodings(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent, encoding: str
+    ) -> None:
+        write("a.md", "Größe: 5 €\r\n".encode(encoding))
+        assert cli("run", "MarkdownLinter", "-f", "a.md").code == 0
+        assert sent()[1] == tagged("a.md", "Größe: 5 €\r\n")
+
+
+@pytest.mark.usefixtures("takes_files")
+class TestDocuments:
+    @pytest.mark.parametrize(
+        ("name", "media_type"),
+        [
+            ("Ä b.pdf", "application/pdf"),
+            ("a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+            ("a.XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+            ("a.rtf", "application/rtf"),
+        ],
+    )
+    def test_inline(
+        self, cli: Cli, server: LoopbackServer, write: Write, name: str, media_type: str
+    ) -> None:
+        write(name, PDF)
+        ran = cli("run", "DocWriter", "-f", name)
+
+        assert ran.code == 0, ran.stderr
+        data = base64.b64encode(PDF).decode()
+        assert sent_parts(server)[1] == {
+            "type": "input_file",
+            "filename": name,
+            "file_data": f"data:{media_type};base64,{data}",
+        }
+        assert_valid_request(server.requests[0])
+
+    def test_image(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.PNG", b"\x89PNG\r\n")
+        assert cli("run", "DocWriter", "-f", "a.PNG").code == 0
+        data = base64.b64encode(b"\x89PNG\r\n").decode()
+        assert sent_parts(server)[1] == {
+            "type": "input_image",
+            "detail": "auto",
+            "image_url": f"data:image/png;base64,{data}",
+        }
+        assert_valid_request(server.requests[0])
+
+    @pytest.mark.parametrize("name", ["big.pdf", "big.png"])
+    @pytest.mark.parametrize("outcome", [None, outcomes.failed()])
+    def test_large_ones_are_uploaded_and_deleted(
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        write: Write,
+        name: str,
+        outcome: outcomes.Outcome | None,
+    ) -> None:
+        write(name, PDF + b"\0" * 8_000_000)
+        if outcome:
+            server.outcomes.append(outcome)
+        assert cli("run", "DocWriter", "-f", name).code == (7 if outcome else 0)
+
+        upload, run, delete = server.requests
+        assert (upload.path, upload.method) == ("/v1/files", "POST")
+        assert upload.body_size > 8_000_000
+        file_id = run.json["input"][0]["content"][1]["file_id"]
+        assert (delete.method, delete.path) == ("DELETE", f"/v1/files/{file_id}")
+        assert server.files == {}
+        for request in server.requests:
+            assert_valid_request(request)
+
+    def test_uploads_expire(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        """Should deleting fail, the server forgets the file by itself; the answer counts."""
+        write("big.pdf", PDF + b"\0" * 8_000_000)
+        server.disturb("DELETE", "/v1/files/*", outcomes.http_error(400))
+        ran = cli("run", "DocWriter", "-f", "big.pdf", "-t", "Read it.")
+
+        assert (ran.code, ran.text) == (0, "Read it.")
+        (kept,) = (stored.about for stored in server.files.values())
+        assert kept["expires_at"] - kept["created_at"] == 86_400
+        assert (kept["purpose"], kept["filename"]) == ("user_data", "big.pdf")
+
+    def test_dry_run_says_how(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.pdf", PDF)
+        write("big.pdf", PDF + b"\0" * 8_000_000)
+        ran = cli("run", "DocWriter", "-f", "a.pdf", "big.pdf", "-n", "--json")
+        assert [i["sent_as"] for i in ran.json["inputs"]] == ["inline", "upload"]
+        assert server.requests == []
+
+    def test_too_much_together(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        for name in ("a.pdf", "b.pdf"):
+            write(name, PDF + b"\0" * 26_000_000)
+        ran = cli("run", "DocWriter", "-f", "a.pdf", "b.pdf")
+        assert (ran.code, server.requests) == (2, [])
+        assert "are 52,000,056 bytes together, a request takes 50,000,000" in ran.stderr
+
+
+class TestWhatIsNotTaken:
+    @pytest.mark.parametrize("name", ["a.pdf", "a.docx"])
+    def test_documents(self, cli: Cli, server: LoopbackServer, write: Write, name: str) -> None:
+        write(name, PDF)
+        ran = cli("run", "DocWriter", "-f", name, "-o", "out.md")
+        assert (ran.code, server.requests, names()) == (2, [], [name])
+        kind = name[2:]
+        assert ran.stderr.startswith(
+            f"error: `{name}` is a {kind} document, which {server.base_url} does not take\nhint: "
+        )
+
+    def test_images(self, cli: Cli, server: LoopbackServer, write: Write, home: Path) -> None:
+        (home / "config").mkdir(parents=True)
+        (home / "config" / "config.toml").write_text("[profiles.openai]\ninput_image = false")
+        write("a.png", b"\x89PNG")
+        ran = cli("run", "DocWriter", "-f", "a.png")
+        assert (ran.code, server.requests) == (2, [])
+        assert f"`a.png` is an image, which {server.base_url} does not take" in ran.stderr
+
+    @pytest.mark.parametrize("name", ["a.pdf", "a.png"])
+    def test_by_the_embedded_model(self, cli: Cli, write: Write, name: str) -> None:
+        write(name, PDF)
+        ran = cli("run", "DocWriter", "-f", name)
+        assert ran.code == 2
+        assert "which embedded model does not take" in ran.stderr
