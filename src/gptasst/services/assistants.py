@@ -72,14 +72,12 @@ class AssistantService:
             definition = replace(template, name=definition.name, model=model)
             changes = replace(changes, instruction=template.name)
         definition = _changed(definition, changes)
-        sources = None if words is None else read_sources(words)
-        if definition != assistant.definition:
-            assistant = self._store.update(assistant, definition)
-        if sources is not None:
-            kept = {source.path for source in sources}
-            gone = [file.id for file in assistant.knowledge if file.path not in kept]
-            assistant = self._change_files(assistant, sources, gone)
-        return assistant
+        sources = () if words is None else read_sources(words)
+        kept = {file.path for file in (assistant.knowledge if words is None else sources)}
+        gone = [file.id for file in assistant.knowledge if file.path not in kept]
+        if definition == assistant.definition:
+            return self._change_files(assistant, sources, gone)
+        return self._store.update(assistant, definition, _new(assistant, sources), gone)
 
     def delete(self, assistant: Assistant) -> None:
         self._store.delete(assistant)
@@ -97,8 +95,7 @@ class AssistantService:
     def _change_files(
         self, assistant: Assistant, sources: Sequence[KnowledgeSource], gone: Sequence[str]
     ) -> Assistant:
-        there = {(file.path, file.sha256) for file in assistant.knowledge}
-        new = [source for source in sources if (source.path, source.sha256) not in there]
+        new = _new(assistant, sources)
         return self._store.change_files(assistant, new, gone) if new or gone else assistant
 
     def set_files(self, name: str, words: Sequence[str]) -> Assistant:
@@ -142,6 +139,12 @@ class AssistantService:
             raise InvalidInput(f"no such file: `{path}`", code="no_such_file")
         definition = read_definition_file(path, name=path.stem)
         return self._store.create(_changed(definition, DefinitionChanges(name=name)), ())
+
+
+def _new(assistant: Assistant, sources: Sequence[KnowledgeSource]) -> list[KnowledgeSource]:
+    """The sources that an assistant does not know yet, or not with this content."""
+    there = {(file.path, file.sha256) for file in assistant.knowledge}
+    return [source for source in sources if (source.path, source.sha256) not in there]
 
 
 def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:

@@ -37,12 +37,21 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        add: Sequence[KnowledgeSource] = (),
+        remove: Sequence[str] = (),
+    ) -> Assistant:
         """Make `definition` the next revision of an assistant as it was read.
+
+        Knowledge is changed with it as `change_files` does.
 
         Raises:
             UsageError: the new name is taken, or somebody else changed it in between.
             NotFound: it was deleted in between.
+            InvalidInput: a file has no text in it; nothing is changed.
         """
         ...
 

@@ -72,7 +72,14 @@ class LocalStore:
                 raise _not_found(connection, name)
             return _read(connection, row[0])
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        add: Sequence[KnowledgeSource] = (),
+        remove: Sequence[str] = (),
+    ) -> Assistant:
+        prepared = _prepare(add)
         now = _now()
         with self._database.writing() as connection:
             _refuse_taken(connection, definition.name, assistant.id)
@@ -88,6 +95,8 @@ class LocalStore:
                 "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
                 (definition.name, revision + 1, now, assistant.id),
             )
+            _insert_files(connection, assistant.id, prepared, now)
+            _delete_files(connection, assistant.id, remove)
             return _read(connection, assistant.id)
 
     def delete(self, assistant: Assistant) -> None:
@@ -102,10 +111,7 @@ class LocalStore:
         with self._database.writing() as connection:
             _current_revision(connection, assistant)
             _insert_files(connection, assistant.id, prepared, now)
-            connection.executemany(
-                "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
-                [(assistant.id, file_id) for file_id in remove],
-            )
+            _delete_files(connection, assistant.id, remove)
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
@@ -192,6 +198,15 @@ def _insert_files(
             "INSERT INTO passages (file_id, place, text) VALUES (?, ?, ?)",
             [(file_id, passage.place, passage.text) for passage in passages],
         )
+
+
+def _delete_files(
+    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
+) -> None:
+    connection.executemany(
+        "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
+        [(assistant_id, file_id) for file_id in file_ids],
+    )
 
 
 def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:
