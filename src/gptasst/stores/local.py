@@ -127,6 +127,8 @@ class LocalStore:
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
 
     def problem(self, source: KnowledgeSource) -> str | None:
+        if source.size == 0:
+            return f"`{source.path}` is empty"
         try:
             self._passages_of(source)
         except InvalidInput as error:
@@ -136,6 +138,8 @@ class LocalStore:
     def apply(
         self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:
+        if plan.is_empty:
+            return KnowledgeOutcome(assistant, plan)
         prepared = self._prepare(plan, report)
         now = _now()
         with self._database.writing() as connection:
