@@ -12,7 +12,7 @@ IndexStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class VectorStore:
-    """A vector store. `files` counts all, `in_progress` those that are not indexed yet.
+    """A vector store. `files` counts all, `in_progress` and `completed` where they have got to.
 
     `usage_bytes` is what its index takes.
     """
@@ -23,6 +23,7 @@ class VectorStore:
     created_at: datetime
     files: int
     in_progress: int
+    completed: int
     usage_bytes: int
 
 

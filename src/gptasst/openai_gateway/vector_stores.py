@@ -152,6 +152,7 @@ def _store(store: ApiStore) -> VectorStore:
         created_at=moment(store.created_at),
         files=counts.total if counts else 0,
         in_progress=counts.in_progress if counts else 0,
+        completed=counts.completed if counts else 0,
         usage_bytes=store.usage_bytes or 0,
     )
 

@@ -81,7 +81,6 @@ class AssistantService:
         assert changes.instruction is not None
         template = self._library.find(changes.instruction).definition
         definition = _changed(template, replace(changes, instruction=template.name))
-        self._store.refuse_taken(definition.name)
         named = read_sources(words, self._cache)
         plan = self._plan((), named.sources, named.named, whole=True)
         definition = replace(definition, knowledge=named.collections)

@@ -24,14 +24,6 @@ class AssistantStore(Protocol):
     a transfer has come.
     """
 
-    def refuse_taken(self, name: str) -> None:
-        """Refuse, before anything is sent, a name that is taken.
-
-        Raises:
-            UsageError: an assistant has it.
-        """
-        ...
-
     def create(
         self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:

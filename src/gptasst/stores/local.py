@@ -58,10 +58,6 @@ class LocalStore:
     def close(self) -> None:
         self._database.close()
 
-    def refuse_taken(self, name: str) -> None:
-        with self._database.reading() as connection:
-            _refuse_taken(connection, name, own_id="")
-
     def create(
         self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:

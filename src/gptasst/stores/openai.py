@@ -81,9 +81,6 @@ class OpenAIStore:
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
 
-    def refuse_taken(self, name: str) -> None:
-        self._unfinished(name)
-
     def list(self) -> Sequence[AssistantSummary]:
         found = [_summary(store) for store in self._directory.all()]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
@@ -210,7 +207,7 @@ class OpenAIStore:
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         store, pointer = self._unchanged(assistant)
         if definition.name != assistant.name:
-            self.refuse_taken(definition.name)
+            self._unfinished(definition.name)
         text = item_text(definition, now())
         item = self._conversations.append(pointer.conversation, text)
         revision = self._revision_of(item, pointer, assistant.name)

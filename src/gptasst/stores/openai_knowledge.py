@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.files import UploadRequest
-from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource, Refusal
+from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
 from gptasst.models.transfers import OnTransfer, TransferState
 from gptasst.models.vector_stores import Attachment, VectorStoreFile
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
-from gptasst.stores.openai_metadata import file_attributes, knowledge_file
+from gptasst.stores.knowledge_job import KnowledgeJob
+from gptasst.stores.openai_metadata import knowledge_file
 from gptasst.stores.searchable_files import knowledge_upload
 from gptasst.uploads import Uploader
 
@@ -52,25 +53,28 @@ class KnowledgeWriter:
 
     def apply(
         self, store_id: str, plan: KnowledgePlan, report: OnTransfer
-    ) -> tuple[list[KnowledgeFile], list[Refusal]]:
+    ) -> tuple[Sequence[KnowledgeFile], Sequence[Refusal]]:
         """Carry out a plan and give the knowledge as it then is, and what could not be taken.
 
         What is new is attached and indexed before anything old is detached.
         """
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
         there |= {replacement.old.id for replacement in plan.replace}
-        job = _Job(store_id, {knowledge_upload(source): source for source in plan.wanted})
-        self._upload(job, list(job.sources), there, report)
+        sources = {knowledge_upload(source): source for source in plan.wanted}
+        job = KnowledgeJob(store_id, sources, there)
+        self._upload(job, list(sources), there, report)
         self._attach(job, report)
         self._wait(job, report)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
         self._detach_old(job, plan)
-        return self._knowledge(store_id), job.failures()
+        if job.reasons:
+            return [knowledge_file(file) for file in self._stores.files(store_id)], job.failures()
+        return (*plan.unchanged, *job.knowledge()), ()
 
     def _upload(
         self,
-        job: _Job,
+        job: KnowledgeJob,
         requests: Sequence[UploadRequest],
         taken: Iterable[str],
         report: OnTransfer,
@@ -84,7 +88,7 @@ class KnowledgeWriter:
         for request, refusal in uploaded.failed:
             job.reasons[job.sources[request].path] = refusal.reason
 
-    def _attach(self, job: _Job, report: OnTransfer) -> None:
+    def _attach(self, job: KnowledgeJob, report: OnTransfer) -> None:
         attachments = job.attachments()
         if len(attachments) > 1:
             try:
@@ -93,16 +97,23 @@ class KnowledgeWriter:
                 # Some file is not known (yet), or there are no batches here: one by one.
                 if isinstance(error, ServiceError) and error.code not in _NO_BATCHES:
                     raise
-            there = self._by_id(job.store_id)
-            attachments = {
-                path: attachment
-                for path, attachment in attachments.items()
-                if not _has_attributes(there.get(attachment.file_id))
-            }
+            else:
+                attachments = self._without_attributes(job, attachments)
         self._attach_each(job, attachments, report)
 
+    def _without_attributes(
+        self, job: KnowledgeJob, attachments: dict[str, Attachment]
+    ) -> dict[str, Attachment]:
+        """What a server left out of a batch, or took in without attributes: all or nothing."""
+        sample = next(iter(attachments.values()))
+        try:
+            file = self._stores.file(job.store_id, sample.file_id)
+        except NotFound:
+            return attachments
+        return {} if "sha256" in file.attributes else attachments
+
     def _attach_each(
-        self, job: _Job, attachments: Mapping[str, Attachment], report: OnTransfer
+        self, job: KnowledgeJob, attachments: Mapping[str, Attachment], report: OnTransfer
     ) -> None:
         if not attachments:
             return
@@ -119,7 +130,9 @@ class KnowledgeWriter:
             raise
         pool.shutdown()
 
-    def _note_failure(self, job: _Job, path: str, done: concurrent.futures.Future[None]) -> None:
+    def _note_failure(
+        self, job: KnowledgeJob, path: str, done: concurrent.futures.Future[None]
+    ) -> None:
         try:
             done.result()
         except GptasstError as error:
@@ -127,7 +140,9 @@ class KnowledgeWriter:
                 raise
             job.reasons[path] = error.message
 
-    def _attach_one(self, job: _Job, path: str, attachment: Attachment, report: OnTransfer) -> None:
+    def _attach_one(
+        self, job: KnowledgeJob, path: str, attachment: Attachment, report: OnTransfer
+    ) -> None:
         """Attach a file that the server may know not yet, or not any more."""
         for attempt in range(_ATTACH_TRIES):
             try:
@@ -143,7 +158,7 @@ class KnowledgeWriter:
                 return
 
     def _upload_anew(
-        self, job: _Job, path: str, attachment: Attachment, report: OnTransfer
+        self, job: KnowledgeJob, path: str, attachment: Attachment, report: OnTransfer
     ) -> Attachment:
         self._uploader.forget([attachment.file_id])
         self._upload(job, [job.request(path)], (), report, anew=True)
@@ -151,26 +166,29 @@ class KnowledgeWriter:
             raise NotFound(job.reasons[path], code="gone")
         return job.attachments()[path]
 
-    def _wait(self, job: _Job, report: OnTransfer) -> None:
+    def _wait(self, job: KnowledgeJob, report: OnTransfer) -> None:
         """Wait until everything that was attached is indexed, or the server stalls."""
         wanted = job.attachments()
         pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
         while wanted:
-            left = min(self._stores.get(job.store_id).in_progress, len(wanted))
-            if left == 0:  # the counts may be behind the files, or before them
+            store = self._stores.get(job.store_id)
+            left = min(store.in_progress, len(wanted))
+            if left == 0 and store.completed == len(job.there | set(job.ids.values())):
+                report(TransferState("indexing", len(wanted), len(wanted)))
+                return
+            if left == 0:  # some failed, or the counts are behind the files
                 statuses = self._by_id(job.store_id)
                 left = sum(_is_indexing(statuses.get(a.file_id)) for a in wanted.values())
             report(TransferState("indexing", len(wanted) - left, len(wanted)))
             if left < fewest:
                 fewest, deadline = left, time.monotonic() + self._stall
             if left == 0 or time.monotonic() > deadline:
-                break
+                self._note_statuses(job)
+                return
             self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
-        if wanted:
-            self._note_statuses(job)
 
-    def _note_statuses(self, job: _Job) -> None:
+    def _note_statuses(self, job: KnowledgeJob) -> None:
         there = self._by_id(job.store_id)
         for path, attachment in job.attachments().items():
             file = there.get(attachment.file_id)
@@ -184,11 +202,12 @@ class KnowledgeWriter:
                 if file.error_code == "unsupported_file":
                     job.unsupported.add(path)
 
-    def _retry_unsupported(self, job: _Job, report: OnTransfer) -> None:
+    def _retry_unsupported(self, job: KnowledgeJob, report: OnTransfer) -> None:
         """Try once more what was refused as unsupported: servers are known to be wrong in it."""
         if not job.unsupported:
             return
-        again = _Job(job.store_id, {job.request(p): job.source(p) for p in job.unsupported})
+        sources = {job.request(path): job.source(path) for path in job.unsupported}
+        again = KnowledgeJob(job.store_id, sources, job.there)
         for path in job.unsupported:
             self._stores.detach(job.store_id, job.ids[path])
             again.ids[path] = job.ids[path]
@@ -199,7 +218,7 @@ class KnowledgeWriter:
         job.reasons |= again.reasons
         job.slow |= again.slow
 
-    def _drop_failed(self, job: _Job) -> None:
+    def _drop_failed(self, job: KnowledgeJob) -> None:
         """Take out again what could not be indexed, and delete it if it was uploaded for this."""
         for path in job.reasons.keys() & job.ids.keys() - job.slow:
             file_id = job.ids[path]
@@ -208,7 +227,7 @@ class KnowledgeWriter:
                 self._files.delete(file_id)
                 self._uploader.forget([file_id])
 
-    def _detach_old(self, job: _Job, plan: KnowledgePlan) -> None:
+    def _detach_old(self, job: KnowledgeJob, plan: KnowledgePlan) -> None:
         kept = set(job.ids.values())
         old = [r.old for r in plan.replace if r.source.path not in job.reasons]
         for file in (*old, *plan.remove):
@@ -217,44 +236,6 @@ class KnowledgeWriter:
 
     def _by_id(self, store_id: str) -> dict[str, VectorStoreFile]:
         return {file.id: file for file in self._stores.files(store_id)}
-
-    def _knowledge(self, store_id: str) -> list[KnowledgeFile]:
-        return [knowledge_file(file) for file in self._stores.files(store_id)]
-
-
-class _Job:
-    """The files of one plan on their way into one vector store, by path."""
-
-    def __init__(self, store_id: str, sources: Mapping[UploadRequest, KnowledgeSource]) -> None:
-        self.store_id = store_id
-        self.sources = sources
-        self.ids: dict[str, str] = {}
-        self.fresh: set[str] = set()  # uploaded just now, not known from before
-        self.reasons: dict[str, str] = {}
-        self.unsupported: set[str] = set()
-        self.slow: set[str] = set()
-        self._requests = {source.path: request for request, source in sources.items()}
-
-    def request(self, path: str) -> UploadRequest:
-        return self._requests[path]
-
-    def source(self, path: str) -> KnowledgeSource:
-        return self.sources[self._requests[path]]
-
-    def attachments(self) -> dict[str, Attachment]:
-        """What is to be attached: all that was uploaded and has not failed."""
-        return {
-            path: Attachment(file_id, file_attributes(self.source(path)))
-            for path, file_id in self.ids.items()
-            if path not in self.reasons
-        }
-
-    def failures(self) -> list[Refusal]:
-        return [Refusal(path, reason) for path, reason in sorted(self.reasons.items())]
-
-
-def _has_attributes(file: VectorStoreFile | None) -> bool:
-    return file is not None and "sha256" in file.attributes
 
 
 def _is_indexing(file: VectorStoreFile | None) -> bool:

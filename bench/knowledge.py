@@ -1,0 +1,167 @@
+"""Knowledge in a project against what the SDK does: `python -m bench.knowledge`.
+
+A loopback server in its own process takes 100 ms for each request. Printed as ratios:
+a sync of 300 new files to the SDK's `upload_and_poll` (at most 0.33 is wanted), and
+`assistant files set` of an unchanged set to `assistant show` (at most 1.3). Last, the peak
+memory of uploading a file of 500 MB above a process that only imports the SDK (at most 60 MB).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+_FILES = 300
+_LATENCY = 0.1
+_BIG = 500_000_000
+
+_SDK = """
+import pathlib, sys, time
+from openai import OpenAI
+client = OpenAI()
+store = client.vector_stores.create(name="sdk")
+started = time.perf_counter()
+streams = [path.open("rb") for path in pathlib.Path(sys.argv[1]).iterdir()]
+client.vector_stores.file_batches.upload_and_poll(store.id, files=streams)
+print(time.perf_counter() - started)
+"""
+_OURS = """
+import os, pathlib, sys, time
+from gptasst.context import AppContext
+from gptasst.models.definitions import DefinitionChanges
+with AppContext(os.environ) as context:
+    service = context.assistants
+    service.create(DefinitionChanges(name=sys.argv[2], instruction="DocWriter"))
+    started = time.perf_counter()
+    words = sorted(str(path) for path in pathlib.Path(sys.argv[1]).iterdir())
+    service.apply(service.plan_set(service.get(sys.argv[2]), words))
+    print(time.perf_counter() - started)
+"""
+_IMPORT = "import openai, resource; openai.OpenAI(api_key='x')"
+_PEAK = "; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+_UPLOAD = """
+import hashlib, os, pathlib, resource, sys
+from gptasst.context import AppContext
+from gptasst.models.files import UploadRequest
+path = pathlib.Path(sys.argv[1])
+with AppContext(os.environ) as context:
+    known = context.file_cache.sha256(path)
+    request = UploadRequest(path, path.name, known.size, known.sha256, "user_data")
+    context.uploader.upload_all([request], lambda state: None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as work:
+        _files(Path(work) / "docs", _FILES)
+        with _server(_LATENCY) as url:
+            _measure_sync(Path(work), url, rounds)
+        with _server(0.0) as url:
+            _measure_memory(Path(work), url)
+
+
+def _files(directory: Path, count: int) -> None:
+    directory.mkdir()
+    for number in range(count):
+        (directory / f"{number}.md").write_text(f"# Guide {number}\n" + "words " * 200)
+        os.utime(directory / f"{number}.md", (1, 1))
+
+
+@contextlib.contextmanager
+def _server(latency: float) -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.loopback", "--latency", str(latency)]
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def _environment(work: Path, url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "OPENAI_BASE_URL": url,
+        "OPENAI_API_KEY": "sk-bench",
+        "GPTASST_HOME": str(work / "home"),
+        "PYTHONPATH": str(_ROOT / "src"),
+    }
+
+
+def _run(words: list[str], work: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=work,
+        env=environment,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return done.stdout
+
+
+def _seconds(words: list[str], work: Path, environment: dict[str, str]) -> float:
+    started = time.perf_counter()
+    _run(words, work, environment)
+    return time.perf_counter() - started
+
+
+def _measure_sync(work: Path, url: str, rounds: int) -> None:
+    new, unchanged = [], []
+    for number in range(rounds):
+        environment = _environment(work, url) | {"GPTASST_HOME": str(work / f"home{number}")}
+        name = f"Docs{number}"
+        # Each round has contents of its own: nothing may be there from the one before.
+        for path in (work / "docs").iterdir():
+            path.write_text(f"{path.read_text()}\nround {number}\n")
+            os.utime(path, (1, 1))
+        ours = float(_run(["-c", _OURS, "docs", name], work, environment))
+        new.append(ours / float(_run(["-c", _SDK, "docs"], work, environment)))
+        assistant = ["-m", "gptasst", "-q", "assistant"]
+        show = _seconds([*assistant, "show", name], work, environment)
+        same = _seconds([*assistant, "files", "set", name, "docs"], work, environment)
+        unchanged.append(same / show)
+    _row(f"sync of {_FILES} new files / SDK upload_and_poll", new)
+    _row(f"files set of {_FILES} unchanged / assistant show", unchanged)
+
+
+def _measure_memory(work: Path, url: str) -> None:
+    big = work / "big.txt"
+    with big.open("wb") as stream:
+        stream.truncate(_BIG)
+    environment = _environment(work, url)
+    bare = _peak(["-c", _IMPORT + _PEAK], environment)
+    upload = _peak(["-c", _UPLOAD, str(big)], environment)
+    sys.stdout.write(
+        f"{'upload of 500 MB, peak above import of the SDK':52} {upload - bare:.0f} MB\n"
+    )
+
+
+def _peak(words: list[str], environment: dict[str, str]) -> float:
+    done = subprocess.run(
+        [sys.executable, *words], env=environment, check=True, capture_output=True, text=True
+    )
+    return int(done.stdout.split()[-1]) / 1000
+
+
+def _row(what: str, ratios: list[float]) -> None:
+    low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
+    sys.stdout.write(f"{what:52} {middle:.2f} ({low:.2f} to {high:.2f})\n")
+
+
+if __name__ == "__main__":
+    main()
