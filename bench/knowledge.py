@@ -133,7 +133,8 @@ def _measure_sync(work: Path, url: str, rounds: int) -> None:
         new.append(ours / float(_run(["-c", _SDK, "docs"], work, environment)))
         assistant = ["-m", "gptasst", "-q", "assistant"]
         show = _seconds([*assistant, "show", name], work, environment)
-        same = _seconds([*assistant, "files", "set", name, "docs"], work, environment)
+        words = sorted(f"docs/{path.name}" for path in (work / "docs").iterdir())
+        same = _seconds([*assistant, "files", "set", name, *words], work, environment)
         unchanged.append(same / show)
     _row(f"sync of {_FILES} new files / SDK upload_and_poll", new)
     _row(f"files set of {_FILES} unchanged / assistant show", unchanged)
