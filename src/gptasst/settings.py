@@ -8,6 +8,7 @@ a key for OpenAI never reaches another server.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,6 @@ _PROFILE_KEYS = (
     "input_image",
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 STORES = ("openai", "local")
 StoreKind = Literal["openai", "local"]
@@ -314,7 +314,10 @@ def _takes_files(base_url: str | None) -> bool:
 
 def is_loopback(base_url: str) -> bool:
     host = urlsplit(base_url).hostname or ""
-    return host in _LOOPBACK or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, such as 127.example.com
+        return False
 
 
 def _is_private_channel(base_url: str) -> bool:

@@ -18,13 +18,10 @@ _NO_KEY = "no key"
 
 def make_client(endpoint: Endpoint) -> openai.OpenAI:
     """An SDK client that sends this endpoint its own key and headers and nobody else's."""
-    headers: dict[str, Any] = {}
-    if not endpoint.openai_environment:
-        for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
-            headers[line.partition(":")[0].strip()] = openai.Omit()
+    headers = {} if endpoint.openai_environment else _nothing_of_openai(endpoint.api_key)
     headers.update(endpoint.headers)
     has_own = any(name.lower() == "authorization" for name in endpoint.headers)
-    client = openai.OpenAI(
+    return openai.OpenAI(
         base_url=endpoint.base_url,
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
@@ -34,10 +31,20 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
             event_hooks={"request": [] if endpoint.api_key or has_own else [_drop_key]},
         ),
     )
-    if not endpoint.openai_environment:
-        client.organization = None
-        client.project = None
-    return client
+
+
+def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:
+    """Headers that keep what the environment holds for OpenAI from other servers.
+
+    Headers, as copies of a client read the environment again.
+    """
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
+    names = {line.partition(":")[0].strip() for line in lines}
+    names |= {"OpenAI-Organization", "OpenAI-Project"}
+    headers: dict[str, Any] = {
+        name: openai.Omit() for name in names if name and name.lower() != "authorization"
+    }
+    return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
 
 
 def _drop_key(request: Any) -> None:
