@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LIMIT = 120.0
+_LIMIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,12 @@ def _take_terminal() -> None:
 
 
 def _read(terminal: int, typed: bytes, after: bytes) -> bytes:
-    screen = b""
+    screen, waiting = b"", True
     end = time.monotonic() + _LIMIT
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 1.0)[0]:
+            if typed == b"\x03" and not waiting:  # a person presses it again, too
+                os.write(terminal, typed)
             continue
         try:
             block = os.read(terminal, 4096)
@@ -78,7 +80,7 @@ def _read(terminal: int, typed: bytes, after: bytes) -> bytes:
         if not block:
             break
         screen += block
-        if typed and after in screen:
+        if typed and waiting and after in screen:
             os.write(terminal, typed)
-            typed = b""
+            waiting = False
     return screen

@@ -69,7 +69,7 @@ class TestErrors:
 
     @pytest.mark.usefixtures("damaged")
     def test_unexpected(self, cli: Cli) -> None:
-        ran = cli("assistant", "list")
+        ran = cli("assistant", "show", "W")
         assert (ran.code, ran.text) == (1, "")
         first, second = ran.stderr.splitlines()
         assert first.startswith("error: unexpected: ValueError: ")
@@ -77,7 +77,7 @@ class TestErrors:
 
     @pytest.mark.usefixtures("damaged")
     def test_unexpected_as_json(self, cli: Cli) -> None:
-        ran = cli("assistant", "list", "--json", "-v")
+        ran = cli("assistant", "show", "W", "--json", "-v")
         assert (ran.code, ran.error["code"]) == (1, "internal_error")
         assert "fromisoformat" in ran.stderr
 
