@@ -8,11 +8,22 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 _LIMIT = 30.0
+
+# Makes the terminal the one that Ctrl-C comes from, without echo, and becomes the program.
+_TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+attributes = termios.tcgetattr(0)
+attributes[3] &= ~termios.ECHO
+termios.tcsetattr(0, termios.TCSANOW, attributes)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -36,13 +47,12 @@ def on_terminal(
     """
     terminal, far_end = pty.openpty()
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-c", _TAKE_TERMINAL, *command],
         stdin=far_end,
         stdout=far_end,
         stderr=far_end,
         env={**os.environ, "COLUMNS": "100", **environ},
         start_new_session=True,
-        preexec_fn=_take_terminal,
     )
     os.close(far_end)
     try:
@@ -53,16 +63,6 @@ def on_terminal(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _take_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    attributes = termios.tcgetattr(0)
-    attributes[3] &= ~termios.ECHO
-    termios.tcsetattr(0, termios.TCSANOW, attributes)
 
 
 def _read(terminal: int, typed: bytes, after: bytes) -> bytes:

@@ -137,7 +137,9 @@ class TestHelp:
             "import sys; sys.argv = ['gptasst', '--version']\nfrom gptasst.__main__ import main\n"
         )
         code += "main(); print(sorted({'typer', 'rich', 'openai'} & set(sys.modules)))"
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
         assert ran.stdout == f"gptasst {__version__}\n[]\n"
 
     @pytest.mark.parametrize(
@@ -177,7 +179,9 @@ class TestStartUp:
             "try: main()\nexcept SystemExit: pass\n"
             f"print(sorted({absent!r} & set(sys.modules)), file=sys.stderr)"
         )
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
         assert ran.stderr.splitlines()[-1] == "[]"
 
 
