@@ -55,6 +55,7 @@ class Root(TyperGroup):
         words = list(sys.argv[1:] if args is None else args)
         extra["windows_expand_args"] = False
         _stop_cleanly_on_sigterm()
+        _replace_what_can_not_be_shown()
         try:
             code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
         except _ClosedPipe:
@@ -104,6 +105,12 @@ def _forget_stdout() -> None:
     """Keep the interpreter from writing to a closed pipe once more when it ends."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _replace_what_can_not_be_shown() -> None:
+    """Let a terminal of another encoding than UTF-8 lack a character without an error."""
+    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _stop_cleanly_on_sigterm() -> None:

@@ -22,6 +22,9 @@ from gptasst.errors import GptasstError
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
 
+# Control characters that JSON allows as they are and a terminal would obey.
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[_Item]):
@@ -116,14 +119,15 @@ class Output:
 
     def document(self, value: object) -> None:
         """Write one JSON document."""
-        self._lines([json.dumps(_plain(value), indent=2, ensure_ascii=False)])
+        text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
+        self._lines([text.translate(_JSON_ESCAPES)])
 
     def text(self, text: str) -> None:
         """Write a text that is the result itself: a TOML document, a path."""
         self.answer(text if text.endswith("\n") else text + "\n")
 
     def answer(self, text: str) -> None:
-        """Write the next piece of an answer, at once and byte for byte.
+        """Write the next piece of an answer, at once and byte for byte, as UTF-8.
 
         On a terminal, control characters are shown and not obeyed.
         """
@@ -158,7 +162,7 @@ class Output:
             if error.hint:
                 self._complain(self._coloured("hint:", "36") + f" {error.hint}")
         if self.verbose:
-            self.stderr.write("".join(traceback.format_exception(error)))
+            self.stderr.write(harmless("".join(traceback.format_exception(error))))
 
     def _coloured(self, word: str, code: str) -> str:
         plain = not self.stderr.isatty() or _is_dumb() or bool(os.environ.get("NO_COLOR"))
@@ -170,9 +174,7 @@ class Output:
         self.stderr.flush()
 
     def _lines(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self.stdout.write(line + "\n")
-        self.stdout.flush()
+        self.answer("".join(line + "\n" for line in lines))
 
 
 def harmless(text: str) -> str:

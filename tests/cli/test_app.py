@@ -1,0 +1,231 @@
+"""The boundary where errors become output, and the options that stand anywhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gptasst import __version__
+from tests.conftest import Cli, Write
+from tests.on_terminal import on_terminal
+
+COMMAND = [sys.executable, "-m", "gptasst"]
+
+
+@pytest.fixture
+def damaged(cli: Cli, home: Path) -> None:
+    """Something unexpected: a stored definition that no version ever wrote."""
+    import sqlite3
+    from contextlib import closing
+
+    cli("assistant", "create", "W", "-i", "DocWriter")
+    with closing(sqlite3.connect(home / "data/assistants.sqlite3")) as connection:
+        connection.execute("UPDATE assistants SET created_at = 'yesterday'")
+        connection.commit()
+
+
+class TestErrors:
+    def test_wrong_usage(self, cli: Cli) -> None:
+        ran = cli("assistant", "shwo")
+        assert (ran.code, ran.text) == (2, "")
+        assert ran.stderr.splitlines()[0] == ("error: no such command 'shwo'. Did you mean 'show'?")
+        assert ran.stderr.splitlines()[1] == (
+            "hint: `gptasst assistant --help` shows how it is used"
+        )
+
+    @pytest.mark.parametrize("where", ["before", "after"])
+    def test_json(self, cli: Cli, where: str) -> None:
+        words = ["instruction", "show", "Nope"]
+        ran = cli(*(["--json", *words] if where == "before" else [*words, "--json"]))
+        assert (ran.code, ran.stderr) == (3, "")
+        assert ran.json == {
+            "error": {
+                "code": "not_found",
+                "message": "no instruction `Nope`",
+                "hint": "`gptasst instruction list` shows what there is",
+            }
+        }
+
+    def test_json_of_wrong_usage(self, cli: Cli) -> None:
+        ran = cli("--json", "instruction", "list", "--nope")
+        assert (ran.code, ran.error["code"], ran.stderr) == (2, "usage", "")
+
+    def test_a_word_after_the_dashes_is_no_option(self, cli: Cli) -> None:
+        ran = cli("instruction", "show", "--", "--json")
+        assert (ran.code, ran.text) == (3, "")
+        assert ran.stderr.startswith("error: no instruction `--json`")
+
+    def test_no_traceback(self, cli: Cli) -> None:
+        assert "Traceback" not in cli("instruction", "show", "Nope").stderr
+
+    def test_a_traceback_where_it_is_asked_for(self, cli: Cli) -> None:
+        ran = cli("instruction", "show", "Nope", "--verbose")
+        assert ran.stderr.startswith("error: no instruction `Nope`\n")
+        assert "Traceback (most recent call last)" in ran.stderr
+
+    @pytest.mark.usefixtures("damaged")
+    def test_unexpected(self, cli: Cli) -> None:
+        ran = cli("assistant", "show", "W")
+        assert (ran.code, ran.text) == (1, "")
+        first, second = ran.stderr.splitlines()
+        assert first.startswith("error: unexpected: ValueError: ")
+        assert second == "hint: --verbose shows where; please report it"
+
+    @pytest.mark.usefixtures("damaged")
+    def test_unexpected_as_json(self, cli: Cli) -> None:
+        ran = cli("assistant", "show", "W", "--json", "-v")
+        assert (ran.code, ran.error["code"]) == (1, "internal_error")
+        assert "fromisoformat" in ran.stderr
+
+    def test_a_reader_that_went_away(self, write: Write) -> None:
+        write("instructions/Long.toml", f"instructions = '''{'x' * 200_000}'''")
+        shown = subprocess.Popen(
+            [*COMMAND, "instruction", "show", "Long"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert shown.stdout is not None
+        shown.stdout.close()
+        _, stderr = shown.communicate(timeout=60)
+        assert (shown.returncode, b"Traceback" in stderr, b"error" in stderr) == (141, False, False)
+
+
+class TestGlobalOptions:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--quiet", "instruction", "list"],
+            ["-q", "instruction", "list"],
+            ["instruction", "list", "-q"],
+            ["-q", "instruction", "list", "--quiet"],
+        ],
+        ids=" ".join,
+    )
+    def test_stand_anywhere(self, cli: Cli, words: list[str]) -> None:
+        assert cli(*words).lines == cli("instruction", "list", "--quiet").lines
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--profile", "nope", "run", "MarkdownLinter", "-t", "x"],
+            ["run", "--profile", "nope", "MarkdownLinter", "-t", "x"],
+            ["run", "MarkdownLinter", "-t", "x", "--profile=nope"],
+        ],
+        ids=" ".join,
+    )
+    def test_profile(self, cli: Cli, words: list[str]) -> None:
+        ran = cli(*words, "--json")
+        assert (ran.code, ran.error["message"]) == (3, "no profile `nope`")
+
+    def test_the_nearer_profile_counts(self, cli: Cli) -> None:
+        ran = cli("--profile", "one", "run", "MarkdownLinter", "-t", "x", "--profile", "two")
+        assert "no profile `two`" in ran.stderr
+
+
+class TestHelp:
+    @pytest.mark.parametrize("words", [["--version"], ["--json", "--version"]], ids=" ".join)
+    def test_version(self, cli: Cli, words: list[str]) -> None:
+        assert cli(*words).text == f"gptasst {__version__}\n"
+
+    def test_version_at_once(self) -> None:
+        """What the shell sees first must not wait for the command line to be imported."""
+        code = (
+            "import sys; sys.argv = ['gptasst', '--version']\nfrom gptasst.__main__ import main\n"
+        )
+        code += "main(); print(sorted({'typer', 'rich', 'openai'} & set(sys.modules)))"
+        ran = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
+        assert ran.stdout == f"gptasst {__version__}\n[]\n"
+
+    @pytest.mark.parametrize(
+        "group", [[], ["assistant"], ["assistant", "files"], ["instruction"], ["local"]], ids=str
+    )
+    def test_a_group_shows_its_help(self, cli: Cli, group: list[str]) -> None:
+        ran, asked = cli(*group), cli(*group, "--help")
+        assert (ran.code, asked.code, ran.stderr) == (0, 0, "")
+        assert ran.text.strip() == asked.text.strip()
+        assert ran.text.startswith(f"Usage: gptasst {' '.join([*group, ''])}[OPTIONS]")
+
+
+class TestStartUp:
+    """Heavy modules are imported where they are first needed."""
+
+    @pytest.mark.parametrize(
+        ("words", "absent"),
+        [
+            (
+                ["--help"],
+                {"openai", "httpx2", "pydantic", "rich", "jsonschema", "pypdf", "xllamacpp"},
+            ),
+            (["instruction", "list"], {"openai", "httpx2", "pydantic", "rich", "jsonschema"}),
+            (
+                ["assistant", "list"],
+                {"openai", "httpx2", "pydantic", "rich", "jsonschema", "pypdf"},
+            ),
+            (["local", "status"], {"openai", "httpx2", "pydantic", "rich", "xllamacpp"}),
+            (["run", "Nope", "-t", "x"], {"openai", "httpx2", "pydantic", "rich", "xllamacpp"}),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_without(self, words: list[str], absent: set[str]) -> None:
+        code = (
+            "import sys\nfrom gptasst.__main__ import main\n"
+            f"sys.argv = ['gptasst', *{words!r}]\n"
+            "try: main()\nexcept SystemExit: pass\n"
+            f"print(sorted({absent!r} & set(sys.modules)), file=sys.stderr)"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True
+        )
+        assert ran.stderr.splitlines()[-1] == "[]"
+
+
+class TestConfirm:
+    @pytest.fixture
+    def writer(self, cli: Cli) -> str:
+        cli("assistant", "create", "W", "-i", "DocWriter")
+        return "W"
+
+    @pytest.mark.parametrize(
+        ("typed", "code", "left"),
+        [("y\n", 0, []), ("YES\n", 0, []), ("n\n", 130, ["W"]), ("\n", 130, ["W"])],
+    )
+    def test_asks(self, cli: Cli, writer: str, typed: str, code: int, left: list[str]) -> None:
+        ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed=typed)
+        assert "delete assistant `W` with 0 knowledge files? [y/N] " in ran.screen
+        assert (ran.code, cli("assistant", "list", "-q").lines) == (code, left)
+
+    def test_interrupted(self, cli: Cli, writer: str) -> None:
+        ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed="\x03")
+        assert (ran.code, "Traceback" in ran.screen) == (130, False)
+        assert cli("assistant", "list", "-q").lines == [writer]
+
+    def test_yes_asks_nothing(self, writer: str) -> None:
+        ran = on_terminal([*COMMAND, "assistant", "delete", writer, "--yes"])
+        assert (ran.code, ran.screen) == (0, "deleted `W`\n")
+
+
+class TestTerminal:
+    def test_a_table_has_heads(self, cli: Cli) -> None:
+        ran = on_terminal([*COMMAND, "instruction", "list"], TERM="dumb")
+        assert ran.screen.splitlines()[0].split() == ["name", "from", "model", "description"]
+
+    def test_an_encoding_that_lacks_a_character(self, write: Write) -> None:
+        write("instructions/Ü.toml", "description = '🙂'\ninstructions = 'x'\n")
+        ran = on_terminal([*COMMAND, "instruction", "list"], PYTHONIOENCODING="ascii")
+        assert (ran.code, "Traceback" in ran.screen) == (0, False)
+        assert "MarkdownLinter" in ran.screen
+
+    def test_control_characters_of_a_file_are_harmless(self, write: Write) -> None:
+        write("instructions/X.toml", "instructions = 'a\\u001b[2Jb'\n# \x9b2J")
+        ran = on_terminal([*COMMAND, "instruction", "show", "X"], TERM="dumb")
+        assert (ran.code, "\x1b" in ran.screen, "\x9b" in ran.screen) == (0, False, False)
+
+
+def test_environment_of_tests_is_clean() -> None:
+    assert not {"OPENAI_API_KEY", "OPENAI_BASE_URL", "GPTASST_PROFILE"} & set(os.environ)
