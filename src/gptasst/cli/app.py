@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -13,7 +14,6 @@ import typer
 from typer.core import TyperGroup
 
 from gptasst import __version__
-from gptasst.cli import assistant, instruction, local, run
 from gptasst.cli.commands import (
     GlobalOptions,
     JsonOption,
@@ -30,8 +30,39 @@ _TERMINATED = 143  # 128 + SIGTERM
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, which Python turns into an exception
 
 
+# Each is the Typer `app` of the module of that name, which is imported when it is used.
+COMMANDS = {
+    "run": "Give an assistant files and a task.",
+    "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+    "instruction": "Instructions: what assistants are made from.",
+    "local": "The embedded model, which needs no account.",
+}
+
+
 class Root(TyperGroup):
     """The command group that turns every error into a message and an exit code."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # vendored
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gptasst.cli.{cmd_name}")
+        return typer.main.get_command(module.app)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        if args[0] not in COMMANDS:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else "`gptasst --help` shows all"
+            raise UsageError(f"no command `{args[0]}`", hint=hint)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def main(
         self,
@@ -109,13 +140,10 @@ app = typer.Typer(
     cls=Root,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start here: gptasst run MarkdownLinter -f README.md",
 )
-app.add_typer(assistant.app, name="assistant")
-app.add_typer(instruction.app, name="instruction")
-app.add_typer(local.app, name="local")
-run.register(app)
 
 
 def _print_version(asked: bool) -> None:

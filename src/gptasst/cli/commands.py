@@ -9,14 +9,16 @@ import os
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 from gptasst.cli.output import Mode, Output
-from gptasst.context import AppContext
 from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.context import AppContext
 
 _GLOBALS = "gptasst.globals"
 
@@ -98,7 +100,7 @@ def remember_globals(typer_context: typer.Context, options: GlobalOptions) -> No
 
 def group(help: str) -> typer.Typer:  # Typer's word for it
     """A group of commands; called without one it shows its help."""
-    app = typer.Typer(rich_markup_mode=None)
+    app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
     @app.callback(invoke_without_command=True, help=help)
     def show_help(typer_context: typer.Context) -> None:
@@ -106,6 +108,11 @@ def group(help: str) -> typer.Typer:  # Typer's word for it
             Output().text(typer_context.get_help())
 
     return app
+
+
+def alone() -> typer.Typer:
+    """A command that belongs to no group."""
+    return typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 def command(
@@ -150,6 +157,8 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
 
 @contextlib.contextmanager
 def _session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
+    from gptasst.context import AppContext
+
     options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
     given = typer_context.obj
     context = given if isinstance(given, AppContext) else AppContext(os.environ)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import Session, command
+from gptasst.cli.commands import Session, alone, command
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.schema_files import read_schema
@@ -33,10 +33,10 @@ Examples:
 """
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "run", epilog=_EPILOG)(run)
+app = alone()
 
 
+@command(app, "run", epilog=_EPILOG)
 def run(  # one parameter an option
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant, or an instruction.")],
