@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import functools
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from gptasst import __version__
 from gptasst.cli.commands import (
     GlobalOptions,
+    Group,
     JsonOption,
     ProfileOption,
     QuietOption,
     VerboseOption,
+    imported,
     remember_globals,
 )
 from gptasst.cli.output import Output
@@ -30,37 +31,24 @@ _TERMINATED = 143  # 128 + SIGTERM
 _CLOSED_PIPE = 141  # 128 + SIGPIPE, which Python turns into an exception
 
 
-# Each is the Typer `app` of the module of that name, which is imported when it is used.
+# Each is in the module of its name, which is imported when it is used.
 COMMANDS = {
-    "run": "Give an assistant files and a task.",
+    "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
     "assistant": "Assistants: a model with instructions and knowledge, under a name.",
     "instruction": "Instructions: what assistants are made from.",
+    "completion": "Completion of commands, options, names and paths in your shell.",
     "local": "The embedded model, which needs no account.",
 }
 
 
-class Root(TyperGroup):
+class Root(Group):
     """The command group that turns every error into a message and an exit code."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # vendored
-        return list(COMMANDS)
+    builders: ClassVar = {
+        name: functools.partial(imported, f"gptasst.cli.{name}") for name in COMMANDS
+    }
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"gptasst.cli.{cmd_name}")
-        return typer.main.get_command(module.app)
-
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
-        if args[0] not in COMMANDS:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else "`gptasst --help` shows all"
-            raise UsageError(f"no command `{args[0]}`", hint=hint)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasst.models.definitions import Instruction
 
-app = group("Instructions: what assistants are made from.")
+app = CommandGroup("Instructions: what assistants are made from.")
 
 NameArgument = Annotated[str, typer.Argument(help="An instruction's name, or its TOML file.")]
 

@@ -7,11 +7,11 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import Session, alone, command
+from gptasst.cli.commands import Session, build_command
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.schema_files import read_schema
@@ -33,10 +33,10 @@ Examples:
 """
 
 
-app = alone()
+def build() -> Any:
+    return build_command(run, "run", epilog=_EPILOG)
 
 
-@command(app, "run", epilog=_EPILOG)
 def run(  # one parameter an option
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant, or an instruction.")],
