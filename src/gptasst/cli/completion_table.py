@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gptasst.completion.candidates import CommandEntry
 
 # fmt: off
-# ruff: noqa: E501
+# ruff: noqa
 COMMANDS: dict[str, CommandEntry] = '''
 
 # What can stand for a parameter: kinds of names (see `completion.names`), `file`, or, after

@@ -25,11 +25,11 @@ def rest_of_word(shell: str, given: list[str], candidate: str) -> str:
     whole = _joined(given)[-1]
     there = len(whole) if given[-1] in _BREAKS else len(whole) - len(given[-1])
     before = unquoted(whole[:there])
-    return candidate[len(before) :] if candidate.startswith(before) else candidate
+    return candidate.removeprefix(before)
 
 
 def _joined(given: list[str]) -> list[str]:
-    """bash breaks words at `:` and `=`, which become words of their own."""
+    """In bash, words break at `:` and `=`, each of which becomes a word."""
     words: list[str] = []
     glue = False
     for word in given:
