@@ -9,12 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gptasst.definitions import InstructionLibrary
 from gptasst.errors import UsageError
 from gptasst.paths import Paths, shipped_instructions, user_paths
-from gptasst.settings import Profile, Settings
 
 if TYPE_CHECKING:
+    from gptasst.definitions import InstructionLibrary
     from gptasst.embedded.fetching import Report
     from gptasst.embedded.model_file import ModelFile
     from gptasst.file_cache import FileCache
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
     from gptasst.services.runs import RunService
+    from gptasst.settings import Profile, Settings
     from gptasst.stores import AssistantStore
     from gptasst.stores.openai import OpenAIStore
     from gptasst.uploads import Uploader
@@ -70,6 +70,8 @@ class AppContext:
 
     @cached_property
     def settings(self) -> Settings:
+        from gptasst.settings import Settings
+
         return Settings(self.paths.config_file, self.environ)
 
     @cached_property
@@ -78,6 +80,8 @@ class AppContext:
 
     @cached_property
     def library(self) -> InstructionLibrary:
+        from gptasst.definitions import InstructionLibrary
+
         return InstructionLibrary(
             [
                 ("project", Path("instructions")),

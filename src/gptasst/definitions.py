@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -251,6 +250,8 @@ class InstructionLibrary:
         return files
 
     def _suggestion(self, name: str) -> str:
+        import difflib
+
         names = {known.casefold(): known for known in self.names()}
         near = difflib.get_close_matches(name.casefold(), names, n=1)
         if near:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import glob
 import os
 from collections.abc import Iterable, Iterator
@@ -52,6 +51,8 @@ def _expand_word(word: str) -> Iterable[Path]:
 
 
 def _nearby(path: Path) -> str | None:
+    import difflib
+
     with contextlib.suppress(OSError):
         names = [entry.name for entry in path.parent.iterdir()]
         near = difflib.get_close_matches(path.name, names, n=1)

@@ -1,22 +1,37 @@
-"""Where gptasst keeps things on this machine."""
+"""Where gptasst keeps things on this machine.
+
+Start-up time is why this needs nothing but `os`: shell completion asks for a directory and is
+gone again before `pathlib` would be there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import os
+import sys
+
+# Names, not values: type checkers know what they stand for, and nothing is imported.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
 class Paths:
     """The user's directories of gptasst. `config` is edited by people, `data` is not."""
 
-    config: Path
-    data: Path
+    __slots__ = ("config", "data")
+
+    def __init__(self, config: Path, data: Path) -> None:
+        self.config = config
+        self.data = data
 
     @property
     def config_file(self) -> Path:
         return self.config / "config.toml"
+
+    @property
+    def key_file(self) -> Path:
+        return self.config / "openai-key"
 
     @property
     def user_instructions(self) -> Path:
@@ -24,7 +39,7 @@ class Paths:
 
     @property
     def assistants_database(self) -> Path:
-        return self.data / "assistants.sqlite3"
+        return self.data / ASSISTANTS_DATABASE
 
     @property
     def file_cache(self) -> Path:
@@ -35,25 +50,56 @@ class Paths:
         return self.data / "models"
 
 
-def user_paths(environ: Mapping[str, str]) -> Paths:
-    """The directories of this platform, or those below `GPTASST_HOME`."""
-    home = environ.get("GPTASST_HOME")
-    if home:
-        root = Path(home).expanduser().absolute()
-        return Paths(config=root / "config", data=root / "data")
-    import platformdirs
+ASSISTANTS_DATABASE = "assistants.sqlite3"
 
-    return Paths(
-        config=platformdirs.user_config_path("gptasst", appauthor=False),
-        data=platformdirs.user_data_path("gptasst", appauthor=False),
-    )
+
+def user_directories(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The directories for config and for data: of this platform, or below `GPTASST_HOME`.
+
+    Elsewhere than on Windows and macOS these are the XDG base directories; a relative path in
+    their variables counts for nothing, as their specification wants it.
+    """
+    root = environ.get("GPTASST_HOME")
+    if root:
+        root = os.path.abspath(os.path.expanduser(root))
+        return os.path.join(root, "config"), os.path.join(root, "data")
+    if sys.platform == "win32":
+        local = environ.get("LOCALAPPDATA") or os.path.expanduser(r"~\AppData\Local")
+        return os.path.join(local, "gptasst"), os.path.join(local, "gptasst")
+    if sys.platform == "darwin":
+        support = os.path.expanduser("~/Library/Application Support/gptasst")
+        return support, support
+    config = _xdg(environ, "XDG_CONFIG_HOME", "~/.config")
+    return config, _xdg(environ, "XDG_DATA_HOME", "~/.local/share")
+
+
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> str:
+    given = environ.get(variable, "")
+    base = given if os.path.isabs(given) else os.path.expanduser(default)
+    return os.path.join(base, "gptasst")
+
+
+def user_paths(environ: Mapping[str, str]) -> Paths:
+    """The directories of `user_directories`."""
+    from pathlib import Path
+
+    config, data = user_directories(environ)
+    return Paths(Path(config), Path(data))
 
 
 def shipped_instructions() -> Path:
     """The instructions that come with the package (in a checkout: its top-level folder)."""
-    package = Path(__file__).parent
-    installed = package / "instructions"
-    return installed if installed.is_dir() else package.parents[1] / "instructions"
+    from pathlib import Path
+
+    return Path(shipped_directory())
+
+
+def shipped_directory() -> str:
+    package = os.path.dirname(os.path.abspath(__file__))
+    installed = os.path.join(package, "instructions")
+    if os.path.isdir(installed):
+        return installed
+    return os.path.join(os.path.dirname(os.path.dirname(package)), "instructions")
 
 
 def private_directory(path: Path) -> Path:

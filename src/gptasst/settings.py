@@ -7,7 +7,6 @@ a key for OpenAI never reaches another server.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -159,6 +158,8 @@ class Settings:
 
     def _build(self, name: str, chosen: Literal["named", "key", "fallback"]) -> Profile:
         if name not in self.profile_names():
+            import difflib
+
             near = difflib.get_close_matches(name, self.profile_names(), n=1)
             known = f"known profiles: {', '.join(self.profile_names())}"
             raise NotFound(

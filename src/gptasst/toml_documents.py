@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -90,6 +89,8 @@ class TomlDocument:
         names = list(known)
         for key in self.table(*path):
             if key not in names:
+                import difflib
+
                 near = difflib.get_close_matches(key, names, n=1)
                 where = f" in [{'.'.join(path)}]" if path else ""
                 raise self.error(

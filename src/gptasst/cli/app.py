@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, ClassVar, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from gptasst import __version__
-from gptasst.cli import assistant, instruction, local, run
 from gptasst.cli.commands import (
     GlobalOptions,
+    Group,
     JsonOption,
     ProfileOption,
     QuietOption,
     VerboseOption,
+    imported,
     remember_globals,
 )
 from gptasst.cli.output import Output
@@ -34,8 +35,26 @@ class _ClosedPipe(Exception):
     """Whoever read stdout is gone."""
 
 
-class Root(TyperGroup):
+# Each is in the module of its name, which is imported when it is used.
+COMMANDS = {
+    "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
+    "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+    "instruction": "Instructions: what assistants are made from.",
+    "completion": "Completion of commands, options, names and paths in your shell.",
+    "local": "The embedded model, which needs no account.",
+}
+
+
+class Root(Group):
     """The command group that turns every error into a message and an exit code."""
+
+    builders: ClassVar = {
+        name: functools.partial(imported, f"gptasst.cli.{name}") for name in COMMANDS
+    }
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -126,13 +145,10 @@ app = typer.Typer(
     cls=Root,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start here: gptasst run MarkdownLinter -f README.md",
 )
-app.add_typer(assistant.app, name="assistant")
-app.add_typer(instruction.app, name="instruction")
-app.add_typer(local.app, name="local")
-run.register(app)
 
 
 def _print_version(asked: bool) -> None:

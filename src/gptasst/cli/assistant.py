@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli import assistant_files
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command, imported
 from gptasst.cli.knowledge_output import finish_change
 from gptasst.cli.output import Column, count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from gptasst.models.definitions import Definition, DefinitionChanges
     from gptasst.models.knowledge import KnowledgeFile
 
-app = group("Assistants: a model with instructions and knowledge, under a name.")
-app.add_typer(assistant_files.app, name="files")
+app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -307,3 +305,6 @@ def import_assistant(
     """Make an assistant from a definition's file."""
     made = session.context.assistants.import_file(file, name)
     session.output.done(f"created `{made.name}`", made, ident=made.name)
+
+
+app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
 from gptasst.cli.output import Column, size_text, time_text
 from gptasst.cli.progress import Transfers
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gptasst.models.knowledge import KnowledgeFile
     from gptasst.services.assistants import KnowledgeChange
 
-app = group("The knowledge files of an assistant.")
+app = CommandGroup("The knowledge files of an assistant.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")]
 FilesArgument = Annotated[

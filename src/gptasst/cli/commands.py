@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import os
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from gptasst.cli.output import Mode, Output
-from gptasst.context import AppContext
 from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.context import AppContext
 
 _GLOBALS = "gptasst.globals"
 
@@ -96,20 +99,46 @@ def remember_globals(typer_context: typer.Context, options: GlobalOptions) -> No
     typer_context.meta[_GLOBALS] = options.over(outer)
 
 
-def group(help: str) -> typer.Typer:  # Typer's word for it
-    """A group of commands; called without one it shows its help."""
-    app = typer.Typer(rich_markup_mode=None)
+class CommandGroup(typer.Typer):
+    """Commands under one name. Each is built when it is asked for, not when it is declared."""
 
-    @app.callback(invoke_without_command=True, help=help)
-    def show_help(typer_context: typer.Context) -> None:
-        if typer_context.invoked_subcommand is None:
-            Output().text(typer_context.get_help())
+    def __init__(self, help: str) -> None:
+        self.builders: dict[str, Callable[[], Any]] = {}
+        form = type("Group", (Group,), {"builders": self.builders})
+        super().__init__(cls=form, help=help, rich_markup_mode=None, add_completion=False)
+        self.callback(invoke_without_command=True, help=help)(_show_help)
 
-    return app
+
+def _show_help(typer_context: typer.Context) -> None:
+    if typer_context.invoked_subcommand is None:
+        Output().text(typer_context.get_help())
+
+
+class Group(TyperGroup):
+    """Typer's group over the builders of its commands."""
+
+    builders: ClassVar[Mapping[str, Callable[[], Any]]] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the same for every context
+        return list(self.builders)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        build = self.builders.get(cmd_name)
+        return build() if build else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.builders:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.builders, n=1)
+            path = ctx.command_path
+            hint = f"did you mean `{path} {near[0]}`?" if near else f"`{path} --help` shows all"
+            raise UsageError(f"`{path}` has no command `{args[0]}`", hint=hint)
+        return super().resolve_command(ctx, args)
 
 
 def command(
-    app: typer.Typer,
+    group: CommandGroup,
     name: str,
     *,
     help: str | None = None,
@@ -118,11 +147,25 @@ def command(
     """Declare a command. Its function takes a `Session`, then its own arguments."""
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
-        wrapped = _with_globals(function)
-        app.command(name, cls=Command, help=help, epilog=epilog)(wrapped)
+        group.builders[name] = lambda: build_command(function, name, help=help, epilog=epilog)
         return function
 
     return declare
+
+
+def build_command(
+    function: Callable[..., None], name: str, *, help: str | None = None, epilog: str | None = None
+) -> Any:
+    """The command that runs a function with a `Session` and what was typed."""
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command(name, cls=Command, help=help, epilog=epilog)(_with_globals(function))
+    return typer.main.get_command(alone)
+
+
+def imported(module: str) -> Any:
+    """The command or group of a module, which is imported now: its `build()` or its `app`."""
+    found = importlib.import_module(module)
+    return found.build() if hasattr(found, "build") else typer.main.get_command(found.app)
 
 
 def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
@@ -150,6 +193,8 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
 
 @contextlib.contextmanager
 def _session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
+    from gptasst.context import AppContext
+
     options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
     given = typer_context.obj
     context = given if isinstance(given, AppContext) else AppContext(os.environ)

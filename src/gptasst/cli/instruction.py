@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasst.models.definitions import Instruction
 
-app = group("Instructions: what assistants are made from.")
+app = CommandGroup("Instructions: what assistants are made from.")
 
 NameArgument = Annotated[str, typer.Argument(help="An instruction's name, or its TOML file.")]
 
@@ -84,6 +82,9 @@ def edit(session: Session, name: NameArgument) -> None:
 
 
 def _open_editor(path: Path) -> None:
+    import shlex
+    import subprocess
+
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not editor:
         raise UsageError(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
 
 if TYPE_CHECKING:
     from gptasst.services.local_model import LocalModelStatus
 
-app = group("The embedded model, which needs no account.")
+app = CommandGroup("The embedded model, which needs no account.")
 
 
 @command(app, "setup")

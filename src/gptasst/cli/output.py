@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -162,6 +161,8 @@ class Output:
             if error.hint:
                 self._complain(self._coloured("hint:", "36") + f" {error.hint}")
         if self.verbose:
+            import traceback
+
             self.stderr.write(harmless("".join(traceback.format_exception(error))))
 
     def _coloured(self, word: str, code: str) -> str:

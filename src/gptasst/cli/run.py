@@ -7,11 +7,11 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import Session, command
+from gptasst.cli.commands import Session, build_command
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.schema_files import read_schema
@@ -33,8 +33,8 @@ Examples:
 """
 
 
-def register(app: typer.Typer) -> None:
-    command(app, "run", epilog=_EPILOG)(run)
+def build() -> Any:
+    return build_command(run, "run", epilog=_EPILOG)
 
 
 def run(  # one parameter an option

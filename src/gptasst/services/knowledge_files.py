@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -109,6 +108,8 @@ def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFil
     for word in words:
         matches = [file for file in assistant.knowledge if _means(word, file)]
         if not matches:
+            import difflib
+
             paths = [file.path for file in assistant.knowledge]
             near = difflib.get_close_matches(word, paths, n=1)
             listing = f"`gptasst assistant files list {assistant.name}` shows them"

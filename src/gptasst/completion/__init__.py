@@ -1,0 +1,30 @@
+"""Shell completion, answered from tables and files before Typer is imported.
+
+The shell calls `gptasst __complete SHELL WORD…` with the words after the program's name, the
+last being the one at the cursor. The first line of the answer is `words` or `files` (the shell
+adds its own paths); each line after it is a candidate, a tab, and what it means.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from gptasst.completion.candidates import complete
+from gptasst.completion.words import rest_of_word, shell_words
+
+
+def answer(arguments: list[str]) -> None:
+    """Write what could stand at the cursor. Never fails, never says anything else."""
+    try:
+        shell, *given = arguments
+        words = shell_words(shell, given)
+        kind, found = complete(words[:-1], words[-1])
+        lines = [kind] + [f"{rest_of_word(shell, given, name)}\t{help}" for name, help in found]
+    except Exception:  # noqa: BLE001  # an error in the middle of a command line helps nobody
+        lines = ["files"]
+    try:
+        # On Windows the shell would not get UTF-8 by itself, nor bare line ends.
+        sys.stdout.buffer.write("".join(line + "\n" for line in lines).encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
+    except OSError:  # the shell has stopped listening
+        sys.stderr = None

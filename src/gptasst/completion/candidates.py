@@ -1,0 +1,110 @@
+"""What can stand at the cursor: commands, options and values, from the table of commands."""
+
+from __future__ import annotations
+
+from gptasst.completion.names import SOURCES
+from gptasst.completion.table import COMMANDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import TypedDict
+
+    class Option(TypedDict):
+        """`value` is the kinds of value, empty for a switch; `many` takes all words after it."""
+
+        names: tuple[str, ...]
+        value: str
+        many: bool
+        help: str
+
+    class CommandEntry(TypedDict):
+        """`commands` are those of a group; `arguments` the kinds of each, the last repeated."""
+
+        commands: Mapping[str, str]
+        options: tuple[Option, ...]
+        arguments: tuple[str, ...]
+        many: bool
+
+
+def complete(words: list[str], current: str) -> tuple[str, list[tuple[str, str]]]:
+    """Candidates for the word at the cursor.
+
+    Args:
+        words: those between the program's name and the cursor.
+        current: what is there of the word at the cursor.
+
+    Returns:
+        `files` where a path can stand there, else `words`; and each candidate with its meaning.
+    """
+    entry, rest = _command(words)
+    options = {name: option for option in entry["options"] for name in option["names"]}
+    kinds, only_arguments = _expected(entry, options, rest)
+    option, equals, value = current.partition("=")
+    found: list[tuple[str, str]] = []
+    prefix = ""
+    if current.startswith("-") and not only_arguments:
+        if equals and option in options:
+            prefix, current, kinds = f"{option}=", value, options[option]["value"]
+        else:
+            kinds = ""
+            found = [(name, option["help"]) for name, option in options.items()]
+    elif not kinds:
+        found = list(entry["commands"].items())
+    for kind in kinds.split():
+        if kind in SOURCES:
+            found += SOURCES[kind]()
+        elif kind.startswith("="):
+            found += [(value, "") for value in kind[1:].split(",")]
+    fitting = _fitting(found, current)
+    return "files" if "file" in kinds.split() else "words", [(prefix + n, h) for n, h in fitting]
+
+
+def _command(words: list[str]) -> tuple[CommandEntry, list[str]]:
+    """The command that is being typed, and the words that follow its name."""
+    path, rest, entry = "", list[str](), COMMANDS[""]
+    value_follows = False
+    for word in words:
+        if not value_follows and word in entry["commands"]:
+            path, rest = f"{path} {word}".strip(), []
+            entry = COMMANDS[path]
+        else:
+            rest.append(word)
+            value_follows = any(word in o["names"] and o["value"] for o in entry["options"])
+    return entry, rest
+
+
+def _expected(
+    entry: CommandEntry, options: Mapping[str, Option], rest: list[str]
+) -> tuple[str, bool]:
+    """The kinds of value that stand next, and whether no option can stand there."""
+    waiting: str | None = None  # the value of an option that has none yet
+    listing: str | None = None  # the values of an option that takes all that follow
+    position, dashes = 0, False
+    for word in rest:
+        if waiting is not None:
+            waiting = None
+        elif dashes or not word.startswith("-") or word == "-":
+            position += listing is None
+        else:
+            dashes = word == "--"
+            name, equals, _ = word.partition("=")
+            option = options.get(name)
+            waiting = option["value"] or None if option and not equals else None
+            listing = option["value"] if option and option["many"] else None
+    if waiting is not None:
+        return waiting, True
+    if listing is not None:
+        return listing, dashes
+    if position < len(entry["arguments"]):
+        return entry["arguments"][position], dashes
+    return (entry["arguments"][-1] if entry["many"] else ""), dashes
+
+
+def _fitting(found: Iterable[tuple[str, str]], current: str) -> list[tuple[str, str]]:
+    """What begins with what was typed; whatever the case of letters, if nothing does exactly."""
+    first = dict(reversed(list(found)))  # of two with one name the first counts
+    exact = [(name, help) for name, help in first.items() if name.startswith(current)]
+    folded = current.casefold()
+    near = [(name, help) for name, help in first.items() if name.casefold().startswith(folded)]
+    return sorted(exact or near)

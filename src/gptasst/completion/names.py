@@ -1,0 +1,98 @@
+"""The names that people complete: read from files of this machine, never asked of a server.
+
+A source gives (name, meaning) pairs; what can't be read is nothing to offer.
+"""
+
+from __future__ import annotations
+
+import os
+
+from gptasst.paths import ASSISTANTS_DATABASE, shipped_directory, user_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_BUSY_SECONDS = 0.1
+
+
+def assistants() -> list[tuple[str, str]]:
+    """Assistants whose names are known without asking a server: those of the local store."""
+    database = os.path.join(user_directories(os.environ)[1], ASSISTANTS_DATABASE)
+    return [(name, "assistant") for name in _column(database, "SELECT name FROM assistants")]
+
+
+def _column(database: str, query: str) -> list[str]:
+    """The first column of a query; nothing if the file is not there, busy or damaged."""
+    if not os.path.exists(database):
+        return []
+    import sqlite3
+
+    try:
+        connection = sqlite3.connect(_read_only(database), uri=True, timeout=_BUSY_SECONDS)
+        try:
+            return [str(row[0]) for row in connection.execute(query)]
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return []
+
+
+def _read_only(path: str) -> str:
+    escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    escaped = escaped.replace("\\", "/")
+    return f"file:{'' if escaped.startswith('/') else '/'}{escaped}?mode=ro"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the project, the user, and the package."""
+    config, _ = user_directories(os.environ)
+    found: list[tuple[str, str]] = []
+    for directory in ("instructions", os.path.join(config, "instructions"), shipped_directory()):
+        try:
+            files = os.listdir(directory)
+        except OSError:
+            continue
+        found += [(name[:-5], "instruction") for name in files if name.endswith(".toml")]
+    return found
+
+
+def profiles() -> list[tuple[str, str]]:
+    """The built-in profiles and those of config.toml."""
+    described = {"openai": "OpenAI", "local": "the embedded model"}
+    for name, table in _configured_profiles().items():
+        described[name] = str(table.get("base_url") or described.get(name, ""))
+    return list(described.items())
+
+
+def models() -> list[tuple[str, str]]:
+    """OpenAI's models for text, and those that profiles name."""
+    tables = _configured_profiles().items()
+    configured = {str(table["model"]): name for name, table in tables if table.get("model")}
+    offered = [(model, "OpenAI") for model in ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")]
+    return [(model, f"profile {name}") for model, name in configured.items()] + offered
+
+
+def _configured_profiles() -> dict[str, dict[str, Any]]:
+    path = os.path.join(user_directories(os.environ)[0], "config.toml")
+    try:
+        with open(path, encoding="utf-8-sig") as stream:
+            text = stream.read()
+    except (OSError, ValueError):
+        return {}
+    import tomllib
+
+    try:
+        tables = tomllib.loads(text).get("profiles", {})
+    except tomllib.TOMLDecodeError:
+        return {}
+    return {name: table for name, table in tables.items() if isinstance(table, dict)}
+
+
+SOURCES: dict[str, Callable[[], list[tuple[str, str]]]] = {
+    "assistant": assistants,
+    "instruction": instructions,
+    "profile": profiles,
+    "model": models,
+}

@@ -1,0 +1,20 @@
+#compdef gptasst
+# gptasst completion for zsh
+_gptasst() {
+    local -a lines described
+    local kind line result=1
+    lines=("${(@f)$("${(Q)words[1]}" __complete zsh "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
+    kind=$lines[1]
+    for line in "${(@)lines[2,-1]}"; do
+        [[ -n $line ]] && described+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+    done
+    (( $#described )) && _describe -t gptasst gptasst described && result=0
+    [[ $kind == files ]] && _files && result=0
+    return result
+}
+if [[ $funcstack[1] == _gptasst ]]; then
+    _gptasst "$@"
+else
+    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+    compdef _gptasst gptasst
+fi
