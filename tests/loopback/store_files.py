@@ -110,6 +110,10 @@ def create_batch(world: World, call: Call) -> Reply:
     wanted = _wanted_files(call.json_object())
     for one in wanted:
         find_file(world, str(one.get("file_id")))
+    if world.batch_files == "without attributes":
+        wanted = [{"file_id": one["file_id"]} for one in wanted]
+    elif world.batch_files == "ignored":
+        wanted = []
     attachments = [attach(world, store, one) for one in wanted]
     batch = Batch(new_id("vsfb_"), now(), attachments)
     store.batches[batch.id] = batch

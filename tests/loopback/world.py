@@ -95,7 +95,8 @@ class World:
 
     `index_delay` is how long an attached file stays in_progress; `index_failures` maps file
     names to (code, message). `refused_once` are file names that are unsupported at first and taken
-    the next time. `crashes` holds the tracebacks of what went wrong in here.
+    the next time. `batch_files` says what becomes of `files` in a file batch: other servers leave
+    out their attributes, or the files. `crashes` holds the tracebacks of what went wrong in here.
     """
 
     answer: AnswerSource = last_input_text
@@ -109,6 +110,7 @@ class World:
     index_delay: float = 0.0
     index_failures: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused_once: set[str] = field(default_factory=set)
+    batch_files: Literal["taken", "without attributes", "ignored"] = "taken"
 
     requests: list[RequestRecord] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)

@@ -223,15 +223,27 @@ def test_an_id_that_the_server_forgot_is_uploaded_anew(
     assert len(project.files) == 3
 
 
-def test_a_server_that_passes_over_attributes_in_batches(
-    cli: Cli, project: LoopbackServer, write: Write
+@pytest.mark.parametrize("batches", ["refused", "without attributes", "ignored"])
+def test_servers_that_do_less_with_a_batch(
+    cli: Cli, project: LoopbackServer, batches: str, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = outcomes.http_error(400, message="Unknown parameter: 'files'.")
-    project.disturb("POST", "/v1/vector_stores/*/file_batches", refused, times=9)
-    for name in ("a", "b"):
+    if batches == "refused":
+        refused = outcomes.http_error(400, message="Unknown parameter: 'files'.")
+        project.disturb("POST", "/v1/vector_stores/*/file_batches", refused, times=9)
+    else:
+        monkeypatch.setattr(project, "batch_files", batches)
+    for name in ("a", "b", "c"):
         write(f"docs/{name}.md", f"# {name}\n")
     assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "docs").code == 0
     assert knowledge(project, "Docs") == on_disk(Path("docs"))
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_missing_objects_by_400_or_404(cli: Cli, project: LoopbackServer, status: int) -> None:
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    gone = outcomes.http_error(status, message="Vector Store 'vs_1' not found.")
+    project.disturb("GET", "/v1/vector_stores/vs_*", gone)
+    assert cli("run", "Docs", "-t", "hello").text == "hello"
 
 
 LOST = [
