@@ -15,7 +15,7 @@ from openai.types.responses import Response
 from gptasst.errors import NoAnswer, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import Citation, ModelAnswer, ModelRequest, TextDelta, Usage
-from gptasst.openai_gateway.errors import failed_response
+from gptasst.openai_gateway.errors import failed_response, more_context
 
 _CONNECT_TIMEOUT = 10.0
 
@@ -130,31 +130,30 @@ class AnswerReader:
             reason = details.reason if details else None
             if reason == "content_filter":
                 raise NoAnswer("the answer was stopped by the content filter", code="incomplete")
-            raise _cut_off(str(reason or "no reason given"), limit)
+            raise self._cut_off(str(reason or "no reason given"), limit)
         # llama.cpp calls an answer completed that ran into a limit.
         if usage and self._endpoint.in_process:
             if window and usage.input + usage.output >= window:
-                raise _cut_off(f"the context of {window:,} tokens is full", None)
+                raise self._cut_off(f"the context of {window:,} tokens is full", None)
             if limit and usage.output >= limit:
-                raise _cut_off("max_output_tokens", limit)
+                raise self._cut_off("max_output_tokens", limit)
+
+    def _cut_off(self, reason: str, limit: int | None) -> NoAnswer:
+        if reason == "max_output_tokens" and limit is not None:
+            return NoAnswer(
+                f"the answer was cut off at {limit:,} tokens",
+                hint="raise `max_output_tokens` in the definition's [settings], or send less",
+                code="incomplete",
+            )
+        return NoAnswer(
+            f"the answer was cut off: {reason}",
+            hint=more_context(self._endpoint),
+            code="incomplete",
+        )
 
 
 def broken_off(reason: str) -> NoAnswer:
     return NoAnswer(f"the answer broke off: {reason}", hint="run it again", code="broken_off")
-
-
-def _cut_off(reason: str, limit: int | None) -> NoAnswer:
-    if reason == "max_output_tokens" and limit is not None:
-        return NoAnswer(
-            f"the answer was cut off at {limit:,} tokens",
-            hint="raise `max_output_tokens` in the definition's [settings], or send less",
-            code="incomplete",
-        )
-    return NoAnswer(
-        f"the answer was cut off: {reason}",
-        hint="send less at a time, or use a model with a larger context",
-        code="incomplete",
-    )
 
 
 def _messages(response: Response) -> Iterator[Any]:

@@ -28,7 +28,7 @@ def failed_response(code: str | None, message: str, model: str, endpoint: Endpoi
     if code in ("rate_limit_exceeded", "insufficient_quota"):
         return _limit_reached(code, message, endpoint)
     if code == "context_length_exceeded":
-        return _too_long(message)
+        return _too_long(message, endpoint)
     return NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
 
 
@@ -69,9 +69,11 @@ def _without_key(text: str, endpoint: Endpoint) -> str:
 
 def _code(error: openai.APIError) -> str | None:
     body = error.body if isinstance(error.body, dict) else {}
-    code = error.code or body.get("code")
+    code = str(error.code or body.get("code") or "")
     kind = error.type or body.get("type")
-    return str(code) if isinstance(code, str) else (str(kind) if kind else None)
+    if code and not code.isdecimal():  # llama.cpp puts the status there
+        return code
+    return str(kind) if kind else None
 
 
 def _message(error: openai.APIStatusError) -> str:
@@ -97,7 +99,7 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     if status == 429:
         return _limit_reached(code, message, endpoint)
     if code in ("context_length_exceeded", "exceed_context_size_error"):
-        return _too_long(message)
+        return _too_long(message, endpoint)
     if status == 413:
         return InvalidInput(
             f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
@@ -169,9 +171,16 @@ def _limit_reached(code: str | None, message: str, endpoint: Endpoint) -> LimitR
     return LimitReached(f"{endpoint.name}: too many requests: {message}", hint="try again later")
 
 
-def _too_long(message: str) -> InvalidInput:
+def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
     return InvalidInput(
         f"the input is longer than the model takes: {message}",
-        hint="send less at a time, or use a model with a larger context",
+        hint=more_context(endpoint),
         code="too_long",
     )
+
+
+def more_context(endpoint: Endpoint) -> str:
+    """What to do where the context is too small."""
+    if endpoint.in_process:
+        return "send less at a time, or raise `context` in [local] of config.toml"
+    return "send less at a time, or use a model with a larger context"
