@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from gptasst.models.endpoints import Endpoint
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
+    from gptasst.services.auth import AuthService
+    from gptasst.services.configuration import ConfigurationService
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
+    from gptasst.services.models import ModelService
     from gptasst.services.runs import RunService
     from gptasst.settings import Profile, Settings
+    from gptasst.stored_keys import StoredKeys
     from gptasst.stores import AssistantStore
     from gptasst.stores.openai import OpenAIStore
     from gptasst.uploads import Uploader
@@ -72,7 +76,33 @@ class AppContext:
     def settings(self) -> Settings:
         from gptasst.settings import Settings
 
-        return Settings(self.paths.config_file, self.environ)
+        return Settings(self.paths.config_file, self.environ, self.keys)
+
+    @cached_property
+    def keys(self) -> StoredKeys:
+        from gptasst.stored_keys import StoredKeys
+
+        return StoredKeys(self.paths.keys_file)
+
+    @cached_property
+    def configuration(self) -> ConfigurationService:
+        from gptasst.services.configuration import ConfigurationService
+
+        return ConfigurationService(
+            self.settings, self.paths.config_file, self.environ, self._profile_name
+        )
+
+    @cached_property
+    def auth(self) -> AuthService:
+        from gptasst.services.auth import AuthService
+
+        return AuthService(self.settings, self.keys, self._profile_name)
+
+    @cached_property
+    def models(self) -> ModelService:
+        from gptasst.services.models import ModelService
+
+        return ModelService(lambda: self.gateway.models)
 
     @cached_property
     def profile(self) -> Profile:

@@ -177,6 +177,8 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
     if output.draws or output.verbose:
         for number, source in enumerate(result.citations, start=1):
             output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
+    for warning in result.warnings:
+        output.warn(warning)
     if output.verbose:
         output.note(_account(result))
 
