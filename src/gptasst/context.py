@@ -100,8 +100,10 @@ class AppContext:
 
     @cached_property
     def models(self) -> ModelService:
-        from gptasst.services.models import ModelService
+        from gptasst.services.models import EmbeddedModels, ModelService
 
+        if self.profile.embedded:
+            return ModelService(lambda: EmbeddedModels(self.model_file.name))
         return ModelService(lambda: self.gateway.models)
 
     @cached_property
@@ -215,6 +217,14 @@ class AppContext:
             AccessDenied: the server wants a key, and there is none.
         """
         return self._opened_gateway(self._server())
+
+    def begin_gateway(self) -> None:
+        """Begin to import the SDK, which takes longest of all, while inputs are read."""
+        import importlib
+        import threading
+
+        module = "gptasst.openai_gateway"
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
     def _gateway_for_runs(self, report: Report) -> OpenAIGateway:
         if self.profile.embedded:

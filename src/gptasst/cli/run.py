@@ -81,6 +81,8 @@ def run(  # one parameter an option
     if output is not None:
         check_output(output)
     words = [*(files or ()), *(file or ())]
+    if not dry_run:
+        session.context.begin_gateway()
     request = RunRequest(
         name=name,
         files=read_inputs([word for word in words if word != "-"]),

@@ -17,6 +17,16 @@ class ModelSource(Protocol):
     def list(self) -> Sequence[ServerModel]: ...
 
 
+class EmbeddedModels:
+    """The one model that runs in this process."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def list(self) -> Sequence[ServerModel]:
+        return [ServerModel(self._name, "embedded", None)]
+
+
 @dataclass(frozen=True, slots=True)
 class ListedModel:
     """A line of `model list`. `successor` is what to use instead, where that is known."""
