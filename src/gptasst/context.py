@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from gptasst.models.endpoints import Endpoint
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
+    from gptasst.services.auth import AuthService
+    from gptasst.services.configuration import ConfigurationService
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
+    from gptasst.services.models import ModelService
     from gptasst.services.runs import RunService
     from gptasst.settings import Profile, Settings
+    from gptasst.stored_keys import StoredKeys
     from gptasst.stores import AssistantStore
     from gptasst.stores.openai import OpenAIStore
     from gptasst.uploads import Uploader
@@ -72,7 +76,35 @@ class AppContext:
     def settings(self) -> Settings:
         from gptasst.settings import Settings
 
-        return Settings(self.paths.config_file, self.environ)
+        return Settings(self.paths.config_file, self.environ, self.keys)
+
+    @cached_property
+    def keys(self) -> StoredKeys:
+        from gptasst.stored_keys import StoredKeys
+
+        return StoredKeys(self.paths.keys_file)
+
+    @cached_property
+    def configuration(self) -> ConfigurationService:
+        from gptasst.services.configuration import ConfigurationService
+
+        return ConfigurationService(
+            self.settings, self.paths.config_file, self.environ, self._profile_name
+        )
+
+    @cached_property
+    def auth(self) -> AuthService:
+        from gptasst.services.auth import AuthService
+
+        return AuthService(self.settings, self.keys, self._profile_name)
+
+    @cached_property
+    def models(self) -> ModelService:
+        from gptasst.services.models import EmbeddedModels, ModelService
+
+        if self.profile.embedded:
+            return ModelService(lambda: EmbeddedModels(self.model_file.name))
+        return ModelService(lambda: self.gateway.models)
 
     @cached_property
     def profile(self) -> Profile:
@@ -185,6 +217,14 @@ class AppContext:
             AccessDenied: the server wants a key, and there is none.
         """
         return self._opened_gateway(self._server())
+
+    def begin_gateway(self) -> None:
+        """Begin to import the SDK, which takes longest of all, while inputs are read."""
+        import importlib
+        import threading
+
+        module = "gptasst.openai_gateway"
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
     def _gateway_for_runs(self, report: Report) -> OpenAIGateway:
         if self.profile.embedded:

@@ -57,6 +57,21 @@ SHUTDOWNS = {
 }
 
 
+# So long before its end people are told that a model ends.
+WARNING_DAYS = 60
+
+
+def ends_soon(date: datetime.date, today: datetime.date) -> bool:
+    """Whether a model is gone already, or will be within `WARNING_DAYS`."""
+    return date <= today + datetime.timedelta(days=WARNING_DAYS)
+
+
+def ending_soon(model: str, today: datetime.date) -> Shutdown | None:
+    """The end of a model that is not far off, or over."""
+    shutdown = SHUTDOWNS.get(model)
+    return shutdown if shutdown and ends_soon(shutdown.date, today) else None
+
+
 def shutdown_advice(model: str, today: datetime.date) -> str | None:
     """What to tell somebody who asked for a model that was shut down or soon will be."""
     shutdown = SHUTDOWNS.get(model)

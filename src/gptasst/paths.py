@@ -30,8 +30,8 @@ class Paths:
         return self.config / "config.toml"
 
     @property
-    def key_file(self) -> Path:
-        return self.config / "openai-key"
+    def keys_file(self) -> Path:
+        return self.config / "keys.json"
 
     @property
     def user_instructions(self) -> Path:
@@ -43,7 +43,7 @@ class Paths:
 
     @property
     def file_cache(self) -> Path:
-        return self.data / "cache.sqlite3"
+        return self.data / FILE_CACHE
 
     @property
     def embedded_models(self) -> Path:
@@ -51,6 +51,7 @@ class Paths:
 
 
 ASSISTANTS_DATABASE = "assistants.sqlite3"
+FILE_CACHE = "cache.sqlite3"
 
 
 def user_directories(environ: Mapping[str, str]) -> tuple[str, str]:

@@ -12,11 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
 from gptasst.toml_documents import TomlDocument
+
+if TYPE_CHECKING:
+    from gptasst.stored_keys import StoredKeys
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 # The default for editing text in November 2026: $0.10 in, $0.50 out per million tokens.
@@ -94,7 +97,8 @@ class Profile:
         if self.key_source and not self.api_key:
             raise AccessDenied(
                 f"no key for {self.endpoint}: {self.key_source} is not set",
-                hint=f"export {self.key_source}=…, or --profile local runs without a key",
+                hint=f"export {self.key_source}=…, or `gptasst auth login` keeps a key;"
+                " --profile local runs without",
                 code="no_key",
             )
 
@@ -105,19 +109,50 @@ class Settings:
     Args:
         config_file: `config.toml`; one that does not exist is empty.
         environ: the environment variables.
+        keys: what `gptasst auth login` keeps; a key in the environment comes before it.
+        text: what the file would hold, in place of what it holds.
 
     Raises:
         InvalidDefinition: the file breaks its format; the message starts `FILE:LINE:`.
     """
 
-    def __init__(self, config_file: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        config_file: Path,
+        environ: Mapping[str, str],
+        keys: StoredKeys | None = None,
+        text: str | None = None,
+    ) -> None:
         self._environ = environ
-        self._document = _read_config(config_file)
+        self._keys = keys
+        self._document = (
+            _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
+        )
         document = self._document
         document.only_keys((), ("profile", "profiles", "local"))
         document.only_keys(("local",), _LOCAL_KEYS)
         for name in document.table("profiles"):
             document.only_keys(("profiles", name), _PROFILE_KEYS)
+
+    def check(self) -> None:
+        """Look at every value, whichever profile is used.
+
+        Raises:
+            GptasstError: one can't be used; see `profile` and the class.
+        """
+        self.local_model()
+        for name in self.profile_names():
+            self._build(name, "named")
+        default = self._document.text_value("profile")
+        if default is not None:
+            self._build(default, "named")
+
+    def place(self, *path: str) -> str | None:
+        """`FILE:LINE` of a key of `config.toml`, if it is set there."""
+        document, (*tables, key) = self._document, path
+        if key not in document.table(*tables):
+            return None
+        return f"{document.source}:{document.line_of(*path)}"
 
     def profile_names(self) -> list[str]:
         return sorted({*BUILT_IN, *self._document.table("profiles")})
@@ -136,7 +171,8 @@ class Settings:
         """The profile that is asked for, or the one that fits this machine.
 
         Without a name, `GPTASST_PROFILE` and the key `profile` are asked; then a key or base
-        URL for OpenAI in the environment means `openai`, and nothing at all means `local`.
+        URL for OpenAI in the environment, or a key for it that was stored, means `openai`; nothing
+        at all means `local`.
 
         Raises:
             NotFound: no profile has that name.
@@ -154,6 +190,8 @@ class Settings:
         )
         if any(self._environ.get(variable) for variable in openai_variables):
             return self._build("openai", "key")
+        if self._keys and self._keys.source(self._base_url("openai") or ""):
+            return self._build("openai", "key")
         return self._build("local", "fallback")
 
     def _build(self, name: str, chosen: Literal["named", "key", "fallback"]) -> Profile:
@@ -168,7 +206,9 @@ class Settings:
         document, environ, table = self._document, self._environ, ("profiles", name)
         base_url = self._base_url(name)
         api_key, key_source = self._key(name, base_url)
-        if base_url and api_key and not _is_private_channel(base_url):
+        if base_url and not api_key and self._keys and self._keys.source(base_url):
+            api_key, key_source = self._keys.get(base_url), self._keys.source(base_url)
+        if base_url and api_key and not is_private_channel(base_url):
             raise AccessDenied(
                 f"the key in `{key_source}` would go to {shown_url(base_url)} unencrypted",
                 hint="use https, or a profile without `api_key_env`",
@@ -321,7 +361,7 @@ def is_loopback(base_url: str) -> bool:
         return False
 
 
-def _is_private_channel(base_url: str) -> bool:
+def is_private_channel(base_url: str) -> bool:
     return base_url.startswith("https:") or is_loopback(base_url)
 
 

@@ -40,6 +40,9 @@ COMMANDS = {
     "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
     "assistant": "Assistants: a model with instructions and knowledge, under a name.",
     "instruction": "Instructions: what assistants are made from.",
+    "model": "The models of the profile's server.",
+    "auth": "The key, in the system keyring or a file that only you can read.",
+    "config": "The configuration: what is in force, and where it comes from.",
     "completion": "Completion of commands, options, names and paths in your shell.",
     "local": "The embedded model, which needs no account.",
 }

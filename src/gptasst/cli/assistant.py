@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from gptasst.cli.commands import CommandGroup, Session, command, imported
 from gptasst.cli.knowledge_output import finish_change
-from gptasst.cli.output import Column, count_text, size_text, time_text
+from gptasst.cli.output import Column, Output, count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import UsageError
@@ -161,13 +163,28 @@ def list_assistants(session: Session) -> None:
         Column("size", lambda a: size_text(a.size), right=True),
         Column("updated", lambda a: time_text(a.updated_at)),
     ]
+    found = session.context.assistants.list()
     session.output.table(
         "assistants",
-        session.context.assistants.list(),
+        found,
         columns,
         ident=lambda a: a.name,
         empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
     )
+    _tell_of_ending_models(session.output, found)
+
+
+def _tell_of_ending_models(output: Output, found: Sequence[AssistantSummary]) -> None:
+    import datetime
+
+    from gptasst.model_catalog import ending_soon, shutdown_advice
+
+    today = datetime.datetime.now(tz=datetime.UTC).date()
+    for assistant in found:
+        shutdown = ending_soon(assistant.model or "", today)
+        if shutdown:
+            change = f"gptasst assistant edit {shlex.quote(assistant.name)} -m {shutdown.successor}"
+            output.note(f"{shutdown_advice(assistant.model or '', today)}: `{change}`")
 
 
 @command(app, "show")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gptasst.completion.candidates import CommandEntry
 
 # fmt: off
-# ruff: noqa
 COMMANDS: dict[str, CommandEntry] = '''
 
 # What can stand for a parameter: kinds of names (see `completion.names`), `file`, or, after
@@ -46,6 +45,8 @@ _OWN_KINDS = {
     ("assistant", "name"): "assistant",
     ("assistant create", "name"): "",
     ("assistant import", "name"): "",
+    ("config set", "key"): "config-key",
+    ("config set", "value"): "",
     ("instruction", "name"): "instruction file",
     ("instruction new", "name"): "",
     ("instruction new", "source"): "instruction",

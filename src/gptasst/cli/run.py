@@ -81,6 +81,8 @@ def run(  # one parameter an option
     if output is not None:
         check_output(output)
     words = [*(files or ()), *(file or ())]
+    if not dry_run:
+        session.context.begin_gateway()
     request = RunRequest(
         name=name,
         files=read_inputs([word for word in words if word != "-"]),
@@ -177,6 +179,8 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
     if output.draws or output.verbose:
         for number, source in enumerate(result.citations, start=1):
             output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
+    for warning in result.warnings:
+        output.warn(warning)
     if output.verbose:
         output.note(_account(result))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from gptasst.paths import ASSISTANTS_DATABASE, shipped_directory, user_directories
+from gptasst.paths import ASSISTANTS_DATABASE, FILE_CACHE, shipped_directory, user_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,14 @@ _BUSY_SECONDS = 0.1
 
 
 def assistants() -> list[tuple[str, str]]:
-    """Assistants whose names are known without asking a server: those of the local store."""
-    database = os.path.join(user_directories(os.environ)[1], ASSISTANTS_DATABASE)
-    return [(name, "assistant") for name in _column(database, "SELECT name FROM assistants")]
+    """Assistants whose names are known without asking a server.
+
+    Those of the local store, and those of servers that were seen last.
+    """
+    data = user_directories(os.environ)[1]
+    query = "SELECT DISTINCT name FROM assistants"
+    found = (_column(os.path.join(data, file), query) for file in (ASSISTANTS_DATABASE, FILE_CACHE))
+    return [(name, "assistant") for names in found for name in names]
 
 
 def _column(database: str, query: str) -> list[str]:
@@ -74,6 +79,16 @@ def models() -> list[tuple[str, str]]:
     return [(model, f"profile {name}") for model, name in configured.items()] + offered
 
 
+def config_keys() -> list[tuple[str, str]]:
+    """The keys that `config set` takes, with the names of the profiles there are."""
+    keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
+    inner = (
+        "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
+    )  # fmt: skip
+    names = sorted({"openai", *_configured_profiles()})
+    return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]
+
+
 def _configured_profiles() -> dict[str, dict[str, Any]]:
     path = os.path.join(user_directories(os.environ)[0], "config.toml")
     try:
@@ -95,4 +110,5 @@ SOURCES: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "instruction": instructions,
     "profile": profiles,
     "model": models,
+    "config-key": config_keys,
 }

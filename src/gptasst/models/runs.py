@@ -149,7 +149,7 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """An answer and where it came from."""
+    """An answer and where it came from; `warnings` are what its user should know besides."""
 
     name: str
     answer: str
@@ -159,3 +159,4 @@ class RunResult:
     timings: Timings
     usage: Usage | None = None
     citations: tuple[Citation, ...] = ()
+    warnings: tuple[str, ...] = ()

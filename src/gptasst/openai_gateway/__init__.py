@@ -16,6 +16,7 @@ from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
 from gptasst.openai_gateway.files import FileGateway
+from gptasst.openai_gateway.models import ModelGateway
 from gptasst.openai_gateway.requests import request_body, sendable
 from gptasst.openai_gateway.retries import retrying
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
@@ -33,6 +34,7 @@ class OpenAIGateway:
         self._client = self._connection.client
         self.files = FileGateway(self._connection)
         self.vector_stores = VectorStoreGateway(self._connection)
+        self.models = ModelGateway(self._connection)
         self.conversations = ConversationGateway(self._connection)
 
     def close(self) -> None:

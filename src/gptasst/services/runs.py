@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -19,6 +20,7 @@ from gptasst.errors import (
     ServiceError,
     UsageError,
 )
+from gptasst.model_catalog import ending_soon, shutdown_advice
 from gptasst.models.assistants import RunTarget
 from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import Excerpt
@@ -197,7 +199,20 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
+            warnings=self._model_warnings(request, prepared),
         )
+
+    def _model_warnings(self, request: RunRequest, prepared: _Prepared) -> tuple[str, ...]:
+        """That OpenAI will shut the model down soon, and what to type then."""
+        model = prepared.model_request.model
+        today = datetime.datetime.now(tz=datetime.UTC).date()
+        shutdown = ending_soon(model, today) if self._profile.name == "openai" else None
+        if shutdown is None:
+            return ()
+        change = f"-m {shutdown.successor}"
+        if prepared.source == "assistant" and not request.model:
+            change = f"gptasst assistant edit {request.name} -m {shutdown.successor}"
+        return (f"{shutdown_advice(model, today)}: `{change}`",)
 
     def _prepare(self, request: RunRequest) -> _Prepared:
         refuse_what_is_not_taken(request, self._profile)

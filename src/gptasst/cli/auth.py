@@ -1,0 +1,51 @@
+"""`gptasst auth`: the key of the profile's server."""
+
+from __future__ import annotations
+
+import sys
+
+from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.errors import UsageError
+
+app = CommandGroup("The key, in the system keyring or a file that only you can read.")
+
+
+@command(app, "login", epilog="Without a terminal: gptasst auth login < key.txt")
+def login(session: Session) -> None:
+    """Keep a key for the profile's server (without --profile: OpenAI's)."""
+    service = session.context.auth
+    url = service.login_url()
+    status = service.login(_read_key(url))
+    text = f"kept the key {status.key} for {status.endpoint} in {status.source}"
+    session.output.done(text, status, ident=status.endpoint)
+
+
+def _read_key(url: str) -> str:
+    """The key, typed without being shown, or piped in."""
+    if sys.stdin is None:
+        raise UsageError("there is no standard input to read the key from", code="no_input")
+    if not sys.stdin.isatty():
+        return sys.stdin.read()
+    import getpass
+
+    return getpass.getpass(f"key for {url}: ")
+
+
+@command(app, "logout")
+def logout(session: Session) -> None:
+    """Forget the key that is kept for the profile's server."""
+    status = session.context.auth.logout()
+    session.output.done(f"forgot the key for {status.endpoint}", status, ident=status.endpoint)
+
+
+@command(app, "status")
+def status(session: Session) -> None:
+    """Show where the key comes from, and its last characters."""
+    found = session.context.auth.status()
+    fields = [
+        ("profile", found.profile),
+        ("endpoint", found.endpoint),
+        ("key", found.key or "none is needed"),
+        ("from", found.source or "-"),
+    ]
+    session.output.record(found, fields, ident=found.source or "-")

@@ -1,0 +1,65 @@
+"""`gptasst config`: what is in force, why, and changing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.output import Column
+
+if TYPE_CHECKING:
+    from gptasst.services.configuration import ConfigValue
+
+app = CommandGroup("The configuration: what is in force, and where it comes from.")
+
+
+@command(app, "show")
+def show(session: Session) -> None:
+    """Show each value that is in force, and where it comes from."""
+    columns: list[Column[ConfigValue]] = [
+        Column("key", lambda v: v.key),
+        Column("value", _text),
+        Column("from", lambda v: v.source),
+    ]
+    session.output.table(
+        "values",
+        session.context.configuration.show(),
+        columns,
+        ident=lambda v: f"{v.key}={_text(v)}",
+        empty="nothing is configured",
+    )
+
+
+def _text(value: ConfigValue) -> str:
+    if isinstance(value.value, bool):
+        return str(value.value).lower()
+    return "-" if value.value is None else str(value.value)
+
+
+@command(app, "path")
+def path(session: Session) -> None:
+    """Write the path of config.toml, which need not exist."""
+    found = str(session.context.paths.config_file)
+    if session.output.mode == "json":
+        session.output.document({"path": found})
+    else:
+        session.output.text(found)
+
+
+@command(
+    app,
+    "set",
+    epilog="Example: gptasst config set profiles.ollama.base_url http://127.0.0.1:11434/v1",
+)
+def set_value(
+    session: Session,
+    key: Annotated[
+        str, typer.Argument(help="As `profile`, `local.context`, `profiles.NAME.model`.")
+    ],
+    value: Annotated[str, typer.Argument(help="Its new value.")],
+) -> None:
+    """Set a key of config.toml; comments stay. What would not be valid is not written."""
+    done = session.context.configuration.set(key, value)
+    session.output.done(f"`{key}` is `{_text(done)}` now ({done.source})", done, ident=key)

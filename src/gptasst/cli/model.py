@@ -1,0 +1,37 @@
+"""`gptasst model`: what the profile's server can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.output import Column
+
+if TYPE_CHECKING:
+    from gptasst.services.models import ListedModel
+
+app = CommandGroup("The models of the profile's server.")
+
+
+@command(app, "list")
+def list_models(session: Session) -> None:
+    """List the models, and when those end that do."""
+    columns: list[Column[ListedModel]] = [
+        Column("model", lambda m: m.id),
+        Column("created", lambda m: f"{m.created_at:%Y-%m-%d}" if m.created_at else ""),
+        Column("ends", _end),
+        Column("successor", lambda m: m.successor or ""),
+    ]
+    session.output.table(
+        "models",
+        session.context.models.list(),
+        columns,
+        ident=lambda m: m.id,
+        empty=f"{session.context.profile.endpoint} lists no models",
+    )
+
+
+def _end(model: ListedModel) -> str:
+    if model.shutdown_date is None:
+        return ""
+    return f"{model.shutdown_date}{' !' if model.ends_soon else ''}"

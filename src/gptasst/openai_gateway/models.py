@@ -1,0 +1,44 @@
+"""The models of an endpoint."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from gptasst.models.server_models import ServerModel
+from gptasst.openai_gateway.connection import Connection
+
+
+class ModelGateway:
+    """What `GET /v1/models` tells."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(self) -> list[ServerModel]:
+        """Every model that the key may use, by name.
+
+        Raises:
+            GptasstError: see `errors`.
+        """
+        with self._connection.errors():
+            found = list(self._connection.client.models.list())
+        return sorted((_model(model) for model in found), key=lambda model: model.id)
+
+
+def _model(model: Any) -> ServerModel:
+    # Servers leave out what the SDK's types promise.
+    created = getattr(model, "created", None)
+    return ServerModel(
+        id=model.id,
+        owner=getattr(model, "owned_by", None) or "",
+        created_at=datetime.fromtimestamp(created, UTC) if created else None,
+        shutdown_date=_date(getattr(model, "shutdown_date", None)),
+    )
+
+
+def _date(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,68 @@
+"""The models that can be asked for, and when they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+from gptasst.model_catalog import SHUTDOWNS, ends_soon
+from gptasst.models.server_models import ServerModel
+
+
+class ModelSource(Protocol):
+    """Where models are listed; `openai_gateway.models.ModelGateway` is one."""
+
+    def list(self) -> Sequence[ServerModel]: ...
+
+
+class EmbeddedModels:
+    """The one model that runs in this process."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def list(self) -> Sequence[ServerModel]:
+        return [ServerModel(self._name, "embedded", None)]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A line of `model list`. `successor` is what to use instead, where that is known."""
+
+    id: str
+    owner: str
+    created_at: datetime | None
+    shutdown_date: date | None
+    ends_soon: bool
+    successor: str | None
+
+
+class ModelService:
+    """What can be known of an endpoint's models.
+
+    Args:
+        open_source: makes the connection; called when it is needed.
+    """
+
+    def __init__(self, open_source: Callable[[], ModelSource]) -> None:
+        self._open_source = open_source
+
+    def list(self) -> Sequence[ListedModel]:
+        """Every model of the endpoint. Its own dates count; our catalog fills the gaps."""
+        today = datetime.now(UTC).date()
+        return [_listed(model, today) for model in self._open_source().list()]
+
+
+def _listed(model: ServerModel, today: date) -> ListedModel:
+    known = SHUTDOWNS.get(model.id)
+    end = model.shutdown_date or (known.date if known else None)
+    return ListedModel(
+        id=model.id,
+        owner=model.owner,
+        created_at=model.created_at,
+        shutdown_date=end,
+        ends_soon=bool(end and ends_soon(end, today)),
+        successor=known.successor if known else None,
+    )
