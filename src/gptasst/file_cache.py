@@ -18,7 +18,10 @@ from typing import Any
 from gptasst.cache_database import CacheDatabase, CacheSchema
 from gptasst.models.files import UploadRequest
 
-_SCHEMA = CacheSchema("the cache", 1, """
+_SCHEMA = CacheSchema(
+    "the cache",
+    1,
+    """
 CREATE TABLE hashes (
     path TEXT PRIMARY KEY,
     size INTEGER NOT NULL,
@@ -56,7 +59,8 @@ CREATE TABLE assistants (
 ) WITHOUT ROWID;
 CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-""")
+""",
+)
 _BLOCK = 1 << 20
 # A file that changed so shortly before it was hashed may change again within one tick of its
 # clock, so its hash is not kept (git's "racily clean" entries).

@@ -168,9 +168,7 @@ def _limit_reached(code: str | None, message: str, endpoint: Endpoint) -> LimitR
             hint="see the plan and billing of the account that the key belongs to",
             code="quota",
         )
-    reached = LimitReached(
-        f"{endpoint.name}: too many requests: {message}", hint="try again later"
-    )
+    reached = LimitReached(f"{endpoint.name}: too many requests: {message}", hint="try again later")
     reached.transient = True
     return reached
 
