@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -30,15 +29,22 @@ _UPLOAD_LIFETIME = 86_400
 class OpenAIGateway:
     """Speaks to one endpoint. Connections are reused; call `close` when done."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connection: Connection | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        on_limits: OnLimits = lambda _: None,
+    ) -> None:
         self._endpoint = endpoint
-        self._connection = Connection(endpoint)
+        self._connection = connection or Connection(endpoint)
         self._client = self._connection.client
         self.files = FileGateway(self._connection)
         self.vector_stores = VectorStoreGateway(self._connection)
         self.conversations = ConversationGateway(self._connection)
-        self._attempts = ATTEMPTS
-        self._on_limits: OnLimits = lambda _: None
+        self._attempts = attempts
+        self._on_limits = on_limits
 
     def paced(self, on_limits: OnLimits) -> OpenAIGateway:
         """The same connection for somebody who sends many requests and paces them.
@@ -46,10 +52,7 @@ class OpenAIGateway:
         `stream` then sends once and leaves retries to its caller, by an error's `transient` and
         `retry_after`; `on_limits` is told, from any thread, what each response says of limits.
         """
-        same = copy.copy(self)
-        same._attempts = 1
-        same._on_limits = on_limits
-        return same
+        return OpenAIGateway(self._endpoint, self._connection, attempts=1, on_limits=on_limits)
 
     def close(self) -> None:
         self._connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
@@ -34,7 +35,7 @@ def revised_text(old: str, answer: str) -> str:
 
 
 def _line_ending(text: str) -> str:
-    """The one way in which all lines of a text end; `\\n` where they differ or there are none."""
+    """The one way in which all lines of a text end; LF where they differ or there are none."""
     crlf = text.count("\r\n")
     cr, lf = text.count("\r") - crlf, text.count("\n") - crlf
     if crlf and not cr and not lf:
@@ -104,7 +105,5 @@ def unified_diff(path: str, old: str, new: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as diff has them: only `\\n` ends one."""
-    return [line + "\n" for line in text.split("\n")[:-1]] + [
-        last for last in text.split("\n")[-1:] if last
-    ]
+    """Lines as diff has them: only LF ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)

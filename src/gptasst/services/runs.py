@@ -158,6 +158,10 @@ class RunService:
         prepared = self._prepare(request, found or self.find(request.name))
         return self._send(request, prepared)
 
+    def connect(self) -> None:
+        """Open the connection now, so that what hinders it is known before many runs begin."""
+        self._open_gateway()
+
     def _send(self, request: RunRequest, prepared: _Prepared) -> Generator[TextDelta | RunResult]:
         gateway = self._open_gateway()
         uploaded: list[str] = []
