@@ -1,64 +1,39 @@
-"""The SQLite file of the cache: its tables, and how a damaged one is replaced."""
+"""SQLite files that may vanish: how they are shared, and how a damaged one is replaced."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from gptasst.paths import private_directory
 
-# Of another version, older or newer, it is made anew: everything in it can be found out again.
-_VERSION = 1
-_TABLES = """
-CREATE TABLE hashes (
-    path TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX hashes_by_content ON hashes (sha256);
-CREATE TABLE uploads (
-    scope TEXT NOT NULL,
-    file_id TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    filename TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    uploaded_at REAL NOT NULL,
-    expires_at REAL,
-    PRIMARY KEY (scope, file_id)
-) WITHOUT ROWID;
-CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
-CREATE TABLE begun_uploads (
-    scope TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    filename TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    begun_at REAL NOT NULL,
-    PRIMARY KEY (scope, sha256, purpose, filename)
-) WITHOUT ROWID;
-CREATE TABLE assistants (
-    scope TEXT NOT NULL,
-    name TEXT NOT NULL,
-    id TEXT NOT NULL,
-    PRIMARY KEY (scope, name)
-) WITHOUT ROWID;
-CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
-"""
-_NAMES = frozenset(
-    ("hashes", "uploads", "begun_uploads", "assistants", "definitions", "synced_scopes")
-)
 _BUSY_SECONDS = 10.0
 
 Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CacheSchema:
+    """The tables of a file and what people call it.
+
+    A file of another version, older or newer, is made anew: a cache can be found out again.
+    """
+
+    called: str
+    version: int
+    tables: str
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(re.findall(r"CREATE TABLE (\w+)", self.tables))
 
 
 class CacheDatabase:
@@ -66,11 +41,13 @@ class CacheDatabase:
 
     Args:
         path: of the file; made when it is first needed, with its directory.
+        schema: what is in it.
         note: told in one line if a damaged file was set aside.
     """
 
-    def __init__(self, path: Path, note: Note) -> None:
+    def __init__(self, path: Path, schema: CacheSchema, note: Note) -> None:
         self.path = path
+        self._schema = schema
         self._note = note
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -147,7 +124,7 @@ class CacheDatabase:
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            _prepare(connection)
+            _prepare(connection, self._schema)
         except BaseException:
             connection.close()
             raise
@@ -166,7 +143,8 @@ class CacheDatabase:
         for ending in ("-wal", "-shm"):
             with contextlib.suppress(OSError):
                 Path(f"{self.path}{ending}").unlink()
-        self._note(f"the cache was damaged ({reason}) and is made anew; the old one is `{target}`")
+        called = self._schema.called
+        self._note(f"{called} was damaged ({reason}) and is made anew; the old one is `{target}`")
         return True
 
     def _free_name(self) -> Path:
@@ -181,30 +159,30 @@ class _WrongSchemaError(Exception):
     """The file is a database, but not this one."""
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, schema: CacheSchema) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
-    if _is_current(connection):
+    if _is_current(connection, schema):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not _is_current(connection):  # another process may have been first
+        if not _is_current(connection, schema):  # another process may have been first
             if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
                 raise _WrongSchemaError("it has other tables than this version")
-            for statement in _TABLES.split(";"):
+            for statement in schema.tables.split(";"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute(f"PRAGMA user_version = {schema.version}")
         connection.commit()
     except BaseException:
         connection.rollback()
         raise
 
 
-def _is_current(connection: sqlite3.Connection) -> bool:
-    if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+def _is_current(connection: sqlite3.Connection, schema: CacheSchema) -> bool:
+    if connection.execute("PRAGMA user_version").fetchone()[0] != schema.version:
         return False
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return {name for (name,) in rows} >= _NAMES
+    return {name for (name,) in rows} >= schema.names
 
 
 def _is_damage(error: sqlite3.OperationalError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from gptasst.embedded.model_file import ModelFile
     from gptasst.file_cache import FileCache
     from gptasst.models.endpoints import Endpoint
+    from gptasst.models.rate_limits import OnLimits
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
     from gptasst.services.auth import AuthService
     from gptasst.services.configuration import ConfigurationService
+    from gptasst.services.each_runs import EachService
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
     from gptasst.services.models import ModelService
@@ -195,8 +198,26 @@ class AppContext:
 
         return LocalModelService(self.model_file, self.settings.local_model().context)
 
-    def runs(self, report: Report) -> RunService:
-        """The service that runs assistants; `report` is told of a model being fetched."""
+    def each(self, report: Report) -> EachService:
+        """The service that runs assistants over many files; `report` is as in `runs`."""
+        from gptasst.run_journal import RunJournal
+        from gptasst.services.each_runs import EachService
+
+        journal = RunJournal(self.paths.run_journal, self._note)
+        self._opened.callback(journal.close)
+        return EachService(
+            journal,
+            lambda on_limits: self.runs(report, on_limits),
+            most_jobs=1 if self.profile.embedded else None,
+        )
+
+    def runs(self, report: Report, on_limits: OnLimits | None = None) -> RunService:
+        """The service that runs assistants.
+
+        Args:
+            report: told of a model being fetched.
+            on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
+        """
         from gptasst.services.runs import RunService
 
         embedded = self.profile.embedded
@@ -206,7 +227,7 @@ class AppContext:
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
             library=self.library,
-            open_gateway=lambda: self._gateway_for_runs(report),
+            open_gateway=_once(lambda: self._gateway_for_runs(report, on_limits)),
         )
 
     @cached_property
@@ -226,10 +247,10 @@ class AppContext:
         module = "gptasst.openai_gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
-    def _gateway_for_runs(self, report: Report) -> OpenAIGateway:
-        if self.profile.embedded:
-            return self._opened_gateway(self._start_engine(report))
-        return self.gateway
+    def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> OpenAIGateway:
+        embedded = self.profile.embedded
+        gateway = self._opened_gateway(self._start_engine(report)) if embedded else self.gateway
+        return gateway.paced(on_limits) if on_limits else gateway
 
     def _opened_gateway(self, endpoint: Endpoint) -> OpenAIGateway:
         from gptasst.openai_gateway import OpenAIGateway
@@ -268,6 +289,20 @@ class AppContext:
             headers=profile.headers,
             openai_environment=profile.name == "openai",
         )
+
+
+def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
+    """What `make` gives the first time, every time; from any thread."""
+    lock = threading.Lock()
+    made: list[OpenAIGateway] = []
+
+    def get() -> OpenAIGateway:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get
 
 
 def _key_hint(profile: Profile) -> str:

@@ -14,10 +14,15 @@ class GptasstError(Exception):
         message: what was wrong and where; lower case, no full stop.
         hint: what the user can do or type next.
         code: a stable identifier in place of the class's own.
+
+    `transient`: the same may succeed if it is tried again, `retry_after` seconds later where
+    the server said when.
     """
 
     code = "error"
     exit_code = 1
+    transient = False
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

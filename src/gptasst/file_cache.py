@@ -15,9 +15,52 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gptasst.cache_database import CacheDatabase
+from gptasst.cache_database import CacheDatabase, CacheSchema
 from gptasst.models.files import UploadRequest
 
+_SCHEMA = CacheSchema(
+    "the cache",
+    1,
+    """
+CREATE TABLE hashes (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX hashes_by_content ON hashes (sha256);
+CREATE TABLE uploads (
+    scope TEXT NOT NULL,
+    file_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    uploaded_at REAL NOT NULL,
+    expires_at REAL,
+    PRIMARY KEY (scope, file_id)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
+CREATE TABLE begun_uploads (
+    scope TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    begun_at REAL NOT NULL,
+    PRIMARY KEY (scope, sha256, purpose, filename)
+) WITHOUT ROWID;
+CREATE TABLE assistants (
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;
+""",
+)
 _BLOCK = 1 << 20
 # A file that changed so shortly before it was hashed may change again within one tick of its
 # clock, so its hash is not kept (git's "racily clean" entries).
@@ -66,7 +109,7 @@ class FileCache:
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
-        self._database = CacheDatabase(path, note)
+        self._database = CacheDatabase(path, _SCHEMA, note)
 
     @property
     def path(self) -> Path:

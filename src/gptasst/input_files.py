@@ -11,6 +11,8 @@ from gptasst.errors import InvalidInput
 from gptasst.models.runs import InputFile
 from gptasst.text_encoding import decode_text
 
+InputKind = Literal["text", "document", "image"]
+
 # What a model takes as `input_file` besides text, from OpenAI's file inputs guide.
 DOCUMENT_TYPES = {
     ".pdf": "application/pdf",
@@ -39,23 +41,45 @@ def read_input(path: Path) -> InputFile:
     """Read a file for a run and say what it is.
 
     Raises:
-        InvalidInput: it can't be read, is empty, is neither text nor a document or image that
-            models take, or is larger than a request may be.
+        InvalidInput: what `read_content` and `input_of` say.
+    """
+    return input_of(path, read_content(path))
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file for a run.
+
+    Raises:
+        InvalidInput: it can't be read, or is larger than a request may be.
+    """
+    limit = MAX_TEXT_BYTES if input_kind(path) == "text" else MAX_BINARY_BYTES
+    return _read_bounded(path, limit)
+
+
+def input_of(path: Path, content: bytes) -> InputFile:
+    """Say what a file is, by its name and content.
+
+    Raises:
+        InvalidInput: it is empty (code `empty_input`), or neither text nor a document or image
+            that models take.
     """
     kind, media_type = _kind(path)
-    limit = MAX_TEXT_BYTES if kind == "text" else MAX_BINARY_BYTES
-    content = _read_bounded(path, limit)
     if not content:
-        raise InvalidInput(f"`{path}` is empty")
+        raise InvalidInput(f"`{path}` is empty", code="empty_input")
     if kind != "text":
         return InputFile(str(path), kind, media_type, len(content), data=content)
     text, encoding = decode_text(content, str(path))
     if not text.strip():
-        raise InvalidInput(f"`{path}` holds nothing but blanks")
+        raise InvalidInput(f"`{path}` holds nothing but blanks", code="empty_input")
     return InputFile(str(path), kind, media_type, len(content), text=text, encoding=encoding)
 
 
-def _kind(path: Path) -> tuple[Literal["text", "document", "image"], str]:
+def input_kind(path: Path) -> InputKind:
+    """What a file of that name is taken for."""
+    return _kind(path)[0]
+
+
+def _kind(path: Path) -> tuple[InputKind, str]:
     suffix = path.suffix.lower()
     if suffix in DOCUMENT_TYPES:
         return "document", DOCUMENT_TYPES[suffix]

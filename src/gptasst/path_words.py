@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from gptasst.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+    _Rules = list[tuple[Path, GitIgnoreSpec]]
 
 
 def expand_words(words: Iterable[str]) -> list[Path]:
@@ -25,11 +28,46 @@ def expand_words(words: Iterable[str]) -> list[Path]:
     Raises:
         InvalidInput: nothing has that name, or a pattern or directory yields nothing.
     """
-    found: dict[Path, None] = {}
+    return list(placed_files(words))
+
+
+def placed_files(words: Iterable[str]) -> dict[Path, Path]:
+    """The files that `expand_words` gives, each with its place among those of its word.
+
+    Below a directory, and below the fixed beginning of a pattern with `**`, the place is the
+    path from there; of any other word it is the file's name.
+    """
+    found: dict[Path, Path] = {}
     for word in words:
+        base = _base(word)
         for path in _expand_word(word):
-            found.setdefault(path, None)
-    return list(found)
+            place = path.relative_to(base) if base else Path(path.name)
+            found.setdefault(path, place)
+    return found
+
+
+def _base(word: str) -> Path | None:
+    if os.path.isdir(word):
+        return Path(word)
+    parts = Path(word).parts
+    if os.path.exists(word) or "**" not in parts:
+        return None
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+
+
+def is_found_below(directory: Path, path: Path) -> bool:
+    """Whether the directory, given as a word, means that file too, once it is there."""
+    try:
+        parts = path.absolute().relative_to(directory.absolute()).parts
+    except ValueError:
+        return False
+    rules, here = _repository_rules(directory), directory
+    for number, part in enumerate(parts, start=1):
+        rules = _with_own_rules(rules, here)
+        here /= part
+        if part.startswith(".") or _ignored(here, rules, is_dir=number < len(parts)):
+            return False
+    return True
 
 
 def _expand_word(word: str) -> Iterable[Path]:
@@ -66,12 +104,10 @@ def _files_below(root: Path) -> Iterator[Path]:
     yield from _walk(root, outer)
 
 
-def _walk(directory: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[Path]:
-    own = directory / ".gitignore"
-    if own.is_file():
-        rules = [*rules, (directory, _ignore_spec(own))]
+def _walk(directory: Path, rules: _Rules) -> Iterator[Path]:
+    rules = _with_own_rules(rules, directory)
     for entry in sorted(directory.iterdir()):
-        if entry.name.startswith(".") or _ignored(entry, rules):
+        if entry.name.startswith(".") or _ignored(entry, rules, is_dir=entry.is_dir()):
             continue
         if entry.is_dir():
             if not entry.is_symlink():  # a link back up would never end
@@ -80,9 +116,9 @@ def _walk(directory: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> Iterator[
             yield entry
 
 
-def _repository_rules(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
+def _repository_rules(root: Path) -> _Rules:
     """The `.gitignore` files from the repository's top down to above `root`."""
-    rules: list[tuple[Path, GitIgnoreSpec]] = []
+    rules: _Rules = []
     here = root.absolute()
     if (here / ".git").exists():
         return rules
@@ -94,17 +130,22 @@ def _repository_rules(root: Path) -> list[tuple[Path, GitIgnoreSpec]]:
     return []
 
 
+def _with_own_rules(rules: _Rules, directory: Path) -> _Rules:
+    own = directory / ".gitignore"
+    return [*rules, (directory, _ignore_spec(own))] if own.is_file() else rules
+
+
 def _ignore_spec(path: Path) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
     return GitIgnoreSpec.from_lines(path.read_text("utf-8", "replace").splitlines())
 
 
-def _ignored(entry: Path, rules: list[tuple[Path, GitIgnoreSpec]]) -> bool:
+def _ignored(entry: Path, rules: _Rules, *, is_dir: bool) -> bool:
     """Whether the nearest rule that speaks of `entry` leaves it out, as git has it."""
     for base, spec in reversed(rules):
         relative = entry.absolute().relative_to(base.absolute()).as_posix()
-        verdict = spec.check_file(relative + "/" if entry.is_dir() else relative).include
+        verdict = spec.check_file(relative + "/" if is_dir else relative).include
         if verdict is not None:
             return verdict
     return False

@@ -46,6 +46,10 @@ class Paths:
         return self.data / FILE_CACHE
 
     @property
+    def run_journal(self) -> Path:
+        return self.data / "runs.sqlite3"
+
+    @property
     def embedded_models(self) -> Path:
         return self.data / "models"
 

@@ -14,6 +14,13 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_UNMARKED = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 _CONTROL = frozenset(range(32)) - {9, 10, 12, 13, 27}
 _UTF16_SAMPLE = 4096
 
@@ -70,3 +77,28 @@ def _not_text(name: str) -> InvalidInput:
         hint="documents and images are known by their ending (.pdf, .docx, .png, …)",
         code="not_text",
     )
+
+
+def encode_like(text: str, content: bytes, encoding: str, name: str) -> bytes:
+    """Encode a text as `content` is encoded, byte order mark included.
+
+    Args:
+        text: to be encoded.
+        content: the bytes that are to be replaced.
+        encoding: of `content`, as `decode_text` named it.
+        name: what the text is called in errors.
+
+    Raises:
+        InvalidInput: the encoding does not have one of the characters.
+    """
+    mark = next((bom for bom, _ in _BOMS if content.startswith(bom)), b"")
+    plain = text.removeprefix("\ufeff") if mark else text
+    try:
+        return mark + plain.encode(_UNMARKED.get(mark, encoding))
+    except UnicodeEncodeError as error:
+        character = plain[error.start]
+        raise InvalidInput(
+            f"the answer for `{name}` has `{character}`, which {encoding} does not",
+            hint="convert the file to UTF-8 first",
+            code="not_encodable",
+        ) from None

@@ -59,6 +59,11 @@ class Output:
         return self.mode == "people" and self.stdout.isatty()
 
     @property
+    def colours(self) -> bool:
+        """Whether what goes to stdout may be coloured."""
+        return self.draws and not _is_dumb() and not os.environ.get("NO_COLOR")
+
+    @property
     def shows_progress(self) -> bool:
         """Whether somebody looks at stderr and wants to see how it goes."""
         return self.mode != "quiet" and self.stderr.isatty() and not _is_dumb()

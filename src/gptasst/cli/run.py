@@ -14,6 +14,7 @@ import typer
 from gptasst.cli.commands import Session, build_command
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import GptasstError, InvalidInput
 
@@ -30,6 +31,8 @@ Examples:
   git diff --staged | gptasst run CommitMessage
 
   gptasst run CodeReviewer src/*.py -t "only the error handling"
+
+  gptasst run MarkdownLinter docs/*.md --each -o 'linted/{stem}{suffix}'
 """
 
 
@@ -51,8 +54,37 @@ def run(  # one parameter an option
     text: Annotated[str | None, typer.Option("--text", "-t", help="The task in words.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where the answer goes; - is stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the answer goes; - is stdout. With --each a directory or pattern.",
+        ),
     ] = None,
+    each: Annotated[bool, typer.Option("--each", help="Every file its own run.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=MOST_JOBS,
+            help=f"With --each: how many at once. Default {DEFAULT_JOBS}.",
+        ),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="With --each: write each answer over its file.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="With --each: write nothing; exit 6 if a file would change."),
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="With --each: show what changes, as a unified diff.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --each: do again what was finished before.")
+    ] = False,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
     ] = None,
@@ -76,11 +108,19 @@ def run(  # one parameter an option
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
+    words = [*(files or ()), *(file or ())]
+    answer_schema = read_schema(schema) if schema else None
+    options = EachOptions(jobs, in_place, check, diff, force)
+    if each:
+        same = RunRequest(name, text=text, model=model, schema=answer_schema, timeout=timeout)
+        _tell_fallback(session)
+        run_each(session, same, words, output, options, dry_run=dry_run)
+        return
+    options.refuse_alone()
     if output == Path("-"):
         output = None
     if output is not None:
         check_output(output)
-    words = [*(files or ()), *(file or ())]
     if not dry_run:
         session.context.begin_gateway()
     request = RunRequest(
@@ -89,7 +129,7 @@ def run(  # one parameter an option
         text=text,
         stdin=_read_stdin(session.output, asked="-" in words),
         model=model,
-        schema=read_schema(schema) if schema else None,
+        schema=answer_schema,
         timeout=timeout,
     )
     activity = Activity(session.output, "waiting for the answer")

@@ -10,15 +10,17 @@ import openai
 
 from gptasst.errors import ServiceError
 from gptasst.models.endpoints import Endpoint
+from gptasst.models.rate_limits import OnLimits
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, TextDelta
 from gptasst.openai_gateway.answers import AnswerReader, Deadline, broken_off, refuse_web_page
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
 from gptasst.openai_gateway.files import FileGateway
+from gptasst.openai_gateway.limit_headers import rate_limits
 from gptasst.openai_gateway.models import ModelGateway
 from gptasst.openai_gateway.requests import request_body, sendable
-from gptasst.openai_gateway.retries import retrying
+from gptasst.openai_gateway.retries import ATTEMPTS, retry_after, retrying, wait_before_retry
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
@@ -28,14 +30,31 @@ _UPLOAD_LIFETIME = 86_400
 class OpenAIGateway:
     """Speaks to one endpoint. Connections are reused; call `close` when done."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connection: Connection | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        on_limits: OnLimits = lambda _: None,
+    ) -> None:
         self._endpoint = endpoint
-        self._connection = Connection(endpoint)
+        self._connection = connection or Connection(endpoint)
         self._client = self._connection.client
         self.files = FileGateway(self._connection)
         self.vector_stores = VectorStoreGateway(self._connection)
         self.models = ModelGateway(self._connection)
         self.conversations = ConversationGateway(self._connection)
+        self._attempts = attempts
+        self._on_limits = on_limits
+
+    def paced(self, on_limits: OnLimits) -> OpenAIGateway:
+        """The same connection for somebody who sends many requests and paces them.
+
+        `stream` then sends once and leaves retries to its caller, by an error's `transient` and
+        `retry_after`; `on_limits` is told, from any thread, what each response says of limits.
+        """
+        return OpenAIGateway(self._endpoint, self._connection, attempts=1, on_limits=on_limits)
 
     def close(self) -> None:
         self._connection.close()
@@ -57,6 +76,7 @@ class OpenAIGateway:
             stream = self._open_stream(request, deadline)
             with stream:
                 refuse_web_page(stream.response)
+                self._on_limits(rate_limits(stream.response.headers))
                 deadline.watch(stream.response)
                 yield from AnswerReader(request, self._endpoint).follow(stream)
         except openai.OpenAIError as error:
@@ -78,7 +98,9 @@ class OpenAIGateway:
         body = request_body(request, self._endpoint)
         create = self._connection.once.responses.create
         return retrying(
-            lambda: create(**body, stream=True, timeout=deadline.for_request()), deadline
+            lambda: create(**body, stream=True, timeout=deadline.for_request()),
+            deadline,
+            self._attempts,
         )
 
     def upload_input(self, part: FilePart) -> FilePart:
@@ -99,4 +121,9 @@ class OpenAIGateway:
         self.files.delete(file_id)
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
-        raise translate_error(error, self._endpoint, model) from error
+        known = translate_error(error, self._endpoint, model)
+        if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
+            known.transient = wait_before_retry(error, 0) is not None
+        if isinstance(error, openai.APIStatusError):
+            known.retry_after = retry_after(error)
+        raise known from error

@@ -153,7 +153,9 @@ class AnswerReader:
 
 
 def broken_off(reason: str) -> NoAnswer:
-    return NoAnswer(f"the answer broke off: {reason}", hint="run it again", code="broken_off")
+    error = NoAnswer(f"the answer broke off: {reason}", hint="run it again", code="broken_off")
+    error.transient = True
+    return error
 
 
 def _messages(response: Response) -> Iterator[Any]:

@@ -29,7 +29,9 @@ def failed_response(code: str | None, message: str, model: str, endpoint: Endpoi
         return _limit_reached(code, message, endpoint)
     if code == "context_length_exceeded":
         return _too_long(message, endpoint)
-    return NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
+    failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
+    failed.transient = code == "server_error"
+    return failed
 
 
 def translate_error(
@@ -168,7 +170,9 @@ def _limit_reached(code: str | None, message: str, endpoint: Endpoint) -> LimitR
             hint="see the plan and billing of the account that the key belongs to",
             code="quota",
         )
-    return LimitReached(f"{endpoint.name}: too many requests: {message}", hint="try again later")
+    reached = LimitReached(f"{endpoint.name}: too many requests: {message}", hint="try again later")
+    reached.transient = True
+    return reached
 
 
 def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:

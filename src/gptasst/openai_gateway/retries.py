@@ -14,7 +14,7 @@ from gptasst.openai_gateway.answers import Deadline
 
 _Made = TypeVar("_Made")
 
-_ATTEMPTS = 3
+ATTEMPTS = 3
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
 # As the SDK has it: a server that asks for more is not waited for.
@@ -22,8 +22,8 @@ _LONGEST_RETRY_AFTER = 120.0
 _AMBIGUOUS = (408, 409)
 
 
-def retrying(send: Callable[[], _Made], deadline: Deadline) -> _Made:
-    """What `send` returns, asked up to three times within the deadline.
+def retrying(send: Callable[[], _Made], deadline: Deadline, attempts: int = ATTEMPTS) -> _Made:
+    """What `send` returns, asked up to `attempts` times within the deadline.
 
     The SDK's own retries don't know of one: each takes the whole timeout once more, and a
     `Retry-After` is slept through however long the user was ready to wait.
@@ -31,7 +31,7 @@ def retrying(send: Callable[[], _Made], deadline: Deadline) -> _Made:
     Raises:
         openai.OpenAIError: the last failure, or one that would only repeat itself.
     """
-    for attempt in range(_ATTEMPTS - 1):
+    for attempt in range(attempts - 1):
         try:
             return send()
         except openai.APIError as error:
@@ -54,13 +54,13 @@ def wait_before_retry(error: BaseException | None, attempt: int) -> float | None
             return None
     elif error.status_code < 500 and error.status_code not in _AMBIGUOUS:
         return None
-    asked = _retry_after(error)
+    asked = retry_after(error)
     if asked is None:
         return backoff
     return asked if asked <= _LONGEST_RETRY_AFTER else None
 
 
-def _retry_after(error: openai.APIStatusError) -> float | None:
+def retry_after(error: openai.APIStatusError) -> float | None:
     """What `Retry-After` asks for, in seconds; it is a number or a date."""
     value: str | None = error.response.headers.get("retry-after")
     if value is None:

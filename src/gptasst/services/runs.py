@@ -37,6 +37,7 @@ from gptasst.models.runs import (
     Timings,
 )
 from gptasst.services.code_fences import FenceFilter
+from gptasst.services.run_fingerprints import basis_digest
 from gptasst.services.run_inputs import (
     INLINE_BYTES,
     estimated_tokens,
@@ -52,6 +53,7 @@ from gptasst.stores import AssistantStore
 # What knowledge may take of a request, in characters, where the context is not known.
 _EXCERPT_CHARACTERS = 24_000
 _SHORTEST_EMBEDDED_ANSWER = 1024
+Found = tuple[RunTarget | None, Definition]
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
 
@@ -108,7 +110,7 @@ class RunService:
         Raises:
             GptasstError: what `stream` would refuse before sending.
         """
-        prepared = self._prepare(request)
+        prepared = self._prepare(request, self.find(request.name))
         sent = prepared.model_request
         characters = text_characters(sent.parts)
         return RunPlan(
@@ -124,10 +126,25 @@ class RunService:
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
         )
 
-    def stream(self, request: RunRequest) -> Generator[TextDelta | RunResult]:
+    def basis(self, request: RunRequest, found: Found) -> str:
+        """The digest of all that shapes a run's answer but its input; see `run_fingerprints`."""
+        target, definition = found
+        return basis_digest(
+            definition,
+            model=self._model(request, definition),
+            task=request.text or definition.default_text,
+            schema=request.schema or definition.schema,
+            knowledge_sha256=target.knowledge_sha256 if target else "",
+        )
+
+    def stream(
+        self, request: RunRequest, found: Found | None = None
+    ) -> Generator[TextDelta | RunResult]:
         """Run it; yields the answer piece by piece, the whole `RunResult` last.
 
         What can be refused without sending anything is refused at once, before the first piece.
+        With `found` no assistant is looked up, so that many runs are runs of one definition.
+        The pieces may be read in another thread.
 
         The pieces put together are the result's `answer`. With a schema the answer comes in
         one piece, after it was checked.
@@ -140,8 +157,12 @@ class RunService:
             GptasstError: the request was not taken; see `errors`.
         """
         self._profile.require_key()
-        prepared = self._prepare(request)
+        prepared = self._prepare(request, found or self.find(request.name))
         return self._send(request, prepared)
+
+    def connect(self) -> None:
+        """Open the connection now, so that what hinders it is known before many runs begin."""
+        self._open_gateway()
 
     def _send(self, request: RunRequest, prepared: _Prepared) -> Generator[TextDelta | RunResult]:
         gateway = self._open_gateway()
@@ -214,9 +235,9 @@ class RunService:
             change = f"gptasst assistant edit {request.name} -m {shutdown.successor}"
         return (f"{shutdown_advice(model, today)}: `{change}`",)
 
-    def _prepare(self, request: RunRequest) -> _Prepared:
+    def _prepare(self, request: RunRequest, found: Found) -> _Prepared:
         refuse_what_is_not_taken(request, self._profile)
-        target, definition = self._find(request.name)
+        target, definition = found
         task = _task(request, definition)
         knows = bool(target and target.knowledge_sha256)
         searches = knows and definition.tools.file_search is not False
@@ -247,7 +268,12 @@ class RunService:
             ),
         )
 
-    def _find(self, name: str) -> tuple[RunTarget | None, Definition]:
+    def find(self, name: str) -> Found:
+        """The assistant of that name and its definition, else the instruction's.
+
+        Raises:
+            NotFound: there is neither.
+        """
         try:
             target = self._open_store().open(name)
         except (NotFound, ServiceError, AccessDenied) as missing:

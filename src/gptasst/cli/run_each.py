@@ -1,0 +1,305 @@
+"""`gptasst run --each`: every file its own run; how it goes, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gptasst.cli.commands import Session
+from gptasst.cli.each_progress import FileProgress
+from gptasst.cli.output import Column, Output, count_text, harmless
+from gptasst.cli.progress import Activity
+from gptasst.errors import GptasstError, PartlyDone, UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile, Purpose
+    from gptasst.models.runs import RunRequest
+    from gptasst.services.each_runs import EachRun, EachService
+
+DEFAULT_JOBS = 8
+MOST_JOBS = 1000  # the connections that the SDK's pool opens at most
+_INTERRUPTED = 130
+_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "36", "+": "32", "-": "31"}
+_SAME_COMMAND = "the same command does only what is missing"
+
+
+@dataclass(frozen=True, slots=True)
+class EachOptions:
+    """The options that only go with `--each`."""
+
+    jobs: int | None = None
+    in_place: bool = False
+    check: bool = False
+    diff: bool = False
+    force: bool = False
+
+    def refuse_alone(self) -> None:
+        """Refuse them where `--each` was not given."""
+        given = [name for name, value in _named(self) if value]
+        if given:
+            raise UsageError(f"{given[0]} needs --each", hint="--each makes every file its own run")
+
+
+def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
+    return [
+        ("--jobs", options.jobs is not None),
+        ("--in-place", options.in_place),
+        ("--check", options.check),
+        ("--diff", options.diff),
+        ("--force", options.force),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class EachSummary:
+    """What came of all files. `seconds` is what the command took."""
+
+    files: int
+    written: int
+    unchanged: int
+    would_change: int
+    answered: int
+    skipped: int
+    failed: int
+    not_run: int
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
+def run_each(
+    session: Session,
+    request: RunRequest,
+    words: Sequence[str],
+    target: Path | None,
+    options: EachOptions,
+    *,
+    dry_run: bool,
+) -> None:
+    """Run what was asked on each of the files that `words` mean.
+
+    Args:
+        session: the parts of the program.
+        request: what is the same for all files.
+        words: file names, patterns, directories.
+        target: what `-o` said.
+        options: the others.
+        dry_run: only show what would be done.
+    """
+    from gptasst.models.each import EachJob
+
+    purpose = _purpose(session.output, target, options)
+    job = EachJob(
+        name=request.name,
+        targets=_targets(words, purpose, target),
+        purpose=purpose,
+        text=request.text,
+        model=request.model,
+        schema=request.schema,
+        timeout=request.timeout,
+        jobs=options.jobs or DEFAULT_JOBS,
+        force=options.force,
+    )
+    activity = Activity(session.output, "looking at the files")
+    service = session.context.each(activity.report)
+    if dry_run:
+        _show_plan(session.output, service.plan(job))
+        return
+    _work(session, service, job, activity, options)
+
+
+def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpose:
+    given = [("-o", target is not None), *_named(options)[1:3]]
+    names = [name for name, value in given if value]
+    if len(names) > 1:
+        raise UsageError(f"{names[0]} and {names[1]} exclude each other")
+    if target is not None:
+        if options.diff:
+            raise UsageError(
+                "--diff compares with the file itself and does not go with -o",
+                hint="leave one of them out",
+            )
+        return "write"
+    if options.in_place:
+        return "replace"
+    if options.check or options.diff:
+        return "check"
+    if output.mode == "json":
+        return "collect"
+    raise UsageError(
+        "--each needs a place for the answers",
+        hint="-o DIRECTORY, --in-place, --check, --diff, or --json",
+        code="no_output",
+    )
+
+
+def _targets(words: Sequence[str], purpose: Purpose, target: Path | None) -> tuple[FileTarget, ...]:
+    from gptasst.models.each import FileTarget
+    from gptasst.services.each_outputs import named_inputs, plan_outputs, plan_replacements
+
+    if "-" in words or target == Path("-"):
+        raise UsageError(
+            "--each reads files and writes files, not standard input or output",
+            hint="without --each, `-` is standard input",
+        )
+    inputs = named_inputs(words)
+    if target is not None:
+        return plan_outputs(inputs, str(target), words)
+    if purpose == "replace":
+        return plan_replacements(inputs)
+    return tuple(FileTarget(path, None) for path in inputs)
+
+
+def _work(
+    session: Session, service: EachService, job: EachJob, activity: Activity, options: EachOptions
+) -> None:
+    output = session.output
+    started = time.monotonic()
+    with activity:
+        run = service.start(job)
+    results: list[FileResult] = []
+    progress = FileProgress(output, len(job.targets))
+    with _stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
+        for result in coming:
+            results.append(result)
+            progress.show(result)
+    order = {str(target.path): number for number, target in enumerate(job.targets)}
+    results.sort(key=lambda result: order[result.path])
+    summary = _summary(results, time.monotonic() - started)
+    error = _error(run, summary, results, check=options.check)
+    if output.mode == "json":
+        shown = [replace(r, diff=r.diff if options.diff else None) for r in results]
+        output.document({"files": shown, "summary": summary, "error": error})
+        raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
+    _show_results(output, results, job, options)
+    _tell(output, results, summary, stopped=run.stopped)
+    if run.stopped:
+        raise typer.Exit(_INTERRUPTED)
+    if error is not None:
+        raise error
+
+
+@contextlib.contextmanager
+def _stopping_on_interrupt(run: EachRun) -> Iterator[None]:
+    """The first Ctrl-C stops the run with all that was finished kept; the second, at once."""
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run.stop()
+
+    try:
+        before = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _summary(results: Sequence[FileResult], seconds: float) -> EachSummary:
+    counts = Counter(result.status for result in results)
+    usages = [result.usage for result in results if result.usage]
+    return EachSummary(
+        files=len(results),
+        written=counts["written"],
+        unchanged=counts["unchanged"],
+        would_change=counts["would_change"],
+        answered=counts["answered"],
+        skipped=counts["skipped"],
+        failed=counts["failed"],
+        not_run=counts["not_run"],
+        requests=sum(result.asked for result in results),
+        input_tokens=sum(usage.input for usage in usages),
+        output_tokens=sum(usage.output for usage in usages),
+        seconds=round(seconds, 3),
+    )
+
+
+def _error(
+    run: EachRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
+) -> GptasstError | None:
+    if run.ended_by is not None:
+        return run.ended_by
+    files = count_text(summary.files, "file")
+    if summary.failed:
+        return PartlyDone(f"{summary.failed:,} of {files} failed", hint=_SAME_COMMAND)
+    if check and summary.would_change:
+        changing = [f"`{r.path}`" for r in results if r.status == "would_change"]
+        return PartlyDone(
+            f"{summary.would_change:,} of {files} would change: {', '.join(changing[:3])}"
+            + (", …" if len(changing) > 3 else ""),
+            hint="--in-place in place of --check changes them, with no further request",
+            code="would_change",
+        )
+    return None
+
+
+def _show_results(
+    output: Output, results: Sequence[FileResult], job: EachJob, options: EachOptions
+) -> None:
+    """What is data: differences, the names of files that would change, or of those written."""
+    if options.diff and output.mode != "quiet":
+        for result in results:
+            if result.diff:
+                output.answer(_coloured(result.diff) if output.colours else result.diff)
+    elif output.mode == "quiet" or options.check:
+        wanted = "would_change" if job.purpose == "check" else "written"
+        for result in results:
+            if result.status == wanted:
+                output.text(harmless(result.output or result.path))
+
+
+def _coloured(diff: str) -> str:
+    """A diff in colours; its own control characters are made harmless first."""
+    lines = []
+    for line in harmless(diff).splitlines():
+        code = next((c for start, c in _DIFF_COLOURS.items() if line.startswith(start)), None)
+        lines.append(f"\x1b[{code}m{line}\x1b[0m" if code else line)
+    return "\n".join(lines) + "\n"
+
+
+def _tell(
+    output: Output, results: Sequence[FileResult], summary: EachSummary, *, stopped: bool
+) -> None:
+    for result in results:
+        if result.error is not None:
+            hint = f" ({result.error.hint})" if result.error.hint else ""
+            output.warn(f"`{result.path}` failed: {result.error.message}{hint}")
+    kinds = ("written", "unchanged", "would_change", "skipped", "failed", "not_run")
+    words = {"would_change": "would change", "skipped": "empty", "not_run": "not done"}
+    counted = [(getattr(summary, kind), words.get(kind, kind)) for kind in kinds]
+    parts = ", ".join(f"{number:,} {word}" for number, word in counted if number)
+    tokens = summary.input_tokens + summary.output_tokens
+    output.note(
+        f"{count_text(summary.files, 'file')}: {parts};"
+        f" {count_text(summary.requests, 'request')}, {count_text(tokens, 'token')},"
+        f" {summary.seconds:.1f} s"
+    )
+    if stopped:
+        output.note(f"stopped; {_SAME_COMMAND}")
+
+
+def _show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
+    output.table(
+        "files",
+        planned,
+        [
+            Column("FILE", lambda file: file.path),
+            Column("OUTPUT", lambda file: file.output or ""),
+            Column("STATE", lambda file: file.state.replace("_", " ")),
+            Column("TOKENS", lambda file: f"{file.estimated_tokens:,}", right=True),
+        ],
+        ident=lambda file: file.path,
+        empty="no files",
+    )

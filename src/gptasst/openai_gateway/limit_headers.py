@@ -1,0 +1,37 @@
+"""The headers in which servers say how much more they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gptasst.models.rate_limits import RateLimits
+
+# As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def rate_limits(headers: Mapping[str, str]) -> RateLimits:
+    """What the `x-ratelimit-*` headers of a response say; nonsense counts as silence."""
+    return RateLimits(
+        remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
+        reset_requests=_duration(headers.get("x-ratelimit-reset-requests")),
+        remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
+        reset_tokens=_duration(headers.get("x-ratelimit-reset-tokens")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _duration(text: str | None) -> float | None:
+    if not text:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -1,0 +1,313 @@
+"""Many files, each its own run: several in flight at once, what is done kept.
+
+The unit of "done" is an answer in the journal. The thread that reads an answer commits it there as
+soon as its last byte has come, before any output is touched. From that moment on its request is
+not sent again, however the command ends: the next one brings about the output from the journal.
+What is lost when a process is killed are the requests in flight, at most `jobs` of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from gptasst.errors import (
+    AccessDenied,
+    GptasstError,
+    InvalidDefinition,
+    LimitReached,
+    NoAnswer,
+    NotFound,
+    StateError,
+    UsageError,
+)
+from gptasst.input_files import input_kind
+from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile
+from gptasst.models.rate_limits import OnLimits
+from gptasst.models.runs import RunRequest, RunResult, TextDelta, Usage
+from gptasst.run_journal import FinishedRun, RunJournal
+from gptasst.services.each_files import EachFiles, EachInput
+from gptasst.services.each_pace import Pace
+from gptasst.services.run_fingerprints import content_digest
+from gptasst.services.run_inputs import estimated_tokens
+from gptasst.services.runs import Found, RunService
+
+_ATTEMPTS = 3
+_ATTEMPTS_AT_LIMIT = 10
+_LONGEST_SLEEP = 0.5  # so that a stop is noticed on every system
+# What the next file would come to as well.
+_ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
+_ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
+
+
+@dataclass(eq=False, slots=True)
+class _Ask:
+    """One request, for all inputs of the same content."""
+
+    inputs: list[EachInput]
+    attempt: int = 0
+    not_before: float = 0.0
+    sent_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """What a request came to: an answer that is in the journal, or an error."""
+
+    ask: _Ask
+    outcome: FinishedRun | GptasstError
+
+
+class EachService:
+    """Runs an assistant or instruction over many files.
+
+    Args:
+        journal: of finished runs.
+        open_runs: gives the service for single runs; its requests are to be paced.
+        most_jobs: what the endpoint can do at once, where that is known.
+    """
+
+    def __init__(
+        self,
+        journal: RunJournal,
+        open_runs: Callable[[OnLimits], RunService],
+        most_jobs: int | None = None,
+    ) -> None:
+        self._journal = journal
+        self._open_runs = open_runs
+        self._most_jobs = most_jobs
+
+    def start(self, job: EachJob) -> EachRun:
+        """Make ready; what every file would fail at is raised here, before anything is sent.
+
+        Raises:
+            NotFound: no assistant or instruction has that name.
+            UsageError: a file that is to be changed is not text, or no model is named.
+        """
+        pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
+        runs = self._open_runs(pace.observe)
+        found, files = self._prepare(job, runs)
+        return EachRun(job, runs, found, files, self._journal, pace)
+
+    def plan(self, job: EachJob) -> list[PlannedFile]:
+        """What each file would come to. Nothing is sent or written.
+
+        Raises:
+            GptasstError: what `start` would raise.
+            InvalidInput: a file can't be used.
+        """
+        (_, definition), files = self._prepare(job, self._open_runs(lambda _: None))
+        told = len(definition.instructions) + len(job.text or definition.default_text or "")
+        return [_planned(files, target, told) for target in job.targets]
+
+    def _prepare(self, job: EachJob, runs: RunService) -> tuple[Found, EachFiles]:
+        if job.purpose in ("replace", "check"):
+            _refuse_documents(job)
+        found = runs.find(job.name)
+        basis = runs.basis(
+            RunRequest(job.name, text=job.text, model=job.model, schema=job.schema), found
+        )
+        return found, EachFiles(job, basis, self._journal)
+
+
+def _refuse_documents(job: EachJob) -> None:
+    for target in job.targets:
+        kind = input_kind(target.path)
+        if kind != "text":
+            raise UsageError(
+                f"`{target.path}` is {'an image' if kind == 'image' else 'a document'},"
+                " and only text can be compared or written over",
+                hint="name the text files, as in '**/*.md'",
+                code="not_text",
+            )
+
+
+def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
+    given = files.read(target)
+    output = None if target.output is None else str(target.output)
+    if isinstance(given, FileResult):
+        if given.error:
+            raise given.error
+        return PlannedFile(str(target.path), output, "skipped", 0)
+    if files.finished(given):
+        return PlannedFile(str(target.path), output, "finished", 0)
+    tokens = estimated_tokens(told + len(given.file.text or ""))
+    return PlannedFile(str(target.path), output, "to_do", tokens)
+
+
+@dataclass(eq=False)
+class EachRun:
+    """One command at work. `results` drives it; `stop` may be called meanwhile.
+
+    `ended_by` is the error that ended it before its time: one that every file would come to.
+    """
+
+    _job: EachJob
+    _runs: RunService
+    _found: Found
+    _files: EachFiles
+    _journal: RunJournal
+    _pace: Pace
+    ended_by: GptasstError | None = None
+    stopped: bool = False
+    _again: list[_Ask] = field(default_factory=list)
+    _in_flight: dict[str, _Ask] = field(default_factory=dict)
+    _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
+    _connected: bool = False
+
+    def stop(self) -> None:
+        """Start nothing more and wait for nothing; from a signal handler, too."""
+        self.stopped = True
+        self._arrivals.put(None)
+
+    def results(self) -> Generator[FileResult]:
+        """What comes of each file, as it comes; every file once."""
+        waiting = deque(self._job.targets)
+        while not self._is_over(waiting):
+            arrival = self._arrival(self._seconds_to_wait(waiting))
+            if arrival is not None:
+                yield from self._settle(arrival)
+            elif self._may_start(waiting):
+                yield from self._start_next(waiting)
+        yield from self._drain()
+        self._journal.prune()
+        unfinished = [given.target for ask in self._asks() for given in ask.inputs]
+        for target in [*unfinished, *waiting]:
+            yield self._files.result(target, "not_run")
+
+    def _asks(self) -> list[_Ask]:
+        return [*self._in_flight.values(), *self._again]
+
+    def _is_over(self, waiting: deque[FileTarget]) -> bool:
+        if self.stopped:
+            return True
+        if self.ended_by is not None:  # at a limit, what is in flight may still arrive
+            return not (isinstance(self.ended_by, LimitReached) and self._in_flight)
+        return not (waiting or self._again or self._in_flight)
+
+    def _may_start(self, waiting: deque[FileTarget]) -> bool:
+        if self.ended_by or len(self._in_flight) >= self._pace.limit or self._pace.wait() > 0:
+            return False
+        return bool(waiting) or any(ask.not_before <= time.monotonic() for ask in self._again)
+
+    def _seconds_to_wait(self, waiting: deque[FileTarget]) -> float:
+        """How long there is nothing to do but wait for an arrival."""
+        if self._may_start(waiting):
+            return 0.0
+        moments = [_LONGEST_SLEEP]
+        if len(self._in_flight) < self._pace.limit:
+            moments.append(self._pace.wait() or _LONGEST_SLEEP)
+            moments += [ask.not_before - time.monotonic() for ask in self._again]
+        return max(min(moments), 0.001)
+
+    def _arrival(self, seconds: float) -> _Arrival | None:
+        with contextlib.suppress(Empty):
+            return self._arrivals.get(timeout=seconds) if seconds else self._arrivals.get_nowait()
+        return None
+
+    def _drain(self) -> Iterator[FileResult]:
+        """What arrived by now is kept, however this ends."""
+        while True:
+            try:
+                arrival = self._arrivals.get_nowait()
+            except Empty:
+                return
+            if arrival is not None:
+                yield from self._settle(arrival)
+
+    def _start_next(self, waiting: deque[FileTarget]) -> Iterator[FileResult]:
+        now = time.monotonic()
+        due = next((ask for ask in self._again if ask.not_before <= now), None)
+        if due is not None:
+            self._again.remove(due)
+            yield from self._send(due)
+            return
+        given = self._files.read(waiting.popleft())
+        if isinstance(given, FileResult):
+            yield given
+            return
+        finished = self._files.finished(given)
+        if finished is not None:
+            yield self._files.apply(given, finished, asked=False)
+            return
+        same = next((ask for ask in self._asks() if ask.inputs[0].run == given.run), None)
+        if same is not None:
+            same.inputs.append(given)
+        else:
+            yield from self._send(_Ask([given]))
+
+    def _send(self, ask: _Ask) -> Iterator[FileResult]:
+        job, first = self._job, ask.inputs[0]
+        request = RunRequest(
+            job.name, (first.file,), job.text, None, job.model, job.schema, job.timeout
+        )
+        try:
+            events = self._runs.stream(request, self._found)
+            if not self._connected:
+                self._runs.connect()
+                self._connected = True
+        except GptasstError as error:
+            yield from self._fail(ask, error)
+            return
+        ask.sent_at = self._pace.sent()
+        self._in_flight[first.run] = ask
+        threading.Thread(target=self._receive, args=(ask, events), daemon=True).start()
+
+    def _receive(self, ask: _Ask, events: Generator[TextDelta | RunResult]) -> None:
+        """Read an answer to its end and keep it. Runs in a thread of its own."""
+        outcome: FinishedRun | GptasstError
+        try:
+            outcome = _finished(events)
+            self._journal.record(ask.inputs[0].run, outcome)
+        except GptasstError as error:
+            outcome = error
+        except Exception as error:  # noqa: BLE001  # a thread's boundary
+            outcome = GptasstError(
+                f"unexpected: {type(error).__name__}: {error}", code="internal_error"
+            )
+            outcome.__cause__ = error
+        self._arrivals.put(_Arrival(ask, outcome))
+
+    def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
+        ask, outcome = arrival.ask, arrival.outcome
+        self._in_flight.pop(ask.inputs[0].run)
+        if isinstance(outcome, FinishedRun):
+            usage = outcome.usage
+            self._pace.answered(usage.input + usage.output if usage else None)
+            for number, given in enumerate(ask.inputs):
+                first = number == 0
+                yield self._files.apply(given, outcome, asked=first, usage=usage if first else None)
+        elif self._may_ask_again(ask, outcome):
+            wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
+            ask.attempt += 1
+            ask.not_before = time.monotonic() + wait
+            self._again.append(ask)
+        else:
+            yield from self._fail(ask, outcome)
+
+    def _may_ask_again(self, ask: _Ask, error: GptasstError) -> bool:
+        limited = error.code == LimitReached.code
+        attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
+        return error.transient and ask.attempt + 1 < attempts and self.ended_by is None
+
+    def _fail(self, ask: _Ask, error: GptasstError) -> Iterator[FileResult]:
+        if isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES:
+            self.ended_by = self.ended_by or error
+        for given in ask.inputs:
+            yield self._files.result(given.target, "failed", asked=bool(ask.sent_at), error=error)
+
+
+def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
+    with contextlib.closing(events):
+        result = next(event for event in events if isinstance(event, RunResult))
+    try:
+        content = result.answer.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NoAnswer("the answer holds broken characters", hint="run it again") from None
+    usage = result.usage and Usage(result.usage.input, result.usage.output)
+    return FinishedRun(result.answer, content_digest(content), result.model, usage)
