@@ -7,6 +7,7 @@ models that are still there; this table is for those that are not.
 from __future__ import annotations
 
 import datetime
+import re
 from dataclasses import dataclass
 
 
@@ -68,13 +69,25 @@ def ends_soon(date: datetime.date, today: datetime.date) -> bool:
 
 def ending_soon(model: str, today: datetime.date) -> Shutdown | None:
     """The end of a model that is not far off, or over."""
-    shutdown = SHUTDOWNS.get(model)
+    shutdown = shutdown_of(model)
     return shutdown if shutdown and ends_soon(shutdown.date, today) else None
+
+
+# What is left of a snapshot's name without its model: `-0613`, `-2024-04-09`, `-0125-preview`.
+_SNAPSHOT = re.compile(r"(-(\d{4}(-\d\d-\d\d)?|16k|32k))*(-preview)?$")
+
+
+def shutdown_of(model: str) -> Shutdown | None:
+    """The end of a model, or of the model that it is a snapshot of; `None`: none is known."""
+    for name in sorted(SHUTDOWNS, key=len, reverse=True):
+        if model.startswith(name) and _SNAPSHOT.match(model, len(name)):
+            return SHUTDOWNS[name]
+    return None
 
 
 def shutdown_advice(model: str, today: datetime.date) -> str | None:
     """What to tell somebody who asked for a model that was shut down or soon will be."""
-    shutdown = SHUTDOWNS.get(model)
+    shutdown = shutdown_of(model)
     if shutdown is None:
         return None
     verb = "was shut down" if shutdown.date <= today else "will be shut down"

@@ -316,12 +316,22 @@ def export(
 @command(app, "import")
 def import_assistant(
     session: Session,
-    file: Annotated[Path, typer.Argument(help="A definition in TOML.")],
-    name: Annotated[str | None, typer.Option("--name", help="In place of its own.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(help="A definition in TOML, or saved JSON of the old Assistants API."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="In place of its own; of several, the one to import."),
+    ] = None,
 ) -> None:
-    """Make an assistant from a definition's file."""
+    """Make an assistant from a file: a definition, or what the Assistants API had."""
     made = session.context.assistants.import_file(file, name)
-    session.output.done(f"created `{made.name}`", made, ident=made.name)
+    for note in made.notes:
+        session.output.note(note)
+    for left in made.left_behind:
+        session.output.note(f"left behind: {left.kind} `{left.name}`: {left.reason}")
+    session.output.done(f"created `{made.assistant.name}`", made, ident=made.assistant.name)
 
 
 app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

@@ -70,3 +70,25 @@ class KnowledgeOutcome:
     assistant: Assistant
     plan: KnowledgePlan
     failed: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A part of a saved assistant that could not come along.
+
+    `kind` is the key it has there (`function`, `file`, `vector_store`, `response_format`,
+    `metadata`, …), `name` its name or id, `reason` says why, and what to do instead.
+    """
+
+    kind: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantImport:
+    """An assistant that was made from a file. `notes` say what is different from the file."""
+
+    assistant: Assistant
+    notes: tuple[str, ...] = ()
+    left_behind: tuple[LeftBehind, ...] = ()

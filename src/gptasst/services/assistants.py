@@ -12,14 +12,20 @@ from gptasst.definitions import (
     InstructionLibrary,
     dump_definition,
     name_problem,
-    read_definition_file,
 )
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.file_cache import FileCache
-from gptasst.models.assistants import Assistant, AssistantSummary, KnowledgeOutcome, Revision
+from gptasst.models.assistants import (
+    Assistant,
+    AssistantImport,
+    AssistantSummary,
+    KnowledgeOutcome,
+    Revision,
+)
 from gptasst.models.definitions import Definition, DefinitionChanges
 from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource
 from gptasst.models.transfers import OnTransfer, TransferState
+from gptasst.services.assistant_imports import read_import
 from gptasst.services.knowledge_files import (
     collection_word,
     existing_sources,
@@ -232,18 +238,16 @@ class AssistantService:
         """An assistant's definition as TOML. Its knowledge is not in it."""
         return dump_definition(self._store.get(name).definition)
 
-    def import_file(self, path: Path, name: str | None = None) -> Assistant:
-        """Make an assistant from a definition's file.
+    def import_file(self, path: Path, name: str | None = None) -> AssistantImport:
+        """Make an assistant from a definition's file, or from one of the Assistants API.
 
         Args:
-            path: the TOML file; its name is the assistant's where nothing else says one.
-            name: the assistant's name in place of the definition's own.
+            path: see `read_import`.
+            name: see `read_import`.
         """
-        if not path.is_file():
-            raise InvalidInput(f"no such file: `{path}`", code="no_such_file")
-        definition = read_definition_file(path, name=path.stem)
-        definition = _changed(definition, DefinitionChanges(name=name))
-        return self._store.create(definition, KnowledgePlan(), _silent).assistant
+        read = read_import(path, name)
+        made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
+        return AssistantImport(made, read.notes, read.left_behind)
 
 
 def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:

@@ -1,0 +1,214 @@
+"""`gptasst assistant import` of what people saved of the Assistants API."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.conftest import Cli, Write
+
+_SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def saved(**changes: Any) -> dict[str, Any]:
+    """An assistant object as the Assistants API gave it."""
+    return {
+        "id": "asst_1",
+        "object": "assistant",
+        "created_at": 1698984975,
+        "name": "Math Tutor",
+        "description": "Helps with homework",
+        "model": "gpt-6-luna",
+        "instructions": "You are a maths tutor.\n",
+        "tools": [],
+        "tool_resources": {},
+        "metadata": {},
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "response_format": "auto",
+    } | changes
+
+
+def dumped(*assistants: dict[str, Any]) -> str:
+    return json.dumps({"object": "list", "data": assistants, "has_more": False})
+
+
+@pytest.fixture
+def definition(cli: Cli, write: Write) -> Any:
+    """The definition that a saved assistant comes to."""
+
+    def made(**changes: Any) -> Any:
+        write("old.json", json.dumps(saved(**changes)))
+        return cli("assistant", "import", "old.json", "--json").json["assistant"]["definition"]
+
+    return made
+
+
+def test_what_comes_along(definition: Any) -> None:
+    made = definition(
+        tools=[{"type": "file_search"}, {"type": "code_interpreter"}],
+        temperature=0.2,
+        top_p=0.5,
+        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": _SCHEMA}},
+    )
+    assert made == {
+        "name": "Math Tutor",
+        "instructions": "You are a maths tutor.\n",
+        "description": "Helps with homework",
+        "model": "gpt-6-luna",
+        "instruction": None,
+        "default_text": None,
+        "unwrap_fence": False,
+        "tools": {"file_search": True, "code_interpreter": True, "web_search": False},
+        "settings": {
+            "reasoning_effort": None,
+            "temperature": 0.2,
+            "top_p": 0.5,
+            "max_output_tokens": None,
+        },
+        "schema": _SCHEMA,
+        "knowledge": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "value"),
+    [
+        ({"tools": [{"type": "retrieval"}]}, ("tools", "file_search"), True),
+        ({}, ("tools", "file_search"), None),
+        ({"temperature": 1}, ("settings", "temperature"), None),
+        ({"temperature": None, "top_p": None}, ("settings", "top_p"), None),
+        ({"reasoning_effort": "low"}, ("settings", "reasoning_effort"), "low"),
+        ({"name": None}, ("name",), "old"),
+        ({"description": None}, ("description",), ""),
+        ({"response_format": {"type": "text"}}, ("schema",), None),
+        ({"model": "gpt-4o-2024-08-06-of-our-own"}, ("model",), "gpt-4o-2024-08-06-of-our-own"),
+    ],
+)
+def test_values_of_the_two_versions_of_the_api(
+    definition: Any, changes: dict[str, Any], path: tuple[str, ...], value: object
+) -> None:
+    found = definition(**changes)
+    for key in path:
+        found = found[key]
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("model", "successor"),
+    [
+        ("gpt-4-1106-preview", "gpt-6-luna"),
+        ("gpt-3.5-turbo-0125", "gpt-6-luna"),
+        ("gpt-4-turbo-2024-04-09", "gpt-6.2-sol"),
+        ("gpt-4-turbo-preview", "gpt-6.2-sol"),
+    ],
+)
+def test_a_retired_model_is_replaced_by_none(
+    cli: Cli, write: Write, model: str, successor: str
+) -> None:
+    write("old.json", json.dumps(saved(model=model)))
+    ran = cli("assistant", "import", "old.json", "--name", "Tutor", "--json")
+    assert ran.json["assistant"]["definition"]["model"] is None
+    (note,) = ran.json["notes"]
+    assert note == (
+        f"model `{model}` was shut down on 2026-10-23, so the profile's is used;"
+        f" its successor is `{successor}`"
+    )
+    assert ran.stderr == note + "\n"
+
+
+def test_what_can_not_come_along_is_listed(cli: Cli, write: Write) -> None:
+    resources = {
+        "code_interpreter": {"file_ids": ["file-2", "file-1"]},
+        "file_search": {"vector_store_ids": ["vs_1"]},
+    }
+    function = {"type": "function", "function": {"name": "send_mail", "parameters": {}}}
+    given = saved(
+        tools=[{"type": "retrieval"}, function],
+        file_ids=["file-1"],
+        tool_resources=resources,
+        metadata={"team": "docs"},
+        response_format={"type": "json_object"},
+    )
+    write("old.json", json.dumps(given))
+    ran = cli("assistant", "import", "old.json", "--json")
+    assert set(ran.json) == {"assistant", "notes", "left_behind"}
+    left = ran.json["left_behind"]
+    assert [set(each) for each in left] == [{"kind", "name", "reason"}] * 6
+    listed = [(each["kind"], each["name"]) for each in left]
+    assert listed == [
+        ("function", "send_mail"),
+        ("file", "file-1"),
+        ("file", "file-2"),
+        ("vector_store", "vs_1"),
+        ("metadata", "team"),
+        ("response_format", "json_object"),
+    ]
+    for (kind, name), line in zip(listed, ran.stderr.splitlines(), strict=True):
+        assert line.startswith(f"left behind: {kind} `{name}`: ")
+
+
+def test_people_are_told_the_same(cli: Cli, write: Write) -> None:
+    write("old.json", json.dumps(saved(metadata={"team": "docs"})))
+    ran = cli("assistant", "import", "old.json")
+    assert (ran.code, ran.text) == (0, "")
+    assert ran.stderr.splitlines() == [
+        "left behind: metadata `team`: a definition has no such key; it was `docs`",
+        "created `Math Tutor`",
+    ]
+
+
+class TestList:
+    def test_of_one(self, cli: Cli, write: Write) -> None:
+        write("all.json", dumped(saved()))
+        assert cli("assistant", "import", "all.json", "--name", "New", "-q").lines == ["New"]
+
+    @pytest.mark.parametrize("name", ["Two", "asst_2"])
+    def test_of_several_by_name_or_id(self, cli: Cli, write: Write, name: str) -> None:
+        write("all.json", dumped(saved(), saved(id="asst_2", name="Two")))
+        assert cli("assistant", "import", "all.json", "--name", name, "-q").lines == ["Two"]
+
+    @pytest.mark.parametrize(
+        ("words", "message", "hint"),
+        [
+            ([], "`all.json` holds 3 assistants", "--name picks one: `One`, `Two`, `Two`"),
+            (["--name", "Three"], "`all.json` holds no assistant `Three`", "it has `One`, `Two`"),
+            (["--name", "Two"], "`all.json` holds 2 assistants `Two`", "--name takes an id"),
+        ],
+    )
+    def test_asks_for_a_name(
+        self, cli: Cli, write: Write, words: list[str], message: str, hint: str
+    ) -> None:
+        listed = [saved(id=f"asst_{n}", name=name) for n, name in enumerate(["One", "Two", "Two"])]
+        write("all.json", dumped(*listed))
+        ran = cli("assistant", "import", "all.json", *words, "--json")
+        assert (ran.code, ran.error["message"]) == (2, message)
+        assert ran.error["hint"].startswith(hint)
+        assert cli("assistant", "list", "-q").lines == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "old.json: not JSON: "),
+        ("[]", "old.json: not an assistant of the Assistants API, nor a list of them"),
+        ('{"object": "thread", "model": "m"}', "old.json: not an assistant of the Assistants API"),
+        ('{"data": 3}', "old.json: not an assistant of the Assistants API"),
+        (json.dumps(saved(instructions=None)), "old.json: `Math Tutor` has no `instructions`"),
+        (json.dumps(saved(name=7)), "old.json: key `name` must be a string"),
+        (json.dumps(saved(temperature=3)), "old.json: key `temperature` must be a number from 0"),
+        (json.dumps(saved(tools=["x"])), "old.json: key `tools` must be a list of objects"),
+        (json.dumps(saved(name="a/b")), "the name `a/b` has a slash"),
+        (b"\xff\xfe{}", "old.json: not JSON: "),
+        ("[" * 100_000, "old.json: not JSON: "),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_refused(cli: Cli, write: Write, content: str | bytes, message: str) -> None:
+    write("old.json", content)
+    ran = cli("assistant", "import", "old.json", "--json")
+    assert ran.code == 2
+    assert ran.error["message"].startswith(message)
+    assert cli("assistant", "list", "-q").lines == []
