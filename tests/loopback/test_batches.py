@@ -38,7 +38,9 @@ def lines(client: OpenAI, file_id: str | None) -> list[Any]:
 def test_answers_come_in_any_order(server: LoopbackServer, client: OpenAI) -> None:
     server.batch_fails_on = "bad"
     asked = [line(n, f"number {n}") for n in range(50)]
-    made = submit(client, *asked, line(50, "bad"), line(51, conversation="conv_none"), metadata={"a": "b"})
+    made = submit(
+        client, *asked, line(50, "bad"), line(51, conversation="conv_none"), metadata={"a": "b"}
+    )
     assert (made.status, made.metadata) == ("validating", {"a": "b"})
 
     done = valid(client.batches.retrieve(made.id))
