@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from . import conversations, files, vector_stores
+from . import batches, conversations, files, vector_stores
 from .outcomes import from_json
 from .routing import Route
 from .wire import ApiError, Call, Json, Reply, json_reply
@@ -13,7 +13,7 @@ from .world import World
 
 _PLAIN = (
     "answer", "latency", "delta_size", "delta_delay", "models", "api_key", "metadata_mode",
-    "index_delay", "index_failures",
+    "index_delay", "index_failures", "batch_delay", "batch_fails_on", "batch_expires_on",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ def state(world: World, _call: Call) -> Reply:
         "files": files.state(world),
         "vector_stores": vector_stores.state(world),
         "conversations": conversations.state(world),
+        "batches": batches.state(world),
         "responses": list(world.responses.values()),
         "crashes": world.crashes,
     })  # fmt: skip

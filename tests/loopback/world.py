@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from .outcomes import HttpAnswer, Outcome
-from .wire import Json, RequestRecord
+from .wire import Call, Json, RequestRecord
 
 AnswerSource: TypeAlias = str | Callable[[Json], str]
 DEFAULT_MODELS = ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")
@@ -64,6 +64,16 @@ class Conversation:
 
 
 @dataclass
+class BatchJob:
+    """A batch of requests, as `call` made it; its status follows from its age, see `batches`."""
+
+    about: Json
+    requests: bytes
+    call: Call
+    created: float = field(default_factory=time.monotonic)
+
+
+@dataclass
 class Disturbance:
     """Replies in place of the usual one; with `done`, after the request took effect."""
 
@@ -96,7 +106,9 @@ class World:
     `index_delay` is how long an attached file stays in_progress; `index_failures` maps file
     names to (code, message). `refused_once` are file names that are unsupported at first and taken
     the next time. `batch_files` says what becomes of `files` in a file batch: other servers leave
-    out their attributes, or the files. `crashes` holds the tracebacks of what went wrong in here.
+    out their attributes, or the files. A batch takes `batch_delay` seconds; its requests fail or expire whose last input
+    text has `batch_fails_on` or `batch_expires_on` in it. `crashes` holds the
+    tracebacks of what went wrong in here.
     """
 
     answer: AnswerSource = last_input_text
@@ -111,6 +123,10 @@ class World:
     index_failures: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused_once: set[str] = field(default_factory=set)
     batch_files: Literal["taken", "without attributes", "ignored"] = "taken"
+    batch_delay: float = 0.0
+    batch_fails_on: str | None = None
+    batch_expires_on: str | None = None
+    batch_refused_tools: set[str] = field(default_factory=set)
 
     requests: list[RequestRecord] = field(default_factory=list)
     crashes: list[str] = field(default_factory=list)
@@ -118,6 +134,7 @@ class World:
     files: dict[str, StoredFile] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
+    batches: dict[str, BatchJob] = field(default_factory=dict)
     responses: dict[str, Json] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 

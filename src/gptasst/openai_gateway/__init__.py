@@ -13,6 +13,7 @@ from gptasst.models.endpoints import Endpoint
 from gptasst.models.rate_limits import OnLimits
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, TextDelta
 from gptasst.openai_gateway.answers import AnswerReader, Deadline, broken_off, refuse_web_page
+from gptasst.openai_gateway.batches import BatchGateway
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
@@ -45,6 +46,7 @@ class OpenAIGateway:
         self.vector_stores = VectorStoreGateway(self._connection)
         self.models = ModelGateway(self._connection)
         self.conversations = ConversationGateway(self._connection)
+        self.batches = BatchGateway(self._connection, self.files)
         self._attempts = attempts
         self._on_limits = on_limits
 

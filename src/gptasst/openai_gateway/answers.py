@@ -93,11 +93,12 @@ class AnswerReader:
                     event.code, event.message, self._request.model, self._endpoint
                 )
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
-                yield from self._finish(event.response)
+                yield from self.finish(event.response)
                 return
         raise broken_off("the server ended the stream in the middle")
 
-    def _finish(self, response: Response) -> Iterator[TextDelta | ModelAnswer]:
+    def finish(self, response: Response) -> Iterator[TextDelta | ModelAnswer]:
+        """What a response comes to at its end: the text that is still missing, the answer."""
         if response.status == "failed":
             error = response.error
             code, message = (error.code, error.message) if error else (None, "no reason given")
@@ -150,6 +151,19 @@ class AnswerReader:
             hint=more_context(self._endpoint),
             code="incomplete",
         )
+
+
+def whole_answer(response: Response, model: str, endpoint: Endpoint) -> ModelAnswer:
+    """The answer in a response that came in one piece.
+
+    Raises:
+        NoAnswer: the model refused, failed, or was cut off.
+    """
+    request = ModelRequest(model=model, instructions="", parts=(), timeout=0.0)
+    for event in AnswerReader(request, endpoint).finish(response):
+        if isinstance(event, ModelAnswer):
+            return event
+    raise AssertionError  # the last event is the answer, or an error is raised
 
 
 def broken_off(reason: str) -> NoAnswer:

@@ -22,7 +22,7 @@ OnBytes = Callable[[int], None]
 
 _PAGE = 10_000
 # How far the server's clock may be behind ours, in seconds.
-_CLOCK_SKEW = 300
+CLOCK_SKEW = 300
 
 
 class FileGateway:
@@ -73,7 +73,7 @@ class FileGateway:
         """The file that an upload made whose answer was lost, if there is just one it can be."""
         found = []
         for file in self.list(request.purpose):
-            if file.created_at.timestamp() < started.timestamp() - _CLOCK_SKEW:
+            if file.created_at.timestamp() < started.timestamp() - CLOCK_SKEW:
                 break
             same = file.filename == request.filename and file.size == request.size
             if same and file.id not in self._made:
@@ -97,6 +97,26 @@ class FileGateway:
         """
         with self._connection.errors(f"file `{file_id}`"):
             return _remote_file(self._connection.client.files.retrieve(file_id))
+
+    def lines(self, file_id: str) -> Iterator[bytes]:
+        """The lines of a file, as they arrive and without their ends; never all in memory.
+
+        Raises:
+            NotFound: there is none of that id.
+            GptasstError: the server does not give it out, or the connection was lost.
+        """
+        content = self._connection.client.files.with_streaming_response.content
+        with self._connection.errors(f"file `{file_id}`"), content(file_id) as response:
+            pending = bytearray()
+            for block in response.iter_bytes():
+                *whole, rest = block.split(b"\n")
+                if whole:
+                    pending += whole[0]
+                    yield from (line for line in (bytes(pending), *whole[1:]) if line.strip())
+                    pending = bytearray()
+                pending += rest
+        if pending.strip():
+            yield bytes(pending)
 
     def delete(self, file_id: str) -> bool:
         """Delete a file, also out of every vector store; `False` if it was gone already."""
