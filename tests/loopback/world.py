@@ -106,9 +106,9 @@ class World:
     `index_delay` is how long an attached file stays in_progress; `index_failures` maps file
     names to (code, message). `refused_once` are file names that are unsupported at first and taken
     the next time. `batch_files` says what becomes of `files` in a file batch: other servers leave
-    out their attributes, or the files. A batch takes `batch_delay` seconds; its requests fail or expire whose last input
-    text has `batch_fails_on` or `batch_expires_on` in it. `crashes` holds the
-    tracebacks of what went wrong in here.
+    out their attributes, or the files. A batch takes `batch_delay` seconds; its requests fail or
+    expire whose last input text has `batch_fails_on` or `batch_expires_on` in it. `crashes` holds
+    the tracebacks of what went wrong in here.
     """
 
     answer: AnswerSource = last_input_text
