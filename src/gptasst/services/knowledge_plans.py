@@ -33,10 +33,12 @@ def plan_knowledge(
     """
     by_path: defaultdict[str, list[KnowledgeFile]] = defaultdict(list)
     for file in there:
-        by_path[file.path].append(file)
-    add, replace, remove, unchanged = [], [], [], []
+        if file.sha256:
+            by_path[file.path].append(file)
+    add, replace, remove = [], [], []
+    unchanged = [file for file in there if not file.sha256]
     for source in wanted:
-        own = [file for file in by_path.pop(source.path, ()) if file.sha256]
+        own = by_path.pop(source.path, [])
         same = [f for f in own if f.sha256 == source.sha256 and f.status not in _USELESS]
         keep = min(same, key=lambda file: file.status != "completed", default=None)
         others = [file for file in own if file is not keep]
@@ -50,8 +52,7 @@ def plan_knowledge(
     kept_paths = {refusal.path for refusal in refused}
     for files in by_path.values():
         for file in files:
-            goes = whole and file.sha256 and file.path not in kept_paths
-            (remove if goes else unchanged).append(file)
+            (remove if whole and file.path not in kept_paths else unchanged).append(file)
     return KnowledgePlan(
         tuple(add), tuple(replace), tuple(remove), tuple(unchanged), tuple(refused)
     )
