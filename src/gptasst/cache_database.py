@@ -1,194 +1,312 @@
-"""SQLite files that may vanish: how they are shared, and how a damaged one is replaced."""
+"""The SQLite file of the cache: opened when asked, and made anew when it can't be used.
+
+Nobody waits for it and nothing fails because of it. A damaged file is set aside; where none can
+be written, the cache lives in memory for as long as the process does.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
+import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from gptasst.paths import private_directory
 
-_BUSY_SECONDS = 10.0
+_Result = TypeVar("_Result")
+_Identity = tuple[int, int]
 
-Note = Callable[[str], None]
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE hashes (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL, hashed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX hashes_by_content ON hashes (sha256);
+CREATE TABLE uploads (
+    scope TEXT NOT NULL, file_id TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL,
+    filename TEXT NOT NULL, size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,
+    PRIMARY KEY (scope, file_id)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
+CREATE TABLE begun_uploads (
+    scope TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
+    size INTEGER NOT NULL, begun_at REAL NOT NULL, PRIMARY KEY (scope, sha256, purpose, filename)
+) WITHOUT ROWID;
+CREATE TABLE assistants (
+    scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
+"""
+_STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";")]
+_SIDECARS = ("-wal", "-shm", "-journal")
+_BUSY_SECONDS = 5.0
+# Once the lock was waited for in vain, a process does not wait so long again.
+_BUSY_SECONDS_AFTERWARDS = 0.1
+_TRIES = 3
 
-
-@dataclass(frozen=True)
-class CacheSchema:
-    """The tables of a file and what people call it.
-
-    A file of another version, older or newer, is made anew: a cache can be found out again.
-    """
-
-    called: str
-    version: int
-    tables: str
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        return frozenset(re.findall(r"CREATE TABLE (\w+)", self.tables))
+# Signs of trouble around the file: nothing says that the file itself is bad.
+_NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class CacheDatabase:
-    """One SQLite file that may vanish or be damaged at any time without harm.
+    """One SQLite file for any number of processes and threads.
 
     Args:
-        path: of the file; made when it is first needed, with its directory.
-        schema: what is in it.
-        note: told in one line if a damaged file was set aside.
+        path: the file. It and its directory can be read by their owner only.
+        note: told, in one line, that a damaged file was set aside or that none can be written.
     """
 
-    def __init__(self, path: Path, schema: CacheSchema, note: Note) -> None:
+    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
         self.path = path
-        self._schema = schema
         self._note = note
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._identity: _Identity | None = None
+        self._memory: sqlite3.Connection | None = None
+        self._only_memory = False
+        self._patience = _BUSY_SECONDS
+        self._pending: list[Callable[[sqlite3.Connection], object]] = []
 
     def close(self) -> None:
+        """Write what still waits for a lock, and close the file."""
         with self._lock:
+            if self._pending:
+                self.write(lambda _: None)
+            self._pending.clear()
+            self._disconnect()
+            if self._memory is not None:
+                self._memory.close()
+                self._memory = None
+
+    def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """What `work` reads in one transaction. It may be called more than once."""
+        with self._lock:
+            try:
+                return self._in_file(lambda connection: _transaction(connection, "BEGIN", work))
+            except _Unusable:
+                return work(self._in_memory())
+
+    def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Let `work` write, whole or not at all. It may be called more than once.
+
+        If another process holds the lock for too long, it is written with the next `write`.
+        """
+        with self._lock:
+
+            def all_work(connection: sqlite3.Connection) -> None:
+                for one in (*self._pending, work):
+                    one(connection)
+
+            try:
+                self._in_file(lambda c: _transaction(c, "BEGIN IMMEDIATE", all_work))
+                self._pending.clear()
+            except _Locked:
+                self._pending.append(work)
+            except _Unusable:
+                _transaction(self._in_memory(), "BEGIN", work)
+
+    def _in_file(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Work on the file; set it aside and begin anew where it turns out to be damaged.
+
+        Raises:
+            _Unusable: there is no such file to be had, or not now.
+        """
+        for _ in range(_TRIES):
+            if self._only_memory:
+                break
+            try:
+                return work(self._connected())
+            except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+                self._recover(error)
+            except OSError as error:
+                self._give_up(error.strerror or str(error))
+        self._only_memory = True
+        raise _Unusable
+
+    def _recover(self, error: Exception) -> None:
+        """Make the next try possible.
+
+        Raises:
+            _Locked: somebody else uses the file for longer than is waited for.
+        """
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code & 0xFF in _BUSY:
+            self._patience = _BUSY_SECONDS_AFTERWARDS
             if self._connection is not None:
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.close()
-            self._connection = None
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection | None]:
-        """A connection, or `None` where the file can't be used just now."""
-        with self._guarded() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection | None]:
-        """A transaction, or `None` where nothing can be written just now."""
-        with self._guarded() as connection:
-            if connection is None:
-                yield None
-                return
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.rollback()
-                raise
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[sqlite3.Connection | None]:
-        """Errors of SQLite end here: the caller's block is left, and its result is nothing."""
-        with self._lock:
-            try:
-                yield self._open()
-            except sqlite3.OperationalError as error:
-                if _is_damage(error):
-                    self._set_aside(str(error))
-                self.close()
-            except sqlite3.DatabaseError as error:
-                self._set_aside(str(error))
-
-    def _open(self) -> sqlite3.Connection | None:
-        if self._connection is not None and self._path_is_ours():
-            return self._connection
-        self.close()
+                self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
+            raise _Locked
+        self._disconnect()
+        blameless = code & 0xFF in _NO_FAULT_OF_THE_FILE
+        if blameless or (code & 0xFF == sqlite3.SQLITE_CANTOPEN and _looks_usable(self.path)):
+            self._give_up(str(error))
+            return
         try:
-            self._connection = self._connect()
-        except (sqlite3.Error, OSError, _WrongSchemaError) as error:
-            if not self._set_aside(str(error)):
-                return None
+            self._set_aside(str(error))
+        except OSError as failure:
+            self._give_up(failure.strerror or str(failure))
+
+    def _give_up(self, reason: str) -> None:
+        self._only_memory = True
+        self._note(f"the cache `{self.path}` can't be used and is done without: {reason}")
+
+    def _in_memory(self) -> sqlite3.Connection:
+        if self._memory is None:
+            self._memory = _connect(":memory:", self._patience)
+            _make_tables(self._memory)
+        return self._memory
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and _identity(self.path) != self._identity:
+            self._disconnect()  # it was deleted or set aside by another process
+        if self._connection is None:
+            self._identity = _identity(self.path)
+            if self._identity is None:
+                self._create()
+                self._identity = _identity(self.path)
+            # A name without a file would be made an empty file: `mode` keeps it from that.
+            connection = _connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
             try:
-                self._connection = self._connect()
-            except (sqlite3.Error, OSError, _WrongSchemaError):
-                return None
+                connection.execute("PRAGMA synchronous = NORMAL")
+                _check_tables(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
 
-    def _path_is_ours(self) -> bool:
-        """Whether the file that is open is still the one at the path."""
-        try:
-            return self.path.stat().st_ino == self._inode
-        except OSError:
-            return False
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _create(self) -> None:
+        """Make the file so that it appears with all its tables: an empty one is a damaged one."""
         private_directory(self.path.parent)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._inode = self.path.stat().st_ino
-        connection = sqlite3.connect(
-            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(connection, self._schema)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        with _alone(self.path):
+            if _identity(self.path) is not None:
+                return
+            for sidecar in _sidecars(self.path):
+                sidecar.unlink()  # of a file that is no more: it would be read into the new one
+            handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.new-", dir=self.path.parent)
+            os.close(handle)
+            try:
+                with contextlib.closing(_connect(Path(name).as_uri(), self._patience)) as made:
+                    made.execute("PRAGMA journal_mode = WAL")
+                    _make_tables(made)
+                Path(name).rename(self.path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
 
-    def _set_aside(self, reason: str) -> bool:
-        """Move a file that can't be used out of the way; `False` if even that fails."""
-        self.close()
-        if _is_locked(reason) or not os.path.lexists(self.path):
-            return False
-        target = self._free_name()
-        try:
-            self.path.replace(target)
-        except OSError:
-            return False
-        for ending in ("-wal", "-shm"):
-            with contextlib.suppress(OSError):
-                Path(f"{self.path}{ending}").unlink()
-        called = self._schema.called
-        self._note(f"{called} was damaged ({reason}) and is made anew; the old one is `{target}`")
-        return True
-
-    def _free_name(self) -> Path:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        names = (
-            f"{self.path}.damaged-{stamp}{tail}" for tail in ("", *map("-{}".format, range(99)))
-        )
-        return next(Path(name) for name in names if not os.path.lexists(name))
+    def _set_aside(self, reason: str) -> None:
+        """Move the damaged file out of the way, unless another process did so meanwhile."""
+        with _alone(self.path):
+            if self._identity is None or _identity(self.path) != self._identity:
+                return
+            aside = _free_name(self.path)
+            self.path.rename(aside)
+            for sidecar in _sidecars(self.path):
+                sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
+        self._note(f"the cache is damaged ({reason}): set aside as `{aside}` and made anew")
 
 
-class _WrongSchemaError(Exception):
-    """The file is a database, but not this one."""
+class _Unusable(Exception):
+    """The file can't be used."""
 
 
-def _prepare(connection: sqlite3.Connection, schema: CacheSchema) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    if _is_current(connection, schema):
-        return
-    connection.execute("BEGIN IMMEDIATE")
+class _Locked(_Unusable):
+    """The file can't be used at the moment."""
+
+
+def _connect(uri: str, patience: float) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, timeout=patience, isolation_level=None, check_same_thread=False, uri=True
+    )
+
+
+def _transaction(
+    connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], _Result]
+) -> _Result:
+    connection.execute(begin)
     try:
-        if not _is_current(connection, schema):  # another process may have been first
-            if connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-                raise _WrongSchemaError("it has other tables than this version")
-            for statement in schema.tables.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {schema.version}")
+        result = work(connection)
         connection.commit()
     except BaseException:
-        connection.rollback()
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
         raise
+    return result
 
 
-def _is_current(connection: sqlite3.Connection, schema: CacheSchema) -> bool:
-    if connection.execute("PRAGMA user_version").fetchone()[0] != schema.version:
-        return False
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-    return {name for (name,) in rows} >= schema.names
+def _make_tables(connection: sqlite3.Connection) -> None:
+    for statement in _STATEMENTS:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
-def _is_damage(error: sqlite3.OperationalError) -> bool:
-    message = str(error)
-    return any(words in message for words in ("no such", "disk I/O", "unable to open", "malformed"))
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """See that the file is a cache as this program makes it.
+
+    Raises:
+        sqlite3.DatabaseError: it is not.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    if version > _VERSION:
+        raise sqlite3.DatabaseError("it was written by a newer gptasst")
+    if version != _VERSION or {row[0] for row in rows} != set(_STATEMENTS):
+        raise sqlite3.DatabaseError("it does not have the tables of a cache")
 
 
-def _is_locked(reason: str) -> bool:
-    return "locked" in reason or "busy" in reason
+def _identity(path: Path) -> _Identity | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _looks_usable(path: Path) -> bool:
+    usable = path.is_file() and os.access(path, os.R_OK | os.W_OK)
+    return usable and all(sidecar.is_file() for sidecar in _sidecars(path))
+
+
+def _sidecars(path: Path) -> list[Path]:
+    every = (path.with_name(path.name + suffix) for suffix in _SIDECARS)
+    return [sidecar for sidecar in every if os.path.lexists(sidecar)]
+
+
+def _free_name(path: Path) -> Path:
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    wanted = path.with_name(f"{path.name}.damaged-{stamp}")
+    free, number = wanted, 1
+    while os.path.lexists(free):
+        number += 1
+        free = wanted.with_name(f"{wanted.name}-{number}")
+    return free
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from making or moving the file, as far as that is possible.
+
+    The lock is SQLite's own on a second, empty file: it works on every system, and the lock of
+    a process that was killed is gone.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(sqlite3.Error, OSError):
+            lock = path.with_name(f"{path.name}.lock")
+            os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
+            connection = _connect(lock.absolute().as_uri(), _BUSY_SECONDS)
+            held.callback(connection.close)
+            connection.execute("BEGIN EXCLUSIVE")
+        yield

@@ -51,10 +51,7 @@ def read_sources(words: Iterable[str], cache: FileCache) -> NamedSources:
 
 
 def _hashed(files: dict[str, Path], cache: FileCache) -> tuple[KnowledgeSource, ...]:
-    try:
-        hashes = cache.sha256_all(list(files.values()))
-    except OSError as error:
-        raise InvalidInput(f"`{error.filename}` can't be read: {error.strerror}") from None
+    hashes = cache.sha256_all(list(files.values()))
     return tuple(
         KnowledgeSource(path, file, hashes[file].size, hashes[file].sha256)
         for path, file in files.items()
