@@ -10,7 +10,7 @@ from .routing import Route
 from .wire import ApiError, Call, Json, Reply, json_reply, new_id, now
 from .world import StoredFile, World
 
-_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _NOT_READABLE = ("assistants", "user_data")
 _LIFETIMES = range(3_600, 2_592_001)
 _LIST_LIMIT = 10_000
@@ -22,8 +22,8 @@ def create(world: World, call: Call) -> Reply:
     if upload is None or upload.filename is None:
         raise ApiError(400, "'file' is a required property", param="file")
     purpose = fields["purpose"].text if "purpose" in fields else ""
-    if purpose not in _PURPOSES:
-        raise ApiError(400, f"'{purpose}' is not one of {list(_PURPOSES)}", param="purpose")
+    if purpose not in PURPOSES:
+        raise ApiError(400, f"'{purpose}' is not one of {list(PURPOSES)}", param="purpose")
     about: Json = {
         "id": new_id("file-"), "object": "file", "bytes": len(upload.data), "created_at": now(),
         "expires_at": _expiry(fields), "filename": upload.filename, "purpose": purpose,
@@ -34,14 +34,19 @@ def create(world: World, call: Call) -> Reply:
 
 
 def _expiry(fields: dict[str, Part]) -> int | None:
-    if "expires_after[seconds]" not in fields and "expires_after[anchor]" not in fields:
+    anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
         return None
-    anchor = fields.get("expires_after[anchor]")
-    seconds = fields.get("expires_after[seconds]")
     lifetime = int(seconds.text) if seconds and seconds.text.isdecimal() else 0
-    if anchor is None or anchor.text != "created_at" or lifetime not in _LIFETIMES:
+    return expiry_of({"anchor": anchor.text if anchor else None, "seconds": lifetime})
+
+
+def expiry_of(policy: Json | None) -> int | None:
+    if policy is None:
+        return None
+    if policy.get("anchor") != "created_at" or policy.get("seconds") not in _LIFETIMES:
         raise ApiError(400, "Invalid 'expires_after'.", param="expires_after")
-    return now() + lifetime
+    return now() + int(policy["seconds"])
 
 
 def find_file(world: World, wanted: str) -> StoredFile:

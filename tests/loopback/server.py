@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from . import admin, batches, conversations, files, responses, store_files, vector_stores
+from . import (
+    admin,
+    batches,
+    conversations,
+    files,
+    responses,
+    store_files,
+    uploads,
+    vector_stores,
+)
 from .http_handler import HttpServer
 from .routing import Application
 from .world import World
@@ -15,7 +24,7 @@ from .world import World
 _HOST = "127.0.0.1"
 _ROUTES = (
     *responses.ROUTES, *files.ROUTES, *vector_stores.ROUTES, *store_files.ROUTES,
-    *conversations.ROUTES, *batches.ROUTES,
+    *conversations.ROUTES, *batches.ROUTES, *uploads.ROUTES,
 )  # fmt: skip
 
 

@@ -25,6 +25,15 @@ class StoredFile:
 
 
 @dataclass
+class PartedUpload:
+    """An upload in parts; `about` is the API's upload object."""
+
+    about: Json
+    file_expires_at: int | None
+    parts: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass
 class Attachment:
     """A file of a vector store; its status follows from its age, see `indexing`."""
 
@@ -132,6 +141,7 @@ class World:
     crashes: list[str] = field(default_factory=list)
     disturbances: list[Disturbance] = field(default_factory=list)
     files: dict[str, StoredFile] = field(default_factory=dict)
+    uploads: dict[str, PartedUpload] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
     conversations: dict[str, Conversation] = field(default_factory=dict)
     batches: dict[str, BatchJob] = field(default_factory=dict)

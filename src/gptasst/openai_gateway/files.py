@@ -13,9 +13,16 @@ from typing import Any
 import openai
 from openai.types import FileObject
 
-from gptasst.errors import InvalidInput, NotFound
+from gptasst.errors import GptasstError, InvalidInput, NotFound
 from gptasst.models.files import Purpose, RemoteFile, UploadRequest
 from gptasst.openai_gateway.connection import Connection
+from gptasst.openai_gateway.large_files import (
+    MAX_FILE,
+    MAX_PART,
+    no_large_files,
+    refuse_too_large,
+    sent_in_parts,
+)
 
 # Told how many more bytes went out.
 OnBytes = Callable[[int], None]
@@ -26,10 +33,20 @@ CLOCK_SKEW = 300
 
 
 class FileGateway:
-    """The files of the project that the key belongs to. May be used from many threads."""
+    """The files of the project that the key belongs to. May be used from many threads.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: to the server.
+        max_file: bytes that go out in one request; a larger file is sent in parts.
+        part_size: bytes of a part.
+    """
+
+    def __init__(
+        self, connection: Connection, max_file: int = MAX_FILE, part_size: int = MAX_PART
+    ) -> None:
         self._connection = connection
+        self._max_file = max_file
+        self._part_size = part_size
         self._locks: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
         self._made: set[str] = set()
 
@@ -55,6 +72,8 @@ class FileGateway:
 
     def _upload(self, request: UploadRequest, on_bytes: OnBytes) -> tuple[RemoteFile, str | None]:
         """The file, and the sha256 of what was sent (`None`: found after its answer was lost)."""
+        if request.size > self._max_file:
+            return self._upload_in_parts(request, on_bytes)
         started = datetime.now(UTC)
         sent: list[str | None] = [None]
 
@@ -68,6 +87,25 @@ class FileGateway:
             return self._find(request, started)
 
         return self._connection.create_once(send, find), sent[0]
+
+    def _upload_in_parts(
+        self, request: UploadRequest, on_bytes: OnBytes
+    ) -> tuple[RemoteFile, str | None]:
+        refuse_too_large(request)
+        started = datetime.now(UTC)
+        uploads = self._connection.once.uploads
+        try:
+            with sent_in_parts(self._connection, request, on_bytes, self._part_size) as parts:
+
+                def send() -> RemoteFile:
+                    made = uploads.complete(parts.upload_id, part_ids=list(parts.part_ids)).file
+                    assert made is not None
+                    return _remote_file(made)
+
+                made = self._connection.create_once(send, lambda: self._find(request, started))
+                return made, parts.sha256
+        except GptasstError as error:
+            raise no_large_files(request, error) or error from error.__cause__
 
     def _find(self, request: UploadRequest, started: datetime) -> RemoteFile | None:
         """The file that an upload made whose answer was lost, if there is just one it can be."""
