@@ -31,6 +31,7 @@ CREATE INDEX hashes_by_content ON hashes (sha256);
 CREATE TABLE uploads (
     scope TEXT NOT NULL, file_id TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL,
     filename TEXT NOT NULL, size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,
+    own INTEGER NOT NULL,
     PRIMARY KEY (scope, file_id)
 ) WITHOUT ROWID;
 CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);

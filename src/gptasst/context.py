@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from gptasst.embedded.model_file import ModelFile
     from gptasst.file_cache import FileCache
     from gptasst.models.endpoints import Endpoint
+    from gptasst.models.knowledge import KnowledgeFile
     from gptasst.models.rate_limits import OnLimits
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
     from gptasst.services.auth import AuthService
+    from gptasst.services.cache import CacheService
     from gptasst.services.configuration import ConfigurationService
     from gptasst.services.each_runs import EachService
+    from gptasst.services.files import FileService
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
     from gptasst.services.models import ModelService
     from gptasst.services.runs import RunService
+    from gptasst.services.uploads import UploadService
     from gptasst.settings import Profile, Settings
     from gptasst.stored_keys import StoredKeys
     from gptasst.stores import AssistantStore
@@ -168,9 +172,41 @@ class AppContext:
         from gptasst.stores.upload_recovery import learn_uploads, recover_begun
 
         scope = self.profile.scope
-        if self.profile.store == "openai" and not self.file_cache.is_synced(scope):
-            learn_uploads(self.openai_store, self.file_cache, scope)
+        if not self.file_cache.is_synced(scope):
+            learn_uploads(self.gateway.files, self._all_knowledge(), self.file_cache, scope)
         recover_begun(self.gateway.files, self.file_cache, scope)
+
+    def _all_knowledge(self) -> list[KnowledgeFile]:
+        """The knowledge of every assistant on the server, if that is where they are."""
+        if self.profile.store != "openai":
+            return []
+        return [file for _, files in self.openai_store.knowledge_of_all() for file in files]
+
+    @cached_property
+    def files(self) -> FileService:
+        from gptasst.services.files import FileService
+
+        gateway = self.gateway
+        return FileService(
+            gateway.files, gateway.vector_stores, self.file_cache, self.profile.scope
+        )
+
+    @cached_property
+    def uploads(self) -> UploadService:
+        from gptasst.services.uploads import UploadService
+
+        return UploadService(self.gateway.files, self.file_cache, self.profile.scope, self.uploader)
+
+    @cached_property
+    def cache(self) -> CacheService:
+        from gptasst.services.cache import CacheService
+
+        return CacheService(
+            self.file_cache,
+            None if self.profile.embedded else self.profile.scope,
+            lambda: self.gateway.files,
+            self._all_knowledge,
+        )
 
     @cached_property
     def assistants(self) -> AssistantService:

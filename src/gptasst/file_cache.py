@@ -43,7 +43,10 @@ class FileHash(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CachedUpload:
-    """A file on the server whose content is known. `size` is in bytes."""
+    """A file on the server whose content is known. `size` is in bytes.
+
+    `own` is false where it was found on the server and may be somebody else's upload.
+    """
 
     file_id: str
     sha256: str
@@ -52,6 +55,7 @@ class CachedUpload:
     size: int
     uploaded_at: datetime
     expires_at: datetime | None = None
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +176,8 @@ class FileCache:
             lambda connection: [
                 _upload(row)
                 for row in connection.execute(
-                    "SELECT file_id, sha256, purpose, filename, size, uploaded_at, expires_at"
-                    " FROM uploads WHERE scope = ? ORDER BY uploaded_at DESC, file_id",
+                    "SELECT file_id, sha256, purpose, filename, size, uploaded_at, expires_at,"
+                    " own FROM uploads WHERE scope = ? ORDER BY uploaded_at DESC, file_id",
                     (scope,),
                 )
             ]
@@ -184,7 +188,7 @@ class FileCache:
         rows = [(scope, *_upload_row(upload)) for upload in uploads]
 
         def work(connection: sqlite3.Connection) -> None:
-            marks = ",".join("?" * 8)
+            marks = ",".join("?" * 9)
             connection.executemany(f"INSERT OR REPLACE INTO uploads VALUES ({marks})", rows)  # noqa: S608
             connection.executemany(_END_UPLOAD, [_begun_key(scope, u) for u in uploads])
 
@@ -377,11 +381,12 @@ def _upload_row(upload: CachedUpload) -> tuple[object, ...]:
         upload.size,
         upload.uploaded_at.timestamp(),
         None if expires is None else expires.timestamp(),
+        upload.own,
     )
 
 
 def _upload(row: Iterable[Any]) -> CachedUpload:
-    file_id, sha256, purpose, filename, size, uploaded_at, expires_at = row
+    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
     return CachedUpload(
         file_id=file_id,
         sha256=sha256,
@@ -390,4 +395,5 @@ def _upload(row: Iterable[Any]) -> CachedUpload:
         size=size,
         uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
         expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
+        own=bool(own),
     )

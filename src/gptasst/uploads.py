@@ -75,7 +75,7 @@ class Uploader:
                 is remembered.
         """
         if requests and not anew:
-            self._learn()
+            self.learn()
         result = Uploaded()
         used = set(taken)
         missing = []
@@ -89,6 +89,10 @@ class Uploader:
                 result.known.add(known)
         self._upload_missing(missing, result, report)
         return result
+
+    def learn(self) -> None:
+        """Read into the cache what the server has, if that was not done yet."""
+        self._learn()
 
     def forget(self, file_ids: Sequence[str]) -> None:
         """Forget ids that the server does not know any more."""

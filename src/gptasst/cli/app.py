@@ -39,6 +39,8 @@ class _ClosedPipe(Exception):
 COMMANDS = {
     "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
     "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+    "file": "The files of the project on the server.",
+    "cache": "The cache of file hashes and ids. Nothing is lost without it.",
     "instruction": "Instructions: what assistants are made from.",
     "model": "The models of the profile's server.",
     "auth": "The key, in the system keyring or a file that only you can read.",

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import cast
 
-from gptasst.file_cache import BegunUpload, CachedUpload, FileCache
+from gptasst.file_cache import BegunUpload, CachedUpload, FileCache, FileHash
 from gptasst.models.files import Purpose, RemoteFile
+from gptasst.models.knowledge import KnowledgeFile
 from gptasst.openai_gateway.files import FileGateway
-from gptasst.stores.openai import OpenAIStore
 
 # How far the server's clock may be behind ours.
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
-def learn_uploads(store: OpenAIStore, cache: FileCache, scope: str) -> int:
-    """Read which contents the assistants of a project hold into the cache; how many they are."""
+def learn_uploads(
+    files: FileGateway, knowledge: Iterable[KnowledgeFile], cache: FileCache, scope: str
+) -> None:
+    """Read into a new cache which files on the server have which content.
+
+    Args:
+        files: the project's files.
+        knowledge: of all assistants of the project.
+        cache: what it knows of local files is compared with the other files on the server.
+        scope: endpoint and project, as the cache has them.
+    """
+    exact = knowledge_uploads(knowledge)
+    hashes = cache.hashed_files()
+    known = {upload.file_id for upload in (*exact, *cache.all_uploads(scope))}
+    others = [file for file in files.list() if file.id not in known] if hashes else []
+    cache.remember_uploads(scope, [*exact, *match_uploads(others, hashes)])
+    cache.mark_synced(scope)
+
+
+def knowledge_uploads(knowledge: Iterable[KnowledgeFile]) -> list[CachedUpload]:
+    """The contents of knowledge files, as their attributes have them."""
     found = {
         file.id: CachedUpload(
             file_id=file.id,
@@ -26,13 +47,55 @@ def learn_uploads(store: OpenAIStore, cache: FileCache, scope: str) -> int:
             size=file.size,
             uploaded_at=file.added_at,
         )
-        for _, files in store.knowledge_of_all()
-        for file in files
+        for file in knowledge
         if file.sha256
     }
-    cache.remember_uploads(scope, list(found.values()))
-    cache.mark_synced(scope)
-    return len(found)
+    return list(found.values())
+
+
+def match_uploads(
+    remote: Iterable[RemoteFile], local: Mapping[Path, FileHash]
+) -> list[CachedUpload]:
+    """The files on the server that local files leave no doubt about.
+
+    Name and size must be those of just one file on the server (of a purpose) and of just one
+    content on this disk, which must lie there as it is since before the upload.
+    """
+    contents: defaultdict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    for path, known in local.items():
+        since = _unchanged_since(path, known.size)
+        if since is not None:
+            key = (path.name, known.size)
+            contents[key][known.sha256] = min(since, contents[key].get(known.sha256, since))
+    alike = defaultdict(list)
+    for file in remote:
+        for name in local_names(file):
+            alike[name, file.size, file.purpose].append(file)
+    matched: dict[str, CachedUpload] = {}
+    for (name, size, _), files in alike.items():
+        candidates = contents.get((name, size), {})
+        if len(files) == 1 and len(candidates) == 1:
+            ((sha256, since),) = candidates.items()
+            # The server's times are whole seconds.
+            if since < files[0].created_at.timestamp() + 1:
+                matched[files[0].id] = _as_cached(sha256, files[0], own=False)
+    return list(matched.values())
+
+
+def local_names(file: RemoteFile) -> tuple[str, ...]:
+    """What a file on the server may be called on a disk: knowledge gets `.txt` behind its name."""
+    if file.purpose == "assistants" and file.filename.endswith(".txt"):
+        return file.filename, file.filename.removesuffix(".txt")
+    return (file.filename,)
+
+
+def _unchanged_since(path: Path, size: int) -> float | None:
+    """When a file came to lie where it is as it is; `None` if it has another size by now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return max(found.st_mtime, found.st_ctime) if found.st_size == size else None
 
 
 def recover_begun(files: FileGateway, cache: FileCache, scope: str) -> None:
@@ -51,7 +114,7 @@ def recover_begun(files: FileGateway, cache: FileCache, scope: str) -> None:
         for upload in own:
             matches = candidates.get((upload.filename, upload.size), [])
             if len(matches) == 1 and counts[upload.filename, upload.size] == 1:
-                cache.remember_uploads(scope, [_as_cached(upload, matches[0])])
+                cache.remember_uploads(scope, [_as_cached(upload.sha256, matches[0])])
     cache.end_uploads(scope, begun)
 
 
@@ -68,13 +131,14 @@ def _candidates(
     return found
 
 
-def _as_cached(upload: BegunUpload, file: RemoteFile) -> CachedUpload:
+def _as_cached(sha256: str, file: RemoteFile, *, own: bool = True) -> CachedUpload:
     return CachedUpload(
         file_id=file.id,
-        sha256=upload.sha256,
-        purpose=upload.purpose,
+        sha256=sha256,
+        purpose=file.purpose,
         filename=file.filename,
         size=file.size,
         uploaded_at=file.created_at,
         expires_at=file.expires_at,
+        own=own,
     )

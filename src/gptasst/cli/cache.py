@@ -1,0 +1,109 @@
+"""`gptasst cache`: what is remembered of local files and of files on the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.assistant import YesOption
+from gptasst.cli.commands import Session, command, group
+from gptasst.cli.output import Column, count_text, size_text
+from gptasst.cli.progress import Activity
+
+if TYPE_CHECKING:
+    from gptasst.models.cache import CacheVerification
+
+app = group("The cache of file hashes and ids. Nothing is lost without it.")
+
+
+@command(app, "show")
+def show(session: Session) -> None:
+    """Show what is in the cache."""
+    status = session.context.cache.status()
+    fields = [
+        ("path", status.path),
+        ("size", size_text(status.size)),
+        ("local files", f"{status.files:,}"),
+        ("endpoint", status.scope or "none: the embedded model has no files on a server"),
+        ("uploads", f"{status.uploads:,}"),
+        ("assistants", f"{status.assistants:,}"),
+        ("read from the server", "yes" if status.synced else "not yet; the first upload does it"),
+    ]
+    session.output.record(status, fields, ident=status.path)
+
+
+@command(app, "path")
+def path(session: Session) -> None:
+    """Print where the cache lies."""
+    found = str(session.context.cache.path())
+    if session.output.mode == "json":
+        session.output.document({"path": found})
+    else:
+        session.output.text(found)
+
+
+@command(app, "verify")
+def verify(session: Session) -> None:
+    """Check ids against the server and hashes against the disk; what is wrong is forgotten."""
+    output = session.output
+    with Activity(output, "checking"):
+        result = session.context.cache.verify()
+    rows = [(what, entry) for what, entries in _wrong(result) for entry in entries]
+    if output.mode == "json":
+        output.document(result)
+        return
+    if rows:
+        columns = [Column[_Row]("what", lambda row: row[0]), Column[_Row]("", lambda row: row[1])]
+        output.table("wrong", rows, columns, ident=lambda row: row[1], empty="")
+    uploads, files = count_text(result.uploads, "upload"), count_text(result.files, "local file")
+    verdict = f"{len(rows):,} wrong and forgotten" if rows else "all is right"
+    output.note(f"checked {uploads} and {files}: {verdict}")
+
+
+_Row = tuple[str, str]
+
+
+def _wrong(result: CacheVerification) -> list[tuple[str, tuple[str, ...]]]:
+    return [
+        ("not on the server", result.uploads_gone),
+        ("changed", result.files_changed),
+        ("gone from the disk", result.files_missing),
+    ]
+
+
+@command(app, "rebuild")
+def rebuild(
+    session: Session,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Where contents are looked for besides what is known: files, patterns,"
+            " directories.",
+        ),
+    ] = None,
+) -> None:
+    """Make the cache anew from the server and from the disk.
+
+    Knowledge of assistants is known exactly. Any other file on the server is taken for one on
+    this disk only where name, size and time leave no doubt.
+    """
+    with Activity(session.output, "reading the server and the disk"):
+        result = session.context.cache.rebuild(files or ())
+    text = (
+        f"{count_text(result.files, 'local file')};"
+        f" on the server {count_text(result.knowledge, 'knowledge file')},"
+        f" {result.kept:,} known from before, {result.matched:,} recognized,"
+        f" {result.unknown:,} unknown"
+    )
+    session.output.done(text, result, ident=str(session.context.cache.path()))
+
+
+@command(app, "clear")
+def clear(session: Session, yes: YesOption = False) -> None:
+    """Forget everything that is in the cache. No file is deleted, here or on the server."""
+    service = session.context.cache
+    session.confirm(f"forget everything in `{service.path()}`?", yes=yes)
+    service.clear()
+    session.output.done("the cache is empty", {"cleared": True}, ident=str(service.path()))
