@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gptasst.errors import UsageError
+from gptasst.errors import ServiceError, UsageError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 
 if TYPE_CHECKING:
@@ -177,10 +177,13 @@ class AppContext:
         recover_begun(self.gateway.files, self.file_cache, scope)
 
     def _all_knowledge(self) -> list[KnowledgeFile]:
-        """The knowledge of every assistant on the server, if that is where they are."""
-        if self.profile.store != "openai":
-            return []
-        return [file for _, files in self.openai_store.knowledge_of_all() for file in files]
+        """The knowledge of every assistant on the server."""
+        try:
+            return [file for _, files in self.openai_store.knowledge_of_all() for file in files]
+        except ServiceError:
+            if self.profile.store == "openai":
+                raise
+            return []  # assistants are kept elsewhere, so the server need not have vector stores
 
     @cached_property
     def files(self) -> FileService:
