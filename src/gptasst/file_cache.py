@@ -28,7 +28,7 @@ _TICK_NS = 2_000_000_000
 _LARGEST_INTEGER = 2**63 - 1  # that SQLite takes
 _ROWS_AT_ONCE = 500
 _FILES_AT_ONCE = 500
-_SCOPED = ("uploads", "begun_uploads", "assistants", "synced_scopes")
+_TABLES = ("hashes", "uploads", "begun_uploads", "assistants", "definitions", "synced_scopes")
 _END_UPLOAD = (
     "DELETE FROM begun_uploads WHERE scope = ? AND sha256 = ? AND purpose = ? AND filename = ?"
 )
@@ -268,20 +268,11 @@ class FileCache:
     def mark_synced(self, scope: str) -> None:
         self._execute_many("INSERT OR REPLACE INTO synced_scopes VALUES (?)", [(scope,)])
 
-    def forget_scope(self, scope: str) -> None:
-        """Forget what is known of one endpoint and project."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            for table in _SCOPED:
-                connection.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608
-
-        self._database.write(work)
-
     def clear(self) -> None:
         """Forget everything."""
 
         def work(connection: sqlite3.Connection) -> None:
-            for table in (*_SCOPED, "hashes", "definitions"):
+            for table in _TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  # one of ours
 
         self._database.write(work)

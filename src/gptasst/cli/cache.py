@@ -54,14 +54,17 @@ def verify(session: Session) -> None:
         output.document(result)
         return
     if rows:
-        columns = [Column[_Row]("what", lambda row: row[0]), Column[_Row]("", lambda row: row[1])]
-        output.table("wrong", rows, columns, ident=lambda row: row[1], empty="")
+        output.table("wrong", rows, _ROW_COLUMNS, ident=lambda row: row[1], empty="")
     uploads, files = count_text(result.uploads, "upload"), count_text(result.files, "local file")
     verdict = f"{len(rows):,} wrong and forgotten" if rows else "all is right"
     output.note(f"checked {uploads} and {files}: {verdict}")
 
 
 _Row = tuple[str, str]
+_ROW_COLUMNS: list[Column[_Row]] = [
+    Column("what", lambda row: row[0]),
+    Column("which", lambda row: row[1]),
+]
 
 
 def _wrong(result: CacheVerification) -> list[tuple[str, tuple[str, ...]]]:

@@ -118,14 +118,15 @@ class CacheService:
             return CacheRebuild(len(hashes), knowledge=0, kept=0, matched=0, unknown=0)
         uploads = {upload.file_id: upload for upload in knowledge_uploads(knowledge)}
         there = {file.id: file for file in remote if file.id not in uploads}
+        before = self._cache.all_uploads(self._scope)
         kept = [
             upload
-            for upload in self._cache.all_uploads(self._scope)
+            for upload in before
             if upload.file_id in there and _is_same(upload, there[upload.file_id])
         ]
         unknown = there.keys() - {upload.file_id for upload in kept}
         matched = match_uploads([there[file_id] for file_id in unknown], hashes)
-        self._cache.forget_scope(self._scope)
+        self._cache.forget_uploads(self._scope, [upload.file_id for upload in before])
         self._cache.remember_uploads(self._scope, [*uploads.values(), *kept, *matched])
         self._cache.mark_synced(self._scope)
         return CacheRebuild(
