@@ -1,7 +1,7 @@
-"""The SQLite file of the cache: opened when asked, and made anew when it can't be used.
+"""SQLite files that may vanish: opened when asked, and made anew when they can't be used.
 
-Nobody waits for it and nothing fails because of it. A damaged file is set aside; where none can
-be written, the cache lives in memory for as long as the process does.
+Nothing fails because of them. A damaged file is set aside; where none can be written, a cache
+lives in memory for as long as the process does.
 """
 
 from __future__ import annotations
@@ -16,36 +16,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from gptasst.cache_schema import CacheSchema
 from gptasst.paths import private_directory
 
 _Result = TypeVar("_Result")
 _Identity = tuple[int, int]
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE hashes (
-    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL, hashed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX hashes_by_content ON hashes (sha256);
-CREATE TABLE uploads (
-    scope TEXT NOT NULL, file_id TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL,
-    filename TEXT NOT NULL, size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,
-    own INTEGER NOT NULL,
-    PRIMARY KEY (scope, file_id)
-) WITHOUT ROWID;
-CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
-CREATE TABLE begun_uploads (
-    scope TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
-    size INTEGER NOT NULL, begun_at REAL NOT NULL, PRIMARY KEY (scope, sha256, purpose, filename)
-) WITHOUT ROWID;
-CREATE TABLE assistants (
-    scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
-) WITHOUT ROWID;
-CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
-"""
-_STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";")]
 _SIDECARS = ("-wal", "-shm", "-journal")
 _BUSY_SECONDS = 5.0
 # Once the lock was waited for in vain, a process does not wait so long again.
@@ -62,11 +38,13 @@ class CacheDatabase:
 
     Args:
         path: the file. It and its directory can be read by their owner only.
+        schema: what is in it.
         note: told, in one line, that a damaged file was set aside or that none can be written.
     """
 
-    def __init__(self, path: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, schema: CacheSchema, note: Callable[[str], None]) -> None:
         self.path = path
+        self._schema = schema
         self._note = note
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -95,10 +73,11 @@ class CacheDatabase:
             except _Unusable:
                 return work(self._in_memory())
 
-    def write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    def write(self, work: Callable[[sqlite3.Connection], object]) -> bool:
         """Let `work` write, whole or not at all. It may be called more than once.
 
         If another process holds the lock for too long, it is written with the next `write`.
+        Gives whether it is in the file now, where it outlives this process.
         """
         with self._lock:
 
@@ -108,11 +87,14 @@ class CacheDatabase:
 
             try:
                 self._in_file(lambda c: _transaction(c, "BEGIN IMMEDIATE", all_work))
-                self._pending.clear()
             except _Locked:
                 self._pending.append(work)
+                return False
             except _Unusable:
                 _transaction(self._in_memory(), "BEGIN", work)
+                return False
+            self._pending.clear()
+            return True
 
     def _in_file(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Work on the file; set it aside and begin anew where it turns out to be damaged.
@@ -125,6 +107,8 @@ class CacheDatabase:
                 break
             try:
                 return work(self._connected())
+            except UnicodeEncodeError:
+                raise  # it is the caller's text that can't be stored
             except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
                 self._recover(error)
             except OSError as error:
@@ -156,12 +140,14 @@ class CacheDatabase:
 
     def _give_up(self, reason: str) -> None:
         self._only_memory = True
-        self._note(f"the cache `{self.path}` can't be used and is done without: {reason}")
+        self._note(
+            f"{self._schema.called} `{self.path}` can't be used and is done without: {reason}"
+        )
 
     def _in_memory(self) -> sqlite3.Connection:
         if self._memory is None:
             self._memory = _connect(":memory:", self._patience)
-            _make_tables(self._memory)
+            self._schema.make(self._memory)
         return self._memory
 
     def _connected(self) -> sqlite3.Connection:
@@ -176,7 +162,7 @@ class CacheDatabase:
             connection = _connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
-                _check_tables(connection)
+                self._schema.check(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -202,7 +188,7 @@ class CacheDatabase:
             try:
                 with contextlib.closing(_connect(Path(name).as_uri(), self._patience)) as made:
                     made.execute("PRAGMA journal_mode = WAL")
-                    _make_tables(made)
+                    self._schema.make(made)
                 Path(name).rename(self.path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
@@ -217,7 +203,8 @@ class CacheDatabase:
             self.path.rename(aside)
             for sidecar in _sidecars(self.path):
                 sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
-        self._note(f"the cache is damaged ({reason}): set aside as `{aside}` and made anew")
+        called = self._schema.called
+        self._note(f"{called} is damaged ({reason}): set aside as `{aside}` and made anew")
 
 
 class _Unusable(Exception):
@@ -246,26 +233,6 @@ def _transaction(
             connection.rollback()
         raise
     return result
-
-
-def _make_tables(connection: sqlite3.Connection) -> None:
-    for statement in _STATEMENTS:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-def _check_tables(connection: sqlite3.Connection) -> None:
-    """See that the file is a cache as this program makes it.
-
-    Raises:
-        sqlite3.DatabaseError: it is not.
-    """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    if version > _VERSION:
-        raise sqlite3.DatabaseError("it was written by a newer gptasst")
-    if version != _VERSION or {row[0] for row in rows} != set(_STATEMENTS):
-        raise sqlite3.DatabaseError("it does not have the tables of a cache")
 
 
 def _identity(path: Path) -> _Identity | None:

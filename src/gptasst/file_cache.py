@@ -10,35 +10,52 @@ import hashlib
 import itertools
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gptasst.cache_database import CacheDatabase
-from gptasst.errors import InvalidInput
+from gptasst.cache_schema import CacheSchema
+from gptasst.file_hashes import FileHash, file_key, here, read_file, still_stands
 from gptasst.models.files import UploadRequest
 
-# A file can change twice within one tick of its clock, which is two seconds on FAT. What was
-# hashed so soon after a change is read again next time, as git does with its index.
-_TICK_NS = 2_000_000_000
-_LARGEST_INTEGER = 2**63 - 1  # that SQLite takes
+_SCHEMA = CacheSchema(
+    "the cache",
+    1,
+    """
+CREATE TABLE hashes (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL, hashed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX hashes_by_content ON hashes (sha256);
+CREATE TABLE uploads (
+    scope TEXT NOT NULL, file_id TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL,
+    filename TEXT NOT NULL, size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,
+    own INTEGER NOT NULL,
+    PRIMARY KEY (scope, file_id)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
+CREATE TABLE begun_uploads (
+    scope TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
+    size INTEGER NOT NULL, begun_at REAL NOT NULL, PRIMARY KEY (scope, sha256, purpose, filename)
+) WITHOUT ROWID;
+CREATE TABLE assistants (
+    scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
+""",
+)
+_NEVER = 2**62  # seconds: later than any upload expires
 _ROWS_AT_ONCE = 500
 _FILES_AT_ONCE = 500
 _TABLES = ("hashes", "uploads", "begun_uploads", "assistants", "definitions", "synced_scopes")
 _END_UPLOAD = (
     "DELETE FROM begun_uploads WHERE scope = ? AND sha256 = ? AND purpose = ? AND filename = ?"
 )
-
-
-class FileHash(NamedTuple):
-    """The size of a file in bytes and the sha256 of its content, as hex digits."""
-
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +97,7 @@ class FileCache:
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
-        self._database = CacheDatabase(path, note)
+        self._database = CacheDatabase(path, _SCHEMA, note)
 
     @property
     def path(self) -> Path:
@@ -101,14 +118,14 @@ class FileCache:
         Raises:
             InvalidInput: one of them is not a file or can't be read.
         """
-        here = _here()
-        keys = {file: _key(file, here) for file in files}
+        directory = here()
+        keys = {file: file_key(file, directory) for file in files}
         known = self._known_hashes(keys.values())
         hashes: dict[Path, FileHash] = {}
         unknown: dict[Path, bytes] = {}
         for file, key in keys.items():
             row = known.get(key)
-            if row is not None and _still_stands(key, row):
+            if row is not None and still_stands(key, row):
                 hashes[file] = FileHash(row[1], row[5])
             else:  # one that is gone is reported by the attempt to read it
                 unknown[file] = key
@@ -130,7 +147,7 @@ class FileCache:
         hashes: dict[Path, FileHash] = {}
         rows = []
         for file, key in keys.items():
-            hashes[file], row = _read(file)
+            hashes[file], row = read_file(file)
             if row is not None:
                 rows.append((key, *row))
         self._execute_many("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -142,15 +159,15 @@ class FileCache:
         return {Path(os.fsdecode(path)): FileHash(size, sha256) for path, size, sha256 in rows}
 
     def forget_files(self, files: Sequence[Path]) -> None:
-        here = _here()
-        rows = [(_key(file, here),) for file in files]
+        directory = here()
+        rows = [(file_key(file, directory),) for file in files]
         self._execute_many("DELETE FROM hashes WHERE path = ?", rows)
 
     def local_paths(self, sha256s: Collection[str]) -> dict[str, list[Path]]:
         """The files on this disk that have these contents, as far as they are known."""
         found: dict[str, list[Path]] = {}
         for row in self._select_in("hashes", "sha256", sha256s):
-            if _still_stands(row[0], row, freshly_changed=True):
+            if still_stands(row[0], row, freshly_changed=True):
                 found.setdefault(row[5], []).append(Path(os.fsdecode(row[0])))
         return {sha256: sorted(paths) for sha256, paths in found.items()}
 
@@ -162,7 +179,7 @@ class FileCache:
         Those that have expired are left out. Knowledge (`assistants`) must stay, so for that
         purpose those that will ever expire are left out.
         """
-        until = _LARGEST_INTEGER if purpose == "assistants" else time.time()
+        until = _NEVER if purpose == "assistants" else time.time()
         rows = self._rows(
             "SELECT file_id FROM uploads WHERE scope = ? AND sha256 = ? AND purpose = ?"
             " AND (expires_at IS NULL OR expires_at > ?) ORDER BY uploaded_at DESC, file_id",
@@ -185,12 +202,14 @@ class FileCache:
 
     def remember_uploads(self, scope: str, uploads: Sequence[CachedUpload]) -> None:
         """Keep what was uploaded; of those that were begun, these have ended."""
-        rows = [(scope, *_upload_row(upload)) for upload in uploads]
+        rows = [_storable((scope, *_upload_row(upload))) for upload in uploads]
+        ended = [_storable(_begun_key(scope, upload)) for upload in uploads]
 
         def work(connection: sqlite3.Connection) -> None:
-            marks = ",".join("?" * 9)
-            connection.executemany(f"INSERT OR REPLACE INTO uploads VALUES ({marks})", rows)  # noqa: S608
-            connection.executemany(_END_UPLOAD, [_begun_key(scope, u) for u in uploads])
+            connection.executemany(
+                "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
+            connection.executemany(_END_UPLOAD, ended)
 
         if rows:
             self._database.write(work)
@@ -295,71 +314,29 @@ class FileCache:
         return self._database.read(work) if wanted else []
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
+        values = _storable(values)
         return self._database.read(
             lambda connection: connection.execute(statement, values).fetchall()
         )
 
     def _execute_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
-            self._database.write(lambda connection: connection.executemany(statement, rows))
-
-
-def _here() -> bytes:
-    return os.fsencode(Path.cwd()) + os.fsencode(os.sep)
-
-
-def _key(file: Path, here: bytes) -> bytes:
-    """An absolute path as the system has it, links and `..` as they are."""
-    name = os.fsencode(file)
-    return name if file.is_absolute() else here + name
-
-
-def _still_stands(file: bytes, row: Any, *, freshly_changed: bool = False) -> bool:
-    """Whether a file is as it was when its row was written.
-
-    `freshly_changed` takes one that may have changed again within the tick it was hashed in.
-    """
-    try:
-        found = os.stat(file)  # noqa: PTH116  # 100,000 times
-    except OSError:
-        return False
-    _, size, mtime_ns, inode, hashed_ns, _ = row
-    return (
-        found.st_mtime_ns == mtime_ns
-        and found.st_size == size
-        and found.st_ino & _LARGEST_INTEGER == inode
-        and (freshly_changed or hashed_ns - mtime_ns >= _TICK_NS)
-    )
-
-
-def _read(file: Path) -> tuple[FileHash, tuple[int, int, int, int, str] | None]:
-    """Hash a file; its row is `None` if it changed meanwhile."""
-    started = time.time_ns()
-    try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise InvalidInput(f"`{file}` is not a file")
-        with file.open("rb") as stream:
-            before = os.fstat(stream.fileno())
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = stream.tell()
-            after = os.fstat(stream.fileno())
-    except OSError as error:
-        raise InvalidInput(f"`{file}` can't be read: {error.strerror}") from None
-    if (before.st_size, before.st_mtime_ns) != (size, after.st_mtime_ns):
-        return FileHash(size, sha256), None
-    inode = after.st_ino & _LARGEST_INTEGER
-    return FileHash(size, sha256), (size, after.st_mtime_ns, inode, started, sha256)
+            storable = [_storable(row) for row in rows]
+            self._database.write(lambda connection: connection.executemany(statement, storable))
 
 
 def _begun_key(
     scope: str, upload: UploadRequest | CachedUpload | BegunUpload
 ) -> tuple[str, str, str, str]:
-    return scope, upload.sha256, upload.purpose, _storable(upload.filename)
+    return scope, upload.sha256, upload.purpose, upload.filename
 
 
-def _storable(filename: str) -> str:
-    """A file name as SQLite takes it, which wants whole characters."""
-    return filename.encode("utf-8", "replace").decode("utf-8")
+def _storable(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Values as SQLite takes them, which wants whole characters: odd file names have others."""
+    return tuple(
+        value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+        for value in row
+    )
 
 
 def _upload_row(upload: CachedUpload) -> tuple[object, ...]:
@@ -368,7 +345,7 @@ def _upload_row(upload: CachedUpload) -> tuple[object, ...]:
         upload.file_id,
         upload.sha256,
         upload.purpose,
-        _storable(upload.filename),
+        upload.filename,
         upload.size,
         upload.uploaded_at.timestamp(),
         None if expires is None else expires.timestamp(),

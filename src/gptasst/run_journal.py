@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gptasst.cache_database import CacheDatabase, CacheSchema
+from gptasst.cache_database import CacheDatabase
+from gptasst.cache_schema import CacheSchema
 from gptasst.models.runs import Usage
 
 _SCHEMA = CacheSchema(
@@ -73,14 +75,10 @@ class RunJournal:
 
     def find(self, run: str) -> FinishedRun | None:
         """What came of a run, if it was finished."""
-        row = None
-        with self._database.reading() as connection:
-            if connection is not None:
-                row = connection.execute(
-                    "SELECT answer, sha256, model, input_tokens, output_tokens FROM answers"
-                    " WHERE run = ?",
-                    (run,),
-                ).fetchone()
+        row = self._row(
+            "SELECT answer, sha256, model, input_tokens, output_tokens FROM answers WHERE run = ?",
+            run,
+        )
         if row is None:
             return None
         usage = Usage(row[3], row[4]) if row[3] is not None else None
@@ -106,11 +104,8 @@ class RunJournal:
 
     def is_result(self, basis: str, sha256: str) -> bool:
         """Whether a file's content is what a run on that basis makes of a file."""
-        with self._database.reading() as connection:
-            if connection is not None:
-                query = "SELECT 1 FROM results WHERE basis = ? AND sha256 = ?"
-                return connection.execute(query, (basis, sha256)).fetchone() is not None
-        return False
+        query = "SELECT 1 FROM results WHERE basis = ? AND sha256 = ?"
+        return self._row(query, basis, sha256) is not None
 
     def record_result(self, basis: str, sha256: str) -> None:
         """Remember a content that a run on that basis makes of a file."""
@@ -128,9 +123,10 @@ class RunJournal:
             (_KEPT_BYTES,),
         )
 
+    def _row(self, statement: str, *values: str) -> Any:
+        return self._database.read(
+            lambda connection: connection.execute(statement, values).fetchone()
+        )
+
     def _write(self, statement: str, values: tuple[object, ...]) -> bool:
-        with self._database.writing() as connection:
-            if connection is not None:
-                connection.execute(statement, values)
-                return True
-        return False
+        return self._database.write(lambda connection: connection.execute(statement, values))

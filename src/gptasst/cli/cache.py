@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.assistant import YesOption
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Column, count_text, size_text
 from gptasst.cli.progress import Activity
 
 if TYPE_CHECKING:
     from gptasst.models.cache import CacheVerification
 
-app = group("The cache of file hashes and ids. Nothing is lost without it.")
+app = CommandGroup("The cache of file hashes and ids. Nothing is lost without it.")
 
 
 @command(app, "show")

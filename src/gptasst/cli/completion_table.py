@@ -39,6 +39,8 @@ _KINDS = {
     "text": "",
     "timeout": "",
     "revision": "",
+    "purpose": "=user_data,assistants",
+    "expires": "=1h,1d,7d,30d",
     "shell": "=bash,zsh,fish,powershell",
 }
 _OWN_KINDS = {
@@ -47,6 +49,8 @@ _OWN_KINDS = {
     ("assistant import", "name"): "",
     ("config set", "key"): "config-key",
     ("config set", "value"): "",
+    ("file delete", "names"): "file",
+    ("file show", "name"): "file",
     ("instruction", "name"): "instruction file",
     ("instruction new", "name"): "",
     ("instruction new", "source"): "instruction",

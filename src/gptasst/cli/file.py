@@ -10,7 +10,7 @@ import typer
 
 from gptasst.cli.assistant import YesOption
 from gptasst.cli.assistant_files import DryRunOption, FilesArgument
-from gptasst.cli.commands import Session, command, group
+from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Column, count_text, size_text, time_text
 from gptasst.cli.progress import Activity, Transfers
 from gptasst.errors import PartlyDone, UsageError
@@ -18,7 +18,7 @@ from gptasst.errors import PartlyDone, UsageError
 if TYPE_CHECKING:
     from gptasst.models.files import FileEntry, Purpose, UploadedFile, UploadOutcome
 
-app = group("Files on the server.")
+app = CommandGroup("Files on the server.")
 
 _PURPOSES: tuple[Purpose, ...] = ("user_data", "assistants")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}

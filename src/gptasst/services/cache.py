@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
-from gptasst.file_cache import CachedUpload, FileCache, FileHash
+from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.file_hashes import FileHash
 from gptasst.models.cache import CacheRebuild, CacheStatus, CacheVerification
 from gptasst.models.files import RemoteFile
 from gptasst.models.knowledge import KnowledgeFile

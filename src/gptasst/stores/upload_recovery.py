@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from gptasst.file_cache import BegunUpload, CachedUpload, FileCache, FileHash
+from gptasst.file_cache import BegunUpload, CachedUpload, FileCache
+from gptasst.file_hashes import FileHash
 from gptasst.models.files import Purpose, RemoteFile
 from gptasst.models.knowledge import KnowledgeFile
 from gptasst.openai_gateway.files import FileGateway
