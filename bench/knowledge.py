@@ -9,17 +9,16 @@ memory of uploading a file of 500 MB above a process that only imports the SDK (
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-_ROOT = Path(__file__).parents[1]
+from bench import loopback
+
 _FILES = 300
 _LATENCY = 0.1
 _BIG = 500_000_000
@@ -67,9 +66,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as work:
         _files(Path(work) / "docs", _FILES)
-        with _server(_LATENCY) as url:
+        with loopback.serving(_LATENCY) as url:
             _measure_sync(Path(work), url, rounds)
-        with _server(0.0) as url:
+        with loopback.serving(0.0) as url:
             _measure_memory(Path(work), url)
 
 
@@ -78,27 +77,6 @@ def _files(directory: Path, count: int) -> None:
     for number in range(count):
         (directory / f"{number}.md").write_text(f"# Guide {number}\n" + "words " * 200)
         os.utime(directory / f"{number}.md", (1, 1))
-
-
-@contextlib.contextmanager
-def _server(latency: float) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.loopback", "--latency", str(latency)]
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
-
-
-def _environment(work: Path, url: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "OPENAI_BASE_URL": url,
-        "OPENAI_API_KEY": "sk-bench",
-        "GPTASST_HOME": str(work / "home"),
-        "PYTHONPATH": str(_ROOT / "src"),
-    }
 
 
 def _run(words: list[str], work: Path, environment: dict[str, str]) -> str:
@@ -123,7 +101,8 @@ def _seconds(words: list[str], work: Path, environment: dict[str, str]) -> float
 def _measure_sync(work: Path, url: str, rounds: int) -> None:
     new, unchanged = [], []
     for number in range(rounds):
-        environment = _environment(work, url) | {"GPTASST_HOME": str(work / f"home{number}")}
+        environment = loopback.environment(work, url)
+        environment["GPTASST_HOME"] = str(work / f"home{number}")
         name = f"Docs{number}"
         # Each round has contents of its own: nothing may be there from the one before.
         for path in (work / "docs").iterdir():
@@ -144,7 +123,7 @@ def _measure_memory(work: Path, url: str) -> None:
     big = work / "big.txt"
     with big.open("wb") as stream:
         stream.truncate(_BIG)
-    environment = _environment(work, url)
+    environment = loopback.environment(work, url)
     bare = _peak(["-c", _IMPORT + _PEAK], environment)
     upload = _peak(["-c", _UPLOAD, str(big)], environment)
     sys.stdout.write(
