@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from gptasst.embedded.fetching import Report
     from gptasst.embedded.model_file import ModelFile
     from gptasst.file_cache import FileCache
+    from gptasst.models.conversations import Conversation
     from gptasst.models.endpoints import Endpoint
     from gptasst.models.rate_limits import OnLimits
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
     from gptasst.services.auth import AuthService
     from gptasst.services.configuration import ConfigurationService
+    from gptasst.services.conversations import ConversationService
+    from gptasst.services.dialogues import Dialogue
     from gptasst.services.each_runs import EachService
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from gptasst.settings import Profile, Settings
     from gptasst.stored_keys import StoredKeys
     from gptasst.stores import AssistantStore
+    from gptasst.stores.database import Database
     from gptasst.stores.openai import OpenAIStore
+    from gptasst.stores.openai_conversations import OpenAIConversations
     from gptasst.uploads import Uploader
 
 
@@ -229,6 +234,40 @@ class AppContext:
             library=self.library,
             open_gateway=_once(lambda: self._gateway_for_runs(report, on_limits)),
         )
+
+    @cached_property
+    def conversations(self) -> ConversationService:
+        from gptasst.services.conversations import ConversationService
+        from gptasst.stores.conversation_index import ConversationIndex
+        from gptasst.stores.local_conversations import LocalConversations
+
+        database = self._conversations_database
+        local = LocalConversations(database, self.profile.name)
+        return ConversationService(
+            self.profile, ConversationIndex(database), local, lambda: self._openai_conversations
+        )
+
+    @cached_property
+    def _openai_conversations(self) -> OpenAIConversations:
+        from gptasst.stores.openai_conversations import OpenAIConversations
+
+        gateway = self.gateway.conversations
+        return OpenAIConversations(gateway, self._conversations_database, self.profile)
+
+    @cached_property
+    def _conversations_database(self) -> Database:
+        from gptasst.stores.conversation_index import CONVERSATIONS
+        from gptasst.stores.database import Database
+
+        database = Database(self.paths.conversations_database, CONVERSATIONS)
+        self._opened.callback(database.close)
+        return database
+
+    def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
+        """A conversation that goes on (`None`: begins), with the service that answers in it."""
+        from gptasst.services.dialogues import Dialogue
+
+        return Dialogue(self.runs(report), self.conversations, conversation)
 
     @cached_property
     def gateway(self) -> OpenAIGateway:
