@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gptasst.embedded.fetching import Report
     from gptasst.embedded.model_file import ModelFile
     from gptasst.file_cache import FileCache
+    from gptasst.models.conversations import Conversation
     from gptasst.models.endpoints import Endpoint
     from gptasst.models.knowledge import KnowledgeFile
     from gptasst.models.rate_limits import OnLimits
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from gptasst.services.auth import AuthService
     from gptasst.services.cache import CacheService
     from gptasst.services.configuration import ConfigurationService
+    from gptasst.services.conversations import ConversationService
+    from gptasst.services.dialogues import Dialogue
     from gptasst.services.each_runs import EachService
     from gptasst.services.files import FileService
     from gptasst.services.instructions import InstructionService
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     from gptasst.settings import Profile, Settings
     from gptasst.stored_keys import StoredKeys
     from gptasst.stores import AssistantStore
+    from gptasst.stores.database import Database
     from gptasst.stores.openai import OpenAIStore
+    from gptasst.stores.openai_conversations import OpenAIConversations
     from gptasst.uploads import Uploader
 
 
@@ -268,6 +273,40 @@ class AppContext:
             library=self.library,
             open_gateway=_once(lambda: self._gateway_for_runs(report, on_limits)),
         )
+
+    @cached_property
+    def conversations(self) -> ConversationService:
+        from gptasst.services.conversations import ConversationService
+        from gptasst.stores.conversation_index import ConversationIndex
+        from gptasst.stores.local_conversations import LocalConversations
+
+        database = self._conversations_database
+        local = LocalConversations(database, self.profile.name)
+        return ConversationService(
+            self.profile, ConversationIndex(database), local, lambda: self._openai_conversations
+        )
+
+    @cached_property
+    def _openai_conversations(self) -> OpenAIConversations:
+        from gptasst.stores.openai_conversations import OpenAIConversations
+
+        gateway = self.gateway.conversations
+        return OpenAIConversations(gateway, self._conversations_database, self.profile)
+
+    @cached_property
+    def _conversations_database(self) -> Database:
+        from gptasst.stores.conversation_index import CONVERSATIONS
+        from gptasst.stores.database import Database
+
+        database = Database(self.paths.conversations_database, CONVERSATIONS)
+        self._opened.callback(database.close)
+        return database
+
+    def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
+        """A conversation that goes on (`None`: begins), with the service that answers in it."""
+        from gptasst.services.dialogues import Dialogue
+
+        return Dialogue(self.runs(report), self.conversations, conversation)
 
     @cached_property
     def gateway(self) -> OpenAIGateway:

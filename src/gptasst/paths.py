@@ -50,6 +50,14 @@ class Paths:
         return self.data / "runs.sqlite3"
 
     @property
+    def conversations_database(self) -> Path:
+        return self.data / "conversations.sqlite3"
+
+    @property
+    def chat_history(self) -> Path:
+        return self.data / "chat_history"
+
+    @property
     def embedded_models(self) -> Path:
         return self.data / "models"
 

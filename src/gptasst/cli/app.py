@@ -38,10 +38,12 @@ class _ClosedPipe(Exception):
 # Each is in the module of its name, which is imported when it is used.
 COMMANDS = {
     "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
+    "chat": "Speak with an assistant, turn after turn. The conversation is kept.",
     "assistant": "Assistants: a model with instructions and knowledge, under a name.",
     "file": "The files of the project on the server.",
     "cache": "The cache of file hashes and ids. Nothing is lost without it.",
     "instruction": "Instructions: what assistants are made from.",
+    "conversation": "Conversations: those that this machine knows, and any by its id.",
     "model": "The models of the profile's server.",
     "auth": "The key, in the system keyring or a file that only you can read.",
     "config": "The configuration: what is in force, and where it comes from.",

@@ -61,12 +61,12 @@ class Output:
     @property
     def colours(self) -> bool:
         """Whether what goes to stdout may be coloured."""
-        return self.draws and not _is_dumb() and not os.environ.get("NO_COLOR")
+        return self.draws and not is_dumb() and not os.environ.get("NO_COLOR")
 
     @property
     def shows_progress(self) -> bool:
         """Whether somebody looks at stderr and wants to see how it goes."""
-        return self.mode != "quiet" and self.stderr.isatty() and not _is_dumb()
+        return self.mode != "quiet" and self.stderr.isatty() and not is_dumb()
 
     def table(
         self,
@@ -123,8 +123,13 @@ class Output:
 
     def document(self, value: object) -> None:
         """Write one JSON document."""
+        self._lines([self.as_json(value)])
+
+    @staticmethod
+    def as_json(value: object) -> str:
+        """A value as the text of a JSON document."""
         text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
-        self._lines([text.translate(_JSON_ESCAPES)])
+        return text.translate(_JSON_ESCAPES)
 
     def text(self, text: str) -> None:
         """Write a text that is the result itself: a TOML document, a path."""
@@ -171,7 +176,7 @@ class Output:
             self.stderr.write(harmless("".join(traceback.format_exception(error))))
 
     def _coloured(self, word: str, code: str) -> str:
-        plain = not self.stderr.isatty() or _is_dumb() or bool(os.environ.get("NO_COLOR"))
+        plain = not self.stderr.isatty() or is_dumb() or bool(os.environ.get("NO_COLOR"))
         return word if plain else f"\x1b[{code}m{word}\x1b[0m"
 
     def _complain(self, text: str) -> None:
@@ -225,7 +230,7 @@ def count_text(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _is_dumb() -> bool:
+def is_dumb() -> bool:
     return os.environ.get("TERM") == "dumb"
 
 

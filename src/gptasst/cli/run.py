@@ -5,21 +5,29 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gptasst.cli.answers import tell_about, tell_fallback
 from gptasst.cli.commands import Session, build_command
+from gptasst.cli.conversation import (
+    ContinueOption,
+    ConversationOption,
+    chosen_conversation,
+    shown,
+)
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
-from gptasst.errors import GptasstError, InvalidInput
+from gptasst.errors import GptasstError, InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from gptasst.models.runs import RunPlan, RunResult, TextDelta
+    from gptasst.services.dialogues import Dialogue
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -96,6 +104,8 @@ def run(  # one parameter an option
         float | None,
         typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
     ] = None,
+    go_on: ContinueOption = False,
+    conversation: ConversationOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show what would be sent; send nothing.")
     ] = False,
@@ -112,8 +122,10 @@ def run(  # one parameter an option
     answer_schema = read_schema(schema) if schema else None
     options = EachOptions(jobs, in_place, check, diff, force)
     if each:
+        if go_on or conversation:
+            raise UsageError("--each makes a run of every file, and a conversation is one")
         same = RunRequest(name, text=text, model=model, schema=answer_schema, timeout=timeout)
-        _tell_fallback(session)
+        tell_fallback(session)
         run_each(session, same, words, output, options, dry_run=dry_run)
         return
     options.refuse_alone()
@@ -133,16 +145,34 @@ def run(  # one parameter an option
         timeout=timeout,
     )
     activity = Activity(session.output, "waiting for the answer")
+    dialogue = None
+    if go_on or conversation:
+        chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
+        dialogue = session.context.dialogue(chosen, activity.report)
     service = session.context.runs(activity.report)
     if dry_run:
-        _show_plan(session.output, service.plan(request))
+        _show_plan(session.output, (dialogue or service).plan(request))
     else:
-        events = service.stream(request)
-        _tell_fallback(session)
+        events = dialogue.say(request) if dialogue else service.stream(request)
+        tell_fallback(session)
         direct = output is None and session.output.mode != "json"
-        with contextlib.closing(events), activity:
+        with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:
             result = _follow(events, session.output if direct else None, activity)
         _finish(session.output, result, output)
+
+
+@contextlib.contextmanager
+def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator[None]:
+    """Say how to go on with a conversation that begins, or with an answer that broke off."""
+    begins = dialogue is not None and dialogue.conversation is None
+    try:
+        yield
+    finally:
+        kept = dialogue.conversation if dialogue else None
+        if kept and dialogue and dialogue.kept_part:
+            output.note(f"what came of the answer is kept in {shown(kept)}")
+        elif kept and begins:
+            output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
 def _read_stdin(output: Output, *, asked: bool) -> str | None:
@@ -170,17 +200,6 @@ def _read_stdin(output: Output, *, asked: bool) -> str | None:
             raise InvalidInput("standard input is empty", code="empty_input")
         return None
     return decode_text(content, "stdin")[0]
-
-
-def _tell_fallback(session: Session) -> None:
-    """Say in one line that nobody chose the embedded model, and what that means."""
-    profile = session.context.profile
-    if profile.chosen != "fallback":
-        return
-    model = session.context.model_file
-    advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
-    tail = f": {advice}" if model.is_default else ""
-    session.output.note(f"no key is set, so this runs on the embedded model {model.name}{tail}")
 
 
 def _follow(
@@ -216,24 +235,7 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
         output.document(result)
     elif target is None and output.stdout.isatty() and not result.answer.endswith("\n"):
         output.answer("\n")
-    if output.draws or output.verbose:
-        for number, source in enumerate(result.citations, start=1):
-            output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
-    for warning in result.warnings:
-        output.warn(warning)
-    if output.verbose:
-        output.note(_account(result))
-
-
-def _account(result: RunResult) -> str:
-    usage = result.usage
-    tokens = "tokens unknown"
-    if usage:
-        tokens = f"{usage.input:,} tokens in ({usage.cached:,} cached), {usage.output:,} out"
-        tokens += f" ({usage.reasoning:,} reasoning)"
-    first = result.timings.first_token
-    begun = f"first after {first:.1f} s, " if first is not None else ""
-    return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
+    tell_about(output, result)
 
 
 def _show_plan(output: Output, plan: RunPlan) -> None:

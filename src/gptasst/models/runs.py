@@ -54,8 +54,19 @@ class FilePart:
 
 
 @dataclass(frozen=True, slots=True)
+class PastMessage:
+    """What was said before in a conversation, as a model is given it."""
+
+    role: Literal["user", "assistant"]
+    parts: tuple[TextPart | FilePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One request to a model, in the terms of the Responses API. `timeout` is in seconds."""
+    """One request to a model, in the terms of the Responses API. `timeout` is in seconds.
+
+    A conversation goes on by its `conversation_id` where the server keeps it, else by `past`.
+    """
 
     model: str
     instructions: str
@@ -66,6 +77,8 @@ class ModelRequest:
     web_search: bool = False
     schema: Mapping[str, Any] | None = None
     vector_store_id: str | None = None
+    past: tuple[PastMessage, ...] = ()
+    conversation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +114,8 @@ class RunRequest:
     """What the user asked of one run.
 
     `files` are read already; `text` is the task and `stdin` what was piped in (`None`: nothing).
-    `model`, `schema` and `timeout` (seconds) override the definition and the profile.
+    `model`, `schema` and `timeout` (seconds) override the definition and the profile. `past` is
+    what was said before, oldest first.
     """
 
     name: str
@@ -111,6 +125,7 @@ class RunRequest:
     model: str | None = None
     schema: Mapping[str, Any] | None = None
     timeout: float | None = None
+    past: tuple[PastMessage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +164,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """An answer and where it came from; `warnings` are what its user should know besides."""
+    """An answer and where it came from; `warnings` are what its user should know besides.
+
+    `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
+    it that did not fit into the model's context any more.
+    """
 
     name: str
     answer: str
@@ -160,3 +179,5 @@ class RunResult:
     usage: Usage | None = None
     citations: tuple[Citation, ...] = ()
     warnings: tuple[str, ...] = ()
+    conversation: str | None = None
+    left_out: int = 0

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from gptasst.errors import NotFound
 from gptasst.models.conversations import ConversationItem
+from gptasst.models.runs import PastMessage
 from gptasst.openai_gateway.connection import Connection
+from gptasst.openai_gateway.requests import message_item
 
 _PAGE = 100
 # How far back a message is looked for whose answer was lost.
 _RECENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationTurn:
+    """A question and its answer as the items of a conversation.
+
+    `question` is an input item; `mark` is set behind the answer; `item_ids` are all items of the
+    turn where it is on the server, calls of tools among them.
+    """
+
+    question: Mapping[str, Any]
+    answer: str
+    mark: str = ""
+    item_ids: tuple[str, ...] = ()
 
 
 class ConversationGateway:
@@ -31,6 +49,16 @@ class ConversationGateway:
             return self._connection.once.conversations.create(metadata=dict(metadata)).id
 
         return self._connection.create_once(send, lambda: None)
+
+    def metadata(self, conversation_id: str) -> Mapping[str, str]:
+        """What was noted with a conversation.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        with self._connection.errors(_named(conversation_id)):
+            found: Any = self._connection.client.conversations.retrieve(conversation_id)
+            return {str(key): str(value) for key, value in (found.metadata or {}).items()}
 
     def append(self, conversation_id: str, text: str, role: str = "user") -> str:
         """Add a message, once, and give its id.
@@ -80,6 +108,60 @@ class ConversationGateway:
                 if item.type == "message":
                     yield _item(item)
 
+    @staticmethod
+    def as_item(message: PastMessage) -> Mapping[str, Any]:
+        """A message as `ConversationTurn` has it."""
+        return message_item(message)
+
+    def add_turn(self, conversation_id: str, turn: ConversationTurn) -> None:
+        """Add a turn at the end, unless it is there already: after a failure, try again.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        items: Any = self._missing(conversation_id, turn)
+        if items:
+            with self._connection.errors(_named(conversation_id)):
+                self._connection.once.conversations.items.create(conversation_id, items=items)
+
+    def _missing(self, conversation_id: str, turn: ConversationTurn) -> list[Mapping[str, Any]]:
+        answer = {"type": "message", "role": "assistant", "content": turn.answer + turn.mark}
+        last = self.last_turn(conversation_id)
+        if last is None or _question_text(last.question) != _question_text(turn.question):
+            return [turn.question, answer]
+        if not last.answer:
+            return [answer]
+        return [] if last.answer.startswith(turn.answer) else [turn.question, answer]
+
+    def last_turn(self, conversation_id: str) -> ConversationTurn | None:
+        """The newest question of the user's, and everything that came after it.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        ids: list[str] = []
+        answers: list[str] = []
+        with self._connection.errors(_named(conversation_id)):
+            items = self._connection.client.conversations.items
+            for item in items.list(conversation_id, limit=_RECENT, order="desc"):
+                ids.append(_item_id(item))
+                if item.type != "message":
+                    continue
+                if item.role == "user":
+                    return ConversationTurn(
+                        _question(item), "".join(reversed(answers)), item_ids=tuple(ids)
+                    )
+                answers.append(_item(item).text)
+        return None
+
+    def remove(self, conversation_id: str, item_ids: Sequence[str]) -> None:
+        """Take items out of a conversation; those that are gone already are fine."""
+        for item_id in item_ids:
+            with contextlib.suppress(NotFound), self._connection.errors(f"item `{item_id}`"):
+                self._connection.client.conversations.items.delete(
+                    item_id, conversation_id=conversation_id
+                )
+
     def delete(self, conversation_id: str) -> None:
         """Delete a conversation and its messages; one that is gone already is fine.
 
@@ -107,3 +189,12 @@ def _item_id(item: Any) -> str:
 def _item(item: Any) -> ConversationItem:
     texts = [getattr(part, "text", None) or "" for part in item.content or ()]
     return ConversationItem(id=item.id, role=item.role, text="".join(texts))
+
+
+def _question(item: Any) -> Mapping[str, Any]:
+    content = [part.to_dict() for part in item.content or ()]
+    return {"type": "message", "role": "user", "content": content}
+
+
+def _question_text(question: Mapping[str, Any]) -> str:
+    return "".join(part.get("text", "") for part in question["content"])

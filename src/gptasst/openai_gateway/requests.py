@@ -10,7 +10,7 @@ from typing import Any
 import openai
 
 from gptasst.models.endpoints import Endpoint
-from gptasst.models.runs import FilePart, ModelRequest, TextPart
+from gptasst.models.runs import FilePart, ModelRequest, PastMessage, TextPart
 
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
 _NO_KEY = "no key"
@@ -52,14 +52,22 @@ def _drop_key(request: Any) -> None:
 
 
 def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
-    """The arguments of `responses.create` for a request. Nothing is stored on the server."""
+    """The arguments of `responses.create` for a request.
+
+    Nothing is stored on the server unless it keeps the conversation: with `store` false an
+    answer is not added to it.
+    """
     settings = request.settings
+    asked = PastMessage("user", request.parts)
     body: dict[str, Any] = {
         "model": request.model,
         "instructions": request.instructions,
-        "input": [{"role": "user", "content": [_content(part) for part in request.parts]}],
-        "store": False,
+        "input": [message_item(message) for message in (*request.past, asked)],
     }
+    if request.conversation_id:
+        body["conversation"] = request.conversation_id
+    else:
+        body["store"] = False
     for name in ("temperature", "top_p", "max_output_tokens"):
         if getattr(settings, name) is not None:
             body[name] = getattr(settings, name)
@@ -78,6 +86,15 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     if request.schema is not None:
         body.update(_schema_fields(request.schema, endpoint))
     return body
+
+
+def message_item(message: PastMessage) -> dict[str, Any]:
+    """A message as an input item."""
+    if message.role == "assistant":  # the one form of an answer that every server takes
+        texts = [part.text for part in message.parts if isinstance(part, TextPart)]
+        return {"type": "message", "role": "assistant", "content": sendable("".join(texts))}
+    content = [_content(part) for part in message.parts]
+    return {"type": "message", "role": "user", "content": content}
 
 
 def _content(part: TextPart | FilePart) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -14,8 +13,6 @@ from gptasst.definitions import InstructionLibrary
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
-    InvalidInput,
-    NoAnswer,
     NotFound,
     ServiceError,
     UsageError,
@@ -33,13 +30,14 @@ from gptasst.models.runs import (
     RunRequest,
     RunResult,
     TextDelta,
-    TextPart,
     Timings,
 )
+from gptasst.services.answer_schemas import check_schema
 from gptasst.services.code_fences import FenceFilter
+from gptasst.services.input_uploads import with_uploads
+from gptasst.services.past_messages import newest_that_fit
 from gptasst.services.run_fingerprints import basis_digest
 from gptasst.services.run_inputs import (
-    INLINE_BYTES,
     estimated_tokens,
     message_parts,
     planned_inputs,
@@ -66,13 +64,24 @@ class Gateway(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A run that is ready to be sent."""
+class PreparedRun:
+    """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
+    `task` is what was asked in words; `left_out` counts the past messages that do not fit.
+    """
+
+    request: RunRequest
+    task: str | None
+    left_out: int
     source: Literal["assistant", "instruction"]
     definition: Definition
     excerpts: tuple[Excerpt, ...]
     model_request: ModelRequest
+
+    def within(self, conversation_id: str) -> PreparedRun:
+        """The same run as a turn of a conversation that the server keeps."""
+        sent = replace(self.model_request, conversation_id=conversation_id)
+        return replace(self, model_request=sent)
 
 
 class RunService:
@@ -104,6 +113,17 @@ class RunService:
         self._library = library
         self._open_gateway = open_gateway
 
+    def model_of(self, name: str, model: str | None) -> str:
+        """The model that answers for an assistant or instruction.
+
+        Raises:
+            NotFound: no assistant or instruction has that name, or the model is not there.
+            UsageError: no model is named.
+            AccessDenied: the endpoint wants a key, and there is none.
+        """
+        self._profile.require_key()
+        return self._model(RunRequest(name, model=model), self.find(name)[1])
+
     def plan(self, request: RunRequest) -> RunPlan:
         """What a run would send. Nothing is sent, and no key is needed.
 
@@ -112,7 +132,8 @@ class RunService:
         """
         prepared = self._prepare(request, self.find(request.name))
         sent = prepared.model_request
-        characters = text_characters(sent.parts)
+        said = [message.parts for message in sent.past]
+        characters = sum(map(text_characters, (*said, sent.parts)))
         return RunPlan(
             name=request.name,
             source=prepared.source,
@@ -156,28 +177,44 @@ class RunService:
             NoAnswer: the model refused, failed, or was cut off.
             GptasstError: the request was not taken; see `errors`.
         """
-        self._profile.require_key()
-        prepared = self._prepare(request, found or self.find(request.name))
-        return self._send(request, prepared)
+        return self.send(self.prepare(request, found))
 
     def connect(self) -> None:
         """Open the connection now, so that what hinders it is known before many runs begin."""
         self._open_gateway()
 
-    def _send(self, request: RunRequest, prepared: _Prepared) -> Generator[TextDelta | RunResult]:
+    def prepare(self, request: RunRequest, found: Found | None = None) -> PreparedRun:
+        """Make a run ready to be sent.
+
+        Raises:
+            GptasstError: what `stream` refuses without sending anything.
+        """
+        self._profile.require_key()
+        return self._prepare(request, found or self.find(request.name))
+
+    def send(
+        self, prepared: PreparedRun, received: list[str] | None = None
+    ) -> Generator[TextDelta | RunResult]:
+        """Send a run; yields and raises as `stream` does.
+
+        Args:
+            prepared: from `prepare`.
+            received: gets every piece of the answer as it comes, those that are held back, too.
+        """
         gateway = self._open_gateway()
         uploaded: list[str] = []
+        sent = prepared.model_request
         try:
-            parts = tuple(_upload_large(gateway, p, uploaded) for p in prepared.model_request.parts)
-            sent = replace(prepared.model_request, parts=parts)
-            yield from self._answer(gateway, request, replace(prepared, model_request=sent))
+            if not sent.conversation_id:  # a conversation outlives an upload
+                sent = with_uploads(gateway, sent, uploaded)
+            yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         finally:
             for file_id in uploaded:
                 with contextlib.suppress(GptasstError):  # the server forgets it in a day
                     gateway.delete_file(file_id)
 
     def _answer(
-        self, gateway: Gateway, request: RunRequest, prepared: _Prepared
+        self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
     ) -> Iterator[TextDelta | RunResult]:
         started = time.monotonic()
         first_token: float | None = None
@@ -187,6 +224,8 @@ class RunService:
         for event in gateway.stream(prepared.model_request):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
+                if received is not None:
+                    received.append(event.text)
                 text = fence.feed(event.text) if fence else event.text
             else:
                 text = fence.finish() if fence else ""
@@ -197,22 +236,21 @@ class RunService:
             if isinstance(event, ModelAnswer):
                 answer = "".join(pieces)
                 if schema:
-                    _check_schema(answer, schema)
+                    check_schema(answer, schema)
                     yield TextDelta(answer)
                 timings = Timings(first_token, time.monotonic() - started)
-                yield self._result(request, prepared, event, answer, timings)
+                yield self._result(prepared, event, answer, timings)
 
     def _result(
         self,
-        request: RunRequest,
-        prepared: _Prepared,
+        prepared: PreparedRun,
         received: ModelAnswer,
         answer: str,
         timings: Timings,
     ) -> RunResult:
         quoted = tuple(Citation(e.path, e.place, e.text) for e in prepared.excerpts)
         return RunResult(
-            name=request.name,
+            name=prepared.request.name,
             answer=answer,
             model=received.model,
             profile=self._profile.name,
@@ -220,12 +258,13 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=self._model_warnings(request, prepared),
+            warnings=self._model_warnings(prepared),
+            left_out=prepared.left_out,
         )
 
-    def _model_warnings(self, request: RunRequest, prepared: _Prepared) -> tuple[str, ...]:
+    def _model_warnings(self, prepared: PreparedRun) -> tuple[str, ...]:
         """That OpenAI will shut the model down soon, and what to type then."""
-        model = prepared.model_request.model
+        request, model = prepared.request, prepared.model_request.model
         today = datetime.datetime.now(tz=datetime.UTC).date()
         shutdown = ending_soon(model, today) if self._profile.name == "openai" else None
         if shutdown is None:
@@ -235,7 +274,7 @@ class RunService:
             change = f"gptasst assistant edit {request.name} -m {shutdown.successor}"
         return (f"{shutdown_advice(model, today)}: `{change}`",)
 
-    def _prepare(self, request: RunRequest, found: Found) -> _Prepared:
+    def _prepare(self, request: RunRequest, found: Found) -> PreparedRun:
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
         task = _task(request, definition)
@@ -251,7 +290,14 @@ class RunService:
             # Small models may never stop by themselves; an edited text is about as long again.
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
-        return _Prepared(
+        past = request.past
+        if self._context_window is not None:
+            tokens = self._context_window - (settings.max_output_tokens or 0)
+            past = newest_that_fit(past, tokens, len(definition.instructions) + characters)
+        return PreparedRun(
+            request=request,
+            task=task,
+            left_out=len(request.past) - len(past),
             source="assistant" if target else "instruction",
             definition=definition,
             excerpts=excerpts,
@@ -265,6 +311,7 @@ class RunService:
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
                 vector_store_id=target.vector_store_id if target and searches else None,
+                past=past,
             ),
         )
 
@@ -346,40 +393,3 @@ def _nearest(*errors: GptasstError) -> str:
         if error.hint and error.hint.startswith("did you mean"):
             return error.hint
     return "`gptasst assistant list` and `gptasst instruction list` show what there is"
-
-
-def _upload_large(
-    gateway: Gateway, part: TextPart | FilePart, uploaded: list[str]
-) -> TextPart | FilePart:
-    if isinstance(part, TextPart) or part.data is None or len(part.data) <= INLINE_BYTES:
-        return part
-    sent = gateway.upload_input(part)
-    assert sent.file_id is not None
-    uploaded.append(sent.file_id)
-    return sent
-
-
-def _check_schema(answer: str, schema: object) -> None:
-    """Hold the answer to its schema: servers may ignore the one they are sent."""
-    from jsonschema import ValidationError, validate
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    nothing_fetched: Registry[object] = Registry()  # jsonschema's own asks the network
-    try:
-        validate(json.loads(answer), schema, registry=nothing_fetched)  # type: ignore[arg-type]
-    except ValueError as error:
-        reason = f"it is not JSON: {error}"
-    except ValidationError as error:
-        reason = f"{error.json_path}: {error.message}"
-    except Unresolvable as error:
-        raise InvalidInput(
-            f"the schema refers to `{error.ref}`, which is not in it", code="bad_schema"
-        ) from None
-    else:
-        return
-    raise NoAnswer(
-        f"the answer does not fit the schema: {reason}",
-        hint="run it again, or use a model that follows schemas",
-        code="schema_mismatch",
-    )

@@ -27,8 +27,9 @@ from gptasst.stores.common_errors import (
     name_taken,
     no_assistant,
 )
+from gptasst.stores.database import Database
 from gptasst.stores.knowledge_digest import knowledge_sha256
-from gptasst.stores.local_database import Database
+from gptasst.stores.local_database import ASSISTANTS
 from gptasst.stores.search_query import match_expression
 
 _SUMMARIES = (
@@ -52,7 +53,7 @@ class LocalStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path)
+        self._database = Database(path, ASSISTANTS)
         self._passages: dict[str, Sequence[Passage]] = {}
 
     def close(self) -> None:

@@ -1,0 +1,46 @@
+"""What people are told besides an answer: who gives it, and what it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gptasst.cli.output import Output, count_text
+
+if TYPE_CHECKING:
+    from gptasst.cli.commands import Session
+    from gptasst.models.runs import RunResult
+
+
+def tell_fallback(session: Session) -> None:
+    """Say in one line that nobody chose the embedded model, and what that means."""
+    profile = session.context.profile
+    if profile.chosen != "fallback":
+        return
+    model = session.context.model_file
+    advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
+    tail = f": {advice}" if model.is_default else ""
+    session.output.note(f"no key is set, so this runs on the embedded model {model.name}{tail}")
+
+
+def tell_about(output: Output, result: RunResult) -> None:
+    """Say on stderr what an answer rests on."""
+    if output.draws or output.verbose:
+        for number, source in enumerate(result.citations, start=1):
+            output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
+    for warning in result.warnings:
+        output.warn(warning)
+    if result.left_out:
+        output.note(f"{count_text(result.left_out, 'earlier message')} did not fit the context")
+    if output.verbose:
+        output.note(_account(result))
+
+
+def _account(result: RunResult) -> str:
+    usage = result.usage
+    tokens = "tokens unknown"
+    if usage:
+        tokens = f"{usage.input:,} tokens in ({usage.cached:,} cached), {usage.output:,} out"
+        tokens += f" ({usage.reasoning:,} reasoning)"
+    first = result.timings.first_token
+    begun = f"first after {first:.1f} s, " if first is not None else ""
+    return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"

@@ -1,0 +1,81 @@
+"""`gptasst chat`: an interactive session with an assistant."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gptasst.cli.answers import tell_fallback
+from gptasst.cli.commands import Session, build_command
+from gptasst.cli.conversation import (
+    ContinueOption,
+    ConversationOption,
+    chosen_conversation,
+    shown,
+)
+from gptasst.cli.progress import Activity
+from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.cli.chat.prompts import Prompt
+
+_EPILOG = """\
+In a chat: /file PATH... gives files to the next question, /save PATH writes the last answer,
+/retry asks again, /model NAME changes the model, /help shows all.
+
+Where stdin is not a terminal, each line is a question and the answers go to stdout.
+"""
+
+
+def build() -> Any:
+    return build_command(chat, "chat", epilog=_EPILOG)
+
+
+def chat(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant, or an instruction.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
+    ] = None,
+    go_on: ContinueOption = False,
+    conversation: ConversationOption = None,
+) -> None:
+    """Speak with an assistant, turn after turn. The conversation is kept."""
+    from gptasst.cli.chat.loop import ChatLoop
+    from gptasst.services.chat import Chat
+
+    output = session.output
+    prompt = _prompt(session)
+    activity = Activity(output, "waiting for the answer")
+    answering = session.context.runs(activity.report).model_of(name, model)
+    chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
+    tell_fallback(session)
+    state = Chat(session.context.dialogue(chosen, activity.report), name, model)
+    if prompt.interactive:
+        output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
+    loop = ChatLoop(output, state, prompt, activity)
+    try:
+        loop.run()
+    finally:
+        if state.conversation:
+            output.note(f"`gptasst chat {name} -c` goes on with {shown(state.conversation)}")
+    if output.mode == "json":
+        output.document({"conversation": state.conversation, "results": loop.results})
+
+
+def _prompt(session: Session) -> Prompt:
+    """A line editor for a person at a terminal; for a script, the lines of stdin."""
+    from gptasst.cli.chat.prompts import LineEditor, StdinLines
+
+    output = session.output
+    drawn_on = [stream for stream in (output.stderr, output.stdout) if stream.isatty()]
+    if not (sys.stdin and sys.stdin.isatty() and drawn_on):
+        return StdinLines()
+    if output.mode == "json":
+        raise UsageError(
+            "a chat at a terminal is no JSON document",
+            hint="pipe the questions in, one a line, or use `gptasst run NAME -c --json`",
+        )
+    return LineEditor(session.context.paths.chat_history, drawn_on[0])

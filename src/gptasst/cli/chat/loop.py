@@ -1,0 +1,113 @@
+"""The loop of a chat: read, answer or obey, until the user leaves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptasst.cli.answers import tell_about
+from gptasst.cli.chat.drawing import answer_view
+from gptasst.cli.chat.keyboard import typing_unseen
+from gptasst.cli.chat.prompts import Prompt
+from gptasst.cli.chat.slash_commands import help_text, parse_command, question_of
+from gptasst.cli.output import Output, size_text
+from gptasst.cli.progress import Activity
+from gptasst.errors import GptasstError
+from gptasst.models.runs import RunResult, TextDelta
+
+if TYPE_CHECKING:
+    from gptasst.services.chat import Chat
+
+_Events = Generator[TextDelta | RunResult]
+
+
+class ChatLoop:
+    """Runs a chat. A person is told of errors and goes on; a script ends with the first.
+
+    Args:
+        output: where answers and notes go.
+        chat: the state of the chat.
+        prompt: where questions come from.
+        activity: shown until an answer begins.
+    """
+
+    def __init__(self, output: Output, chat: Chat, prompt: Prompt, activity: Activity) -> None:
+        self._output = output
+        self._chat = chat
+        self._prompt = prompt
+        self._activity = activity
+        self.results: list[RunResult] = []
+
+    def run(self) -> None:
+        """Raises whatever goes wrong where the prompt is not interactive."""
+        while True:
+            try:
+                line = self._prompt.read()
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                if not self._prompt.interactive:
+                    raise
+                self._output.note("Ctrl-D leaves")
+                continue
+            try:
+                if not self._take(line):
+                    return
+            except GptasstError as error:
+                if not self._prompt.interactive:
+                    raise
+                self._output.error(error)
+
+    def _take(self, line: str) -> bool:
+        """Do what a line says; false: leave."""
+        parsed = parse_command(line)
+        if parsed is None:
+            text = question_of(line).strip()
+            if text or self._chat.attached:
+                self._answer(lambda: self._chat.ask(text))
+            return True
+        name, words = parsed
+        if name == "quit":
+            return False
+        self._obey(name, words)
+        return True
+
+    def _obey(self, name: str, words: Sequence[str]) -> None:
+        if name == "file":
+            for file in self._chat.attach(words):
+                self._output.note(f"`{file.path}` ({size_text(file.size)}) goes with what is next")
+        elif name == "save":
+            size = self._chat.save(Path(words[0]))
+            self._output.note(f"wrote `{words[0]}` ({size_text(size)})")
+        elif name == "retry":
+            self._answer(self._chat.ask_again)
+        elif name == "model":
+            self._chat.model = words[0] if words else self._chat.model
+            self._output.note(f"model: {self._chat.model or 'as the assistant has it'}")
+        else:
+            self._output.note(help_text())
+
+    def _answer(self, ask: Callable[[], _Events]) -> None:
+        try:
+            with typing_unseen(), contextlib.closing(ask()) as events:
+                self._show(events)
+        except KeyboardInterrupt:
+            if not self._prompt.interactive:
+                raise
+            self._output.note("stopped")
+        finally:
+            if self._chat.kept_part and self._chat.conversation:
+                self._output.note("what came of the answer is kept; /retry asks again")
+
+    def _show(self, events: _Events) -> None:
+        with answer_view(self._output) as view, self._activity:
+            for event in events:
+                self._activity.stop()
+                if isinstance(event, RunResult):
+                    self.results.append(event)
+                else:
+                    view.feed(event.text)
+        if self.results:
+            tell_about(self._output, self.results[-1])

@@ -1,0 +1,135 @@
+"""Where the lines of a chat come from: a line editor, or standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Protocol
+
+from gptasst.cli.chat.slash_commands import COMMANDS, TAKE_PATHS
+from gptasst.paths import private_directory
+
+if TYPE_CHECKING:
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.history import History
+    from prompt_toolkit.key_binding import KeyBindings
+
+
+class Prompt(Protocol):
+    """Gives what the user says, piece by piece."""
+
+    @property
+    def interactive(self) -> bool:
+        """Whether there is a person who can correct what was wrong."""
+        ...
+
+    def read(self) -> str:
+        """The next question or command.
+
+        Raises:
+            EOFError: there is none any more.
+            KeyboardInterrupt: the line was thrown away.
+        """
+        ...
+
+
+class StdinLines:
+    """The lines of standard input, UTF-8, the last with or without its end."""
+
+    interactive = False
+
+    def read(self) -> str:
+        from gptasst.text_encoding import decode_text
+
+        line = sys.stdin.buffer.readline() if sys.stdin else b""
+        if not line:
+            raise EOFError
+        return decode_text(line, "stdin")[0].rstrip("\r\n")
+
+
+class LineEditor:
+    """Lines edited at a terminal, with a history that is kept.
+
+    Enter sends; Esc-Enter (Alt-Enter) and Ctrl-J begin a new line; text that is pasted keeps its
+    lines.
+
+    Args:
+        history: a file that only its owner reads.
+        stream: the terminal.
+    """
+
+    interactive = True
+
+    def __init__(self, history: Path, stream: IO[str]) -> None:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.output import create_output
+
+        self._session: PromptSession[str] = PromptSession(
+            "> ",
+            multiline=True,
+            prompt_continuation="  ",
+            key_bindings=_keys(),
+            history=_history(history),
+            completer=_completer(),
+            complete_while_typing=False,
+            enable_suspend=True,
+            output=create_output(stdout=stream),  # type: ignore[arg-type]  # IO[str] is a TextIO
+        )
+
+    def read(self) -> str:
+        return self._session.prompt()
+
+
+def _history(path: Path) -> History:
+    from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+    try:
+        private_directory(path.parent)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError:  # a chat works without one
+        return InMemoryHistory()
+    return FileHistory(path)
+
+
+def _keys() -> KeyBindings:
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+    keys = KeyBindings()
+
+    @keys.add("enter")
+    def send(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    @keys.add("escape", "enter")
+    @keys.add("c-j")
+    def begin_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    return keys
+
+
+def _completer() -> Completer:
+    """Completes commands, and the paths that they take."""
+    from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
+    from prompt_toolkit.document import Document
+
+    names = WordCompleter([f"/{name}" for name in COMMANDS], sentence=True)
+    paths = PathCompleter(expanduser=True)
+
+    class CommandCompleter(Completer):
+        def get_completions(
+            self, document: Document, complete_event: CompleteEvent
+        ) -> Iterable[Completion]:
+            before = document.text_before_cursor
+            name, blank, _ = before.partition(" ")
+            if not blank:
+                return names.get_completions(document, complete_event)
+            if name.removeprefix("/") in TAKE_PATHS:
+                word = before.rpartition(" ")[2]
+                return paths.get_completions(Document(word), complete_event)
+            return ()
+
+    return CommandCompleter()

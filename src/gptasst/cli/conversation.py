@@ -1,0 +1,127 @@
+"""`gptasst conversation`: what was said before; and the options that go on with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.output import Column, Output, time_text
+from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models.conversations import Conversation
+
+app = CommandGroup("Conversations: those that this machine knows, and any by its id.")
+
+_NEW = "new"
+
+IdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="An id or a title, or the beginning of one.")
+]
+ContinueOption = Annotated[
+    bool, typer.Option("--continue", "-c", help="Go on with the last conversation, if any.")
+]
+ConversationOption = Annotated[
+    str | None,
+    typer.Option("--conversation", metavar="ID", help=f"Go on with this one; `{_NEW}` begins one."),
+]
+
+
+def chosen_conversation(
+    session: Session, assistant: str, *, go_on: bool, asked: str | None
+) -> Conversation | None:
+    """The conversation that the options mean, said on stderr; `None`: a new one.
+
+    Raises:
+        UsageError: both options are given.
+        NotFound: there is no such conversation.
+    """
+    if go_on and asked:
+        raise UsageError("-c and --conversation exclude each other")
+    if asked == _NEW or not (go_on or asked):
+        return None
+    service = session.context.conversations
+    found = service.find(asked) if asked else service.last(assistant)
+    if found is None:
+        session.output.note(f"no conversation with `{assistant}` yet, so this begins one")
+        return None
+    service.keeper(found)  # what another project keeps is refused here
+    session.output.note(f"going on with {shown(found)}")
+    return found
+
+
+def shown(conversation: Conversation) -> str:
+    title = f" ({conversation.title})" if conversation.title else ""
+    return f"conversation `{conversation.id}`{title}"
+
+
+@command(app, "list")
+def list_conversations(session: Session) -> None:
+    """List the conversations that this machine knows, the last first."""
+    columns: list[Column[Conversation]] = [
+        Column("id", lambda c: c.id),
+        Column("assistant", lambda c: c.assistant),
+        Column("messages", lambda c: str(c.messages), right=True),
+        Column("last", lambda c: time_text(c.updated_at)),
+        Column("kept", lambda c: c.profile if c.kept == "openai" else "here"),
+        Column("title", lambda c: c.title),
+    ]
+    session.output.table(
+        "conversations",
+        session.context.conversations.list(),
+        columns,
+        ident=lambda c: c.id,
+        empty="no conversations yet; `gptasst chat NAME` or `gptasst run NAME -c …` begins one",
+    )
+
+
+@command(app, "show")
+def show(
+    session: Session,
+    conversation: IdArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to; FILE.json gets JSON."),
+    ] = None,
+) -> None:
+    """Show a conversation as Markdown, or with --json as JSON."""
+    from gptasst.output_files import check_output, replace_file
+    from gptasst.services.transcripts import as_markdown
+
+    if output is not None:
+        check_output(output)
+    service = session.context.conversations
+    transcript = service.transcript(service.find(conversation))
+    as_json = session.output.mode == "json"
+    if output is None:
+        if as_json:
+            session.output.document(transcript)
+        else:
+            session.output.text(as_markdown(transcript))
+        return
+    text = as_markdown(transcript)
+    if output.suffix.lower() == ".json":
+        text = Output.as_json(transcript) + "\n"
+    replace_file(output, text.encode("utf-8", "replace"))
+    session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
+
+
+@command(app, "delete")
+def delete(
+    session: Session,
+    conversation: IdArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a conversation and all its messages."""
+    service = session.context.conversations
+    found = service.find(conversation)
+    service.keeper(found)  # what another project keeps is refused before anybody is asked
+    session.confirm(f"delete {shown(found)}?", yes=yes)
+    if service.delete(found):
+        said = f"deleted conversation `{found.id}`"
+    else:
+        said = f"forgot conversation `{found.id}`; it is not gptasst's, so the server keeps it"
+    session.output.done(said, {"deleted": found.id}, ident=found.id)
