@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from gptasst.built_once import cached_property
 from gptasst.errors import UsageError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 
