@@ -198,6 +198,14 @@ class AppContext:
 
         return LocalModelService(self.model_file, self.settings.local_model().context)
 
+    def fallback_note(self) -> str | None:
+        """What to tell somebody whose runs use the embedded model because no key is set."""
+        if self.profile.chosen != "fallback":
+            return None
+        advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
+        tail = f": {advice}" if self.model_file.is_default else ""
+        return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
+
     def each(self, report: Report) -> EachService:
         """The service that runs assistants over many files; `report` is as in `runs`."""
         from gptasst.run_journal import RunJournal
