@@ -1,3 +1,94 @@
-"""Assistants for files: a named model with instructions and knowledge, run on what you give it."""
+"""Assistants for files: a named model with instructions and knowledge, run on what you give it.
+
+Everything that the command line does is there from Python as well:
+
+    import gptasst
+
+    with gptasst.Client() as client:
+        print(client.run("MarkdownLinter", "guide.md").answer)
+
+Importing this costs nothing: what a name needs is imported when the name is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gptasst.client import Client
+    from gptasst.errors import (
+        AccessDenied,
+        GptasstError,
+        InvalidDefinition,
+        InvalidInput,
+        LimitReached,
+        NoAnswer,
+        NotFound,
+        PartlyDone,
+        ServiceError,
+        StateError,
+        UsageError,
+    )
+    from gptasst.models.assistants import (
+        Assistant,
+        AssistantImport,
+        AssistantSummary,
+        KnowledgeOutcome,
+        Revision,
+    )
+    from gptasst.models.definitions import Definition, Instruction
+    from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan
+    from gptasst.models.runs import Citation, RunPlan, RunResult, TextDelta, Usage
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessDenied",
+    "Assistant",
+    "AssistantImport",
+    "AssistantSummary",
+    "Citation",
+    "Client",
+    "Definition",
+    "GptasstError",
+    "Instruction",
+    "InvalidDefinition",
+    "InvalidInput",
+    "KnowledgeFile",
+    "KnowledgeOutcome",
+    "KnowledgePlan",
+    "LimitReached",
+    "NoAnswer",
+    "NotFound",
+    "PartlyDone",
+    "Revision",
+    "RunPlan",
+    "RunResult",
+    "ServiceError",
+    "StateError",
+    "TextDelta",
+    "Usage",
+    "UsageError",
+]
+
+# Where they are, the lightest first.
+_HOMES = (
+    "errors",
+    "models.definitions",
+    "models.knowledge",
+    "models.assistants",
+    "models.runs",
+    "client",
+)
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    for home in _HOMES if name in __all__ else ():
+        module = import_module(f"gptasst.{home}")
+        if name in vars(module):
+            return globals().setdefault(name, vars(module)[name])
+    raise AttributeError(f"module `gptasst` has no attribute `{name}`")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

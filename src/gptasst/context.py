@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from gptasst.built_once import cached_property
 from gptasst.errors import ServiceError, UsageError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 
@@ -241,6 +241,14 @@ class AppContext:
         from gptasst.services.local_model import LocalModelService
 
         return LocalModelService(self.model_file, self.settings.local_model().context)
+
+    def fallback_note(self) -> str | None:
+        """What to tell somebody whose runs use the embedded model because no key is set."""
+        if self.profile.chosen != "fallback":
+            return None
+        advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
+        tail = f": {advice}" if self.model_file.is_default else ""
+        return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
     def each(self, report: Report) -> EachService:
         """The service that runs assistants over many files; `report` is as in `runs`."""

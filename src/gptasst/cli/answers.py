@@ -13,13 +13,9 @@ if TYPE_CHECKING:
 
 def tell_fallback(session: Session) -> None:
     """Say in one line that nobody chose the embedded model, and what that means."""
-    profile = session.context.profile
-    if profile.chosen != "fallback":
-        return
-    model = session.context.model_file
-    advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
-    tail = f": {advice}" if model.is_default else ""
-    session.output.note(f"no key is set, so this runs on the embedded model {model.name}{tail}")
+    note = session.context.fallback_note()
+    if note:
+        session.output.note(note)
 
 
 def tell_about(output: Output, result: RunResult) -> None:

@@ -56,10 +56,14 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class DefinitionChanges:
-    """What `assistant create` and `edit` change of a definition; `None` leaves it."""
+    """What is changed of a definition when an assistant is made or edited; `None` leaves it.
+
+    `instruction` names an instruction to start from, `instructions` are the text itself.
+    """
 
     name: str | None = None
     instruction: str | None = None
+    instructions: str | None = None
     model: str | None = None
     description: str | None = None
     file_search: bool | None = None

@@ -71,10 +71,10 @@ class AssistantService:
     def create(
         self, changes: DefinitionChanges, words: Sequence[str] = (), report: OnTransfer = _silent
     ) -> KnowledgeOutcome:
-        """Make an assistant from an instruction.
+        """Make an assistant from an instruction, or from instructions of its own.
 
         Args:
-            changes: its `name` and `instruction` are required.
+            changes: its `name` is required, and `instruction` or `instructions`.
             words: its knowledge.
             report: see the class.
 
@@ -84,9 +84,12 @@ class AssistantService:
             InvalidInput: a knowledge file can't be used.
         """
         assert changes.name is not None
-        assert changes.instruction is not None
-        template = self._library.find(changes.instruction).definition
-        definition = _changed(template, replace(changes, instruction=template.name))
+        if changes.instruction is not None:
+            template = self._library.find(changes.instruction).definition
+            changes = replace(changes, instruction=template.name)
+        else:
+            template = Definition(changes.name or "", changes.instructions or "")
+        definition = _changed(template, changes)
         named = read_sources(words, self._cache)
         plan = self._plan((), named.sources, named.named, whole=True)
         definition = replace(definition, knowledge=named.collections)
@@ -254,19 +257,22 @@ def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
     """A definition with changes made to it.
 
     Raises:
-        UsageError: the new name can't be used.
+        UsageError: the new name can't be used, or nothing is left that the model is told.
     """
     problem = name_problem(changes.name) if changes.name is not None else None
     if problem:
         raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
-    return replace(
+    changed = replace(
         definition,
-        **_given(changes, "name", "instruction", "model", "description", "schema"),
+        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
         tools=replace(
             definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
         ),
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )
+    if not changed.instructions.strip():
+        raise UsageError("an assistant needs an instruction, or instructions of its own")
+    return changed
 
 
 def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ class DatabaseForm:
 class Database:
     """One SQLite file, opened when first asked; only writing makes it.
 
+    Threads take turns: each transaction is one thread's.
+
     Args:
         path: of the file. Any number of processes may use it at once.
         form: what is in it.
@@ -40,11 +43,13 @@ class Database:
         self._path = path
         self._form = form
         self._connection: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -77,7 +82,8 @@ class Database:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except sqlite3.DatabaseError as error:
             raise StateError(
                 f"{self._form.title} `{self._path}` can't be used: {error}",
@@ -97,7 +103,9 @@ def _connect(path: Path, form: DatabaseForm) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StateError(f"{form.title} `{path}` can't be written: {error.strerror}") from error
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -1,0 +1,191 @@
+"""The library: what the command line does, from Python."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+
+from gptasst.built_once import cached_property
+from gptasst.client.arguments import Files, RunOptions, check_schema, words_of
+from gptasst.client.assistants import Assistants
+from gptasst.client.instructions import Instructions
+from gptasst.context import AppContext
+from gptasst.models.runs import RunPlan, RunRequest, RunResult, TextDelta
+
+if TYPE_CHECKING:
+    from gptasst.services.runs import RunService
+    from gptasst.settings import Profile, StoreKind
+
+_JOBS = 8
+
+
+class Client:
+    """Assistants, instructions and runs of one profile.
+
+    What is not given here comes from the environment and `config.toml`, as it does for the
+    command line. A client may be used from any number of threads. From asyncio, each call goes
+    through `asyncio.to_thread`: `await asyncio.to_thread(client.run, "DocWriter", "a.py")`.
+
+    Args:
+        profile: the endpoint and store by name; `None` takes the one that fits.
+        base_url: of a server with `/responses`, up to and with `/v1`.
+        api_key: the server's key.
+        model: where neither a run nor an assistant names one.
+        store: where assistants live: `openai` (the project on the server) or `local`.
+        environ: in place of the process's environment variables.
+        note: told in one line what a user should know and no result says; without it, the
+            logger `gptasst` is.
+
+    Example:
+        >>> with gptasst.Client(model="gpt-6.2-sol") as client:
+        ...     result = client.run("MarkdownLinter", "guide.md")
+        >>> result.answer, result.model
+        ('# A guide', 'gpt-6.2-sol')
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        model: str | None = None,
+        store: StoreKind | None = None,
+        environ: Mapping[str, str] | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        variables = dict(os.environ if environ is None else environ)
+        given = {"BASE_URL": base_url, "API_KEY": api_key, "MODEL": model, "STORE": store}
+        variables |= {f"GPTASST_{key}": value for key, value in given.items() if value is not None}
+        self._note = note or logging.getLogger("gptasst").warning
+        self._context = AppContext(variables, profile, self._note)
+        self._submitted = contextlib.ExitStack()
+        self.assistants = Assistants(self._context)
+        self.instructions = Instructions(self._context)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the runs that `submit` began, then close connections and files.
+
+        Example:
+            >>> client.close()
+        """
+        self._submitted.close()
+        self._context.__exit__(None, None, None)
+
+    @property
+    def profile(self) -> Profile:
+        """The endpoint and the store in use.
+
+        Example:
+            >>> client.profile.store
+            'openai'
+        """
+        return self._context.profile
+
+    def run(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunResult:
+        """Give an assistant, or an instruction of that name, files and a task.
+
+        Args:
+            name: an assistant's name or id, else an instruction's name.
+            files: the inputs of this run: paths, patterns, directories.
+            options: see `RunOptions`.
+
+        Raises:
+            NotFound: no assistant or instruction has that name.
+            UsageError: there is nothing to work on, or no model is named.
+            InvalidInput: an input is not taken by this endpoint, or is too long.
+            NoAnswer: the model refused, failed, or was cut off.
+            GptasstError: the request was not taken.
+
+        Example:
+            >>> client.run("Translator", "guide.md", text="German").answer
+            '# A guide'
+        """
+        with contextlib.closing(self.stream(name, files, **options)) as events:
+            return next(event for event in events if isinstance(event, RunResult))
+
+    def stream(
+        self, name: str, files: Files = (), **options: Unpack[RunOptions]
+    ) -> Generator[TextDelta | RunResult]:
+        """The same as `run`, piece by piece: each `TextDelta` as it comes, the `RunResult` last.
+
+        What can be refused without sending anything is raised here, not by the first piece.
+        Closing the generator ends the run.
+
+        Example:
+            >>> for event in client.stream("MarkdownLinter", "guide.md"):
+            ...     if isinstance(event, gptasst.TextDelta):
+            ...         print(event.text, end="|")
+            # A gui|de|
+        """
+        return self._runs.stream(_request(name, files, options))
+
+    def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
+        """What `run` would send. Nothing is sent, and no key is needed.
+
+        Example:
+            >>> client.plan("MarkdownLinter", "guide.md").inputs[0].size
+            9
+        """
+        return self._runs.plan(_request(name, files, options))
+
+    def submit(
+        self, name: str, files: Files = (), **options: Unpack[RunOptions]
+    ) -> Future[RunResult]:
+        """Begin a run in a thread of this process, without waiting for it.
+
+        Eight run at a time; more wait for their turn. The process waits for them at its end.
+
+        Returns:
+            A future; its `result(timeout)` waits, for so many seconds at most, and raises what
+            `run` raises, or `TimeoutError`.
+
+        Example:
+            >>> future = client.submit("MarkdownLinter", "guide.md")
+            >>> future.result(timeout=60).answer
+            '# A guide'
+        """
+        return self._pool.submit(self.run, name, files, **options)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        pool = ThreadPoolExecutor(_JOBS, thread_name_prefix="gptasst")
+        self._submitted.callback(pool.shutdown)
+        return pool
+
+    @cached_property
+    def _runs(self) -> RunService:
+        self._tell_fallback()
+        return self._context.runs(lambda _done, _all: None)
+
+    def _tell_fallback(self) -> None:
+        note = self._context.fallback_note()
+        if note:
+            self._note(note)
+
+
+def _request(name: str, files: Files, options: RunOptions) -> RunRequest:
+    from gptasst.services.run_inputs import read_inputs
+    from gptasst.settings import check_timeout
+
+    timeout = options.get("timeout")
+    if timeout is not None:
+        check_timeout(timeout, f"timeout is {timeout:g}")
+    check_schema(options.get("schema"))
+    return RunRequest(name=name, files=read_inputs(words_of(files)), **options)

@@ -1,0 +1,219 @@
+"""`Client.assistants`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
+from gptasst.context import AppContext
+from gptasst.models.assistants import (
+    Assistant,
+    AssistantImport,
+    AssistantSummary,
+    KnowledgeOutcome,
+    Revision,
+)
+from gptasst.models.definitions import DefinitionChanges
+from gptasst.models.knowledge import KnowledgePlan
+
+if TYPE_CHECKING:
+    from gptasst.services.assistants import AssistantService
+
+
+class Assistants:
+    """The assistants of the profile's store.
+
+    `name` is an assistant's name or id; one that does not exist raises `NotFound`. There is no
+    limit to the number of knowledge files but the store's own. Files that can't be knowledge
+    raise `InvalidInput` where they are named themselves; what a directory or pattern yields may
+    be left out, and is in the outcome's `plan.refused`.
+    """
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+
+    @property
+    def _service(self) -> AssistantService:
+        return self._context.assistants
+
+    def create(
+        self, name: str, *, files: Files = (), **options: Unpack[AssistantOptions]
+    ) -> KnowledgeOutcome:
+        """Make an assistant; when this returns, its knowledge can be searched.
+
+        Args:
+            name: one that no other assistant has.
+            files: its knowledge: paths, patterns, directories.
+            options: see `AssistantOptions`; `instruction` or `instructions` is required.
+
+        Raises:
+            NotFound: there is no such instruction.
+            UsageError: the name is taken or can't be used, or it has no instructions.
+            InvalidInput: a knowledge file can't be used.
+
+        Example:
+            >>> made = client.assistants.create("Writer", instruction="DocWriter", files="style.md")
+            >>> [(file.path, file.size) for file in made.assistant.knowledge]
+            [('style.md', 17)]
+        """
+        check_schema(options.get("schema"))
+        return self._service.create(DefinitionChanges(name=name, **options), words_of(files))
+
+    def list(self) -> Sequence[AssistantSummary]:
+        """Every assistant in short, by name.
+
+        Example:
+            >>> [(each.name, each.files) for each in client.assistants.list()]
+            [('DocWriter-1', 1)]
+        """
+        return self._service.list()
+
+    def get(self, name: str) -> Assistant:
+        """One assistant with its definition and knowledge.
+
+        Example:
+            >>> client.assistants.get("DocWriter-1").definition.instruction
+            'DocWriter'
+        """
+        return self._service.get(name)
+
+    def update(
+        self,
+        name: str,
+        *,
+        rename: str | None = None,
+        files: Files | None = None,
+        **options: Unpack[AssistantOptions],
+    ) -> KnowledgeOutcome:
+        """Change an assistant; what is not named stays.
+
+        Args:
+            name: which.
+            rename: a new name.
+            files: these become its whole knowledge; `None` leaves it.
+            options: see `AssistantOptions`. A new `instruction` replaces all that came from the
+                old one.
+
+        Example:
+            >>> client.assistants.update("DocWriter-1", model="gpt-6.2-sol").assistant.revision
+            2
+        """
+        check_schema(options.get("schema"))
+        changes = DefinitionChanges(name=rename, **options)
+        return self._service.edit(name, changes, None if files is None else words_of(files))
+
+    def delete(self, name: str, *, keep_files: bool = False) -> None:
+        """Delete an assistant with its history and knowledge. Files on disk stay.
+
+        Args:
+            name: which.
+            keep_files: leave its uploaded files on the server.
+
+        Example:
+            >>> client.assistants.delete("DocWriter-1")
+        """
+        self._service.delete(self._service.summary(name), keep_files=keep_files)
+
+    def add_files(self, name: str, files: Files) -> KnowledgeOutcome:
+        """Add knowledge; a path that is there already gets its new content.
+
+        Example:
+            >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
+            'docs/billing.md'
+        """
+        service = self._service
+        return service.apply(service.plan_add(service.get(name), words_of(files)))
+
+    def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
+        """Take knowledge away, named by path, id, pattern or directory. Files on disk stay.
+
+        Example:
+            >>> client.assistants.remove_files("DocWriter-1", "style.md").assistant.knowledge
+            ()
+        """
+        service = self._service
+        return service.apply(service.plan_remove(service.get(name), words_of(files)))
+
+    def set_files(self, name: str, files: Files) -> KnowledgeOutcome:
+        """Make these the whole knowledge; none at all empties it.
+
+        Example:
+            >>> client.assistants.set_files("DocWriter-1", "docs").plan.remove[0].path
+            'style.md'
+        """
+        service = self._service
+        return service.apply(service.plan_set(service.get(name), words_of(files)))
+
+    def sync(self, name: str) -> KnowledgeOutcome:
+        """Bring the knowledge into line with the files on disk, as seen from this directory.
+
+        Raises:
+            InvalidInput: none of its files is here.
+
+        Example:
+            >>> client.assistants.sync("DocWriter-1").plan.is_empty
+            True
+        """
+        return self._service.apply(self._service.plan_sync(self._service.get(name)))
+
+    def plan_sync(self, name: str) -> KnowledgePlan:
+        """What `sync` would do. Nothing is changed.
+
+        Example:
+            >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)
+            1
+        """
+        return self._service.plan_sync(self._service.get(name)).plan
+
+    def history(self, name: str) -> Sequence[Revision]:
+        """The revisions of an assistant's definition, oldest first.
+
+        Example:
+            >>> [revision.number for revision in client.assistants.history("DocWriter-1")]
+            [1]
+        """
+        return self._service.history(name)
+
+    def rollback(self, name: str, revision: int) -> Assistant:
+        """Make an earlier definition the newest revision. Name and knowledge stay.
+
+        Raises:
+            NotFound: it has no revision of that number.
+
+        Example:
+            >>> client.assistants.rollback("DocWriter-1", 1).revision
+            2
+        """
+        assistant = self._service.get(name)
+        return self._service.rollback(assistant, self._service.revision(assistant, revision))
+
+    def export(self, name: str) -> str:
+        """An assistant's definition as a TOML document. Its knowledge is not in it.
+
+        Example:
+            >>> client.assistants.export("DocWriter-1").splitlines()[0]
+            'name = "DocWriter-1"'
+        """
+        return self._service.export(name)
+
+    def import_file(
+        self, path: str | os.PathLike[str], *, name: str | None = None
+    ) -> AssistantImport:
+        """Make an assistant from a definition in TOML or saved JSON of the Assistants API.
+
+        Args:
+            path: the file.
+            name: in place of its own; of several, the one that is meant.
+
+        Raises:
+            InvalidDefinition: the file is neither.
+            UsageError: the name is taken, or it holds several assistants and `name` picks none.
+
+        Example:
+            >>> client.assistants.import_file("tutor.json").left_behind[0].kind
+            'vector_store'
+        """
+        return self._service.import_file(Path(path), name)

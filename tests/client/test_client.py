@@ -1,0 +1,210 @@
+"""`gptasst.Client` over the loopback server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import gptasst
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
+from tests.loopback.outcomes import hangs, refusal
+from tests.loopback.wire import Json
+
+_HEAVY = ("openai", "httpx2", "pydantic", "typer", "rich", "sqlite3", "asyncio", "json", "pathlib")
+
+
+def in_process(code: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
+
+
+class TestImport:
+    def test_imports_nothing_heavy(self) -> None:
+        code = "before = set(sys.modules); import gptasst; print(*set(sys.modules) - before)"
+        new = {name for name in in_process(code).split() if name not in ("gptasst", "typing")}
+        assert not new & set(_HEAVY)
+        assert not {name for name in new if name.startswith("gptasst.")}
+
+    def test_a_client_that_was_not_used_knows_no_sdk(self) -> None:
+        code = f"import gptasst; gptasst.Client(); print(*set({_HEAVY[:5]!r}) & set(sys.modules))"
+        assert in_process(code).split() == []
+
+    @pytest.mark.parametrize("name", gptasst.__all__)
+    def test_every_public_name_is_there(self, name: str) -> None:
+        assert getattr(gptasst, name).__module__.startswith("gptasst.")
+        assert name in dir(gptasst)
+
+    def test_other_names_are_not(self) -> None:
+        with pytest.raises(AttributeError, match="no attribute `Clinet`"):
+            gptasst.Clinet  # noqa: B018
+
+
+class TestProfile:
+    def test_what_is_given_comes_before_the_environment(
+        self, server: LoopbackServer, write: Write
+    ) -> None:
+        server.api_key = "sk-own"
+        with gptasst.Client(
+            base_url=server.base_url, api_key="sk-own", model="gpt-6.2-sol", environ={}
+        ) as client:
+            assert client.run("Translator", text="hello").model == "gpt-6.2-sol"
+
+    def test_an_unknown_profile_is_refused(self) -> None:
+        with gptasst.Client(profile="none") as client, pytest.raises(gptasst.NotFound):
+            client.run("Translator", text="x")
+
+    def test_without_a_key_a_note_says_what_runs(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with gptasst.Client() as client:
+            plan = client.plan("Translator", text="x")
+        assert plan.profile == "local"
+        (record,) = caplog.records
+        assert (record.name, record.levelno) == ("gptasst", logging.WARNING)
+        assert record.message.startswith("no key is set, so this runs on the embedded model")
+
+
+class TestRun:
+    def test_the_same_as_the_command_line(
+        self, server: LoopbackServer, cli: Cli, write: Write
+    ) -> None:
+        server.answer = "done"
+        write("docs/a.md", "A\n")
+        write("b.md", "B\n")
+        with gptasst.Client() as client:
+            result = client.run("Translator", ["docs", Path("b.md")], text="German")
+        ran = cli("run", "Translator", "-f", "docs", "b.md", "-t", "German", "--json").json
+        assert server.requests[0].json == server.requests[1].json
+        assert (result.answer, result.name, result.profile) == ("done", ran["name"], "openai")
+        assert result.usage is not None
+        assert result.usage.input == ran["usage"]["input"]
+
+    def test_a_stream_begins_before_the_answer_is_whole(self, server: LoopbackServer) -> None:
+        server.answer = "one two three"
+        with gptasst.Client() as client:
+            *pieces, result = client.stream("Translator", text="x")
+        assert len(pieces) > 1
+        assert isinstance(result, gptasst.RunResult)
+        texts = [piece.text for piece in pieces if isinstance(piece, gptasst.TextDelta)]
+        assert "".join(texts) == result.answer == "one two three"
+
+    @pytest.mark.parametrize(
+        ("name", "options", "error"),
+        [
+            ("Translate", {"text": "x"}, gptasst.NotFound),
+            ("Translator", {}, gptasst.UsageError),
+            ("Translator", {"text": "x", "timeout": 0}, gptasst.UsageError),
+            ("Translator", {"text": "x", "schema": {"type": 3}}, gptasst.InvalidInput),
+            ("Translator", {"files": "none.md"}, gptasst.InvalidInput),
+            ("Translator", {"files": ""}, gptasst.InvalidInput),
+        ],
+    )
+    def test_refused_before_anything_is_sent(
+        self,
+        server: LoopbackServer,
+        name: str,
+        options: Json,
+        error: type[gptasst.GptasstError],
+    ) -> None:
+        with gptasst.Client() as client, pytest.raises(error):
+            client.stream(name, **options)
+        assert server.requests == []
+
+    def test_a_refusal_of_the_model_is_raised(self, server: LoopbackServer) -> None:
+        server.outcomes.append(refusal("no"))
+        with gptasst.Client() as client, pytest.raises(gptasst.NoAnswer) as raised:
+            client.run("Translator", text="x")
+        assert raised.value.code == "refused"
+
+
+class TestThreads:
+    @pytest.mark.parametrize("store", ["openai", "local"])
+    def test_one_client_for_many(
+        self, project: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch, store: str
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", store)
+        write("style.md", "Short sentences.\n")
+        with gptasst.Client() as client, ThreadPoolExecutor(8) as pool:
+            start = threading.Barrier(8)
+
+            def work(number: int) -> str:
+                start.wait(10)
+                client.assistants.create(
+                    f"W{number}", instructions="Do it.", files="style.md", model="gpt-6-luna"
+                )
+                return client.run(f"W{number}", text=f"task {number}").answer
+
+            answers = list(pool.map(work, range(8)))
+            assert [each.name for each in client.assistants.list()] == [f"W{n}" for n in range(8)]
+        for number, answer in enumerate(answers):
+            assert f"task {number}" in answer or store == "local"
+
+    def test_submit_does_not_wait(self, server: LoopbackServer) -> None:
+        server.answer = "done"
+        server.latency = 0.3
+        with gptasst.Client() as client:
+            future = client.submit("Translator", text="x")
+            with pytest.raises(TimeoutError):
+                future.result(timeout=0.01)
+        assert future.result().answer == "done"
+
+    def test_submit_raises_where_the_result_is_asked_for(self, server: LoopbackServer) -> None:
+        server.outcomes.append(hangs())
+        with gptasst.Client() as client:
+            future = client.submit("Translator", text="x", timeout=0.2)
+            with pytest.raises(gptasst.ServiceError, match=r"no whole answer within 0\.2 s"):
+                future.result(timeout=60)
+
+    def test_from_asyncio(self, server: LoopbackServer) -> None:
+        async def ask(client: gptasst.Client) -> list[str]:
+            results = await asyncio.gather(
+                *(asyncio.to_thread(client.run, "Translator", text=text) for text in "abc")
+            )
+            return [result.answer for result in results]
+
+        with gptasst.Client() as client:
+            assert asyncio.run(ask(client)) == ["a", "b", "c"]
+
+
+class TestAssistants:
+    def test_made_from_instructions_of_its_own(self, project: LoopbackServer, cli: Cli) -> None:
+        with gptasst.Client() as client:
+            client.assistants.create("W", instructions="Do it.", web_search=True)
+        shown = cli("assistant", "show", "W", "--json").json["definition"]
+        assert (shown["instructions"], shown["instruction"]) == ("Do it.", None)
+        assert shown["tools"]["web_search"] is True
+
+    def test_without_any_instructions(self, project: LoopbackServer) -> None:
+        with gptasst.Client() as client:
+            with pytest.raises(gptasst.UsageError, match="needs an instruction"):
+                client.assistants.create("W")
+            assert client.assistants.list() == []
+
+    def test_update_and_rename(self, project: LoopbackServer) -> None:
+        with gptasst.Client() as client:
+            client.assistants.create("W", instruction="DocWriter")
+            client.assistants.update("W", rename="V", instructions="Otherwise.")
+            found = client.assistants.get("V")
+            assert (found.definition.instructions, found.revision) == ("Otherwise.", 2)
+            with pytest.raises(gptasst.NotFound):
+                client.assistants.get("W")
+
+    def test_more_than_twenty_knowledge_files(self, project: LoopbackServer, write: Write) -> None:
+        for number in range(25):
+            write(f"docs/{number}.md", f"number {number}\n")
+        with gptasst.Client() as client:
+            made = client.assistants.create("W", instruction="DocWriter", files="docs")
+        assert len(made.assistant.knowledge) == 25
