@@ -175,7 +175,7 @@ def _read_stdin(output: Output, *, asked: bool) -> str | None:
 def _tell_fallback(session: Session) -> None:
     """Say in one line that nobody chose the embedded model, and what that means."""
     profile = session.context.profile
-    if profile.chosen != "fallback":
+    if profile.chosen != "fallback" or not session.context.local_model.status().engine_installed:
         return
     model = session.context.model_file
     advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
