@@ -244,7 +244,8 @@ class AppContext:
 
     def fallback_note(self) -> str | None:
         """What to tell somebody whose runs use the embedded model because no key is set."""
-        if self.profile.chosen != "fallback":
+        installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
+        if not installed:
             return None
         advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
         tail = f": {advice}" if self.model_file.is_default else ""

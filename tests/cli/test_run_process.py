@@ -15,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import names
 from tests.loopback import LoopbackServer, outcomes
+from tests.processes import leaves_no_child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
@@ -51,15 +52,6 @@ def first_bytes(process: subprocess.Popen[bytes], count: int) -> bytes:
 
 def said_in_the_end(process: subprocess.Popen[bytes]) -> str:
     return process.communicate(timeout=60)[1].decode()
-
-
-def leaves_no_child(process: subprocess.Popen[bytes]) -> bool:
-    """Whether nothing is left in the process group that was the process's own."""
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_pieces_arrive_as_they_come(server: LoopbackServer, start: Start) -> None:

