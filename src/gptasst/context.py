@@ -220,7 +220,7 @@ class AppContext:
     def assistants(self) -> AssistantService:
         from gptasst.services.assistants import AssistantService
 
-        return AssistantService(self.store, self.library, self.file_cache)
+        return AssistantService(self.store, self.library, lambda: self.file_cache)
 
     @cached_property
     def instructions(self) -> InstructionService:

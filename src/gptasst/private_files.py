@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -16,6 +15,8 @@ def replace_private(path: Path, content: bytes) -> None:
     Raises:
         OSError: it can't be written; what was there is untouched.
     """
+    import tempfile
+
     target = Path(os.path.realpath(path))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".gptasst-", dir=target.parent)

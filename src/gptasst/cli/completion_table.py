@@ -90,7 +90,7 @@ def _entries(command: Any, context: Any, path: str) -> Iterator[tuple[str, dict[
 
 def _option(parameter: Any, path: str) -> dict[str, Any]:
     return {
-        "names": (*parameter.opts, *parameter.secondary_opts),
+        "names": tuple(sorted([*parameter.opts, *parameter.secondary_opts])),
         "value": "" if parameter.is_flag else kinds_of(path, parameter.name) or "text",
         "many": parameter.multiple,
         "help": parameter.help or "",

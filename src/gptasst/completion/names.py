@@ -102,6 +102,8 @@ def _configured_profiles() -> dict[str, dict[str, Any]]:
         tables = tomllib.loads(text).get("profiles", {})
     except tomllib.TOMLDecodeError:
         return {}
+    if not isinstance(tables, dict):
+        return {}
     return {name: table for name, table in tables.items() if isinstance(table, dict)}
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
-from gptasst.models.definitions import Definition
-from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gptasst.models.definitions import Definition
+    from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gptasst.definitions import (
     InstructionLibrary,
@@ -14,27 +14,16 @@ from gptasst.definitions import (
     name_problem,
 )
 from gptasst.errors import InvalidInput, NotFound, UsageError
-from gptasst.file_cache import FileCache
-from gptasst.models.assistants import (
-    Assistant,
-    AssistantImport,
-    AssistantSummary,
-    KnowledgeOutcome,
-    Revision,
-)
+from gptasst.models.assistants import AssistantImport, KnowledgeOutcome
 from gptasst.models.definitions import Definition, DefinitionChanges
-from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource
-from gptasst.models.transfers import OnTransfer, TransferState
-from gptasst.services.assistant_imports import read_import
-from gptasst.services.knowledge_files import (
-    collection_word,
-    existing_sources,
-    named_files,
-    read_sources,
-    split_refused,
-)
-from gptasst.services.knowledge_plans import plan_knowledge
-from gptasst.stores import AssistantStore
+
+if TYPE_CHECKING:
+    from gptasst.file_cache import FileCache
+    from gptasst.models.assistants import Assistant, AssistantSummary, Revision
+    from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource
+    from gptasst.models.transfers import OnTransfer, TransferState
+    from gptasst.services.knowledge_files import NamedSources
+    from gptasst.stores import AssistantStore
 
 
 def _silent(_state: TransferState) -> None:
@@ -62,11 +51,14 @@ class AssistantService:
     """
 
     def __init__(
-        self, store: AssistantStore, library: InstructionLibrary, cache: FileCache
+        self,
+        store: AssistantStore,
+        library: InstructionLibrary,
+        open_cache: Callable[[], FileCache],
     ) -> None:
         self._store = store
         self._library = library
-        self._cache = cache
+        self._open_cache = open_cache
 
     def create(
         self, changes: DefinitionChanges, words: Sequence[str] = (), report: OnTransfer = _silent
@@ -90,7 +82,7 @@ class AssistantService:
         else:
             template = Definition(changes.name or "", changes.instructions or "")
         definition = _changed(template, changes)
-        named = read_sources(words, self._cache)
+        named = self._read(words)
         plan = self._plan((), named.sources, named.named, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
@@ -126,8 +118,10 @@ class AssistantService:
             changes = replace(changes, instruction=template.name)
         definition = _changed(definition, changes)
         if words is None:
+            from gptasst.models.knowledge import KnowledgePlan
+
             return KnowledgeOutcome(self._update(assistant, definition), KnowledgePlan())
-        named = read_sources(words, self._cache)
+        named = self._read(words)
         plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(self._update(assistant, definition), plan, report)
@@ -148,13 +142,16 @@ class AssistantService:
 
     def plan_add(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
         """Add knowledge; a path that is there already is replaced if its content changed."""
-        named = read_sources(words, self._cache)
+        named = self._read(words)
         plan = self._plan(assistant.knowledge, named.sources, named.named, whole=False)
         collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
         return KnowledgeChange(assistant, plan, tuple(collections))
 
     def plan_remove(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
         """Take knowledge away, named by path, id, pattern or directory."""
+        from gptasst.models.knowledge import KnowledgePlan
+        from gptasst.services.knowledge_files import collection_word, named_files
+
         gone = named_files(assistant, words)
         kept = tuple(file for file in assistant.knowledge if file not in gone)
         named = {collection_word(word) for word in words}
@@ -164,7 +161,7 @@ class AssistantService:
 
     def plan_set(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
         """Make `words` the whole knowledge; none at all empties it."""
-        named = read_sources(words, self._cache)
+        named = self._read(words)
         plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
         return KnowledgeChange(assistant, plan, named.collections)
 
@@ -174,12 +171,14 @@ class AssistantService:
         Raises:
             InvalidInput: none of it is here, which tells of a wrong directory.
         """
+        from gptasst.services.knowledge_files import existing_sources
+
         own = [file.path for file in assistant.knowledge if file.sha256]
         collections = assistant.definition.knowledge
-        sources = {source.path: source for source in existing_sources(own, self._cache)}
+        sources = {source.path: source for source in existing_sources(own, self._open_cache())}
         for word in collections:
             with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
-                found = read_sources([word], self._cache).sources
+                found = self._read([word]).sources
                 sources.update((source.path, source) for source in found)
         if own and not sources:
             raise InvalidInput(
@@ -198,6 +197,11 @@ class AssistantService:
         definition = replace(assistant.definition, knowledge=change.collections)
         return self._store.apply(self._update(assistant, definition), change.plan, report)
 
+    def _read(self, words: Sequence[str]) -> NamedSources:
+        from gptasst.services.knowledge_files import read_sources
+
+        return read_sources(words, self._open_cache())
+
     def _plan(
         self,
         there: Sequence[KnowledgeFile],
@@ -207,6 +211,9 @@ class AssistantService:
         whole: bool,
     ) -> KnowledgePlan:
         """A plan with what the store can't take left out; only new content is looked into."""
+        from gptasst.services.knowledge_files import split_refused
+        from gptasst.services.knowledge_plans import plan_knowledge
+
         new = plan_knowledge(there, sources, whole=whole).wanted
         refused = split_refused(new, named, self._store.problem)
         without = {refusal.path for refusal in refused}
@@ -248,6 +255,9 @@ class AssistantService:
             path: see `read_import`.
             name: see `read_import`.
         """
+        from gptasst.models.knowledge import KnowledgePlan
+        from gptasst.services.assistant_imports import read_import
+
         read = read_import(path, name)
         made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
         return AssistantImport(made, read.notes, read.left_behind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import shlex
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -271,7 +272,7 @@ class RunService:
             return ()
         change = f"-m {shutdown.successor}"
         if prepared.source == "assistant" and not request.model:
-            change = f"gptasst assistant edit {request.name} -m {shutdown.successor}"
+            change = f"gptasst assistant edit {shlex.quote(request.name)} {change}"
         return (f"{shutdown_advice(model, today)}: `{change}`",)
 
     def _prepare(self, request: RunRequest, found: Found) -> PreparedRun:

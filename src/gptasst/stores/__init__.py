@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gptasst.models.assistants import (
-    Assistant,
-    AssistantSummary,
-    KnowledgeOutcome,
-    Revision,
-    RunTarget,
-)
-from gptasst.models.definitions import Definition
-from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource
-from gptasst.models.transfers import OnTransfer
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gptasst.models.assistants import (
+        Assistant,
+        AssistantSummary,
+        KnowledgeOutcome,
+        Revision,
+        RunTarget,
+    )
+    from gptasst.models.definitions import Definition
+    from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource
+    from gptasst.models.transfers import OnTransfer
 
 
 class AssistantStore(Protocol):

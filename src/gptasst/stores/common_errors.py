@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from gptasst.errors import NotFound, UsageError
@@ -18,6 +17,8 @@ def name_taken(name: str) -> UsageError:
 
 def no_assistant(name: str, names: Iterable[str]) -> NotFound:
     """The error for a name that is not there; it suggests the nearest one of `names`."""
+    import difflib
+
     known = {there.casefold(): there for there in names}
     near = difflib.get_close_matches(name.casefold(), known, n=1)
     hint = f"did you mean `{known[near[0]]}`?" if near else "`gptasst assistant list` shows them"

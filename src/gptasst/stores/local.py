@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gptasst.definitions import dump_definition, parse_definition
-from gptasst.document_text import passages_of
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.models.assistants import (
     Assistant,
@@ -18,9 +16,6 @@ from gptasst.models.assistants import (
     Revision,
     RunTarget,
 )
-from gptasst.models.definitions import Definition
-from gptasst.models.knowledge import Excerpt, KnowledgeFile, KnowledgePlan, KnowledgeSource, Passage
-from gptasst.models.transfers import OnTransfer, TransferState
 from gptasst.stores.common_errors import (
     deleted_meanwhile,
     edit_conflict,
@@ -28,9 +23,16 @@ from gptasst.stores.common_errors import (
     no_assistant,
 )
 from gptasst.stores.database import Database
-from gptasst.stores.knowledge_digest import knowledge_sha256
 from gptasst.stores.local_database import ASSISTANTS
-from gptasst.stores.search_query import match_expression
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptasst.models.definitions import Definition
+    from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource, Passage
+    from gptasst.models.transfers import OnTransfer
+
+    Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 _SUMMARIES = (
     "SELECT a.id, a.name, a.updated_at, r.definition,"
@@ -38,8 +40,6 @@ _SUMMARIES = (
     " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
     " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
 )
-
-_Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 
 class LocalStore:
@@ -62,6 +62,8 @@ class LocalStore:
     def create(
         self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:
+        import secrets
+
         prepared = self._prepare(plan, report)
         assistant_id = f"asst_{secrets.token_hex(12)}"
         now = _now()
@@ -95,6 +97,8 @@ class LocalStore:
             return _read(connection, _find(connection, name))
 
     def open(self, name: str) -> RunTarget:
+        from gptasst.stores.knowledge_digest import knowledge_sha256
+
         with self._database.reading() as connection:
             found = _read(connection, _find(connection, name))
         return RunTarget(
@@ -151,7 +155,9 @@ class LocalStore:
             )
             return KnowledgeOutcome(_read(connection, assistant.id), plan)
 
-    def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[_Prepared]:
+    def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[Prepared]:
+        from gptasst.models.transfers import TransferState
+
         prepared = []
         for number, source in enumerate(plan.wanted, start=1):
             prepared.append((source, self._passages_of(source)))
@@ -161,6 +167,8 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         """A file's passages, kept from when it is checked until it is taken in."""
+        from gptasst.document_text import passages_of
+
         if source.sha256 not in self._passages:
             try:
                 content = source.file.read_bytes()
@@ -183,6 +191,8 @@ class LocalStore:
         ]
 
     def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
+        from gptasst.stores.search_query import match_expression
+
         expression = match_expression(task)
         with self._database.reading() as connection:
             rows: Sequence[tuple[str, str, str]] = []
@@ -205,6 +215,8 @@ class LocalStore:
 
 
 def _within(rows: Sequence[tuple[str, str, str]], max_characters: int) -> list[Excerpt]:
+    from gptasst.models.knowledge import Excerpt
+
     chosen, left = [], max_characters
     for path, place, text in rows:
         if len(text) <= left:
@@ -229,9 +241,11 @@ def _insert_revision(
 def _insert_files(
     connection: sqlite3.Connection,
     assistant_id: str,
-    prepared: Sequence[_Prepared],
+    prepared: Sequence[Prepared],
     now: str,
 ) -> None:
+    import secrets
+
     for file, passages in prepared:
         file_id = f"file_{secrets.token_hex(12)}"
         connection.execute(
@@ -278,6 +292,8 @@ def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
 
 
 def _read(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
+    from gptasst.models.knowledge import KnowledgeFile
+
     revision, created_at, updated_at, definition = connection.execute(
         "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
         " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",

@@ -1,0 +1,95 @@
+"""Which modules a command loads: the cause of how long it takes to begin."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.loopback import LoopbackServer
+
+_REPORT = """
+import atexit, json, sys
+sys.argv = json.loads(sys.argv[1])
+atexit.register(lambda: sys.stderr.write("\\n" + json.dumps(sorted(sys.modules))))
+from gptasst.__main__ import main
+main()
+"""
+_HEAVY = (
+    "openai", "pydantic", "httpx2", "jsonschema", "pathspec", "pypdf", "rich", "tomlkit",
+    "keyring", "asyncio", "ssl",
+)  # fmt: skip
+
+
+def modules(*words: str) -> set[str]:
+    """The modules that were loaded when a command ended well."""
+    command = [sys.executable, "-c", _REPORT, json.dumps(["gptasst", *words])]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    )
+    return set(json.loads(done.stderr.rpartition("\n")[2]))
+
+
+def below(loaded: set[str], *packages: str) -> list[str]:
+    return sorted(m for m in loaded if any(m == p or m.startswith(p + ".") for p in packages))
+
+
+def test_the_version_needs_nothing() -> None:
+    loaded = modules("--version")
+    assert below(loaded, "typer", "gptasst.cli", "pathlib", "typing", "dataclasses") == []
+
+
+@pytest.mark.parametrize(
+    "words", [["run", ""], ["run", "--profile", ""], ["assistant", "edit", ""]]
+)
+def test_completion_comes_before_typer(words: list[str]) -> None:
+    loaded = modules("__complete", "zsh", *words)
+    assert below(loaded, "typer", "gptasst.cli", "pathlib", "typing", "dataclasses") == []
+    assert below(loaded, *_HEAVY) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["assistant", "create", "--help"],
+        ["assistant", "--help"],
+        ["instruction", "list"],
+        ["--profile", "local", "assistant", "list"],
+        ["config", "show"],
+        ["config", "path"],
+    ],
+    ids=" ".join,
+)
+def test_no_heavy_module_where_it_has_nothing_to_do(words: list[str]) -> None:
+    loaded = modules(*words)
+    assert "typer" in loaded
+    assert below(loaded, *_HEAVY) == []
+
+
+def test_help_builds_nothing_but_typer() -> None:
+    loaded = modules("run", "--help")
+    unneeded = ("gptasst.context", "gptasst.settings", "gptasst.definitions", "gptasst.models")
+    assert below(loaded, *unneeded, "gptasst.services", "tomllib", "sqlite3") == []
+
+
+def test_a_command_does_not_import_the_others() -> None:
+    loaded = below(modules("instruction", "list"), "gptasst.cli")
+    assert "gptasst.cli.instruction" in loaded
+    assert not {"gptasst.cli.assistant", "gptasst.cli.run", "gptasst.cli.local"} & set(loaded)
+
+
+def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
+    loaded = modules("--profile", "local", "assistant", "list")
+    unneeded = ("hashlib", "gptasst.file_cache", "gptasst.services.knowledge_files", "tempfile")
+    assert below(loaded, *unneeded, "gptasst.document_text", "gptasst.models.knowledge") == []
+
+
+def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:
+    loaded = modules("run", "MarkdownLinter", "-t", "hello")
+    assert len(server.requests) == 1
+    unneeded = ("rich", "jsonschema", "pypdf", "pathspec", "tomlkit", "keyring")
+    assert below(loaded, *unneeded, "gptasst.cli.assistant") == []
