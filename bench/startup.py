@@ -27,8 +27,10 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     PYTHON: (sys.executable, "-c", "pass"),
     SDK: (sys.executable, str(ROOT / "bench/bare_sdk.py"), str(INPUT)),
     "--version": (*_GPTASST, "--version"),
+    "completion": (*_GPTASST, "__complete", "bash", "run", ""),
     "--help": (*_GPTASST, "--help"),
     "instruction list": (*_GPTASST, "instruction", "list"),
+    "assistant list": (*_GPTASST, "assistant", "list"),
     "run": (*_GPTASST, "run", "MarkdownLinter", "-f", str(INPUT)),
 }
 
@@ -38,7 +40,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="how often each is run")
     rounds = max(parser.parse_args().rounds, 1)
     with loopback_url() as url, tempfile.TemporaryDirectory() as home:
-        print_table(measure(rounds, environment(url, home)))
+        environ = environment(url, home)
+        create = ("assistant", "create", "DocWriter-1", "-i", "DocWriter")
+        subprocess.run((*_GPTASST, *create), env=environ, check=True, capture_output=True)
+        print_table(measure(rounds, environ))
 
 
 @contextlib.contextmanager

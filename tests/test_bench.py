@@ -21,7 +21,9 @@ def test_startup() -> None:
         "python -c pass",
         "bare SDK script",
         "--version",
+        "completion",
         "--help",
         "instruction list",
+        "assistant list",
         "run",
     ]

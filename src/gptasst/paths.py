@@ -51,7 +51,7 @@ class Paths:
 
     @property
     def conversations_database(self) -> Path:
-        return self.data / "conversations.sqlite3"
+        return self.data / CONVERSATIONS_DATABASE
 
     @property
     def chat_history(self) -> Path:
@@ -64,6 +64,7 @@ class Paths:
 
 ASSISTANTS_DATABASE = "assistants.sqlite3"
 FILE_CACHE = "cache.sqlite3"
+CONVERSATIONS_DATABASE = "conversations.sqlite3"
 
 
 def user_directories(environ: Mapping[str, str]) -> tuple[str, str]:

@@ -104,6 +104,27 @@ def test_assistants_of_a_server_as_they_were_last_seen(home: Path) -> None:
     assert names("assistant", "show", "") == ["Far"]
 
 
+def test_conversations_and_files_by_id(home: Path) -> None:
+    (home / "data").mkdir(parents=True)
+    for file, statements in {
+        "conversations.sqlite3": [
+            "CREATE TABLE conversations (id TEXT, assistant TEXT, title TEXT)",
+            "INSERT INTO conversations VALUES ('conv_1', 'Doc', 'two\nlines')",
+        ],
+        "cache.sqlite3": [
+            "CREATE TABLE uploads (file_id TEXT, filename TEXT)",
+            "INSERT INTO uploads VALUES ('file-1', 'a.pdf')",
+        ],
+    }.items():
+        connection = sqlite3.connect(home / "data" / file)
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+        connection.close()
+    assert complete("conversation", "show", "")[1] == {"conv_1": "Doc: two lines"}
+    assert complete("file", "show", "f") == ("files", {"file-1": "a.pdf"})
+
+
 def test_profiles_and_models_of_the_configuration(home: Path) -> None:
     (home / "config").mkdir(parents=True)
     (home / "config" / "config.toml").write_text(

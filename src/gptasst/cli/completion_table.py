@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, CommandEntry] = '''
 
 # What can stand for a parameter: kinds of names (see `completion.names`), `file`, or, after
-# `=`, a few words. "" is text that nobody can guess. A command's own come before those of all.
+# `=`, a few words. For the rest nothing can be offered. A command's own come before those of all.
 _KINDS = {
     "file": "file",
     "files": "file",
@@ -34,11 +34,7 @@ _KINDS = {
     "profile": "profile",
     "instruction": "instruction file",
     "reasoning_effort": "=none,minimal,low,medium,high,xhigh,max",
-    "description": "",
-    "rename": "",
-    "text": "",
-    "timeout": "",
-    "revision": "",
+    "conversation": "conversation",
     "purpose": "=user_data,assistants",
     "expires": "=1h,1d,7d,30d",
     "shell": "=bash,zsh,fish,powershell",
@@ -49,12 +45,13 @@ _OWN_KINDS = {
     ("assistant import", "name"): "",
     ("config set", "key"): "config-key",
     ("config set", "value"): "",
-    ("file delete", "names"): "file",
-    ("file show", "name"): "file",
+    ("file delete", "names"): "file-id file",
+    ("file show", "name"): "file-id file",
     ("instruction", "name"): "instruction file",
     ("instruction new", "name"): "",
     ("instruction new", "source"): "instruction",
     ("instruction validate", "names"): "instruction file",
+    ("chat", "name"): "assistant instruction",
     ("run", "name"): "assistant instruction",
 }
 
@@ -98,14 +95,10 @@ def _option(parameter: Any, path: str) -> dict[str, Any]:
 
 
 def kinds_of(path: str, parameter: str) -> str:
-    """What can stand for a parameter of a command.
-
-    Raises:
-        KeyError: nobody has said so yet.
-    """
+    """What can stand for a parameter of a command."""
     parts = path.split()
     for depth in range(len(parts), 0, -1):
         own = _OWN_KINDS.get((" ".join(parts[:depth]), parameter))
         if own is not None:
             return own
-    return _KINDS[parameter]
+    return _KINDS.get(parameter, "")

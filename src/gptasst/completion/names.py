@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import os
 
-from gptasst.paths import ASSISTANTS_DATABASE, FILE_CACHE, shipped_directory, user_directories
+from gptasst.paths import (
+    ASSISTANTS_DATABASE,
+    CONVERSATIONS_DATABASE,
+    FILE_CACHE,
+    shipped_directory,
+    user_directories,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +28,24 @@ def assistants() -> list[tuple[str, str]]:
 
     Those of the local store, and those of servers that were seen last.
     """
-    data = user_directories(os.environ)[1]
-    query = "SELECT DISTINCT name FROM assistants"
-    found = (_column(os.path.join(data, file), query) for file in (ASSISTANTS_DATABASE, FILE_CACHE))
-    return [(name, "assistant") for names in found for name in names]
+    query = "SELECT DISTINCT name, 'assistant' FROM assistants"
+    return [*_rows(ASSISTANTS_DATABASE, query), *_rows(FILE_CACHE, query)]
 
 
-def _column(database: str, query: str) -> list[str]:
-    """The first column of a query; nothing if the file is not there, busy or damaged."""
+def conversations() -> list[tuple[str, str]]:
+    """The conversations that this machine knows of, by id."""
+    query = "SELECT id, assistant || ': ' || title FROM conversations"
+    return _rows(CONVERSATIONS_DATABASE, query)
+
+
+def uploaded_files() -> list[tuple[str, str]]:
+    """The files on servers that were uploaded from this machine, by id."""
+    return _rows(FILE_CACHE, "SELECT DISTINCT file_id, filename FROM uploads")
+
+
+def _rows(file: str, query: str) -> list[tuple[str, str]]:
+    """Two columns of a database; nothing if it is not there, busy or damaged."""
+    database = os.path.join(user_directories(os.environ)[1], file)
     if not os.path.exists(database):
         return []
     import sqlite3
@@ -37,11 +53,15 @@ def _column(database: str, query: str) -> list[str]:
     try:
         connection = sqlite3.connect(_read_only(database), uri=True, timeout=_BUSY_SECONDS)
         try:
-            return [str(row[0]) for row in connection.execute(query)]
+            return [(str(name), _in_line(help)) for name, help in connection.execute(query)]
         finally:
             connection.close()
     except sqlite3.Error:
         return []
+
+
+def _in_line(text: object) -> str:
+    return " ".join(str(text).split())
 
 
 def _read_only(path: str) -> str:
@@ -113,4 +133,6 @@ SOURCES: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "profile": profiles,
     "model": models,
     "config-key": config_keys,
+    "conversation": conversations,
+    "file-id": uploaded_files,
 }
