@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gptasst.services.configuration import ConfigurationService
     from gptasst.services.conversations import ConversationService
     from gptasst.services.dialogues import Dialogue
-    from gptasst.services.each_runs import EachService
+    from gptasst.services.each import EachService
     from gptasst.services.files import FileService
     from gptasst.services.instructions import InstructionService
     from gptasst.services.local_model import LocalModelService
@@ -254,7 +254,7 @@ class AppContext:
     def each(self, report: Report) -> EachService:
         """The service that runs assistants over many files; `report` is as in `runs`."""
         from gptasst.run_journal import RunJournal
-        from gptasst.services.each_runs import EachService
+        from gptasst.services.each import EachService
 
         journal = RunJournal(self.paths.run_journal, self._note)
         self._opened.callback(journal.close)

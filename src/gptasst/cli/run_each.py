@@ -22,7 +22,8 @@ from gptasst.errors import GptasstError, PartlyDone, UsageError
 if TYPE_CHECKING:
     from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile, Purpose
     from gptasst.models.runs import RunRequest
-    from gptasst.services.each_runs import EachRun, EachService
+    from gptasst.services.each import EachService
+    from gptasst.services.each_runs import EachRun
 
 DEFAULT_JOBS = 8
 MOST_JOBS = 1000  # the connections that the SDK's pool opens at most

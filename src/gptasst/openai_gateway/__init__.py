@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import httpx2
 import openai
 
 from gptasst.errors import ServiceError
@@ -17,6 +18,7 @@ from gptasst.openai_gateway.batches import BatchGateway
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
+from gptasst.openai_gateway.event_stream import read_events
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.limit_headers import rate_limits
 from gptasst.openai_gateway.models import ModelGateway
@@ -80,13 +82,16 @@ class OpenAIGateway:
                 refuse_web_page(stream.response)
                 self._on_limits(rate_limits(stream.response.headers))
                 deadline.watch(stream.response)
-                yield from AnswerReader(request, self._endpoint).follow(stream)
+                yield from AnswerReader(request, self._endpoint).follow(
+                    read_events(stream.response.iter_bytes())
+                )
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
-            if stream is not None and isinstance(error, openai.APIConnectionError):
-                raise broken_off("the connection was lost") from error
             self._raise(error, request.model)
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:  # the SDK lets them through
+        except httpx2.HTTPError as error:  # while the answer was read
+            deadline.check(request.timeout)
+            raise broken_off("the connection was lost") from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             deadline.check(request.timeout)
             raise ServiceError(
                 f"{self._endpoint.name} sent something that is not an answer of the API",
@@ -97,10 +102,11 @@ class OpenAIGateway:
             deadline.stop()
 
     def _open_stream(self, request: ModelRequest, deadline: Deadline) -> Any:
+        # Ready as it is: the SDK's own pass over the input takes longer than all else in sending.
         body = request_body(request, self._endpoint)
         create = self._connection.once.responses.create
         return retrying(
-            lambda: create(**body, stream=True, timeout=deadline.for_request()),
+            lambda: create(extra_body=body, stream=True, timeout=deadline.for_request()),
             deadline,
             self._attempts,
         )

@@ -6,16 +6,16 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import openai
-from openai.types.responses import Response
 
-from gptasst.errors import NoAnswer, ServiceError
+from gptasst.errors import GptasstError, NoAnswer, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import Citation, ModelAnswer, ModelRequest, TextDelta, Usage
 from gptasst.openai_gateway.errors import failed_response, more_context
+from gptasst.openai_gateway.event_stream import Event
 
 _CONNECT_TIMEOUT = 10.0
 
@@ -66,7 +66,7 @@ class AnswerReader:
     """Puts an answer together from the events of its stream.
 
     Built from the events themselves: the SDK's own accumulator stops at servers that leave
-    out `content_index` (llama.cpp does).
+    out `content_index` (llama.cpp does). A response may be an `Event` or the SDK's model.
     """
 
     def __init__(self, request: ModelRequest, endpoint: Endpoint) -> None:
@@ -76,28 +76,40 @@ class AnswerReader:
         self._commentary: set[str] = set()
         self._refusal: list[str] = []
 
-    def follow(self, events: Any) -> Iterator[TextDelta | ModelAnswer]:
+    def follow(self, events: Iterable[Event]) -> Iterator[TextDelta | ModelAnswer]:
         for event in events:
-            kind = getattr(event, "type", None)
+            kind = event.type
             if kind == "response.output_item.added":
-                if getattr(event.item, "phase", None) == "commentary":
+                if event.item and event.item.phase == "commentary":
                     self._commentary.add(event.item.id)
             elif kind == "response.output_text.delta":
                 if event.item_id not in self._commentary and event.delta:
                     self._pieces.append(event.delta)
                     yield TextDelta(event.delta)
             elif kind == "response.refusal.delta":
-                self._refusal.append(event.delta)
-            elif kind == "error":
-                raise failed_response(
-                    event.code, event.message, self._request.model, self._endpoint
-                )
+                self._refusal.append(event.delta or "")
+            elif kind == "error" or event.error:
+                raise self._failed(event)
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
                 yield from self.finish(event.response)
                 return
         raise broken_off("the server ended the stream in the middle")
 
-    def finish(self, response: Response) -> Iterator[TextDelta | ModelAnswer]:
+    def _failed(self, event: Event) -> GptasstError:
+        """The error of an event: flat as OpenAI documents it, or nested in `error`."""
+        code, message = event.code, event.message
+        if isinstance(event.error, Event):
+            code, message = event.error.code or event.error.type, event.error.message
+        elif event.error:
+            message = event.error
+        return failed_response(
+            code if isinstance(code, str) else None,
+            str(message or "no reason given"),
+            self._request.model,
+            self._endpoint,
+        )
+
+    def finish(self, response: Any) -> Iterator[TextDelta | ModelAnswer]:
         """What a response comes to at its end: the text that is still missing, the answer."""
         if response.status == "failed":
             error = response.error
@@ -123,7 +135,7 @@ class AnswerReader:
             citations=_citations(response),
         )
 
-    def _refuse_cut_off(self, response: Response, usage: Usage | None) -> None:
+    def _refuse_cut_off(self, response: Any, usage: Usage | None) -> None:
         limit = self._request.settings.max_output_tokens
         window = self._endpoint.context_window
         if response.status == "incomplete":
@@ -153,7 +165,7 @@ class AnswerReader:
         )
 
 
-def whole_answer(response: Response, model: str, endpoint: Endpoint) -> ModelAnswer:
+def whole_answer(response: Any, model: str, endpoint: Endpoint) -> ModelAnswer:
     """The answer in a response that came in one piece.
 
     Raises:
@@ -172,21 +184,21 @@ def broken_off(reason: str) -> NoAnswer:
     return error
 
 
-def _messages(response: Response) -> Iterator[Any]:
+def _messages(response: Any) -> Iterator[Any]:
     for item in response.output or ():
         if item.type == "message" and getattr(item, "phase", None) != "commentary":
             yield from item.content or ()
 
 
-def _text_of(response: Response) -> str:
+def _text_of(response: Any) -> str:
     return "".join(part.text for part in _messages(response) if part.type == "output_text")
 
 
-def _refusal_of(response: Response) -> str:
+def _refusal_of(response: Any) -> str:
     return "".join(part.refusal for part in _messages(response) if part.type == "refusal")
 
 
-def _citations(response: Response) -> tuple[Citation, ...]:
+def _citations(response: Any) -> tuple[Citation, ...]:
     found: dict[tuple[str, str | None], Citation] = {}
     results = _search_results(response)
     for part in _messages(response):
@@ -201,7 +213,7 @@ def _citations(response: Response) -> tuple[Citation, ...]:
     return tuple(found.values())
 
 
-def _search_results(response: Response) -> list[Any]:
+def _search_results(response: Any) -> list[Any]:
     """What file search found, best first."""
     calls = (item for item in response.output or () if item.type == "file_search_call")
     found = [result for call in calls for result in getattr(call, "results", None) or ()]
@@ -221,7 +233,7 @@ def _file_citation(annotation: Any, results: list[Any]) -> Citation:
     return Citation(str(path), quote=same[0].text or "", file_id=annotation.file_id)
 
 
-def _usage(response: Response) -> Usage | None:
+def _usage(response: Any) -> Usage | None:
     usage = response.usage
     if usage is None:
         return None

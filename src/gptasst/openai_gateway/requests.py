@@ -52,7 +52,7 @@ def _drop_key(request: Any) -> None:
 
 
 def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
-    """The arguments of `responses.create` for a request.
+    """The body of `POST /responses` for a request.
 
     Nothing is stored on the server unless it keeps the conversation: with `store` false an
     answer is not added to it.
@@ -126,7 +126,7 @@ def _schema_fields(schema: Mapping[str, Any], endpoint: Endpoint) -> dict[str, A
         # llama.cpp's /v1/responses ignores `text.format` and takes the older field.
         wrapped = {"name": "answer", "schema": schema, "strict": strict}
         field = {"type": "json_schema", "json_schema": wrapped}
-        return {"extra_body": {"response_format": field}}
+        return {"response_format": field}
     form = {"type": "json_schema", "name": "answer", "schema": schema, "strict": strict}
     return {"text": {"format": form}}
 

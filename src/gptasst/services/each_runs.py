@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -20,21 +20,19 @@ from gptasst.errors import (
     AccessDenied,
     GptasstError,
     InvalidDefinition,
+    InvalidInput,
     LimitReached,
     NoAnswer,
     NotFound,
     StateError,
     UsageError,
 )
-from gptasst.input_files import input_kind
-from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile
-from gptasst.models.rate_limits import OnLimits
+from gptasst.models.each import EachJob, FileResult, FileTarget
 from gptasst.models.runs import RunRequest, RunResult, TextDelta, Usage
 from gptasst.run_journal import FinishedRun, RunJournal
 from gptasst.services.each_files import EachFiles, EachInput
 from gptasst.services.each_pace import Pace
 from gptasst.services.run_fingerprints import content_digest
-from gptasst.services.run_inputs import estimated_tokens
 from gptasst.services.runs import Found, RunService
 
 _ATTEMPTS = 3
@@ -63,83 +61,6 @@ class _Arrival:
     outcome: FinishedRun | GptasstError
 
 
-class EachService:
-    """Runs an assistant or instruction over many files.
-
-    Args:
-        journal: of finished runs.
-        open_runs: gives the service for single runs; its requests are to be paced.
-        most_jobs: what the endpoint can do at once, where that is known.
-    """
-
-    def __init__(
-        self,
-        journal: RunJournal,
-        open_runs: Callable[[OnLimits], RunService],
-        most_jobs: int | None = None,
-    ) -> None:
-        self._journal = journal
-        self._open_runs = open_runs
-        self._most_jobs = most_jobs
-
-    def start(self, job: EachJob) -> EachRun:
-        """Make ready; what every file would fail at is raised here, before anything is sent.
-
-        Raises:
-            NotFound: no assistant or instruction has that name.
-            UsageError: a file that is to be changed is not text, or no model is named.
-        """
-        pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
-        runs = self._open_runs(pace.observe)
-        found, files = self._prepare(job, runs)
-        return EachRun(job, runs, found, files, self._journal, pace)
-
-    def plan(self, job: EachJob) -> list[PlannedFile]:
-        """What each file would come to. Nothing is sent or written.
-
-        Raises:
-            GptasstError: what `start` would raise.
-            InvalidInput: a file can't be used.
-        """
-        (_, definition), files = self._prepare(job, self._open_runs(lambda _: None))
-        told = len(definition.instructions) + len(job.text or definition.default_text or "")
-        return [_planned(files, target, told) for target in job.targets]
-
-    def _prepare(self, job: EachJob, runs: RunService) -> tuple[Found, EachFiles]:
-        if job.purpose in ("replace", "check"):
-            _refuse_documents(job)
-        found = runs.find(job.name)
-        basis = runs.basis(
-            RunRequest(job.name, text=job.text, model=job.model, schema=job.schema), found
-        )
-        return found, EachFiles(job, basis, self._journal)
-
-
-def _refuse_documents(job: EachJob) -> None:
-    for target in job.targets:
-        kind = input_kind(target.path)
-        if kind != "text":
-            raise UsageError(
-                f"`{target.path}` is {'an image' if kind == 'image' else 'a document'},"
-                " and only text can be compared or written over",
-                hint="name the text files, as in '**/*.md'",
-                code="not_text",
-            )
-
-
-def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
-    given = files.read(target)
-    output = None if target.output is None else str(target.output)
-    if isinstance(given, FileResult):
-        if given.error:
-            raise given.error
-        return PlannedFile(str(target.path), output, "skipped", 0)
-    if files.finished(given):
-        return PlannedFile(str(target.path), output, "finished", 0)
-    tokens = estimated_tokens(told + len(given.file.text or ""))
-    return PlannedFile(str(target.path), output, "to_do", tokens)
-
-
 @dataclass(eq=False)
 class EachRun:
     """One command at work. `results` drives it; `stop` may be called meanwhile.
@@ -158,6 +79,7 @@ class EachRun:
     _again: list[_Ask] = field(default_factory=list)
     _in_flight: dict[str, _Ask] = field(default_factory=dict)
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
+    _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
 
     def stop(self) -> None:
@@ -169,12 +91,16 @@ class EachRun:
         """What comes of each file, as it comes; every file once."""
         waiting = deque(self._job.targets)
         while not self._is_over(waiting):
-            arrival = self._arrival(self._seconds_to_wait(waiting))
-            if arrival is not None:
-                yield from self._settle(arrival)
-            elif self._may_start(waiting):
+            self._take_arrivals()
+            if self._may_start(waiting):  # before outputs are written: the server shall not wait
                 yield from self._start_next(waiting)
-        yield from self._drain()
+            elif self._settled:
+                yield from self._settle(self._settled.popleft())
+            else:
+                self._take_arrivals(self._seconds_to_wait())
+        self._take_arrivals()
+        while self._settled:
+            yield from self._settle(self._settled.popleft())
         self._journal.prune()
         unfinished = [given.target for ask in self._asks() for given in ask.inputs]
         for target in [*unfinished, *waiting]:
@@ -188,37 +114,64 @@ class EachRun:
             return True
         if self.ended_by is not None:  # at a limit, what is in flight may still arrive
             return not (isinstance(self.ended_by, LimitReached) and self._in_flight)
-        return not (waiting or self._again or self._in_flight)
+        return not (waiting or self._again or self._in_flight or self._settled)
 
     def _may_start(self, waiting: deque[FileTarget]) -> bool:
         if self.ended_by or len(self._in_flight) >= self._pace.limit or self._pace.wait() > 0:
             return False
         return bool(waiting) or any(ask.not_before <= time.monotonic() for ask in self._again)
 
-    def _seconds_to_wait(self, waiting: deque[FileTarget]) -> float:
-        """How long there is nothing to do but wait for an arrival."""
-        if self._may_start(waiting):
-            return 0.0
+    def _seconds_to_wait(self) -> float:
+        """How long there is nothing to do but wait for an arrival, where nothing can start."""
         moments = [_LONGEST_SLEEP]
         if len(self._in_flight) < self._pace.limit:
             moments.append(self._pace.wait() or _LONGEST_SLEEP)
             moments += [ask.not_before - time.monotonic() for ask in self._again]
         return max(min(moments), 0.001)
 
-    def _arrival(self, seconds: float) -> _Arrival | None:
+    def _take_arrivals(self, seconds: float = 0.0) -> None:
+        """Note all that arrived; with `seconds`, wait so long for the first."""
         with contextlib.suppress(Empty):
-            return self._arrivals.get(timeout=seconds) if seconds else self._arrivals.get_nowait()
-        return None
-
-    def _drain(self) -> Iterator[FileResult]:
-        """What arrived by now is kept, however this ends."""
-        while True:
-            try:
+            arrival = (
+                self._arrivals.get(timeout=seconds) if seconds else self._arrivals.get_nowait()
+            )
+            while True:
+                if arrival is not None:
+                    self._note(arrival)
                 arrival = self._arrivals.get_nowait()
-            except Empty:
-                return
-            if arrival is not None:
-                yield from self._settle(arrival)
+
+    def _note(self, arrival: _Arrival) -> None:
+        """Make room for the next request, and decide whether this one is to be sent again."""
+        ask, outcome = arrival.ask, arrival.outcome
+        self._in_flight.pop(ask.inputs[0].run)
+        if isinstance(outcome, FinishedRun):
+            usage = outcome.usage
+            self._pace.answered(usage.input + usage.output if usage else None)
+        elif self._may_ask_again(ask, outcome):
+            wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
+            ask.attempt += 1
+            ask.not_before = time.monotonic() + wait
+            self._again.append(ask)
+            return
+        elif isinstance(outcome, _ENDS_ALL) or outcome.code in _ENDS_ALL_CODES:
+            self.ended_by = self.ended_by or outcome
+        self._settled.append(arrival)
+
+    def _may_ask_again(self, ask: _Ask, error: GptasstError) -> bool:
+        limited = error.code == LimitReached.code
+        attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
+        return error.transient and ask.attempt + 1 < attempts and self.ended_by is None
+
+    def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
+        """Bring about what a request came to, for each of its files."""
+        outcome = arrival.outcome
+        for number, given in enumerate(arrival.ask.inputs):
+            if isinstance(outcome, GptasstError):
+                yield self._files.result(given.target, "failed", asked=True, error=outcome)
+                continue
+            first = number == 0  # the others share what it took
+            usage = outcome.usage if first else None
+            yield self._files.apply(given, outcome, asked=first, usage=usage)
 
     def _start_next(self, waiting: deque[FileTarget]) -> Iterator[FileResult]:
         now = time.monotonic()
@@ -252,7 +205,10 @@ class EachRun:
                 self._runs.connect()
                 self._connected = True
         except GptasstError as error:
-            yield from self._fail(ask, error)
+            if not isinstance(error, InvalidInput):
+                self.ended_by = error
+            for given in ask.inputs:
+                yield self._files.result(given.target, "failed", error=error)
             return
         ask.sent_at = self._pace.sent()
         self._in_flight[first.run] = ask
@@ -272,34 +228,6 @@ class EachRun:
             )
             outcome.__cause__ = error
         self._arrivals.put(_Arrival(ask, outcome))
-
-    def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
-        ask, outcome = arrival.ask, arrival.outcome
-        self._in_flight.pop(ask.inputs[0].run)
-        if isinstance(outcome, FinishedRun):
-            usage = outcome.usage
-            self._pace.answered(usage.input + usage.output if usage else None)
-            for number, given in enumerate(ask.inputs):
-                first = number == 0
-                yield self._files.apply(given, outcome, asked=first, usage=usage if first else None)
-        elif self._may_ask_again(ask, outcome):
-            wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
-            ask.attempt += 1
-            ask.not_before = time.monotonic() + wait
-            self._again.append(ask)
-        else:
-            yield from self._fail(ask, outcome)
-
-    def _may_ask_again(self, ask: _Ask, error: GptasstError) -> bool:
-        limited = error.code == LimitReached.code
-        attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
-        return error.transient and ask.attempt + 1 < attempts and self.ended_by is None
-
-    def _fail(self, ask: _Ask, error: GptasstError) -> Iterator[FileResult]:
-        if isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES:
-            self.ended_by = self.ended_by or error
-        for given in ask.inputs:
-            yield self._files.result(given.target, "failed", asked=bool(ask.sent_at), error=error)
 
 
 def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
