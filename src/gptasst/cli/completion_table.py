@@ -39,6 +39,7 @@ _KINDS = {
     "text": "",
     "timeout": "",
     "revision": "",
+    "jobs": "",
     "purpose": "=user_data,assistants",
     "expires": "=1h,1d,7d,30d",
     "shell": "=bash,zsh,fish,powershell",
