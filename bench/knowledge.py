@@ -10,14 +10,20 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from bench import loopback
+from bench.measuring import (
+    IMPORT,
+    PEAK,
+    make_files,
+    output_of,
+    peak_of,
+    print_ratios,
+    seconds_of,
+)
 
 _FILES = 300
 _LATENCY = 0.1
@@ -45,8 +51,6 @@ with AppContext(os.environ) as context:
     service.apply(service.plan_set(service.get(sys.argv[2]), words))
     print(time.perf_counter() - started)
 """
-_IMPORT = "import openai, resource; openai.OpenAI(api_key='x')"
-_PEAK = "; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 _UPLOAD = """
 import hashlib, os, pathlib, resource, sys
 from gptasst.context import AppContext
@@ -65,37 +69,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as work:
-        _files(Path(work) / "docs", _FILES)
+        make_files(Path(work) / "docs", _FILES)
         with loopback.serving(_LATENCY) as url:
             _measure_sync(Path(work), url, rounds)
         with loopback.serving(0.0) as url:
             _measure_memory(Path(work), url)
-
-
-def _files(directory: Path, count: int) -> None:
-    directory.mkdir()
-    for number in range(count):
-        (directory / f"{number}.md").write_text(f"# Guide {number}\n" + "words " * 200)
-        os.utime(directory / f"{number}.md", (1, 1))
-
-
-def _run(words: list[str], work: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=work,
-        env=environment,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return done.stdout
-
-
-def _seconds(words: list[str], work: Path, environment: dict[str, str]) -> float:
-    started = time.perf_counter()
-    _run(words, work, environment)
-    return time.perf_counter() - started
 
 
 def _measure_sync(work: Path, url: str, rounds: int) -> None:
@@ -108,15 +86,15 @@ def _measure_sync(work: Path, url: str, rounds: int) -> None:
         for path in (work / "docs").iterdir():
             path.write_text(f"{path.read_text()}\nround {number}\n")
             os.utime(path, (1, 1))
-        ours = float(_run(["-c", _OURS, "docs", name], work, environment))
-        new.append(ours / float(_run(["-c", _SDK, "docs"], work, environment)))
+        ours = float(output_of(["-c", _OURS, "docs", name], work, environment))
+        new.append(ours / float(output_of(["-c", _SDK, "docs"], work, environment)))
         assistant = ["-m", "gptasst", "-q", "assistant"]
-        show = _seconds([*assistant, "show", name], work, environment)
+        show = seconds_of([*assistant, "show", name], work, environment)
         words = sorted(f"docs/{path.name}" for path in (work / "docs").iterdir())
-        same = _seconds([*assistant, "files", "set", name, *words], work, environment)
+        same = seconds_of([*assistant, "files", "set", name, *words], work, environment)
         unchanged.append(same / show)
-    _row(f"sync of {_FILES} new files / SDK upload_and_poll", new)
-    _row(f"files set of {_FILES} unchanged / assistant show", unchanged)
+    print_ratios(f"sync of {_FILES} new files / SDK upload_and_poll", new)
+    print_ratios(f"files set of {_FILES} unchanged / assistant show", unchanged)
 
 
 def _measure_memory(work: Path, url: str) -> None:
@@ -124,23 +102,11 @@ def _measure_memory(work: Path, url: str) -> None:
     with big.open("wb") as stream:
         stream.truncate(_BIG)
     environment = loopback.environment(work, url)
-    bare = _peak(["-c", _IMPORT + _PEAK], environment)
-    upload = _peak(["-c", _UPLOAD, str(big)], environment)
+    bare = peak_of(["-c", IMPORT + PEAK], environment)
+    upload = peak_of(["-c", _UPLOAD, str(big)], environment)
     sys.stdout.write(
         f"{'upload of 500 MB, peak above import of the SDK':52} {upload - bare:.0f} MB\n"
     )
-
-
-def _peak(words: list[str], environment: dict[str, str]) -> float:
-    done = subprocess.run(
-        [sys.executable, *words], env=environment, check=True, capture_output=True, text=True
-    )
-    return int(done.stdout.split()[-1]) / 1000
-
-
-def _row(what: str, ratios: list[float]) -> None:
-    low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
-    sys.stdout.write(f"{what:52} {middle:.2f} ({low:.2f} to {high:.2f})\n")
 
 
 if __name__ == "__main__":
