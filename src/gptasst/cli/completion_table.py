@@ -30,10 +30,12 @@ _KINDS = {
     "files": "file",
     "output": "file",
     "schema": "file",
+    "jobs": "",
     "model": "model",
     "profile": "profile",
     "instruction": "instruction file",
     "reasoning_effort": "=none,minimal,low,medium,high,xhigh,max",
+    "conversation": "",
     "description": "",
     "rename": "",
     "text": "",
@@ -43,6 +45,7 @@ _KINDS = {
 }
 _OWN_KINDS = {
     ("assistant", "name"): "assistant",
+    ("chat", "name"): "assistant instruction",
     ("assistant create", "name"): "",
     ("assistant import", "name"): "",
     ("config set", "key"): "config-key",
