@@ -30,6 +30,7 @@ _KINDS = {
     "files": "file",
     "output": "file",
     "schema": "file",
+    "jobs": "",
     "model": "model",
     "profile": "profile",
     "instruction": "instruction file",
@@ -41,6 +42,7 @@ _KINDS = {
 }
 _OWN_KINDS = {
     ("assistant", "name"): "assistant",
+    ("chat", "name"): "assistant instruction",
     ("assistant create", "name"): "",
     ("assistant import", "name"): "",
     ("config set", "key"): "config-key",
