@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Revision,
     )
     from gptasst.models.definitions import Definition, Instruction
+    from gptasst.models.each import FileResult
     from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan
     from gptasst.models.runs import Citation, RunPlan, RunResult, TextDelta, Usage
 
@@ -48,6 +49,7 @@ __all__ = [
     "Citation",
     "Client",
     "Definition",
+    "FileResult",
     "GptasstError",
     "Instruction",
     "InvalidDefinition",
@@ -76,6 +78,7 @@ _HOMES = (
     "models.knowledge",
     "models.assistants",
     "models.runs",
+    "models.each",
     "client",
 )
 
