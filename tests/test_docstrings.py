@@ -11,11 +11,12 @@ import pytest
 import gptasst
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants
+from gptasst.client.conversations import Conversations
 from gptasst.client.instructions import Instructions
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
-_CLASSES = (Client, Assistants, Instructions)
+_CLASSES = (Client, Assistants, Conversations, Instructions)
 
 
 def examples() -> Iterator[doctest.DocTest]:

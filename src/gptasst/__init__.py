@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         KnowledgeOutcome,
         Revision,
     )
+    from gptasst.models.conversations import Conversation, Message, Transcript
     from gptasst.models.definitions import Definition, Instruction
     from gptasst.models.each import FileResult
     from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan
@@ -48,6 +49,7 @@ __all__ = [
     "AssistantSummary",
     "Citation",
     "Client",
+    "Conversation",
     "Definition",
     "FileResult",
     "GptasstError",
@@ -58,6 +60,7 @@ __all__ = [
     "KnowledgeOutcome",
     "KnowledgePlan",
     "LimitReached",
+    "Message",
     "NoAnswer",
     "NotFound",
     "PartlyDone",
@@ -67,6 +70,7 @@ __all__ = [
     "ServiceError",
     "StateError",
     "TextDelta",
+    "Transcript",
     "Usage",
     "UsageError",
 ]
@@ -79,6 +83,7 @@ _HOMES = (
     "models.assistants",
     "models.runs",
     "models.each",
+    "models.conversations",
     "client",
 )
 

@@ -265,3 +265,39 @@ class TestMap:
         write("a.md", "A")
         with gptasst.Client() as client, pytest.raises(gptasst.UsageError, match="exclude"):
             client.map("Translator", "a.md", output="out", in_place=True)
+
+
+@pytest.mark.parametrize("store", ["openai", "local"])
+class TestConversations:
+    def test_a_run_knows_what_was_said(
+        self, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, cli: Cli, store: str
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", store)
+        with gptasst.Client() as client:
+            talk = client.conversations.start()
+            for text in ("one", "two"):
+                result = client.run("Translator", text=text, conversation=talk)
+            assert result.conversation == talk.id
+            said = [(m.role, m.text) for m in client.conversations.get(talk.id).messages]
+        assert said == [(role, text) for text in ("one", "two") for role in ("user", "assistant")]
+        assert cli("conversation", "list", "-q").lines == [talk.id]
+        (listed,) = cli("conversation", "list", "--json").json["conversations"]
+        assert (listed["title"], listed["messages"], listed["assistant"]) == (
+            "one",
+            4,
+            "Translator",
+        )
+
+    def test_started_in_one_client_and_gone_on_with_in_another(
+        self, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, store: str
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", store)
+        with gptasst.Client() as client:
+            talk = client.conversations.start()
+        with gptasst.Client() as client:
+            client.run("Translator", text="one", conversation=talk.id)
+            assert client.conversations.find(talk.id).messages == 2
+            assert client.conversations.delete(talk.id)
+            assert client.conversations.list() == []
+            with pytest.raises(gptasst.NotFound):
+                client.run("Translator", text="two", conversation=talk)

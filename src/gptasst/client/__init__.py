@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Self, Unpack
 from gptasst.built_once import cached_property
 from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
 from gptasst.client.assistants import Assistants
+from gptasst.client.conversations import Conversations
 from gptasst.client.instructions import Instructions
 from gptasst.context import AppContext
 from gptasst.models.runs import RunPlan, RunResult, TextDelta
 
 if TYPE_CHECKING:
     from gptasst.models.each import FileResult
+    from gptasst.services.dialogues import Dialogue
     from gptasst.services.each_runs import EachRun
     from gptasst.services.runs import RunService
     from gptasst.settings import Profile, StoreKind
@@ -69,6 +71,7 @@ class Client:
         self._submitted = contextlib.ExitStack()
         self.assistants = Assistants(self._context)
         self.instructions = Instructions(self._context)
+        self.conversations = Conversations(self._context)
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +139,9 @@ class Client:
             ...         print(event.text, end="|")
             # A gui|de|
         """
-        return self._runs.stream(run_request(name, files, options))
+        request = run_request(name, files, options)
+        dialogue = self._dialogue(options)
+        return dialogue.say(request) if dialogue else self._runs.stream(request)
 
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
         """What `run` would send. Nothing is sent, and no key is needed.
@@ -145,7 +150,8 @@ class Client:
             >>> client.plan("MarkdownLinter", "guide.md").inputs[0].size
             9
         """
-        return self._runs.plan(run_request(name, files, options))
+        request = run_request(name, files, options)
+        return (self._dialogue(options) or self._runs).plan(request)
 
     def submit(
         self, name: str, files: Files = (), **options: Unpack[RunOptions]
@@ -190,6 +196,15 @@ class Client:
         self._tell_fallback()
         job = each_job(name, files, options)
         return _results(self._context.each(lambda _done, _all: None).start(job))
+
+    def _dialogue(self, options: RunOptions) -> Dialogue | None:
+        from gptasst.services.dialogues import Dialogue
+
+        conversation = options.get("conversation")
+        if conversation is None:
+            return None
+        found = self.conversations.find(conversation)
+        return Dialogue(self._runs, self._context.conversations, found)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

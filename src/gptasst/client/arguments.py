@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.models.conversations import Conversation
 from gptasst.models.definitions import ReasoningEffort
 from gptasst.models.each import EachJob, Purpose
 from gptasst.models.runs import RunRequest
@@ -21,7 +22,8 @@ class RunOptions(TypedDict, total=False):
 
     `text` is the task in words; `stdin` is a text to work on, as if it were piped in; `model`
     and `schema` (a JSON Schema that the answer must fit) are used in place of the assistant's
-    own; `timeout` is in seconds, for the whole answer.
+    own; `timeout` is in seconds, for the whole answer. `conversation` is gone on with: the run
+    knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
     """
 
     text: str | None
@@ -29,6 +31,7 @@ class RunOptions(TypedDict, total=False):
     model: str | None
     schema: Mapping[str, Any] | None
     timeout: float | None
+    conversation: Conversation | str | None
 
 
 class MapOptions(TypedDict, total=False):
@@ -81,7 +84,9 @@ def run_request(name: str, files: Files, options: RunOptions) -> RunRequest:
     from gptasst.services.run_inputs import read_inputs
 
     _check(options.get("timeout"), options.get("schema"))
-    return RunRequest(name=name, files=read_inputs(words_of(files)), **options)
+    rest: dict[str, Any] = dict(options)
+    rest.pop("conversation", None)
+    return RunRequest(name=name, files=read_inputs(words_of(files)), **rest)
 
 
 def each_job(name: str, files: Files, options: MapOptions) -> EachJob:

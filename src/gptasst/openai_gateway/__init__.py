@@ -85,6 +85,7 @@ class OpenAIGateway:
             deadline.check(request.timeout)
             if stream is not None and isinstance(error, openai.APIConnectionError):
                 raise broken_off("the connection was lost") from error
+            self._refuse_gone_conversation(error, request.conversation_id)
             self._raise(error, request.model)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:  # the SDK lets them through
             deadline.check(request.timeout)
@@ -121,6 +122,11 @@ class OpenAIGateway:
     def delete_file(self, file_id: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
         self.files.delete(file_id)
+
+    def _refuse_gone_conversation(self, error: openai.OpenAIError, ident: str | None) -> None:
+        if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
+            with self._connection.errors(f"conversation `{ident}`"):
+                raise error
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)
