@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gptasst.models.conversations import Conversation, Message, Transcript
     from gptasst.models.definitions import Definition, Instruction
     from gptasst.models.each import FileResult
+    from gptasst.models.files import FileEntry, UploadOutcome
     from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan
     from gptasst.models.runs import Citation, RunPlan, RunResult, TextDelta, Usage
 
@@ -51,6 +52,7 @@ __all__ = [
     "Client",
     "Conversation",
     "Definition",
+    "FileEntry",
     "FileResult",
     "GptasstError",
     "Instruction",
@@ -71,6 +73,7 @@ __all__ = [
     "StateError",
     "TextDelta",
     "Transcript",
+    "UploadOutcome",
     "Usage",
     "UsageError",
 ]
@@ -83,6 +86,7 @@ _HOMES = (
     "models.assistants",
     "models.runs",
     "models.each",
+    "models.files",
     "models.conversations",
     "client",
 )

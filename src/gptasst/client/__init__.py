@@ -14,6 +14,7 @@ from gptasst.built_once import cached_property
 from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
 from gptasst.client.assistants import Assistants
 from gptasst.client.conversations import Conversations
+from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.instructions import Instructions
 from gptasst.context import AppContext
 from gptasst.models.runs import RunPlan, RunResult, TextDelta
@@ -72,6 +73,8 @@ class Client:
         self.assistants = Assistants(self._context)
         self.instructions = Instructions(self._context)
         self.conversations = Conversations(self._context)
+        self.files = ProjectFiles(self._context)
+        self.cache = Cache(self._context)
 
     def __enter__(self) -> Self:
         return self
