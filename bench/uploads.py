@@ -1,9 +1,9 @@
 """`gptasst file upload` against what the network takes: `python -m bench.uploads`.
 
 A loopback server in its own process takes 50 ms for each request. Printed as a ratio: the whole
-command for 1,000 small files to the latency of 1,000 uploads, so many at a time; beside it, the same command when all is
-there already, in seconds. Last, the peak memory of `file upload` of a file of 500 MB above a
-process that only imports the SDK (at most 60 MB is wanted).
+command for 1,000 small files to the latency of 1,000 uploads, so many at a time; beside it, the
+same command when all is there already, in seconds. Last, the peak memory of `file upload` of a
+file of 500 MB above a process that only imports the SDK (at most 60 MB is wanted).
 """
 
 from __future__ import annotations

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import json
 from collections.abc import Iterator
 
 import pytest
 
 import gptasst
+from gptasst import hchatgpt
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants
+from gptasst.client.conversations import Conversations
+from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.instructions import Instructions
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
-_CLASSES = (Client, Assistants, Instructions)
+_CLASSES = (Client, Assistants, Cache, Conversations, Instructions, ProjectFiles)
 
 
-def examples() -> Iterator[doctest.DocTest]:
-    finder = doctest.DocTestFinder(recurse=False)
-    yield from finder.find(Client, "Client", globs={})
+def public_members() -> Iterator[tuple[str, object]]:
+    yield "Client", Client
     for each in _CLASSES:
         for name, member in vars(each).items():
-            if not name.startswith("_") and (callable(member) or isinstance(member, property)):
-                yield from finder.find(member, f"{each.__name__}.{name}", globs={})
+            if not name.startswith("_"):
+                yield f"{each.__name__}.{name}", member
+    for name, function in vars(hchatgpt).items():
+        own = inspect.isfunction(function) and function.__module__ == hchatgpt.__name__
+        if own and not name.startswith("_"):
+            yield f"hchatgpt.{name}", function
 
 
-@pytest.mark.parametrize("example", list(examples()), ids=lambda example: example.name)
-def test_example(project: LoopbackServer, write: Write, example: doctest.DocTest) -> None:
+_MEMBERS = dict(public_members())
+
+
+@pytest.mark.parametrize("name", _MEMBERS)
+def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     project.answer = "# A guide"
     write("guide.md", "# A guid\n")
     write("style.md", "Short sentences.\n")
@@ -37,17 +47,17 @@ def test_example(project: LoopbackServer, write: Write, example: doctest.DocTest
     tutor = {"name": "Tutor", "model": "gpt-6-luna", "instructions": "x", "tool_resources": search}
     write("tutor.json", json.dumps(tutor))
     client = Client()
-    client.assistants.create("DocWriter-1", instruction="DocWriter", files="style.md")
-    example.globs |= {"gptasst": gptasst, "client": client}
-    runner = doctest.DocTestRunner(verbose=False)
+    made = client.assistants.create("DocWriter-1", instruction="DocWriter", files="style.md")
+    hchatgpt.use_client(client)
+    known = vars(hchatgpt) | {
+        "gptasst": gptasst,
+        "client": client,
+        "assistant_id": made.assistant.id,
+    }
+    (example,) = doctest.DocTestFinder(recurse=False).find(_MEMBERS[name], name, globs=known)
     report: list[str] = []
-    failed, tried = runner.run(example, out=report.append)
+    failed, tried = doctest.DocTestRunner(verbose=False).run(example, out=report.append)
+    hchatgpt.use_client(None)
     client.close()
-    assert tried, f"{example.name} has no example"
+    assert tried, f"{name} has no example"
     assert not failed, "".join(report)
-
-
-@pytest.mark.parametrize("each", _CLASSES)
-def test_every_public_method_has_a_docstring(each: type) -> None:
-    names = {example.name for example in examples()}
-    assert {f"{each.__name__}.{name}" for name in vars(each) if not name.startswith("_")} <= names

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
         KnowledgeOutcome,
         Revision,
     )
+    from gptasst.models.conversations import Conversation, Message, Transcript
     from gptasst.models.definitions import Definition, Instruction
+    from gptasst.models.each import FileResult
+    from gptasst.models.files import FileEntry, UploadOutcome
     from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan
     from gptasst.models.runs import Citation, RunPlan, RunResult, TextDelta, Usage
 
@@ -47,7 +50,10 @@ __all__ = [
     "AssistantSummary",
     "Citation",
     "Client",
+    "Conversation",
     "Definition",
+    "FileEntry",
+    "FileResult",
     "GptasstError",
     "Instruction",
     "InvalidDefinition",
@@ -56,6 +62,7 @@ __all__ = [
     "KnowledgeOutcome",
     "KnowledgePlan",
     "LimitReached",
+    "Message",
     "NoAnswer",
     "NotFound",
     "PartlyDone",
@@ -65,6 +72,8 @@ __all__ = [
     "ServiceError",
     "StateError",
     "TextDelta",
+    "Transcript",
+    "UploadOutcome",
     "Usage",
     "UsageError",
 ]
@@ -76,6 +85,9 @@ _HOMES = (
     "models.knowledge",
     "models.assistants",
     "models.runs",
+    "models.each",
+    "models.files",
+    "models.conversations",
     "client",
 )
 

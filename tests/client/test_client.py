@@ -208,3 +208,96 @@ class TestAssistants:
         with gptasst.Client() as client:
             made = client.assistants.create("W", instruction="DocWriter", files="docs")
         assert len(made.assistant.knowledge) == 25
+
+
+class TestMap:
+    def test_answers_are_collected(self, server: LoopbackServer, write: Write) -> None:
+        server.answer = lambda body: "linted"
+        write("a.md", "A\n")
+        write("docs/b.md", "B\n")
+        with gptasst.Client() as client:
+            results = list(client.map("Translator", ["a.md", "docs"], text="German"))
+        assert {(r.path, r.status, r.answer) for r in results} == {
+            ("a.md", "answered", "linted"),
+            ("docs/b.md", "answered", "linted"),
+        }
+
+    @pytest.mark.parametrize(
+        ("options", "status", "content"),
+        [
+            ({"output": "out/{stem}.txt"}, "written", "old"),
+            ({"in_place": True}, "written", "new\n"),
+            ({"check": True}, "would_change", "old"),
+        ],
+    )
+    def test_where_answers_go(
+        self, server: LoopbackServer, write: Write, options: Json, status: str, content: str
+    ) -> None:
+        server.answer = "new\n"
+        path = write("a.md", "old")
+        with gptasst.Client() as client:
+            (result,) = client.map("Translator", path, text="x", **options)
+        assert result.status == status
+        assert path.read_text().strip() == content.strip()
+        assert Path("out/a.txt").exists() == ("output" in options)
+
+    def test_one_file_fails_and_the_others_go_on(
+        self, server: LoopbackServer, write: Write
+    ) -> None:
+        for name in "abc":
+            write(f"{name}.md", name)
+        server.outcomes.append(refusal("no"))
+        with gptasst.Client() as client:
+            results = list(client.map("Translator", "*.md", text="x", jobs=1))
+        assert [r.status for r in results] == ["failed", "answered", "answered"]
+        assert isinstance(results[0].error, gptasst.NoAnswer)
+
+    def test_what_ends_all_is_raised_last(self, server: LoopbackServer, write: Write) -> None:
+        server.api_key = "sk-other"
+        write("a.md", "A")
+        with gptasst.Client() as client:
+            results = client.map("Translator", "a.md", text="x")
+            assert next(results).status == "failed"
+            with pytest.raises(gptasst.AccessDenied):
+                next(results)
+
+    def test_two_places_are_refused(self, server: LoopbackServer, write: Write) -> None:
+        write("a.md", "A")
+        with gptasst.Client() as client, pytest.raises(gptasst.UsageError, match="exclude"):
+            client.map("Translator", "a.md", output="out", in_place=True)
+
+
+@pytest.mark.parametrize("store", ["openai", "local"])
+class TestConversations:
+    def test_a_run_knows_what_was_said(
+        self, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, cli: Cli, store: str
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", store)
+        with gptasst.Client() as client:
+            talk = client.conversations.start()
+            for text in ("one", "two"):
+                result = client.run("Translator", text=text, conversation=talk)
+            assert result.conversation == talk.id
+            said = [(m.role, m.text) for m in client.conversations.get(talk.id).messages]
+        assert said == [(role, text) for text in ("one", "two") for role in ("user", "assistant")]
+        assert cli("conversation", "list", "-q").lines == [talk.id]
+        (listed,) = cli("conversation", "list", "--json").json["conversations"]
+        assert (listed["title"], listed["messages"], listed["assistant"]) == (
+            "one",
+            4,
+            "Translator",
+        )
+
+    def test_started_in_one_client_and_gone_on_with_in_another(
+        self, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, store: str
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", store)
+        with gptasst.Client() as client:
+            talk = client.conversations.start()
+        with gptasst.Client() as client:
+            client.run("Translator", text="one", conversation=talk.id)
+            assert client.conversations.find(talk.id).messages == 2
+            assert client.conversations.delete(talk.id)
+            assert client.conversations.list() == []
+            with pytest.raises(gptasst.NotFound):
+                client.run("Translator", text="two", conversation=talk)

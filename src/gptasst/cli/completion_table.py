@@ -53,7 +53,6 @@ _OWN_KINDS = {
     ("instruction new", "name"): "",
     ("instruction new", "source"): "instruction",
     ("instruction validate", "names"): "instruction file",
-    ("chat", "name"): "assistant instruction",
     ("run", "name"): "assistant instruction",
 }
 

@@ -144,20 +144,14 @@ def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpo
 
 
 def _targets(words: Sequence[str], purpose: Purpose, target: Path | None) -> tuple[FileTarget, ...]:
-    from gptasst.models.each import FileTarget
-    from gptasst.services.each_outputs import named_inputs, plan_outputs, plan_replacements
+    from gptasst.services.each_outputs import plan_targets
 
     if "-" in words or target == Path("-"):
         raise UsageError(
             "--each reads files and writes files, not standard input or output",
             hint="without --each, `-` is standard input",
         )
-    inputs = named_inputs(words)
-    if target is not None:
-        return plan_outputs(inputs, str(target), words)
-    if purpose == "replace":
-        return plan_replacements(inputs)
-    return tuple(FileTarget(path, None) for path in inputs)
+    return plan_targets(words, purpose, None if target is None else str(target))
 
 
 def _work(

@@ -11,13 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.built_once import cached_property
-from gptasst.client.arguments import Files, RunOptions, check_schema, words_of
+from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
 from gptasst.client.assistants import Assistants
+from gptasst.client.conversations import Conversations
+from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.instructions import Instructions
 from gptasst.context import AppContext
-from gptasst.models.runs import RunPlan, RunRequest, RunResult, TextDelta
+from gptasst.models.runs import RunPlan, RunResult, TextDelta
 
 if TYPE_CHECKING:
+    from gptasst.models.each import FileResult
+    from gptasst.services.dialogues import Dialogue
+    from gptasst.services.each_runs import EachRun
     from gptasst.services.runs import RunService
     from gptasst.settings import Profile, StoreKind
 
@@ -67,6 +72,9 @@ class Client:
         self._submitted = contextlib.ExitStack()
         self.assistants = Assistants(self._context)
         self.instructions = Instructions(self._context)
+        self.conversations = Conversations(self._context)
+        self.files = ProjectFiles(self._context)
+        self.cache = Cache(self._context)
 
     def __enter__(self) -> Self:
         return self
@@ -134,7 +142,9 @@ class Client:
             ...         print(event.text, end="|")
             # A gui|de|
         """
-        return self._runs.stream(_request(name, files, options))
+        request = run_request(name, files, options)
+        dialogue = self._dialogue(options)
+        return dialogue.say(request) if dialogue else self._runs.stream(request)
 
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
         """What `run` would send. Nothing is sent, and no key is needed.
@@ -143,7 +153,8 @@ class Client:
             >>> client.plan("MarkdownLinter", "guide.md").inputs[0].size
             9
         """
-        return self._runs.plan(_request(name, files, options))
+        request = run_request(name, files, options)
+        return (self._dialogue(options) or self._runs).plan(request)
 
     def submit(
         self, name: str, files: Files = (), **options: Unpack[RunOptions]
@@ -163,6 +174,41 @@ class Client:
         """
         return self._pool.submit(self.run, name, files, **options)
 
+    def map(self, name: str, files: Files, **options: Unpack[MapOptions]) -> Generator[FileResult]:
+        """Make every file its own run, several at a time; yields what came of each, as it comes.
+
+        A file that failed has `status` `failed` and its `error`; the others go on. Without a
+        place for the answers each is in its result's `answer`.
+
+        Args:
+            name: an assistant's name or id, else an instruction's name.
+            files: paths, patterns, directories.
+            options: see `MapOptions`.
+
+        Raises:
+            UsageError: two places are named, or a pattern is wrong.
+            InvalidInput: a word means no file, or an output can't be used.
+            GptasstError: raised last, it is what ended all: no access, a limit, no connection.
+
+        Example:
+            >>> for result in client.map("MarkdownLinter", ["guide.md", "docs"], output="linted"):
+            ...     print(result.status)
+            written
+            written
+        """
+        self._tell_fallback()
+        job = each_job(name, files, options)
+        return _results(self._context.each(lambda _done, _all: None).start(job))
+
+    def _dialogue(self, options: RunOptions) -> Dialogue | None:
+        from gptasst.services.dialogues import Dialogue
+
+        conversation = options.get("conversation")
+        if conversation is None:
+            return None
+        found = self.conversations.find(conversation)
+        return Dialogue(self._runs, self._context.conversations, found)
+
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
         pool = ThreadPoolExecutor(_JOBS, thread_name_prefix="gptasst")
@@ -180,12 +226,10 @@ class Client:
             self._note(note)
 
 
-def _request(name: str, files: Files, options: RunOptions) -> RunRequest:
-    from gptasst.services.run_inputs import read_inputs
-    from gptasst.settings import check_timeout
-
-    timeout = options.get("timeout")
-    if timeout is not None:
-        check_timeout(timeout, f"timeout is {timeout:g}")
-    check_schema(options.get("schema"))
-    return RunRequest(name=name, files=read_inputs(words_of(files)), **options)
+def _results(run: EachRun) -> Generator[FileResult]:
+    try:
+        yield from run.results()
+    finally:
+        run.stop()
+    if run.ended_by is not None:
+        raise run.ended_by

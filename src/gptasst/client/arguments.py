@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-from gptasst.errors import InvalidInput
+from gptasst.errors import InvalidInput, UsageError
+from gptasst.models.conversations import Conversation
 from gptasst.models.definitions import ReasoningEffort
+from gptasst.models.each import EachJob, Purpose
+from gptasst.models.runs import RunRequest
 
 _Path = str | os.PathLike[str]
 # One path, pattern or directory, or several of them.
@@ -19,11 +22,34 @@ class RunOptions(TypedDict, total=False):
 
     `text` is the task in words; `stdin` is a text to work on, as if it were piped in; `model`
     and `schema` (a JSON Schema that the answer must fit) are used in place of the assistant's
-    own; `timeout` is in seconds, for the whole answer.
+    own; `timeout` is in seconds, for the whole answer. `conversation` is gone on with: the run
+    knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
     """
 
     text: str | None
     stdin: str | None
+    model: str | None
+    schema: Mapping[str, Any] | None
+    timeout: float | None
+    conversation: Conversation | str | None
+
+
+class MapOptions(TypedDict, total=False):
+    """The options of many runs, one a file.
+
+    `output` is a directory in which each answer gets its file's place, or a pattern
+    (`out/{stem}.linted{suffix}`; also `{name}`, `{parent}`, `{relpath}`); `in_place` writes each
+    answer over its file; `check` only compares it with its file. `jobs` (8) run at a time. What
+    was finished before by the same run is not asked again, unless `force`. The others are as
+    in `RunOptions`, `timeout` for each answer.
+    """
+
+    output: _Path | None
+    in_place: bool
+    check: bool
+    jobs: int
+    force: bool
+    text: str | None
     model: str | None
     schema: Mapping[str, Any] | None
     timeout: float | None
@@ -46,6 +72,54 @@ class AssistantOptions(TypedDict, total=False):
     web_search: bool | None
     reasoning_effort: ReasoningEffort | None
     schema: Mapping[str, Any] | None
+
+
+def run_request(name: str, files: Files, options: RunOptions) -> RunRequest:
+    """What is asked of one run, its files read.
+
+    Raises:
+        InvalidInput: a file or the schema can't be used.
+        UsageError: the timeout is no time.
+    """
+    from gptasst.services.run_inputs import read_inputs
+
+    _check(options.get("timeout"), options.get("schema"))
+    rest: dict[str, Any] = dict(options)
+    rest.pop("conversation", None)
+    return RunRequest(name=name, files=read_inputs(words_of(files)), **rest)
+
+
+def each_job(name: str, files: Files, options: MapOptions) -> EachJob:
+    """What is asked of many runs, where each answer goes decided.
+
+    Raises:
+        UsageError: two places are named, a pattern is wrong, or the timeout is no time.
+        InvalidInput: a word means no file, or an output can't be used.
+    """
+    from gptasst.services.each_outputs import plan_targets
+
+    rest: dict[str, Any] = dict(options)
+    output = rest.pop("output", None)
+    in_place, check = rest.pop("in_place", False), rest.pop("check", False)
+    if (output is not None) + bool(in_place) + bool(check) > 1:
+        raise UsageError("`output`, `in_place` and `check` exclude each other")
+    if rest.get("jobs", 1) < 1:
+        raise UsageError(f"jobs is {rest['jobs']}, which is not a number of runs at a time")
+    _check(options.get("timeout"), options.get("schema"))
+    purpose: Purpose = "replace" if in_place else "check" if check else "collect"
+    if output is not None:
+        purpose = "write"
+    place = None if output is None else os.fspath(output)
+    targets = plan_targets(words_of(files), purpose, place)
+    return EachJob(name=name, targets=targets, purpose=purpose, **rest)
+
+
+def _check(timeout: float | None, schema: Mapping[str, Any] | None) -> None:
+    from gptasst.settings import check_timeout
+
+    if timeout is not None:
+        check_timeout(timeout, f"timeout is {timeout:g}")
+    check_schema(schema)
 
 
 def words_of(files: Files) -> list[str]:

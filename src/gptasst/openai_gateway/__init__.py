@@ -87,6 +87,7 @@ class OpenAIGateway:
                 )
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
+            self._refuse_gone_conversation(error, request.conversation_id)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
             deadline.check(request.timeout)
@@ -127,6 +128,11 @@ class OpenAIGateway:
     def delete_file(self, file_id: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
         self.files.delete(file_id)
+
+    def _refuse_gone_conversation(self, error: openai.OpenAIError, ident: str | None) -> None:
+        if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
+            with self._connection.errors(f"conversation `{ident}`"):
+                raise error
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)

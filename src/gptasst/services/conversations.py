@@ -46,6 +46,12 @@ class ConversationService:
         """Every known conversation, the one that was last spoken in first."""
         return self._index.list()
 
+    def start(self) -> Conversation:
+        """A new conversation in which nothing was said yet; its first turn gives it a title."""
+        conversation = self.keeper(None).start("", "")
+        self._index.add(conversation)
+        return conversation
+
     def last(self, assistant: str) -> Conversation | None:
         """The last conversation with an assistant in the profile's store, if there is one."""
         store = self._profile.store

@@ -9,11 +9,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.models.each import FileTarget
+from gptasst.models.each import FileTarget, Purpose
 from gptasst.path_words import is_found_below, placed_files
 
 _PLACEHOLDERS = ("stem", "suffix", "name", "parent", "relpath")
 _KNOWN = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
+
+
+def plan_targets(
+    words: Sequence[str], purpose: Purpose, output: str | None
+) -> tuple[FileTarget, ...]:
+    """The files that words mean and where their answers go; see the functions below.
+
+    Args:
+        words: file names, patterns, directories.
+        purpose: `write` needs an output.
+        output: see `plan_outputs`.
+    """
+    inputs = named_inputs(words)
+    if output is not None:
+        return plan_outputs(inputs, output, words)
+    if purpose == "replace":
+        return plan_replacements(inputs)
+    return tuple(FileTarget(path, None) for path in inputs)
 
 
 def named_inputs(words: Sequence[str]) -> dict[Path, Path]:

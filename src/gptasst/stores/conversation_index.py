@@ -66,7 +66,7 @@ CONVERSATIONS = DatabaseForm(
 class ConversationIndex:
     """Knows conversations wherever they are kept.
 
-    Raises (its method):
+    Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
     """
 
@@ -82,6 +82,11 @@ class ConversationIndex:
             )
             return [_conversation(row) for row in rows]
 
+    def add(self, conversation: Conversation) -> None:
+        """Know a conversation in which nothing was said yet."""
+        with self._database.writing() as connection:
+            remember(connection, conversation, further=0)
+
 
 def remember(
     connection: sqlite3.Connection, conversation: Conversation, *, further: int
@@ -93,6 +98,7 @@ def remember(
     connection.execute(
         f"INSERT INTO conversations ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         " ON CONFLICT (id) DO UPDATE SET assistant = excluded.assistant,"
+        " title = CASE WHEN title = '' THEN excluded.title ELSE title END,"
         " updated_at = excluded.updated_at, messages = messages + ?",
         (
             changed.id,

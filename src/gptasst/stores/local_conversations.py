@@ -42,7 +42,7 @@ class LocalConversations:
                 " FROM turns WHERE conversation_id = ? ORDER BY id",
                 (conversation.id,),
             ).fetchall()
-            if not rows:
+            if not rows and not _is_known(connection, conversation.id):
                 raise NotFound(
                     f"conversation `{conversation.id}` was deleted by somebody else in between"
                 )
@@ -71,7 +71,8 @@ class LocalConversations:
         """Nothing was taken away yet."""
 
     def last_question(self, conversation: Conversation) -> Turn | None:
-        return self._turns(conversation)[-1]
+        turns = self._turns(conversation)
+        return turns[-1] if turns else None
 
     def messages(self, conversation: Conversation) -> Sequence[Message]:
         shown = []
@@ -93,6 +94,11 @@ class LocalConversations:
         with self._database.writing() as connection:
             connection.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
         return True
+
+
+def _is_known(connection: sqlite3.Connection, ident: str) -> bool:
+    rows = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (ident,))
+    return rows.fetchone() is not None
 
 
 def _insert(connection: sqlite3.Connection, conversation_id: str, turn: Turn) -> None:

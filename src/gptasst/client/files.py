@@ -1,0 +1,122 @@
+"""`Client.files` and `Client.cache`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gptasst.client.arguments import Files, words_of
+from gptasst.context import AppContext
+from gptasst.models.files import FileEntry, Purpose, UploadOutcome
+
+if TYPE_CHECKING:
+    from gptasst.models.cache import CacheRebuild, CacheStatus, CacheVerification
+
+
+class ProjectFiles:
+    """The files of the project on the server; `UsageError` where the profile has no server."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+
+    def upload(
+        self, files: Files, *, purpose: Purpose = "assistants", expires_after: int | None = None
+    ) -> UploadOutcome:
+        """Get files to the server, each content once: what is there already is not sent again.
+
+        Args:
+            files: paths, patterns, directories.
+            purpose: `assistants` for knowledge, `user_data` for inputs.
+            expires_after: seconds until the server deletes them; `None` keeps them.
+
+        Raises:
+            InvalidInput: a word means no file, or a file can't be uploaded for this purpose.
+
+        Example:
+            >>> uploaded = client.files.upload("guide.md").files[0]
+            >>> uploaded.new, client.files.upload("guide.md").files[0].id == uploaded.id
+            (True, True)
+        """
+        service = self._context.uploads
+        plan = service.plan(words_of(files), purpose, expires_after)
+        return service.carry_out(plan, lambda _: None)
+
+    def list(self) -> Sequence[FileEntry]:
+        """Every file of the project, newest first, with local paths and who uses it.
+
+        Example:
+            >>> [(file.filename, file.used_by) for file in client.files.list()]
+            [('style.md', ('DocWriter-1',))]
+        """
+        return self._context.files.list()
+
+    def get(self, file: str) -> FileEntry:
+        """One file by its id, a local path or its name on the server; the newest of a content.
+
+        Raises:
+            NotFound: there is none.
+
+        Example:
+            >>> client.files.get("style.md").purpose
+            'assistants'
+        """
+        return max(self._context.files.find([file]), key=lambda entry: entry.created_at)
+
+    def delete(self, files: Files) -> Sequence[FileEntry]:
+        """Delete files, named as in `get`, also out of every assistant. Files on disk stay.
+
+        Returns:
+            The files that were deleted.
+
+        Example:
+            >>> [file.filename for file in client.files.delete("style.md")]
+            ['style.md']
+        """
+        found = self._context.files.find(words_of(files))
+        self._context.files.delete(found)
+        return found
+
+
+class Cache:
+    """The file-ID cache: what local files hold, and which ids the server gave to it."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+
+    def status(self) -> CacheStatus:
+        """What is in the cache. Nothing is asked of the server.
+
+        Example:
+            >>> client.cache.status().uploads
+            1
+        """
+        return self._context.cache.status()
+
+    def verify(self) -> CacheVerification:
+        """Hold the cache to the server and the disk; what is wrong is forgotten.
+
+        Example:
+            >>> client.cache.verify().uploads_gone
+            ()
+        """
+        return self._context.cache.verify()
+
+    def rebuild(self, files: Files = ()) -> CacheRebuild:
+        """Make the cache anew from the server and the disk.
+
+        Args:
+            files: paths, patterns, directories in which contents are looked for.
+
+        Example:
+            >>> client.cache.rebuild("docs").knowledge
+            1
+        """
+        return self._context.cache.rebuild(words_of(files))
+
+    def clear(self) -> None:
+        """Forget everything; it is found out again when it is needed.
+
+        Example:
+            >>> client.cache.clear()
+        """
+        self._context.cache.clear()

@@ -1,0 +1,481 @@
+"""The functions of the module that gptasst succeeds, by name and meaning.
+
+`import helpers.hchatgpt as hchatgp` becomes `import gptasst.hchatgpt as hchatgp`. A thread is a
+conversation, and a run is a response that a thread of this process waits for. What is different:
+
+- Paths are relative to the working directory, not to the root of a repository.
+- An assistant takes any number of knowledge files; there were 20 at most.
+- The messages of a thread wait in this process until the thread is run.
+- A file of a message is read from this disk; its id will do if its content is still here.
+- What goes wrong is raised as an error of `gptasst`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptasst.client import Client
+from gptasst.errors import InvalidInput, NotFound, UsageError
+from gptasst.models.assistants import AssistantSummary
+from gptasst.models.files import FileEntry
+from gptasst.models.runs import RunResult
+
+_lock = threading.RLock()
+_client: Client | None = None
+_messages: defaultdict[str, list[_Message]] = defaultdict(list)
+_runs: dict[str, Future[RunResult]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextContent:
+    text: Text
+    type: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage:
+    """A message of a thread: `role` is `user` or `assistant`, its text `content[0].text.value`."""
+
+    role: str
+    content: tuple[TextContent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    content: str
+    files: tuple[str, ...]
+
+
+def use_client(client: Client | None) -> None:
+    """Let all functions here use this client; `None`: one of the environment, as at the start.
+
+    Example:
+        >>> use_client(gptasst.Client(model="gpt-6.2-sol"))
+    """
+    global _client  # noqa: PLW0603  # the module is the interface
+    with _lock:
+        _client = client
+
+
+def _get_client() -> Client:
+    with _lock:
+        if _client is None:
+            made = Client()
+            atexit.register(made.close)
+            use_client(made)
+        assert _client is not None
+        return _client
+
+
+# Assistants
+
+
+def create_assistant(
+    assistant_name: str,
+    instructions: str,
+    *,
+    model: str = "",
+    use_retrieval: bool = True,
+    use_code_interpreter: bool | None = None,
+    use_function: Mapping[str, object] | None = None,
+) -> str:
+    """Make an assistant and give its id.
+
+    Args:
+        assistant_name: one that no other assistant has.
+        instructions: the text that the model is told.
+        model: the profile's when empty.
+        use_retrieval: search the knowledge in each run.
+        use_code_interpreter: let it run Python on the server; `None`: where there is a server.
+        use_function: there are no functions.
+
+    Raises:
+        UsageError: the name is taken, or a function is given.
+
+    Example:
+        >>> create_assistant("Linter", "Correct the text.") == get_assistant_id_by_name("Linter")
+        True
+    """
+    if use_function:
+        raise UsageError("assistants call no functions of yours")
+    client = _get_client()
+    if use_code_interpreter is None:
+        use_code_interpreter = not client.profile.embedded
+    made = client.assistants.create(
+        assistant_name,
+        instructions=instructions,
+        model=model or None,
+        file_search=None if use_retrieval else False,
+        code_interpreter=use_code_interpreter,
+    )
+    return made.assistant.id
+
+
+def update_assistant_by_id(
+    assistant_id: str,
+    *,
+    instructions: str = "",
+    name: str = "",
+    tools: Sequence[Mapping[str, str]] | None = None,
+    model: str = "",
+    file_ids: Sequence[str] | None = None,
+) -> str:
+    """Change an assistant and give its id; what is empty stays as it is.
+
+    Args:
+        assistant_id: which.
+        instructions: the text that the model is told.
+        name: a new name.
+        tools: all its tools, as `[{"type": "retrieval"}, {"type": "code_interpreter"}]`.
+        model: a new model.
+        file_ids: uploaded files that become its whole knowledge.
+
+    Raises:
+        InvalidInput: the content of a file id is not on this disk.
+
+    Example:
+        >>> changed = update_assistant_by_id(assistant_id, name="W", tools=[{"type": "retrieval"}])
+        >>> get_all_assistant_names()
+        ['W']
+    """
+    kinds = {tool.get("type") for tool in tools or ()}
+    updated = _get_client().assistants.update(
+        assistant_id,
+        rename=name or None,
+        files=[_path_of(file_id) for file_id in file_ids] if file_ids else None,
+        instructions=instructions or None,
+        model=model or None,
+        file_search=bool(kinds & {"retrieval", "file_search"}) if tools else None,
+        code_interpreter="code_interpreter" in kinds if tools else None,
+    )
+    return updated.assistant.id
+
+
+def delete_assistant_by_id(assistant_id: str) -> None:
+    """Delete an assistant.
+
+    Example:
+        >>> delete_assistant_by_id(assistant_id)
+    """
+    _get_client().assistants.delete(assistant_id)
+
+
+def get_all_assistants() -> list[AssistantSummary]:
+    """Every assistant in short, by name.
+
+    Example:
+        >>> get_all_assistants()[0].files
+        1
+    """
+    return list(_get_client().assistants.list())
+
+
+def get_all_assistant_names() -> list[str]:
+    """The names of all assistants.
+
+    Example:
+        >>> get_all_assistant_names()
+        ['DocWriter-1']
+    """
+    return [assistant.name for assistant in get_all_assistants()]
+
+
+def get_assistant_id_by_name(assistant_name: str) -> str:
+    """An assistant's id.
+
+    Raises:
+        NotFound: there is no assistant of that name.
+
+    Example:
+        >>> get_assistant_id_by_name("DocWriter-1") == assistant_id
+        True
+    """
+    return _get_client().assistants.get(assistant_name).id
+
+
+# Files
+
+
+def upload_to_gpt(path_from_root: str) -> str:
+    """Upload a file, if its content is not there yet, and give its id.
+
+    Example:
+        >>> upload_to_gpt("guide.md") == get_gpt_id("guide.md")
+        True
+    """
+    outcome = _get_client().files.upload(Path(path_from_root))
+    if outcome.failed:
+        raise InvalidInput(outcome.failed[0].reason)
+    file_id = outcome.files[0].id
+    assert file_id is not None
+    return file_id
+
+
+def remove_from_gpt(path_from_root: str) -> None:
+    """Delete a file's content from the server, and so from every assistant.
+
+    Example:
+        >>> remove_from_gpt("style.md")
+    """
+    _get_client().files.delete(path_from_root)
+
+
+def get_gpt_id(path_from_root: str) -> str:
+    """The id of a file on the server; it is uploaded if it is not there yet.
+
+    Example:
+        >>> get_gpt_id("style.md") == get_gpt_file_from_path("style.md").id
+        True
+    """
+    return upload_to_gpt(path_from_root)
+
+
+def get_gpt_file_from_id(gpt_id: str) -> FileEntry:
+    """A file on the server, by its id.
+
+    Raises:
+        NotFound: there is none.
+
+    Example:
+        >>> get_gpt_file_from_id(get_gpt_id("style.md")).filename
+        'style.md'
+    """
+    return _get_client().files.get(gpt_id)
+
+
+def get_gpt_file_from_path(path_from_root: str) -> FileEntry:
+    """A file on the server, by its path here; it is uploaded if it is not there yet.
+
+    Example:
+        >>> get_gpt_file_from_path("style.md").size
+        17
+    """
+    return get_gpt_file_from_id(get_gpt_id(path_from_root))
+
+
+def _path_of(file_id: str) -> str:
+    """Where the content of an uploaded file lies on this disk; it can't be downloaded."""
+    paths = get_gpt_file_from_id(file_id).paths
+    if not paths:
+        raise InvalidInput(f"the content of `{file_id}` is not on this disk", hint="give its path")
+    return paths[0]
+
+
+# The knowledge of an assistant
+
+
+def set_assistant_files_by_name(assistant_name: str, file_path_list: Sequence[str]) -> str:
+    """Make these files the whole knowledge of an assistant; gives the assistant's id.
+
+    Example:
+        >>> set_assistant_files_by_name("DocWriter-1", ["guide.md"]) == assistant_id
+        True
+    """
+    return _get_client().assistants.set_files(assistant_name, file_path_list).assistant.id
+
+
+def add_files_to_assistant_by_name(assistant_name: str, file_path_list: Sequence[str]) -> str:
+    """Add knowledge to an assistant, any number of files; gives the assistant's id.
+
+    Example:
+        >>> add_files_to_assistant_by_name("DocWriter-1", ["guide.md"]) == assistant_id
+        True
+    """
+    return _get_client().assistants.add_files(assistant_name, file_path_list).assistant.id
+
+
+def delete_file_from_assistant_by_id(assistant_id: str, file_id: str) -> None:
+    """Take a file out of an assistant's knowledge.
+
+    Example:
+        >>> delete_file_from_assistant_by_id(assistant_id, get_gpt_id("style.md"))
+    """
+    _get_client().assistants.remove_files(assistant_id, file_id)
+
+
+def delete_file_from_assistant_by_name(assistant_name: str, file_path: str) -> None:
+    """Take a file out of an assistant's knowledge, by its path.
+
+    Example:
+        >>> delete_file_from_assistant_by_name("DocWriter-1", "style.md")
+    """
+    _get_client().assistants.remove_files(assistant_name, file_path)
+
+
+# Threads and runs
+
+
+def create_thread() -> str:
+    """Begin a conversation and give its id.
+
+    Example:
+        >>> thread_id = create_thread()
+    """
+    return _get_client().conversations.start().id
+
+
+def create_message_on_thread(thread_id: str, content: str, file_ids: Sequence[str]) -> str:
+    """Put a message with uploaded files on a thread, for its next run; gives the message's id.
+
+    Raises:
+        InvalidInput: the content of a file id is not on this disk.
+
+    Example:
+        >>> file_id = get_gpt_id("guide.md")
+        >>> message_id = create_message_on_thread(create_thread(), "Lint this.", [file_id])
+    """
+    paths = [_path_of(file_id) for file_id in file_ids or ()]
+    return create_message_on_thread_with_file_names(thread_id, content, paths)
+
+
+def create_message_on_thread_with_file_names(
+    thread_id: str, content: str, file_names: Sequence[str]
+) -> str:
+    """Put a message with files on a thread, for its next run; gives the message's id.
+
+    The files are seen in this conversation only.
+
+    Example:
+        >>> message_id = create_message_on_thread_with_file_names(
+        ...     create_thread(), "Lint this.", ["guide.md"]
+        ... )
+    """
+    with _lock:
+        _messages[thread_id].append(_Message(content, tuple(file_names or ())))
+    return f"msg_{secrets.token_hex(12)}"
+
+
+def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") -> str:
+    """Let an assistant answer the messages of a thread, without waiting; gives the run's id.
+
+    The run is a thread of this process, which waits for it at its end. After a failure the
+    messages are still there for another run.
+
+    Raises:
+        UsageError: there is no message since the last run.
+
+    Example:
+        >>> thread_id = create_thread()
+        >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
+        >>> run_id = run_thread_on_assistant(assistant_id, thread_id, model="gpt-6.2-sol")
+    """
+    with _lock:
+        waiting = _messages.pop(thread_id, [])
+    if not waiting:
+        raise UsageError(f"there is no message on thread `{thread_id}` that was not answered")
+    run = _get_client().submit(
+        assistant_id,
+        [path for message in waiting for path in message.files],
+        text="\n\n".join(message.content for message in waiting if message.content) or None,
+        model=model or None,
+        conversation=thread_id,
+    )
+
+    def keep_after_failure(done: Future[RunResult]) -> None:
+        if done.exception() is not None:
+            with _lock:
+                _messages[thread_id][:0] = waiting
+
+    run.add_done_callback(keep_after_failure)
+    run_id = f"run_{secrets.token_hex(12)}"
+    with _lock:
+        _runs[run_id] = run
+    return run_id
+
+
+def run_thread_on_assistant_by_name(assistant_name: str, thread_id: str, model: str = "") -> str:
+    """The same as `run_thread_on_assistant`, by the assistant's name.
+
+    Example:
+        >>> thread_id = create_thread()
+        >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
+        >>> run_id = run_thread_on_assistant_by_name("DocWriter-1", thread_id)
+    """
+    return run_thread_on_assistant(assistant_name, thread_id, model)
+
+
+def wait_for_run_result(thread_id: str, run_id: str, timeout: float = 180) -> list[ThreadMessage]:
+    """Wait for a run, and give the thread's messages, newest first.
+
+    Args:
+        thread_id: of the run.
+        run_id: of a run that began in this process.
+        timeout: in seconds.
+
+    Raises:
+        TimeoutError: it takes longer; it goes on, and can be waited for again.
+        NotFound: no such run began in this process.
+        GptasstError: what the run failed with.
+
+    Example:
+        >>> thread_id = create_thread()
+        >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
+        >>> run_id = run_thread_on_assistant_by_name("DocWriter-1", thread_id)
+        >>> wait_for_run_result(thread_id, run_id)[0].content[0].text.value
+        '# A guide'
+    """
+    run = _runs.get(run_id)
+    if run is None:
+        raise NotFound(f"no run `{run_id}` began in this process")
+    try:
+        run.result(timeout)
+    except TimeoutError:
+        raise TimeoutError(f"no answer of run `{run_id}` within {timeout:g} s") from None
+    said = _get_client().conversations.get(thread_id).messages
+    return [
+        ThreadMessage(message.role, (TextContent(Text(message.text)),))
+        for message in reversed(said)
+    ]
+
+
+def e2e_assistant_runner(
+    assistant_name: str,
+    user_input: str = "",
+    *,
+    model: str = "",
+    input_file_names: Sequence[str] | None = None,
+    output_file_path: str = "",
+    vim_mode: bool = False,
+) -> str:
+    """Give an assistant a task and files, and return its answer. Nothing is left on the server.
+
+    Args:
+        assistant_name: an assistant, or an instruction.
+        user_input: the task in words.
+        model: in place of the assistant's own, for this run.
+        input_file_names: files of this run.
+        output_file_path: where the answer goes, whole or not at all; without one it is written
+            to stdout as well.
+        vim_mode: take the task from stdin, and write the answer to stdout in any case.
+
+    Example:
+        >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
+        '# A guide'
+    """
+    from gptasst.output_files import check_output, replace_file
+
+    target = Path(output_file_path) if output_file_path else None
+    if target is not None:
+        check_output(target)
+    text = sys.stdin.read() if vim_mode else user_input
+    result = _get_client().run(
+        assistant_name, input_file_names or (), text=text or None, model=model or None
+    )
+    if vim_mode or target is None:
+        sys.stdout.write(result.answer)
+    if target is not None:
+        replace_file(target, result.answer.encode("utf-8"))
+    return result.answer
