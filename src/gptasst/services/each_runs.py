@@ -29,7 +29,7 @@ from gptasst.errors import (
 from gptasst.input_files import input_kind
 from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile
 from gptasst.models.rate_limits import OnLimits
-from gptasst.models.runs import RunRequest, RunResult, TextDelta, Usage
+from gptasst.models.runs import RunResult, TextDelta, Usage
 from gptasst.run_journal import FinishedRun, RunJournal
 from gptasst.services.each_files import EachFiles, EachInput
 from gptasst.services.each_pace import Pace
@@ -109,9 +109,7 @@ class EachService:
         if job.purpose in ("replace", "check"):
             _refuse_documents(job)
         found = runs.find(job.name)
-        basis = runs.basis(
-            RunRequest(job.name, text=job.text, model=job.model, schema=job.schema), found
-        )
+        basis = runs.basis(job.request(), found)
         return found, EachFiles(job, basis, self._journal)
 
 
@@ -242,12 +240,9 @@ class EachRun:
             yield from self._send(_Ask([given]))
 
     def _send(self, ask: _Ask) -> Iterator[FileResult]:
-        job, first = self._job, ask.inputs[0]
-        request = RunRequest(
-            job.name, (first.file,), job.text, None, job.model, job.schema, job.timeout
-        )
+        first = ask.inputs[0]
         try:
-            events = self._runs.stream(request, self._found)
+            events = self._runs.stream(self._job.request(first.file), self._found)
             if not self._connected:
                 self._runs.connect()
                 self._connected = True
