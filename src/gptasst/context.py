@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.built_once import cached_property
-from gptasst.errors import ServiceError, UsageError
+from gptasst.errors import ServiceError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 
 if TYPE_CHECKING:
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from gptasst.models.knowledge import KnowledgeFile
     from gptasst.models.rate_limits import OnLimits
     from gptasst.openai_gateway import OpenAIGateway
+    from gptasst.run_journal import RunJournal
     from gptasst.services.assistants import AssistantService
     from gptasst.services.auth import AuthService
+    from gptasst.services.batch_runs import BatchService
     from gptasst.services.cache import CacheService
     from gptasst.services.configuration import ConfigurationService
     from gptasst.services.conversations import ConversationService
@@ -251,15 +253,39 @@ class AppContext:
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
-    def each(self, report: Report) -> EachService:
-        """The service that runs assistants over many files; `report` is as in `runs`."""
+    @cached_property
+    def run_journal(self) -> RunJournal:
         from gptasst.run_journal import RunJournal
-        from gptasst.services.each import EachService
 
         journal = RunJournal(self.paths.run_journal, self._note)
         self._opened.callback(journal.close)
+        return journal
+
+    @cached_property
+    def batches(self) -> BatchService:
+        from gptasst.batch_records import BatchRecords
+        from gptasst.services.batch_runs import BatchService
+        from gptasst.services.batch_submissions import Submitter
+
+        records = BatchRecords(self.paths.batch_records, self._note)
+        self._opened.callback(records.close)
+        gateway, scope = self.gateway, self.profile.scope
+        return BatchService(
+            gateway=gateway,
+            submitter=Submitter(gateway.batches, self.uploader, records, scope, self.paths.data),
+            records=records,
+            journal=self.run_journal,
+            scope=scope,
+            open_runs=lambda: self.runs(lambda *_: None),
+            takes_file_search=self.profile.batch_file_search,
+        )
+
+    def each(self, report: Report) -> EachService:
+        """The service that runs assistants over many files; `report` is as in `runs`."""
+        from gptasst.services.each import EachService
+
         return EachService(
-            journal,
+            self.run_journal,
             lambda on_limits: self.runs(report, on_limits),
             most_jobs=1 if self.profile.embedded else None,
         )
@@ -324,7 +350,9 @@ class AppContext:
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        return self._opened_gateway(self._server())
+        from gptasst.server_endpoints import server_endpoint
+
+        return self._opened_gateway(server_endpoint(self.profile))
 
     def begin_gateway(self) -> None:
         """Begin to import the SDK, which takes longest of all, while inputs are read."""
@@ -356,27 +384,6 @@ class AppContext:
         self._opened.callback(engine.close)
         return engine.endpoint()
 
-    def _server(self) -> Endpoint:
-        from gptasst.models.endpoints import Endpoint
-
-        profile = self.profile
-        if profile.embedded:
-            raise UsageError(
-                "the embedded model has no files and no assistants on a server",
-                hint="--profile NAME means a server",
-                code="no_server",
-            )
-        profile.require_key()
-        assert profile.base_url is not None
-        return Endpoint(
-            base_url=profile.base_url,
-            name=profile.endpoint,
-            api_key=profile.api_key,
-            key_hint=_key_hint(profile),
-            headers=profile.headers,
-            openai_environment=profile.name == "openai",
-        )
-
 
 def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
     """What `make` gives the first time, every time; from any thread."""
@@ -390,12 +397,3 @@ def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
             return made[0]
 
     return get
-
-
-def _key_hint(profile: Profile) -> str:
-    if profile.key_source:
-        return f"it is read from {profile.key_source}"
-    if profile.name == "openai":
-        return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
-    table = f"[profiles.{profile.name}]"
-    return f"`api_key_env` in {table} of config.toml names the variable that holds it"
