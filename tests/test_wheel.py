@@ -34,7 +34,7 @@ def test_everything_is_in_it(wheel: Path) -> None:
     modules = {
         path.relative_to(ROOT / "src").as_posix()
         for path in (ROOT / "src/gptasst").rglob("*")
-        if path.suffix in (".py", ".typed")
+        if path.is_file() and path.suffix != ".pyc"
     }
     assert "gptasst/py.typed" in modules
     inside, about = {n for n in names if n.startswith("gptasst/")}, names - modules - instructions
