@@ -1,0 +1,153 @@
+"""`run --each` and servers that refuse, limit and fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.each import asked_for, make_files, shout
+from tests.conftest import Cli
+from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.events import encode
+from tests.loopback.wire import Json, Reply
+
+EACH = ("run", "MarkdownLinter", "--each", "in", "-o", "out")
+
+
+@pytest.fixture(autouse=True)
+def _shouting(server: LoopbackServer) -> None:
+    server.answer = shout
+
+
+def limited(after: str, code: str = "rate_limit_exceeded") -> outcomes.HttpAnswer:
+    return outcomes.http_error(429, code, headers={"Retry-After": after})
+
+
+def test_a_third_of_the_requests_is_limited(cli: Cli, server: LoopbackServer) -> None:
+    files = make_files(30)
+    for _ in range(15):
+        server.outcomes.extend([limited("0.02"), outcomes.answer(), outcomes.answer()])
+    ran = cli(*EACH, "-j", "8")
+    assert ran.code == 0
+    assert ran.stderr.startswith("30 files: 30 written; ")
+    assert [Path("out", f.name).read_text() for f in files] == [
+        f.read_text().upper() for f in files
+    ]
+    assert len(server.requests) == 45
+
+
+def test_retry_after_is_waited_for_by_all(cli: Cli, server: LoopbackServer) -> None:
+    make_files(6)
+    server.outcomes.append(limited("0.5"))
+    assert cli(*EACH, "-j", "1").code == 0
+    moments = [record.at for record in server.requests]
+    assert moments[1] - moments[0] >= 0.5
+
+
+def test_what_the_server_says_is_left_is_not_exceeded(cli: Cli, server: LoopbackServer) -> None:
+    """After an answer that leaves nothing, the next request comes after the reset."""
+    make_files(2)
+    headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
+    end = {"id": "resp_1", "status": "completed", "output": []}
+    events: list[Json] = [
+        {"type": "response.output_text.delta", "item_id": "msg_1", "delta": "A"},
+        {"type": "response.completed", "response": end},
+    ]
+    reply = Reply(b"".join(encode(events)), 200, "text/event-stream", headers)
+    server.outcomes.append(outcomes.HttpAnswer(reply))
+    assert cli(*EACH, "-j", "1").code == 0
+    first, second = (record.at for record in server.requests)
+    assert second - first >= 0.4
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        (limited("1", "insufficient_quota"), 5, "the quota is used up"),
+        (limited("100000"), 5, "too many requests"),
+        (outcomes.http_error(401, "invalid_api_key"), 4, "does not accept the key"),
+        (outcomes.http_error(404, "model_not_found", "no such model"), 3, "has no model"),
+        (outcomes.http_error(404, None, "Not Found"), 1, "has nothing at"),
+    ],
+    ids=["quota", "a wait of a day", "key", "model", "no endpoint"],
+)
+def test_what_every_file_would_fail_at_ends_all(
+    cli: Cli, server: LoopbackServer, outcome: outcomes.HttpAnswer, code: int, message: str
+) -> None:
+    make_files(5)
+    server.outcomes.extend([outcomes.answer(), outcome])
+    ran = cli(*EACH, "-j", "1")
+    assert ran.code == code
+    assert ran.stderr.count("error: ") == 1
+    assert message in ran.stderr.partition("error: ")[2]
+    assert "5 files: 1 written, 1 failed, 3 not done; " in ran.stderr
+    assert len(server.requests) == 2
+
+    server.requests.clear()
+    assert cli(*EACH).code == 0
+    assert "file number 0\n" not in asked_for(server)
+
+
+def test_at_a_limit_what_is_in_flight_is_kept(cli: Cli, server: LoopbackServer) -> None:
+    make_files(3)
+    server.delta_delay = 0.3
+    server.outcomes.extend([outcomes.answer(), limited("1", "insufficient_quota")])
+    ran = cli(*EACH, "-j", "2")
+    assert ran.code == 5
+    assert "3 files: 1 written, 1 failed, 1 not done; " in ran.stderr
+
+
+def test_unreachable(cli: Cli, server: LoopbackServer) -> None:
+    make_files(5)
+    server.close()
+    ran = cli(*EACH, "-j", "2", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "unreachable")
+    assert ran.json["summary"]["not_run"] + ran.json["summary"]["failed"] == 5
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        outcomes.http_error(500),
+        outcomes.http_error(503),
+        outcomes.stream_breaks_after(1),
+        outcomes.stream_error_event(),
+        outcomes.stream_error_event(flat=False),
+        outcomes.stream_error_event(code="rate_limit_exceeded"),
+        outcomes.failed(),
+    ],
+    ids=["500", "503", "broken off", "error event", "nested", "limit in a stream", "failed"],
+)
+def test_what_may_pass_is_tried_again(
+    cli: Cli, server: LoopbackServer, outcome: outcomes.Outcome
+) -> None:
+    make_files(2)
+    server.outcomes.append(outcome)
+    ran = cli(*EACH)
+    assert (ran.code, len(server.requests)) == (0, 3)
+    assert Path("out/0.md").read_text() == "FILE NUMBER 0\n"
+
+
+def test_what_does_not_pass_is_named(cli: Cli, server: LoopbackServer) -> None:
+    make_files(1)
+    server.outcomes.extend([outcomes.http_error(500, message="busy")] * 3)
+    ran = cli(*EACH)
+    assert ran.code == 6
+    assert "warning: `in/0.md` failed: " in ran.stderr
+    assert "busy" in ran.stderr
+    assert "error: 1 of 1 file failed\n" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [outcomes.refusal("no"), outcomes.incomplete(), outcomes.http_error(400, None, "bad")],
+    ids=["refused", "cut off", "bad request"],
+)
+def test_what_is_final_is_not_tried_again(
+    cli: Cli, server: LoopbackServer, outcome: outcomes.Outcome
+) -> None:
+    make_files(2)
+    server.outcomes.append(outcome)
+    ran = cli(*EACH, "--json")
+    assert (ran.code, len(server.requests)) == (6, 2)
