@@ -37,6 +37,7 @@ _PROFILE_KEYS = (
     "timeout",
     "input_file",
     "input_image",
+    "batch_file_search",
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
@@ -62,7 +63,8 @@ class Profile:
     """An endpoint, a store and their defaults. `base_url=None` is the embedded model.
 
     `chosen` says why this profile was taken; `key_source` names where the key comes from (or
-    should come from); `timeout` is seconds for a whole answer.
+    should come from); `timeout` is seconds for a whole answer. `batch_file_search`: the server
+    is known to take file search inside a batch.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Profile:
     timeout: float = DEFAULT_TIMEOUT
     input_file: bool = False
     input_image: bool = True
+    batch_file_search: bool = False
     project: str | None = None
 
     @property
@@ -231,6 +234,7 @@ class Settings:
             timeout=self._timeout(table),
             input_file=bool(base_url)
             and (_takes_files(base_url) if input_file is None else input_file),
+            batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
             input_image=bool(base_url) and (True if input_image is None else input_image),
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gptasst.errors import GptasstError
-from gptasst.models.runs import Usage
+from gptasst.models.runs import InputFile, RunRequest, Usage
 
 # `write`: into `FileTarget.output`; `replace`: over the input; `check`: nowhere, only compared;
 # `collect`: nowhere, the answer is part of the result.
@@ -38,7 +38,7 @@ class EachJob:
     """What the user asked of many runs.
 
     `jobs` is how many may be in flight at once; `force` does again what was finished before;
-    `model`, `schema` and `timeout` (seconds for one answer) are as in `RunRequest`.
+    `model`, `schema`, `timeout` (seconds for one answer) and `file_search` are as in `RunRequest`.
     """
 
     name: str
@@ -48,8 +48,21 @@ class EachJob:
     model: str | None = None
     schema: Mapping[str, Any] | None = None
     timeout: float | None = None
+    file_search: bool = True
     jobs: int = 8
     force: bool = False
+
+    def request(self, *files: InputFile) -> RunRequest:
+        """The run that was asked for, on these files."""
+        return RunRequest(
+            self.name,
+            files,
+            self.text,
+            model=self.model,
+            schema=self.schema,
+            timeout=self.timeout,
+            file_search=self.file_search,
+        )
 
 
 @dataclass(frozen=True, slots=True)

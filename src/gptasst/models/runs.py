@@ -115,7 +115,7 @@ class RunRequest:
 
     `files` are read already; `text` is the task and `stdin` what was piped in (`None`: nothing).
     `model`, `schema` and `timeout` (seconds) override the definition and the profile. `past` is
-    what was said before, oldest first.
+    what was said before, oldest first. Without `file_search` the knowledge is left alone.
     """
 
     name: str
@@ -126,6 +126,7 @@ class RunRequest:
     schema: Mapping[str, Any] | None = None
     timeout: float | None = None
     past: tuple[PastMessage, ...] = ()
+    file_search: bool = True
 
 
 @dataclass(frozen=True, slots=True)

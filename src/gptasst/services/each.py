@@ -8,7 +8,6 @@ from gptasst.errors import UsageError
 from gptasst.input_files import input_kind
 from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile
 from gptasst.models.rate_limits import OnLimits
-from gptasst.models.runs import RunRequest
 from gptasst.run_journal import RunJournal
 from gptasst.services.each_files import EachFiles
 from gptasst.services.each_pace import Pace
@@ -63,9 +62,7 @@ class EachService:
         if job.purpose in ("replace", "check"):
             _refuse_documents(job)
         found = runs.find(job.name)
-        basis = runs.basis(
-            RunRequest(job.name, text=job.text, model=job.model, schema=job.schema), found
-        )
+        basis = runs.basis(job.request(), found)
         return found, EachFiles(job, basis, self._journal)
 
 

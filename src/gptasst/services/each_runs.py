@@ -28,7 +28,7 @@ from gptasst.errors import (
     UsageError,
 )
 from gptasst.models.each import EachJob, FileResult, FileTarget
-from gptasst.models.runs import RunRequest, RunResult, TextDelta, Usage
+from gptasst.models.runs import RunResult, TextDelta, Usage
 from gptasst.run_journal import FinishedRun, RunJournal
 from gptasst.services.each_files import EachFiles, EachInput
 from gptasst.services.each_pace import Pace
@@ -195,12 +195,9 @@ class EachRun:
             yield from self._send(_Ask([given]))
 
     def _send(self, ask: _Ask) -> Iterator[FileResult]:
-        job, first = self._job, ask.inputs[0]
-        request = RunRequest(
-            job.name, (first.file,), job.text, None, job.model, job.schema, job.timeout
-        )
+        first = ask.inputs[0]
         try:
-            events = self._runs.stream(request, self._found)
+            events = self._runs.stream(self._job.request(first.file), self._found)
             if not self._connected:
                 self._runs.connect()
                 self._connected = True

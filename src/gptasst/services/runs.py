@@ -151,13 +151,25 @@ class RunService:
     def basis(self, request: RunRequest, found: Found) -> str:
         """The digest of all that shapes a run's answer but its input; see `run_fingerprints`."""
         target, definition = found
+        if not request.file_search:
+            tools = replace(definition.tools, file_search=False)
+            definition = replace(definition, tools=tools)
         return basis_digest(
             definition,
             model=self._model(request, definition),
             task=request.text or definition.default_text,
             schema=request.schema or definition.schema,
-            knowledge_sha256=target.knowledge_sha256 if target else "",
+            knowledge_sha256=target.knowledge_sha256 if target and request.file_search else "",
         )
+
+    def model_request(self, request: RunRequest, found: Found) -> ModelRequest:
+        """What `stream` would send, for a caller that sends it another way.
+
+        Raises:
+            GptasstError: what `stream` would refuse before sending.
+        """
+        self._profile.require_key()
+        return self._prepare(request, found).model_request
 
     def stream(
         self, request: RunRequest, found: Found | None = None
@@ -280,7 +292,7 @@ class RunService:
         target, definition = found
         task = _task(request, definition)
         knows = bool(target and target.knowledge_sha256)
-        searches = knows and definition.tools.file_search is not False
+        searches = knows and request.file_search and definition.tools.file_search is not False
         excerpts = self._excerpts(target, request, task) if target and searches else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
