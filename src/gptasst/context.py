@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from gptasst.models.knowledge import KnowledgeFile
     from gptasst.models.rate_limits import OnLimits
     from gptasst.openai_gateway import OpenAIGateway
+    from gptasst.run_journal import RunJournal
     from gptasst.services.assistants import AssistantService
     from gptasst.services.auth import AuthService
+    from gptasst.services.batch_runs import BatchService
     from gptasst.services.cache import CacheService
     from gptasst.services.configuration import ConfigurationService
     from gptasst.services.conversations import ConversationService
@@ -251,15 +253,39 @@ class AppContext:
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
-    def each(self, report: Report) -> EachService:
-        """The service that runs assistants over many files; `report` is as in `runs`."""
+    @cached_property
+    def run_journal(self) -> RunJournal:
         from gptasst.run_journal import RunJournal
-        from gptasst.services.each import EachService
 
         journal = RunJournal(self.paths.run_journal, self._note)
         self._opened.callback(journal.close)
+        return journal
+
+    @cached_property
+    def batches(self) -> BatchService:
+        from gptasst.batch_records import BatchRecords
+        from gptasst.services.batch_runs import BatchService
+        from gptasst.services.batch_submissions import Submitter
+
+        records = BatchRecords(self.paths.batch_records, self._note)
+        self._opened.callback(records.close)
+        gateway, scope = self.gateway, self.profile.scope
+        return BatchService(
+            gateway=gateway,
+            submitter=Submitter(gateway.batches, self.uploader, records, scope, self.paths.data),
+            records=records,
+            journal=self.run_journal,
+            scope=scope,
+            open_runs=lambda: self.runs(lambda *_: None),
+            takes_file_search=self.profile.batch_file_search,
+        )
+
+    def each(self, report: Report) -> EachService:
+        """The service that runs assistants over many files; `report` is as in `runs`."""
+        from gptasst.services.each import EachService
+
         return EachService(
-            journal,
+            self.run_journal,
             lambda on_limits: self.runs(report, on_limits),
             most_jobs=1 if self.profile.embedded else None,
         )

@@ -58,6 +58,10 @@ class Paths:
         return self.data / "chat_history"
 
     @property
+    def batch_records(self) -> Path:
+        return self.data / "batches.sqlite3"
+
+    @property
     def embedded_models(self) -> Path:
         return self.data / "models"
 

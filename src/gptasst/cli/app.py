@@ -48,6 +48,7 @@ COMMANDS = {
     "auth": "The key, in the system keyring or a file that only you can read.",
     "config": "The configuration: what is in force, and where it comes from.",
     "completion": "Completion of commands, options, names and paths in your shell.",
+    "batch": "Files that the server works off within a day, at half price.",
     "local": "The embedded model, which needs no account.",
 }
 

@@ -93,6 +93,16 @@ def run(  # one parameter an option
     force: Annotated[
         bool, typer.Option("--force", help="With --each: do again what was finished before.")
     ] = False,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="With --each: within 24 hours, at half price; see `batch`."),
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="With --batch: stay until the answers are in place.")
+    ] = False,
+    no_file_search: Annotated[
+        bool, typer.Option("--no-file-search", help="Leave the assistant's knowledge alone.")
+    ] = False,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
     ] = None,
@@ -120,11 +130,18 @@ def run(  # one parameter an option
         check_timeout(timeout, f"--timeout is {timeout:g}")
     words = [*(files or ()), *(file or ())]
     answer_schema = read_schema(schema) if schema else None
-    options = EachOptions(jobs, in_place, check, diff, force)
+    options = EachOptions(jobs, in_place, check, diff, force, batch, wait)
     if each:
         if go_on or conversation:
             raise UsageError("--each makes a run of every file, and a conversation is one")
-        same = RunRequest(name, text=text, model=model, schema=answer_schema, timeout=timeout)
+        same = RunRequest(
+            name,
+            text=text,
+            model=model,
+            schema=answer_schema,
+            timeout=timeout,
+            file_search=not no_file_search,
+        )
         tell_fallback(session)
         run_each(session, same, words, output, options, dry_run=dry_run)
         return
@@ -143,6 +160,7 @@ def run(  # one parameter an option
         model=model,
         schema=answer_schema,
         timeout=timeout,
+        file_search=not no_file_search,
     )
     activity = Activity(session.output, "waiting for the answer")
     dialogue = None

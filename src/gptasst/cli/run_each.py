@@ -17,6 +17,7 @@ from gptasst.cli.commands import Session
 from gptasst.cli.each_progress import FileProgress
 from gptasst.cli.output import Column, Output, count_text, harmless
 from gptasst.cli.progress import Activity
+from gptasst.cli.run_batch import submit_batch
 from gptasst.errors import GptasstError, PartlyDone, UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class EachOptions:
     check: bool = False
     diff: bool = False
     force: bool = False
+    batch: bool = False
+    wait: bool = False
 
     def refuse_alone(self) -> None:
         """Refuse them where `--each` was not given."""
@@ -56,6 +59,8 @@ def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
         ("--check", options.check),
         ("--diff", options.diff),
         ("--force", options.force),
+        ("--batch", options.batch),
+        ("--wait", options.wait),
     ]
 
 
@@ -98,6 +103,8 @@ def run_each(
     """
     from gptasst.models.each import EachJob
 
+    if options.wait and not options.batch:
+        raise UsageError("--wait needs --batch", hint="without --batch the answers are waited for")
     purpose = _purpose(session.output, target, options)
     job = EachJob(
         name=request.name,
@@ -109,11 +116,15 @@ def run_each(
         timeout=request.timeout,
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
+        file_search=request.file_search,
     )
     activity = Activity(session.output, "looking at the files")
     service = session.context.each(activity.report)
     if dry_run:
         _show_plan(session.output, service.plan(job))
+        return
+    if options.batch:
+        submit_batch(session, job, words, target, wait=options.wait)
         return
     _work(session, service, job, activity, options)
 

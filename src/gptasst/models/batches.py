@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from gptasst.models.each import FileResult
 from gptasst.models.runs import ModelAnswer
 
 # One batch takes so many requests, in a file of so many bytes.
@@ -69,41 +70,44 @@ class BatchItem:
 class BatchManifest:
     """What must be known to put the answers of a batch in place, on any machine.
 
-    `unwrap_fence` and `schema` are what is done to an answer, `basis` the digest of all that
-    shapes one, see `services.run_fingerprints`. `command` is what was typed.
+    `basis` is the digest of all that shapes an answer but the input (see
+    `services.run_fingerprints`), `unwrap_fence` and `schema` are what is done to one, `purpose`
+    is where it goes and `command` what was typed to ask for it.
     """
 
     name: str
     model: str
     basis: str
     command: str
+    purpose: Literal["write", "replace"] = "write"
     unwrap_fence: bool = False
     schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was submitted: the batches, and how many inputs went in them."""
+    """What came of submitting files.
+
+    `submitted` files are in the new `batches`, `waiting` ones in `earlier` batches that are not
+    done yet; `results` is what came of the others.
+    """
 
     batches: tuple[Batch, ...]
-    inputs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """An input of a batch that got no answer, or whose answer could not be put in its place."""
-
-    path: str
-    reason: str
-    kind: Literal["failed", "expired", "cancelled", "not_written"] = "failed"
+    earlier: tuple[Batch, ...]
+    submitted: int
+    waiting: int
+    results: tuple[FileResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch brought: paths written, paths that were right already, and failures."""
+    """What a fetch brought: a batch that is over, and what came of each of its files."""
 
     batch: Batch
-    written: tuple[str, ...] = ()
-    unchanged: int = 0
-    failures: tuple[Unanswered, ...] = ()
-    command: str = ""
+    name: str
+    command: str
+    results: tuple[FileResult, ...]
+
+
+# Told how batches stand while they are waited for.
+OnBatches = Callable[[Sequence[Batch]], None]

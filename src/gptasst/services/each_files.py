@@ -62,13 +62,17 @@ class EachFiles:
         """The answer that is there already, unless all is to be done again."""
         if self._job.force:
             return None
-        if self._revises and self._journal.is_result(self._basis, given.sha256):
+        if self._revises and self.is_result(given):
             assert given.file.text is not None
             return FinishedRun(given.file.text, given.sha256, model="")
         known = self._journal.find(given.run)
         if known is None or known.answer is not None:
             return known
         return known if self._is_written(given.target, known.sha256) else None
+
+    def is_result(self, given: EachInput) -> bool:
+        """Whether the file's content is what an answer made of it."""
+        return self._journal.is_result(self._basis, given.sha256)
 
     def _is_written(self, target: FileTarget, sha256: str) -> bool:
         if self._job.purpose != "write" or target.output is None:

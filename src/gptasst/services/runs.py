@@ -162,6 +162,15 @@ class RunService:
             knowledge_sha256=target.knowledge_sha256 if target and request.file_search else "",
         )
 
+    def model(self, request: RunRequest, found: Found) -> str:
+        """The model that a run asks.
+
+        Raises:
+            UsageError: none is named.
+            NotFound: the endpoint does not have it.
+        """
+        return self._model(request, found[1])
+
     def model_request(self, request: RunRequest, found: Found) -> ModelRequest:
         """What `stream` would send, for a caller that sends it another way.
 

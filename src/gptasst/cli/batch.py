@@ -1,0 +1,114 @@
+"""`gptasst batch`: files that were handed to the server with `run --each --batch`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.batch_output import (
+    BatchProgress,
+    fetch_error,
+    progress_text,
+    show_fetched,
+    told_number,
+)
+from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.output import Column, time_text
+from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models.batches import Batch
+
+app = CommandGroup("Files that the server works off within a day, at half price.")
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `batch list` shows it.")]
+
+
+@command(app, "list")
+def list_batches(session: Session) -> None:
+    """List the batches that gptasst submitted, newest first; from any machine."""
+    columns: list[Column[Batch]] = [
+        Column("id", lambda b: b.id),
+        Column("assistant", lambda b: b.metadata.get("assistant", "")),
+        Column("status", lambda b: b.status.replace("_", " ")),
+        Column("done", progress_text, right=True),
+        Column("submitted", lambda b: time_text(b.created_at)),
+    ]
+    session.output.table(
+        "batches",
+        session.context.batches.all(),
+        columns,
+        ident=lambda b: b.id,
+        empty="no batches; `gptasst run NAME FILE... --each --batch -o DIR` submits one",
+    )
+
+
+@command(app, "show")
+def show(session: Session, batch_id: IdArgument) -> None:
+    """Show where a batch stands."""
+    batch = session.context.batches.get(batch_id)
+    fields = [
+        ("id", batch.id),
+        ("assistant", batch.metadata.get("assistant", "")),
+        ("model", batch.metadata.get("model", "")),
+        ("status", batch.status.replace("_", " ")),
+        ("files", f"{told_number(batch, 'files'):,}"),
+        ("requests", progress_text(batch)),
+        ("submitted", time_text(batch.created_at)),
+    ]
+    if batch.errors:
+        fields.append(("errors", "\n".join(batch.errors)))
+    session.output.record(batch, fields, ident=batch.id)
+
+
+@command(app, "fetch")
+def fetch(
+    session: Session,
+    batch_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="As `batch list` shows them.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Put all answers below DIR instead."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until they are done.")] = False,
+) -> None:
+    """Put the answers of batches in their places; on any machine, any number of times.
+
+    Where the batch was submitted, that is where `run --each` would have put them; elsewhere the
+    same paths, read from the working directory.
+    """
+    if output is not None and output.exists() and not output.is_dir():
+        raise UsageError(f"`{output}` is not a directory")
+    service = session.context.batches
+    batches = [service.get(batch_id) for batch_id in dict.fromkeys(batch_ids)]
+    fetch_all(session, batches, output, wait=wait)
+
+
+def fetch_all(
+    session: Session, batches: Sequence[Batch], directory: Path | None, *, wait: bool
+) -> None:
+    """Fetch batches, after waiting for them if that is wanted, and say what came."""
+    service = session.context.batches
+    if wait:
+        with BatchProgress(session.output) as progress:
+            batches = service.wait(batches, progress.report)
+    fetched = [service.fetch(batch, directory) for batch in batches]
+    show_fetched(session.output, fetched)
+    error = fetch_error(fetched)
+    if error is not None and session.output.mode == "json":
+        raise typer.Exit(error.exit_code)  # it is in the document
+    if error is not None:
+        raise error
+
+
+@command(app, "cancel")
+def cancel(session: Session, batch_id: IdArgument) -> None:
+    """Stop a batch. Answers that are there already can be fetched, and are paid for."""
+    batch = session.context.batches.cancel(batch_id)
+    session.output.done(
+        f"batch `{batch.id}` is {batch.status.replace('_', ' ')}", batch, ident=batch.id
+    )

@@ -1,0 +1,188 @@
+"""How batches are shown: where they stand, what was submitted, what was fetched."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from gptasst.cli.output import Output, count_text, harmless
+from gptasst.errors import GptasstError, PartlyDone
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from gptasst.models.batches import Batch, Fetched, Submission
+    from gptasst.models.each import FileResult
+
+
+def told_number(batch: Batch, key: str) -> int:
+    """A number that the batch's metadata tell; 0 if they don't."""
+    told = batch.metadata.get(key, "")
+    return int(told) if told.isdecimal() else 0
+
+
+def progress_text(batch: Batch) -> str:
+    """How many requests are done, of how many."""
+    total = batch.requests or told_number(batch, "requests")
+    failed = f", {batch.failed:,} failed" if batch.failed else ""
+    return f"{batch.completed + batch.failed:,} of {total:,}{failed}"
+
+
+class BatchProgress:
+    """A bar over all requests of batches while they are waited for; nothing without a terminal."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._shown = contextlib.ExitStack()
+        self._bar: tuple[Progress, TaskID] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shown.close()
+
+    def report(self, batches: Sequence[Batch]) -> None:
+        """Show how batches stand."""
+        if not self._output.shows_progress:
+            return
+        self._bar = self._bar or self._draw()
+        progress, task = self._bar
+        states = Counter(batch.status.replace("_", " ") for batch in batches)
+        progress.update(
+            task,
+            description=", ".join(f"{number} {status}" for status, number in states.items()),
+            completed=sum(batch.completed + batch.failed for batch in batches),
+            total=sum(b.requests or told_number(b, "requests") for b in batches) or None,
+        )
+
+    def _draw(self) -> tuple[Progress, TaskID]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Elapsed(),
+            console=Console(file=self._output.stderr),
+            transient=True,
+        )
+        self._shown.enter_context(progress)
+        return progress, progress.add_task("")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSummary:
+    """What came of all files of the batches that were fetched."""
+
+    files: int
+    written: int
+    unchanged: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+
+
+def show_submission(output: Output, submission: Submission) -> None:
+    """Say what was submitted, and what came of files that had no need to be."""
+    error = submission_error(submission)
+    if output.mode == "json":
+        output.document({"submission": submission, "error": error})
+    else:
+        for batch in submission.batches:
+            output.text(batch.id)
+        _warn(output, submission.results)
+        output.note(_submission_text(submission))
+        ids = " ".join(batch.id for batch in (*submission.batches, *submission.earlier))
+        if ids:
+            output.note(f"`gptasst batch fetch {ids}` puts the answers in place, within 24 hours")
+
+
+def submission_error(submission: Submission) -> GptasstError | None:
+    """The error of a submission in which some files can't take part."""
+    failed = sum(result.status == "failed" for result in submission.results)
+    if not failed:
+        return None
+    return PartlyDone(f"{count_text(failed, 'file')} can't be submitted or written")
+
+
+def _submission_text(submission: Submission) -> str:
+    counts = Counter(result.status for result in submission.results)
+    batches = count_text(len(submission.batches), "batch").replace("batchs", "batches")
+    parts = [f"{count_text(submission.submitted, 'file')} submitted in {batches}"]
+    if submission.waiting:
+        parts.append(f"{submission.waiting:,} on their way in earlier ones")
+    done = counts["written"] + counts["unchanged"]
+    parts += [f"{done:,} answered before"] if done else []
+    for number, word in ((counts["skipped"], "empty"), (counts["failed"], "failed")):
+        parts += [f"{number:,} {word}"] if number else []
+    if not submission.submitted:
+        parts[0] = "nothing to submit"
+    return "; ".join(parts)
+
+
+def show_fetched(output: Output, fetched: Sequence[Fetched]) -> None:
+    """Say what came of each file."""
+    results = [result for one in fetched for result in one.results]
+    summary = _summary(results)
+    error = fetch_error(fetched)
+    if output.mode == "json":
+        batches = [{"batch": one.batch, "name": one.name, "files": one.results} for one in fetched]
+        output.document({"batches": batches, "summary": summary, "error": error})
+        return
+    if output.mode == "quiet":
+        for result in results:
+            if result.status == "written":
+                output.text(harmless(result.output or result.path))
+    _warn(output, results)
+    tokens = summary.input_tokens + summary.output_tokens
+    kinds = ("written", "unchanged", "failed")
+    counted = [(getattr(summary, kind), kind) for kind in kinds]
+    parts = ", ".join(f"{number:,} {kind}" for number, kind in counted if number)
+    output.note(f"{count_text(summary.files, 'file')}: {parts}; {count_text(tokens, 'token')}")
+
+
+def fetch_error(fetched: Sequence[Fetched]) -> GptasstError | None:
+    """The error of a fetch that did not bring all answers into place."""
+    summary = _summary([result for one in fetched for result in one.results])
+    if not summary.failed:
+        return None
+    commands = {
+        one.command for one in fetched if any(r.status == "failed" for r in one.results)
+    }  # fmt: skip
+    return PartlyDone(
+        f"{summary.failed:,} of {count_text(summary.files, 'file')} failed",
+        hint=f"{', '.join(f'`{command}`' for command in sorted(commands))} submits only what"
+        " is missing",
+    )
+
+
+def _summary(results: Sequence[FileResult]) -> FetchSummary:
+    counts = Counter(result.status for result in results)
+    usages = [result.usage for result in results if result.usage]
+    return FetchSummary(
+        files=len(results),
+        written=counts["written"],
+        unchanged=counts["unchanged"],
+        failed=counts["failed"],
+        input_tokens=sum(usage.input for usage in usages),
+        output_tokens=sum(usage.output for usage in usages),
+    )
+
+
+def _warn(output: Output, results: Sequence[FileResult]) -> None:
+    for result in results:
+        if result.error is not None:
+            hint = f" ({result.error.hint})" if result.error.hint else ""
+            output.warn(f"`{result.path}` failed: {result.error.message}{hint}")

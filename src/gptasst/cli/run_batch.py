@@ -1,0 +1,70 @@
+"""`gptasst run --each --batch`: the files go to the server at once, the answers come later."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gptasst.cli.batch import fetch_all
+from gptasst.cli.batch_output import show_submission, submission_error
+from gptasst.cli.commands import Session
+from gptasst.cli.progress import Transfers
+from gptasst.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasst.models.each import EachJob
+
+# A pattern that the shell expanded to many files is not shown again in full.
+_MOST_WORDS = 6
+
+
+def submit_batch(
+    session: Session, job: EachJob, words: Sequence[str], target: Path | None, *, wait: bool
+) -> None:
+    """Submit the files of a job; with `wait`, stay for the answers.
+
+    Args:
+        session: the parts of the program.
+        job: what was asked.
+        words: by which the files were named.
+        target: what `-o` said.
+        wait: whether to stay until the answers are in place.
+    """
+    if job.purpose not in ("write", "replace"):
+        raise UsageError(
+            "--batch needs a place for answers that come later",
+            hint="-o DIRECTORY or --in-place",
+            code="no_output",
+        )
+    service = session.context.batches
+    with Transfers(session.output) as transfers:
+        submission = service.submit(job, _typed(job, words, target), transfers.report)
+    batches = (*submission.batches, *submission.earlier)
+    if not (wait and session.output.mode == "json" and batches):
+        show_submission(session.output, submission)
+    error = submission_error(submission)
+    if wait and batches:
+        fetch_all(session, batches, None, wait=True)
+    if error is not None and session.output.mode == "json":
+        raise typer.Exit(error.exit_code)
+    if error is not None:
+        raise error
+
+
+def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
+    """The command that submits what is missing, as people would type it."""
+    shown = [shlex.quote(word) for word in words[:_MOST_WORDS]]
+    shown += ["…"] if len(words) > _MOST_WORDS else []
+    options = ["--in-place"] if target is None else ["-o", shlex.quote(str(target))]
+    for option, value in (("-t", job.text), ("-m", job.model)):
+        options += [option, shlex.quote(value)] if value else []
+    if job.schema is not None:
+        options.append("--schema …")
+    if not job.file_search:
+        options.append("--no-file-search")
+    name = shlex.quote(job.name)
+    return " ".join(["gptasst run", name, *shown, "--each --batch", *options])
