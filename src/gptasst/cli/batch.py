@@ -20,7 +20,7 @@ from gptasst.cli.output import Column, time_text
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.batches import Batch
+    from gptasst.models.batches import Batch, Submission
 
 app = CommandGroup("Files that the server works off within a day, at half price.")
 
@@ -89,7 +89,12 @@ def fetch(
 
 
 def fetch_all(
-    session: Session, batches: Sequence[Batch], directory: Path | None, *, wait: bool
+    session: Session,
+    batches: Sequence[Batch],
+    directory: Path | None = None,
+    submission: Submission | None = None,
+    *,
+    wait: bool,
 ) -> None:
     """Fetch batches, after waiting for them if that is wanted, and say what came."""
     service = session.context.batches
@@ -97,7 +102,7 @@ def fetch_all(
         with BatchProgress(session.output) as progress:
             batches = service.wait(batches, progress.report)
     fetched = [service.fetch(batch, directory) for batch in batches]
-    show_fetched(session.output, fetched)
+    show_fetched(session.output, fetched, submission)
     error = fetch_error(fetched)
     if error is not None and session.output.mode == "json":
         raise typer.Exit(error.exit_code)  # it is in the document

@@ -106,7 +106,10 @@ def show_submission(output: Output, submission: Submission) -> None:
         output.note(_submission_text(submission))
         ids = " ".join(batch.id for batch in (*submission.batches, *submission.earlier))
         if ids:
-            output.note(f"`gptasst batch fetch {ids}` puts the answers in place, within 24 hours")
+            output.note(
+                f"`gptasst batch fetch {ids}` puts the answers in place once they are"
+                " there, within 24 hours"
+            )
 
 
 def submission_error(submission: Submission) -> GptasstError | None:
@@ -132,14 +135,17 @@ def _submission_text(submission: Submission) -> str:
     return "; ".join(parts)
 
 
-def show_fetched(output: Output, fetched: Sequence[Fetched]) -> None:
-    """Say what came of each file."""
+def show_fetched(
+    output: Output, fetched: Sequence[Fetched], submission: Submission | None = None
+) -> None:
+    """Say what came of each file; as JSON together with what was submitted before."""
     results = [result for one in fetched for result in one.results]
     summary = _summary(results)
     error = fetch_error(fetched)
     if output.mode == "json":
         batches = [{"batch": one.batch, "name": one.name, "files": one.results} for one in fetched]
-        output.document({"batches": batches, "summary": summary, "error": error})
+        document = {"batches": batches, "summary": summary, "error": error}
+        output.document({"submission": submission} | document if submission else document)
         return
     if output.mode == "quiet":
         for result in results:

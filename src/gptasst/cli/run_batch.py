@@ -48,7 +48,7 @@ def submit_batch(
         show_submission(session.output, submission)
     error = submission_error(submission)
     if wait and batches:
-        fetch_all(session, batches, None, wait=True)
+        fetch_all(session, batches, None, submission, wait=True)
     if error is not None and session.output.mode == "json":
         raise typer.Exit(error.exit_code)
     if error is not None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gptasst.batch_manifests import read_manifest
 from gptasst.batch_records import BatchRecords, RecordedBatch
-from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.errors import GptasstError, NotFound, ServiceError, UsageError
 from gptasst.models.batches import Batch, Fetched, OnBatches, Submission
 from gptasst.models.each import EachJob
 from gptasst.models.transfers import OnTransfer
@@ -142,8 +142,18 @@ class BatchService:
         return batch
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch; what was answered until then can be fetched."""
-        return self.gateway.batches.cancel(self.get(batch_id).id)
+        """Stop a batch; what was answered until then can be fetched.
+
+        Raises:
+            UsageError: it is over already.
+        """
+        batch = self.get(batch_id)
+        if batch.is_final:
+            raise UsageError(
+                f"batch `{batch.id}` is {batch.status} and can't be cancelled",
+                hint=f"`gptasst batch fetch {batch.id}` puts its answers in place",
+            )
+        return self.gateway.batches.cancel(batch.id)
 
     def wait(self, batches: Sequence[Batch], report: OnBatches) -> list[Batch]:
         """Wait until all are over.
