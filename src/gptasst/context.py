@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.built_once import cached_property
-from gptasst.errors import ServiceError, UsageError
+from gptasst.errors import ServiceError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 
 if TYPE_CHECKING:
@@ -350,7 +350,9 @@ class AppContext:
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        return self._opened_gateway(self._server())
+        from gptasst.server_endpoints import server_endpoint
+
+        return self._opened_gateway(server_endpoint(self.profile))
 
     def begin_gateway(self) -> None:
         """Begin to import the SDK, which takes longest of all, while inputs are read."""
@@ -382,27 +384,6 @@ class AppContext:
         self._opened.callback(engine.close)
         return engine.endpoint()
 
-    def _server(self) -> Endpoint:
-        from gptasst.models.endpoints import Endpoint
-
-        profile = self.profile
-        if profile.embedded:
-            raise UsageError(
-                "the embedded model has no files and no assistants on a server",
-                hint="--profile NAME means a server",
-                code="no_server",
-            )
-        profile.require_key()
-        assert profile.base_url is not None
-        return Endpoint(
-            base_url=profile.base_url,
-            name=profile.endpoint,
-            api_key=profile.api_key,
-            key_hint=_key_hint(profile),
-            headers=profile.headers,
-            openai_environment=profile.name == "openai",
-        )
-
 
 def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
     """What `make` gives the first time, every time; from any thread."""
@@ -416,12 +397,3 @@ def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
             return made[0]
 
     return get
-
-
-def _key_hint(profile: Profile) -> str:
-    if profile.key_source:
-        return f"it is read from {profile.key_source}"
-    if profile.name == "openai":
-        return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
-    table = f"[profiles.{profile.name}]"
-    return f"`api_key_env` in {table} of config.toml names the variable that holds it"

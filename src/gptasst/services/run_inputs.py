@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from gptasst.errors import InvalidInput
+from gptasst.errors import InvalidInput, UsageError
 from gptasst.input_files import read_input
+from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import Excerpt
 from gptasst.models.runs import FilePart, InputFile, PlannedInput, RunRequest, TextPart
 from gptasst.path_words import expand_words
@@ -122,3 +123,28 @@ def text_characters(parts: Sequence[TextPart | FilePart]) -> int:
 def estimated_tokens(characters: int) -> int:
     """About how many tokens a text has: four characters each, as in English prose."""
     return math.ceil(characters / 4)
+
+
+def task_of(request: RunRequest, definition: Definition) -> str | None:
+    """The task in words: the user's, else the definition's own where there is input."""
+    if request.text:
+        return request.text
+    if request.files or request.stdin is not None:
+        return definition.default_text
+    raise UsageError(
+        "there is nothing to work on",
+        hint="give files (-f FILE…), a text (-t TEXT), or pipe something in",
+        code="no_input",
+    )
+
+
+def refuse_hosted_tools(definition: Definition, profile: Profile) -> None:
+    """Refuse what only servers have, before anything is sent."""
+    tools = definition.tools
+    if profile.embedded and (tools.code_interpreter or tools.web_search):
+        tool = "code_interpreter" if tools.code_interpreter else "web_search"
+        raise UsageError(
+            f"`{definition.name}` uses {tool}, which the embedded model does not have",
+            hint="--profile openai has it",
+            code="tool_not_available",
+        )

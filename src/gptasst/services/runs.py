@@ -42,8 +42,10 @@ from gptasst.services.run_inputs import (
     estimated_tokens,
     message_parts,
     planned_inputs,
+    refuse_hosted_tools,
     refuse_too_long,
     refuse_what_is_not_taken,
+    task_of,
     text_characters,
 )
 from gptasst.settings import Profile
@@ -299,14 +301,14 @@ class RunService:
     def _prepare(self, request: RunRequest, found: Found) -> PreparedRun:
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
-        task = _task(request, definition)
+        task = task_of(request, definition)
         knows = bool(target and target.knowledge_sha256)
         searches = knows and request.file_search and definition.tools.file_search is not False
         excerpts = self._excerpts(target, request, task) if target and searches else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
         refuse_too_long(characters)
-        self._refuse_hosted_tools(definition)
+        refuse_hosted_tools(definition, self._profile)
         settings = definition.settings
         if self._embedded_model and settings.max_output_tokens is None:
             # Small models may never stop by themselves; an edited text is about as long again.
@@ -385,29 +387,6 @@ class RunService:
                 code="no_model",
             )
         return model
-
-    def _refuse_hosted_tools(self, definition: Definition) -> None:
-        tools = definition.tools
-        if self._profile.embedded and (tools.code_interpreter or tools.web_search):
-            tool = "code_interpreter" if tools.code_interpreter else "web_search"
-            raise UsageError(
-                f"`{definition.name}` uses {tool}, which the embedded model does not have",
-                hint="--profile openai has it",
-                code="tool_not_available",
-            )
-
-
-def _task(request: RunRequest, definition: Definition) -> str | None:
-    """The task in words: the user's, else the definition's own where there is input."""
-    if request.text:
-        return request.text
-    if request.files or request.stdin is not None:
-        return definition.default_text
-    raise UsageError(
-        "there is nothing to work on",
-        hint="give files (-f FILE…), a text (-t TEXT), or pipe something in",
-        code="no_input",
-    )
 
 
 def _nearest(*errors: GptasstError) -> str:
