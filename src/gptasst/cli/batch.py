@@ -17,6 +17,7 @@ from gptasst.cli.batch_output import (
 )
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Column, time_text
+from gptasst.cli.progress import Activity
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def fetch_all(
     if wait:
         with BatchProgress(session.output) as progress:
             batches = service.wait(batches, progress.report)
-    fetched = [service.fetch(batch, directory) for batch in batches]
+    with Activity(session.output, "putting the answers in place"):
+        fetched = [service.fetch(batch, directory) for batch in batches]
     show_fetched(session.output, fetched, submission)
     error = fetch_error(fetched)
     if error is not None and session.output.mode == "json":
