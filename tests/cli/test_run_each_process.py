@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import random
 import signal
 import subprocess
@@ -28,11 +30,11 @@ def start(server: LoopbackServer) -> Iterator[Start]:
     server.answer = shout
     started: list[subprocess.Popen[str]] = []
 
-    def run(*words: str) -> subprocess.Popen[str]:
+    def run(*words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "gptasst", *EACH, *words, "-j", str(JOBS)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -137,3 +139,23 @@ def test_two_at_once(server: LoopbackServer, start: Start) -> None:
     assert (
         contents("one") == contents("two") == {f"{n}.md": f"FILE NUMBER {n}\n" for n in range(20)}
     )
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_a_diff_on_a_terminal(
+    server: LoopbackServer, start: Start, monkeypatch: pytest.MonkeyPatch, colours: bool
+) -> None:
+    make_files(1)
+    Path("in/0.md").write_text("words \x1b[31m\n")
+    monkeypatch.setenv("TERM", "xterm")
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    outer, inner = pty.openpty()
+    try:
+        assert start("--diff", stdout=inner).wait(timeout=60) == 0
+        shown = os.read(outer, 10_000).decode().splitlines()
+    finally:
+        os.close(inner)
+        os.close(outer)
+    removed = "-words \N{SYMBOL FOR ESCAPE}[31m"
+    assert shown[3] == (f"\x1b[31m{removed}\x1b[0m" if colours else removed)

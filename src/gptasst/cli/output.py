@@ -152,6 +152,11 @@ class Output:
                 buffer.write(text.encode("utf-8"))
                 buffer.flush()
 
+    def drawn(self, text: str) -> None:
+        """Write a text whose control characters are our own colours."""
+        self.stdout.write(text)
+        self.stdout.flush()
+
     def note(self, text: str) -> None:
         """Tell people something, on stderr. Not under `--quiet`."""
         if self.mode != "quiet":

@@ -257,8 +257,10 @@ def _show_results(
     """What is data: differences, the names of files that would change, or of those written."""
     if options.diff and output.mode != "quiet":
         for result in results:
-            if result.diff:
-                output.answer(_coloured(result.diff) if output.colours else result.diff)
+            if result.diff and output.colours:
+                output.drawn(_coloured(result.diff))
+            elif result.diff:
+                output.answer(result.diff)
     elif output.mode == "quiet" or options.check:
         wanted = "would_change" if job.purpose == "check" else "written"
         for result in results:
