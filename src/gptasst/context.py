@@ -355,10 +355,11 @@ class AppContext:
         return self._opened_gateway(server_endpoint(self.profile))
 
     def begin_gateway(self) -> None:
-        """Begin to import the SDK, which takes longest of all, while inputs are read."""
+        """Begin to import the SDK in a thread, unless there is no key to go on with."""
         import importlib
-        import threading
 
+        if self.profile.key_source and not self.profile.api_key:
+            return
         module = "gptasst.openai_gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 

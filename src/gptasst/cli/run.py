@@ -28,6 +28,7 @@ from gptasst.errors import GptasstError, InvalidInput, UsageError
 if TYPE_CHECKING:
     from gptasst.models.runs import RunPlan, RunResult, TextDelta
     from gptasst.services.dialogues import Dialogue
+    from gptasst.services.runs import Found, RunService
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -150,8 +151,9 @@ def run(  # one parameter an option
         output = None
     if output is not None:
         check_output(output)
-    if not dry_run:
-        session.context.begin_gateway()
+    activity = Activity(session.output, "waiting for the answer")
+    service = session.context.runs(activity.report)
+    found = None if dry_run else _begin(session, service, name)
     request = RunRequest(
         name=name,
         files=read_inputs([word for word in words if word != "-"]),
@@ -162,21 +164,29 @@ def run(  # one parameter an option
         timeout=timeout,
         file_search=not no_file_search,
     )
-    activity = Activity(session.output, "waiting for the answer")
     dialogue = None
     if go_on or conversation:
         chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
         dialogue = session.context.dialogue(chosen, activity.report)
-    service = session.context.runs(activity.report)
     if dry_run:
         _show_plan(session.output, (dialogue or service).plan(request))
     else:
-        events = dialogue.say(request) if dialogue else service.stream(request)
+        events = dialogue.say(request) if dialogue else service.stream(request, found)
         tell_fallback(session)
         direct = output is None and session.output.mode != "json"
         with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:
             result = _follow(events, session.output if direct else None, activity)
         _finish(session.output, result, output)
+
+
+def _begin(session: Session, service: RunService, name: str) -> Found | None:
+    """Begin to import the SDK, which takes longest of all, once it is needed for sure.
+
+    What `name` means is known before that where assistants are kept here, and found then.
+    """
+    found = service.find(name) if session.context.profile.store == "local" else None
+    session.context.begin_gateway()
+    return found
 
 
 @contextlib.contextmanager
