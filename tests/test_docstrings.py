@@ -13,13 +13,14 @@ import gptasst
 from gptasst import hchatgpt
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants
+from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.instructions import Instructions
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
-_CLASSES = (Client, Assistants, Cache, Conversations, Instructions, ProjectFiles)
+_CLASSES = (Client, Assistants, Batches, Cache, Conversations, Instructions, ProjectFiles)
 
 
 def public_members() -> Iterator[tuple[str, object]]:
@@ -40,6 +41,7 @@ _MEMBERS = dict(public_members())
 @pytest.mark.parametrize("name", _MEMBERS)
 def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     project.answer = "# A guide"
+    project.batch_delay = 3600 if name == "Batches.cancel" else 0
     write("guide.md", "# A guid\n")
     write("style.md", "Short sentences.\n")
     write("docs/billing.md", "# Billing\n\nMonthly.\n")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         KnowledgeOutcome,
         Revision,
     )
+    from gptasst.models.batches import Batch
     from gptasst.models.conversations import Conversation, Message, Transcript
     from gptasst.models.definitions import Definition, Instruction
     from gptasst.models.each import FileResult
@@ -48,6 +49,7 @@ __all__ = [
     "Assistant",
     "AssistantImport",
     "AssistantSummary",
+    "Batch",
     "Citation",
     "Client",
     "Conversation",
@@ -87,6 +89,7 @@ _HOMES = (
     "models.runs",
     "models.each",
     "models.files",
+    "models.batches",
     "models.conversations",
     "client",
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from gptasst.built_once import cached_property
 from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
 from gptasst.client.assistants import Assistants
+from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.instructions import Instructions
@@ -75,6 +76,7 @@ class Client:
         self.conversations = Conversations(self._context)
         self.files = ProjectFiles(self._context)
         self.cache = Cache(self._context)
+        self.batches = Batches(self._context)
 
     def __enter__(self) -> Self:
         return self
