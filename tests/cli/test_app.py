@@ -166,7 +166,7 @@ class TestStartUp:
                 {"openai", "httpx2", "pydantic", "rich", "jsonschema", "pypdf"},
             ),
             (["local", "status"], {"openai", "httpx2", "pydantic", "rich", "xllamacpp"}),
-            (["run", "Nope", "-t", "x"], {"rich", "jsonschema", "pypdf", "xllamacpp"}),
+            (["run", "--help"], {"openai", "httpx2", "pydantic", "rich", "xllamacpp"}),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
     )
