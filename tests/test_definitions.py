@@ -27,7 +27,6 @@ _FULL = Definition(
         reasoning_effort="low", temperature=0.5, top_p=1.0, max_output_tokens=16
     ),
     schema={"type": "object", "properties": {"ä": {"type": ["string", "null"]}}},
-    knowledge=("docs/guides", "examples/**/*.md"),
 )
 
 
