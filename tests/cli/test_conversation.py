@@ -199,7 +199,7 @@ class TestBrokenOff:
 
         (ident,) = cli("conversation", "list", "-q").lines
         assert ran.text == ""
-        assert shown(cli, ident)[-1] == ("assistant", "```md\nalpha beta ga")
+        assert shown(cli, ident)[-1] == ("assistant", "```md\nalpha beta gamm")
 
     def test_server_away_meanwhile(self, cli: Cli, project: LoopbackServer) -> None:
         ident = say(cli, "one")["conversation"]
