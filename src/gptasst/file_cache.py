@@ -174,7 +174,7 @@ class FileCache:
     # Uploads
 
     def uploads(self, scope: str, sha256: str, purpose: str) -> list[str]:
-        """Ids of files with this content on the server, newest first.
+        """Ids of files with this content on the server, those that stay first, then the newest.
 
         Those that have expired are left out. Knowledge (`assistants`) must stay, so for that
         purpose those that will ever expire are left out.
@@ -182,7 +182,8 @@ class FileCache:
         until = _NEVER if purpose == "assistants" else time.time()
         rows = self._rows(
             "SELECT file_id FROM uploads WHERE scope = ? AND sha256 = ? AND purpose = ?"
-            " AND (expires_at IS NULL OR expires_at > ?) ORDER BY uploaded_at DESC, file_id",
+            " AND (expires_at IS NULL OR expires_at > ?)"
+            " ORDER BY expires_at IS NOT NULL, uploaded_at DESC, file_id",
             scope, sha256, purpose, until,
         )  # fmt: skip
         return [file_id for (file_id,) in rows]
