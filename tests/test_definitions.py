@@ -21,6 +21,7 @@ _FULL = Definition(
     instruction="Translator",
     default_text="Translate this.\nAll of it.",
     unwrap_fence=True,
+    knowledge=("docs/", "*.ü"),
     tools=Tools(file_search=False, code_interpreter=True, web_search=True),
     settings=ModelSettings(
         reasoning_effort="low", temperature=0.5, top_p=1.0, max_output_tokens=16

@@ -31,14 +31,14 @@ def test_everything_is_in_it(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     instructions = {f"gptasst/instructions/{p.name}" for p in (ROOT / "instructions").iterdir()}
-    modules = {
+    package = {
         path.relative_to(ROOT / "src").as_posix()
         for path in (ROOT / "src/gptasst").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert "gptasst/py.typed" in modules
-    inside, about = {n for n in names if n.startswith("gptasst/")}, names - modules - instructions
-    assert inside == instructions | modules
+    assert "gptasst/py.typed" in package
+    inside, about = {n for n in names if n.startswith("gptasst/")}, names - package - instructions
+    assert inside == instructions | package
     assert {name.partition("/")[2] for name in about} == {
         "METADATA",
         "WHEEL",
