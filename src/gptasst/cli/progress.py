@@ -28,6 +28,7 @@ class Activity:
         self._shown = contextlib.ExitStack()
         self._bar: tuple[Progress, TaskID] | None = None
         self._announced = False
+        self._complete = False
 
     def __enter__(self) -> Self:
         self._spin()
@@ -53,12 +54,15 @@ class Activity:
                 self._output.note(f"fetching the embedded model{size}, this once")
             self._announced = True
             return
+        if self._complete:  # an installer is still busy with what has come
+            return
         if self._bar is None:
             self.stop()
             self._bar = self._draw_bar(total)
         progress, task = self._bar
         progress.update(task, completed=done, total=total)
         if done == total:
+            self._complete = True
             self.stop()
             self._spin()
 
@@ -85,6 +89,7 @@ class Activity:
             DownloadColumn(),
             TimeRemainingColumn(compact=True),
             console=Console(file=self._output.stderr),
+            transient=True,
         )
         self._shown.enter_context(progress)
         return progress, progress.add_task("fetching", total=total)

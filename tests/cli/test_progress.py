@@ -1,0 +1,50 @@
+"""What is seen of a model being fetched."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from gptasst.cli.output import Mode, Output
+from gptasst.cli.progress import Activity
+from tests.cli.test_output import Terminal
+
+HIDE_CURSOR = "\x1b[?25l"  # begins each thing that rich draws over and over
+ERASE_LINE = "\x1b[2K"
+
+
+def _fetch(output: Output) -> None:
+    with Activity(output, "waiting") as activity:
+        for done in (10, 60, 100, 100, 100):
+            activity.report(done, 100)
+
+
+@pytest.fixture(autouse=True)
+def terminal_with_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_one_bar_between_two_spinners_and_nothing_afterwards() -> None:
+    screen = Terminal()
+    _fetch(Output(stderr=screen, stdout=io.StringIO()))
+    shown = screen.getvalue()
+    assert shown.count(HIDE_CURSOR) == 3
+    assert "fetching the embedded model, this once" in shown
+    assert "waiting" in shown.rpartition("fetching")[2]
+    assert ERASE_LINE in shown.rpartition("waiting")[2]
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("people", "fetching the embedded model (100 B), this once\n"),
+        ("json", "fetching the embedded model (100 B), this once\n"),
+        ("quiet", ""),
+    ],
+)
+def test_elsewhere_it_is_one_note(mode: Mode, said: str) -> None:
+    stderr, stdout = io.StringIO(), io.StringIO()
+    _fetch(Output(mode, stderr=stderr, stdout=stdout))
+    assert (stderr.getvalue(), stdout.getvalue()) == (said, "")
