@@ -43,6 +43,7 @@ def chat(
     conversation: ConversationOption = None,
 ) -> None:
     """Speak with an assistant, turn after turn. The conversation is kept."""
+    from gptasst.cli.chat.keyboard import typing_ahead
     from gptasst.cli.chat.loop import ChatLoop
     from gptasst.services.chat import Chat
 
@@ -57,7 +58,8 @@ def chat(
         output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
     loop = ChatLoop(output, state, prompt, activity)
     try:
-        loop.run()
+        with typing_ahead():
+            loop.run()
     finally:
         if state.conversation:
             output.note(f"`gptasst chat {name} -c` goes on with {shown(state.conversation)}")

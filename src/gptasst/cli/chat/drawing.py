@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -82,9 +83,12 @@ class MarkdownView:
         self._pending = ""
         self._printed = False
         self._drawn_at = 0.0
+        self._lock = threading.RLock()
+        self._drawing_later = False
+        self._closed = False
         self._live = Live(
             console=self._console,
-            auto_refresh=False,  # Rich's own thread and what is printed meanwhile would collide
+            auto_refresh=False,  # Rich's own thread collides with what is printed meanwhile
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -99,15 +103,29 @@ class MarkdownView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._console:
-            self._live.stop()
-            self._print(self._pending)
+        with self._lock:
+            self._closed = True
+            with self._console:
+                self._live.stop()
+                self._print(self._pending)
 
     def feed(self, text: str) -> None:
-        self._pending += harmless(text)
-        if time.monotonic() - self._drawn_at >= _SECONDS_BETWEEN_DRAWINGS:
-            self._draw()
-            self._drawn_at = time.monotonic()
+        with self._lock:
+            self._pending += harmless(text)
+            if time.monotonic() - self._drawn_at >= _SECONDS_BETWEEN_DRAWINGS:
+                self._draw()
+            elif not self._drawing_later:
+                self._drawing_later = True
+                later = threading.Timer(_SECONDS_BETWEEN_DRAWINGS, self._draw_later)
+                later.daemon = True
+                later.start()
+
+    def _draw_later(self) -> None:
+        """Draw what came too soon after the last drawing, should nothing more come."""
+        with self._lock:
+            self._drawing_later = False
+            if not self._closed:
+                self._draw()
 
     def _draw(self) -> None:
         self._live.start()
@@ -115,6 +133,7 @@ class MarkdownView:
         with self._console:  # one write, so that nothing flickers
             self._print(complete)
             self._live.update(_Tail(self._pending), refresh=True)
+        self._drawn_at = time.monotonic()
 
     def _print(self, text: str) -> None:
         for block in blocks(text):
@@ -125,7 +144,7 @@ class MarkdownView:
 
 
 class _Block:
-    """A block without the empty lines that Rich draws around it."""
+    """A block without the blanks that Rich draws around it and behind its lines."""
 
     def __init__(self, drawn: RenderableType) -> None:
         self._drawn = drawn
@@ -133,15 +152,25 @@ class _Block:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.segment import Segment
 
-        lines = console.render_lines(self._drawn, options, pad=False)
-        filled = [number for number, line in enumerate(lines) if not _is_blank(line)]
+        lines = [_trimmed(line) for line in console.render_lines(self._drawn, options, pad=False)]
+        filled = [number for number, line in enumerate(lines) if line]
         for line in lines[filled[0] : filled[-1] + 1] if filled else ():
             yield from line
             yield Segment.line()
 
 
-def _is_blank(line: Sequence[Segment]) -> bool:
-    return not any(part.text.strip() or (part.style and part.style.bgcolor) for part in line)
+def _trimmed(line: Sequence[Segment]) -> Sequence[Segment]:
+    """A line without what can't be seen at its end; a background can."""
+    from rich.segment import Segment
+
+    kept = list(line)
+    while kept and not (kept[-1].style and kept[-1].style.bgcolor):
+        text = kept[-1].text.rstrip(" ")
+        if text:
+            kept[-1] = Segment(text, kept[-1].style)
+            break
+        kept.pop()
+    return kept
 
 
 class _Tail:

@@ -1,4 +1,4 @@
-"""The keyboard while an answer is drawn."""
+"""The keyboard between two prompts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def typing_unseen() -> Iterator[None]:
-    """Keep what is typed meanwhile from being mixed into an answer; the next prompt gets it."""
+def typing_ahead() -> Iterator[None]:
+    """Leave what is typed while no prompt is shown to the next prompt, key by key.
+
+    It is not echoed into an answer, and Enter stays Enter. Ctrl-C goes on to interrupt.
+    """
     try:
         import termios
 
@@ -19,7 +22,8 @@ def typing_unseen() -> Iterator[None]:
         yield
         return
     during = list(before)
-    during[3] &= ~termios.ECHO
+    during[0] &= ~termios.ICRNL
+    during[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(descriptor, termios.TCSANOW, during)
     try:
         yield

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from gptasst.cli.answers import tell_about
 from gptasst.cli.chat.drawing import answer_view
-from gptasst.cli.chat.keyboard import typing_unseen
 from gptasst.cli.chat.prompts import Prompt
 from gptasst.cli.chat.slash_commands import help_text, parse_command, question_of
 from gptasst.cli.output import Output, size_text
@@ -91,7 +90,7 @@ class ChatLoop:
 
     def _answer(self, ask: Callable[[], _Events]) -> None:
         try:
-            with typing_unseen(), contextlib.closing(ask()) as events:
+            with contextlib.closing(ask()) as events:
                 self._show(events)
         except KeyboardInterrupt:
             if not self._prompt.interactive:
