@@ -188,7 +188,8 @@ def _item_id(item: Any) -> str:
 
 def _item(item: Any) -> ConversationItem:
     texts = [getattr(part, "text", None) or "" for part in item.content or ()]
-    return ConversationItem(id=item.id, role=item.role, text="".join(texts))
+    between = "\n\n" if item.role == "user" else ""  # a task and its files are parts
+    return ConversationItem(id=item.id, role=item.role, text=between.join(texts))
 
 
 def _question(item: Any) -> Mapping[str, Any]:
