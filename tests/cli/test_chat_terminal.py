@@ -155,7 +155,10 @@ def test_an_error_does_not_end_it(cli: Cli, server: LoopbackServer, open_chat: O
     chat.wait_for("error: the model refused: not this")
     chat.type("/save" + ENTER)
     chat.wait_for("error: `/save` takes PATH")
-    chat.type("two" + ENTER)
+    chat.type("/model nope" + ENTER + "two" + ENTER)
+    chat.wait_for("hint: /model NAME names another")
+    chat.type("/model gpt-6.2-sol" + ENTER + "/retry" + ENTER)
+    chat.wait_for("/retry")
     chat.wait_for("two")
     chat.type(CTRL_D)
     assert chat.ends() == 0

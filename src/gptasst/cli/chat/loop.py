@@ -57,7 +57,7 @@ class ChatLoop:
             except GptasstError as error:
                 if not self._prompt.interactive:
                     raise
-                self._output.error(error)
+                self._output.error(_as_typed_here(error))
 
     def _take(self, line: str) -> bool:
         """Do what a line says; false: leave."""
@@ -110,3 +110,10 @@ class ChatLoop:
                     view.feed(event.text)
         if self.results:
             tell_about(self._output, self.results[-1])
+
+
+def _as_typed_here(error: GptasstError) -> GptasstError:
+    """The error with a hint that fits a chat, where there are no options."""
+    if error.code == "model_not_found":
+        error.hint = "/model NAME names another"
+    return error
