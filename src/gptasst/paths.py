@@ -74,6 +74,7 @@ CONVERSATIONS_DATABASE = "conversations.sqlite3"
 def user_directories(environ: Mapping[str, str]) -> tuple[str, str]:
     """The directories for config and for data: of this platform, or below `GPTASST_HOME`.
 
+    What platformdirs says, for shell completion, which is gone before that would be loaded.
     Elsewhere than on Windows and macOS these are the XDG base directories; a relative path in
     their variables counts for nothing, as their specification wants it.
     """
@@ -98,11 +99,18 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> str:
 
 
 def user_paths(environ: Mapping[str, str]) -> Paths:
-    """The directories of `user_directories`."""
+    """The directories of this platform, or those below `GPTASST_HOME`."""
     from pathlib import Path
 
-    config, data = user_directories(environ)
-    return Paths(Path(config), Path(data))
+    if environ.get("GPTASST_HOME"):
+        config, data = user_directories(environ)
+        return Paths(Path(config), Path(data))
+    import platformdirs
+
+    return Paths(
+        platformdirs.user_config_path("gptasst", appauthor=False),
+        platformdirs.user_data_path("gptasst", appauthor=False),
+    )
 
 
 def shipped_instructions() -> Path:
