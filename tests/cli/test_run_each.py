@@ -232,6 +232,15 @@ class TestResume:
         assert "the journal of finished runs is damaged" in ran.stderr
         assert cli(*EACH, "in", "-o", "out").stderr.startswith("1 file: 1 unchanged; 0 requests")
 
+    def test_without_a_journal(self, cli: Cli, home: Path) -> None:
+        make_files(3)
+        home.mkdir()
+        (home / "data").write_text("in the way of a directory")
+        ran = cli(*EACH, "in", "-o", "out")
+        assert ran.code == 0
+        assert ran.stderr.count("the journal of finished runs") == 1
+        assert Path("out/2.md").read_text() == "FILE NUMBER 2\n"
+
 
 class TestUsage:
     @pytest.mark.parametrize("option", ["--in-place", "--check", "--diff", "--force", "--jobs=3"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +13,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from gptasst.cli.commands import Session
+from gptasst.cli.each_output import error_of, show_plan, show_results, summary_of, tell
 from gptasst.cli.each_progress import FileProgress
-from gptasst.cli.output import Column, Output, count_text, harmless
+from gptasst.cli.output import Output
 from gptasst.cli.progress import Activity
 from gptasst.cli.run_batch import submit_batch
-from gptasst.errors import GptasstError, PartlyDone, UsageError
+from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.each import EachJob, FileResult, FileTarget, PlannedFile, Purpose
+    from gptasst.models.each import EachJob, FileResult, FileTarget, Purpose
     from gptasst.models.runs import RunRequest
     from gptasst.services.each import EachService
     from gptasst.services.each_runs import EachRun
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 DEFAULT_JOBS = 8
 MOST_JOBS = 1000  # the connections that the SDK's pool opens at most
 _INTERRUPTED = 130
-_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "36", "+": "32", "-": "31"}
-_SAME_COMMAND = "the same command does only what is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +60,6 @@ def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
         ("--batch", options.batch),
         ("--wait", options.wait),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class EachSummary:
-    """What came of all files. `seconds` is what the command took."""
-
-    files: int
-    written: int
-    unchanged: int
-    would_change: int
-    answered: int
-    skipped: int
-    failed: int
-    not_run: int
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    seconds: float
 
 
 def run_each(
@@ -121,7 +101,7 @@ def run_each(
     activity = Activity(session.output, "looking at the files")
     service = session.context.each(activity.report)
     if dry_run:
-        _show_plan(session.output, service.plan(job))
+        show_plan(session.output, service.plan(job))
         return
     if options.batch:
         submit_batch(session, job, words, target, wait=options.wait)
@@ -180,14 +160,14 @@ def _work(
             progress.show(result)
     order = {str(target.path): number for number, target in enumerate(job.targets)}
     results.sort(key=lambda result: order[result.path])
-    summary = _summary(results, time.monotonic() - started)
-    error = _error(run, summary, results, check=options.check)
+    summary = summary_of(results, time.monotonic() - started)
+    error = error_of(run, summary, results, check=options.check)
     if output.mode == "json":
         shown = [replace(r, diff=r.diff if options.diff else None) for r in results]
         output.document({"files": shown, "summary": summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
-    _show_results(output, results, job, options)
-    _tell(output, results, summary, stopped=run.stopped)
+    show_results(output, results, diff=options.diff, check=options.check)
+    tell(output, results, summary, stopped=run.stopped)
     if run.stopped:
         raise typer.Exit(_INTERRUPTED)
     if error is not None:
@@ -211,103 +191,3 @@ def _stopping_on_interrupt(run: EachRun) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _summary(results: Sequence[FileResult], seconds: float) -> EachSummary:
-    counts = Counter(result.status for result in results)
-    usages = [result.usage for result in results if result.usage]
-    return EachSummary(
-        files=len(results),
-        written=counts["written"],
-        unchanged=counts["unchanged"],
-        would_change=counts["would_change"],
-        answered=counts["answered"],
-        skipped=counts["skipped"],
-        failed=counts["failed"],
-        not_run=counts["not_run"],
-        requests=sum(result.asked for result in results),
-        input_tokens=sum(usage.input for usage in usages),
-        output_tokens=sum(usage.output for usage in usages),
-        seconds=round(seconds, 3),
-    )
-
-
-def _error(
-    run: EachRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
-) -> GptasstError | None:
-    if run.ended_by is not None:
-        return run.ended_by
-    files = count_text(summary.files, "file")
-    if summary.failed:
-        return PartlyDone(f"{summary.failed:,} of {files} failed", hint=_SAME_COMMAND)
-    if check and summary.would_change:
-        changing = [f"`{r.path}`" for r in results if r.status == "would_change"]
-        return PartlyDone(
-            f"{summary.would_change:,} of {files} would change: {', '.join(changing[:3])}"
-            + (", …" if len(changing) > 3 else ""),
-            hint="--in-place in place of --check changes them, with no further request",
-            code="would_change",
-        )
-    return None
-
-
-def _show_results(
-    output: Output, results: Sequence[FileResult], job: EachJob, options: EachOptions
-) -> None:
-    """What is data: differences, the names of files that would change, or of those written."""
-    if options.diff and output.mode != "quiet":
-        for result in results:
-            if result.diff and output.colours:
-                output.drawn(_coloured(result.diff))
-            elif result.diff:
-                output.answer(result.diff)
-    elif output.mode == "quiet" or options.check:
-        wanted = "would_change" if job.purpose == "check" else "written"
-        for result in results:
-            if result.status == wanted:
-                output.text(harmless(result.output or result.path))
-
-
-def _coloured(diff: str) -> str:
-    """A diff in colours; its own control characters are made harmless first."""
-    lines = []
-    for line in harmless(diff).splitlines():
-        code = next((c for start, c in _DIFF_COLOURS.items() if line.startswith(start)), None)
-        lines.append(f"\x1b[{code}m{line}\x1b[0m" if code else line)
-    return "\n".join(lines) + "\n"
-
-
-def _tell(
-    output: Output, results: Sequence[FileResult], summary: EachSummary, *, stopped: bool
-) -> None:
-    for result in results:
-        if result.error is not None:
-            hint = f" ({result.error.hint})" if result.error.hint else ""
-            output.warn(f"`{result.path}` failed: {result.error.message}{hint}")
-    kinds = ("written", "unchanged", "would_change", "skipped", "failed", "not_run")
-    words = {"would_change": "would change", "skipped": "empty", "not_run": "not done"}
-    counted = [(getattr(summary, kind), words.get(kind, kind)) for kind in kinds]
-    parts = ", ".join(f"{number:,} {word}" for number, word in counted if number)
-    tokens = summary.input_tokens + summary.output_tokens
-    output.note(
-        f"{count_text(summary.files, 'file')}: {parts};"
-        f" {count_text(summary.requests, 'request')}, {count_text(tokens, 'token')},"
-        f" {summary.seconds:.1f} s"
-    )
-    if stopped:
-        output.note(f"stopped; {_SAME_COMMAND}")
-
-
-def _show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
-    output.table(
-        "files",
-        planned,
-        [
-            Column("FILE", lambda file: file.path),
-            Column("OUTPUT", lambda file: file.output or ""),
-            Column("STATE", lambda file: file.state.replace("_", " ")),
-            Column("TOKENS", lambda file: f"{file.estimated_tokens:,}", right=True),
-        ],
-        ident=lambda file: file.path,
-        empty="no files",
-    )
