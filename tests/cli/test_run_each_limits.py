@@ -151,3 +151,17 @@ def test_what_is_final_is_not_tried_again(
     server.outcomes.append(outcome)
     ran = cli(*EACH, "--json")
     assert (ran.code, len(server.requests)) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    "outcome", [outcomes.never_ends(), outcomes.never_ends(keepalive=False), outcomes.hangs()]
+)
+def test_an_answer_that_never_ends_is_given_up(
+    cli: Cli, server: LoopbackServer, outcome: outcomes.Outcome
+) -> None:
+    make_files(2)
+    server.outcomes.append(outcome)
+    ran = cli(*EACH, "-j", "1", "--timeout", "1")
+    assert ran.code == 6
+    assert "`in/0.md` failed: no whole answer within 1 s" in ran.stderr
+    assert Path("out/1.md").read_text() == "FILE NUMBER 1\n"

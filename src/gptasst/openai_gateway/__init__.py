@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import httpx2
 import openai
@@ -18,7 +19,7 @@ from gptasst.openai_gateway.batches import BatchGateway
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
-from gptasst.openai_gateway.event_stream import read_events
+from gptasst.openai_gateway.event_stream import answer_events
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.limit_headers import rate_limits
 from gptasst.openai_gateway.models import ModelGateway
@@ -39,6 +40,7 @@ class OpenAIGateway:
         connection: Connection | None = None,
         *,
         attempts: int = ATTEMPTS,
+        in_pieces: bool = True,
         on_limits: OnLimits = lambda _: None,
     ) -> None:
         self._endpoint = endpoint
@@ -50,6 +52,7 @@ class OpenAIGateway:
         self.conversations = ConversationGateway(self._connection)
         self.batches = BatchGateway(self._connection, self.files)
         self._attempts = attempts
+        self._in_pieces = in_pieces
         self._on_limits = on_limits
 
     def paced(self, on_limits: OnLimits) -> OpenAIGateway:
@@ -57,8 +60,15 @@ class OpenAIGateway:
 
         `stream` then sends once and leaves retries to its caller, by an error's `transient` and
         `retry_after`; `on_limits` is told, from any thread, what each response says of limits.
+        Answers come in one piece: read piece by piece, dozens at once keep a processor busy.
         """
-        return OpenAIGateway(self._endpoint, self._connection, attempts=1, on_limits=on_limits)
+        return OpenAIGateway(
+            self._endpoint,
+            self._connection,
+            attempts=1,
+            in_pieces=self._endpoint.in_process,  # as llama.cpp is asked for single runs
+            on_limits=on_limits,
+        )
 
     def close(self) -> None:
         self._connection.close()
@@ -75,16 +85,12 @@ class OpenAIGateway:
             GptasstError: the request was not taken; see `errors`.
         """
         deadline = Deadline(request.timeout)
-        stream: Any = None
         try:
-            stream = self._open_stream(request, deadline)
-            with stream:
-                refuse_web_page(stream.response)
-                self._on_limits(rate_limits(stream.response.headers))
-                deadline.watch(stream.response)
-                yield from AnswerReader(request, self._endpoint).follow(
-                    read_events(stream.response.iter_bytes())
-                )
+            with contextlib.closing(self._send(request, deadline)) as response:
+                refuse_web_page(response)
+                self._on_limits(rate_limits(response.headers))
+                deadline.watch(response)
+                yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
             self._refuse_gone_conversation(error, request.conversation_id)
@@ -102,15 +108,18 @@ class OpenAIGateway:
         finally:
             deadline.stop()
 
-    def _open_stream(self, request: ModelRequest, deadline: Deadline) -> Any:
+    def _send(self, request: ModelRequest, deadline: Deadline) -> httpx2.Response:
+        """The response to a request, its body not read yet."""
         # Ready as it is: the SDK's own pass over the input takes longer than all else in sending.
         body = request_body(request, self._endpoint)
-        create = self._connection.once.responses.create
+        if self._in_pieces:
+            body["stream"] = True
+        create = self._connection.once.responses.with_streaming_response.create
         return retrying(
-            lambda: create(extra_body=body, stream=True, timeout=deadline.for_request()),
+            lambda: create(extra_body=body, timeout=deadline.for_request()).__enter__(),
             deadline,
             self._attempts,
-        )
+        ).http_response
 
     def upload_input(self, part: FilePart) -> FilePart:
         """Upload a part's data for one run; the server forgets it by itself in a day."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class Event(dict[str, Any]):
@@ -19,6 +22,20 @@ class Event(dict[str, Any]):
 
     def __getattr__(self, name: str) -> Any:
         return self.get(name)
+
+
+def answer_events(response: httpx2.Response) -> Iterator[Event]:
+    """The events of an answer; one that comes whole is its own last event.
+
+    Raises:
+        json.JSONDecodeError, UnicodeDecodeError: it is not what the API sends.
+        httpx2.HTTPError: the connection was lost.
+    """
+    if "json" not in response.headers.get("content-type", ""):
+        yield from read_events(response.iter_bytes())
+        return
+    whole = json.loads(response.read().decode("utf-8"), object_hook=Event)
+    yield Event(type="response.completed", response=whole if isinstance(whole, Event) else Event())
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
