@@ -196,3 +196,19 @@ class TestDatabase:
         running = [subprocess.Popen([*command, f"W{n}"]) for n in range(4)]
         assert [process.wait(60) for process in running] == [0] * 4
         assert cli("assistant", "list", "-q").lines == [f"W{n}" for n in range(4)]
+
+
+def test_an_edit_of_definition_and_files_is_one_step(cli: Cli, write: Write, home: Path) -> None:
+    write("a.md", "one")
+    cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md")
+    before = cli("assistant", "show", "W", "--json").json
+    write("b.md", "two")
+    with closing(sqlite3.connect(home / "data" / "assistants.sqlite3")) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN"
+            " SELECT RAISE(ABORT, 'the disk is full'); END"
+        )
+        database.commit()
+    ran = cli("assistant", "edit", "W", "-m", "m2", "-f", "b.md")
+    assert (ran.code, "the disk is full" in ran.stderr) == (1, True)
+    assert cli("assistant", "show", "W", "--json").json == before

@@ -120,16 +120,11 @@ class AssistantService:
         if words is None:
             from gptasst.models.knowledge import KnowledgePlan
 
-            return KnowledgeOutcome(self._update(assistant, definition), KnowledgePlan())
+            return self._store.apply(assistant, definition, KnowledgePlan(), report)
         named = self._read(words)
         plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
         definition = replace(definition, knowledge=named.collections)
-        return self._store.apply(self._update(assistant, definition), plan, report)
-
-    def _update(self, assistant: Assistant, definition: Definition) -> Assistant:
-        if definition == assistant.definition:
-            return assistant
-        return self._store.update(assistant, definition)
+        return self._store.apply(assistant, definition, plan, report)
 
     def summary(self, name: str) -> AssistantSummary:
         return self._store.summary(name)
@@ -195,7 +190,7 @@ class AssistantService:
         """Carry out what was planned."""
         assistant = change.assistant
         definition = replace(assistant.definition, knowledge=change.collections)
-        return self._store.apply(self._update(assistant, definition), change.plan, report)
+        return self._store.apply(assistant, definition, change.plan, report)
 
     def _read(self, words: Sequence[str]) -> NamedSources:
         from gptasst.services.knowledge_files import read_sources

@@ -88,9 +88,20 @@ class AssistantStore(Protocol):
         ...
 
     def apply(
-        self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
     ) -> KnowledgeOutcome:
-        """Carry out a plan: new content gets in and is searchable before old goes."""
+        """Make a definition the newest if it differs, and carry out a plan.
+
+        New content gets in and is searchable before old goes. In one step where the store can
+        do that; on a server the definition comes first.
+
+        Raises:
+            UsageError: as `update`; nothing is changed.
+        """
         ...
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:

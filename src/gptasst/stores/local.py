@@ -109,17 +109,8 @@ class LocalStore:
         )
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
-        now = _now()
         with self._database.writing() as connection:
-            _refuse_taken(connection, definition.name, assistant.id)
-            revision = _current_revision(connection, assistant)
-            if revision != assistant.revision:
-                raise edit_conflict(assistant.name)
-            _insert_revision(connection, assistant.id, revision + 1, definition, now)
-            connection.execute(
-                "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
-                (definition.name, revision + 1, now, assistant.id),
-            )
+            _revise(connection, assistant, definition, _now())
             return _read(connection, assistant.id)
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
@@ -137,14 +128,21 @@ class LocalStore:
         return None
 
     def apply(
-        self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
     ) -> KnowledgeOutcome:
-        if plan.is_empty:
+        revised = definition != assistant.definition
+        if plan.is_empty and not revised:
             return KnowledgeOutcome(assistant, plan)
         prepared = self._prepare(plan, report)
         now = _now()
         with self._database.writing() as connection:
             _current_revision(connection, assistant)
+            if revised:
+                _revise(connection, assistant, definition, now)
             _insert_files(connection, assistant.id, prepared, now)
             connection.executemany(
                 "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
@@ -223,6 +221,21 @@ def _within(rows: Sequence[tuple[str, str, str]], max_characters: int) -> list[E
             chosen.append(Excerpt(path, place, text))
             left -= len(text)
     return chosen
+
+
+def _revise(
+    connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
+) -> None:
+    """Make a definition the next revision of an assistant as it was read."""
+    _refuse_taken(connection, definition.name, assistant.id)
+    revision = _current_revision(connection, assistant)
+    if revision != assistant.revision:
+        raise edit_conflict(assistant.name)
+    _insert_revision(connection, assistant.id, revision + 1, definition, now)
+    connection.execute(
+        "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
+        (definition.name, revision + 1, now, assistant.id),
+    )
 
 
 def _insert_revision(

@@ -200,9 +200,7 @@ class OpenAIStore:
         if adopted:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
-            if there != definition:
-                assistant = self.update(assistant, definition)
-        return self.apply(assistant, plan, report)
+        return self.apply(assistant, definition, plan, report)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         store, pointer = self._unchanged(assistant)
@@ -294,8 +292,14 @@ class OpenAIStore:
         return search_problem(source)
 
     def apply(
-        self, assistant: Assistant, plan: KnowledgePlan, report: OnTransfer
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
     ) -> KnowledgeOutcome:
+        if definition != assistant.definition:
+            assistant = self.update(assistant, definition)
         knowledge: Sequence[KnowledgeFile] = assistant.knowledge
         failed: Sequence[Refusal] = ()
         if not plan.is_empty:
