@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text, harmless
+from gptasst.cli.progress import Drawn
 from gptasst.errors import GptasstError, PartlyDone
 
 if TYPE_CHECKING:
@@ -32,24 +31,12 @@ def progress_text(batch: Batch) -> str:
     return f"{batch.completed + batch.failed:,} of {total:,}{failed}"
 
 
-class BatchProgress:
-    """A bar over all requests of batches while they are waited for; nothing without a terminal."""
+class BatchProgress(Drawn):
+    """A bar over all requests of batches while they are waited for."""
 
     def __init__(self, output: Output) -> None:
-        self._output = output
-        self._shown = contextlib.ExitStack()
+        super().__init__(output)
         self._bar: tuple[Progress, TaskID] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._shown.close()
 
     def report(self, batches: Sequence[Batch]) -> None:
         """Show how batches stand."""
@@ -66,19 +53,11 @@ class BatchProgress:
         )
 
     def _draw(self) -> tuple[Progress, TaskID]:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeElapsedColumn as Elapsed
+        from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
-        progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            Elapsed(),
-            console=Console(file=self._output.stderr),
-            transient=True,
+        progress = self._bars(
+            "{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
-        self._shown.enter_context(progress)
         return progress, progress.add_task("")
 
 

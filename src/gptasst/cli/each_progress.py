@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.cli.output import Output, count_text
+from gptasst.cli.progress import Drawn
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -14,36 +13,22 @@ if TYPE_CHECKING:
     from gptasst.models.each import FileResult
 
 
-class FileProgress:
-    """A bar with files done and failed, tokens and the time left; nothing without a terminal.
-
-    Use it as a context; afterwards nothing of it is left on the screen.
-    """
+class FileProgress(Drawn):
+    """A bar with files done and failed, tokens and the time left."""
 
     def __init__(self, output: Output, files: int) -> None:
-        self._output = output
+        super().__init__(output)
         self._files = files
         self._done = self._failed = self._tokens = 0
-        self._shown = contextlib.ExitStack()
         self._bar: tuple[Progress, TaskID] | None = None
 
     def __enter__(self) -> Self:
         if self._output.shows_progress:
-            progress = _progress(self._output)
-            self._bar = (
-                self._shown.enter_context(progress),
-                progress.add_task("", total=self._files, files="", failed="", tokens=""),
-            )
+            progress = self._file_bars()
+            task = progress.add_task("", total=self._files, files="", failed="", tokens="")
+            self._bar = (progress, task)
             self._draw()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._shown.close()
 
     def show(self, result: FileResult) -> None:
         """Count what came of one more file."""
@@ -67,18 +52,14 @@ class FileProgress:
             tokens=count_text(self._tokens, "token"),
         )
 
+    def _file_bars(self) -> Progress:
+        from rich.progress import BarColumn, TimeRemainingColumn
 
-def _progress(output: Output) -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        BarColumn(),
-        TextColumn("{task.fields[files]}"),
-        TextColumn("{task.fields[failed]}"),
-        TextColumn("{task.fields[tokens]}"),
-        TimeRemainingColumn(compact=True),
-        TextColumn("left"),
-        console=Console(file=output.stderr),
-        transient=True,
-    )
+        return self._bars(
+            BarColumn(),
+            "{task.fields[files]}",
+            "{task.fields[failed]}",
+            "{task.fields[tokens]}",
+            TimeRemainingColumn(compact=True),
+            "left",
+        )

@@ -10,28 +10,22 @@ from typing import TYPE_CHECKING, Self
 from gptasst.cli.output import Output, count_text, size_text
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
     from gptasst.models.transfers import TransferState
 
 
-class Activity:
-    """What is going on while there is no answer yet: a spinner, or a bar while bytes come.
+class Drawn:
+    """What is drawn on stderr for a while; where nobody looks at a terminal, nothing is.
 
     Use it as a context; afterwards, and after `stop`, nothing of it is left on the screen.
-    Without a terminal a download is one note, and waiting is silent.
     """
 
-    def __init__(self, output: Output, text: str) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
-        self._text = text
         self._shown = contextlib.ExitStack()
-        self._bar: tuple[Progress, TaskID] | None = None
-        self._announced = False
-        self._complete = False
 
     def __enter__(self) -> Self:
-        self._spin()
         return self
 
     def __exit__(
@@ -43,7 +37,37 @@ class Activity:
         self.stop()
 
     def stop(self) -> None:
+        """Take it off the screen."""
         self._shown.close()
+
+    def _bars(self, *columns: str | ProgressColumn) -> Progress:
+        """Begin to draw bars."""
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(file=self._output.stderr)
+        return self._shown.enter_context(Progress(*columns, console=console, transient=True))
+
+
+class Activity(Drawn):
+    """What is going on while there is no answer yet: a spinner, or a bar while bytes come.
+
+    Without a terminal a download is one note, and waiting is silent.
+    """
+
+    def __init__(self, output: Output, text: str) -> None:
+        super().__init__(output)
+        self._text = text
+        self._bar: tuple[Progress, TaskID] | None = None
+        self._announced = False
+        self._complete = False
+
+    def __enter__(self) -> Self:
+        self._spin()
+        return self
+
+    def stop(self) -> None:
+        super().stop()
         self._bar = None
 
     def report(self, done: int, total: int | None) -> None:
@@ -74,49 +98,27 @@ class Activity:
             self._shown.enter_context(console.status(self._text, spinner="dots"))
 
     def _draw_bar(self, total: int | None) -> tuple[Progress, TaskID]:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
 
-        progress = Progress(
-            TextColumn("fetching the embedded model, this once"),
+        progress = self._bars(
+            "fetching the embedded model, this once",
             BarColumn(),
             DownloadColumn(),
             TimeRemainingColumn(compact=True),
-            console=Console(file=self._output.stderr),
-            transient=True,
         )
-        self._shown.enter_context(progress)
         return progress, progress.add_task("fetching", total=total)
 
 
-class Transfers:
-    """Bars on stderr while many files are uploaded and indexed; nothing without a terminal."""
+class Transfers(Drawn):
+    """Bars while many files are uploaded and indexed."""
 
     _SECONDS = 0.1  # between two changes of the screen
 
     def __init__(self, output: Output) -> None:
-        self._output = output
-        self._shown = contextlib.ExitStack()
+        super().__init__(output)
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._shown.close()
 
     def report(self, state: TransferState) -> None:
         """Show how far it has come. May be called from any thread, and often."""
@@ -143,17 +145,12 @@ class Transfers:
         self._progress.update(task, completed=done, total=total, files=files, sizes=sizes)
 
     def _draw(self) -> Progress:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TimeRemainingColumn
 
-        progress = Progress(
-            TextColumn("{task.description}"),
+        return self._bars(
+            "{task.description}",
             BarColumn(),
-            TextColumn("{task.fields[files]}"),
-            TextColumn("{task.fields[sizes]}"),
+            "{task.fields[files]}",
+            "{task.fields[sizes]}",
             TimeRemainingColumn(compact=True),
-            console=Console(file=self._output.stderr),
-            transient=True,
         )
-        self._shown.enter_context(progress)
-        return progress
