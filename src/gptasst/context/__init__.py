@@ -1,0 +1,170 @@
+"""What a command needs, each part built when it is first asked for.
+
+Three layers, each built from those below it: the machine, the server, the services.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gptasst.built_once import cached_property
+from gptasst.context.server import ServerContext
+
+if TYPE_CHECKING:
+    from gptasst.embedded.fetching import Report
+    from gptasst.models.conversations import Conversation
+    from gptasst.models.rate_limits import OnLimits
+    from gptasst.openai_gateway import OpenAIGateway
+    from gptasst.services.assistants import AssistantService
+    from gptasst.services.batch_runs import BatchService
+    from gptasst.services.cache import CacheService
+    from gptasst.services.conversations import ConversationService
+    from gptasst.services.dialogues import Dialogue
+    from gptasst.services.each import EachService
+    from gptasst.services.files import FileService
+    from gptasst.services.models import ModelService
+    from gptasst.services.runs import RunService
+    from gptasst.services.uploads import UploadService
+    from gptasst.stores.openai_conversations import OpenAIConversations
+
+
+class AppContext(ServerContext):
+    """The services of the program, put together for one profile.
+
+    Args:
+        environ: the environment variables.
+        profile_name: the profile that was asked for; `None` takes the one that fits.
+        note: told what a user should know and no result says.
+    """
+
+    def with_options(self, profile: str | None, note: Callable[[str], None]) -> AppContext:
+        return AppContext(self.environ, profile or self._profile_name, note)
+
+    @cached_property
+    def models(self) -> ModelService:
+        from gptasst.services.models import EmbeddedModels, ModelService
+
+        if self.profile.embedded:
+            return ModelService(lambda: EmbeddedModels(self.model_file.name))
+        return ModelService(lambda: self.gateway.models)
+
+    @cached_property
+    def files(self) -> FileService:
+        from gptasst.services.files import FileService
+
+        gateway = self.gateway
+        return FileService(
+            gateway.files, gateway.vector_stores, self.file_cache, self.profile.scope
+        )
+
+    @cached_property
+    def uploads(self) -> UploadService:
+        from gptasst.services.uploads import UploadService
+
+        return UploadService(self.gateway.files, self.file_cache, self.profile.scope, self.uploader)
+
+    @cached_property
+    def cache(self) -> CacheService:
+        from gptasst.services.cache import CacheService
+
+        return CacheService(
+            self.file_cache,
+            None if self.profile.embedded else self.profile.scope,
+            lambda: self.gateway.files,
+            self._all_knowledge,
+        )
+
+    @cached_property
+    def assistants(self) -> AssistantService:
+        from gptasst.services.assistants import AssistantService
+
+        return AssistantService(self.store, self.library, lambda: self.file_cache)
+
+    @cached_property
+    def batches(self) -> BatchService:
+        from gptasst.batch_records import BatchRecords
+        from gptasst.services.batch_runs import BatchService
+        from gptasst.services.batch_submissions import Submitter
+
+        records = BatchRecords(self.paths.batch_records, self._note)
+        self._opened.callback(records.close)
+        gateway, scope = self.gateway, self.profile.scope
+        return BatchService(
+            gateway=gateway,
+            submitter=Submitter(gateway.batches, self.uploader, records, scope, self.paths.data),
+            records=records,
+            journal=self.run_journal,
+            scope=scope,
+            open_runs=lambda: self.runs(lambda *_: None),
+            takes_file_search=self.profile.batch_file_search,
+        )
+
+    def each(self, report: Report) -> EachService:
+        """The service that runs assistants over many files; `report` is as in `runs`."""
+        from gptasst.services.each import EachService
+
+        return EachService(
+            self.run_journal,
+            lambda on_limits: self.runs(report, on_limits),
+            most_jobs=1 if self.profile.embedded else None,
+        )
+
+    def runs(self, report: Report, on_limits: OnLimits | None = None) -> RunService:
+        """The service that runs assistants.
+
+        Args:
+            report: told of a model being fetched.
+            on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
+        """
+        from gptasst.services.runs import RunService
+
+        embedded = self.profile.embedded
+        return RunService(
+            profile=self.profile,
+            context_window=self.settings.local_model().context if embedded else None,
+            embedded_model=self.model_file.name if embedded else None,
+            open_store=lambda: self.store,
+            library=self.library,
+            open_gateway=_once(lambda: self._gateway_for_runs(report, on_limits)),
+        )
+
+    @cached_property
+    def conversations(self) -> ConversationService:
+        from gptasst.services.conversations import ConversationService
+        from gptasst.stores.conversation_index import ConversationIndex
+        from gptasst.stores.local_conversations import LocalConversations
+
+        database = self._conversations_database
+        local = LocalConversations(database, self.profile.name)
+        return ConversationService(
+            self.profile, ConversationIndex(database), local, lambda: self._openai_conversations
+        )
+
+    @cached_property
+    def _openai_conversations(self) -> OpenAIConversations:
+        from gptasst.stores.openai_conversations import OpenAIConversations
+
+        gateway = self.gateway.conversations
+        return OpenAIConversations(gateway, self._conversations_database, self.profile)
+
+    def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
+        """A conversation that goes on (`None`: begins), with the service that answers in it."""
+        from gptasst.services.dialogues import Dialogue
+
+        return Dialogue(self.runs(report), self.conversations, conversation)
+
+
+def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
+    """What `make` gives the first time, every time; from any thread."""
+    lock = threading.Lock()
+    made: list[OpenAIGateway] = []
+
+    def get() -> OpenAIGateway:
+        with lock:
+            if not made:
+                made.append(make())
+            return made[0]
+
+    return get

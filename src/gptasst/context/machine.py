@@ -1,0 +1,152 @@
+"""What there is on this machine: directories, configuration, keys, instructions, caches."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from gptasst.built_once import cached_property
+from gptasst.paths import Paths, shipped_instructions, user_paths
+
+if TYPE_CHECKING:
+    from gptasst.definitions import InstructionLibrary
+    from gptasst.embedded.model_file import ModelFile
+    from gptasst.file_cache import FileCache
+    from gptasst.run_journal import RunJournal
+    from gptasst.services.auth import AuthService
+    from gptasst.services.configuration import ConfigurationService
+    from gptasst.services.instructions import InstructionService
+    from gptasst.services.local_model import LocalModelService
+    from gptasst.settings import Profile, Settings
+    from gptasst.stored_keys import StoredKeys
+    from gptasst.stores.database import Database
+
+
+class MachineContext:
+    """What is put together from files and the environment; no server has a part in it."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        profile_name: str | None = None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.environ = environ
+        self._profile_name = profile_name
+        self._note = note
+        self._opened = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close connections and files, and stop the embedded engine."""
+        self._opened.close()
+
+    @cached_property
+    def paths(self) -> Paths:
+        return user_paths(self.environ)
+
+    @cached_property
+    def settings(self) -> Settings:
+        from gptasst.settings import Settings
+
+        return Settings(self.paths.config_file, self.environ, self.keys)
+
+    @cached_property
+    def keys(self) -> StoredKeys:
+        from gptasst.stored_keys import StoredKeys
+
+        return StoredKeys(self.paths.keys_file)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return self.settings.profile(self._profile_name)
+
+    @cached_property
+    def library(self) -> InstructionLibrary:
+        from gptasst.definitions import InstructionLibrary
+
+        return InstructionLibrary(
+            [
+                ("project", Path("instructions")),
+                ("user", self.paths.user_instructions),
+                ("shipped", shipped_instructions()),
+            ]
+        )
+
+    @cached_property
+    def model_file(self) -> ModelFile:
+        from gptasst.embedded.model_file import model_file
+
+        return model_file(self.settings.local_model(), self.paths.embedded_models)
+
+    @cached_property
+    def local_model(self) -> LocalModelService:
+        from gptasst.services.local_model import LocalModelService
+
+        return LocalModelService(self.model_file, self.settings.local_model().context)
+
+    def fallback_note(self) -> str | None:
+        """What to tell somebody whose runs use the embedded model because no key is set."""
+        installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
+        if not installed:
+            return None
+        advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
+        tail = f": {advice}" if self.model_file.is_default else ""
+        return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
+
+    @cached_property
+    def run_journal(self) -> RunJournal:
+        from gptasst.run_journal import RunJournal
+
+        journal = RunJournal(self.paths.run_journal, self._note)
+        self._opened.callback(journal.close)
+        return journal
+
+    @cached_property
+    def file_cache(self) -> FileCache:
+        from gptasst.file_cache import FileCache
+
+        cache = FileCache(self.paths.file_cache, self._note)
+        self._opened.callback(cache.close)
+        return cache
+
+    @cached_property
+    def _conversations_database(self) -> Database:
+        from gptasst.stores.conversation_index import CONVERSATIONS
+        from gptasst.stores.database import Database
+
+        database = Database(self.paths.conversations_database, CONVERSATIONS)
+        self._opened.callback(database.close)
+        return database
+
+    @cached_property
+    def configuration(self) -> ConfigurationService:
+        from gptasst.services.configuration import ConfigurationService
+
+        return ConfigurationService(
+            self.settings, self.paths.config_file, self.environ, self._profile_name
+        )
+
+    @cached_property
+    def auth(self) -> AuthService:
+        from gptasst.services.auth import AuthService
+
+        return AuthService(self.settings, self.keys, self._profile_name)
+
+    @cached_property
+    def instructions(self) -> InstructionService:
+        from gptasst.services.instructions import InstructionService
+
+        return InstructionService(
+            self.library, project=Path("instructions"), user=self.paths.user_instructions
+        )

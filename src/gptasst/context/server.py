@@ -1,0 +1,114 @@
+"""The profile's server, or the embedded engine, and what is kept there."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from gptasst.built_once import cached_property
+from gptasst.context.machine import MachineContext
+from gptasst.errors import ServiceError
+
+if TYPE_CHECKING:
+    from gptasst.embedded.fetching import Report
+    from gptasst.models.endpoints import Endpoint
+    from gptasst.models.knowledge import KnowledgeFile
+    from gptasst.models.rate_limits import OnLimits
+    from gptasst.openai_gateway import OpenAIGateway
+    from gptasst.stores import AssistantStore
+    from gptasst.stores.openai import OpenAIStore
+    from gptasst.uploads import Uploader
+
+
+class ServerContext(MachineContext):
+    """The connection, and the assistants and uploads that it leads to."""
+
+    @cached_property
+    def gateway(self) -> OpenAIGateway:
+        """The connection to the profile's server.
+
+        Raises:
+            AccessDenied: the server wants a key, and there is none.
+        """
+        from gptasst.server_endpoints import server_endpoint
+
+        return self._opened_gateway(server_endpoint(self.profile))
+
+    def begin_gateway(self) -> None:
+        """Begin to import the SDK in a thread, unless there is no key to go on with."""
+        import importlib
+
+        if self.profile.key_source and not self.profile.api_key:
+            return
+        module = "gptasst.openai_gateway"
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+
+    def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> OpenAIGateway:
+        embedded = self.profile.embedded
+        gateway = self._opened_gateway(self._start_engine(report)) if embedded else self.gateway
+        return gateway.paced(on_limits) if on_limits else gateway
+
+    def _opened_gateway(self, endpoint: Endpoint) -> OpenAIGateway:
+        from gptasst.openai_gateway import OpenAIGateway
+
+        gateway = OpenAIGateway(endpoint)
+        self._opened.callback(gateway.close)
+        return gateway
+
+    def _start_engine(self, report: Report) -> Endpoint:
+        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+
+        named = self.profile.chosen == "named"
+        require_installed("the profile is `local`" if named else "no key is set")
+        model = self.local_model.ensure(report)
+        engine = EmbeddedEngine(model, self.settings.local_model())
+        self._opened.callback(engine.close)
+        return engine.endpoint()
+
+    @cached_property
+    def uploader(self) -> Uploader:
+        from gptasst.uploads import Uploader
+
+        return Uploader(
+            self.gateway.files, self.file_cache, self.profile.scope, self._learn_uploads
+        )
+
+    def _learn_uploads(self) -> None:
+        from gptasst.stores.upload_recovery import learn_uploads, recover_begun
+
+        scope = self.profile.scope
+        if not self.file_cache.is_synced(scope):
+            learn_uploads(self.gateway.files, self._all_knowledge(), self.file_cache, scope)
+        recover_begun(self.gateway.files, self.file_cache, scope)
+
+    def _all_knowledge(self) -> list[KnowledgeFile]:
+        """The knowledge of every assistant on the server."""
+        try:
+            return [file for _, files in self.openai_store.knowledge_of_all() for file in files]
+        except ServiceError:
+            if self.profile.store == "openai":
+                raise
+            return []  # assistants are kept elsewhere, so the server need not have vector stores
+
+    @cached_property
+    def store(self) -> AssistantStore:
+        if self.profile.store == "openai":
+            return self.openai_store
+        from gptasst.stores.local import LocalStore
+
+        store = LocalStore(self.paths.assistants_database)
+        self._opened.callback(store.close)
+        return store
+
+    @cached_property
+    def openai_store(self) -> OpenAIStore:
+        from gptasst.stores.openai import OpenAIStore
+        from gptasst.stores.openai_directory import AssistantDirectory
+        from gptasst.stores.openai_knowledge import KnowledgeWriter
+
+        gateway = self.gateway
+        writer = KnowledgeWriter(gateway.files, gateway.vector_stores, self.uploader, gateway.pause)
+        directory = AssistantDirectory(
+            gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
+        )
+        return OpenAIStore(gateway, directory, writer)
