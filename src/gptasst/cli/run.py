@@ -28,7 +28,8 @@ from gptasst.errors import GptasstError, InvalidInput, UsageError
 if TYPE_CHECKING:
     from gptasst.models.runs import RunPlan, RunResult, TextDelta
     from gptasst.services.dialogues import Dialogue
-    from gptasst.services.runs import Found, RunService
+    from gptasst.services.run_preparation import Found
+    from gptasst.services.runs import RunService
 
 _SLOW_STDIN_SECONDS = 1.0
 

@@ -118,17 +118,19 @@ class AppContext(ServerContext):
             report: told of a model being fetched.
             on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
         """
+        from gptasst.services.run_preparation import RunPreparation
         from gptasst.services.runs import RunService
 
         embedded = self.profile.embedded
-        return RunService(
+        preparation = RunPreparation(
             profile=self.profile,
             context_window=self.settings.local_model().context if embedded else None,
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
             library=self.library,
-            open_gateway=_once(lambda: self._gateway_for_runs(report, on_limits)),
         )
+        open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
+        return RunService(self.profile, preparation, open_gateway)
 
     @cached_property
     def conversations(self) -> ConversationService:

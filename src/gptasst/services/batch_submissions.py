@@ -17,7 +17,8 @@ from gptasst.paths import private_directory
 from gptasst.run_journal import RunJournal
 from gptasst.services.batch_files import BatchFiles
 from gptasst.services.each_files import EachFiles, EachInput
-from gptasst.services.runs import Found, RunService
+from gptasst.services.run_preparation import Found
+from gptasst.services.runs import RunService
 from gptasst.uploads import Uploader
 
 # Marks a batch of ours; its value is the version of this format.

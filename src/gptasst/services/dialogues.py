@@ -12,7 +12,8 @@ from gptasst.models.conversations import Conversation, Turn
 from gptasst.models.runs import InputFile, RunPlan, RunRequest, RunResult, TextDelta
 from gptasst.services.conversations import ConversationService
 from gptasst.services.past_messages import as_messages
-from gptasst.services.runs import PreparedRun, RunService
+from gptasst.services.run_preparation import PreparedRun
+from gptasst.services.runs import RunService
 
 _TITLE_CHARACTERS = 60
 

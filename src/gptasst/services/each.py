@@ -13,7 +13,8 @@ from gptasst.services.each_files import EachFiles
 from gptasst.services.each_pace import Pace
 from gptasst.services.each_runs import EachRun
 from gptasst.services.run_inputs import estimated_tokens
-from gptasst.services.runs import Found, RunService
+from gptasst.services.run_preparation import Found
+from gptasst.services.runs import RunService
 
 
 class EachService:

@@ -33,7 +33,8 @@ from gptasst.run_journal import FinishedRun, RunJournal
 from gptasst.services.each_files import EachFiles, EachInput
 from gptasst.services.each_pace import Pace
 from gptasst.services.run_fingerprints import content_digest
-from gptasst.services.runs import Found, RunService
+from gptasst.services.run_preparation import Found
+from gptasst.services.runs import RunService
 
 _ATTEMPTS = 3
 _ATTEMPTS_AT_LIMIT = 10
