@@ -292,7 +292,8 @@ def _current_revision(connection: sqlite3.Connection, assistant: Assistant) -> i
 
 def _find(connection: sqlite3.Connection, name: str) -> str:
     row = connection.execute(
-        "SELECT id FROM assistants WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC", (name,)
+        "SELECT id FROM assistants WHERE name = :name OR id = :name ORDER BY name = :name DESC",
+        {"name": name},
     ).fetchone()
     if row is None:
         raise _not_found(connection, name)
