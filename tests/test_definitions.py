@@ -1,18 +1,17 @@
-"""The TOML of definitions: round trip, exact errors, and README's table of it."""
+"""The TOML of definitions: round trip, exact errors, and the page about it."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from gptasst.definitions import dump_definition, parse_definition
 from gptasst.models.definitions import Definition, ModelSettings, Tools
 from tests.conftest import Cli, Write
+from tests.docs.pages import DOCS, section
 
-README = Path(__file__).parents[1] / "README.md"
-
+FORMAT = section(DOCS / "definitions.md", "The TOML format")
 _FULL = Definition(
     name="Übersetzer 2",
     instructions="You translate.\n\n'''quoted''' and \"\"\"too\"\"\", C:\\path, tab\t, 🙂\n",
@@ -169,17 +168,15 @@ class TestErrors:
         assert error["message"] == "wrong.toml:1: not UTF-8 at byte 16"
 
 
-class TestReadme:
+class TestPage:
     def test_documents_every_key(self, cli: Cli, write: Write) -> None:
         """Each key of the table is taken, and no key is taken that it does not have."""
-        section = README.read_text("utf-8").split("### The TOML format", 1)[1].split("\n## ", 1)[0]
-        documented = set(re.findall(r"^\| `([\w.]+)` \|", section, flags=re.MULTILINE))
+        documented = set(re.findall(r"^\| `([\w.]+)` \|", FORMAT, flags=re.MULTILINE))
         written = parse_keys(dump_definition(_FULL))
         assert documented == written
 
     def test_its_example_is_valid(self, cli: Cli, write: Write) -> None:
-        section = README.read_text("utf-8").split("### The TOML format", 1)[1]
-        write("HouseStyle.toml", section.split("```toml\n", 1)[1].split("```", 1)[0])
+        write("HouseStyle.toml", FORMAT.split("```toml\n", 1)[1].split("```", 1)[0])
         assert cli("instruction", "validate", "HouseStyle.toml").code == 0
 
 

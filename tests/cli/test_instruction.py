@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli, Write
+from tests.docs.pages import DOCS, ROOT, section
 
-ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "instructions").glob("*.toml"))
 
 
@@ -243,8 +243,7 @@ class TestShipped:
         assert len(definition["instructions"]) > 400
         assert definition["model"] is None
 
-    def test_readme_has_them_all(self) -> None:
-        section = (ROOT / "README.md").read_text("utf-8").split("\n## Instructions\n", 1)[1]
-        table = section.split("\nThey are looked up", 1)[0]
+    def test_the_page_has_them_all(self) -> None:
+        table = section(DOCS / "definitions.md", "Instructions")
         names = re.findall(r"^\| `(\w+)` \| \w.* \|$", table, flags=re.MULTILINE)
         assert sorted(names) == [path.stem for path in SHIPPED]

@@ -1,19 +1,19 @@
-"""The Python of the README runs, and its tables name what there was and what there is."""
+"""The Python of the pages runs, and the tables of the old module name what there was and is."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 import gptasst
 from gptasst import hchatgpt
 from tests.conftest import Cli, Write
+from tests.docs.pages import DOCS, PAGES, blocks
 from tests.loopback import LoopbackServer
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+OLD_MODULE = DOCS / "how-to/old-module.md"
+SNIPPETS = [block.text for page in PAGES for block in blocks(page) if block.language == "python"]
 OLD_FUNCTIONS = """
 create_assistant update_assistant_by_id delete_assistant_by_id get_all_assistants
 get_all_assistant_names get_assistant_id_by_name upload_to_gpt remove_from_gpt get_gpt_id
@@ -30,8 +30,8 @@ OLD_OPTIONS = """
 
 
 def rows(head: str) -> list[tuple[str, str]]:
-    """A table of the README: what was, and what is."""
-    _, _, rest = README.partition(f"| {head} |")
+    """A table of the old module's page: what was, and what is."""
+    _, _, rest = OLD_MODULE.read_text("utf-8").partition(f"| {head} |")
     table, _, _ = rest.partition("\n\n")
     return re.findall(r"^\| (.+?) \| (.+) \|$", table, re.MULTILINE)
 
@@ -41,14 +41,14 @@ def test_snippet(project: LoopbackServer, write: Write, snippet: str) -> None:
     project.answer = "# Billing"
     for name in ("style-guide.md", "guide.md", "docs/billing.md", "docs/home.md", "billing.py"):
         write(name, f"text of {name}\n")
-    exec(compile(snippet, "README.md", "exec"), {})
+    exec(compile(snippet, "docs", "exec"), {})
     hchatgpt.use_client(None)
 
 
 def test_there_are_the_snippets_of_the_old_guide() -> None:
-    assert len(SNIPPETS) == 2
+    (old,) = (block.text for block in blocks(OLD_MODULE) if block.language == "python")
     for called in ("upload_to_gpt", "set_assistant_files_by_name", "create_thread", "e2e_"):
-        assert f"hchatgp.{called}" in SNIPPETS[1]
+        assert f"hchatgp.{called}" in old
 
 
 def test_every_old_function_is_in_the_table_and_in_the_module() -> None:
