@@ -15,7 +15,9 @@ from gptasst.models.transfers import OnTransfer, TransferState
 from gptasst.openai_gateway.files import FileGateway
 
 # The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
-DEFAULT_JOBS = 32
+DEFAULT_JOBS = 16
+# Knowledge is waited for a while longer after its last upload, so its uploads are given more room.
+KNOWLEDGE_JOBS = 32
 # Failures of one file; anything else would befall the others as well.
 _OWN_FAULTS = ("bad_request", "file_changed", "too_large", "invalid_input")
 
@@ -37,7 +39,6 @@ class Uploader:
         cache: what is known of earlier uploads.
         scope: endpoint and project, as the cache has them.
         learn: reads into the cache what the server has and the cache does not know of.
-        jobs: how many uploads run at a time.
     """
 
     def __init__(
@@ -46,13 +47,11 @@ class Uploader:
         cache: FileCache,
         scope: str,
         learn: Callable[[], None],
-        jobs: int = DEFAULT_JOBS,
     ) -> None:
         self._files = files
         self._cache = cache
         self._scope = scope
         self._learn = learn
-        self._jobs = jobs
 
     def upload_all(
         self,
@@ -61,6 +60,7 @@ class Uploader:
         taken: Collection[str] = (),
         *,
         anew: bool = False,
+        jobs: int = DEFAULT_JOBS,
     ) -> Uploaded:
         """Upload what is not there yet.
 
@@ -69,6 +69,7 @@ class Uploader:
             report: told of bytes and files.
             taken: ids that can't be given out again.
             anew: upload whatever the cache says.
+            jobs: how many uploads run at a time.
 
         Raises:
             GptasstError: something that is no fault of one file; what was uploaded until then
@@ -87,7 +88,7 @@ class Uploader:
                 used.add(known)
                 result.ids[request] = known
                 result.known.add(known)
-        self._upload_missing(missing, result, report)
+        self._upload_missing(missing, result, report, jobs)
         return result
 
     def learn(self) -> None:
@@ -103,20 +104,20 @@ class Uploader:
         return next((file_id for file_id in known if file_id not in used), None)
 
     def _upload_missing(
-        self, missing: Sequence[UploadRequest], result: Uploaded, report: OnTransfer
+        self, missing: Sequence[UploadRequest], result: Uploaded, report: OnTransfer, jobs: int
     ) -> None:
         if not missing:
             return
         progress = _Progress(missing, report)
         self._cache.begin_uploads(self._scope, missing)
-        pool = concurrent.futures.ThreadPoolExecutor(min(self._jobs, len(missing)))
+        pool = concurrent.futures.ThreadPoolExecutor(min(jobs, len(missing)))
         try:
-            jobs = {
+            running = {
                 pool.submit(self._files.upload, request, progress.sent): request
                 for request in missing
             }
-            for job in concurrent.futures.as_completed(jobs):
-                self._collect(jobs[job], job, result)
+            for job in concurrent.futures.as_completed(running):
+                self._collect(running[job], job, result)
                 progress.file_done()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

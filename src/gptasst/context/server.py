@@ -78,7 +78,7 @@ class ServerContext(MachineContext):
 
         scope = self.profile.scope
         if not self.file_cache.is_synced(scope):
-            learn_uploads(self.gateway.files, self._all_knowledge(), self.file_cache, scope)
+            learn_uploads(self.gateway.files, self._all_knowledge, self.file_cache, scope)
         recover_begun(self.gateway.files, self.file_cache, scope)
 
     def _all_knowledge(self) -> list[KnowledgeFile]:

@@ -11,6 +11,7 @@ import openai
 
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelRequest, PastMessage, TextPart
+from gptasst.openai_gateway.body_blocks import send_in_blocks
 
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
 _NO_KEY = "no key"
@@ -21,6 +22,7 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
     headers = {} if endpoint.openai_environment else _nothing_of_openai(endpoint.api_key)
     headers.update(endpoint.headers)
     has_own = any(name.lower() == "authorization" for name in endpoint.headers)
+    hooks = [send_in_blocks] if endpoint.api_key or has_own else [send_in_blocks, _drop_key]
     return openai.OpenAI(
         base_url=endpoint.base_url,
         api_key=endpoint.api_key or _NO_KEY,
@@ -28,7 +30,7 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
         default_headers=headers,
         http_client=openai.DefaultHttpxClient(
             trust_env=not endpoint.in_process,  # a proxy has no business with our own process
-            event_hooks={"request": [] if endpoint.api_key or has_own else [_drop_key]},
+            event_hooks={"request": hooks},
         ),
     )
 

@@ -27,7 +27,6 @@ from gptasst.models.knowledge import (
     KnowledgeFile,
     KnowledgePlan,
     KnowledgeSource,
-    Refusal,
 )
 from gptasst.models.transfers import OnTransfer
 from gptasst.models.vector_stores import VectorStore
@@ -39,7 +38,7 @@ from gptasst.stores.common_errors import (
 )
 from gptasst.stores.knowledge_digest import knowledge_sha256
 from gptasst.stores.openai_directory import AssistantDirectory
-from gptasst.stores.openai_knowledge import KnowledgeWriter
+from gptasst.stores.openai_knowledge import AppliedPlan, KnowledgeWriter
 from gptasst.stores.openai_metadata import (
     MARKER,
     Pointer,
@@ -300,22 +299,21 @@ class OpenAIStore:
     ) -> KnowledgeOutcome:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
-        knowledge: Sequence[KnowledgeFile] = assistant.knowledge
-        failed: Sequence[Refusal] = ()
+        applied = AppliedPlan(assistant.knowledge)
         if not plan.is_empty:
-            knowledge, failed = self._writer.apply(assistant.id, plan, report)
-        changed = self._note_knowledge(assistant, knowledge, touched=not plan.is_empty)
-        return KnowledgeOutcome(changed, plan, tuple(failed))
+            applied = self._writer.apply(assistant.id, plan, report)
+        changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty)
+        return KnowledgeOutcome(changed, plan, tuple(applied.failed))
 
     def _note_knowledge(
-        self, assistant: Assistant, knowledge: Sequence[KnowledgeFile], *, touched: bool
+        self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
     ) -> Assistant:
         """Write down what the knowledge is, if that is not what is written already."""
-        digest = knowledge_sha256(file for file in knowledge if file.sha256)
-        ordered = tuple(sorted(knowledge, key=lambda file: file.path))
+        digest = knowledge_sha256(file for file in applied.knowledge if file.sha256)
+        ordered = tuple(sorted(applied.knowledge, key=lambda file: file.path))
         if not touched and self._noted.get(assistant.id) == digest:
             return replace(assistant, knowledge=ordered)
-        store = self._stores.get(assistant.id)
+        store = applied.store or self._stores.get(assistant.id)
         pointer = read_pointer(store)
         if pointer.knowledge_sha256 != digest or pointer.creating:
             pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.files import UploadRequest
 from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
 from gptasst.models.transfers import OnTransfer, TransferState
-from gptasst.models.vector_stores import Attachment, VectorStoreFile
+from gptasst.models.vector_stores import Attachment, VectorStore, VectorStoreFile
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 from gptasst.stores.knowledge_job import KnowledgeJob
 from gptasst.stores.openai_metadata import knowledge_file
 from gptasst.stores.searchable_files import knowledge_upload
-from gptasst.uploads import Uploader
+from gptasst.uploads import KNOWLEDGE_JOBS, Uploader
 
 _JOBS = 8
 _ATTACH_TRIES = 4
@@ -25,6 +26,21 @@ _LONGEST_PAUSE = 3.0
 # A server that gets no file done for this long is not waited for any more, in seconds.
 _STALL = 300.0
 _NO_BATCHES = ("no_endpoint", "bad_request")
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """What a vector store holds after a plan.
+
+    Attributes:
+        knowledge: the files in it.
+        failed: what could not be taken.
+        store: the vector store, if it was read after the last change to it.
+    """
+
+    knowledge: Sequence[KnowledgeFile]
+    failed: Sequence[Refusal] = ()
+    store: VectorStore | None = None
 
 
 class KnowledgeWriter:
@@ -51,10 +67,8 @@ class KnowledgeWriter:
         self._pause = pause
         self._stall = stall
 
-    def apply(
-        self, store_id: str, plan: KnowledgePlan, report: OnTransfer
-    ) -> tuple[Sequence[KnowledgeFile], Sequence[Refusal]]:
-        """Carry out a plan and give the knowledge as it then is, and what could not be taken.
+    def apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
+        """Carry out a plan.
 
         What is new is attached and indexed before anything old is detached.
         """
@@ -64,13 +78,15 @@ class KnowledgeWriter:
         job = KnowledgeJob(store_id, sources, there)
         self._upload(job, list(sources), there, report)
         self._attach(job, report)
-        self._wait(job, report)
+        store = self._wait(job, report)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
         self._detach_old(job, plan)
         if job.reasons:
-            return [knowledge_file(file) for file in self._stores.files(store_id)], job.failures()
-        return (*plan.unchanged, *job.knowledge()), ()
+            left = [knowledge_file(file) for file in self._stores.files(store_id)]
+            return AppliedPlan(left, job.failures())
+        knowledge = (*plan.unchanged, *job.knowledge())
+        return AppliedPlan(knowledge, store=None if plan.replace or plan.remove else store)
 
     def _upload(
         self,
@@ -81,7 +97,9 @@ class KnowledgeWriter:
         *,
         anew: bool = False,
     ) -> None:
-        uploaded = self._uploader.upload_all(requests, report, set(taken), anew=anew)
+        uploaded = self._uploader.upload_all(
+            requests, report, set(taken), anew=anew, jobs=KNOWLEDGE_JOBS
+        )
         job.fresh |= set(uploaded.ids.values()) - uploaded.known
         for request, file_id in uploaded.ids.items():
             job.ids[job.sources[request].path] = file_id
@@ -166,8 +184,11 @@ class KnowledgeWriter:
             raise NotFound(job.reasons[path], code="gone")
         return job.attachments()[path]
 
-    def _wait(self, job: KnowledgeJob, report: OnTransfer) -> None:
-        """Wait until everything that was attached is indexed, or the server stalls."""
+    def _wait(self, job: KnowledgeJob, report: OnTransfer) -> VectorStore | None:
+        """Wait until everything that was attached is indexed, or the server stalls.
+
+        Returns the vector store with all of it indexed; `None` if it did not come to that.
+        """
         wanted = job.attachments()
         pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
         while wanted:
@@ -175,7 +196,7 @@ class KnowledgeWriter:
             left = min(store.in_progress, len(wanted))
             if left == 0 and store.completed == len(job.there | set(job.ids.values())):
                 report(TransferState("indexing", len(wanted), len(wanted)))
-                return
+                return store
             if left == 0:  # some failed, or the counts are behind the files
                 statuses = self._by_id(job.store_id)
                 left = sum(_is_indexing(statuses.get(a.file_id)) for a in wanted.values())
@@ -184,9 +205,10 @@ class KnowledgeWriter:
                 fewest, deadline = left, time.monotonic() + self._stall
             if left == 0 or time.monotonic() > deadline:
                 self._note_statuses(job)
-                return
+                break
             self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return None
 
     def _note_statuses(self, job: KnowledgeJob) -> None:
         there = self._by_id(job.store_id)

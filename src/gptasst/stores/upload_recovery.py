@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -19,20 +20,26 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 
 def learn_uploads(
-    files: FileGateway, knowledge: Iterable[KnowledgeFile], cache: FileCache, scope: str
+    files: FileGateway,
+    read_knowledge: Callable[[], Iterable[KnowledgeFile]],
+    cache: FileCache,
+    scope: str,
 ) -> None:
     """Read into a new cache which files on the server have which content.
 
     Args:
         files: the project's files.
-        knowledge: of all assistants of the project.
+        read_knowledge: gives that of all assistants of the project.
         cache: what it knows of local files is compared with the other files on the server.
         scope: endpoint and project, as the cache has them.
     """
-    exact = knowledge_uploads(knowledge)
     hashes = cache.hashed_files()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        listing = pool.submit(lambda: list(files.list()) if hashes else [])
+        exact = knowledge_uploads(read_knowledge())
+        remote = listing.result()
     known = {upload.file_id for upload in (*exact, *cache.all_uploads(scope))}
-    others = [file for file in files.list() if file.id not in known] if hashes else []
+    others = [file for file in remote if file.id not in known]
     cache.remember_uploads(scope, [*exact, *match_uploads(others, hashes)])
     cache.mark_synced(scope)
 
