@@ -77,8 +77,8 @@ class KnowledgeWriter:
         sources = {knowledge_upload(source): source for source in plan.wanted}
         job = KnowledgeJob(store_id, sources, there)
         self._upload(job, list(sources), there, report)
-        self._attach(job, report)
-        store = self._wait(job, report)
+        attached = self._attach(job, report)
+        store = self._wait(job, report, attached)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
         self._detach_old(job, plan)
@@ -106,8 +106,9 @@ class KnowledgeWriter:
         for request, refusal in uploaded.failed:
             job.reasons[job.sources[request].path] = refusal.reason
 
-    def _attach(self, job: KnowledgeJob, report: OnTransfer) -> None:
-        attachments = job.attachments()
+    def _attach(self, job: KnowledgeJob, report: OnTransfer) -> VectorStore | None:
+        """Attach everything; gives the vector store if it was read after that."""
+        attachments, store = job.attachments(), None
         if len(attachments) > 1:
             try:
                 self._stores.attach_all(job.store_id, list(attachments.values()))
@@ -116,8 +117,12 @@ class KnowledgeWriter:
                 if isinstance(error, ServiceError) and error.code not in _NO_BATCHES:
                     raise
             else:
-                attachments = self._without_attributes(job, attachments)
+                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                    reading = pool.submit(self._stores.get, job.store_id)
+                    attachments = self._without_attributes(job, attachments)
+                    store = None if attachments else reading.result()
         self._attach_each(job, attachments, report)
+        return store
 
     def _without_attributes(
         self, job: KnowledgeJob, attachments: dict[str, Attachment]
@@ -184,15 +189,22 @@ class KnowledgeWriter:
             raise NotFound(job.reasons[path], code="gone")
         return job.attachments()[path]
 
-    def _wait(self, job: KnowledgeJob, report: OnTransfer) -> VectorStore | None:
+    def _wait(
+        self, job: KnowledgeJob, report: OnTransfer, store: VectorStore | None = None
+    ) -> VectorStore | None:
         """Wait until everything that was attached is indexed, or the server stalls.
+
+        Args:
+            job: what was attached.
+            report: told how far it is.
+            store: the vector store, where it was read after that.
 
         Returns the vector store with all of it indexed; `None` if it did not come to that.
         """
         wanted = job.attachments()
         pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
         while wanted:
-            store = self._stores.get(job.store_id)
+            store = store or self._stores.get(job.store_id)
             left = min(store.in_progress, len(wanted))
             if left == 0 and store.completed == len(job.there | set(job.ids.values())):
                 report(TransferState("indexing", len(wanted), len(wanted)))
@@ -206,6 +218,7 @@ class KnowledgeWriter:
             if left == 0 or time.monotonic() > deadline:
                 self._note_statuses(job)
                 break
+            store = None
             self._pause(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
         return None
