@@ -45,6 +45,7 @@ def test_everything_is_in_it(wheel: Path) -> None:
         "RECORD",
         "entry_points.txt",
         "licenses/LICENSE",
+        "data/share/man/man1/gptasst.1",
     }
 
 

@@ -1,4 +1,4 @@
-"""The table that completion is answered from, and installing it in shells."""
+"""Installing completion in shells."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import gptasst.completion.table
-from gptasst.cli.completion_table import table_source
 from tests.conftest import Cli
-
-
-def test_the_table_is_that_of_the_commands_as_they_are() -> None:
-    kept = Path(gptasst.completion.table.__file__).read_text("utf-8")
-    assert kept == table_source(), "run `python scripts/completion-table`"
 
 
 @pytest.fixture

@@ -159,7 +159,11 @@ def build_command(
     """The command that runs a function with a `Session` and what was typed."""
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command(name, cls=Command, help=help, epilog=epilog)(_with_globals(function))
-    return typer.main.get_command(alone)
+    built: Any = typer.main.get_command(alone)
+    for parameter in built.params:
+        if parameter.metavar is None:  # `--text TEXT`, where Typer would show `<str>`
+            parameter.metavar = parameter.name.upper()
+    return built
 
 
 def imported(module: str) -> Any:
@@ -212,6 +216,10 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, spread_lists(args, self._list_options()))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """`NAME` for what has to be there, where Typer has `{NAME}`."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def _list_options(self) -> list[str]:
         names: list[str] = []

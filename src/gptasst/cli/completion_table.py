@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-_HEAD = '''"""Commands, options and what their values are. Written by `scripts/completion-table`."""
+_HEAD = '''"""Commands, options and what their values are. Written by `scripts/derived-files`."""
 
 from __future__ import annotations
 

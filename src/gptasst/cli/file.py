@@ -18,7 +18,7 @@ from gptasst.errors import PartlyDone, UsageError
 if TYPE_CHECKING:
     from gptasst.models.files import FileEntry, Purpose, UploadedFile, UploadOutcome
 
-app = CommandGroup("Files on the server.")
+app = CommandGroup("The files of the project on the server.")
 
 _PURPOSES: tuple[Purpose, ...] = ("user_data", "assistants")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -1,4 +1,4 @@
-"""Commands, options and what their values are. Written by `scripts/completion-table`."""
+"""Commands, options and what their values are. Written by `scripts/derived-files`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant files and a task; its answer goes to stdout or into a file.',
                    'chat': 'Speak with an assistant, turn after turn.',
                    'assistant': 'Assistants: a model with instructions and knowledge, under a name.',
-                   'file': 'Files on the server.',
+                   'file': 'The files of the project on the server.',
                    'cache': 'The cache of file hashes and ids.',
                    'instruction': 'Instructions: what assistants are made from.',
                    'conversation': 'Conversations: those that this machine knows, and any by its id.',

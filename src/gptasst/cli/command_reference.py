@@ -1,0 +1,159 @@
+"""The commands as they are declared, for those who read about them elsewhere than in `--help`.
+
+`scripts/derived-files` writes the page `docs/cli.md` from this, and the manual page.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+_LINE = re.compile(r"(?:([^:]+): )?((?:gptasst|git) .*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Lines to type, and the sentence that leads to them."""
+
+    lead: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandText:
+    """What `--help` says of one command. `parameters` are arguments, then options.
+
+    `description` and `notes` are paragraphs; a group's `commands` are names and what they do.
+    """
+
+    path: str
+    usage: str
+    description: tuple[str, ...]
+    arguments: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]
+    commands: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+
+def command_texts() -> list[CommandText]:
+    """Every command of the program, the program itself first, each group before its commands."""
+    from gptasst.cli.app import app
+
+    root = typer.main.get_command(app)
+    return list(_texts(root, "gptasst", None))
+
+
+def _texts(command: Any, name: str, parent: Any) -> Iterator[CommandText]:
+    with command.make_context(name, [], parent=parent, resilient_parsing=True) as context:
+        inner = {}
+        if hasattr(command, "list_commands"):
+            found = {n: command.get_command(context, n) for n in command.list_commands(context)}
+            inner = {n: each for n, each in found.items() if not each.hidden}
+        yield _text(command, context, inner)
+        for inner_name, each in inner.items():
+            yield from _texts(each, inner_name, context)
+
+
+def _text(command: Any, context: Any, inner: dict[str, Any]) -> CommandText:
+    path = context.command_path
+    parameters = [p for p in command.get_params(context) if not p.hidden]
+    records = {
+        kind: tuple(p.get_help_record(context) for p in parameters if p.param_type_name == kind)
+        for kind in ("argument", "option")
+    }
+    notes, examples = _epilog(command.epilog or "")
+    return CommandText(
+        path=path,
+        usage=" ".join([path, *command.collect_usage_pieces(context)]),
+        description=tuple(_paragraphs(command.help or "")),
+        arguments=records["argument"],
+        options=records["option"],
+        commands=tuple((name, each.get_short_help_str(200)) for name, each in inner.items()),
+        notes=tuple(notes),
+        examples=tuple(examples),
+    )
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text, each in one line."""
+    parts = re.split(r"\n\s*\n", inspect.cleandoc(text))
+    return [" ".join(part.split()) for part in parts if part]
+
+
+def _epilog(text: str) -> tuple[list[str], list[Example]]:
+    """What stands below the options: sentences, and lines to type."""
+    notes: list[str] = []
+    examples: list[Example] = []
+    for paragraph in _paragraphs(text):
+        found = _LINE.fullmatch(paragraph)
+        if found and found[1]:  # `Example: gptasst …`
+            examples.append(Example(found[1], (found[2],)))
+        elif found:  # below `Examples:`
+            last = examples.pop()
+            examples.append(Example(last.lead, (*last.lines, found[2])))
+        elif paragraph.endswith(":"):
+            examples.append(Example(paragraph.rstrip(":"), ()))
+        else:
+            notes.append(paragraph)
+    return notes, examples
+
+
+# What every command takes, said once.
+_EVERYWHERE = {"--profile", "--json", "--quiet", "--verbose", "--help"}
+_PAGE_HEAD = """\
+# Commands and options
+
+<!-- Written by scripts/derived-files from the program; change the program. -->
+
+`gptasst COMMAND --help` says the same in a terminal, and `man gptasst` where manual pages are
+installed. These options stand before or after the name of any command:
+
+"""
+
+
+def own_options(text: CommandText) -> tuple[tuple[str, str], ...]:
+    """The options that not every command has."""
+    return tuple(
+        (names, meaning)
+        for names, meaning in text.options
+        if not set(re.findall(r"--[\w-]+", names)) & _EVERYWHERE
+    )
+
+
+def reference_page() -> str:
+    """The reference as Markdown."""
+    root, *commands = command_texts()
+    everywhere = [option for option in root.options if option not in own_options(root)]
+    return "\n".join([_PAGE_HEAD + _table(everywhere), *map(_section, commands)])
+
+
+def _section(text: CommandText) -> str:
+    level = "##" if text.path.count(" ") == 1 else "###"
+    parts = [f"{level} {text.path}", *text.description]
+    rows: list[tuple[str, str]] = [*text.arguments, *own_options(text)]
+    if text.commands:
+        rows = [(f"{text.path} {name}", meaning) for name, meaning in text.commands]
+    else:
+        parts.append(f"```text\n{text.usage}\n```")
+    if rows:
+        parts.append(_table(rows).rstrip())
+    parts += text.notes
+    for example in text.examples:
+        parts += [f"{example.lead}:", "\n".join(["```sh", *example.lines, "```"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    lines = [f"| `{_cell(names)}` | {_cell(meaning)} |" for names, meaning in rows]
+    return "\n".join(["| | |", "| --- | --- |", *lines, ""])
+
+
+def _cell(text: str) -> str:
+    """A text as a cell of a table; a command's notes on values come after two spaces."""
+    return text.replace("  [", " [").replace("|", "\\|")
