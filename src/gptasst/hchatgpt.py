@@ -8,6 +8,7 @@ conversation, and a run is a response that a thread of this process waits for. W
 - The messages of a thread wait in this process until the thread is run.
 - A file of a message is read from this disk; its id will do if its content is still here.
 - What goes wrong is raised as an error of `gptasst`.
+- Files that count as secret (`.env`, private keys) are refused without `allow_secrets=True`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class ThreadMessage:
 class _Message:
     content: str
     files: tuple[str, ...]
+    allow_secrets: bool
 
 
 def use_client(client: Client | None) -> None:
@@ -132,6 +134,7 @@ def update_assistant_by_id(
     tools: Sequence[Mapping[str, str]] | None = None,
     model: str = "",
     file_ids: Sequence[str] | None = None,
+    allow_secrets: bool = False,
 ) -> str:
     """Change an assistant and give its id; what is empty stays as it is.
 
@@ -142,6 +145,7 @@ def update_assistant_by_id(
         tools: all its tools, as `[{"type": "retrieval"}, {"type": "code_interpreter"}]`.
         model: a new model.
         file_ids: uploaded files that become its whole knowledge.
+        allow_secrets: whatever they hold.
 
     Raises:
         InvalidInput: the content of a file id is not on this disk.
@@ -156,6 +160,7 @@ def update_assistant_by_id(
         assistant_id,
         rename=name or None,
         files=[_path_of(file_id) for file_id in file_ids] if file_ids else None,
+        allow_secrets=allow_secrets,
         instructions=instructions or None,
         model=model or None,
         file_search=bool(kinds & {"retrieval", "file_search"}) if tools else None,
@@ -209,14 +214,14 @@ def get_assistant_id_by_name(assistant_name: str) -> str:
 # Files
 
 
-def upload_to_gpt(path_from_root: str) -> str:
+def upload_to_gpt(path_from_root: str, *, allow_secrets: bool = False) -> str:
     """Upload a file, if its content is not there yet, and give its id.
 
     Example:
         >>> upload_to_gpt("guide.md") == get_gpt_id("guide.md")
         True
     """
-    outcome = _get_client().files.upload(Path(path_from_root))
+    outcome = _get_client().files.upload(Path(path_from_root), allow_secrets=allow_secrets)
     if outcome.failed:
         raise InvalidInput(outcome.failed[0].reason)
     file_id = outcome.files[0].id
@@ -233,14 +238,14 @@ def remove_from_gpt(path_from_root: str) -> None:
     _get_client().files.delete(path_from_root)
 
 
-def get_gpt_id(path_from_root: str) -> str:
+def get_gpt_id(path_from_root: str, *, allow_secrets: bool = False) -> str:
     """The id of a file on the server; it is uploaded if it is not there yet.
 
     Example:
         >>> get_gpt_id("style.md") == get_gpt_file_from_path("style.md").id
         True
     """
-    return upload_to_gpt(path_from_root)
+    return upload_to_gpt(path_from_root, allow_secrets=allow_secrets)
 
 
 def get_gpt_file_from_id(gpt_id: str) -> FileEntry:
@@ -256,14 +261,14 @@ def get_gpt_file_from_id(gpt_id: str) -> FileEntry:
     return _get_client().files.get(gpt_id)
 
 
-def get_gpt_file_from_path(path_from_root: str) -> FileEntry:
+def get_gpt_file_from_path(path_from_root: str, *, allow_secrets: bool = False) -> FileEntry:
     """A file on the server, by its path here; it is uploaded if it is not there yet.
 
     Example:
         >>> get_gpt_file_from_path("style.md").size
         17
     """
-    return get_gpt_file_from_id(get_gpt_id(path_from_root))
+    return get_gpt_file_from_id(get_gpt_id(path_from_root, allow_secrets=allow_secrets))
 
 
 def _path_of(file_id: str) -> str:
@@ -277,24 +282,32 @@ def _path_of(file_id: str) -> str:
 # The knowledge of an assistant
 
 
-def set_assistant_files_by_name(assistant_name: str, file_path_list: Sequence[str]) -> str:
+def set_assistant_files_by_name(
+    assistant_name: str, file_path_list: Sequence[str], *, allow_secrets: bool = False
+) -> str:
     """Make these files the whole knowledge of an assistant; gives the assistant's id.
 
     Example:
         >>> set_assistant_files_by_name("DocWriter-1", ["guide.md"]) == assistant_id
         True
     """
-    return _get_client().assistants.set_files(assistant_name, file_path_list).assistant.id
+    assistants = _get_client().assistants
+    changed = assistants.set_files(assistant_name, file_path_list, allow_secrets=allow_secrets)
+    return changed.assistant.id
 
 
-def add_files_to_assistant_by_name(assistant_name: str, file_path_list: Sequence[str]) -> str:
+def add_files_to_assistant_by_name(
+    assistant_name: str, file_path_list: Sequence[str], *, allow_secrets: bool = False
+) -> str:
     """Add knowledge to an assistant, any number of files; gives the assistant's id.
 
     Example:
         >>> add_files_to_assistant_by_name("DocWriter-1", ["guide.md"]) == assistant_id
         True
     """
-    return _get_client().assistants.add_files(assistant_name, file_path_list).assistant.id
+    assistants = _get_client().assistants
+    changed = assistants.add_files(assistant_name, file_path_list, allow_secrets=allow_secrets)
+    return changed.assistant.id
 
 
 def delete_file_from_assistant_by_id(assistant_id: str, file_id: str) -> None:
@@ -327,7 +340,9 @@ def create_thread() -> str:
     return _get_client().conversations.start().id
 
 
-def create_message_on_thread(thread_id: str, content: str, file_ids: Sequence[str]) -> str:
+def create_message_on_thread(
+    thread_id: str, content: str, file_ids: Sequence[str], *, allow_secrets: bool = False
+) -> str:
     """Put a message with uploaded files on a thread, for its next run; gives the message's id.
 
     Raises:
@@ -338,11 +353,13 @@ def create_message_on_thread(thread_id: str, content: str, file_ids: Sequence[st
         >>> message_id = create_message_on_thread(create_thread(), "Lint this.", [file_id])
     """
     paths = [_path_of(file_id) for file_id in file_ids or ()]
-    return create_message_on_thread_with_file_names(thread_id, content, paths)
+    return create_message_on_thread_with_file_names(
+        thread_id, content, paths, allow_secrets=allow_secrets
+    )
 
 
 def create_message_on_thread_with_file_names(
-    thread_id: str, content: str, file_names: Sequence[str]
+    thread_id: str, content: str, file_names: Sequence[str], *, allow_secrets: bool = False
 ) -> str:
     """Put a message with files on a thread, for its next run; gives the message's id.
 
@@ -354,7 +371,8 @@ def create_message_on_thread_with_file_names(
         ... )
     """
     with _lock:
-        _messages[thread_id].append(_Message(content, tuple(file_names or ())))
+        message = _Message(content, tuple(file_names or ()), allow_secrets)
+        _messages[thread_id].append(message)
     return f"msg_{secrets.token_hex(12)}"
 
 
@@ -381,6 +399,7 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
         [path for message in waiting for path in message.files],
         text="\n\n".join(message.content for message in waiting if message.content) or None,
         model=model or None,
+        allow_secrets=all(message.allow_secrets for message in waiting),
         conversation=thread_id,
     )
 
@@ -449,6 +468,7 @@ def e2e_assistant_runner(
     input_file_names: Sequence[str] | None = None,
     output_file_path: str = "",
     vim_mode: bool = False,
+    allow_secrets: bool = False,
 ) -> str:
     """Give an assistant a task and files, and return its answer. Nothing is left on the server.
 
@@ -460,6 +480,7 @@ def e2e_assistant_runner(
         output_file_path: where the answer goes, whole or not at all; without one it is written
             to stdout as well.
         vim_mode: take the task from stdin, and write the answer to stdout in any case.
+        allow_secrets: whatever the files and the task hold.
 
     Example:
         >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
@@ -472,7 +493,11 @@ def e2e_assistant_runner(
         check_output(target)
     text = sys.stdin.read() if vim_mode else user_input
     result = _get_client().run(
-        assistant_name, input_file_names or (), text=text or None, model=model or None
+        assistant_name,
+        input_file_names or (),
+        text=text or None,
+        model=model or None,
+        allow_secrets=allow_secrets,
     )
     if vim_mode or target is None:
         sys.stdout.write(result.answer)

@@ -447,7 +447,7 @@ class TestPrune:
 def test_keys_of_the_documents(cli: Cli, project: LoopbackServer, write: Write) -> None:
     write("a.md", "one")
     uploaded = cli("file", "upload", "a.md", "--json").json
-    assert set(uploaded) == {"files", "failed"}
+    assert set(uploaded) == {"files", "failed", "left_out"}
     assert set(uploaded["files"][0]) == {
         "path", "id", "filename", "size", "sha256", "purpose", "new"
     }  # fmt: skip

@@ -215,7 +215,7 @@ class TestService:
         server.outcomes.append(outcomes.http_error(status, body=body, headers=NO_RETRY))
         ran = cli("run", "DocWriter", "-t", "x", *more)
         assert ran.code in (1, 4)
-        assert "secret" not in ran.text + ran.stderr
+        assert "very-secret" not in ran.text + ran.stderr
         assert ("Traceback" in ran.stderr) == bool(more)
 
     def test_no_key(

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, command, imported
+from gptasst.cli.commands import (
+    AllowSecretsOption,
+    CommandGroup,
+    Session,
+    command,
+    imported,
+)
 from gptasst.cli.knowledge_output import finish_change
 from gptasst.cli.output import Column, Output, count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
@@ -72,6 +78,7 @@ def create(  # one parameter an option
     web_search: WebOption = None,
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Make an assistant from an instruction, with knowledge files."""
     changes = _changes(
@@ -84,9 +91,12 @@ def create(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
+        allow_secrets=allow_secrets,
     )
     with Transfers(session.output) as transfers:
-        outcome = session.context.assistants.create(changes, file or (), transfers.report)
+        outcome = session.context.assistants.create(
+            changes, file or (), transfers.report, allow_secrets=allow_secrets
+        )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
     finish_change(session.output, f"created `{made.name}` with {files}", outcome)
@@ -114,6 +124,7 @@ def edit(  # one parameter an option
     web_search: WebOption = None,
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Change an assistant; what is not named stays."""
     from gptasst.models.definitions import DefinitionChanges
@@ -128,19 +139,22 @@ def edit(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
+        allow_secrets=allow_secrets,
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
             "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
         )
     with Transfers(session.output) as transfers:
-        outcome = session.context.assistants.edit(name, changes, file or None, transfers.report)
+        outcome = session.context.assistants.edit(
+            name, changes, file or None, transfers.report, allow_secrets=allow_secrets
+        )
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
     finish_change(session.output, text, outcome)
 
 
-def _changes(*, schema: Path | None, **given: object) -> DefinitionChanges:
+def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:
     from gptasst.models.definitions import DefinitionChanges
 
     effort = given["reasoning_effort"]
@@ -148,7 +162,7 @@ def _changes(*, schema: Path | None, **given: object) -> DefinitionChanges:
         raise UsageError(
             f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
         )
-    read = read_schema(schema) if schema else None
+    read = read_schema(schema, allow_secrets=allow_secrets) if schema else None
     return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
 
 
@@ -324,9 +338,10 @@ def import_assistant(
         str | None,
         typer.Option("--name", help="In place of its own; of several, the one to import."),
     ] = None,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Make an assistant from a file: a definition, or what the Assistants API had."""
-    made = session.context.assistants.import_file(file, name)
+    made = session.context.assistants.import_file(file, name, allow_secrets=allow_secrets)
     for note in made.notes:
         session.output.note(note)
     for left in made.left_behind:

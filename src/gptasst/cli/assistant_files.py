@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, command
 from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
 from gptasst.cli.output import Column, size_text, time_text
 from gptasst.cli.progress import Transfers
@@ -49,11 +49,16 @@ DryRunOption = Annotated[
 
 @command(app, "add")
 def add(
-    session: Session, name: NameArgument, files: FilesArgument, dry_run: DryRunOption = False
+    session: Session,
+    name: NameArgument,
+    files: FilesArgument,
+    dry_run: DryRunOption = False,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Add knowledge; a path that is there already gets its new content."""
     service = session.context.assistants
-    _carry_out(session, service.plan_add(service.get(name), files), dry_run=dry_run)
+    change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
+    _carry_out(session, change, dry_run=dry_run)
 
 
 @command(app, "remove")
@@ -72,22 +77,33 @@ def remove(
 
 @command(app, "set")
 def set_files(
-    session: Session, name: NameArgument, files: FilesArgument, dry_run: DryRunOption = False
+    session: Session,
+    name: NameArgument,
+    files: FilesArgument,
+    dry_run: DryRunOption = False,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Make these the whole knowledge."""
     service = session.context.assistants
-    _carry_out(session, service.plan_set(service.get(name), files), dry_run=dry_run)
+    change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
+    _carry_out(session, change, dry_run=dry_run)
 
 
 @command(app, "sync")
-def sync(session: Session, name: NameArgument, dry_run: DryRunOption = False) -> None:
+def sync(
+    session: Session,
+    name: NameArgument,
+    dry_run: DryRunOption = False,
+    allow_secrets: AllowSecretsOption = False,
+) -> None:
     """Bring the knowledge into line with the files on disk.
 
     Its paths are read again, and the directories and patterns that it was made from. Run it in
     the directory from which the assistant was made.
     """
     service = session.context.assistants
-    _carry_out(session, service.plan_sync(service.get(name)), dry_run=dry_run)
+    change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+    _carry_out(session, change, dry_run=dry_run)
 
 
 def _carry_out(session: Session, change: KnowledgeChange, *, dry_run: bool) -> None:

@@ -85,6 +85,10 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Just names or 
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="More on stderr; tracebacks of errors.")
 ]
+AllowSecretsOption = Annotated[
+    bool,
+    typer.Option("--allow-secrets", help="Take files that count as secret: .env, private keys, …"),
+]
 _OPTIONS = {
     "profile": (ProfileOption, None),
     "json": (JsonOption, False),

@@ -10,7 +10,7 @@ import typer
 
 from gptasst.cli.assistant import YesOption
 from gptasst.cli.assistant_files import DryRunOption, FilesArgument
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, command
 from gptasst.cli.output import Column, count_text, size_text, time_text
 from gptasst.cli.progress import Activity, Transfers
 from gptasst.errors import PartlyDone, UsageError
@@ -46,6 +46,7 @@ def upload(
         ),
     ] = None,
     dry_run: DryRunOption = False,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Upload files; a content that is there already is not sent again."""
     from gptasst.services.uploads import planned_files
@@ -54,7 +55,9 @@ def upload(
     if chosen is None:
         raise UsageError(f"no purpose `{purpose}`", hint=f"one of: {', '.join(_PURPOSES)}")
     service = session.context.uploads
-    plan = service.plan(files, chosen, _lifetime(expires))
+    plan = service.plan(files, chosen, _lifetime(expires), allow_secrets=allow_secrets)
+    for left in plan.left_out:
+        session.output.note(f"left out: {left.reason}")
     if dry_run:
         _show_uploads(session, planned_files(plan), words=("would upload", "is there"))
         return

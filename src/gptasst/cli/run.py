@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.answers import tell_about, tell_fallback
-from gptasst.cli.commands import Session, build_command
+from gptasst.cli.commands import AllowSecretsOption, Session, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
     ConversationOption,
@@ -118,6 +118,7 @@ def run(  # one parameter an option
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
+    allow_secrets: AllowSecretsOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show what would be sent; send nothing.")
     ] = False,
@@ -131,7 +132,7 @@ def run(  # one parameter an option
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
     words = [*(files or ()), *(file or ())]
-    answer_schema = read_schema(schema) if schema else None
+    answer_schema = read_schema(schema, allow_secrets=allow_secrets) if schema else None
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait)
     if each:
         if go_on or conversation:
@@ -143,6 +144,7 @@ def run(  # one parameter an option
             schema=answer_schema,
             timeout=timeout,
             file_search=not no_file_search,
+            allow_secrets=allow_secrets,
         )
         tell_fallback(session)
         run_each(session, same, words, output, options, dry_run=dry_run)
@@ -157,13 +159,18 @@ def run(  # one parameter an option
     found = None if dry_run else _begin(session, service, name)
     request = RunRequest(
         name=name,
-        files=read_inputs([word for word in words if word != "-"]),
+        files=read_inputs(
+            [word for word in words if word != "-"],
+            session.output.note,
+            allow_secrets=allow_secrets,
+        ),
         text=text,
         stdin=_read_stdin(session.output, asked="-" in words),
         model=model,
         schema=answer_schema,
         timeout=timeout,
         file_search=not no_file_search,
+        allow_secrets=allow_secrets,
     )
     dialogue = None
     if go_on or conversation:

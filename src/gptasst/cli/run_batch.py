@@ -66,5 +66,7 @@ def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
         options.append("--schema …")
     if not job.file_search:
         options.append("--no-file-search")
+    if job.allow_secrets:
+        options.append("--allow-secrets")
     name = shlex.quote(job.name)
     return " ".join(["gptasst run", name, *shown, "--each --batch", *options])

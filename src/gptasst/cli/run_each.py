@@ -88,7 +88,7 @@ def run_each(
     purpose = _purpose(session.output, target, options)
     job = EachJob(
         name=request.name,
-        targets=_targets(words, purpose, target),
+        targets=_targets(session, request, words, purpose, target),
         purpose=purpose,
         text=request.text,
         model=request.model,
@@ -97,6 +97,7 @@ def run_each(
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
         file_search=request.file_search,
+        allow_secrets=request.allow_secrets,
     )
     activity = Activity(session.output, "looking at the files")
     service = session.context.each(activity.report)
@@ -134,7 +135,13 @@ def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpo
     )
 
 
-def _targets(words: Sequence[str], purpose: Purpose, target: Path | None) -> tuple[FileTarget, ...]:
+def _targets(
+    session: Session,
+    request: RunRequest,
+    words: Sequence[str],
+    purpose: Purpose,
+    target: Path | None,
+) -> tuple[FileTarget, ...]:
     from gptasst.services.each_outputs import plan_targets
 
     if "-" in words or target == Path("-"):
@@ -142,7 +149,13 @@ def _targets(words: Sequence[str], purpose: Purpose, target: Path | None) -> tup
             "--each reads files and writes files, not standard input or output",
             hint="without --each, `-` is standard input",
         )
-    return plan_targets(words, purpose, None if target is None else str(target))
+    return plan_targets(
+        words,
+        purpose,
+        None if target is None else str(target),
+        session.output.note,
+        allow_secrets=request.allow_secrets,
+    )
 
 
 def _work(

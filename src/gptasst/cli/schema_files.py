@@ -8,14 +8,17 @@ from typing import Any
 from gptasst.errors import InvalidInput
 
 
-def read_schema(path: Path) -> dict[str, Any]:
+def read_schema(path: Path, *, allow_secrets: bool) -> dict[str, Any]:
     """Read and check a JSON Schema.
 
     Raises:
-        InvalidInput: it can't be read, is not JSON, or is not a schema.
+        InvalidInput: it can't be read, is not JSON, is not a schema, or counts as secret.
     """
     from gptasst.json_schemas import check_schema, parse_schema
+    from gptasst.secret_files import refuse_secret
 
+    if not allow_secrets:  # any JSON object passes for a schema
+        refuse_secret(path)
     try:
         schema = parse_schema(path.read_text("utf-8-sig"))
         check_schema(schema)

@@ -76,7 +76,7 @@ class Client:
         self.conversations = Conversations(self._context)
         self.files = ProjectFiles(self._context)
         self.cache = Cache(self._context)
-        self.batches = Batches(self._context)
+        self.batches = Batches(self._context, self._note)
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +144,7 @@ class Client:
             ...         print(event.text, end="|")
             # A gui|de|
         """
-        request = run_request(name, files, options)
+        request = run_request(name, files, options, self._note)
         dialogue = self._dialogue(options)
         return dialogue.say(request) if dialogue else self._runs.stream(request)
 
@@ -155,7 +155,7 @@ class Client:
             >>> client.plan("MarkdownLinter", "guide.md").inputs[0].size
             9
         """
-        request = run_request(name, files, options)
+        request = run_request(name, files, options, self._note)
         return (self._dialogue(options) or self._runs).plan(request)
 
     def submit(
@@ -199,7 +199,7 @@ class Client:
             written
         """
         self._tell_fallback()
-        job = each_job(name, files, options)
+        job = each_job(name, files, options, self._note)
         return _results(self._context.each(lambda _done, _all: None).start(job))
 
     def _dialogue(self, options: RunOptions) -> Dialogue | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
 from gptasst.errors import InvalidInput, UsageError
@@ -22,7 +22,8 @@ class RunOptions(TypedDict, total=False):
 
     `text` is the task in words; `stdin` is a text to work on, as if it were piped in; `model`
     and `schema` (a JSON Schema that the answer must fit) are used in place of the assistant's
-    own; `timeout` is in seconds, for the whole answer. `conversation` is gone on with: the run
+    own; `timeout` is in seconds, for the whole answer. `allow_secrets` takes files that count as
+    secret (`.env`, private keys) and are refused otherwise. `conversation` is gone on with: the run
     knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
     """
 
@@ -31,6 +32,7 @@ class RunOptions(TypedDict, total=False):
     model: str | None
     schema: Mapping[str, Any] | None
     timeout: float | None
+    allow_secrets: bool
     conversation: Conversation | str | None
 
 
@@ -53,6 +55,7 @@ class MapOptions(TypedDict, total=False):
     model: str | None
     schema: Mapping[str, Any] | None
     timeout: float | None
+    allow_secrets: bool
 
 
 class AssistantOptions(TypedDict, total=False):
@@ -74,8 +77,12 @@ class AssistantOptions(TypedDict, total=False):
     schema: Mapping[str, Any] | None
 
 
-def run_request(name: str, files: Files, options: RunOptions) -> RunRequest:
+def run_request(
+    name: str, files: Files, options: RunOptions, note: Callable[[str], None]
+) -> RunRequest:
     """What is asked of one run, its files read.
+
+    `note` is told what a directory or pattern yielded and is left out.
 
     Raises:
         InvalidInput: a file or the schema can't be used.
@@ -86,11 +93,15 @@ def run_request(name: str, files: Files, options: RunOptions) -> RunRequest:
     _check(options.get("timeout"), options.get("schema"))
     rest: dict[str, Any] = dict(options)
     rest.pop("conversation", None)
-    return RunRequest(name=name, files=read_inputs(words_of(files)), **rest)
+    allowed = options.get("allow_secrets", False)
+    read = read_inputs(words_of(files), note, allow_secrets=allowed)
+    return RunRequest(name=name, files=read, **rest)
 
 
-def each_job(name: str, files: Files, options: MapOptions) -> EachJob:
+def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str], None]) -> EachJob:
     """What is asked of many runs, where each answer goes decided.
+
+    `note` is told what a directory or pattern yielded and is left out.
 
     Raises:
         UsageError: two places are named, a pattern is wrong, or the timeout is no time.
@@ -110,7 +121,8 @@ def each_job(name: str, files: Files, options: MapOptions) -> EachJob:
     if output is not None:
         purpose = "write"
     place = None if output is None else os.fspath(output)
-    targets = plan_targets(words_of(files), purpose, place)
+    allowed = options.get("allow_secrets", False)
+    targets = plan_targets(words_of(files), purpose, place, note, allow_secrets=allowed)
     return EachJob(name=name, targets=targets, purpose=purpose, **rest)
 
 

@@ -29,7 +29,8 @@ class Assistants:
     `name` is an assistant's name or id; one that does not exist raises `NotFound`. There is no
     limit to the number of knowledge files but the store's own. Files that can't be knowledge
     raise `InvalidInput` where they are named themselves; what a directory or pattern yields may
-    be left out, and is in the outcome's `plan.refused`.
+    be left out, and is in the outcome's `plan.refused`. So it is with files that count as secret
+    (`.env`, private keys), unless `allow_secrets`.
     """
 
     def __init__(self, context: AppContext) -> None:
@@ -40,13 +41,19 @@ class Assistants:
         return self._context.assistants
 
     def create(
-        self, name: str, *, files: Files = (), **options: Unpack[AssistantOptions]
+        self,
+        name: str,
+        *,
+        files: Files = (),
+        allow_secrets: bool = False,
+        **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
         """Make an assistant; when this returns, its knowledge can be searched.
 
         Args:
             name: one that no other assistant has.
             files: its knowledge: paths, patterns, directories.
+            allow_secrets: see the class.
             options: see `AssistantOptions`; `instruction` or `instructions` is required.
 
         Raises:
@@ -60,7 +67,8 @@ class Assistants:
             [('style.md', 17)]
         """
         check_schema(options.get("schema"))
-        return self._service.create(DefinitionChanges(name=name, **options), words_of(files))
+        changes = DefinitionChanges(name=name, **options)
+        return self._service.create(changes, words_of(files), allow_secrets=allow_secrets)
 
     def list(self) -> Sequence[AssistantSummary]:
         """Every assistant in short, by name.
@@ -86,6 +94,7 @@ class Assistants:
         *,
         rename: str | None = None,
         files: Files | None = None,
+        allow_secrets: bool = False,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
         """Change an assistant; what is not named stays.
@@ -94,6 +103,7 @@ class Assistants:
             name: which.
             rename: a new name.
             files: these become its whole knowledge; `None` leaves it.
+            allow_secrets: see the class.
             options: see `AssistantOptions`. A new `instruction` replaces all that came from the
                 old one.
 
@@ -103,7 +113,8 @@ class Assistants:
         """
         check_schema(options.get("schema"))
         changes = DefinitionChanges(name=rename, **options)
-        return self._service.edit(name, changes, None if files is None else words_of(files))
+        words = None if files is None else words_of(files)
+        return self._service.edit(name, changes, words, allow_secrets=allow_secrets)
 
     def delete(self, name: str, *, keep_files: bool = False) -> None:
         """Delete an assistant with its history and knowledge. Files on disk stay.
@@ -117,7 +128,9 @@ class Assistants:
         """
         self._service.delete(self._service.summary(name), keep_files=keep_files)
 
-    def add_files(self, name: str, files: Files) -> KnowledgeOutcome:
+    def add_files(
+        self, name: str, files: Files, *, allow_secrets: bool = False
+    ) -> KnowledgeOutcome:
         """Add knowledge; a path that is there already gets its new content.
 
         Example:
@@ -125,7 +138,9 @@ class Assistants:
             'docs/billing.md'
         """
         service = self._service
-        return service.apply(service.plan_add(service.get(name), words_of(files)))
+        words = words_of(files)
+        change = service.plan_add(service.get(name), words, allow_secrets=allow_secrets)
+        return service.apply(change)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
         """Take knowledge away, named by path, id, pattern or directory. Files on disk stay.
@@ -137,7 +152,9 @@ class Assistants:
         service = self._service
         return service.apply(service.plan_remove(service.get(name), words_of(files)))
 
-    def set_files(self, name: str, files: Files) -> KnowledgeOutcome:
+    def set_files(
+        self, name: str, files: Files, *, allow_secrets: bool = False
+    ) -> KnowledgeOutcome:
         """Make these the whole knowledge; none at all empties it.
 
         Example:
@@ -145,9 +162,11 @@ class Assistants:
             'style.md'
         """
         service = self._service
-        return service.apply(service.plan_set(service.get(name), words_of(files)))
+        words = words_of(files)
+        change = service.plan_set(service.get(name), words, allow_secrets=allow_secrets)
+        return service.apply(change)
 
-    def sync(self, name: str) -> KnowledgeOutcome:
+    def sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgeOutcome:
         """Bring the knowledge into line with the files on disk, as seen from this directory.
 
         Raises:
@@ -157,16 +176,18 @@ class Assistants:
             >>> client.assistants.sync("DocWriter-1").plan.is_empty
             True
         """
-        return self._service.apply(self._service.plan_sync(self._service.get(name)))
+        service = self._service
+        return service.apply(service.plan_sync(service.get(name), allow_secrets=allow_secrets))
 
-    def plan_sync(self, name: str) -> KnowledgePlan:
+    def plan_sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgePlan:
         """What `sync` would do. Nothing is changed.
 
         Example:
             >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)
             1
         """
-        return self._service.plan_sync(self._service.get(name)).plan
+        assistant = self._service.get(name)
+        return self._service.plan_sync(assistant, allow_secrets=allow_secrets).plan
 
     def history(self, name: str) -> Sequence[Revision]:
         """The revisions of an assistant's definition, oldest first.
@@ -200,20 +221,26 @@ class Assistants:
         return self._service.export(name)
 
     def import_file(
-        self, path: str | os.PathLike[str], *, name: str | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        allow_secrets: bool = False,
     ) -> AssistantImport:
         """Make an assistant from a definition in TOML or saved JSON of the Assistants API.
 
         Args:
             path: the file.
             name: in place of its own; of several, the one that is meant.
+            allow_secrets: see the class.
 
         Raises:
             InvalidDefinition: the file is neither.
+            InvalidInput: the file counts as secret.
             UsageError: the name is taken, or it holds several assistants and `name` picks none.
 
         Example:
             >>> client.assistants.import_file("tutor.json").left_behind[0].kind
             'vector_store'
         """
-        return self._service.import_file(Path(path), name)
+        return self._service.import_file(Path(path), name, allow_secrets=allow_secrets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
@@ -16,8 +16,9 @@ from gptasst.models.batches import Batch, Fetched, Submission
 class Batches:
     """Many files that the server works off within a day, at half price; only where it can."""
 
-    def __init__(self, context: AppContext) -> None:
+    def __init__(self, context: AppContext, note: Callable[[str], None]) -> None:
         self._context = context
+        self._note = note
 
     def submit(self, name: str, files: Files, **options: Unpack[MapOptions]) -> Submission:
         """Hand in files, each to be its own run; their answers come with `fetch`.
@@ -35,7 +36,7 @@ class Batches:
             >>> handed_in.submitted, len(handed_in.batches)
             (1, 1)
         """
-        job = each_job(name, files, options)
+        job = each_job(name, files, options, self._note)
         if job.purpose not in ("write", "replace"):
             raise UsageError(
                 "a batch needs a place for answers that come later",

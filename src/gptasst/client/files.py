@@ -20,7 +20,12 @@ class ProjectFiles:
         self._context = context
 
     def upload(
-        self, files: Files, *, purpose: Purpose = "assistants", expires_after: int | None = None
+        self,
+        files: Files,
+        *,
+        purpose: Purpose = "assistants",
+        expires_after: int | None = None,
+        allow_secrets: bool = False,
     ) -> UploadOutcome:
         """Get files to the server, each content once: what is there already is not sent again.
 
@@ -28,9 +33,11 @@ class ProjectFiles:
             files: paths, patterns, directories.
             purpose: `assistants` for knowledge, `user_data` for inputs.
             expires_after: seconds until the server deletes them; `None` keeps them.
+            allow_secrets: take files that count as secret: `.env`, private keys, …
 
         Raises:
-            InvalidInput: a word means no file, or a file can't be uploaded for this purpose.
+            InvalidInput: a word means no file, one that counts as secret, or one that can't be
+                uploaded for this purpose.
 
         Example:
             >>> uploaded = client.files.upload("guide.md").files[0]
@@ -38,7 +45,8 @@ class ProjectFiles:
             (True, True)
         """
         service = self._context.uploads
-        plan = service.plan(words_of(files), purpose, expires_after)
+        words = words_of(files)
+        plan = service.plan(words, purpose, expires_after, allow_secrets=allow_secrets)
         return service.carry_out(plan, lambda _: None)
 
     def list(self) -> Sequence[FileEntry]:

@@ -38,7 +38,8 @@ class EachJob:
     """What the user asked of many runs.
 
     `jobs` is how many may be in flight at once; `force` does again what was finished before;
-    `model`, `schema`, `timeout` (seconds for one answer) and `file_search` are as in `RunRequest`.
+    `model`, `schema`, `timeout` (seconds for one answer), `file_search` and `allow_secrets` are as
+    in `RunRequest`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class EachJob:
     schema: Mapping[str, Any] | None = None
     timeout: float | None = None
     file_search: bool = True
+    allow_secrets: bool = False
     jobs: int = 8
     force: bool = False
 
@@ -62,6 +64,7 @@ class EachJob:
             schema=self.schema,
             timeout=self.timeout,
             file_search=self.file_search,
+            allow_secrets=self.allow_secrets,
         )
 
 

@@ -45,10 +45,14 @@ class UploadRequest:
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """Files that are to be on the server, and the ids of the contents (sha256) that are."""
+    """Files that are to be on the server, and the ids of the contents (sha256) that are.
+
+    `left_out` are those that a directory or pattern yielded and that count as secret.
+    """
 
     requests: tuple[UploadRequest, ...]
     known: Mapping[str, str]
+    left_out: tuple[Refusal, ...] = ()
 
     @property
     def missing(self) -> tuple[UploadRequest, ...]:
@@ -72,10 +76,14 @@ class UploadedFile:
 
 @dataclass(frozen=True, slots=True)
 class UploadOutcome:
-    """What came of an upload: the files on the server, and those that could not be sent."""
+    """What came of an upload: the files on the server, and those that could not be sent.
+
+    `left_out` is as in `UploadPlan`.
+    """
 
     files: tuple[UploadedFile, ...]
     failed: tuple[Refusal, ...] = ()
+    left_out: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

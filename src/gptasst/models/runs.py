@@ -116,6 +116,7 @@ class RunRequest:
     `files` are read already; `text` is the task and `stdin` what was piped in (`None`: nothing).
     `model`, `schema` and `timeout` (seconds) override the definition and the profile. `past` is
     what was said before, oldest first. Without `file_search` the knowledge is left alone.
+    `allow_secrets`: private keys may be sent.
     """
 
     name: str
@@ -127,6 +128,7 @@ class RunRequest:
     timeout: float | None = None
     past: tuple[PastMessage, ...] = ()
     file_search: bool = True
+    allow_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

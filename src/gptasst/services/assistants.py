@@ -20,7 +20,7 @@ from gptasst.models.definitions import Definition, DefinitionChanges
 if TYPE_CHECKING:
     from gptasst.file_cache import FileCache
     from gptasst.models.assistants import Assistant, AssistantSummary, Revision
-    from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource
+    from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
     from gptasst.models.transfers import OnTransfer, TransferState
     from gptasst.services.knowledge_files import NamedSources
     from gptasst.stores import AssistantStore
@@ -46,8 +46,8 @@ class AssistantService:
     """What can be done with the assistants of one store.
 
     `name` is an assistant's name or id, `words` are file names, patterns or directories, and
-    `report` is told how far a transfer has come. Every method may raise what `AssistantStore`
-    says.
+    `report` is told how far a transfer has come. Without `allow_secrets` a file that counts as
+    secret does not become knowledge. Every method may raise what `AssistantStore` says.
     """
 
     def __init__(
@@ -61,7 +61,12 @@ class AssistantService:
         self._open_cache = open_cache
 
     def create(
-        self, changes: DefinitionChanges, words: Sequence[str] = (), report: OnTransfer = _silent
+        self,
+        changes: DefinitionChanges,
+        words: Sequence[str] = (),
+        report: OnTransfer = _silent,
+        *,
+        allow_secrets: bool = False,
     ) -> KnowledgeOutcome:
         """Make an assistant from an instruction, or from instructions of its own.
 
@@ -69,6 +74,7 @@ class AssistantService:
             changes: its `name` is required, and `instruction` or `instructions`.
             words: its knowledge.
             report: see the class.
+            allow_secrets: see the class.
 
         Raises:
             NotFound: there is no such instruction.
@@ -82,8 +88,8 @@ class AssistantService:
         else:
             template = Definition(changes.name or "", changes.instructions or "")
         definition = _changed(template, changes)
-        named = self._read(words)
-        plan = self._plan((), named.sources, named.named, whole=True)
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan((), named, whole=True, allow_secrets=allow_secrets)
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
 
@@ -99,6 +105,8 @@ class AssistantService:
         changes: DefinitionChanges,
         words: Sequence[str] | None = None,
         report: OnTransfer = _silent,
+        *,
+        allow_secrets: bool = False,
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
@@ -121,8 +129,8 @@ class AssistantService:
             from gptasst.models.knowledge import KnowledgePlan
 
             return self._store.apply(assistant, definition, KnowledgePlan(), report)
-        named = self._read(words)
-        plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report)
 
@@ -135,10 +143,12 @@ class AssistantService:
 
     # Knowledge
 
-    def plan_add(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
+    def plan_add(
+        self, assistant: Assistant, words: Sequence[str], *, allow_secrets: bool = False
+    ) -> KnowledgeChange:
         """Add knowledge; a path that is there already is replaced if its content changed."""
-        named = self._read(words)
-        plan = self._plan(assistant.knowledge, named.sources, named.named, whole=False)
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, whole=False, allow_secrets=allow_secrets)
         collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
         return KnowledgeChange(assistant, plan, tuple(collections))
 
@@ -154,27 +164,33 @@ class AssistantService:
         plan = KnowledgePlan(remove=tuple(gone), unchanged=kept)
         return KnowledgeChange(assistant, plan, collections)
 
-    def plan_set(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
+    def plan_set(
+        self, assistant: Assistant, words: Sequence[str], *, allow_secrets: bool = False
+    ) -> KnowledgeChange:
         """Make `words` the whole knowledge; none at all empties it."""
-        named = self._read(words)
-        plan = self._plan(assistant.knowledge, named.sources, named.named, whole=True)
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
         return KnowledgeChange(assistant, plan, named.collections)
 
-    def plan_sync(self, assistant: Assistant) -> KnowledgeChange:
+    def plan_sync(self, assistant: Assistant, *, allow_secrets: bool = False) -> KnowledgeChange:
         """Read again the paths that it has, and the directories and patterns it came from.
+
+        A secret that it was given stays as it is; its new content is knowledge only if allowed.
 
         Raises:
             InvalidInput: none of it is here, which tells of a wrong directory.
         """
-        from gptasst.services.knowledge_files import existing_sources
+        from gptasst.services.knowledge_files import NamedSources, existing_sources
 
         own = [file.path for file in assistant.knowledge if file.sha256]
         collections = assistant.definition.knowledge
         sources = {source.path: source for source in existing_sources(own, self._open_cache())}
+        left_out: dict[str, Refusal] = {}
         for word in collections:
             with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
-                found = self._read([word]).sources
-                sources.update((source.path, source) for source in found)
+                found = self._read([word], allow_secrets=allow_secrets)
+                sources.update((source.path, source) for source in found.sources)
+                left_out.update((refusal.path, refusal) for refusal in found.left_out)
         if own and not sources:
             raise InvalidInput(
                 f"none of the {len(own)} knowledge files of `{assistant.name}` is here",
@@ -182,8 +198,9 @@ class AssistantService:
                 f" `gptasst assistant files remove {assistant.name} FILE…` takes files away",
                 code="nothing_here",
             )
-        named = frozenset[str]()
-        plan = self._plan(assistant.knowledge, list(sources.values()), named, whole=True)
+        new = [refusal for path, refusal in left_out.items() if path not in sources]
+        named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
+        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
         return KnowledgeChange(assistant, plan, collections)
 
     def apply(self, change: KnowledgeChange, report: OnTransfer = _silent) -> KnowledgeOutcome:
@@ -192,27 +209,31 @@ class AssistantService:
         definition = replace(assistant.definition, knowledge=change.collections)
         return self._store.apply(assistant, definition, change.plan, report)
 
-    def _read(self, words: Sequence[str]) -> NamedSources:
+    def _read(self, words: Sequence[str], *, allow_secrets: bool) -> NamedSources:
         from gptasst.services.knowledge_files import read_sources
 
-        return read_sources(words, self._open_cache())
+        return read_sources(words, self._open_cache(), allow_secrets=allow_secrets)
 
     def _plan(
         self,
         there: Sequence[KnowledgeFile],
-        sources: Sequence[KnowledgeSource],
-        named: frozenset[str],
+        read: NamedSources,
         *,
         whole: bool,
+        allow_secrets: bool,
     ) -> KnowledgePlan:
-        """A plan with what the store can't take left out; only new content is looked into."""
-        from gptasst.services.knowledge_files import split_refused
+        """A plan with what can't be taken left out; only new content is looked into."""
+        from gptasst.services.knowledge_files import refuse_secrets, split_refused
         from gptasst.services.knowledge_plans import plan_knowledge
 
-        new = plan_knowledge(there, sources, whole=whole).wanted
-        refused = split_refused(new, named, self._store.problem)
+        new = plan_knowledge(there, read.sources, whole=whole).wanted
+        secret = [] if allow_secrets else refuse_secrets(new, read.named)
+        without = {refusal.path for refusal in secret}
+        open_to_all = [source for source in new if source.path not in without]
+        refused = secret + split_refused(open_to_all, read.named, self._store.problem)
         without = {refusal.path for refusal in refused}
-        taken = [source for source in sources if source.path not in without]
+        taken = [source for source in read.sources if source.path not in without]
+        refused = [*read.left_out, *refused]
         return plan_knowledge(there, taken, whole=whole, refused=refused)
 
     def history(self, name: str) -> Sequence[Revision]:
@@ -243,16 +264,22 @@ class AssistantService:
         """An assistant's definition as TOML. Its knowledge is not in it."""
         return dump_definition(self._store.get(name).definition)
 
-    def import_file(self, path: Path, name: str | None = None) -> AssistantImport:
+    def import_file(
+        self, path: Path, name: str | None = None, *, allow_secrets: bool = False
+    ) -> AssistantImport:
         """Make an assistant from a definition's file, or from one of the Assistants API.
 
         Args:
             path: see `read_import`.
             name: see `read_import`.
+            allow_secrets: see the class; here it is about the file itself.
         """
         from gptasst.models.knowledge import KnowledgePlan
+        from gptasst.secret_files import refuse_secret
         from gptasst.services.assistant_imports import read_import
 
+        if not allow_secrets:
+            refuse_secret(path)
         read = read_import(path, name)
         made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
         return AssistantImport(made, read.notes, read.left_behind)

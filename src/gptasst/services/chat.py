@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +22,23 @@ class Chat:
     Args:
         dialogue: the conversation.
         assistant: who answers.
+        note: told what was left out because it counts as secret.
         model: in place of the assistant's own.
+        allow_secrets: nothing counts as secret.
     """
 
-    def __init__(self, dialogue: Dialogue, assistant: str, model: str | None = None) -> None:
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        assistant: str,
+        note: Callable[[str], None],
+        model: str | None = None,
+        *,
+        allow_secrets: bool = False,
+    ) -> None:
         self._dialogue = dialogue
+        self._note = note
+        self._allow_secrets = allow_secrets
         self.assistant = assistant
         self.model = model
         self.attached: tuple[InputFile, ...] = ()
@@ -48,14 +60,15 @@ class Chat:
         Raises:
             InvalidInput: one of them can't be used; none is attached.
         """
-        found = read_inputs([os.path.expanduser(word) for word in words])  # noqa: PTH111
+        paths = [os.path.expanduser(word) for word in words]  # noqa: PTH111
+        found = read_inputs(paths, self._note, allow_secrets=self._allow_secrets)
         self.attached += found
         return found
 
     def ask(self, text: str) -> Generator[TextDelta | RunResult]:
         """Ask, with the attached files; yields and raises as `Dialogue.say` does."""
         files, self.attached = self.attached, ()
-        request = RunRequest(self.assistant, files=files, text=text or None, model=self.model)
+        request = RunRequest(self.assistant, files=files, text=text or None)
         return self._say(request, again=False)
 
     def ask_again(self) -> Generator[TextDelta | RunResult]:
@@ -65,11 +78,11 @@ class Chat:
             UsageError: nothing was asked yet.
         """
         if self._failed:
-            return self._say(replace(self._failed, model=self.model), again=False)
-        request = self._dialogue.last_question(self.assistant)
-        return self._say(replace(request, model=self.model), again=True)
+            return self._say(self._failed, again=False)
+        return self._say(self._dialogue.last_question(self.assistant), again=True)
 
     def _say(self, request: RunRequest, *, again: bool) -> Generator[TextDelta | RunResult]:
+        request = replace(request, model=self.model, allow_secrets=self._allow_secrets)
         self._failed = None if again else request
         self._answer = ""
         events = self._dialogue.say(request, again=again)

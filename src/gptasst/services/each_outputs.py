@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import string
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.models.each import FileTarget, Purpose
-from gptasst.path_words import is_found_below, placed_files
+from gptasst.path_words import is_found_below
+from gptasst.services.screened_files import screened_files
 
 _PLACEHOLDERS = ("stem", "suffix", "name", "parent", "relpath")
 _KNOWN = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
 
 
 def plan_targets(
-    words: Sequence[str], purpose: Purpose, output: str | None
+    words: Sequence[str],
+    purpose: Purpose,
+    output: str | None,
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
 ) -> tuple[FileTarget, ...]:
     """The files that words mean and where their answers go; see the functions below.
 
@@ -25,8 +31,10 @@ def plan_targets(
         words: file names, patterns, directories.
         purpose: `write` needs an output.
         output: see `plan_outputs`.
+        note: told what was left out because it counts as secret.
+        allow_secrets: nothing does.
     """
-    inputs = named_inputs(words)
+    inputs = named_inputs(words, note, allow_secrets=allow_secrets)
     if output is not None:
         return plan_outputs(inputs, output, words)
     if purpose == "replace":
@@ -34,18 +42,22 @@ def plan_targets(
     return tuple(FileTarget(path, None) for path in inputs)
 
 
-def named_inputs(words: Sequence[str]) -> dict[Path, Path]:
+def named_inputs(
+    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+) -> Mapping[Path, Path]:
     """The files that words on a command line mean, each with its place below an output directory.
 
     Raises:
         UsageError: there are no words.
-        InvalidInput: a word means no file.
+        InvalidInput: a word means no file, or one that counts as secret.
     """
     if not words:
         raise UsageError(
             "--each has no files to work on", hint="give files: -f FILE…", code="no_input"
         )
-    return placed_files(words)
+    screened = screened_files(words, allow_secrets=allow_secrets)
+    screened.tell(note)
+    return screened.places
 
 
 def plan_outputs(

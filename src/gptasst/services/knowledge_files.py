@@ -12,7 +12,8 @@ from gptasst.errors import InvalidInput, NotFound
 from gptasst.file_cache import FileCache
 from gptasst.models.assistants import Assistant
 from gptasst.models.knowledge import KnowledgeFile, KnowledgeSource, Refusal
-from gptasst.path_words import expand_words
+from gptasst.secret_files import refusal, secret_error, secret_file
+from gptasst.services.screened_files import names_a_file, screened_files
 
 # Says why a file can't be knowledge, if it can't.
 Problem = Callable[[KnowledgeSource], str | None]
@@ -23,31 +24,42 @@ class NamedSources:
     """The files that words mean.
 
     `named` are the paths that a word names itself, `collections` the words that are directories
-    or patterns: what those yield may be left out, what is named must do.
+    or patterns: what those yield may be left out, what is named must do. `left_out` was, as it
+    counts as secret.
     """
 
     sources: tuple[KnowledgeSource, ...]
     named: frozenset[str]
     collections: tuple[str, ...]
+    left_out: tuple[Refusal, ...] = ()
 
 
-def read_sources(words: Iterable[str], cache: FileCache) -> NamedSources:
+def read_sources(words: Iterable[str], cache: FileCache, *, allow_secrets: bool) -> NamedSources:
     """Find and hash the files that become knowledge; each path comes once.
 
+    Those that count as secret by their names are not even read.
+
     Raises:
-        InvalidInput: a word means no file, or one of them can't be read.
+        InvalidInput: a word means no file, one that can't be read, or a secret.
     """
     files: dict[str, Path] = {}
+    left_out: dict[str, Refusal] = {}
     named, collections = set(), []
     for word in words:
-        found = expand_words([word])
-        if found == [Path(word)]:
-            named.add(knowledge_path(found[0]))
+        screened = screened_files([word], allow_secrets=allow_secrets, by_name_only=True)
+        if names_a_file(word):
+            named.add(knowledge_path(Path(word)))
         else:
             collections.append(collection_word(word))
-        files.update((knowledge_path(path), path) for path in found)
-    sources = _hashed(files, cache)
-    return NamedSources(sources, frozenset(named), tuple(dict.fromkeys(collections)))
+        files.update((knowledge_path(path), path) for path in screened.paths)
+        refused = ((knowledge_path(Path(left.path)), left.reason) for left in screened.left_out)
+        left_out.update((path, Refusal(path, reason)) for path, reason in refused)
+    return NamedSources(
+        _hashed(files, cache),
+        frozenset(named),
+        tuple(dict.fromkeys(collections)),
+        tuple(left_out.values()),
+    )
 
 
 def _hashed(files: dict[str, Path], cache: FileCache) -> tuple[KnowledgeSource, ...]:
@@ -73,6 +85,20 @@ def knowledge_path(path: Path) -> str:
 def collection_word(word: str) -> str:
     """A directory or pattern as a definition keeps it."""
     return word if glob.has_magic(word) else knowledge_path(Path(word))
+
+
+def refuse_secrets(sources: Iterable[KnowledgeSource], named: frozenset[str]) -> list[Refusal]:
+    """The files that count as secret, with the reason.
+
+    Raises:
+        InvalidInput: one of them was named itself; nothing was sent.
+    """
+    reasons = ((source.path, secret_file(source.file)) for source in sources)
+    refused = [Refusal(path, refusal(path, reason)) for path, reason in reasons if reason]
+    for one in refused:
+        if one.path in named:
+            raise secret_error(one.reason)
+    return refused
 
 
 def split_refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from gptasst.errors import InvalidInput, UsageError
@@ -12,7 +12,8 @@ from gptasst.input_files import read_input
 from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import Excerpt
 from gptasst.models.runs import FilePart, InputFile, PlannedInput, RunRequest, TextPart
-from gptasst.path_words import expand_words
+from gptasst.secret_files import refusal, secret_content, secret_error, secret_text
+from gptasst.services.screened_files import screened_files
 from gptasst.settings import Profile
 
 # Base64 makes a request a third larger; from here on an upload of its own is the better way.
@@ -22,13 +23,42 @@ _MAX_CHARACTERS = 10_485_760
 _MAX_FILE_BYTES = 50_000_000
 
 
-def read_inputs(words: Sequence[str]) -> tuple[InputFile, ...]:
+def read_inputs(
+    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
+
+    Args:
+        words: file names, patterns, directories.
+        note: told what was left out because it counts as secret.
+        allow_secrets: nothing does.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
-    return tuple(read_input(path) for path in expand_words(words))
+    screened = screened_files(words, allow_secrets=allow_secrets)
+    screened.tell(note)
+    return tuple(read_input(path) for path in screened.paths)
+
+
+def refuse_secrets(request: RunRequest) -> None:
+    """Refuse a private key in what is about to be sent, wherever it came from.
+
+    File names were looked at before, see `screened_files`; this sees the text that was typed or
+    piped in, and what a file held when it was read.
+
+    Raises:
+        InvalidInput: there is one, and secrets are not allowed.
+    """
+    if request.allow_secrets:
+        return
+    found = {"the text": secret_text(request.text), "standard input": secret_text(request.stdin)}
+    for file in request.files:
+        data = file.data
+        found[file.path] = secret_text(file.text) if data is None else secret_content(data)
+    for called, reason in found.items():
+        if reason:
+            raise secret_error(refusal(called, reason))
 
 
 def message_parts(

@@ -17,6 +17,7 @@ from gptasst.services.run_inputs import (
     estimated_tokens,
     message_parts,
     refuse_hosted_tools,
+    refuse_secrets,
     refuse_too_long,
     refuse_what_is_not_taken,
     task_of,
@@ -105,6 +106,7 @@ class RunPreparation:
         Raises:
             GptasstError: what can be refused without sending anything.
         """
+        refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
         task = task_of(request, definition)

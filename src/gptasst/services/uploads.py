@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.file_cache import FileCache
@@ -11,7 +13,8 @@ from gptasst.models.files import Purpose, UploadedFile, UploadOutcome, UploadPla
 from gptasst.models.knowledge import KnowledgeSource, Refusal
 from gptasst.models.transfers import OnTransfer
 from gptasst.openai_gateway.files import FileGateway
-from gptasst.path_words import expand_words
+from gptasst.secret_files import refusal, secret_error, secret_file
+from gptasst.services.screened_files import all_secret, names_a_file, screened_files
 from gptasst.stores.searchable_files import knowledge_upload, search_problem
 from gptasst.uploads import Uploader
 
@@ -38,7 +41,12 @@ class UploadService:
         self._uploader = uploader
 
     def plan(
-        self, words: Sequence[str], purpose: Purpose, expires_after: int | None = None
+        self,
+        words: Sequence[str],
+        purpose: Purpose,
+        expires_after: int | None = None,
+        *,
+        allow_secrets: bool = False,
     ) -> UploadPlan:
         """Find out which contents the server has, and has still. Nothing is sent.
 
@@ -46,9 +54,11 @@ class UploadService:
             words: names of files, patterns or directories.
             purpose: `assistants` for knowledge, `user_data` for inputs.
             expires_after: seconds until the server deletes them; `None` keeps them.
+            allow_secrets: nothing counts as secret.
 
         Raises:
-            InvalidInput: a word means no file, or a file can't be uploaded for this purpose.
+            InvalidInput: a word means no file, one that counts as secret, or one that can't be
+                uploaded for this purpose.
             UsageError: knowledge is asked to expire.
         """
         if purpose == "assistants" and expires_after is not None:
@@ -56,7 +66,8 @@ class UploadService:
                 "knowledge that expires would vanish from its assistants",
                 hint="--purpose user_data may expire",
             )
-        paths = expand_words(words)
+        screened = screened_files(words, allow_secrets=allow_secrets, by_name_only=True)
+        paths = screened.paths
         hashes = self._cache.sha256_all(paths)
         requests = [
             _request(
@@ -67,7 +78,9 @@ class UploadService:
             for path in paths
         ]
         self._uploader.learn()
-        return UploadPlan(tuple(requests), self._known(requests, expires_after))
+        known = self._known(requests, expires_after)
+        plan = UploadPlan(tuple(requests), known, screened.left_out)
+        return plan if allow_secrets else _without_secrets(plan, words)
 
     def carry_out(self, plan: UploadPlan, report: OnTransfer) -> UploadOutcome:
         """Upload what is not on the server yet.
@@ -94,6 +107,7 @@ class UploadService:
                 for request in plan.requests
                 if request.sha256 in failures
             ),
+            plan.left_out,
         )
 
     def _known(
@@ -135,6 +149,24 @@ class UploadService:
             for upload in self._cache.all_uploads(self._scope)
             if upload.expires_at is not None and (wanted is None or upload.expires_at < wanted)
         }
+
+
+def _without_secrets(plan: UploadPlan, words: Sequence[str]) -> UploadPlan:
+    """The plan without files that hold a secret; what the server has is not looked into again."""
+    named = {Path(word) for word in words if names_a_file(word)}
+    taken, left_out = [], list(plan.left_out)
+    for request in plan.requests:
+        reason = None if request.sha256 in plan.known else secret_file(request.file)
+        if reason is None:
+            taken.append(request)
+            continue
+        refused = Refusal(str(request.file), refusal(str(request.file), reason))
+        if request.file in named:
+            raise secret_error(refused.reason)
+        left_out.append(refused)
+    if left_out and not taken:
+        raise all_secret(left_out)
+    return replace(plan, requests=tuple(taken), left_out=tuple(left_out))
 
 
 def planned_files(plan: UploadPlan) -> tuple[UploadedFile, ...]:

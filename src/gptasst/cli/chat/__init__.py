@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.answers import tell_fallback
-from gptasst.cli.commands import Session, build_command
+from gptasst.cli.commands import AllowSecretsOption, Session, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
     ConversationOption,
@@ -41,6 +41,7 @@ def chat(
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
+    allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Speak with an assistant, turn after turn. The conversation is kept."""
     from gptasst.cli.chat.keyboard import typing_ahead
@@ -53,7 +54,8 @@ def chat(
     answering = session.context.runs(activity.report).model_of(name, model)
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
     tell_fallback(session)
-    state = Chat(session.context.dialogue(chosen, activity.report), name, model)
+    dialogue = session.context.dialogue(chosen, activity.report)
+    state = Chat(dialogue, name, output.note, model, allow_secrets=allow_secrets)
     if prompt.interactive:
         output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
     loop = ChatLoop(output, state, prompt, activity)

@@ -1,0 +1,346 @@
+"""Files that count as secret: on no way do they get to a model or a server unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import gptasst
+from gptasst import hchatgpt
+from tests.conftest import Cli, Ran, Write
+from tests.loopback import LoopbackServer
+
+SECRET = "hunter2-of-the-test"
+KEY = f"notes\n-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n"
+
+# Each way by which a file gets to a model or a server; `FILE` stands for its name.
+RUNS = (
+    "run DocWriter FILE",
+    "run DocWriter -f FILE -c",
+    "run DocWriter --each -o out FILE",
+    "run DocWriter --each --batch -o out FILE",
+    "run DocWriter --each --json FILE",
+    "chat DocWriter",
+)
+KNOWLEDGE = (
+    "assistant create Other -i DocWriter -f FILE",
+    "assistant edit Writer -f FILE",
+    "assistant files add Writer FILE",
+    "assistant files set Writer FILE",
+)
+UPLOADS = ("file upload FILE", "file upload --purpose assistants FILE")
+WAYS = (*RUNS, *KNOWLEDGE, *UPLOADS)
+
+
+def go(cli: Cli, way: str, *files: str, allow: bool = False) -> Ran:
+    words: list[str] = []
+    for word in way.split():
+        words += files if word == "FILE" else [word]
+    options = ["--allow-secrets"] if allow else []
+    lines = f"/file {' '.join(files)}\nWhat is it?\n" if way.startswith("chat") else ""
+    return cli(*words, *options, stdin=lines.encode())
+
+
+def sent(server: LoopbackServer) -> str:
+    """All that the server was ever told."""
+    told = json.dumps([request.as_json() for request in server.requests])
+    return told + "".join(file.data.decode("utf-8", "replace") for file in server.files.values())
+
+
+@pytest.fixture
+def writer(cli: Cli, write: Write, project: LoopbackServer) -> None:
+    write("plain.md", "nothing to hide\n")
+    assert cli("assistant", "create", "Writer", "-i", "DocWriter").code == 0
+
+
+@pytest.fixture
+def local_writer(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    assert cli("assistant", "create", "Writer", "-i", "DocWriter").code == 0
+
+
+@pytest.mark.usefixtures("writer")
+class TestNamed:
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("name", "content", "reason"),
+        [
+            (".env", f"PASSWORD={SECRET}\n", "files of environment variables hold passwords"),
+            ("notes.md", KEY, "it holds a private key"),
+        ],
+    )
+    def test_refused(
+        self, cli: Cli, project: LoopbackServer, write: Write,
+        way: str, name: str, content: str, reason: str,
+    ) -> None:  # fmt: skip
+        write(name, content)
+        ran = go(cli, way, "plain.md", name)
+        assert ran.code == 2
+        told = ran.stderr + ran.text
+        assert f"`{name}` counts as secret: {reason}" in told
+        assert "--allow-secrets" in told
+        assert "nothing to hide" not in sent(project)
+        assert SECRET not in sent(project)
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        ("name", "content"), [(".env", f"PASSWORD={SECRET}\n"), ("notes.md", KEY)]
+    )
+    def test_allowed(
+        self, cli: Cli, project: LoopbackServer, write: Write, way: str, name: str, content: str
+    ) -> None:
+        write(name, content)
+        ran = go(cli, way, name, allow=True)
+        assert (ran.code, "secret" in ran.stderr) == (0, False), ran.stderr
+        assert SECRET in sent(project)
+
+
+@pytest.mark.usefixtures("local_writer")
+class TestNamedInTheLocalStore:
+    @pytest.mark.parametrize("way", KNOWLEDGE)
+    def test_refused(self, cli: Cli, write: Write, home: Path, way: str) -> None:
+        write(".env", f"PASSWORD={SECRET}\n")
+        assert go(cli, way, ".env").code == 2
+        kept = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+        assert SECRET.encode() not in kept
+
+    def test_excerpts_of_what_was_allowed(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write(".env", f"PASSWORD={SECRET}\n")
+        assert go(cli, KNOWLEDGE[2], ".env", allow=True).code == 0
+        assert cli("run", "Writer", "-t", "the password").code == 0
+        assert SECRET in sent(server)
+
+
+@pytest.mark.usefixtures("writer")
+class TestFound:
+    """By a directory or a pattern: left out and said; the other files are taken."""
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize("word", ["conf", "conf/*", "conf/**/*"])
+    def test_left_out(
+        self, cli: Cli, project: LoopbackServer, write: Write, way: str, word: str
+    ) -> None:
+        write("conf/server.pem", f"{SECRET}\n")
+        write("conf/guide.md", "how it is set up\n")
+        write("conf/notes.txt", KEY)
+        ran = go(cli, way, word)
+        assert ran.code == 0, ran.stderr
+        for name in ("server.pem", "notes.txt"):
+            assert f"left out: `conf/{name}` counts as secret" in ran.stderr
+        assert SECRET not in sent(project)
+        assert "how it is set up" in sent(project)
+
+    @pytest.mark.parametrize("way", [*RUNS, *UPLOADS])
+    def test_nothing_is_left(
+        self, cli: Cli, project: LoopbackServer, write: Write, way: str
+    ) -> None:
+        write("conf/.env", f"PASSWORD={SECRET}\n")
+        write("conf/.env.local", f"PASSWORD={SECRET}\n")
+        ran = go(cli, way, "conf/.e*")
+        assert ran.code == 2
+        assert "`conf/.env` counts as secret" in ran.stderr + ran.text
+        assert "(and 1 more)" in ran.stderr + ran.text
+        assert SECRET not in sent(project)
+
+    @pytest.mark.parametrize("way", [RUNS[2], KNOWLEDGE[2], UPLOADS[0]])
+    def test_said_by_a_dry_run(
+        self, cli: Cli, project: LoopbackServer, write: Write, way: str
+    ) -> None:
+        write("conf/server.pem", f"{SECRET}\n")
+        write("conf/guide.md", "how it is set up\n")
+        ran = go(cli, way + " -n", "conf")
+        assert ran.code == 0
+        assert "`conf/server.pem` counts as secret" in ran.stderr + ran.text
+
+
+class TestSync:
+    def test_what_came_into_a_directory_is_left_out(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write("docs/guide.md", "how it is set up\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "docs").code == 0
+        write("docs/server.pem", SECRET)
+        write("docs/more.md", KEY)
+        ran = cli("assistant", "files", "sync", "W")
+        assert (ran.code, ran.stderr.count("left out")) == (0, 2)
+        assert SECRET not in sent(project)
+        assert cli("assistant", "files", "sync", "W", "--allow-secrets").code == 0
+        assert SECRET in sent(project)
+
+    def test_what_was_allowed_stays_and_its_new_content_is_asked_for_again(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write(".env", "PASSWORD=first\n")
+        create = ("assistant", "create", "W", "-i", "DocWriter", "-f", ".env", "--allow-secrets")
+        assert cli(*create).code == 0
+        before = cli("assistant", "files", "list", "W", "--json").json["files"]
+        ran = cli("assistant", "files", "sync", "W")
+        assert (ran.code, "left out" in ran.stderr) == (0, False)
+
+        write(".env", f"PASSWORD={SECRET}\n")
+        ran = cli("assistant", "files", "sync", "W")
+        assert (ran.code, ran.stderr.count("left out")) == (0, 1)
+        assert cli("assistant", "files", "list", "W", "--json").json["files"] == before
+        assert SECRET not in sent(project)
+
+    def test_a_content_that_is_there_is_not_looked_into(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write("docs/notes.md", KEY)
+        create = ("assistant", "create", "W", "-i", "DocWriter", "-f", "docs", "--allow-secrets")
+        assert cli(*create).code == 0
+        plan = cli("assistant", "files", "sync", "W", "-n", "--json").json
+        assert (len(plan["unchanged"]), plan["refused"]) == (1, [])
+
+
+@pytest.mark.usefixtures("server")
+class TestOtherWays:
+    def test_standard_input(self, cli: Cli, server: LoopbackServer) -> None:
+        ran = cli("run", "DocWriter", "-", stdin=KEY.encode())
+        assert (ran.code, server.requests) == (2, [])
+        assert "`standard input` counts as secret: it holds a private key" in ran.stderr
+        assert "--allow-secrets" in ran.stderr
+        assert cli("run", "DocWriter", "--allow-secrets", stdin=KEY.encode()).code == 0
+
+    def test_the_task_itself(self, cli: Cli, server: LoopbackServer) -> None:
+        ran = cli("run", "DocWriter", "-t", KEY)
+        assert (ran.code, server.requests) == (2, [])
+        assert "`the text` counts as secret" in ran.stderr
+
+    def test_a_key_piped_into_a_chat(self, cli: Cli, server: LoopbackServer) -> None:
+        ran = cli("chat", "DocWriter", stdin=KEY.encode().removeprefix(b"notes\n"))
+        assert (ran.code, server.requests) == (2, [])
+
+    def test_asked_again_in_a_chat(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write(".env", f"PASSWORD={SECRET}\n")
+        ran = cli("chat", "DocWriter", "--allow-secrets", stdin=b"/file .env\nWhat?\n/retry\n")
+        assert (ran.code, len(server.requests)) == (0, 2)
+
+    @pytest.mark.parametrize("command", ["run DocWriter x.md", "assistant create A -i DocWriter"])
+    def test_a_schema(self, cli: Cli, server: LoopbackServer, write: Write, command: str) -> None:
+        write("x.md", "x\n")
+        write("credentials.json", f'{{"title": "{SECRET}"}}')
+        ran = cli(*command.split(), "--schema", "credentials.json")
+        assert (ran.code, server.requests) == (2, [])
+        assert "`credentials.json` counts as secret" in ran.stderr
+
+    def test_a_definition(self, cli: Cli, write: Write) -> None:
+        write("d.toml", f'name = "A"\ninstructions = """{KEY}"""\n')
+        ran = cli("assistant", "import", "d.toml")
+        assert (ran.code, "counts as secret" in ran.stderr) == (2, True)
+        assert cli("assistant", "import", "d.toml", "--allow-secrets").code == 0
+
+    @pytest.mark.parametrize("links", [["to"], ["harmless.txt", "to"], ["sub/to"]])
+    def test_a_link_to_a_secret(
+        self, cli: Cli, server: LoopbackServer, write: Write, links: list[str]
+    ) -> None:
+        target = write("conf/.env", f"PASSWORD={SECRET}\n").absolute()
+        for link in reversed(links):
+            Path(link).parent.mkdir(exist_ok=True)
+            Path(link).symlink_to(target)
+            target = Path(link).absolute()
+        ran = cli("run", "DocWriter", links[0])
+        assert (ran.code, server.requests) == (2, [])
+        assert f"`{links[0]}` counts as secret" in ran.stderr
+
+    def test_a_link_called_so(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("store/4711", f"PASSWORD={SECRET}\n")
+        Path(".env").symlink_to("store/4711")
+        Path("settings").symlink_to(".env")
+        for name in (".env", "settings"):
+            assert cli("run", "DocWriter", name).code == 2
+        assert server.requests == []
+
+    def test_a_directory_that_is_a_link(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("home/.kube/config", f"token: {SECRET}\n")
+        Path("kube").symlink_to("home/.kube")
+        assert cli("run", "DocWriter", "kube/config").code == 2
+        assert server.requests == []
+
+    def test_what_is_read_from_a_pipe(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, KEY.encode())
+        os.close(writing)
+        ran = cli("run", "DocWriter", f"/dev/fd/{reading}")
+        os.close(reading)
+        assert (ran.code, server.requests) == (2, [])
+        assert "counts as secret" in ran.stderr
+
+
+@pytest.mark.usefixtures("writer")
+class TestFromPython:
+    def test_client(self, project: LoopbackServer, write: Write) -> None:
+        write(".env", f"PASSWORD={SECRET}\n")
+        write("conf/server.pem", SECRET)
+        write("conf/guide.md", "how it is set up\n")
+        told: list[str] = []
+        with gptasst.Client(note=told.append) as client:
+            for refused in (
+                lambda: client.run("DocWriter", ".env"),
+                lambda: client.stream("DocWriter", ".env"),
+                lambda: client.plan("DocWriter", ".env"),
+                lambda: client.submit("DocWriter", ".env").result(),
+                lambda: list(client.map("DocWriter", ".env")),
+                lambda: client.batches.submit("DocWriter", ".env", output="out"),
+                lambda: client.assistants.create("X", instruction="DocWriter", files=".env"),
+                lambda: client.assistants.update("Writer", files=".env"),
+                lambda: client.assistants.add_files("Writer", ".env"),
+                lambda: client.assistants.set_files("Writer", ".env"),
+                lambda: client.files.upload(".env"),
+                lambda: client.run("DocWriter", stdin=KEY),
+            ):
+                with pytest.raises(gptasst.InvalidInput, match="counts as secret") as caught:
+                    refused()
+                assert "allow_secrets=True" in str(caught.value.hint)
+            client.run("DocWriter", "conf")
+            assert told == [
+                "left out: `conf/server.pem` counts as secret: it has the name of a private key"
+            ]
+            assert client.files.upload("conf").left_out[0].path == "conf/server.pem"
+            assert client.assistants.set_files("Writer", "conf").plan.refused
+            assert SECRET not in sent(project)
+
+            client.run("DocWriter", ".env", allow_secrets=True)
+            list(client.map("DocWriter", ".env", allow_secrets=True))
+            client.assistants.set_files("Writer", ".env", allow_secrets=True)
+            client.files.upload(".env", purpose="user_data", allow_secrets=True)
+        assert SECRET in sent(project)
+
+    def test_hchatgpt(self, project: LoopbackServer, write: Write) -> None:
+        write(".env", f"PASSWORD={SECRET}\n")
+        with gptasst.Client() as client:
+            hchatgpt.use_client(client)
+            try:
+                _hold_hchatgpt_to_it(project)
+            finally:
+                hchatgpt.use_client(None)
+
+
+def _hold_hchatgpt_to_it(project: LoopbackServer) -> None:
+    thread = hchatgpt.create_thread()
+    hchatgpt.create_message_on_thread_with_file_names(thread, "What?", [".env"])
+    for refused in (
+        lambda: hchatgpt.upload_to_gpt(".env"),
+        lambda: hchatgpt.get_gpt_id(".env"),
+        lambda: hchatgpt.get_gpt_file_from_path(".env"),
+        lambda: hchatgpt.set_assistant_files_by_name("Writer", [".env"]),
+        lambda: hchatgpt.add_files_to_assistant_by_name("Writer", [".env"]),
+        lambda: hchatgpt.e2e_assistant_runner("Writer", "What?", input_file_names=[".env"]),
+        lambda: hchatgpt.wait_for_run_result(
+            thread, hchatgpt.run_thread_on_assistant_by_name("Writer", thread)
+        ),
+    ):
+        with pytest.raises(gptasst.InvalidInput, match="counts as secret"):
+            refused()
+    assert SECRET not in sent(project)
+    ident = hchatgpt.upload_to_gpt(".env", allow_secrets=True)
+    thread = hchatgpt.create_thread()
+    hchatgpt.create_message_on_thread(thread, "What?", [ident], allow_secrets=True)
+    run = hchatgpt.run_thread_on_assistant_by_name("Writer", thread)
+    assert hchatgpt.wait_for_run_result(thread, run)
