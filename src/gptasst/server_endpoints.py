@@ -28,6 +28,7 @@ def server_endpoint(profile: Profile) -> Endpoint:
         api_key=profile.api_key,
         key_hint=_key_hint(profile),
         headers=profile.headers,
+        timeout=profile.timeout,
         openai_environment=profile.name == "openai",
     )
 

@@ -64,6 +64,9 @@ class Application:
             disturbance = self._next_disturbance(call)
         if self._world.latency > 0:
             call.line.wait(self._world.latency)
+        if disturbance and disturbance.before:
+            disturbance.before()
+            disturbance = None
         if disturbance and not disturbance.done:
             return _disturbed(disturbance)
         self._check_key(call)
@@ -72,11 +75,15 @@ class Application:
 
     def _next_disturbance(self, call: Call) -> Disturbance | None:
         for found in self._world.disturbances:
-            if found.method == call.record.method and fnmatchcase(call.record.path, found.path):
-                found.times -= 1
-                if found.times <= 0:
-                    self._world.disturbances.remove(found)
-                return found
+            if not _concerns(found, call):
+                continue
+            if found.skip > 0:
+                found.skip -= 1
+                continue
+            found.times -= 1
+            if found.times <= 0:
+                self._world.disturbances.remove(found)
+            return found
         return None
 
     def _check_key(self, call: Call) -> None:
@@ -93,6 +100,11 @@ class Application:
                 with self._world.lock if route.locked else nullcontext():
                     return route.run(self._world, replace(call, params=match.groupdict()))
         raise ApiError(404, f"Invalid URL ({method} {path})")
+
+
+def _concerns(disturbance: Disturbance, call: Call) -> bool:
+    method, path = call.record.method, call.record.path
+    return fnmatchcase(method, disturbance.method) and fnmatchcase(path, disturbance.path)
 
 
 def _disturbed(disturbance: Disturbance) -> Reply:

@@ -84,13 +84,19 @@ class BatchJob:
 
 @dataclass
 class Disturbance:
-    """Replies in place of the usual one; with `done`, after the request took effect."""
+    """What befalls the next requests of a route, after `skip` that it spares.
+
+    `before` is done first. Unless that is all, `outcome` comes in place of the usual reply; with
+    `done`, after the request took effect.
+    """
 
     method: str
     path: str
-    outcome: HttpAnswer | None
-    done: bool
-    times: int
+    outcome: HttpAnswer | None = None
+    done: bool = False
+    times: int = 1
+    skip: int = 0
+    before: Callable[[], object] | None = None
 
 
 def last_input_text(body: Json) -> str:
@@ -156,13 +162,20 @@ class World:
         *,
         done: bool = False,
         times: int = 1,
+        skip: int = 0,
     ) -> None:
-        """Spoil the next requests of any route.
+        """Spoil the next requests of any route, after `skip` that are spared.
 
-        `path` is a pattern as of fnmatch. Without an outcome the connection is cut. With `done`
-        the request takes effect and only its reply is lost.
+        Method and path are patterns as of fnmatch. Without an outcome the connection is cut. With
+        `done` the request takes effect and only its reply is lost.
         """
-        self.disturbances.append(Disturbance(method, path, outcome, done, times))
+        self.disturbances.append(Disturbance(method, path, outcome, done, times, skip))
+
+    def meanwhile(
+        self, method: str, path: str, act: Callable[[], object], *, skip: int = 0
+    ) -> None:
+        """Let somebody else do something just before such a request is carried out."""
+        self.disturbances.append(Disturbance(method, path, skip=skip, before=act))
 
     def answer_to(self, body: Json) -> str:
         return self.answer if isinstance(self.answer, str) else self.answer(body)

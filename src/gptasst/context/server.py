@@ -104,10 +104,16 @@ class ServerContext(MachineContext):
     def openai_store(self) -> OpenAIStore:
         from gptasst.stores.openai import OpenAIStore
         from gptasst.stores.openai_directory import AssistantDirectory
-        from gptasst.stores.openai_knowledge import KnowledgeWriter
+        from gptasst.stores.openai_knowledge import LONGEST_STALL, KnowledgeWriter
 
         gateway = self.gateway
-        writer = KnowledgeWriter(gateway.files, gateway.vector_stores, self.uploader, gateway.pause)
+        writer = KnowledgeWriter(
+            gateway.files,
+            gateway.vector_stores,
+            self.uploader,
+            gateway.pause,
+            stall=min(self.profile.timeout, LONGEST_STALL),
+        )
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
         )

@@ -21,10 +21,10 @@ from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
 from gptasst.openai_gateway.event_stream import answer_events
 from gptasst.openai_gateway.files import FileGateway
-from gptasst.openai_gateway.limit_headers import rate_limits
+from gptasst.openai_gateway.limit_headers import rate_limits, retry_after
 from gptasst.openai_gateway.models import ModelGateway
 from gptasst.openai_gateway.requests import request_body, sendable
-from gptasst.openai_gateway.retries import ATTEMPTS, retry_after, retrying, wait_before_retry
+from gptasst.openai_gateway.retries import ATTEMPTS, retrying, wait_before_retry
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
@@ -125,7 +125,7 @@ class OpenAIGateway:
         """Upload a part's data for one run; the server forgets it by itself in a day."""
         assert part.data is not None
         try:
-            uploaded = self._client.with_options(max_retries=0).files.create(
+            uploaded = self._connection.once.files.create(
                 file=(sendable(part.filename), part.data, part.media_type),
                 purpose="user_data",
                 expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
@@ -148,5 +148,5 @@ class OpenAIGateway:
         if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
             known.transient = wait_before_retry(error, 0) is not None
         if isinstance(error, openai.APIStatusError):
-            known.retry_after = retry_after(error)
+            known.retry_after = retry_after(error.response.headers)
         raise known from error

@@ -16,8 +16,7 @@ from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import Citation, ModelAnswer, ModelRequest, TextDelta, Usage
 from gptasst.openai_gateway.errors import failed_response, more_context
 from gptasst.openai_gateway.event_stream import Event
-
-_CONNECT_TIMEOUT = 10.0
+from gptasst.openai_gateway.requests import patience
 
 
 class Deadline:
@@ -32,8 +31,7 @@ class Deadline:
         return max(self._end - time.monotonic(), 0.001)
 
     def for_request(self) -> openai.Timeout:
-        left = self.left()
-        return openai.Timeout(left, connect=min(left, _CONNECT_TIMEOUT))
+        return patience(self.left())
 
     def watch(self, response: Any) -> None:
         self._timer = threading.Timer(self.left(), self._cut, (response,))

@@ -70,12 +70,8 @@ class BatchGateway:
 
     def list(self) -> Iterator[Batch]:
         """Every batch, newest first."""
-        seen: set[str] = set()
-        with self._connection.errors():
-            for batch in self._connection.client.batches.list(limit=_PAGE):
-                if batch.id not in seen:
-                    seen.add(batch.id)
-                    yield _batch(batch)
+        batches = self._connection.client.batches
+        return self._connection.listed(lambda: batches.list(limit=_PAGE), _batch)
 
     def get(self, batch_id: str) -> Batch:
         """One batch.

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import openai
 
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.errors import is_missing_object, translate_error
-from gptasst.openai_gateway.requests import make_client
+from gptasst.openai_gateway.requests import make_client, patience
 from gptasst.openai_gateway.retries import wait_before_retry
 
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
+# How often a list is read from its beginning that keeps changing.
+_READINGS = 5
 
 
 class Connection:
     """Speaks to one endpoint; may be used from any number of threads.
 
     `client` retries by itself and is for requests that may be carried out twice; `once` sends
-    a request one time and is for creates.
+    a request one time, waits longer, and is for creates.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.client = make_client(endpoint)
-        self.once = self.client.with_options(max_retries=0)
+        self.once = self.client.with_options(max_retries=0, timeout=patience(endpoint.timeout))
         self._stopping = threading.Event()
 
     def close(self) -> None:
@@ -58,12 +61,41 @@ class Connection:
             raise translate_error(error, self.endpoint, None) from error
         except openai.OpenAIError as error:
             raise translate_error(error, self.endpoint, None) from error
-        except ValueError as error:  # the SDK lets JSON errors through
+        except (ValueError, AttributeError, TypeError) as error:
+            # The SDK makes its objects from whatever comes: a web page is a `str` to it.
             raise ServiceError(
                 f"{self.endpoint.name} sent something that is not an answer of the API",
                 hint="is the base URL right? it usually ends in /v1",
                 code="not_an_api",
             ) from error
+
+    def listed(
+        self,
+        first_page: Callable[[], Any],
+        make: Callable[[Any], _Made],
+        missing: str | None = None,
+    ) -> Iterator[_Made]:
+        """Every object of a list, each once, also where the list changes while it is read.
+
+        A server may refuse to go on behind an object that was deleted meanwhile. Then the list is
+        read again from its beginning.
+
+        Args:
+            first_page: asks for it.
+            make: makes what is wanted of an object.
+            missing: as in `errors`.
+        """
+        seen: set[str] = set()
+        for reading in range(_READINGS):
+            try:
+                with self.errors(missing):
+                    yield from map(make, _unseen(first_page(), seen))
+            except (NotFound, ServiceError) as error:
+                moved = bool(seen) and error.code in ("gone", "bad_request")
+                if not moved or reading == _READINGS - 1:
+                    raise
+            else:
+                return
 
     def create_once(
         self,
@@ -74,13 +106,15 @@ class Connection:
         """Send a create so that it takes effect once, whatever happens to its answer.
 
         A 429 was not carried out and is sent again. After a lost connection, a time-out or a
-        server error nobody knows, so `find` looks for what was made before it is sent again.
+        server error nobody knows, so `find` looks for what was made, also after the last attempt.
+        The last one is that which uses up the endpoint's `timeout`.
 
         Args:
             send: makes the request with `once`.
             find: what `send` made, if the server has it.
             missing: as in `errors`.
         """
+        end = time.monotonic() + self.endpoint.timeout
         for attempt in range(_ATTEMPTS):
             try:
                 with self.errors(missing):
@@ -88,14 +122,39 @@ class Connection:
             except GptasstError as error:
                 cause = error.__cause__
                 wait = wait_before_retry(cause, attempt)
-                if wait is None or attempt == _ATTEMPTS - 1 or self._stopping.wait(wait):
+                if wait is None:
                     raise
-                if not isinstance(cause, openai.RateLimitError):
-                    found = find()
-                    if found is not None:
-                        return found
+                refused = isinstance(cause, openai.RateLimitError)
+                last = attempt == _ATTEMPTS - 1 or time.monotonic() + wait >= end
+                if (last and refused) or self._stopping.wait(0 if last else wait):
+                    raise
+                found = None if refused else find()
+                if found is not None:
+                    return found
+                if last:
+                    raise
         raise AssertionError  # the last attempt returns or raises
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the connection is closed meanwhile."""
         self._stopping.wait(seconds)
+
+
+def _unseen(first_page: Any, seen: set[str]) -> Iterator[Any]:
+    """The objects of all pages that were not seen yet.
+
+    Raises:
+        TypeError: it is no list.
+    """
+    read: set[str] = set()
+    for page in first_page.iter_pages():
+        if not isinstance(page.data, list):
+            raise TypeError
+        ids = {found.id for found in page.data}
+        if ids <= read:  # the end, or a server that gives one page for ever
+            return
+        read |= ids
+        for found in page.data:
+            if found.id not in seen:
+                seen.add(found.id)
+                yield found

@@ -102,11 +102,13 @@ class ConversationGateway:
         Raises:
             NotFound: there is no such conversation.
         """
-        with self._connection.errors(_named(conversation_id)):
-            items = self._connection.client.conversations.items
-            for item in items.list(conversation_id, limit=_PAGE, order=order):
-                if item.type == "message":
-                    yield _item(item)
+        items = self._connection.client.conversations.items
+        found = self._connection.listed(
+            lambda: items.list(conversation_id, limit=_PAGE, order=order),
+            lambda item: _item(item) if item.type == "message" else None,
+            _named(conversation_id),
+        )
+        return filter(None, found)
 
     @staticmethod
     def as_item(message: PastMessage) -> Mapping[str, Any]:
@@ -167,15 +169,14 @@ class ConversationGateway:
 
         The API leaves the messages of a deleted conversation, so they go first.
         """
-        try:
-            with self._connection.errors(_named(conversation_id)):
-                conversations = self._connection.client.conversations
-                for item in list(conversations.items.list(conversation_id, limit=_PAGE)):
-                    item_id = _item_id(item)
-                    conversations.items.delete(item_id, conversation_id=conversation_id)
+        named, conversations = _named(conversation_id), self._connection.client.conversations
+        with contextlib.suppress(NotFound):
+            ids = self._connection.listed(
+                lambda: conversations.items.list(conversation_id, limit=_PAGE), _item_id, named
+            )
+            self.remove(conversation_id, list(ids))
+            with self._connection.errors(named):
                 conversations.delete(conversation_id)
-        except NotFound:
-            return
 
 
 def _named(conversation_id: str) -> str:

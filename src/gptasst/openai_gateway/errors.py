@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import math
+import urllib.request
 
 import openai
 
@@ -17,6 +19,7 @@ from gptasst.errors import (
 )
 from gptasst.model_catalog import shutdown_advice
 from gptasst.models.endpoints import Endpoint
+from gptasst.openai_gateway.limit_headers import retry_after
 
 # Servers that want no key are given words such as `x`, which are no secret.
 _SHORTEST_SECRET = 8
@@ -40,7 +43,11 @@ def translate_error(
     """The error that a user gets for an error of the SDK. No key is left in either."""
     error.args = tuple(_without_key(str(argument), endpoint) for argument in error.args)
     if isinstance(error, openai.APITimeoutError):
-        return ServiceError(f"{endpoint.name} did not answer in time", code="timeout")
+        return ServiceError(
+            f"{endpoint.name} did not answer in time",
+            hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
+            code="timeout",
+        )
     if isinstance(error, openai.APIConnectionError):
         return _unreachable(error, endpoint)
     if isinstance(error, openai.APIStatusError):
@@ -58,9 +65,19 @@ def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> Servic
         reason = str(cause)
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
-        hint="is a server running there, and is a proxy in the way?",
+        hint=_connection_hint(reason, endpoint),
         code="unreachable",
     )
+
+
+def _connection_hint(reason: str, endpoint: Endpoint) -> str:
+    if "CERTIFICATE" in reason.upper():
+        return "SSL_CERT_FILE names the certificates of an authority of your own"
+    scheme, _, rest = endpoint.base_url.partition("://")
+    proxy = urllib.request.getproxies().get(scheme)
+    if proxy and not endpoint.in_process and not urllib.request.proxy_bypass(rest.split("/")[0]):
+        return f"{scheme.upper()}_PROXY is set: is that proxy running? NO_PROXY goes past it"
+    return "is a server running there, and is the base URL right?"
 
 
 def _without_key(text: str, endpoint: Endpoint) -> str:
@@ -99,7 +116,7 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     if status == 403:
         return AccessDenied(f"{endpoint.name}: {message}", code="no_permission")
     if status == 429:
-        return _limit_reached(code, message, endpoint)
+        return _limit_reached(code, message, endpoint, retry_after(error.response.headers))
     if code in ("context_length_exceeded", "exceed_context_size_error"):
         return _too_long(message, endpoint)
     if status == 413:
@@ -163,16 +180,29 @@ def _no_access(endpoint: Endpoint) -> AccessDenied:
     )
 
 
-def _limit_reached(code: str | None, message: str, endpoint: Endpoint) -> LimitReached:
+def _limit_reached(
+    code: str | None, message: str, endpoint: Endpoint, wait: float | None = None
+) -> LimitReached:
     if code == "insufficient_quota":
         return LimitReached(
             f"{endpoint.name}: the quota is used up",
             hint="see the plan and billing of the account that the key belongs to",
             code="quota",
         )
-    reached = LimitReached(f"{endpoint.name}: too many requests: {message}", hint="try again later")
+    when = f"in {_in_words(wait)}, as the server asks" if wait else "later"
+    reached = LimitReached(
+        f"{endpoint.name}: too many requests: {message}", hint=f"try again {when}"
+    )
     reached.transient = True
     return reached
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 100:
+        return f"{math.ceil(seconds)} s"
+    if seconds < 5400:
+        return f"{math.ceil(seconds / 60)} minutes"
+    return f"{math.ceil(seconds / 3600)} hours"
 
 
 def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:

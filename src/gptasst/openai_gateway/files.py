@@ -120,12 +120,11 @@ class FileGateway:
 
     def list(self, purpose: Purpose | None = None) -> Iterator[RemoteFile]:
         """Every file, newest first."""
-        with self._connection.errors():
-            pages = self._connection.client.files.list(
-                limit=_PAGE, order="desc", purpose=purpose or openai.omit
-            )
-            for file in pages:
-                yield _remote_file(file)
+        files = self._connection.client.files
+        return self._connection.listed(
+            lambda: files.list(limit=_PAGE, order="desc", purpose=purpose or openai.omit),
+            _remote_file,
+        )
 
     def get(self, file_id: str) -> RemoteFile:
         """One file.

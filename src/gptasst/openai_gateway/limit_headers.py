@@ -1,8 +1,10 @@
-"""The headers in which servers say how much more they take."""
+"""The headers in which servers say how much more they take, and when."""
 
 from __future__ import annotations
 
+import email.utils
 import re
+import time
 from collections.abc import Mapping
 
 from gptasst.models.rate_limits import RateLimits
@@ -20,6 +22,18 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
         remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
         reset_tokens=_duration(headers.get("x-ratelimit-reset-tokens")),
     )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """What `Retry-After` asks for, in seconds; it is a number or a date."""
+    value: str | None = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        date = email.utils.parsedate_tz(value)
+    return None if date is None else max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
 
 
 def _number(text: str | None) -> int | None:

@@ -21,9 +21,8 @@ class ModelGateway:
         Raises:
             GptasstError: see `errors`.
         """
-        with self._connection.errors():
-            found = list(self._connection.client.models.list())
-        return sorted((_model(model) for model in found), key=lambda model: model.id)
+        found = self._connection.listed(self._connection.client.models.list, _model)
+        return sorted(found, key=lambda model: model.id)
 
 
 def _model(model: Any) -> ServerModel:

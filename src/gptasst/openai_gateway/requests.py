@@ -13,6 +13,7 @@ from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.openai_gateway.body_blocks import send_in_blocks
 
+_CONNECT_TIMEOUT = 10.0
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
 _NO_KEY = "no key"
 
@@ -28,11 +29,17 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
+        timeout=patience(endpoint.silence),
         http_client=openai.DefaultHttpxClient(
             trust_env=not endpoint.in_process,  # a proxy has no business with our own process
             event_hooks={"request": hooks},
         ),
     )
+
+
+def patience(seconds: float) -> openai.Timeout:
+    """So long a server may say nothing; to connect, no more than ten seconds of it."""
+    return openai.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT))
 
 
 def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import random
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TypeVar
 import openai
 
 from gptasst.openai_gateway.answers import Deadline
+from gptasst.openai_gateway.limit_headers import retry_after
 
 _Made = TypeVar("_Made")
 
@@ -54,19 +54,7 @@ def wait_before_retry(error: BaseException | None, attempt: int) -> float | None
             return None
     elif error.status_code < 500 and error.status_code not in _AMBIGUOUS:
         return None
-    asked = retry_after(error)
+    asked = retry_after(error.response.headers)
     if asked is None:
         return backoff
     return asked if asked <= _LONGEST_RETRY_AFTER else None
-
-
-def retry_after(error: openai.APIStatusError) -> float | None:
-    """What `Retry-After` asks for, in seconds; it is a number or a date."""
-    value: str | None = error.response.headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        date = email.utils.parsedate_tz(value)
-    return None if date is None else max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)

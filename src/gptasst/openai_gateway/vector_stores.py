@@ -42,13 +42,9 @@ class VectorStoreGateway:
         return self._connection.create_once(send, find)
 
     def list(self) -> Iterator[VectorStore]:
-        """Every vector store, newest first. A list that changes meanwhile gives each one once."""
-        seen: set[str] = set()
-        with self._connection.errors():
-            for store in self._connection.client.vector_stores.list(limit=_PAGE):
-                if store.id not in seen:
-                    seen.add(store.id)
-                    yield _store(store)
+        """Every vector store, newest first."""
+        stores = self._connection.client.vector_stores
+        return self._connection.listed(lambda: stores.list(limit=_PAGE), _store)
 
     def get(self, store_id: str) -> VectorStore:
         """One vector store.
@@ -80,12 +76,10 @@ class VectorStoreGateway:
 
     def files(self, store_id: str) -> Iterator[VectorStoreFile]:
         """Every file of a vector store, newest first."""
-        seen: set[str] = set()
-        with self._connection.errors(_named(store_id)):
-            for file in self._connection.client.vector_stores.files.list(store_id, limit=_PAGE):
-                if file.id not in seen:
-                    seen.add(file.id)
-                    yield _file(file)
+        files = self._connection.client.vector_stores.files
+        return self._connection.listed(
+            lambda: files.list(store_id, limit=_PAGE), _file, _named(store_id)
+        )
 
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:
         """One file of a vector store.

@@ -24,7 +24,7 @@ _ATTACH_TRIES = 4
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 3.0
 # A server that gets no file done for this long is not waited for any more, in seconds.
-_STALL = 300.0
+LONGEST_STALL = 300.0
 _NO_BATCHES = ("no_endpoint", "bad_request")
 
 
@@ -59,7 +59,7 @@ class KnowledgeWriter:
         vector_stores: VectorStoreGateway,
         uploader: Uploader,
         pause: Callable[[float], None],
-        stall: float = _STALL,
+        stall: float = LONGEST_STALL,
     ) -> None:
         self._files = files
         self._stores = vector_stores

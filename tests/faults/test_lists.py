@@ -1,0 +1,124 @@
+"""Lists that change while they are read, never end, or are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.world import Store
+from tests.stores.project import only_store
+
+PAGE = 100
+STORE = {"id": "vs_1", "object": "vector_store", "name": "x", "metadata": {}, "created_at": 1}
+
+
+@pytest.fixture
+def assistants(cli: Cli, project: LoopbackServer) -> LoopbackServer:
+    """`Old`, then 150 stores of somebody else's, then `New`: two pages."""
+    cli("assistant", "create", "Old", "-i", "DocWriter")
+    for number in range(150):
+        about = only_store(project, "Old").about | {
+            "id": f"vs_{number}",
+            "name": "x",
+            "metadata": {},
+        }
+        project.stores[about["id"]] = Store(about)
+    cli("assistant", "create", "New", "-i", "DocWriter")
+    project.requests.clear()
+    return project
+
+
+def newest_first(server: LoopbackServer) -> list[str]:
+    return list(reversed(server.stores))
+
+
+def test_the_last_of_a_page_is_deleted_meanwhile(cli: Cli, assistants: LoopbackServer) -> None:
+    """The server does not know behind which one to go on."""
+
+    def delete() -> None:
+        del assistants.stores[newest_first(assistants)[PAGE - 1]]
+
+    assistants.meanwhile("GET", "/v1/vector_stores", delete, skip=1)
+    ran = cli("assistant", "list", "-q")
+    assert (ran.code, ran.lines, ran.stderr) == (0, ["New", "Old"], "")
+
+
+def test_it_is_deleted_again_and_again(cli: Cli, assistants: LoopbackServer) -> None:
+    """There is an end to it."""
+
+    def delete() -> None:
+        del assistants.stores[newest_first(assistants)[PAGE - 1]]
+
+    for reading in range(40):
+        assistants.meanwhile("GET", "/v1/vector_stores", delete, skip=reading % 2)
+    ran = cli("assistant", "list", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "bad_request")
+    assert "no object with id" in ran.error["message"]
+    assert len(assistants.requests) < 20
+
+
+def test_one_is_made_meanwhile(cli: Cli, assistants: LoopbackServer) -> None:
+    def make() -> None:
+        about = only_store(assistants, "Old").about
+        assistants.stores["vs_new"] = Store({**about, "id": "vs_new", "name": "Newest"})
+
+    assistants.meanwhile("GET", "/v1/vector_stores", make, skip=1)
+    assert cli("assistant", "list", "-q").lines == ["New", "Old"]
+    assert cli("assistant", "list", "-q").lines == ["New", "Newest", "Old"]
+
+
+def test_knowledge_changes_while_it_is_read(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    for number in range(130):
+        write(f"docs/{number}.md", f"number {number}\n")
+    cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "docs")
+    store = only_store(project, "Docs")
+
+    def detach() -> None:
+        del store.files[list(reversed(store.files))[PAGE - 1]]
+
+    project.meanwhile("GET", "/v1/vector_stores/*/files", detach, skip=1)
+    listed = cli("assistant", "files", "list", "Docs", "-q").lines
+    assert len(listed) == len(set(listed)) == 130  # the one that went was read before
+    assert cli("assistant", "files", "sync", "Docs").stderr == "`Docs`: 1 added, 129 unchanged\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/vector_stores", "assistant list"),
+        ("/v1/files", "cache verify"),
+        ("/v1/batches", "batch list"),
+    ],
+)
+def test_a_page_that_comes_for_ever(
+    cli: Cli, project: LoopbackServer, write: Write, path: str, words: str
+) -> None:
+    cli("file", "upload", write("a.md", "a\n"))
+    project.requests.clear()
+    page = {"object": "list", "data": [STORE], "has_more": True}
+    project.disturb("GET", path, outcomes.http_error(200, body=page), times=1_000_000)
+    cli(*words.split())
+    assert len(project.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/vector_stores", "assistant list"),
+        ("/v1/files", "cache verify"),
+        ("/v1/batches", "batch list"),
+        ("/v1/models", "model list"),
+    ],
+)
+def test_an_object_that_is_no_list_is_not_an_empty_one(
+    cli: Cli, project: LoopbackServer, write: Write, path: str, words: str
+) -> None:
+    """What is known is not forgotten for it."""
+    cli("file", "upload", write("a.md", "a\n"))
+    project.disturb("GET", path, outcomes.http_error(200, body={}), times=1_000_000)
+    ran = cli(*words.split(), "--json")
+    assert (ran.code, ran.error["code"]) == (1, "not_an_api")
+    assert cli("cache", "show", "--json").json["uploads"] == 1
