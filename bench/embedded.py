@@ -1,0 +1,58 @@
+"""The embedded model's first token against llama.cpp's own server: `python -m bench.embedded`.
+
+Each round starts two processes in turn, with the model's file in the system's cache: `gptasst
+run` with the embedded model, and a script that starts llama.cpp's server and sends it the same
+instructions and text. Printed is the ratio of their times from start to the first token, loading
+of the model included (at most 1.2 is wanted). The model is fetched first, if it is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+from bench.measuring import print_ratios
+from gptasst.context import AppContext
+
+_ROOT = Path(__file__).parents[1]
+_INPUT = _ROOT / "examples/messy-guide.md"
+_INSTRUCTION = _ROOT / "instructions/MarkdownLinter.toml"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    with AppContext(os.environ) as context:
+        model = context.local_model.ensure(lambda *_: None)
+    instructions = tomllib.loads(_INSTRUCTION.read_text("utf-8"))["instructions"]
+    bare = [sys.executable, str(_ROOT / "bench/bare_llama.py"), str(model), instructions]
+    run = [sys.executable, "-m", "gptasst", "--profile", "local", "run", "MarkdownLinter", "-f"]
+    ratios = []
+    for number in range(rounds + 1):
+        ours, own = _first_byte([*run, str(_INPUT)]), _first_byte([*bare, str(_INPUT)])
+        if number:  # the first round fills the caches
+            ratios.append(ours / own)
+    print_ratios("embedded: first token / llama.cpp's own server", ratios)
+
+
+def _first_byte(command: list[str]) -> float:
+    """Seconds from the start of a process to its first byte on stdout."""
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1)
+        seconds = time.perf_counter() - started
+        process.kill()
+    if not first:
+        raise SystemExit(f"no answer from {command}")
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
