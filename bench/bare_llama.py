@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-import xllamacpp  # noqa: E402  # libgomp reads the variable when it is loaded
+import xllamacpp  # libgomp reads the variable when it is loaded
 
 params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]

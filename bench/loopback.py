@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.measuring import UNMEASURED
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -25,8 +27,9 @@ def serving(latency: float) -> Iterator[str]:
 
 
 def environment(work: Path, url: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in UNMEASURED}
     return {
-        **os.environ,
+        **kept,
         "OPENAI_BASE_URL": url,
         "OPENAI_API_KEY": "sk-bench",
         "GPTASST_HOME": str(work / "home"),

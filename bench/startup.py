@@ -1,5 +1,7 @@
 """How long a command takes to start and end: `python -m bench.startup [--rounds N]`.
 
+Where the command `llm` is on the PATH, its `--version` is measured as well.
+
 Each row is the median of rounds in which all commands take turns, so that a machine that
 is busy for a while slows them all. `run` answers over a loopback server in its own process.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -17,13 +20,16 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bench.measuring import UNMEASURED
+
 ROOT = Path(__file__).parents[1]
 INPUT = ROOT / "examples/messy-guide.md"
 _GPTASST = (sys.executable, "-m", "gptasst")
 
 PYTHON = "python -c pass"
 SDK = "bare SDK script"
-COMMANDS: Mapping[str, tuple[str, ...]] = {
+LLM = "llm --version"
+COMMANDS: dict[str, tuple[str, ...]] = {
     PYTHON: (sys.executable, "-c", "pass"),
     SDK: (sys.executable, str(ROOT / "bench/bare_sdk.py"), str(INPUT)),
     "--version": (*_GPTASST, "--version"),
@@ -31,8 +37,11 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "--help": (*_GPTASST, "--help"),
     "instruction list": (*_GPTASST, "instruction", "list"),
     "assistant list": (*_GPTASST, "assistant", "list"),
+    "cache show": (*_GPTASST, "cache", "show"),
     "run": (*_GPTASST, "run", "MarkdownLinter", "-f", str(INPUT)),
 }
+if shutil.which("llm"):
+    COMMANDS[LLM] = ("llm", "--version")
 
 
 def main() -> None:
@@ -71,7 +80,8 @@ def environment(url: str, home: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("GPTASST_", "OPENAI_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("GPTASST_", "OPENAI_", *UNMEASURED))
+        and not name.lower().endswith("_proxy")
     }
     return kept | {
         "GPTASST_HOME": home,

@@ -61,6 +61,9 @@ def test_completion_comes_before_typer(words: list[str]) -> None:
         ["--profile", "local", "assistant", "list"],
         ["config", "show"],
         ["config", "path"],
+        ["cache", "show"],
+        ["auth", "status"],
+        ["conversation", "list"],
     ],
     ids=" ".join,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gptasst.errors import InvalidInput
 from gptasst.file_cache import CachedUpload, FileCache
@@ -12,9 +13,11 @@ from gptasst.file_hashes import FileHash
 from gptasst.models.cache import CacheRebuild, CacheStatus, CacheVerification
 from gptasst.models.files import RemoteFile
 from gptasst.models.knowledge import KnowledgeFile
-from gptasst.openai_gateway.files import FileGateway
 from gptasst.path_words import expand_words
 from gptasst.stores.upload_recovery import knowledge_uploads, local_names, match_uploads
+
+if TYPE_CHECKING:
+    from gptasst.openai_gateway.files import FileGateway
 
 
 class CacheService:

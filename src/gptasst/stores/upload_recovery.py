@@ -7,13 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from gptasst.file_cache import BegunUpload, CachedUpload, FileCache
 from gptasst.file_hashes import FileHash
 from gptasst.models.files import Purpose, RemoteFile
 from gptasst.models.knowledge import KnowledgeFile
-from gptasst.openai_gateway.files import FileGateway
+
+if TYPE_CHECKING:
+    from gptasst.openai_gateway.files import FileGateway
 
 # How far the server's clock may be behind ours.
 _CLOCK_SKEW = timedelta(minutes=5)
