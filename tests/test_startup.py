@@ -62,7 +62,6 @@ def test_completion_comes_before_typer(words: list[str]) -> None:
         ["config", "show"],
         ["config", "path"],
         ["cache", "show"],
-        ["auth", "status"],
         ["conversation", "list"],
     ],
     ids=" ".join,
