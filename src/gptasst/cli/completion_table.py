@@ -18,7 +18,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gptasst.completion.candidates import CommandEntry
+    from gptasst.completion.entries import CommandEntry
 
 # fmt: off
 COMMANDS: dict[str, CommandEntry] = '''

@@ -8,23 +8,8 @@ from gptasst.completion.table import COMMANDS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import TypedDict
 
-    class Option(TypedDict):
-        """`value` is the kinds of value, empty for a switch; `many` takes all words after it."""
-
-        names: tuple[str, ...]
-        value: str
-        many: bool
-        help: str
-
-    class CommandEntry(TypedDict):
-        """`commands` are those of a group; `arguments` the kinds of each, the last repeated."""
-
-        commands: Mapping[str, str]
-        options: tuple[Option, ...]
-        arguments: tuple[str, ...]
-        many: bool
+    from gptasst.completion.entries import CommandEntry, Option
 
 
 def complete(words: list[str], current: str) -> tuple[str, list[tuple[str, str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gptasst.completion.candidates import CommandEntry
+    from gptasst.completion.entries import CommandEntry
 
 # fmt: off
 COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant files and a task; its answer goes to stdout or into a file.',
