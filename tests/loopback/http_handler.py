@@ -30,12 +30,14 @@ class HttpServer(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, application: Application) -> None:
         self.application = application
         self.closing = threading.Event()
+        self.accepted = 0
         self._open: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
         super().__init__((host, port), Handler)
 
     def enter(self, connection: socket.socket) -> None:
         with self._lock:
+            self.accepted += 1
             self._open[connection] = threading.current_thread()
             if self.closing.is_set():
                 _hang_up(connection)

@@ -58,6 +58,11 @@ class LoopbackServer(World):
     def base_url(self) -> str:
         return f"http{'s' if self.certificate else ''}://{_HOST}:{self.port}/v1"
 
+    @property
+    def connections(self) -> int:
+        """How many clients connected since the start."""
+        return self._http.accepted if self._http else 0
+
     def close(self) -> None:
         """Hang up on all clients and free the port; closing again does nothing."""
         if self._http is not None:
