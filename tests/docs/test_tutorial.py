@@ -1,0 +1,80 @@
+"""The tutorial works: each of its commands runs, in order, and says what the page shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import DOCS, ROOT, Block, blocks
+from tests.loopback import LoopbackServer
+
+PAGE = DOCS / "tutorial.md"
+NOT_RUN = "<!-- not run -->\n"
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """Each block of commands, and what is shown below it."""
+    text = PAGE.read_text("utf-8")
+    found: list[tuple[str, list[str]]] = []
+    for block in blocks(PAGE):
+        if block.language == "sh" and f"{NOT_RUN}{_fenced(block)}" not in text:
+            found.append((block.text, []))
+        elif block.language == "text":
+            found[-1][1].extend(block.text.splitlines())
+    return found
+
+
+def _fenced(block: Block) -> str:
+    return f"```{block.language}\n{block.text}```"
+
+
+def corrected(body: dict[str, Any]) -> str:
+    """What a linter makes of the last text of a request."""
+    text: str = body["input"][-1]["content"][-1]["text"]
+    file = re.search(r"<file path=[^>]*>\n(.*)</file>\Z", text, re.DOTALL)
+    return (file[1] if file else text).replace("dont", "doesn't")
+
+
+def shell(script: str, path: str) -> str:
+    """What a piece of shell writes; it may not fail."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=os.environ | {"PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="its commands are for a POSIX shell")
+def test_it_works(project: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.answer = corrected
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, module in (("gptasst", "-m gptasst"), ("python3", "")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    shutil.copytree(ROOT / "examples", "examples")
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    for commands, shown in steps():
+        written = shell(commands, path)
+        for line in shown:  # columns are wide on a terminal only
+            pattern = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
+            assert re.search(pattern, written), f"{line}\n---\n{written}"
+
+
+def test_it_has_steps() -> None:
+    assert len(steps()) > 10
+    assert sum(len(shown) for _, shown in steps()) > 8
