@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gptasst.cache_schema import CacheSchema
+from gptasst.database_reading import open_unchanged
 from gptasst.paths import private_directory
 
 _Result = TypeVar("_Result")
@@ -40,9 +41,17 @@ class CacheDatabase:
         path: the file. It and its directory can be read by their owner only.
         schema: what is in it.
         note: told, in one line, that a damaged file was set aside or that none can be written.
+        only_memory: nothing is written to the file, whatever is done.
     """
 
-    def __init__(self, path: Path, schema: CacheSchema, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: CacheSchema,
+        note: Callable[[str], None],
+        *,
+        only_memory: bool = False,
+    ) -> None:
         self.path = path
         self._schema = schema
         self._note = note
@@ -50,9 +59,21 @@ class CacheDatabase:
         self._connection: sqlite3.Connection | None = None
         self._identity: _Identity | None = None
         self._memory: sqlite3.Connection | None = None
-        self._only_memory = False
+        self._only_memory = only_memory
         self._patience = _BUSY_SECONDS
         self._pending: list[Callable[[sqlite3.Connection], object]] = []
+
+    def load(self) -> None:
+        """Take what the file holds into memory; only for `only_memory`.
+
+        Raises:
+            sqlite3.Error: the file can't be read, is damaged, or has other tables.
+        """
+        memory = _connect(":memory:", self._patience)
+        with contextlib.closing(open_unchanged(self.path)) as file:
+            self._schema.check(file)
+            file.backup(memory)
+        self._memory = memory
 
     def close(self) -> None:
         """Write what still waits for a lock, and close the file."""

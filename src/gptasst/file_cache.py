@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from gptasst.cache_database import CacheDatabase
 from gptasst.cache_schema import CacheSchema
@@ -94,10 +94,29 @@ class FileCache:
     Args:
         path: the SQLite file, opened when first needed.
         note: told, in one line, that a damaged file was set aside or that none can be written.
+        only_memory: the file is neither read nor written.
     """
 
-    def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
-        self._database = CacheDatabase(path, _SCHEMA, note)
+    def __init__(
+        self,
+        path: Path,
+        note: Callable[[str], None] = lambda _: None,
+        *,
+        only_memory: bool = False,
+    ) -> None:
+        self._database = CacheDatabase(path, _SCHEMA, note, only_memory=only_memory)
+
+    @classmethod
+    def copy_of(cls, path: Path) -> Self:
+        """What the cache at a path knows, in memory: the file stays as it is, whatever is done.
+
+        Raises:
+            sqlite3.Error: the file is damaged. One that is not there knows nothing.
+        """
+        copy = cls(path, only_memory=True)
+        if path.exists():
+            copy._database.load()
+        return copy
 
     @property
     def path(self) -> Path:

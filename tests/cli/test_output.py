@@ -166,7 +166,7 @@ class TestColour:
     def test_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("NO_COLOR", raising=False)
         monkeypatch.setenv("TERM", "xterm")
-        assert _written(_warning, terminal=True) == ("", "\x1b[33mwarning:\x1b[0m look out\n")
+        assert _written(_warning, terminal=True) == ("", "\x1b[1mwarning:\x1b[0m look out\n")
         assert "\x1b[1mname" in _written(_table, terminal=True)[0]
 
     @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
@@ -203,7 +203,7 @@ class TestControlCharacters:
         monkeypatch.delenv("NO_COLOR", raising=False)
         monkeypatch.setenv("TERM", "xterm")
         stderr = _written(lambda o: o.error(GptasstError(f"a\x1b[0mb {ESCAPE}")), terminal=True)[1]
-        assert stderr == f"\x1b[31merror:\x1b[0m a␛[0mb {SHOWN}\n"
+        assert stderr == f"\x1b[1;31merror:\x1b[0m a␛[0mb {SHOWN}\n"
 
     def test_of_a_name_under_quiet(self) -> None:
         def write(output: Output) -> None:

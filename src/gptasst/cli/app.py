@@ -47,6 +47,7 @@ COMMANDS = {
     "model": "The models of the profile's server.",
     "auth": "The key, in the system keyring or a file that only you can read.",
     "config": "The configuration: what is in force, and where it comes from.",
+    "doctor": "Look at everything, and name the command that mends what is wrong.",
     "completion": "Completion of commands, options, names and paths in your shell.",
     "batch": "Files that the server works off within a day, at half price.",
     "local": "The embedded model, which needs no account.",

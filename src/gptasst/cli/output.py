@@ -21,6 +21,9 @@ from gptasst.errors import GptasstError
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
 
+# Weight before colour: what is legible on a dark screen and on a light one.
+_BOLD, _BOLD_RED = "1", "1;31"
+
 # Control characters that JSON allows as they are and a terminal would obey.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
@@ -157,6 +160,11 @@ class Output:
         self.stdout.write(text)
         self.stdout.flush()
 
+    def emphasized(self, word: str, severity: str) -> str:
+        """A word as strong as what it stands for, for `drawn`."""
+        code = {"problem": _BOLD_RED, "warning": _BOLD}.get(severity)
+        return f"\x1b[{code}m{word}\x1b[0m" if code and self.colours else word
+
     def note(self, text: str) -> None:
         """Tell people something, on stderr. Not under `--quiet`."""
         if self.mode != "quiet":
@@ -164,7 +172,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Tell people something that they should not miss, on stderr."""
-        self._complain(self._coloured("warning:", "33") + f" {text}")
+        self._complain(self._coloured("warning:", _BOLD) + f" {text}")
 
     def error(self, error: GptasstError) -> None:
         """Write an error: for programs as JSON on stdout, for people on stderr."""
@@ -172,9 +180,9 @@ class Output:
             fields = {"code": error.code, "message": error.message, "hint": error.hint}
             self.document({"error": fields})
         else:
-            self._complain(self._coloured("error:", "31") + f" {error.message}")
+            self._complain(self._coloured("error:", _BOLD_RED) + f" {error.message}")
             if error.hint:
-                self._complain(self._coloured("hint:", "36") + f" {error.hint}")
+                self._complain(self._coloured("hint:", _BOLD) + f" {error.hint}")
         if self.verbose:
             import traceback
 

@@ -15,6 +15,7 @@ from gptasst.context.server import ServerContext
 if TYPE_CHECKING:
     from gptasst.embedded.fetching import Report
     from gptasst.models.conversations import Conversation
+    from gptasst.models.doctor import Diagnosis
     from gptasst.models.rate_limits import OnLimits
     from gptasst.openai_gateway import OpenAIGateway
     from gptasst.services.assistants import AssistantService
@@ -40,7 +41,15 @@ class AppContext(ServerContext):
     """
 
     def with_options(self, profile: str | None, note: Callable[[str], None]) -> AppContext:
-        return AppContext(self.environ, profile or self._profile_name, note)
+        return AppContext(self.environ, profile or self.profile_option, note)
+
+    def examine(self) -> Diagnosis:
+        """What is right and what is not; see `services.doctor`."""
+        from gptasst.context.looking import LookingContext
+        from gptasst.services.doctor import examine
+
+        with LookingContext(self.environ, self.profile_option) as looking:
+            return examine(looking)
 
     @cached_property
     def models(self) -> ModelService:

@@ -35,7 +35,7 @@ class MachineContext:
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.environ = environ
-        self._profile_name = profile_name
+        self.profile_option = profile_name
         self._note = note
         self._opened = contextlib.ExitStack()
 
@@ -69,7 +69,7 @@ class MachineContext:
 
     @cached_property
     def profile(self) -> Profile:
-        return self.settings.profile(self._profile_name)
+        return self.settings.profile(self.profile_option)
 
     @cached_property
     def library(self) -> InstructionLibrary:
@@ -134,14 +134,14 @@ class MachineContext:
         from gptasst.services.configuration import ConfigurationService
 
         return ConfigurationService(
-            self.settings, self.paths.config_file, self.environ, self._profile_name
+            self.settings, self.paths.config_file, self.environ, self.profile_option
         )
 
     @cached_property
     def auth(self) -> AuthService:
         from gptasst.services.auth import AuthService
 
-        return AuthService(self.settings, self.keys, self._profile_name)
+        return AuthService(self.settings, self.keys, self.profile_option)
 
     @cached_property
     def instructions(self) -> InstructionService:

@@ -28,12 +28,17 @@ class Connection:
 
     `client` retries by itself and is for requests that may be carried out twice; `once` sends
     a request one time, waits longer, and is for creates.
+
+    Args:
+        endpoint: the server.
+        retries: without it, `client` sends each request one time as well.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, retries: bool = True) -> None:
         self.endpoint = endpoint
-        self.client = make_client(endpoint)
-        self.once = self.client.with_options(max_retries=0, timeout=patience(endpoint.timeout))
+        client = make_client(endpoint)
+        self.client = client if retries else client.with_options(max_retries=0)
+        self.once = client.with_options(max_retries=0, timeout=patience(endpoint.timeout))
         self._stopping = threading.Event()
 
     def close(self) -> None:

@@ -23,6 +23,8 @@ from gptasst.openai_gateway.limit_headers import retry_after
 
 # Servers that want no key are given words such as `x`, which are no secret.
 _SHORTEST_SECRET = 8
+# FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
+_NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
 
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
@@ -145,6 +147,19 @@ def is_missing_object(error: openai.APIStatusError) -> bool:
     if error.status_code == 404:
         return "invalid url" not in message and message not in ("not found", "http 404")
     return error.status_code == 400 and ("not found" in message or "no such" in message)
+
+
+def is_missing_path(error: openai.APIStatusError) -> bool:
+    """Whether a server does not serve a path at all.
+
+    There is no one way to say so: nothing but the status, a general word, or the path itself.
+    """
+    if error.status_code in (405, 501):
+        return True
+    if error.status_code != 404:
+        return False
+    message = _message(error).lower().rstrip(".")
+    return message in _NO_SUCH_PATH or error.request.url.path.lower() in message
 
 
 def _is_about_model(status: int, code: str | None, message: str, model: str) -> bool:

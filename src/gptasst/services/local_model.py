@@ -30,6 +30,11 @@ class LocalModelService:
         self._model = model
         self._context = context
 
+    @property
+    def sha256(self) -> str | None:
+        """What the file's sha256 should be, where that is known."""
+        return self._model.sha256
+
     def status(self) -> LocalModelStatus:
         model = self._model
         return LocalModelStatus(

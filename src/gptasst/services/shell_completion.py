@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gptasst.errors import StateError, UsageError
 from gptasst.output_files import replace_file
@@ -14,6 +15,7 @@ from gptasst.paths import Paths
 
 _SUFFIXES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 SHELLS = tuple(_SUFFIXES)
+CompletionState = Literal["installed", "outdated", "missing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,8 @@ def install_completion(shell: str, paths: Paths, environ: Mapping[str, str]) -> 
         StateError: a file can't be written.
     """
     script = completion_script(shell)
-    home = Path(environ.get("HOME") or Path.home())
-    profile: Path | None = None
-    if shell == "fish":  # finds it by itself
-        config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-        target = config / "fish" / "completions" / "gptasst.fish"
-    else:
-        target = paths.data / "completion" / f"gptasst.{_SUFFIXES[shell]}"
-        profile = _profile(shell, home, environ)
+    target = _target(shell, paths, environ)
+    profile = None if shell == "fish" else _profile(shell, environ)  # fish finds it by itself
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, script.encode("utf-8"))
@@ -65,7 +61,38 @@ def install_completion(shell: str, paths: Paths, environ: Mapping[str, str]) -> 
     return InstalledCompletion(shell, str(target), str(profile) if profile else None)
 
 
-def _profile(shell: str, home: Path, environ: Mapping[str, str]) -> Path:
+def completion_state(shell: str, paths: Paths, environ: Mapping[str, str]) -> CompletionState:
+    """Whether completion is there for a shell. `outdated`: its script is another version's."""
+    target = _target(shell, paths, environ)
+    try:
+        text = target.read_text("utf-8")
+        # PowerShell alone knows where its own file is, and takes seconds to say so.
+        if shell in ("bash", "zsh"):
+            loaded = _loading_line(target, shell) in _profile(shell, environ).read_text("utf-8")
+        else:
+            loaded = True
+    except (OSError, UnicodeDecodeError):
+        return "missing"
+    if not loaded:
+        return "missing"
+    return "installed" if text == completion_script(shell) else "outdated"
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or Path.home())
+
+
+def _target(shell: str, paths: Paths, environ: Mapping[str, str]) -> Path:
+    """Where the script of a shell goes."""
+    if shell == "fish":
+        config = Path(environ.get("XDG_CONFIG_HOME") or _home(environ) / ".config")
+        return config / "fish" / "completions" / "gptasst.fish"
+    return paths.data / "completion" / f"gptasst.{_SUFFIXES[shell]}"
+
+
+def _profile(shell: str, environ: Mapping[str, str]) -> Path:
+    """The shell's own start-up file."""
+    home = _home(environ)
     if shell == "bash":
         return home / ".bashrc"
     if shell == "zsh":
@@ -87,8 +114,7 @@ def _profile(shell: str, home: Path, environ: Mapping[str, str]) -> Path:
 
 def _load(profile: Path, script: Path, shell: str) -> None:
     """Let a shell's own start-up file load the script, once."""
-    quoted = "'" + str(script).replace("'", "''" if shell == "powershell" else "'\\''") + "'"
-    line = f". {quoted}" if shell == "powershell" else f"[ -r {quoted} ] && source {quoted}"
+    line = _loading_line(script, shell)
     text = profile.read_text("utf-8") if profile.exists() else ""
     if line in text.splitlines():
         return
@@ -96,6 +122,11 @@ def _load(profile: Path, script: Path, shell: str) -> None:
     start = "" if not text or text.endswith("\n") else "\n"
     with profile.open("a", encoding="utf-8") as stream:
         stream.write(f"{start}# gptasst completion\n{line}\n")
+
+
+def _loading_line(script: Path, shell: str) -> str:
+    quoted = "'" + str(script).replace("'", "''" if shell == "powershell" else "'\\''") + "'"
+    return f". {quoted}" if shell == "powershell" else f"[ -r {quoted} ] && source {quoted}"
 
 
 def current_shell(environ: Mapping[str, str]) -> str:

@@ -1,0 +1,105 @@
+"""`gptasst doctor`: what is right and what is not, with the command that mends it."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gptasst.cli.commands import Session, build_command
+from gptasst.cli.output import Column, Output, count_text, harmless, size_text
+from gptasst.cli.progress import Activity
+
+if TYPE_CHECKING:
+    from gptasst.models.doctor import Diagnosis, Finding
+
+_EPILOG = (
+    "Nothing is changed, here or on the server. Exit code: 0 without a problem; else 4 if it is "
+    "with the key, 1 with the server, 6 with anything else. --quiet writes the commands that "
+    "mend, one a line."
+)
+_SEVERITY_WIDTH = len("problem") + 2
+_TOPIC_WIDTH = len("assistants") + 2
+# A terminal that is narrower gets the text below its heading and not beside it.
+_NARROW = 60
+
+
+def build() -> Any:
+    return build_command(doctor, "doctor", epilog=_EPILOG)
+
+
+def doctor(session: Session) -> None:
+    """Look at everything, and name the command that mends what is wrong."""
+    output = session.output
+    with Activity(output, "looking at everything"):
+        diagnosis = session.context.examine()
+    _show(output, diagnosis)
+    if diagnosis.exit_code:
+        raise typer.Exit(diagnosis.exit_code)
+
+
+def _show(output: Output, diagnosis: Diagnosis) -> None:
+    findings = diagnosis.findings
+    if output.mode == "json":
+        output.document(diagnosis)
+    elif output.mode == "quiet":
+        mending = [finding for finding in findings if finding.fix]
+        output.table("findings", mending, _COLUMNS, ident=lambda f: f.fix or "", empty="")
+    elif output.draws:
+        output.drawn("".join(line + "\n" for line in _drawn(output, findings)))
+        output.note(_summary(findings))
+    else:
+        output.table("findings", findings, _COLUMNS, ident=lambda f: f.topic, empty="")
+
+
+def _text(finding: Finding) -> str:
+    return finding.message + (f", {size_text(finding.bytes)}" if finding.bytes else "")
+
+
+_COLUMNS: list[Column[Finding]] = [
+    Column("severity", lambda f: f.severity),
+    Column("about", lambda f: f.topic),
+    Column("finding", _text),
+    Column("fix", lambda f: f.fix or ""),
+]
+
+
+def _drawn(output: Output, findings: tuple[Finding, ...]) -> Iterator[str]:
+    """The lines of findings as wide as the terminal. A command stays in one piece, to be copied."""
+    width = shutil.get_terminal_size().columns
+    narrow = width < _NARROW
+    indent = " " * (2 if narrow else _SEVERITY_WIDTH + _TOPIC_WIDTH)
+    before = ""
+    for finding in findings:
+        severity = finding.severity.ljust(_SEVERITY_WIDTH)
+        topic = finding.topic if narrow or finding.topic != before else ""
+        before = finding.topic
+        text = textwrap.wrap(
+            harmless(_text(finding)),
+            max(width - len(indent), 10),
+            break_on_hyphens=False,
+            break_long_words=narrow,
+        )
+        head = output.emphasized(severity, finding.severity) + topic.ljust(_TOPIC_WIDTH)
+        if narrow:
+            yield head.rstrip()
+            yield from (indent + line for line in text)
+        else:
+            yield head + text[0]
+            yield from (indent + line for line in text[1:])
+        if finding.fix:
+            yield f"{indent}fix: {harmless(finding.fix)}"
+
+
+def _summary(findings: tuple[Finding, ...]) -> str:
+    counts = Counter(finding.severity for finding in findings)
+    bad = [
+        count_text(counts[severity], severity)
+        for severity in ("problem", "warning", "note")
+        if counts[severity]
+    ]
+    return ", ".join(bad) if bad else "all is well"

@@ -1,0 +1,132 @@
+"""What people have: assistants and the models they run on, and files that nothing uses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from gptasst.errors import GptasstError
+from gptasst.model_catalog import ends_soon, shutdown_of
+from gptasst.models.assistants import AssistantSummary
+from gptasst.models.doctor import Finding
+from gptasst.models.files import Prunable
+from gptasst.services.doctor.commands import counted, for_profile, quoted
+from gptasst.services.models import ListedModel
+from gptasst.settings import Profile
+
+
+def assistant_findings(
+    profile: Profile, found: Sequence[AssistantSummary] | GptasstError, option: str | None
+) -> Iterator[Finding]:
+    """Whether the assistants can be read, and told apart by their names."""
+    place = profile.endpoint if profile.store == "openai" else "this machine"
+    if isinstance(found, GptasstError):
+        message = f"the assistants on {place} can't be read: {found.message}"
+        fix = for_profile("gptasst assistant list", profile, option)
+        yield Finding("assistants", "problem", message, fix=fix)
+        return
+    size = sum(assistant.size for assistant in found)
+    message = f"{counted(len(found), 'assistant')} on {place}"
+    yield Finding("assistants", "ok", message, count=len(found), bytes=size or None)
+    names = Counter(assistant.name for assistant in found)
+    for assistant in found:
+        if names[assistant.name] > 1:
+            names[assistant.name] = 0  # said once
+            rename = f"gptasst assistant edit {assistant.id} --rename NEW"
+            message = f"several are called `{assistant.name}`, and can only be used by their ids"
+            fix = for_profile(rename, profile, option)
+            yield Finding("assistants", "warning", message, fix=fix)
+
+
+def file_findings(
+    profile: Profile, found: Sequence[Prunable] | GptasstError, option: str | None
+) -> Iterator[Finding]:
+    """What gptasst uploaded and nothing uses, and duplicates: what `file prune` would take."""
+    prune = for_profile("gptasst file prune", profile, option)
+    if isinstance(found, GptasstError):
+        message = f"what nothing uses can't be told: {found.message}"
+        yield Finding("files", "warning", message, fix=f"{prune} --dry-run")
+        return
+    said = {"unused": "that nothing uses", "duplicate": "whose content is there once more"}
+    for reason, about in said.items():
+        files = [prunable.file for prunable in found if prunable.reason == reason]
+        if files:
+            size = sum(file.size for file in files)
+            message = f"{counted(len(files), 'upload')} {about}"
+            yield Finding("files", "note", message, fix=prune, count=len(files), bytes=size)
+    if not found:
+        yield Finding("files", "ok", "no upload of ours is left over")
+
+
+def forgotten_findings(profile: Profile, gone: int, option: str | None) -> Iterator[Finding]:
+    """Ids in the cache that the server no longer knows; they are found out when they are used."""
+    if gone:
+        message = f"{counted(gone, 'upload')} that the server does not have any more"
+        fix = for_profile("gptasst cache verify", profile, option)
+        yield Finding("cache", "note", message, fix=fix, count=gone)
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelUse:
+    """A model, who runs on it, and the command that would change that; SUCCESSOR stands in it."""
+
+    model: str
+    user: str
+    command: str
+
+
+def model_findings(
+    profile: Profile,
+    assistants: Sequence[AssistantSummary],
+    listed: Sequence[ListedModel],
+    option: str | None,
+) -> Iterator[Finding]:
+    """The models in use that have ended or will soon. A server's own dates come first."""
+    today = datetime.now(UTC).date()
+    dates = {model.id: model for model in listed}
+    uses = [*_profile_use(profile), *_assistant_uses(profile, assistants, option)]
+    ending = [finding for use in uses if (finding := _ending(use, dates, today))]
+    yield from ending
+    if uses and not ending:
+        yield Finding("models", "ok", "none that is used here ends within 60 days")
+    if profile.model and listed and not _is_listed(profile.model, listed):
+        message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
+        fix = for_profile("gptasst model list", profile, option)
+        yield Finding("models", "note", message, fix=fix)
+
+
+def _profile_use(profile: Profile) -> Iterator[_ModelUse]:
+    if profile.model:
+        command = f"gptasst config set profiles.{quoted(profile.name)}.model SUCCESSOR"
+        yield _ModelUse(profile.model, f"the profile `{profile.name}`", command)
+
+
+def _assistant_uses(
+    profile: Profile, assistants: Sequence[AssistantSummary], option: str | None
+) -> Iterator[_ModelUse]:
+    for assistant in assistants:
+        if assistant.model:
+            edit = f"gptasst assistant edit {quoted(assistant.name)} -m SUCCESSOR"
+            command = for_profile(edit, profile, option)
+            yield _ModelUse(assistant.model, f"the assistant `{assistant.name}`", command)
+
+
+def _ending(use: _ModelUse, listed: Mapping[str, ListedModel], today: date) -> Finding | None:
+    known = shutdown_of(use.model)
+    of_server = listed.get(use.model)
+    end = (of_server.shutdown_date if of_server else None) or (known.date if known else None)
+    if end is None or not ends_soon(end, today):
+        return None
+    over = end <= today
+    verb = "was shut down" if over else "will be shut down"
+    message = f"{use.user} runs on `{use.model}`, which {verb} on {end}"
+    fix = use.command.replace("SUCCESSOR", known.successor if known else "MODEL")
+    return Finding("models", "problem" if over else "warning", message, fix=fix)
+
+
+def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:
+    """Whether a server lists a model; Ollama lists `name:tag`, Azure not what it deploys."""
+    ids = {found.id for found in listed}
+    return model in ids or f"{model}:latest" in ids

@@ -1,0 +1,127 @@
+"""What can be wrong on this machine: the program, its configuration, completion."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gptasst.errors import GptasstError, InvalidDefinition, NotFound
+from gptasst.models.doctor import Finding, Versions
+from gptasst.paths import Paths
+from gptasst.services.doctor.commands import quoted
+from gptasst.services.doctor.patient import Patient
+from gptasst.services.shell_completion import CompletionState, completion_state, current_shell
+
+
+def versions() -> Versions:
+    import platform
+    from importlib.metadata import version
+
+    from gptasst import __version__
+
+    return Versions(
+        gptasst=__version__,
+        python=platform.python_version(),
+        openai=version("openai"),
+        typer=version("typer"),
+        rich=version("rich"),
+        sqlite=sqlite3.sqlite_version,
+        platform=platform.platform(terse=True),
+    )
+
+
+def program_findings(found: Versions) -> Iterator[Finding]:
+    parts = (
+        f"gptasst {found.gptasst}, Python {found.python}, openai {found.openai}",
+        f"typer {found.typer}, rich {found.rich}, SQLite {found.sqlite}",
+        found.platform,
+    )
+    yield Finding("program", "ok", ", ".join(parts))
+    terminal = sys.__stdout__  # what draws progress stands in for the other
+    if terminal and terminal.isatty():
+        encoding = terminal.encoding.lower().replace("-", "")
+        if encoding != "utf8":
+            message = f"the terminal is written to as {encoding}: it can't show every character"
+            yield Finding("program", "note", message, fix="export PYTHONUTF8=1")
+
+
+def configuration_findings(patient: Patient) -> Iterator[Finding]:
+    """What is wrong with the configuration, as a whole and for the profile that is used."""
+    file = patient.paths.config_file
+    try:
+        patient.settings.check()
+        profile = patient.profile
+    except NotFound as error:
+        yield _unknown_profile(patient, error)
+    except InvalidDefinition as error:
+        yield _problem(error, f'"${{EDITOR:-vi}}" {quoted(file)}')
+    except GptasstError as error:
+        if error.code not in ("wrong_key", "insecure_endpoint", "bad_key_file"):
+            yield _problem(error, None)
+    else:
+        where = f"`{file}`" if file.exists() else "no config.toml, so the defaults"
+        yield Finding("config", "ok", f"{where}; the profile is `{profile.name}`")
+    if os.name == "posix":
+        yield from _permission_findings(patient.paths)
+
+
+def _unknown_profile(patient: Patient, error: GptasstError) -> Finding:
+    if patient.profile_option:
+        fix = "gptasst config show"
+    elif patient.environ.get("GPTASST_PROFILE"):
+        fix = "unset GPTASST_PROFILE"
+    else:
+        fix = "gptasst config set profile openai"
+    message = f"{error.message}; {error.hint}"
+    return Finding("config", "problem", message, fix=fix)
+
+
+def _problem(error: GptasstError, fix: str | None) -> Finding:
+    return Finding("config", "problem", error.message, fix=fix)
+
+
+def _permission_findings(paths: Paths) -> Iterator[Finding]:
+    """Files and directories that others on this machine can look into."""
+    if _is_open_to_others(paths.keys_file):
+        yield Finding(
+            "config",
+            "problem",
+            f"others on this machine can read the keys in `{paths.keys_file}`",
+            fix=f"chmod 600 {quoted(paths.keys_file)}",
+        )
+    for directory in (paths.config, paths.data):
+        if _is_open_to_others(directory):
+            yield Finding(
+                "config",
+                "warning",
+                f"others on this machine can look into `{directory}`",
+                fix=f"chmod 700 {quoted(directory)}",
+            )
+
+
+def _is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except OSError:
+        return False
+
+
+def completion_findings(patient: Patient) -> Iterator[Finding]:
+    try:
+        shell = current_shell(patient.environ)
+    except GptasstError:
+        return  # a shell that has no completion lacks nothing
+    state = completion_state(shell, patient.paths, patient.environ)
+    said: dict[CompletionState, str] = {
+        "installed": f"installed for {shell}",
+        "outdated": f"installed for {shell}, by another version of gptasst",
+        "missing": f"not installed for {shell}",
+    }
+    if state == "installed":
+        yield Finding("completion", "ok", said[state])
+    else:
+        fix = f"gptasst completion install {shell}"
+        yield Finding("completion", "note", said[state], fix=fix)

@@ -1,0 +1,430 @@
+"""`gptasst doctor`: what it finds, what mends it, and that it changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import Timeout
+
+from gptasst.context.looking import LookingContext
+from gptasst.services.doctor import server as server_checks
+from tests.conftest import Cli, Ran, Write
+from tests.loopback import LoopbackServer
+from tests.loopback.outcomes import HttpAnswer
+from tests.loopback.wire import Reply, json_reply
+from tests.on_terminal import on_terminal
+from tests.stores.project import writes
+
+
+def bad(ran: Ran) -> list[tuple[str, str, str | None]]:
+    """What is a warning or a problem: about what, and the command that mends it."""
+    return [
+        (f["severity"], f["topic"], f["fix"])
+        for f in ran.json["findings"]
+        if f["severity"] in ("warning", "problem")
+    ]
+
+
+def finding(ran: Ran, topic: str, severity: str) -> Any:
+    (found,) = (
+        f for f in ran.json["findings"] if f["topic"] == topic and f["severity"] == severity
+    )
+    return found
+
+
+def files_of(directory: Path) -> dict[str, str]:
+    """Every file below a directory with its content's digest."""
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_machine_without_key_and_account(cli: Cli, home: Path) -> None:
+    ran = cli("doctor", "--json")
+    assert ran.code == 0
+    assert bad(ran) == []
+    assert ran.json["profile"] == "local"
+    assert ran.json["capabilities"] == []
+    assert finding(ran, "key", "note")["fix"] == "gptasst auth login"
+    assert not home.exists()
+
+
+def test_a_project_in_order(cli: Cli, project: LoopbackServer, write: Write) -> None:
+    write("a.md", "alpha")
+    assert cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md").code == 0
+    project.requests.clear()
+    ran = cli("doctor", "--json")
+    assert (ran.code, ran.stderr, bad(ran)) == (0, "", [])
+    assert ran.json["severity"] in ("ok", "note")
+    states = {c["name"]: c["state"] for c in ran.json["capabilities"]}
+    assert states == dict.fromkeys(
+        (
+            "models",
+            "responses",
+            "input tokens",
+            "vector stores",
+            "files",
+            "conversations",
+            "batches",
+        ),
+        "available",
+    )
+    found = finding(ran, "assistants", "ok")
+    assert (found["count"], found["bytes"]) == (1, 5)
+
+
+def test_nothing_changes_here_or_on_the_server(
+    cli: Cli, project: LoopbackServer, home: Path, write: Write
+) -> None:
+    write("a.md", "alpha")
+    write("b.md", "beta")
+    cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md", "b.md")
+    cli("assistant", "files", "set", "A", "a.md")
+    project.files.pop(next(iter(project.files)))  # somebody else deleted it
+    before = files_of(home)
+    project.requests.clear()
+    ran = cli("doctor")
+    assert ran.code == 0
+    assert files_of(home) == before
+    # Asked with nothing to count, which is refused.
+    assert writes(project) == ["POST /responses/input_tokens"]
+
+
+def test_leftovers_and_duplicates_are_those_that_prune_takes(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    write("a.md", "alpha")
+    write("b.md", "beta beta")
+    cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md", "b.md")
+    cli("assistant", "files", "set", "A", "a.md")
+    found = finding(cli("doctor", "--json"), "files", "note")
+    assert (found["count"], found["bytes"], found["fix"]) == (1, 9, "gptasst file prune")
+    assert cli("file", "prune", "-n", "--json").json["bytes"] == 9
+
+
+def test_ids_that_the_server_no_longer_knows(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    write("a.md", "alpha")
+    cli("file", "upload", "a.md")
+    project.files.clear()
+    found = finding(cli("doctor", "--json"), "cache", "note")
+    assert (found["count"], found["fix"]) == (1, "gptasst cache verify")
+
+
+def test_models_that_end_and_that_have_ended(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GPTASST_MODEL")
+    cli("assistant", "create", "Old", "-i", "DocWriter", "-m", "gpt-4")
+    cli("assistant", "create", "My own", "-i", "DocWriter", "-m", "soon-over")
+    today = "2000-01-01"
+    models = [{"id": "soon-over", "object": "model", "created": 1, "shutdown_date": today}]
+    project.disturb("GET", "/v1/models", HttpAnswer(json_reply({"data": models})), times=2)
+    ran = cli("doctor", "--json")
+    assert ran.code == 6
+    assert bad(ran) == [
+        ("problem", "models", "gptasst assistant edit 'My own' -m MODEL"),
+        ("problem", "models", "gptasst assistant edit Old -m gpt-6.2-sol"),
+    ]
+
+
+def test_a_wrong_key_is_said_and_the_rest_goes_on(cli: Cli, project: LoopbackServer) -> None:
+    project.api_key = "sk-another"
+    ran = cli("doctor", "--json")
+    assert ran.code == 4
+    assert bad(ran) == [("problem", "key", "export OPENAI_API_KEY=KEY")]
+    topics = {f["topic"] for f in ran.json["findings"]}
+    assert {"program", "config", "cache", "embedded"} <= topics
+    assert "sk-test" not in ran.text
+
+
+def test_a_key_that_is_not_there(cli: Cli) -> None:
+    ran = cli("doctor", "--profile", "openai", "--json")
+    assert ran.code == 4
+    assert bad(ran) == [("problem", "key", "gptasst auth login")]
+
+
+def test_a_kept_key_is_replaced_by_auth_login(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.api_key = "sk-another"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    cli("auth", "login", stdin=b"sk-kept-0123456789")
+    assert bad(cli("doctor", "--json")) == [("problem", "key", "gptasst auth login")]
+
+
+def test_parts_that_the_key_may_not_use(cli: Cli, project: LoopbackServer) -> None:
+    denied = {"error": {"message": "Missing scopes: api.files.read", "code": None}}
+    project.disturb("GET", "/v1/files", HttpAnswer(json_reply(denied, 403)))
+    ran = cli("doctor", "--json")
+    assert (ran.code, bad(ran)) == (0, [("warning", "key", "export OPENAI_API_KEY=KEY")])
+    assert {"name": "files", "state": "denied"}.items() <= ran.json["capabilities"][4].items()
+
+
+def test_a_server_that_is_not_there(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}/v1")
+        ran = cli("doctor", "--json")
+    assert ran.code == 1
+    assert bad(ran) == [("problem", "server", "export OPENAI_BASE_URL=URL")]
+    assert {c["state"] for c in ran.json["capabilities"]} == {"failed"}
+    assert finding(ran, "assistants", "ok")["count"] == 0  # kept here
+
+
+@pytest.fixture
+def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        yield
+
+
+def test_a_dead_server_is_not_waited_for(
+    cli: Cli, silent_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_checks, "_SECONDS", 0.2)  # not even for the first time-out
+    ran = cli("doctor", "--json")
+    assert ran.code == 1
+    assert "no answer within 0.2 s" in finding(ran, "server", "problem")["message"]
+    # The threads that still wait are not what the program ends with.
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name != "MainThread")
+
+
+def test_each_request_is_sent_once_and_not_waited_for_long(
+    project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = HttpAnswer(json_reply({"error": {"message": "overloaded"}}, 503))
+    project.disturb("GET", "/v1/models", failed, times=9)
+    with LookingContext(os.environ) as looking:
+        assert looking.gateway.files is looking.files._files
+        client = looking.gateway._connection.client
+        assert isinstance(client.timeout, Timeout)
+        assert (client.timeout.read, client.max_retries) == (8.0, 0)
+        with pytest.raises(Exception, match="overloaded"):
+            looking.models.list()
+    assert len(project.requests) == 1
+
+
+NOT_FOUND = Reply(b"404 page not found", 404, "text/plain")
+UNEXPECTED = json_reply({"error": "Unexpected endpoint or method. (GET /v1/x)"})  # LM Studio
+LLAMA = json_reply({"error": {"code": 404, "message": "File Not Found"}}, 404)
+FASTAPI = json_reply({"detail": "Not Found"}, 404)
+NO_METHOD = json_reply({"detail": "Method Not Allowed"}, 405)
+
+
+@pytest.mark.parametrize("missing", [NOT_FOUND, UNEXPECTED, LLAMA, FASTAPI, NO_METHOD])
+def test_what_servers_say_of_parts_that_they_do_not_have(
+    cli: Cli, server: LoopbackServer, missing: Reply
+) -> None:
+    """Ollama's, LM Studio's, llama.cpp's, vLLM's ways to say that there is no such path."""
+    for path in ("/v1/responses/*", "/v1/conversations/*", "/v1/files", "/v1/batches"):
+        server.disturb("GET", path, HttpAnswer(missing), times=9)
+    ran = cli("doctor", "--json")
+    states = {c["name"]: c["state"] for c in ran.json["capabilities"]}
+    assert states == {
+        "models": "available",
+        "responses": "available",  # keeps none, and takes requests
+        "input tokens": "available",
+        "vector stores": "available",
+        "files": "missing",
+        "conversations": "missing",
+        "batches": "missing",
+    }
+    assert (ran.code, bad(ran)) == (0, [])  # assistants are kept here
+    assert server.responses == {}
+
+
+def test_a_server_that_can_not_keep_assistants(cli: Cli, project: LoopbackServer) -> None:
+    project.disturb("GET", "/v1/vector_stores", HttpAnswer(FASTAPI), times=9)
+    ran = cli("doctor", "--json")
+    fix = "gptasst config set profiles.openai.store local"
+    assert (ran.code, bad(ran)) == (1, [("problem", "server", fix)])
+
+
+def test_a_url_that_is_not_that_of_an_api(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.removesuffix("/v1"))
+    ran = cli("doctor", "--json")
+    assert (ran.code, bad(ran)) == (1, [("problem", "server", "export OPENAI_BASE_URL=URL")])
+
+
+def config(home: Path, text: str) -> Path:
+    path = home / "config" / "config.toml"
+    path.parent.mkdir(mode=0o700, parents=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_configuration_that_can_not_be_read(cli: Cli, home: Path) -> None:
+    path = config(home, 'profile = "local"\nfoo = 1\n')
+    ran = cli("doctor", "--json")
+    assert ran.code == 6
+    assert bad(ran) == [("problem", "config", f'"${{EDITOR:-vi}}" {path}')]
+    assert f"{path}:2:" in finding(ran, "config", "problem")["message"]
+    assert ran.json["profile"] is None
+
+
+@pytest.mark.parametrize("where", ["config", "variable", "option"])
+def test_a_profile_that_nobody_knows(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    words = ["doctor", "--json"]
+    if where == "config":
+        config(home, 'profile = "opena"\n')
+    elif where == "variable":
+        monkeypatch.setenv("GPTASST_PROFILE", "opena")
+    else:
+        words += ["--profile", "opena"]
+    ran = cli(*words)
+    fixes = {
+        "config": "gptasst config set profile openai",
+        "variable": "unset GPTASST_PROFILE",
+        "option": "gptasst config show",
+    }
+    assert (ran.code, bad(ran)) == (6, [("problem", "config", fixes[where])])
+    assert "did you mean `openai`?" in finding(ran, "config", "problem")["message"]
+
+
+def test_keys_and_directories_that_others_can_read(
+    cli: Cli, server: LoopbackServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    cli("auth", "login", stdin=b"sk-kept-0123456789")
+    assert bad(cli("doctor", "--json")) == []
+    keys = home / "config" / "keys.json"
+    keys.chmod(0o644)
+    keys.parent.chmod(0o755)
+    ran = cli("doctor", "--json")
+    assert bad(ran) == [
+        ("problem", "config", f"chmod 600 {keys}"),
+        ("warning", "config", f"chmod 700 {keys.parent}"),
+    ]
+    keys.chmod(0o600)
+    keys.parent.chmod(0o700)
+    keys.write_text("{")
+    fix = f"rm {keys} && gptasst auth login"
+    assert bad(cli("doctor", "--json")) == [("problem", "key", fix)]
+
+
+def test_a_key_that_would_go_out_unencrypted(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://example.com/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    ran = cli("doctor", "--json")
+    fix = "export OPENAI_BASE_URL=https://…"
+    assert (ran.code, bad(ran)) == (4, [("problem", "key", fix)])
+
+
+def test_damaged_databases_stay_where_they_are(
+    cli: Cli, server: LoopbackServer, home: Path
+) -> None:
+    cli("assistant", "create", "A", "-i", "DocWriter")
+    store, cache = home / "data" / "assistants.sqlite3", home / "data" / "cache.sqlite3"
+    store.write_bytes(b"no database")
+    cache.write_bytes(b"no database")
+    before = files_of(home)
+    ran = cli("doctor", "--json")
+    assert bad(ran) == [
+        (
+            "problem",
+            "assistants",
+            f"mv {store} {store}.damaged",
+        ),
+        ("warning", "cache", "gptasst cache rebuild"),
+    ]
+    assert files_of(home) == before
+
+
+def test_a_cache_of_a_newer_version(
+    cli: Cli, server: LoopbackServer, home: Path, write: Write
+) -> None:
+
+    write("a.md", "alpha")
+    cli("file", "upload", "a.md")
+    with sqlite3.connect(home / "data" / "cache.sqlite3") as cache:
+        cache.execute("PRAGMA user_version = 99")
+    assert bad(cli("doctor", "--json")) == [("warning", "cache", "gptasst cache rebuild")]
+
+
+def test_the_embedded_model_is_hashed(
+    cli: Cli, home: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write("model.gguf", b"GGUF")
+    digest = hashlib.sha256(b"GGUF").hexdigest()
+    config(home, f'[local]\nmodel = "{model.absolute()}"\nsha256 = "{digest}"\n')
+    ran = cli("doctor", "--json")
+    assert bad(ran) == []
+    assert finding(ran, "embedded", "ok")["bytes"] == 4
+    write("model.gguf", b"GGUX")
+    ran = cli("doctor", "--json")
+    assert (ran.code, bad(ran)) == (6, [("problem", "embedded", "gptasst config show")])
+    model.unlink()
+    fix = "gptasst config set local.model FILE.gguf"
+    assert bad(cli("doctor", "--json")) == [("problem", "embedded", fix)]
+
+
+def test_the_extra_is_a_problem_only_where_it_is_needed(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gptasst.services.local_model.is_installed", lambda: False)
+    assert bad(cli("doctor", "--json")) == []
+    assert bad(cli("doctor", "--profile", "local", "--json")) == [
+        ("problem", "embedded", "pip install 'gptasst[local]'")
+    ]
+
+
+def test_completion_that_is_not_installed_or_old(
+    cli: Cli, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    fix = "gptasst completion install bash"
+    assert finding(cli("doctor", "--json"), "completion", "note")["fix"] == fix
+    cli("completion", "install")
+    assert finding(cli("doctor", "--json"), "completion", "ok")["fix"] is None
+    (home / "data" / "completion" / "gptasst.bash").write_text("old")
+    assert finding(cli("doctor", "--json"), "completion", "note")["fix"] == fix
+
+
+def test_quiet_gives_the_commands_that_mend(cli: Cli, project: LoopbackServer) -> None:
+    cli("assistant", "create", "Old", "-i", "DocWriter", "-m", "gpt-4")
+    ran = cli("doctor", "--quiet")
+    assert "gptasst assistant edit Old -m gpt-6.2-sol" in ran.lines
+    assert ran.stderr == ""
+
+
+def test_a_pipe_gets_a_line_a_finding(cli: Cli, project: LoopbackServer) -> None:
+    lines = [line.split("\t") for line in cli("doctor").lines]
+    assert {len(fields) for fields in lines} == {4}
+    assert ["ok", "assistants", f"0 assistants on {project.base_url}", ""] in lines
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_it_fits_the_terminal(project: LoopbackServer, cli: Cli, columns: int) -> None:
+    cli("assistant", "create", "Old", "-i", "DocWriter", "-m", "gpt-4")
+    command = [sys.executable, "-m", "gptasst", "doctor"]
+    seen = on_terminal(command, COLUMNS=str(columns), NO_COLOR="1", TERM="xterm")
+    assert seen.code == 6
+    lines = seen.screen.splitlines()
+    assert any(line.strip() == "fix: gptasst assistant edit Old -m gpt-6.2-sol" for line in lines)
+    # Commands and paths stay in one piece, to be copied; the last line is a note's.
+    text = [line for line in lines[:-1] if not {"\x1b", "\r", "/", "fix:"} & {*line, *line.split()}]
+    assert len(text) > 5
+    assert max(map(len, text)) <= columns
