@@ -51,6 +51,7 @@ def shell(script: str, path: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        check=False,  # what it wrote is told below
     )
     assert done.returncode == 0, f"{script}\n{done.stdout}"
     return done.stdout
