@@ -59,7 +59,7 @@ class Paths:
 
     @property
     def batch_records(self) -> Path:
-        return self.data / "batches.sqlite3"
+        return self.data / BATCH_RECORDS
 
     @property
     def embedded_models(self) -> Path:
@@ -68,6 +68,7 @@ class Paths:
 
 ASSISTANTS_DATABASE = "assistants.sqlite3"
 FILE_CACHE = "cache.sqlite3"
+BATCH_RECORDS = "batches.sqlite3"
 CONVERSATIONS_DATABASE = "conversations.sqlite3"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
 
 
 def complete(*words: str, shell: str = "zsh") -> tuple[str, dict[str, str]]:
@@ -123,6 +124,21 @@ def test_conversations_and_files_by_id(home: Path) -> None:
         connection.close()
     assert complete("conversation", "show", "")[1] == {"conv_1": "Doc: two lines"}
     assert complete("file", "show", "f") == ("files", {"file-1": "a.pdf"})
+
+
+def test_batches_of_this_machine(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    write("a.md", "alpha")
+    write("b.md", "beta")
+    submit = ("run", "MarkdownLinter", "--each", "--batch", "-o", "out")
+    (first,) = cli(*submit, "a.md").lines
+    (second,) = cli(*submit, "b.md").lines
+    assert cli("batch", "fetch", first).code == 0
+    both = dict.fromkeys(sorted([first, second]), "MarkdownLinter")
+    server.requests.clear()
+    assert complete("batch", "show", "") == ("words", both)
+    assert complete("batch", "fetch", first, "b") == ("words", both)
+    assert complete("batch", "cancel", "") == ("words", {second: "MarkdownLinter"})
+    assert not server.requests
 
 
 def test_profiles_and_models_of_the_configuration(home: Path) -> None:

@@ -9,6 +9,7 @@ import os
 
 from gptasst.paths import (
     ASSISTANTS_DATABASE,
+    BATCH_RECORDS,
     CONVERSATIONS_DATABASE,
     FILE_CACHE,
     shipped_directory,
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BUSY_SECONDS = 0.1
+# Whose batch it is stands in the first line of its manifest.
+_BATCHES = "SELECT DISTINCT id, json_extract(CAST(manifest AS TEXT), '$.name') FROM batches"
 
 
 def assistants() -> list[tuple[str, str]]:
@@ -36,6 +39,16 @@ def conversations() -> list[tuple[str, str]]:
     """The conversations that this machine knows of, by id."""
     query = "SELECT id, assistant || ': ' || title FROM conversations"
     return _rows(CONVERSATIONS_DATABASE, query)
+
+
+def batches() -> list[tuple[str, str]]:
+    """The batches that were submitted or fetched on this machine, by id."""
+    return _rows(BATCH_RECORDS, _BATCHES)
+
+
+def unfinished_batches() -> list[tuple[str, str]]:
+    """Those whose answers were not all there when they were last looked at."""
+    return _rows(BATCH_RECORDS, _BATCHES + " WHERE NOT is_over")
 
 
 def uploaded_files() -> list[tuple[str, str]]:
@@ -104,6 +117,7 @@ def config_keys() -> list[tuple[str, str]]:
     keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
     inner = (
         "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
+        "batch_file_search",
     )  # fmt: skip
     names = sorted({"openai", *_configured_profiles()})
     return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]
@@ -135,4 +149,6 @@ SOURCES: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "config-key": config_keys,
     "conversation": conversations,
     "file-id": uploaded_files,
+    "batch": batches,
+    "unfinished-batch": unfinished_batches,
 }

@@ -31,6 +31,7 @@ _KINDS: dict[str, type] = {
     "timeout": float,
     "input_file": bool,
     "input_image": bool,
+    "batch_file_search": bool,
     "headers": str,
 }
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
@@ -93,6 +94,7 @@ class ConfigurationService:
             "timeout": profile.timeout,
             "input_file": profile.input_file,
             "input_image": profile.input_image,
+            "batch_file_search": profile.batch_file_search,
         }
         for key, value in values.items():
             variable = _VARIABLES.get(key)
