@@ -15,10 +15,13 @@ def typing_ahead() -> Iterator[None]:
     """
     try:
         import termios
-
+    except ImportError:  # Windows
+        yield
+        return
+    try:
         descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
-    except (ImportError, OSError, ValueError, termios.error):  # no terminal, or Windows
+    except (OSError, ValueError, termios.error):  # no terminal
         yield
         return
     during = list(before)
