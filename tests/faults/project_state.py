@@ -20,7 +20,7 @@ def held(server: LoopbackServer) -> dict[str, list[Any]]:
         "files": sorted(
             (stored.about["filename"], stored.about["purpose"], stored.data)
             for stored in server.files.values()
-            if stored.about["purpose"] != "batch"
+            if not stored.about["purpose"].startswith("batch")
         ),
         "assistants": sorted(map(_assistant, server.stores.values())),
         "conversations": sorted(
@@ -46,7 +46,7 @@ def _said(item: dict[str, Any]) -> str:
 
 def _batch(job: Any) -> tuple[Any, ...]:
     requests = sorted(json.loads(line)["custom_id"] for line in job.requests.splitlines())
-    return job.about["status"] == "cancelling", requests
+    return job.about["status"].startswith("cancel"), requests
 
 
 @dataclass

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -69,9 +70,15 @@ class Application:
             disturbance = None
         if disturbance and not disturbance.done:
             return _disturbed(disturbance)
+        if disturbance:
+            with contextlib.suppress(ApiError):
+                _carry_out(self._checked(call))
+            return _disturbed(disturbance)
+        return self._checked(call)
+
+    def _checked(self, call: Call) -> Reply:
         self._check_key(call)
-        reply = self._run(self._routes, call)
-        return _disturbed(disturbance) if disturbance else reply
+        return self._run(self._routes, call)
 
     def _next_disturbance(self, call: Call) -> Disturbance | None:
         for found in self._world.disturbances:
@@ -97,7 +104,7 @@ class Application:
         for route in routes:
             match = route.pattern.fullmatch(path) if route.method == method else None
             if match:
-                with self._world.lock if route.locked else nullcontext():
+                with self._world.lock if route.locked else contextlib.nullcontext():
                     return route.run(self._world, replace(call, params=match.groupdict()))
         raise ApiError(404, f"Invalid URL ({method} {path})")
 
@@ -105,6 +112,12 @@ class Application:
 def _concerns(disturbance: Disturbance, call: Call) -> bool:
     method, path = call.record.method, call.record.path
     return fnmatchcase(method, disturbance.method) and fnmatchcase(path, disturbance.path)
+
+
+def _carry_out(reply: Reply) -> None:
+    """Do what a streamed reply does while it is sent."""
+    if not isinstance(reply.body, bytes):
+        deque(reply.body, maxlen=0)
 
 
 def _disturbed(disturbance: Disturbance) -> Reply:

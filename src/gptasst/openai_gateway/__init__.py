@@ -13,7 +13,7 @@ import openai
 from gptasst.errors import ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.rate_limits import OnLimits
-from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, TextDelta
+from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, PastMessage, TextDelta
 from gptasst.openai_gateway.answers import AnswerReader, Deadline, broken_off, refuse_web_page
 from gptasst.openai_gateway.batches import BatchGateway
 from gptasst.openai_gateway.connection import Connection
@@ -119,7 +119,21 @@ class OpenAIGateway:
             lambda: create(extra_body=body, timeout=deadline.for_request()).__enter__(),
             deadline,
             self._attempts,
+            lambda: self._refuse_answered(request),
         ).http_response
+
+    def _refuse_answered(self, request: ModelRequest) -> None:
+        """Raise if a question must not be asked again, as the server answered it and that got lost.
+
+        It would be in the conversation twice.
+        """
+        ident = request.conversation_id
+        if ident and self.conversations.is_answered(ident, PastMessage("user", request.parts)):
+            raise ServiceError(
+                "the connection was lost, and the conversation has an answer all the same",
+                hint=f"`gptasst conversation show {ident}` shows it",
+                code="answer_lost",
+            )
 
     def upload_input(self, part: FilePart) -> FilePart:
         """Upload a part's data for one run; the server forgets it by itself in a day."""

@@ -21,6 +21,7 @@ from gptasst.openai_gateway.requests import request_body
 
 _ENDPOINT: Literal["/v1/responses"] = "/v1/responses"
 _PAGE = 100
+_STOPPED = ("cancelling", "cancelled")
 # The metadata key by which a batch is found again whose create was answered to nobody.
 _REQUEST = "request"
 
@@ -83,13 +84,20 @@ class BatchGateway:
             return _batch(self._connection.client.batches.retrieve(batch_id))
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch; what was answered until then stays and is paid for.
+        """Stop a batch, or find it stopped; what was answered until then stays and is paid for.
 
         Raises:
             NotFound: there is none of that id.
+            ServiceError: it is over already.
         """
-        with self._connection.errors(f"batch `{batch_id}`"):
-            return _batch(self._connection.client.batches.cancel(batch_id))
+        try:
+            with self._connection.errors(f"batch `{batch_id}`"):
+                return _batch(self._connection.client.batches.cancel(batch_id))
+        except ServiceError as error:
+            batch = self.get(batch_id) if error.code == "bad_request" else None
+            if batch and batch.status in _STOPPED:  # by this request, whose first answer was lost
+                return batch
+            raise
 
     def answers(self, batch: Batch, model: str) -> Iterator[BatchAnswer]:
         """What came of the requests so far, in any order, read line by line."""

@@ -105,7 +105,7 @@ class Connection:
     def create_once(
         self,
         send: Callable[[], _Made],
-        find: Callable[[], _Made | None],
+        find: Callable[[], _Made | None] | None,
         missing: str | None = None,
     ) -> _Made:
         """Send a create so that it takes effect once, whatever happens to its answer.
@@ -116,10 +116,12 @@ class Connection:
 
         Args:
             send: makes the request with `once`.
-            find: what `send` made, if the server has it.
+            find: what `send` made, if the server has it. Where that can't be found out (`None`), it
+                is sent no more than twice.
             missing: as in `errors`.
         """
         end = time.monotonic() + self.endpoint.timeout
+        doubts = 0
         for attempt in range(_ATTEMPTS):
             try:
                 with self.errors(missing):
@@ -130,10 +132,12 @@ class Connection:
                 if wait is None:
                     raise
                 refused = isinstance(cause, openai.RateLimitError)
+                doubts += not refused
                 last = attempt == _ATTEMPTS - 1 or time.monotonic() + wait >= end
+                last = last or (find is None and doubts > 1)
                 if (last and refused) or self._stopping.wait(0 if last else wait):
                     raise
-                found = None if refused else find()
+                found = None if refused or find is None else find()
                 if found is not None:
                     return found
                 if last:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gptasst.errors import NotFound
-from gptasst.models.conversations import ConversationItem
+from gptasst.models.conversations import BROKEN_OFF_MARK, ConversationItem
 from gptasst.models.runs import PastMessage
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.requests import message_item
@@ -48,7 +48,7 @@ class ConversationGateway:
         def send() -> str:
             return self._connection.once.conversations.create(metadata=dict(metadata)).id
 
-        return self._connection.create_once(send, lambda: None)
+        return self._connection.create_once(send, None)
 
     def metadata(self, conversation_id: str) -> Mapping[str, str]:
         """What was noted with a conversation.
@@ -155,6 +155,13 @@ class ConversationGateway:
                     )
                 answers.append(_item(item).text)
         return None
+
+    def is_answered(self, conversation_id: str, message: PastMessage) -> bool:
+        """Whether a message of the user's is the last question, and has a whole answer."""
+        last = self.last_turn(conversation_id)
+        asked = _question_text(message_item(message))
+        answered = last and last.answer and not last.answer.endswith(BROKEN_OFF_MARK)
+        return bool(last and answered and _question_text(last.question) == asked)
 
     def remove(self, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Take items out of a conversation; those that are gone already are fine."""

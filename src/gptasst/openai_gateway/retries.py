@@ -22,11 +22,22 @@ _LONGEST_RETRY_AFTER = 120.0
 _AMBIGUOUS = (408, 409)
 
 
-def retrying(send: Callable[[], _Made], deadline: Deadline, attempts: int = ATTEMPTS) -> _Made:
+def retrying(
+    send: Callable[[], _Made],
+    deadline: Deadline,
+    attempts: int = ATTEMPTS,
+    before_again: Callable[[], None] = lambda: None,
+) -> _Made:
     """What `send` returns, asked up to `attempts` times within the deadline.
 
     The SDK's own retries don't know of one: each takes the whole timeout once more, and a
     `Retry-After` is slept through however long the user was ready to wait.
+
+    Args:
+        send: sends.
+        deadline: ends it all.
+        attempts: how often it is sent at most.
+        before_again: called where the request may have been carried out, to look for it.
 
     Raises:
         openai.OpenAIError: the last failure, or one that would only repeat itself.
@@ -38,7 +49,10 @@ def retrying(send: Callable[[], _Made], deadline: Deadline, attempts: int = ATTE
             wait = wait_before_retry(error, attempt)
             if wait is None or wait >= deadline.left():
                 raise
+            refused = isinstance(error, openai.RateLimitError)
         time.sleep(wait)
+        if not refused:
+            before_again()
     return send()
 
 

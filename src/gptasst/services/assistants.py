@@ -254,10 +254,12 @@ class AssistantService:
         return revisions[number]
 
     def rollback(self, assistant: Assistant, revision: Revision) -> Assistant:
-        """Make an earlier definition the newest revision. Name and knowledge stay."""
+        """Make an earlier definition the newest revision, if it is not. Name and knowledge stay."""
         definition = replace(
             revision.definition, name=assistant.name, knowledge=assistant.definition.knowledge
         )
+        if definition == assistant.definition:
+            return assistant
         return self._store.update(assistant, definition)
 
     def export(self, name: str) -> str:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gptasst.errors import NotFound, UsageError
+from gptasst.errors import GptasstError, NotFound, UsageError
 from gptasst.models.conversations import Conversation, Transcript
 from gptasst.settings import Profile
 from gptasst.stores.conversation_index import ConversationIndex
@@ -51,6 +51,17 @@ class ConversationService:
         conversation = self.keeper(None).start("", "")
         self._index.add(conversation)
         return conversation
+
+    def remember(self, conversation: Conversation) -> None:
+        """Let a conversation be found in which nothing was said yet, or nothing that was seen."""
+        self._index.add(conversation)
+
+    def discard(self, conversation: Conversation) -> None:
+        """Delete a conversation in which nothing was said; while that fails, it is listed."""
+        try:
+            self.delete(conversation)
+        except GptasstError:
+            self.remember(conversation)
 
     def last(self, assistant: str) -> Conversation | None:
         """The last conversation with an assistant in the profile's store, if there is one."""

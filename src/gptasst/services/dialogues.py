@@ -129,8 +129,10 @@ class Dialogue:
             if turn.answer.strip():
                 self._record(conversation, turn, again=again)
                 self.kept_part = True
+            elif turn.broken_off == "answer_lost":
+                self._conversations.remember(conversation)
             elif self.conversation is None:
-                self._conversations.delete(conversation)
+                self._conversations.discard(conversation)
             elif again:
                 self._restore(conversation)
 

@@ -47,6 +47,7 @@ from gptasst.stores.openai_metadata import (
     knowledge_file,
     now,
     read_pointer,
+    without_time,
 )
 from gptasst.stores.searchable_files import search_problem
 
@@ -134,6 +135,9 @@ class OpenAIStore:
         self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:
         store = self._unfinished(definition.name)
+        if store is not None and not self._is_whole(store):
+            self._unmake(store)
+            store = None
         made = store is None
         if store is None:
             store = self._make(definition)
@@ -153,6 +157,15 @@ class OpenAIStore:
         if store is not None and not read_pointer(store).creating:
             raise name_taken(name)
         return store
+
+    def _is_whole(self, store: VectorStore) -> bool:
+        """Whether its definition is on the server: the attempt to take it back may have failed."""
+        pointer = read_pointer(store)
+        try:
+            self._conversations.item(pointer.conversation, pointer.item)
+        except NotFound:
+            return False
+        return True
 
     def _make(self, definition: Definition) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
@@ -182,8 +195,9 @@ class OpenAIStore:
             raise name_taken(store.name)
 
     def _unmake(self, store: VectorStore) -> None:
-        self._stores.delete(store.id)
+        """Delete a store, and before it the conversation to which nothing else leads."""
         self._conversations.delete(read_pointer(store).conversation)
+        self._stores.delete(store.id)
 
     def _fill(
         self,
@@ -205,8 +219,7 @@ class OpenAIStore:
         store, pointer = self._unchanged(assistant)
         if definition.name != assistant.name:
             self._unfinished(definition.name)
-        text = item_text(definition, now())
-        item = self._conversations.append(pointer.conversation, text)
+        text, item = self._appended(definition, pointer)
         revision = self._revision_of(item, pointer, assistant.name)
         self._unchanged(assistant)
         moved = pointer.to(definition, text, item, revision)
@@ -222,6 +235,16 @@ class OpenAIStore:
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
+
+    def _appended(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
+        """The text of a new revision and its item, which an interrupted edit may have left."""
+        text = item_text(definition, now())
+        for item in self._conversations.items(pointer.conversation):  # newest first
+            if item.id == pointer.item:
+                break
+            if without_time(item.text) == without_time(text):
+                return item.text, item.id
+        return text, self._conversations.append(pointer.conversation, text)
 
     def _unchanged(self, assistant: Assistant) -> tuple[VectorStore, Pointer]:
         """The assistant's store as it is now.
@@ -269,13 +292,13 @@ class OpenAIStore:
         store = self._stores.get(assistant.id)
         own = [] if keep_files else [file.id for file in self._knowledge(store) if file.sha256]
         unused = self._used_nowhere_else(store.id, own) if own else ()
-        conversation = read_pointer(store).conversation
-        self._stores.delete(store.id)
-        self._conversations.delete(conversation)
-        self._directory.forget(assistant.name)
+        # The store goes last: should this end before its time, it leads to what is left.
+        self._conversations.delete(read_pointer(store).conversation)
         with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
             list(pool.map(self._files.delete, unused))
         self._directory.forget_uploads(unused)
+        self._stores.delete(store.id)
+        self._directory.forget(assistant.name)
 
     def _used_nowhere_else(self, store_id: str, file_ids: Sequence[str]) -> Sequence[str]:
         """The files that no other vector store of the project holds, whoever it belongs to."""

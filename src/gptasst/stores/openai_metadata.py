@@ -121,6 +121,11 @@ def item_time(text: str) -> datetime | None:
         return None
 
 
+def without_time(text: str) -> str:
+    """The definition in an item's text."""
+    return text.partition("\n")[2]
+
+
 def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
