@@ -48,7 +48,10 @@ _KEPT_BYTES = 500_000_000
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept."""
+    """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
+
+    Of its usage the journal keeps input and output.
+    """
 
     answer: str | None
     sha256: str

@@ -68,6 +68,17 @@ def test_answers_find_their_files(cli: Cli, server: LoopbackServer, files: list[
     assert (again.code, again.stderr.split(";")[0]) == (0, "20 files: 20 unchanged")
 
 
+def test_tokens_add_up(cli: Cli, server: LoopbackServer, files: list[str], write: Write) -> None:
+    write("in/99.md", "number 0\n")  # shares what one of them takes
+    ran = cli("batch", "fetch", submit(cli), "--json")
+    (batch,) = ran.json["batches"]
+    used = [file["usage"] for file in batch["files"] if file["usage"]]
+    assert (len(batch["files"]), len(used)) == (21, 20)
+    total = {key: sum(usage[key] for usage in used) for key in used[0]}
+    assert min(total.values()) > 0
+    assert total == {key: ran.json["summary"][f"{key}_tokens"] for key in total}
+
+
 def test_valid_request(cli: Cli, server: LoopbackServer, files: list[str]) -> None:
     submit(cli)
     assert_valid_request(server.requests[-1])

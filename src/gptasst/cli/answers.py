@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text
 
 if TYPE_CHECKING:
     from gptasst.cli.commands import Session
-    from gptasst.models.runs import RunResult
+    from gptasst.models.each import FileResult
+    from gptasst.models.runs import RunResult, Usage
 
 
 def tell_fallback(session: Session) -> None:
@@ -28,15 +30,26 @@ def tell_about(output: Output, result: RunResult) -> None:
     if result.left_out:
         output.note(f"{count_text(result.left_out, 'earlier message')} did not fit the context")
     if output.verbose:
-        output.note(_account(result))
+        output.note(_account(output, result))
 
 
-def _account(result: RunResult) -> str:
-    usage = result.usage
-    tokens = "tokens unknown"
-    if usage:
-        tokens = f"{usage.input:,} tokens in ({usage.cached:,} cached), {usage.output:,} out"
-        tokens += f" ({usage.reasoning:,} reasoning)"
+def usage_of(results: Iterable[FileResult]) -> Usage:
+    """What many files took together."""
+    from gptasst.models.runs import Usage
+
+    return sum((result.usage for result in results if result.usage), Usage(0, 0))
+
+
+def tokens_text(output: Output, usage: Usage) -> str:
+    """Tokens in all; with `--verbose`, in all their parts."""
+    if not output.verbose:
+        return count_text(usage.input + usage.output, "token")
+    given = f"{count_text(usage.input, 'token')} in ({usage.cached:,} cached)"
+    return f"{given}, {usage.output:,} out ({usage.reasoning:,} reasoning)"
+
+
+def _account(output: Output, result: RunResult) -> str:
+    tokens = tokens_text(output, result.usage) if result.usage else "tokens unknown"
     first = result.timings.first_token
     begun = f"first after {first:.1f} s, " if first is not None else ""
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"

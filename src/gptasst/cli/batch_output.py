@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gptasst.cli.answers import tokens_text, usage_of
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Drawn
 from gptasst.errors import GptasstError, PartlyDone
@@ -70,7 +71,9 @@ class FetchSummary:
     unchanged: int
     failed: int
     input_tokens: int
+    cached_tokens: int
     output_tokens: int
+    reasoning_tokens: int
 
 
 def show_submission(output: Output, submission: Submission) -> None:
@@ -131,11 +134,11 @@ def show_fetched(
             if result.status == "written":
                 output.text(harmless(result.output or result.path))
     _warn(output, results)
-    tokens = summary.input_tokens + summary.output_tokens
+    tokens = tokens_text(output, usage_of(results))
     kinds = ("written", "unchanged", "failed")
     counted = [(getattr(summary, kind), kind) for kind in kinds]
     parts = ", ".join(f"{number:,} {kind}" for number, kind in counted if number)
-    output.note(f"{count_text(summary.files, 'file')}: {parts}; {count_text(tokens, 'token')}")
+    output.note(f"{count_text(summary.files, 'file')}: {parts}; {tokens}")
 
 
 def fetch_error(fetched: Sequence[Fetched]) -> GptasstError | None:
@@ -155,14 +158,16 @@ def fetch_error(fetched: Sequence[Fetched]) -> GptasstError | None:
 
 def _summary(results: Sequence[FileResult]) -> FetchSummary:
     counts = Counter(result.status for result in results)
-    usages = [result.usage for result in results if result.usage]
+    usage = usage_of(results)
     return FetchSummary(
         files=len(results),
         written=counts["written"],
         unchanged=counts["unchanged"],
         failed=counts["failed"],
-        input_tokens=sum(usage.input for usage in usages),
-        output_tokens=sum(usage.output for usage in usages),
+        input_tokens=usage.input,
+        cached_tokens=usage.cached,
+        output_tokens=usage.output,
+        reasoning_tokens=usage.reasoning,
     )
 
 

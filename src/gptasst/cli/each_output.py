@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gptasst.cli.answers import tokens_text, usage_of
 from gptasst.cli.output import Column, Output, count_text, harmless
 from gptasst.errors import GptasstError, PartlyDone
 
@@ -32,14 +33,16 @@ class EachSummary:
     not_run: int
     requests: int
     input_tokens: int
+    cached_tokens: int
     output_tokens: int
+    reasoning_tokens: int
     seconds: float
 
 
 def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
     """Count what came of the files, in a command that took so many seconds."""
     counts = Counter(result.status for result in results)
-    usages = [result.usage for result in results if result.usage]
+    usage = usage_of(results)
     return EachSummary(
         files=len(results),
         written=counts["written"],
@@ -50,8 +53,10 @@ def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
         failed=counts["failed"],
         not_run=counts["not_run"],
         requests=sum(result.asked for result in results),
-        input_tokens=sum(usage.input for usage in usages),
-        output_tokens=sum(usage.output for usage in usages),
+        input_tokens=usage.input,
+        cached_tokens=usage.cached,
+        output_tokens=usage.output,
+        reasoning_tokens=usage.reasoning,
         seconds=round(seconds, 3),
     )
 
@@ -110,10 +115,9 @@ def tell(
     words = {"would_change": "would change", "skipped": "empty", "not_run": "not done"}
     counted = [(getattr(summary, kind), words.get(kind, kind)) for kind in kinds]
     parts = ", ".join(f"{number:,} {word}" for number, word in counted if number)
-    tokens = summary.input_tokens + summary.output_tokens
     output.note(
         f"{count_text(summary.files, 'file')}: {parts};"
-        f" {count_text(summary.requests, 'request')}, {count_text(tokens, 'token')},"
+        f" {count_text(summary.requests, 'request')}, {tokens_text(output, usage_of(results))},"
         f" {summary.seconds:.1f} s"
     )
     if stopped:

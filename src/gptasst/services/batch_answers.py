@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from gptasst.batch_records import RecordedBatch
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.models.batches import Batch, BatchAnswer, BatchItem, BatchManifest
 from gptasst.models.each import EachJob, FileResult, FileTarget
-from gptasst.models.runs import Usage
 from gptasst.openai_gateway.batches import BatchGateway
 from gptasst.run_journal import FinishedRun, RunJournal
 from gptasst.services.answer_schemas import check_schema
@@ -44,8 +44,12 @@ def _outcome(line: BatchAnswer, manifest: BatchManifest) -> FinishedRun | Gptass
         return NoAnswer("the answer holds broken characters")
     except GptasstError as error:
         return error
-    usage = line.answer.usage and Usage(line.answer.usage.input, line.answer.usage.output)
-    return FinishedRun(text, sha256, line.answer.model, usage)
+    return FinishedRun(text, sha256, line.answer.model, line.answer.usage)
+
+
+def uncounted(outcome: FinishedRun | GptasstError) -> FinishedRun | GptasstError:
+    """An answer without its tokens, which are counted with another file of the same content."""
+    return replace(outcome, usage=None) if isinstance(outcome, FinishedRun) else outcome
 
 
 def why_unanswered(batch: Batch) -> NoAnswer:

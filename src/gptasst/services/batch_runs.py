@@ -20,7 +20,7 @@ from gptasst.models.each import EachJob
 from gptasst.models.transfers import OnTransfer
 from gptasst.openai_gateway import OpenAIGateway
 from gptasst.run_journal import RunJournal
-from gptasst.services.batch_answers import AnswerPlacer, batch_answers, why_unanswered
+from gptasst.services.batch_answers import AnswerPlacer, batch_answers, uncounted, why_unanswered
 from gptasst.services.batch_submissions import MARK, MARK_VERSION, JobRequests, Submitter
 from gptasst.services.runs import RunService
 
@@ -206,8 +206,9 @@ class BatchService:
         results = {}
         answers = batch_answers(self.gateway.batches, batch, recorded.manifest, self.journal)
         for run, outcome in answers:
-            for number in by_run.get(run, ()):
-                results[number] = placer.place(recorded.items[number], outcome)
+            for place, number in enumerate(by_run.get(run, ())):
+                counted = uncounted(outcome) if place else outcome
+                results[number] = placer.place(recorded.items[number], counted)
         for number, item in enumerate(recorded.items):
             if number not in results:
                 known = self.journal.find(item.run)

@@ -28,7 +28,7 @@ from gptasst.errors import (
     UsageError,
 )
 from gptasst.models.each import EachJob, FileResult, FileTarget
-from gptasst.models.runs import RunResult, TextDelta, Usage
+from gptasst.models.runs import RunResult, TextDelta
 from gptasst.run_journal import FinishedRun, RunJournal
 from gptasst.services.each_files import EachFiles, EachInput
 from gptasst.services.each_pace import Pace
@@ -235,5 +235,4 @@ def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
         content = result.answer.encode("utf-8")
     except UnicodeEncodeError:
         raise NoAnswer("the answer holds broken characters", hint="run it again") from None
-    usage = result.usage and Usage(result.usage.input, result.usage.output)
-    return FinishedRun(result.answer, content_digest(content), result.model, usage)
+    return FinishedRun(result.answer, content_digest(content), result.model, result.usage)
