@@ -41,6 +41,8 @@ _PROFILE_KEYS = (
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 STORES = ("openai", "local")
 StoreKind = Literal["openai", "local"]
 
@@ -68,7 +70,7 @@ class Profile:
     """
 
     name: str
-    base_url: str | None
+    base_url: str | None = field(repr=False)  # it may hold a password
     model: str | None
     chosen: Literal["named", "key", "fallback"]
     store: StoreKind = "local"
@@ -83,8 +85,12 @@ class Profile:
 
     @property
     def scope(self) -> str:
-        """Endpoint and project: what file ids and assistants' ids belong to."""
-        return f"{self.base_url}#{self.project}" if self.project else str(self.base_url)
+        """Endpoint and project: what file ids and assistants' ids belong to.
+
+        Without a password: it is kept in files.
+        """
+        url = kept_url(self.base_url) if self.base_url else str(None)
+        return f"{url}#{self.project}" if self.project else url
 
     @property
     def embedded(self) -> bool:
@@ -257,10 +263,9 @@ class Settings:
             raise self._document.error(
                 ("profiles", name, "base_url"), f"missing key `profiles.{name}.base_url`"
             )
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_base_url(url):
             raise UsageError(
-                f"`{url}` is not a base URL",
+                f"`{url.rpartition('@')[2]}` is not a base URL",  # before the @: a password
                 hint="it looks like http://127.0.0.1:11434/v1",
             )
         return url.rstrip("/")
@@ -316,7 +321,13 @@ class Settings:
 
     def _headers(self, table: tuple[str, ...]) -> dict[str, str]:
         headers = self._document.table(*table, "headers")
-        return {key: self._document.value(str, *table, "headers", key) or "" for key in headers}
+        found = {key: self._document.value(str, *table, "headers", key) or "" for key in headers}
+        for key, value in found.items():
+            if not (_HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
+                raise self._document.error(
+                    (*table, "headers", key), "this header holds what no header can hold"
+                )
+        return found
 
     def _timeout(self, table: tuple[str, ...]) -> float:
         variable = self._environ.get("GPTASST_TIMEOUT")
@@ -326,6 +337,15 @@ class Settings:
             return seconds
         configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
         return configured or DEFAULT_TIMEOUT
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def check_timeout(seconds: float, said: str) -> None:
@@ -344,6 +364,13 @@ def shown_url(url: str) -> str:
     """A base URL without what may be secret in it: user, password, query."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def kept_url(url: str) -> str:
+    """A base URL as it may be kept in files: without password and query."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
 
 
 def is_openai(base_url: str) -> bool:

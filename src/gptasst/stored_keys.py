@@ -45,7 +45,7 @@ class StoredKeys:
         key = entry["key"] if "key" in entry else _from_keyring(base_url)
         if not key:
             raise AccessDenied(
-                f"the system keyring does not give the key for {base_url}",
+                f"the system keyring does not give the key for {base_url.rpartition('@')[2]}",
                 hint="`gptasst auth login` stores it again; OPENAI_API_KEY comes before it",
                 code="no_key",
             )

@@ -28,7 +28,9 @@ def _read_key(url: str) -> str:
         return sys.stdin.read()
     import getpass
 
-    return getpass.getpass(f"key for {url}: ")
+    from gptasst.settings import shown_url
+
+    return getpass.getpass(f"key for {shown_url(url)}: ")
 
 
 @command(app, "logout")

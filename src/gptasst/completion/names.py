@@ -100,7 +100,8 @@ def profiles() -> list[tuple[str, str]]:
     """The built-in profiles and those of config.toml."""
     described = {"openai": "OpenAI", "local": "the embedded model"}
     for name, table in _configured_profiles().items():
-        described[name] = str(table.get("base_url") or described.get(name, ""))
+        url = str(table.get("base_url") or described.get(name, ""))
+        described[name] = url.rpartition("@")[2]  # without a password
     return list(described.items())
 
 

@@ -18,7 +18,7 @@ class Endpoint:
     says where a key is expected.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     name: str
     api_key: str | None = field(default=None, repr=False)
     key_hint: str | None = None

@@ -50,7 +50,7 @@ class BatchGateway:
         started = datetime.now(UTC).timestamp() - CLOCK_SKEW
 
         def send() -> Batch:
-            return _batch(
+            return self._batch(
                 self._connection.once.batches.create(
                     input_file_id=input_file_id,
                     endpoint=_ENDPOINT,
@@ -72,7 +72,7 @@ class BatchGateway:
     def list(self) -> Iterator[Batch]:
         """Every batch, newest first."""
         batches = self._connection.client.batches
-        return self._connection.listed(lambda: batches.list(limit=_PAGE), _batch)
+        return self._connection.listed(lambda: batches.list(limit=_PAGE), self._batch)
 
     def get(self, batch_id: str) -> Batch:
         """One batch.
@@ -81,7 +81,7 @@ class BatchGateway:
             NotFound: there is none of that id.
         """
         with self._connection.errors(f"batch `{batch_id}`"):
-            return _batch(self._connection.client.batches.retrieve(batch_id))
+            return self._batch(self._connection.client.batches.retrieve(batch_id))
 
     def cancel(self, batch_id: str) -> Batch:
         """Stop a batch, or find it stopped; what was answered until then stays and is paid for.
@@ -92,7 +92,7 @@ class BatchGateway:
         """
         try:
             with self._connection.errors(f"batch `{batch_id}`"):
-                return _batch(self._connection.client.batches.cancel(batch_id))
+                return self._batch(self._connection.client.batches.cancel(batch_id))
         except ServiceError as error:
             batch = self.get(batch_id) if error.code == "bad_request" else None
             if batch and batch.status in _STOPPED:  # by this request, whose first answer was lost
@@ -113,7 +113,9 @@ class BatchGateway:
             error, response = result.get("error"), result.get("response") or {}
             body = response.get("body")
             if error or response.get("status_code") != 200 or not isinstance(body, dict):
-                return BatchAnswer(custom_id, failure=_failure(error, response))
+                return BatchAnswer(
+                    custom_id, failure=self._connection.masked(_failure(error, response))
+                )
         except (ValueError, KeyError, TypeError, AttributeError) as wrong:
             raise ServiceError(
                 f"{self._connection.endpoint.name} sent a batch result that can't be read",
@@ -126,6 +128,23 @@ class BatchGateway:
             return BatchAnswer(custom_id, failure=refused.message)
         return BatchAnswer(custom_id, answer)
 
+    def _batch(self, batch: ApiBatch) -> Batch:
+        counts = batch.request_counts
+        errors = batch.errors.data if batch.errors else None
+        return Batch(
+            id=batch.id,
+            status=batch.status,
+            created_at=moment(batch.created_at),
+            metadata={key: str(value) for key, value in (batch.metadata or {}).items()},
+            input_file_id=batch.input_file_id,
+            output_file_id=batch.output_file_id,
+            error_file_id=batch.error_file_id,
+            requests=counts.total if counts else 0,
+            completed=counts.completed if counts else 0,
+            failed=counts.failed if counts else 0,
+            errors=tuple(self._connection.masked(_problem(error)) for error in errors or ()),
+        )
+
 
 def _failure(error: Any, response: Mapping[str, Any]) -> str:
     if error:
@@ -134,24 +153,6 @@ def _failure(error: Any, response: Mapping[str, Any]) -> str:
     details = body.get("error") if isinstance(body, dict) else None
     message = details.get("message") if isinstance(details, dict) else None
     return f"{message or 'no reason given'} (HTTP {status})"
-
-
-def _batch(batch: ApiBatch) -> Batch:
-    counts = batch.request_counts
-    errors = batch.errors.data if batch.errors else None
-    return Batch(
-        id=batch.id,
-        status=batch.status,
-        created_at=moment(batch.created_at),
-        metadata={key: str(value) for key, value in (batch.metadata or {}).items()},
-        input_file_id=batch.input_file_id,
-        output_file_id=batch.output_file_id,
-        error_file_id=batch.error_file_id,
-        requests=counts.total if counts else 0,
-        completed=counts.completed if counts else 0,
-        failed=counts.failed if counts else 0,
-        errors=tuple(_problem(error) for error in errors or ()),
-    )
 
 
 def _problem(error: Any) -> str:

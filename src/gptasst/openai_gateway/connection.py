@@ -13,6 +13,7 @@ import openai
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.errors import is_missing_object, translate_error
+from gptasst.openai_gateway.masking import mask_error, masked
 from gptasst.openai_gateway.requests import make_client, patience
 from gptasst.openai_gateway.retries import wait_before_retry
 
@@ -61,6 +62,7 @@ class Connection:
             yield
         except openai.APIStatusError as error:
             if missing and is_missing_object(error):
+                mask_error(error, self.endpoint)
                 message = f"{self.endpoint.name} has no {missing}"
                 raise NotFound(message, code="gone") from error
             raise translate_error(error, self.endpoint, None) from error
@@ -101,6 +103,10 @@ class Connection:
                     raise
             else:
                 return
+
+    def masked(self, text: str) -> str:
+        """A server's words without what is secret of the endpoint."""
+        return masked(text, self.endpoint)
 
     def create_once(
         self,

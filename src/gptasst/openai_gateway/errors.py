@@ -20,16 +20,16 @@ from gptasst.errors import (
 from gptasst.model_catalog import shutdown_advice
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.limit_headers import retry_after
+from gptasst.openai_gateway.masking import mask_error, masked
+from gptasst.settings import shown_url
 
-# Servers that want no key are given words such as `x`, which are no secret.
-_SHORTEST_SECRET = 8
 # FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
 
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
     """The error of a response that failed after it was accepted."""
-    message = _without_key(message, endpoint)
+    message = masked(message, endpoint)
     if code in ("rate_limit_exceeded", "insufficient_quota"):
         return _limit_reached(code, message, endpoint)
     if code == "context_length_exceeded":
@@ -43,7 +43,7 @@ def translate_error(
     error: openai.OpenAIError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
     """The error that a user gets for an error of the SDK. No key is left in either."""
-    error.args = tuple(_without_key(str(argument), endpoint) for argument in error.args)
+    mask_error(error, endpoint)
     if isinstance(error, openai.APITimeoutError):
         return ServiceError(
             f"{endpoint.name} did not answer in time",
@@ -65,6 +65,7 @@ def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> Servic
     while cause is not None and not str(cause) and cause.__cause__ is not None:
         cause = cause.__cause__
         reason = str(cause)
+    reason = masked(reason, endpoint)
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
         hint=_connection_hint(reason, endpoint),
@@ -80,12 +81,6 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     if proxy and not endpoint.in_process and not urllib.request.proxy_bypass(rest.split("/")[0]):
         return f"{scheme.upper()}_PROXY is set: is that proxy running? NO_PROXY goes past it"
     return "is a server running there, and is the base URL right?"
-
-
-def _without_key(text: str, endpoint: Endpoint) -> str:
-    """A server's words without the key, which some quote when they don't like it."""
-    key = endpoint.api_key
-    return text.replace(key, "[key]") if key and len(key) >= _SHORTEST_SECRET else text
 
 
 def _code(error: openai.APIError) -> str | None:
@@ -112,7 +107,7 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     error: openai.APIStatusError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
     status, code = error.status_code, _code(error)
-    message = _without_key(_message(error), endpoint)
+    message = masked(_message(error), endpoint)
     if status == 401:
         return _no_access(endpoint)
     if status == 403:
@@ -133,9 +128,22 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
             hint="is the base URL right, and does the server speak the Responses API?",
             code="no_endpoint",
         )
+    if 300 <= status < 400:
+        return _redirected(error, endpoint)
     if status < 500:
         return ServiceError(f"{endpoint.name} refused the request: {message}", code="bad_request")
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
+
+
+def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceError:
+    """Content and keys go to the server that was named, and not to one that it names."""
+    location = error.response.headers.get("location", "")
+    target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
+    return ServiceError(
+        f"{endpoint.name} redirects to {target}, and redirects are not followed",
+        hint="if that is the right server: set `base_url` to it",
+        code="redirected",
+    )
 
 
 def is_missing_object(error: openai.APIStatusError) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+import httpx2
 import openai
 
+from gptasst.errors import UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.openai_gateway.body_blocks import send_in_blocks
@@ -24,17 +27,43 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
     headers.update(endpoint.headers)
     has_own = any(name.lower() == "authorization" for name in endpoint.headers)
     hooks = [send_in_blocks] if endpoint.api_key or has_own else [send_in_blocks, _drop_key]
+    base_url, login = _without_login(endpoint.base_url)
     return openai.OpenAI(
-        base_url=endpoint.base_url,
+        base_url=base_url,
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
         timeout=patience(endpoint.silence),
-        http_client=openai.DefaultHttpxClient(
+        http_client=_http_client(endpoint, login, hooks),
+    )
+
+
+def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """A URL without user and password, so that neither errors nor logs have them; and these."""
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    if not userinfo:
+        return url, None
+    user, _, password = userinfo.partition(":")
+    return parts._replace(netloc=host).geturl(), (unquote(user), unquote(password))
+
+
+def _http_client(
+    endpoint: Endpoint, login: tuple[str, str] | None, hooks: list[Callable[..., Any]]
+) -> openai.DefaultHttpxClient:
+    try:
+        return openai.DefaultHttpxClient(
             trust_env=not endpoint.in_process,  # a proxy has no business with our own process
             event_hooks={"request": hooks},
-        ),
-    )
+            auth=login,
+            follow_redirects=False,  # what is sent is for the server that was named
+        )
+    except (ValueError, httpx2.InvalidURL):
+        raise UsageError(
+            "a proxy variable holds what is not the URL of a proxy",
+            hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            code="bad_proxy",
+        ) from None  # its words may hold the password
 
 
 def patience(seconds: float) -> openai.Timeout:

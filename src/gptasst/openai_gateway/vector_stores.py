@@ -78,7 +78,7 @@ class VectorStoreGateway:
         """Every file of a vector store, newest first."""
         files = self._connection.client.vector_stores.files
         return self._connection.listed(
-            lambda: files.list(store_id, limit=_PAGE), _file, _named(store_id)
+            lambda: files.list(store_id, limit=_PAGE), self._file, _named(store_id)
         )
 
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:
@@ -89,7 +89,7 @@ class VectorStoreGateway:
         """
         with self._connection.errors(f"file `{file_id}` in {_named(store_id)}"):
             files = self._connection.client.vector_stores.files
-            return _file(files.retrieve(file_id, vector_store_id=store_id))
+            return self._file(files.retrieve(file_id, vector_store_id=store_id))
 
     def attach(self, store_id: str, attachment: Attachment) -> VectorStoreFile:
         """Put one file into a vector store. Doing it again changes nothing but attributes.
@@ -98,7 +98,7 @@ class VectorStoreGateway:
             NotFound: the server knows the file or the store not, or not yet.
         """
         with self._connection.errors(f"file `{attachment.file_id}` or {_named(store_id)}"):
-            return _file(
+            return self._file(
                 self._connection.client.vector_stores.files.create(
                     store_id,
                     file_id=attachment.file_id,
@@ -132,6 +132,17 @@ class VectorStoreGateway:
         except NotFound:
             return
 
+    def _file(self, file: ApiFile) -> VectorStoreFile:
+        error: Any = file.last_error
+        return VectorStoreFile(
+            id=file.id,
+            status=file.status,
+            attributes=dict(file.attributes or {}),
+            created_at=moment(file.created_at),
+            error=self._connection.masked(error.message) if error else None,
+            error_code=error.code if error else None,
+        )
+
 
 def _named(store_id: str) -> str:
     return f"vector store `{store_id}`"
@@ -148,16 +159,4 @@ def _store(store: ApiStore) -> VectorStore:
         in_progress=counts.in_progress if counts else 0,
         completed=counts.completed if counts else 0,
         usage_bytes=store.usage_bytes or 0,
-    )
-
-
-def _file(file: ApiFile) -> VectorStoreFile:
-    error: Any = file.last_error
-    return VectorStoreFile(
-        id=file.id,
-        status=file.status,
-        attributes=dict(file.attributes or {}),
-        created_at=moment(file.created_at),
-        error=error.message if error else None,
-        error_code=error.code if error else None,
     )

@@ -38,12 +38,15 @@ _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|autho
 _SECRET_VALUE = re.compile(r"\s*(sk-|Bearer\s)\S{8,}")
 
 
+_Value = str | int | float | bool | None
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigValue:
     """A value that is in force: `source` is a variable, `FILE:LINE`, an option, or `default`."""
 
     key: str
-    value: str | int | float | bool | None
+    value: _Value
     source: str
 
 
@@ -115,6 +118,8 @@ class ConfigurationService:
         for key in ("model", "sha256", "context", "threads"):
             variable = "GPTASST_LOCAL_MODEL" if key == "model" else None
             value = getattr(local, key)
+            if key == "model":
+                value = _shown(("local", "model"), value)
             yield ConfigValue(f"local.{key}", value, self._source("local", key, variable=variable))
 
     def _source(self, *path: str, variable: str | None = None) -> str:
@@ -158,12 +163,19 @@ class ConfigurationService:
             replace_private(self._config_file, text.encode("utf-8"))
         except OSError as error:
             raise StateError(f"`{self._config_file}` can't be written: {error.strerror}") from error
-        return ConfigValue(key, typed, changed.place(*path) or "")
+        return ConfigValue(key, _shown(path, typed), changed.place(*path) or "")
 
     def _text(self) -> str:
         if not self._config_file.exists():
             return ""
         return self._config_file.read_bytes().decode("utf-8-sig")
+
+
+def _shown(path: tuple[str, ...], value: _Value) -> _Value:
+    """A value without what may be secret in it."""
+    if "headers" in path[2:3]:
+        return "set"
+    return shown_url(value) if isinstance(value, str) and "://" in value else value
 
 
 def _path(key: str) -> tuple[str, ...]:
