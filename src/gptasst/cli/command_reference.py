@@ -130,28 +130,29 @@ def reference_page() -> str:
     """The reference as Markdown."""
     root, *commands = command_texts()
     everywhere = [option for option in root.options if option not in own_options(root)]
-    return "\n".join([_PAGE_HEAD + _table(everywhere), *map(_section, commands)])
+    return "\n".join([_PAGE_HEAD + _table("option", everywhere), *map(_section, commands)])
 
 
 def _section(text: CommandText) -> str:
     level = "##" if text.path.count(" ") == 1 else "###"
     parts = [f"{level} {text.path}", *text.description]
-    rows: list[tuple[str, str]] = [*text.arguments, *own_options(text)]
+    head, rows = "argument or option", [*text.arguments, *own_options(text)]
     if text.commands:
+        head = "command"
         rows = [(f"{text.path} {name}", meaning) for name, meaning in text.commands]
     else:
         parts.append(f"```text\n{text.usage}\n```")
     if rows:
-        parts.append(_table(rows).rstrip())
+        parts.append(_table(head, rows).rstrip())
     parts += text.notes
     for example in text.examples:
         parts += [f"{example.lead}:", "\n".join(["```sh", *example.lines, "```"])]
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[tuple[str, str]]) -> str:
+def _table(head: str, rows: Sequence[tuple[str, str]]) -> str:
     lines = [f"| `{_cell(names)}` | {_cell(meaning)} |" for names, meaning in rows]
-    return "\n".join(["| | |", "| --- | --- |", *lines, ""])
+    return "\n".join([f"| {head} | |", "| --- | --- |", *lines, ""])
 
 
 def _cell(text: str) -> str:
