@@ -45,6 +45,8 @@ def take(words: list[str]) -> None:
     """Parse a command line as the program would, and do nothing of what it says."""
     command: Any = typer.main.get_command(app)
     context: Any = None
+    if words == ["--version"]:  # answers, and ends the program
+        return
     while hasattr(command, "list_commands"):
         group = command.make_context("gptasst", [], resilient_parsing=True)
         name, command, words = command.resolve_command(group, words)
