@@ -24,79 +24,13 @@ from tests.echo_server import (
     plain_text,
     web_page,
 )
+from tests.every_command import lines, ready_for_every_command, run_every_command
 from tests.loopback import LoopbackServer
 
 KEY = "sk-test-0123456789abcdefghij"
 HEADER = "header-secret-0123456789"
 PASSWORD = "pass-word-0123456789"
 SECRETS = (KEY, HEADER, PASSWORD)
-
-# Every command, in an order in which each finds what it needs. `-y` stands where one asks.
-LINES = """
-instruction list
-instruction show DocWriter
-instruction new Mine
-instruction edit Mine
-instruction validate
-assistant create A -i DocWriter -f a.md
-assistant list
-assistant show A
-assistant edit A -m gpt-6.2-sol
-assistant files list A
-assistant files add A b.md
-assistant files set A a.md
-assistant files sync A
-assistant files remove A a.md
-assistant history A
-assistant rollback A 1 -y
-assistant export A -o a.toml
-assistant import a.toml --name B
-run DocWriter a.md
-run A -t x -c
-run DocWriter a.md b.md --each -o out
-run DocWriter a.md --each --batch --force -o out2
-run DocWriter a.md --dry-run
-chat DocWriter
-conversation list
-conversation show {conversation}
-conversation delete {conversation} -y
-batch list
-batch show {batch}
-batch cancel {batch}
-batch fetch {batch}
-file upload a.md
-file list
-file show a.md
-file prune -n
-file delete a.md -y
-model list
-cache show
-cache path
-cache verify
-cache rebuild
-cache clear -y
-auth status
-auth login
-auth logout
-config show
-config path
-config set profiles.openai.timeout 5
-config set profiles.openai.headers.X-Other other
-completion show bash
-completion install bash
-local status
-local setup
-doctor
-assistant delete A -y
-""".strip().splitlines()
-
-
-def existing(line: str) -> bool:
-    return any(" ".join(line.split()[:n]) in COMMANDS for n in (1, 2, 3))
-
-
-def lines() -> list[str]:
-    return [line for line in LINES if existing(line)]
 
 
 def test_no_command_is_forgotten() -> None:
@@ -111,25 +45,8 @@ Everything = Callable[..., list[Ran]]
 @pytest.fixture
 def everything(cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch) -> Everything:
     """Run every command; gives what each said."""
-
-    def run(*options: str) -> list[Ran]:
-        write("a.md", "one\n")
-        write("b.md", "two\n")
-        monkeypatch.setenv("EDITOR", "true")
-        monkeypatch.setenv("HOME", str(Path.cwd()))
-        names = {"conversation": "conv_1", "batch": "batch_1"}
-        ran = []
-        for line in lines():
-            if line == "local setup":
-                continue  # it fetches a model, and knows of no key
-            stdin = KEY.encode() if line == "auth login" else b"question?\n"
-            words = [word.format(**names) for word in line.split()]
-            ran.append(cli(*words, *options, stdin=stdin))
-            if line.startswith("run"):
-                names |= {noun: (cli(noun, "list", "-q").lines or ["none"])[0] for noun in names}
-        return ran
-
-    return run
+    ready_for_every_command(write, monkeypatch)
+    return lambda *options: run_every_command(cli, *options, key=KEY)
 
 
 def holds(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from gptasst.cache_schema import CacheSchema
 from gptasst.database_reading import open_unchanged
-from gptasst.paths import private_directory
+from gptasst.private_files import private_directory
 
 _Result = TypeVar("_Result")
 _Identity = tuple[int, int]

@@ -127,9 +127,3 @@ def shipped_directory() -> str:
     if os.path.isdir(installed):
         return installed
     return os.path.join(os.path.dirname(os.path.dirname(package)), "instructions")
-
-
-def private_directory(path: Path) -> Path:
-    """Make a directory that only its owner can enter; leave one that exists as it is."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path

@@ -5,6 +5,28 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import IO
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory, and those above it, that only their owner can enter.
+
+    One that exists stays as it is.
+    """
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(exist_ok=True)  # says what is wrong where something else is there
+    return path
+
+
+def open_private(path: Path, mode: str) -> IO[bytes]:
+    """Open a file for writing; one that is new only its owner can read."""
+    return open(path, mode, opener=_owners_only)  # Path's has no opener
+
+
+def _owners_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def replace_private(path: Path, content: bytes) -> None:
@@ -18,7 +40,7 @@ def replace_private(path: Path, content: bytes) -> None:
     import tempfile
 
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_directory(target.parent)
     handle, name = tempfile.mkstemp(prefix=".gptasst-", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:

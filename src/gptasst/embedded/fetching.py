@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gptasst.errors import ServiceError, UsageError
+from gptasst.private_files import open_private
 from gptasst.settings import shown_url
 
 # Told what was done and what there is to do in all, in bytes (`None`: not known).
@@ -205,10 +206,11 @@ def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> Non
     total = done + int(length) if length else None
     validator = reply.headers.get("ETag") or reply.headers.get("Last-Modified")
     if validator and not validator.startswith("W/"):  # a weak one can't vouch for bytes
-        note.write_text(json.dumps({"validator": validator}), "utf-8")
+        with open_private(note, "wb") as stream:
+            stream.write(json.dumps({"validator": validator}).encode("utf-8"))
     else:
         note.unlink(missing_ok=True)
-    with part.open("ab" if resumed else "wb") as stream:
+    with open_private(part, "ab" if resumed else "wb") as stream:
         while block := reply.read(_BLOCK):
             stream.write(block)
             done += len(block)
@@ -233,7 +235,7 @@ def _problem(part: Path, sha256: str | None) -> str | None:
 def copy_hashed(source: IO[bytes], target: Path) -> str:
     """Copy a stream to a file on disk and give the sha256 of what was copied, in hex."""
     digest = hashlib.sha256()
-    with target.open("wb") as stream:
+    with open_private(target, "wb") as stream:
         while block := source.read(_BLOCK):
             digest.update(block)
             stream.write(block)

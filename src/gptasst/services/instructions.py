@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from gptasst.definitions import InstructionLibrary, name_problem, without_name
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.models.definitions import Instruction
+from gptasst.private_files import open_private, private_directory
 
 _TEMPLATE = """\
 description = "what it does, in one line"
@@ -74,9 +74,12 @@ class InstructionService:
             text = without_name(Path(self._library.find(source).path).read_text("utf-8-sig"))
         path = (self._project if in_project else self._user) / f"{name}.toml"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as stream:
-                stream.write(text)
+            if in_project:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            else:
+                private_directory(path.parent)
+            with path.open("xb") if in_project else open_private(path, "xb") as stream:
+                stream.write(text.encode("utf-8"))
         except FileExistsError:
             raise UsageError(
                 f"`{path}` exists already",
@@ -105,8 +108,9 @@ class InstructionService:
 
     def _edit_copy(self, shipped: Path, open_editor: Callable[[Path], None]) -> None:
         copy = self._user / shipped.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(shipped, copy)
+        private_directory(copy.parent)
+        with open_private(copy, "wb") as stream:
+            stream.write(shipped.read_bytes())
         try:
             open_editor(copy)
         except BaseException:

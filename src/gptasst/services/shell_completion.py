@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import StateError, UsageError
-from gptasst.output_files import replace_file
 from gptasst.paths import Paths
+from gptasst.private_files import replace_private
 
 _SUFFIXES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 SHELLS = tuple(_SUFFIXES)
@@ -52,8 +52,7 @@ def install_completion(shell: str, paths: Paths, environ: Mapping[str, str]) -> 
     target = _target(shell, paths, environ)
     profile = None if shell == "fish" else _profile(shell, environ)  # fish finds it by itself
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(target, script.encode("utf-8"))
+        replace_private(target, script.encode("utf-8"))
         if profile is not None:
             _load(profile, target, shell)
     except OSError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import StateError
-from gptasst.paths import private_directory
+from gptasst.private_files import private_directory
 
 _BUSY_SECONDS = 30.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from gptasst.cli.chat.slash_commands import COMMANDS, TAKE_PATHS
-from gptasst.paths import private_directory
+from gptasst.private_files import private_directory
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
