@@ -6,6 +6,8 @@ from gptasst.errors import UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.settings import Profile
 
+_LOGIN = "`gptasst auth login` keeps a key of OpenAI's; "
+
 
 def server_endpoint(profile: Profile) -> Endpoint:
     """A profile's server with its key.
@@ -15,9 +17,11 @@ def server_endpoint(profile: Profile) -> Endpoint:
         AccessDenied: the server wants a key, and there is none.
     """
     if profile.embedded:
+        nothing = "the embedded model has no files and no assistants on a server"
+        by_default = profile.chosen == "fallback"
         raise UsageError(
-            "the embedded model has no files and no assistants on a server",
-            hint="--profile NAME means a server",
+            f"no key is set, and {nothing}" if by_default else nothing,
+            hint=f"{_LOGIN if by_default else ''}--profile NAME means a server",
             code="no_server",
         )
     profile.require_key()

@@ -145,7 +145,8 @@ class TestHelp:
     )
     def test_a_group_shows_its_help(self, cli: Cli, group: list[str]) -> None:
         ran, asked = cli(*group), cli(*group, "--help")
-        assert (ran.code, asked.code, ran.stderr) == (0, 0, "")
+        assert (ran.code, asked.code, asked.stderr) == (0, 0, "")
+        assert ran.stderr == "" or not group  # `gptasst` alone says what to type next, too
         assert ran.text.strip() == asked.text.strip()
         assert ran.text.startswith(f"Usage: gptasst {' '.join([*group, ''])}[OPTIONS]")
 
@@ -227,3 +228,56 @@ class TestTerminal:
 
 def test_environment_of_tests_is_clean() -> None:
     assert not {"OPENAI_API_KEY", "OPENAI_BASE_URL", "GPTASST_PROFILE"} & set(os.environ)
+
+
+class TestFirstSteps:
+    """On a machine where nothing is set up, one thing to type next."""
+
+    def test_with_the_embedded_model(self, cli: Cli, home: Path) -> None:
+        ran = cli()
+        assert ran.code == 0
+        assert ran.stderr == (
+            "next: `gptasst run MarkdownLinter -f FILE` tries a tiny model;"
+            " `gptasst auth login` keeps a key for real work\n"
+        )
+        assert "Commands:" in ran.text
+        assert not home.exists()
+
+    def test_with_nothing(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("gptasst.services.local_model.is_installed", lambda: False)
+        assert cli().stderr == "next: `gptasst auth login` keeps a key of OpenAI's\n"
+
+    def test_with_a_key(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        assert cli().stderr == "next: `gptasst run MarkdownLinter -f FILE`\n"
+
+    def test_with_a_broken_configuration(self, cli: Cli, home: Path) -> None:
+        (home / "config").mkdir(parents=True)
+        (home / "config" / "config.toml").write_text("profile =")
+        ran = cli()
+        assert (ran.code, "`gptasst doctor`" in ran.stderr) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("words", "next_step"),
+        [
+            (["assistant", "list"], "`gptasst assistant create NAME -i INSTRUCTION`"),
+            (["conversation", "list"], "`gptasst chat NAME`"),
+        ],
+        ids=" ".join,
+    )
+    def test_empty_lists(self, cli: Cli, words: list[str], next_step: str) -> None:
+        ran = cli(*words)
+        assert (ran.code, ran.text) == (0, "")
+        assert next_step in ran.stderr
+        assert cli(*words, "--quiet").stderr == ""
+
+    @pytest.mark.parametrize("words", ["file list", "batch list", "file upload x"])
+    def test_what_needs_a_server(self, cli: Cli, write: Write, words: str) -> None:
+        write("x", "text")
+        ran = cli(*words.split())
+        assert ran.code == 2
+        assert ran.stderr == (
+            "error: no key is set, and the embedded model has no files and no assistants on a"
+            " server\n"
+            "hint: `gptasst auth login` keeps a key of OpenAI's; --profile NAME means a server\n"
+        )

@@ -140,6 +140,17 @@ def test_models_that_end_and_that_have_ended(
     ]
 
 
+def test_a_profile_whose_model_is_not_there(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_MODEL", "unheard-of")
+    found = finding(cli("doctor", "--json"), "models", "note")
+    assert ("unheard-of" in found["message"], found["fix"]) == (True, "gptasst model list")
+    monkeypatch.delenv("GPTASST_MODEL")
+    found = finding(cli("doctor", "--json"), "models", "note")
+    assert found["fix"] == "gptasst config set profiles.openai.model MODEL"
+
+
 def test_a_wrong_key_is_said_and_the_rest_goes_on(cli: Cli, project: LoopbackServer) -> None:
     project.api_key = "sk-another"
     ran = cli("doctor", "--json")

@@ -88,7 +88,7 @@ _FAILED = {"code": "not_found", "message": "no thing `x`", "hint": "did you mean
 
 _PEOPLE: dict[Write, Written] = {
     _table: ("one tab\t1\nzwei lines\t22\n", ""),
-    _empty: ("", ""),
+    _empty: ("", "none yet\n"),
     _record: ("name\tone\na long one\tx y\n", ""),
     _done: ("", "made `one`\n"),
     _note: ("", "by the way\n"),

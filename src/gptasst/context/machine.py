@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.built_once import cached_property
+from gptasst.errors import GptasstError
 from gptasst.paths import Paths, shipped_instructions, user_paths
 
 if TYPE_CHECKING:
@@ -100,9 +101,22 @@ class MachineContext:
         installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
         if not installed:
             return None
-        advice = "it only shows the plumbing; for real work set OPENAI_API_KEY or see --profile"
+        advice = "it only shows the plumbing; for real work, `gptasst auth login` keeps a key"
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
+
+    def first_step(self) -> str:
+        """What to type next, for somebody who typed nothing yet."""
+        run = "`gptasst run MarkdownLinter -f FILE`"
+        try:
+            if self.profile.chosen != "fallback":
+                return f"next: {run}"
+            engine = self.local_model.status().engine_installed
+        except GptasstError:
+            return "next: `gptasst doctor`, as something in the configuration is wrong"
+        if engine:
+            return f"next: {run} tries a tiny model; `gptasst auth login` keeps a key for real work"
+        return "next: `gptasst auth login` keeps a key of OpenAI's"
 
     @cached_property
     def run_journal(self) -> RunJournal:

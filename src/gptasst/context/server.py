@@ -58,8 +58,7 @@ class ServerContext(MachineContext):
     def _start_engine(self, report: Report) -> Endpoint:
         from gptasst.embedded.engine import EmbeddedEngine, require_installed
 
-        named = self.profile.chosen == "named"
-        require_installed("the profile is `local`" if named else "no key is set")
+        require_installed(chosen=self.profile.chosen == "named")
         model = self.local_model.ensure(report)
         engine = EmbeddedEngine(model, self.settings.local_model())
         self._opened.callback(engine.close)

