@@ -1,10 +1,9 @@
-"""llama.cpp's own server and one streamed request. Takes a model, instructions and a file."""
+"""llama.cpp's own server and one streamed request. Takes a model and the body of the request."""
 
 import http.client
 import json
 import os
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -20,14 +19,8 @@ params.ui = False
 params.warmup = False
 params.verbosity = -1
 server = xllamacpp.Server(params)
-body = {
-    "model": "model",
-    "instructions": sys.argv[2],
-    "input": Path(sys.argv[3]).read_text("utf-8"),
-    "stream": True,
-}
 connection = http.client.HTTPConnection(urlsplit(server.listening_address).netloc)
-connection.request("POST", "/v1/responses", json.dumps(body), {"Content-Type": "application/json"})
+connection.request("POST", "/v1/responses", sys.argv[2], {"Content-Type": "application/json"})
 for line in connection.getresponse():
     if line.startswith(b"data: ") and b'"response.output_text.delta"' in line:
         sys.stdout.write(json.loads(line[6:])["delta"])

@@ -2,13 +2,14 @@
 
 Each round starts two processes in turn, with the model's file in the system's cache: `gptasst
 run` with the embedded model, and a script that starts llama.cpp's server and sends it the same
-instructions and text. Printed is the ratio of their times from start to the first token, loading
+request. Printed is the ratio of their times from start to the first token, loading
 of the model included (at most 1.2 is wanted). The model is fetched first, if it is not there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from bench.measuring import print_ratios
 from gptasst.context import AppContext
 
 _ROOT = Path(__file__).parents[1]
-_INPUT = _ROOT / "examples/messy-guide.md"
+_INPUT = "examples/messy-guide.md"
 _INSTRUCTION = _ROOT / "instructions/MarkdownLinter.toml"
 
 
@@ -30,21 +31,38 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with AppContext(os.environ) as context:
         model = context.local_model.ensure(lambda *_: None)
-    instructions = tomllib.loads(_INSTRUCTION.read_text("utf-8"))["instructions"]
-    bare = [sys.executable, str(_ROOT / "bench/bare_llama.py"), str(model), instructions]
-    run = [sys.executable, "-m", "gptasst", "--profile", "local", "run", "MarkdownLinter", "-f"]
+    bare = [sys.executable, str(_ROOT / "bench/bare_llama.py"), str(model), _request()]
+    run = [sys.executable, "-m", "gptasst", "--profile", "local", "run", "MarkdownLinter", _INPUT]
     ratios = []
     for number in range(rounds + 1):
-        ours, own = _first_byte([*run, str(_INPUT)]), _first_byte([*bare, str(_INPUT)])
+        ours, own = _first_byte(run), _first_byte(bare)
         if number:  # the first round fills the caches
             ratios.append(ours / own)
     print_ratios("embedded: first token / llama.cpp's own server", ratios)
 
 
+def _request() -> str:
+    """What `run` sends for the file, as JSON."""
+    definition = tomllib.loads(_INSTRUCTION.read_text("utf-8"))
+    text = (_ROOT / _INPUT).read_text("utf-8")
+    parts = [definition["default_text"], f'<file path="{_INPUT}">\n{text}</file>']
+    content = [{"type": "input_text", "text": part} for part in parts]
+    return json.dumps(
+        {
+            "model": "model",
+            "instructions": definition["instructions"],
+            "input": [{"type": "message", "role": "user", "content": content}],
+            "stream": True,
+        }
+    )
+
+
 def _first_byte(command: list[str]) -> float:
     """Seconds from the start of a process to its first byte on stdout."""
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
         assert process.stdout is not None
         first = process.stdout.read(1)
         seconds = time.perf_counter() - started
