@@ -16,13 +16,14 @@ class GptasstError(Exception):
         code: a stable identifier in place of the class's own.
 
     `transient`: the same may succeed if it is tried again, `retry_after` seconds later where
-    the server said when.
+    the server said when. `done` is what was done all the same, for the JSON document.
     """
 
     code = "error"
     exit_code = 1
     transient = False
     retry_after: float | None = None
+    done: object = None
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

@@ -6,6 +6,7 @@ import pytest
 from openai import _base_client
 
 from gptasst.openai_gateway import retries
+from gptasst.stores import openai_knowledge
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +15,4 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_base_client, "INITIAL_RETRY_DELAY", 0.001)
     monkeypatch.setattr(_base_client, "MAX_RETRY_DELAY", 0.001)
     monkeypatch.setattr(retries, "_FIRST_WAIT", 0.001)
+    monkeypatch.setattr(openai_knowledge, "_FIRST_PAUSE", 0.001)

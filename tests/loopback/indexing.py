@@ -17,7 +17,8 @@ _CHUNKING: Json = {
 def status(world: World, attachment: Attachment) -> str:
     if attachment.cancelled:
         return "cancelled"
-    if time.monotonic() - attachment.attached < world.index_delay:
+    delay = world.index_delays.get(attachment.file.about["filename"], world.index_delay)
+    if time.monotonic() - attachment.attached < delay:
         return "in_progress"
     return "failed" if _failure(world, attachment) else "completed"
 

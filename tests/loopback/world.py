@@ -118,12 +118,12 @@ def last_input_text(body: Json) -> str:
 class World:
     """Settings are read when a request needs them: change them at any time.
 
-    `index_delay` is how long an attached file stays in_progress; `index_failures` maps file
-    names to (code, message). `refused_once` are file names that are unsupported at first and taken
-    the next time. `batch_files` says what becomes of `files` in a file batch: other servers leave
-    out their attributes, or the files. A batch takes `batch_delay` seconds; its requests fail or
-    expire whose last input text has `batch_fails_on` or `batch_expires_on` in it. `crashes` holds
-    the tracebacks of what went wrong in here.
+    `index_delay` is how long an attached file stays in_progress, `index_delays` the same for some
+    by name; `index_failures` maps file names to (code, message). `refused_once` are file names that
+    are unsupported at first and taken the next time. `batch_files` says what becomes of `files` in
+    a file batch: other servers leave out their attributes, or the files. A batch takes
+    `batch_delay` seconds; its requests fail or expire whose last input text has `batch_fails_on`
+    or `batch_expires_on` in it. `crashes` holds the tracebacks of what went wrong in here.
     """
 
     answer: AnswerSource = last_input_text
@@ -135,6 +135,7 @@ class World:
     api_key: str | None = None
     metadata_mode: Literal["merge", "replace"] = "replace"
     index_delay: float = 0.0
+    index_delays: dict[str, float] = field(default_factory=dict)
     index_failures: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused_once: set[str] = field(default_factory=set)
     batch_files: Literal["taken", "without attributes", "ignored"] = "taken"

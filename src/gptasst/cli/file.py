@@ -90,7 +90,8 @@ def _show_uploads(session: Session, files: Sequence[UploadedFile], words: tuple[
 def _finish_upload(session: Session, outcome: UploadOutcome) -> None:
     new = [file for file in outcome.files if file.new]
     if session.output.mode == "json":
-        session.output.document(outcome)
+        if not outcome.failed:
+            session.output.document(outcome)
     else:
         _show_uploads(session, outcome.files, words=("uploaded", "was there"))
         session.output.note(
@@ -99,10 +100,12 @@ def _finish_upload(session: Session, outcome: UploadOutcome) -> None:
         )
     if outcome.failed:
         named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
-        raise PartlyDone(
+        error = PartlyDone(
             f"{count_text(len(outcome.failed), 'file')} could not be uploaded: {named}",
             hint="the rest is done; the same command tries these again",
         )
+        error.done = outcome
+        raise error
 
 
 @command(app, "list")

@@ -50,13 +50,18 @@ def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
     """
     for refusal in outcome.plan.refused:
         output.note(f"left out: {refusal.reason}")
-    output.done(text, outcome, ident=outcome.assistant.name)
-    if outcome.failed:
-        named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
-        raise PartlyDone(
-            f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
-            hint="the rest is done; the same command tries these again",
-        )
+    if not outcome.failed:
+        output.done(text, outcome, ident=outcome.assistant.name)
+        return
+    if output.mode != "json":
+        output.done(text, outcome, ident=outcome.assistant.name)
+    named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
+    error = PartlyDone(
+        f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
+        hint="the rest is done; the same command tries these again",
+    )
+    error.done = outcome
+    raise error
 
 
 def changes_text(outcome: KnowledgeOutcome) -> str:

@@ -177,8 +177,7 @@ class Output:
     def error(self, error: GptasstError) -> None:
         """Write an error: for programs as JSON on stdout, for people on stderr."""
         if self.mode == "json":
-            fields = {"code": error.code, "message": error.message, "hint": error.hint}
-            self.document({"error": fields})
+            self.document({**(_plain(error.done) or {}), "error": error})
         else:
             self._complain(self._coloured("error:", _BOLD_RED) + f" {error.message}")
             if error.hint:

@@ -93,7 +93,7 @@ class OpenAIGateway:
                 yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
-            self._refuse_gone_conversation(error, request.conversation_id)
+            self._refuse_gone(error, request)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
             deadline.check(request.timeout)
@@ -152,10 +152,16 @@ class OpenAIGateway:
         """Delete an uploaded file; one that is gone already is fine."""
         self.files.delete(file_id)
 
-    def _refuse_gone_conversation(self, error: openai.OpenAIError, ident: str | None) -> None:
-        if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
-            with self._connection.errors(f"conversation `{ident}`"):
-                raise error
+    def _refuse_gone(self, error: openai.OpenAIError, request: ModelRequest) -> None:
+        """Raise if it is a conversation or vector store that the server does not have any more."""
+        named = {
+            request.conversation_id: "conversation",
+            request.vector_store_id: "vector store",
+        }
+        for ident, kind in named.items():
+            if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
+                with self._connection.errors(f"{kind} `{ident}`"):
+                    raise error
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)

@@ -20,6 +20,12 @@ from gptasst.openai_gateway.retries import wait_before_retry
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
+_WHAT_IS_THERE = {
+    "file": "`gptasst file list` shows what is there",
+    "vector store": "`gptasst assistant list` shows what is there",
+    "conversation": "`gptasst conversation list` shows those that this machine knows",
+    "batch": "`gptasst batch list` shows what is there",
+}
 # How often a list is read from its beginning that keeps changing.
 _READINGS = 5
 
@@ -64,7 +70,8 @@ class Connection:
             if missing and is_missing_object(error):
                 mask_error(error, self.endpoint)
                 message = f"{self.endpoint.name} has no {missing}"
-                raise NotFound(message, code="gone") from error
+                kind = missing.rpartition(" in ")[2].partition(" `")[0]
+                raise NotFound(message, hint=_WHAT_IS_THERE.get(kind), code="gone") from error
             raise translate_error(error, self.endpoint, None) from error
         except openai.OpenAIError as error:
             raise translate_error(error, self.endpoint, None) from error

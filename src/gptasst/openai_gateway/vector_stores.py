@@ -81,6 +81,13 @@ class VectorStoreGateway:
             lambda: files.list(store_id, limit=_PAGE), self._file, _named(store_id)
         )
 
+    def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:
+        """Every file of a vector store of a list; none, if it was deleted since that was read."""
+        try:
+            return tuple(self.files(store_id))
+        except NotFound:
+            return ()
+
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:
         """One file of a vector store.
 

@@ -112,7 +112,7 @@ class FileService:
         contents: dict[str, str] = {}
         stores = [store for store in self._all_stores() if store.files]
         with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
-            listed = pool.map(lambda store: list(self._stores.files(store.id)), stores)
+            listed = pool.map(lambda store: self._stores.files_if_there(store.id), stores)
             for store, files in zip(stores, listed, strict=True):
                 ours = is_assistant(store)
                 user = store.name if ours else f"vector store {store.name or store.id}"

@@ -34,4 +34,8 @@ def edit_conflict(name: str) -> UsageError:
 
 
 def deleted_meanwhile(name: str) -> NotFound:
-    return NotFound(f"`{name}` was deleted by somebody else in between")
+    return NotFound(
+        f"`{name}` was deleted by somebody else in between",
+        hint="`gptasst assistant list` shows what is there",
+        code="gone",
+    )

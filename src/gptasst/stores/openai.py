@@ -37,7 +37,7 @@ from gptasst.stores.common_errors import (
     name_taken,
 )
 from gptasst.stores.knowledge_digest import knowledge_sha256
-from gptasst.stores.openai_directory import AssistantDirectory
+from gptasst.stores.openai_directory import AssistantDirectory, definitions_of
 from gptasst.stores.openai_knowledge import AppliedPlan, KnowledgeWriter
 from gptasst.stores.openai_metadata import (
     MARKER,
@@ -219,8 +219,9 @@ class OpenAIStore:
         store, pointer = self._unchanged(assistant)
         if definition.name != assistant.name:
             self._unfinished(definition.name)
-        text, item = self._appended(definition, pointer)
-        revision = self._revision_of(item, pointer, assistant.name)
+        with definitions_of(store):
+            text, item = self._appended(definition, pointer)
+            revision = self._revision_of(item, pointer, assistant.name)
         self._unchanged(assistant)
         moved = pointer.to(definition, text, item, revision)
         store = self._stores.update(
@@ -281,7 +282,8 @@ class OpenAIStore:
         store = self._stores.get(assistant.id)
         pointer = read_pointer(store)
         revisions = []
-        items = self._conversations.items(pointer.conversation, order="asc")
+        with definitions_of(store):
+            items = list(self._conversations.items(pointer.conversation, order="asc"))
         for number, item in enumerate(items, start=1):
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at
@@ -305,7 +307,7 @@ class OpenAIStore:
         unused = set(file_ids)
         for other in self._stores.list():
             if other.id != store_id and other.files and unused:
-                unused -= {file.id for file in self._stores.files(other.id)}
+                unused -= {file.id for file in self._stores.files_if_there(other.id)}
         return sorted(unused)
 
     # Knowledge
@@ -350,7 +352,8 @@ class OpenAIStore:
     def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
         """Every assistant with its files, for caches that are made anew."""
         for store in self._directory.all():
-            yield _summary(store), self._knowledge(store)
+            files = self._stores.files_if_there(store.id) if store.files else ()
+            yield _summary(store), [knowledge_file(file) for file in files]
 
 
 def _summary(store: VectorStore) -> AssistantSummary:

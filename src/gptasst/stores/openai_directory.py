@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from gptasst.definitions import parse_definition
@@ -125,10 +126,8 @@ class AssistantDirectory:
         self._cache.remember_definition(text_sha256(text), text)
 
     def _read_definition(self, store: VectorStore, pointer: Pointer) -> str:
-        try:
+        with definitions_of(store):
             text = self._conversations.item(pointer.conversation, pointer.item).text
-        except NotFound as error:
-            raise _lost_definition(store) from error
         if text_sha256(text) != pointer.definition_sha256:
             raise _lost_definition(store)
         return text
@@ -144,6 +143,15 @@ def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
         hint=f"`gptasst assistant edit {stores[0].id} --rename NEW` tells them apart",
         code="ambiguous_name",
     )
+
+
+@contextlib.contextmanager
+def definitions_of(store: VectorStore) -> Iterator[None]:
+    """Say that an assistant's definitions are lost where its conversation is not found."""
+    try:
+        yield
+    except NotFound as error:
+        raise _lost_definition(store) from error
 
 
 def _lost_definition(store: VectorStore) -> StateError:

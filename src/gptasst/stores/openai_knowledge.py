@@ -173,6 +173,7 @@ class KnowledgeWriter:
             except NotFound:
                 if attempt == _ATTACH_TRIES - 1:
                     raise
+                self._stores.get(job.store_id)  # or it is this that is not there any more
                 if attachment.file_id not in job.fresh:  # remembered, and deleted by somebody
                     attachment = self._upload_anew(job, path, attachment, report)
                 else:

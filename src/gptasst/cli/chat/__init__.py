@@ -16,7 +16,7 @@ from gptasst.cli.conversation import (
     shown,
 )
 from gptasst.cli.progress import Activity
-from gptasst.errors import UsageError
+from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
     from gptasst.cli.chat.prompts import Prompt
@@ -62,6 +62,9 @@ def chat(
     try:
         with typing_ahead():
             loop.run()
+    except GptasstError as error:
+        error.done = {"conversation": state.conversation, "results": loop.results}
+        raise
     finally:
         if state.conversation:
             output.note(f"`gptasst chat {name} -c` goes on with {shown(state.conversation)}")
