@@ -71,6 +71,11 @@ def _unmarked_utf16(content: bytes) -> str | None:
     return None
 
 
+def as_utf8(text: str) -> str:
+    """A text without what UTF-8 can't carry: bytes of odd file names and arguments."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _not_text(name: str) -> InvalidInput:
     return InvalidInput(
         f"`{name}` is not text: it holds binary data",

@@ -104,6 +104,9 @@ def _report(error: Exception, words: Sequence[str]) -> int:
         verbose=bool({"-v", "--verbose"} & set(before_dashes)),
     )
     known = _as_known(error)
+    named = next((w for w in before_dashes if w.startswith("-") and os.path.lexists(w)), None)
+    if isinstance(error, typer.TyperException) and named:
+        known.hint = f"if the file is meant: `./{named}`"
     with contextlib.suppress(BrokenPipeError):
         output.error(known)
     return known.exit_code

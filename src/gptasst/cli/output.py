@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _Item = TypeVar("_Item")
 # Weight before colour: what is legible on a dark screen and on a light one.
 _BOLD, _BOLD_RED = "1", "1;31"
 
+# Bytes of a file name that is not UTF-8, as Python has them.
+_HALVES = re.compile("[\ud800-\udfff]")
 # Control characters that JSON allows as they are and a terminal would obey.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
@@ -131,8 +134,8 @@ class Output:
     @staticmethod
     def as_json(value: object) -> str:
         """A value as the text of a JSON document."""
-        text = json.dumps(_plain(value), indent=2, ensure_ascii=False)
-        return text.translate(_JSON_ESCAPES)
+        text = json.dumps(_plain(value), indent=2, ensure_ascii=False).translate(_JSON_ESCAPES)
+        return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
     def text(self, text: str) -> None:
         """Write a text that is the result itself: a TOML document, a path."""
@@ -152,7 +155,7 @@ class Output:
                 self.stdout.write(text)
             else:
                 self.stdout.flush()
-                buffer.write(text.encode("utf-8"))
+                buffer.write(_exact(text))
                 buffer.flush()
 
     def drawn(self, text: str) -> None:
@@ -198,6 +201,14 @@ class Output:
 
     def _lines(self, lines: Iterable[str]) -> None:
         self.answer("".join(line + "\n" for line in lines))
+
+
+def _exact(text: str) -> bytes:
+    """A text as UTF-8; the bytes of a file name that is something else are what they were."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def harmless(text: str) -> str:

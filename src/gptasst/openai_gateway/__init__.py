@@ -23,9 +23,10 @@ from gptasst.openai_gateway.event_stream import answer_events
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.limit_headers import rate_limits, retry_after
 from gptasst.openai_gateway.models import ModelGateway
-from gptasst.openai_gateway.requests import request_body, sendable
+from gptasst.openai_gateway.requests import request_body
 from gptasst.openai_gateway.retries import ATTEMPTS, retrying, wait_before_retry
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
+from gptasst.text_encoding import as_utf8
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
 _UPLOAD_LIFETIME = 86_400
@@ -140,7 +141,7 @@ class OpenAIGateway:
         assert part.data is not None
         try:
             uploaded = self._connection.once.files.create(
-                file=(sendable(part.filename), part.data, part.media_type),
+                file=(as_utf8(part.filename), part.data, part.media_type),
                 purpose="user_data",
                 expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
             )

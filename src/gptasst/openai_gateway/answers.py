@@ -73,6 +73,7 @@ class AnswerReader:
         self._pieces: list[str] = []
         self._commentary: set[str] = set()
         self._refusal: list[str] = []
+        self._half = ""
 
     def follow(self, events: Iterable[Event]) -> Iterator[TextDelta | ModelAnswer]:
         for event in events:
@@ -82,8 +83,7 @@ class AnswerReader:
                     self._commentary.add(event.item.id)
             elif kind == "response.output_text.delta":
                 if event.item_id not in self._commentary and event.delta:
-                    self._pieces.append(event.delta)
-                    yield TextDelta(event.delta)
+                    yield from self._piece(event.delta)
             elif kind == "response.refusal.delta":
                 self._refusal.append(event.delta or "")
             elif kind == "error" or event.error:
@@ -92,6 +92,15 @@ class AnswerReader:
                 yield from self.finish(event.response)
                 return
         raise broken_off("the server ended the stream in the middle")
+
+    def _piece(self, delta: str) -> Iterator[TextDelta]:
+        """A piece of whole characters: JSON may bring half of one, its other half with the next."""
+        text = self._half + delta
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        text = whole_characters(text.removesuffix(self._half))
+        if text:
+            self._pieces.append(text)
+            yield TextDelta(text)
 
     def _failed(self, event: Event) -> GptasstError:
         """The error of an event: flat as OpenAI documents it, or nested in `error`."""
@@ -118,9 +127,12 @@ class AnswerReader:
             raise NoAnswer(f"the model refused: {refusal}", code="refused")
         usage = _usage(response)
         self._refuse_cut_off(response, usage)
+        if self._half:  # its other half never came
+            self._half = ""
+            yield from self._piece("\N{REPLACEMENT CHARACTER}")
         text = "".join(self._pieces)
         if not text:  # a server that sends the text only with the end
-            text = _text_of(response)
+            text = whole_characters(_text_of(response))
             if text:
                 yield TextDelta(text)
         if not text:
@@ -174,6 +186,15 @@ def whole_answer(response: Any, model: str, endpoint: Endpoint) -> ModelAnswer:
         if isinstance(event, ModelAnswer):
             return event
     raise AssertionError  # the last event is the answer, or an error is raised
+
+
+def whole_characters(text: str) -> str:
+    """A text that can be written as UTF-8: halves of characters are put together or replaced."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def broken_off(reason: str) -> NoAnswer:

@@ -15,6 +15,7 @@ from gptasst.errors import UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.openai_gateway.body_blocks import send_in_blocks
+from gptasst.text_encoding import as_utf8
 
 _CONNECT_TIMEOUT = 10.0
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
@@ -130,27 +131,22 @@ def message_item(message: PastMessage) -> dict[str, Any]:
     """A message as an input item."""
     if message.role == "assistant":  # the one form of an answer that every server takes
         texts = [part.text for part in message.parts if isinstance(part, TextPart)]
-        return {"type": "message", "role": "assistant", "content": sendable("".join(texts))}
+        return {"type": "message", "role": "assistant", "content": as_utf8("".join(texts))}
     content = [_content(part) for part in message.parts]
     return {"type": "message", "role": "user", "content": content}
 
 
 def _content(part: TextPart | FilePart) -> dict[str, Any]:
     if isinstance(part, TextPart):
-        return {"type": "input_text", "text": sendable(part.text)}
+        return {"type": "input_text", "text": as_utf8(part.text)}
     if part.kind == "image":
         if part.file_id:
             return {"type": "input_image", "detail": "auto", "file_id": part.file_id}
         return {"type": "input_image", "detail": "auto", "image_url": _data_url(part)}
     if part.file_id:
         return {"type": "input_file", "file_id": part.file_id}
-    filename = sendable(part.filename)
+    filename = as_utf8(part.filename)
     return {"type": "input_file", "filename": filename, "file_data": _data_url(part)}
-
-
-def sendable(text: str) -> str:
-    """A text without what JSON in UTF-8 can't carry: bytes of odd file names and arguments."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _data_url(part: FilePart) -> str:

@@ -14,6 +14,7 @@ from gptasst.services.conversations import ConversationService
 from gptasst.services.past_messages import as_messages
 from gptasst.services.run_preparation import PreparedRun
 from gptasst.services.runs import RunService
+from gptasst.text_encoding import as_utf8
 
 _TITLE_CHARACTERS = 60
 
@@ -154,8 +155,9 @@ def _turn(
     if request.stdin is not None:
         size = len(request.stdin.encode())
         files = (InputFile("stdin", "text", "text/plain", size, text=request.stdin), *files)
+    files = tuple(replace(file, path=as_utf8(file.path)) for file in files)
     return Turn(
-        question=prepared.task,
+        question=prepared.task and as_utf8(prepared.task),
         files=files,
         answer=answer,
         model=model or prepared.model_request.model,
@@ -169,7 +171,7 @@ def _title(prepared: PreparedRun) -> str:
     """The first words of what was asked; without words, the files."""
     request = prepared.request
     names = " ".join(file.path for file in request.files) or "standard input"
-    words = (request.text or names).split()
+    words = as_utf8(request.text or names).split()
     title = ""
     for word in words:
         if len(title) + len(word) >= _TITLE_CHARACTERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import string
 import sys
@@ -205,6 +206,7 @@ def _refuse_unwritable(targets: Sequence[FileTarget]) -> None:
         assert target.output is not None
         if os.path.isdir(target.output):
             raise InvalidInput(f"output `{target.output}` is a directory", hint="name a file in it")
+        _refuse_too_long(target.output)
         directory = target.output.parent
         if directory in checked:
             continue
@@ -220,6 +222,14 @@ def _refuse_unwritable(targets: Sequence[FileTarget]) -> None:
             raise InvalidInput(f"`{directory}` is not a directory, so nothing can be put in it")
         if not os.access(directory, os.W_OK | os.X_OK):
             raise InvalidInput(f"output directory `{directory}` can't be written to")
+
+
+def _refuse_too_long(path: Path) -> None:
+    try:
+        Path(path.name).lstat()  # the directory may not be there yet
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InvalidInput(f"output `{path}` can't be written: {error.strerror}") from None
 
 
 def _identity(path: Path) -> str:

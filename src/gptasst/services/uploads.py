@@ -16,6 +16,7 @@ from gptasst.openai_gateway.files import FileGateway
 from gptasst.secret_files import refusal, secret_error, secret_file
 from gptasst.services.screened_files import all_secret, names_a_file, screened_files
 from gptasst.stores.searchable_files import knowledge_upload, search_problem
+from gptasst.text_encoding import as_utf8
 from gptasst.uploads import Uploader
 
 # Up to so many ids are asked for one by one; for more, the whole list is read.
@@ -198,7 +199,7 @@ def _request(source: KnowledgeSource, purpose: Purpose, expires_after: int | Non
         problem = None if source.size else f"`{source.path}` is empty"
         request = UploadRequest(
             file=source.file,
-            filename=source.file.name,
+            filename=as_utf8(source.file.name),
             size=source.size,
             sha256=source.sha256,
             purpose=purpose,

@@ -119,6 +119,10 @@ class LocalStore:
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
 
     def problem(self, source: KnowledgeSource) -> str | None:
+        from gptasst.stores.searchable_files import is_unicode, not_unicode
+
+        if not is_unicode(source.path):
+            return not_unicode(source.path)
         if source.size == 0:
             return f"`{source.path}` is empty"
         try:

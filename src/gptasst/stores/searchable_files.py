@@ -24,6 +24,8 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def search_problem(source: KnowledgeSource) -> str | None:
     """Why file search can't take a file, if it can't. The file is read in blocks."""
+    if not is_unicode(source.path):
+        return not_unicode(source.path)
     if source.size == 0:
         return f"`{source.path}` is empty"
     if source.size > _MAX_BYTES:
@@ -35,6 +37,19 @@ def search_problem(source: KnowledgeSource) -> str | None:
     if _suffix(source.path) in _BINARY:
         return None
     return _text_problem(source)
+
+
+def is_unicode(path: str) -> bool:
+    """Whether a path is text that can be kept and cited, and not bytes of something else."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def not_unicode(path: str) -> str:
+    return f"the name `{path}` is not UTF-8, and knowledge is cited by name: rename it"
 
 
 def _suffix(path: str) -> str:
