@@ -58,9 +58,12 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _made(kind: Any, fields: dict[str, Any]) -> Any:
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    given = {name: value for name, value in fields.items() if name in known}
+    if not all(isinstance(v, str) for name, v in given.items() if known[name].type == "str"):
+        raise _damaged()
     try:
-        return kind(**{name: value for name, value in fields.items() if name in known})
+        return kind(**given)
     except TypeError:
         raise _damaged() from None
 

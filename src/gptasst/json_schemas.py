@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_TOO_DEEP = "is nested too deeply"
+
 
 def parse_schema(text: str) -> dict[str, Any]:
     """Read a JSON Schema; whether it is one, `check_schema` says.
@@ -14,7 +16,9 @@ def parse_schema(text: str) -> dict[str, Any]:
     """
     try:
         schema = json.loads(text)
-    except json.JSONDecodeError as error:
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except ValueError as error:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(schema, dict):
         raise ValueError("must hold a JSON object")  # noqa: TRY004  # one kind of failure
@@ -34,3 +38,5 @@ def check_schema(schema: dict[str, Any]) -> None:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
         raise ValueError(f"is not a JSON Schema: {error.json_path}: {error.message}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None

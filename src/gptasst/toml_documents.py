@@ -35,7 +35,9 @@ class TomlDocument:
         self.source = source
         try:
             self.root: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except RecursionError:
+            raise InvalidDefinition(f"{source}: not valid TOML: nested too deeply") from None
+        except ValueError as error:  # numbers that are too long are one, too
             raise self._syntax_error(str(error)) from None
 
     def _syntax_error(self, reason: str) -> InvalidDefinition:

@@ -180,7 +180,11 @@ class AssistantService:
         Raises:
             InvalidInput: none of it is here, which tells of a wrong directory.
         """
-        from gptasst.services.knowledge_files import NamedSources, existing_sources
+        from gptasst.services.knowledge_files import (
+            NamedSources,
+            existing_sources,
+            words_of_collection,
+        )
 
         own = [file.path for file in assistant.knowledge if file.sha256]
         collections = assistant.definition.knowledge
@@ -188,7 +192,8 @@ class AssistantService:
         left_out: dict[str, Refusal] = {}
         for word in collections:
             with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
-                found = self._read([word], allow_secrets=allow_secrets)
+                words = words_of_collection(word)
+                found = self._read(words, allow_secrets=allow_secrets)
                 sources.update((source.path, source) for source in found.sources)
                 left_out.update((refusal.path, refusal) for refusal in found.left_out)
         if own and not sources:

@@ -119,6 +119,9 @@ class AnswerPlacer:
 
     def _target(self, item: BatchItem) -> FileTarget:
         output = PurePath(item.output)
+        if self._base is None and any(p.startswith(".") and p != ".." for p in output.parts):
+            # Files that are not seen are often files that other programs obey.
+            raise InvalidInput(f"`{item.output}` is hidden", hint="fetch it where it was submitted")
         if self._directory is not None:
             parts = [part for part in output.parts if part not in (output.anchor, "..")]
             return FileTarget(Path(item.input), self._directory.joinpath(*parts))
@@ -126,7 +129,7 @@ class AnswerPlacer:
             base = Path() if self._base == Path.cwd() else self._base
             return FileTarget(base / item.input, base / output)
         # Whoever may submit in the project wrote this path: it has no say outside of here.
-        if output.is_absolute() or ".." in output.parts:
+        if output.anchor or ".." in output.parts:
             raise InvalidInput(
                 f"`{item.output}` is outside of this directory",
                 hint="-o DIR puts the answers below DIR",

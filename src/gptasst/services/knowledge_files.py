@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -83,8 +84,15 @@ def knowledge_path(path: Path) -> str:
 
 
 def collection_word(word: str) -> str:
-    """A directory or pattern as a definition keeps it."""
-    return word if glob.has_magic(word) else knowledge_path(Path(word))
+    """A directory or pattern as a definition keeps it, `/` between parts."""
+    return word.replace(os.sep, "/") if glob.has_magic(word) else knowledge_path(Path(word))
+
+
+def words_of_collection(word: str) -> list[str]:
+    r"""What a directory or pattern of a definition means here: `docs\*.md` came from Windows."""
+    if "\\" not in word or os.path.exists(word) or glob.glob(word, recursive=True):
+        return [word]
+    return [word.replace("\\", "/")]
 
 
 def refuse_secrets(sources: Iterable[KnowledgeSource], named: frozenset[str]) -> list[Refusal]:
