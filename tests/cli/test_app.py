@@ -150,6 +150,24 @@ class TestHelp:
         assert ran.text.strip() == asked.text.strip()
         assert ran.text.startswith(f"Usage: gptasst {' '.join([*group, ''])}[OPTIONS]")
 
+    def test_options_stand_in_sections(self, cli: Cli) -> None:
+        sections = [line for line in cli("run", "--help").lines if line.endswith(":")]
+        assert sections == [
+            "Arguments:", "Options:", "Many files:", "Options of every command:", "Examples:",
+        ]  # fmt: skip
+        assert "Options:" not in cli("auth", "status", "--help").lines  # it has none of its own
+
+    @pytest.mark.parametrize("columns", ["20", "80"])
+    def test_examples_are_not_broken(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: str
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", columns)
+        example = "  gptasst config set profiles.ollama.base_url http://127.0.0.1:11434/v1"
+        assert cli("config", "set", "--help").lines[-2:] == ["Example:", example]
+
+    def test_a_list_of_commands_has_whole_sentences(self, cli: Cli) -> None:
+        assert "..." not in cli("file", "--help").text
+
 
 class TestStartUp:
     """Heavy modules are imported where they are first needed."""

@@ -37,22 +37,29 @@ class _ClosedPipe(Exception):
 
 
 # Each is in the module of its name, which is imported when it is used.
-COMMANDS = {
-    "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
-    "chat": "Speak with an assistant, turn after turn. The conversation is kept.",
-    "assistant": "Assistants: a model with instructions and knowledge, under a name.",
-    "file": "The files of the project on the server.",
-    "cache": "The cache of file hashes and ids. Nothing is lost without it.",
-    "instruction": "Instructions: what assistants are made from.",
-    "conversation": "Conversations: those that this machine knows, and any by its id.",
-    "model": "The models of the profile's server.",
-    "auth": "The key, in the system keyring or a file that only you can read.",
-    "config": "The configuration: what is in force, and where it comes from.",
-    "doctor": "Look at everything, and name the command that mends what is wrong.",
-    "completion": "Completion of commands, options, names and paths in your shell.",
-    "batch": "Files that the server works off within a day, at half price.",
-    "local": "The embedded model, which needs no account.",
+SECTIONS = {
+    "Commands": {
+        "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
+        "chat": "Speak with an assistant, turn after turn. The conversation is kept.",
+    },
+    "What there is": {
+        "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+        "instruction": "Instructions: what assistants are made from.",
+        "file": "The files of the project on the server.",
+        "conversation": "Conversations: those that this machine knows, and any by its id.",
+        "batch": "Files that the server works off within a day, at half price.",
+        "model": "The models of the profile's server.",
+    },
+    "This machine": {
+        "auth": "The key, in the system keyring or a file that only you can read.",
+        "config": "The configuration: what is in force, and where it comes from.",
+        "doctor": "Look at everything, and name the command that mends what is wrong.",
+        "cache": "The cache of file hashes and ids. Nothing is lost without it.",
+        "local": "The embedded model, which needs no account.",
+        "completion": "Completion of commands, options, names and paths in your shell.",
+    },
 }
+COMMANDS = {name: what for section in SECTIONS.values() for name, what in section.items()}
 
 
 class Root(Group):
@@ -63,8 +70,10 @@ class Root(Group):
     }
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        from gptasst.cli.help_text import write_section
+
+        for title, summaries in SECTIONS.items():
+            write_section(title, summaries, formatter)
 
     def invoke(self, ctx: Any) -> Any:
         try:

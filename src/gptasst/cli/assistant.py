@@ -62,7 +62,7 @@ SchemaOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-@command(app, "create", epilog="Example: gptasst assistant create DocWriter-1 -i DocWriter -f docs")
+@command(app, "create", examples=["gptasst assistant create DocWriter-1 -i DocWriter -f docs"])
 def create(  # one parameter an option
     session: Session,
     name: Annotated[str, typer.Argument(help="A name that no other assistant has.")],
@@ -102,7 +102,14 @@ def create(  # one parameter an option
     finish_change(session.output, f"created `{made.name}` with {files}", outcome)
 
 
-@command(app, "edit")
+@command(
+    app,
+    "edit",
+    examples=[
+        "gptasst assistant edit DocWriter-1 -m gpt-6.2-sol",
+        "gptasst assistant edit DocWriter-1 --rename Writer",
+    ],
+)
 def edit(  # one parameter an option
     session: Session,
     name: NameArgument,
@@ -283,7 +290,7 @@ def history(session: Session, name: NameArgument) -> None:
     )
 
 
-@command(app, "rollback")
+@command(app, "rollback", examples=["gptasst assistant rollback DocWriter-1 2"])
 def rollback(
     session: Session,
     name: NameArgument,
@@ -304,7 +311,7 @@ def rollback(
     session.output.done(text, changed, ident=changed.name)
 
 
-@command(app, "export")
+@command(app, "export", examples=["gptasst assistant export DocWriter-1 -o writer.toml"])
 def export(
     session: Session,
     name: NameArgument,
@@ -327,7 +334,14 @@ def export(
         session.output.text(text)
 
 
-@command(app, "import")
+@command(
+    app,
+    "import",
+    examples=[
+        "gptasst assistant import writer.toml",
+        "gptasst assistant import old-assistants.json --name 'Math Tutor'",
+    ],
+)
 def import_assistant(
     session: Session,
     file: Annotated[

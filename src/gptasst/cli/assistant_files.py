@@ -47,7 +47,7 @@ DryRunOption = Annotated[
 ]
 
 
-@command(app, "add")
+@command(app, "add", examples=["gptasst assistant files add DocWriter-1 handbook.pdf docs/"])
 def add(
     session: Session,
     name: NameArgument,
@@ -75,7 +75,11 @@ def remove(
     _carry_out(session, service.plan_remove(service.get(name), files), dry_run=dry_run)
 
 
-@command(app, "set")
+@command(
+    app,
+    "set",
+    examples=["gptasst assistant files set DocWriter-1 style-guide.md docs/ --dry-run"],
+)
 def set_files(
     session: Session,
     name: NameArgument,
@@ -89,7 +93,7 @@ def set_files(
     _carry_out(session, change, dry_run=dry_run)
 
 
-@command(app, "sync")
+@command(app, "sync", examples=["gptasst assistant files sync DocWriter-1 --dry-run"])
 def sync(
     session: Session,
     name: NameArgument,

@@ -65,7 +65,11 @@ def show(session: Session, batch_id: IdArgument) -> None:
     session.output.record(batch, fields, ident=batch.id)
 
 
-@command(app, "fetch")
+@command(
+    app,
+    "fetch",
+    examples=["gptasst batch fetch batch_68f1 --wait", "gptasst batch fetch batch_68f1 -o answers"],
+)
 def fetch(
     session: Session,
     batch_ids: Annotated[

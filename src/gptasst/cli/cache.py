@@ -75,7 +75,7 @@ def _wrong(result: CacheVerification) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-@command(app, "rebuild")
+@command(app, "rebuild", examples=["gptasst cache rebuild ."])
 def rebuild(
     session: Session,
     files: Annotated[

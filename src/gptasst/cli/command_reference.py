@@ -67,7 +67,7 @@ def _text(command: Any, context: Any, inner: dict[str, Any]) -> CommandText:
         kind: tuple(p.get_help_record(context) for p in parameters if p.param_type_name == kind)
         for kind in ("argument", "option")
     }
-    notes, examples = _epilog(command.epilog or "")
+    notes, examples = epilog_parts(command.epilog or "")
     return CommandText(
         path=path,
         usage=" ".join([path, *command.collect_usage_pieces(context)]),
@@ -86,7 +86,7 @@ def _paragraphs(text: str) -> list[str]:
     return [" ".join(part.split()) for part in parts if part]
 
 
-def _epilog(text: str) -> tuple[list[str], list[Example]]:
+def epilog_parts(text: str) -> tuple[list[str], list[Example]]:
     """What stands below the options: sentences, and lines to type."""
     notes: list[str] = []
     examples: list[Example] = []

@@ -130,6 +130,11 @@ class Group(TyperGroup):
         build = self.builders.get(cmd_name)
         return build() if build else None
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        from gptasst.cli.help_text import write_commands
+
+        write_commands(self, ctx, formatter)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.builders:
             import difflib
@@ -147,11 +152,19 @@ def command(
     *,
     help: str | None = None,
     epilog: str | None = None,
+    examples: Sequence[str] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Declare a command. Its function takes a `Session`, then its own arguments."""
+    """Declare a command. Its function takes a `Session`, then its own arguments.
+
+    `examples` are lines to type; like `epilog` they stand below the options of `--help`.
+    """
+    below = [epilog] if epilog else []
+    if examples:
+        below += ["Examples:" if len(examples) > 1 else "Example:", *examples]
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
-        group.builders[name] = lambda: build_command(function, name, help=help, epilog=epilog)
+        text = "\n\n".join(below)
+        group.builders[name] = lambda: build_command(function, name, help=help, epilog=text)
         return function
 
     return declare
@@ -225,6 +238,16 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """`NAME` for what has to be there, where Typer has `{NAME}`."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from gptasst.cli.help_text import write_parameters
+
+        write_parameters(self.get_params(ctx), ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        from gptasst.cli.help_text import write_epilog
+
+        write_epilog(self.epilog or "", formatter)
 
     def _list_options(self) -> list[str]:
         names: list[str] = []

@@ -12,7 +12,7 @@ from gptasst.cli.commands import CommandGroup, Session, command
 app = CommandGroup("Completion of commands, options, names and paths in your shell.")
 
 
-@command(app, "install")
+@command(app, "install", examples=["gptasst completion install zsh"])
 def install(
     session: Session,
     shell: Annotated[

@@ -51,7 +51,7 @@ def path(session: Session) -> None:
 @command(
     app,
     "set",
-    epilog="Example: gptasst config set profiles.ollama.base_url http://127.0.0.1:11434/v1",
+    examples=["gptasst config set profiles.ollama.base_url http://127.0.0.1:11434/v1"],
 )
 def set_value(
     session: Session,

@@ -78,7 +78,7 @@ def list_conversations(session: Session) -> None:
     )
 
 
-@command(app, "show")
+@command(app, "show", examples=["gptasst conversation show conv_68f1 -o talk.md"])
 def show(
     session: Session,
     conversation: IdArgument,

@@ -29,7 +29,14 @@ NamesArgument = Annotated[
 ]
 
 
-@command(app, "upload")
+@command(
+    app,
+    "upload",
+    examples=[
+        "gptasst file upload docs/ --expires 7d",
+        "gptasst file upload guide.md --purpose assistants",
+    ],
+)
 def upload(
     session: Session,
     files: FilesArgument,
@@ -157,7 +164,7 @@ def show(
     session.output.record(file, fields, ident=file.id)
 
 
-@command(app, "delete")
+@command(app, "delete", examples=["gptasst file delete guide.md"])
 def delete(
     session: Session, names: NamesArgument, yes: YesOption = False, dry_run: DryRunOption = False
 ) -> None:
@@ -167,7 +174,7 @@ def delete(
     _delete(session, [(file, _users(file)) for file in files], yes=yes, dry_run=dry_run)
 
 
-@command(app, "prune")
+@command(app, "prune", examples=["gptasst file prune --dry-run"])
 def prune(session: Session, yes: YesOption = False, dry_run: DryRunOption = False) -> None:
     """Delete what gptasst uploaded and nothing uses any more, and duplicates.
 

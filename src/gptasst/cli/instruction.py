@@ -54,7 +54,7 @@ def show(session: Session, name: NameArgument) -> None:
         session.output.text(Path(found.path).read_text("utf-8-sig"))
 
 
-@command(app, "new")
+@command(app, "new", examples=["gptasst instruction new HouseStyle --project"])
 def new(
     session: Session,
     name: Annotated[str, typer.Argument(help="Its name, and its file's.")],
@@ -100,7 +100,7 @@ def _open_editor(path: Path) -> None:
         raise UsageError(f"the editor `{editor}` ended with exit code {code}")
 
 
-@command(app, "validate")
+@command(app, "validate", examples=["gptasst instruction validate"])
 def validate(
     session: Session,
     names: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from gptasst.services.runs import RunService
 
 _SLOW_STDIN_SECONDS = 1.0
+
+_many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
 _EPILOG = """\
 Examples:
@@ -71,10 +74,10 @@ def run(  # one parameter an option
             help="Where the answer goes; - is stdout. With --each a directory or pattern.",
         ),
     ] = None,
-    each: Annotated[bool, typer.Option("--each", help="Every file its own run.")] = False,
+    each: Annotated[bool, _many_option("--each", help="Every file its own run.")] = False,
     jobs: Annotated[
         int | None,
-        typer.Option(
+        _many_option(
             "--jobs",
             "-j",
             min=1,
@@ -83,24 +86,24 @@ def run(  # one parameter an option
         ),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="With --each: write each answer over its file.")
+        bool, _many_option("--in-place", help="With --each: write each answer over its file.")
     ] = False,
     check: Annotated[
         bool,
-        typer.Option("--check", help="With --each: write nothing; exit 6 if a file would change."),
+        _many_option("--check", help="With --each: write nothing; exit 6 if a file would change."),
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="With --each: show what changes, as a unified diff.")
+        bool, _many_option("--diff", help="With --each: show what changes, as a unified diff.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="With --each: do again what was finished before.")
+        bool, _many_option("--force", help="With --each: do again what was finished before.")
     ] = False,
     batch: Annotated[
         bool,
-        typer.Option("--batch", help="With --each: within 24 hours, at half price; see `batch`."),
+        _many_option("--batch", help="With --each: within 24 hours, at half price; see `batch`."),
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="With --batch: stay until the answers are in place.")
+        bool, _many_option("--wait", help="With --batch: stay until the answers are in place.")
     ] = False,
     no_file_search: Annotated[
         bool, typer.Option("--no-file-search", help="Leave the assistant's knowledge alone.")

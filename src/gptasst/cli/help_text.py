@@ -1,0 +1,58 @@
+"""How `--help` is laid out: options in sections, and examples that can be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_EVERYWHERE = ("profile", "json", "quiet", "verbose", "help")
+_SUMMARY = 200  # characters: whole sentences, not their beginnings
+
+
+def write_parameters(parameters: Sequence[Any], context: Any, formatter: Any) -> None:
+    """Arguments, the command's own options by their panels, then those of every command."""
+    sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+    everywhere: list[tuple[str, str]] = []
+    for parameter in parameters:
+        record = parameter.get_help_record(context)
+        if record is None:
+            continue
+        if parameter.param_type_name == "argument":
+            sections["Arguments"].append(record)
+        elif parameter.name in _EVERYWHERE:
+            everywhere.append(record)
+        else:
+            panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            sections.setdefault(panel, []).append(record)
+    for title, records in {**sections, "Options of every command": everywhere}.items():
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def write_commands(group: Any, context: Any, formatter: Any) -> None:
+    """The commands of a group, each with its whole first sentence."""
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    summaries = {n: c.get_short_help_str(_SUMMARY) for n, c in found.items() if not c.hidden}
+    write_section("Commands", summaries, formatter)
+
+
+def write_section(title: str, summaries: Mapping[str, str], formatter: Any) -> None:
+    with formatter.section(title):
+        formatter.write_dl(list(summaries.items()))
+
+
+def write_epilog(text: str, formatter: Any) -> None:
+    """Sentences, and lines to type, which are not broken."""
+    from gptasst.cli.command_reference import epilog_parts
+
+    notes, examples = epilog_parts(text)
+    for note in notes:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(note)
+    for example in examples:
+        formatter.write_paragraph()
+        formatter.write(f"{example.lead}:\n")
+        for line in example.lines:
+            formatter.write(f"  {line}\n")
