@@ -69,11 +69,10 @@ class CacheDatabase:
         Raises:
             sqlite3.Error: the file can't be read, is damaged, or has other tables.
         """
-        memory = _connect(":memory:", self._patience)
         with contextlib.closing(open_unchanged(self.path)) as file:
             self._schema.check(file)
-            file.backup(memory)
-        self._memory = memory
+            self._memory = _connect(":memory:", self._patience)
+            file.backup(self._memory)
 
     def close(self) -> None:
         """Write what still waits for a lock, and close the file."""

@@ -114,8 +114,12 @@ class FileCache:
             sqlite3.Error: the file is damaged. One that is not there knows nothing.
         """
         copy = cls(path, only_memory=True)
-        if path.exists():
-            copy._database.load()
+        try:
+            if path.exists():
+                copy._database.load()
+        except BaseException:
+            copy.close()
+            raise
         return copy
 
     @property

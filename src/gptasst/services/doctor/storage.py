@@ -53,13 +53,14 @@ def _cache_finding(patient: Patient, path: Path) -> Finding:
     except sqlite3.Error as error:
         message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
         return Finding("cache", "warning", message, fix="gptasst cache rebuild")
-    message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
-    with contextlib.suppress(GptasstError):  # without a profile there is no server
-        profile = patient.profile
-        if not profile.embedded:
-            project = f" ({profile.project})" if profile.project else ""
-            uploads = len(cache.all_uploads(profile.scope))
-            message += f", {counted(uploads, 'upload')} to {profile.endpoint}{project}"
+    with contextlib.closing(cache):
+        message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
+        with contextlib.suppress(GptasstError):  # without a profile there is no server
+            profile = patient.profile
+            if not profile.embedded:
+                project = f" ({profile.project})" if profile.project else ""
+                uploads = len(cache.all_uploads(profile.scope))
+                message += f", {counted(uploads, 'upload')} to {profile.endpoint}{project}"
     return Finding("cache", "ok", message, bytes=path.stat().st_size)
 
 
