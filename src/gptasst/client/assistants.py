@@ -199,14 +199,15 @@ class Assistants:
         return self._service.history(name)
 
     def rollback(self, name: str, revision: int) -> Assistant:
-        """Make an earlier definition the newest revision. Name and knowledge stay.
+        """Make an earlier definition the newest revision, if it is not. Name and knowledge stay.
 
         Raises:
             NotFound: it has no revision of that number.
 
         Example:
+            >>> edited = client.assistants.update("DocWriter-1", model="gpt-6.2-sol")
             >>> client.assistants.rollback("DocWriter-1", 1).revision
-            2
+            3
         """
         assistant = self._service.get(name)
         return self._service.rollback(assistant, self._service.revision(assistant, revision))
