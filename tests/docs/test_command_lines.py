@@ -19,8 +19,10 @@ from tests.docs.pages import PAGES, blocks, name_of, spans
 TODAY = [page for page in PAGES if page.name != "CHANGELOG.md"]  # that tells of what is gone
 _SHELLS = ("sh", "console", "bash")
 _MARKS = "|&;<>()"
-# In other languages: from the command's name to where a string ends, or the line.
-_WITHIN = re.compile(rf"\bgptasst ((?:{'|'.join(COMMANDS)})\b[^\"\n]*)")
+# In other languages: from the command's name to where its string ends, or the line.
+_WITHIN = re.compile(
+    rf"(?P<quote>['\"])?\bgptasst ((?:{'|'.join(COMMANDS)})\b(?(quote)[^'\"\n]|[^\"\n])*)"
+)
 
 
 def shell_commands(text: str) -> Iterator[list[str]]:
@@ -65,7 +67,7 @@ def elsewhere(page: Path) -> list[list[str]]:
     `gptasst local setup|status` names two.
     """
     others = [b.text for b in blocks(page) if b.language not in (*_SHELLS, "python")]
-    found = [line for text in [*others, *spans(page)] for line in _WITHIN.findall(text)]
+    found = [line for text in [*others, *spans(page)] for _, line in _WITHIN.findall(text)]
     named: list[list[str]] = []
     for line in found:
         words = shlex.split(line.partition(" |")[0].replace("…", ""))
