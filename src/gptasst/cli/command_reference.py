@@ -95,7 +95,7 @@ def epilog_parts(text: str) -> tuple[list[str], list[Example]]:
         if found and found[1]:  # `Example: gptasst …`
             examples.append(Example(found[1], (found[2],)))
         elif found:  # below `Examples:`
-            last = examples.pop()
+            last = examples.pop() if examples else Example("Example", ())
             examples.append(Example(last.lead, (*last.lines, found[2])))
         elif paragraph.endswith(":"):
             examples.append(Example(paragraph.rstrip(":"), ()))
