@@ -203,6 +203,8 @@ class CacheDatabase:
                 return
             for sidecar in _sidecars(self.path):
                 sidecar.unlink()  # of a file that is no more: it would be read into the new one
+            for left in self.path.parent.glob(f"{self.path.name}.new-*"):
+                left.unlink()  # by a process that was killed
             handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.new-", dir=self.path.parent)
             os.close(handle)
             try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import IO
+
+from gptasst.whole_files import replace_whole
 
 
 def private_directory(path: Path) -> Path:
@@ -37,18 +38,6 @@ def replace_private(path: Path, content: bytes) -> None:
     Raises:
         OSError: it can't be written; what was there is untouched.
     """
-    import tempfile
-
     target = Path(os.path.realpath(path))
     private_directory(target.parent)
-    handle, name = tempfile.mkstemp(prefix=".gptasst-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
+    replace_whole(str(target), content)

@@ -49,6 +49,19 @@ def _batch(job: Any) -> tuple[Any, ...]:
     return job.about["status"].startswith("cancel"), requests
 
 
+def without_leftover(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """A state without the one conversation that nobody could know of.
+
+    The API has no list of conversations: one whose create was answered to nobody is not found
+    again, nor is one that could not be deleted before the connection was gone for good.
+    """
+    definition = [said for said in state["conversations"] if said and len(said) == 1]
+    left = [] if [] in state["conversations"] else definition[0]
+    rest = list(state["conversations"])
+    rest.remove(left)
+    return {**state, "conversations": rest}
+
+
 @dataclass
 class Checkpoint:
     """A server, and the files on this machine, as they were at a moment."""
@@ -61,6 +74,7 @@ class Checkpoint:
         self._kept = self._copied()
         self._directory = self.home.parent / "checkpoint"
         for name in ("home", "work"):
+            (self.home.parent / name).mkdir(exist_ok=True)
             shutil.copytree(self.home.parent / name, self._directory / name)
 
     def _copied(self) -> Any:

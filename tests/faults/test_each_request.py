@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Cli, Ran
 from tests.faults.operations import CHANGING, Operation, prepare
-from tests.faults.project_state import Checkpoint, held
+from tests.faults.project_state import Checkpoint, held, without_leftover
 from tests.loopback import LoopbackServer, outcomes
 from tests.stores.project import calls
 
@@ -90,19 +90,6 @@ def gone_before(
 @pytest.fixture
 def trial(cli: Cli, project: LoopbackServer, home: Path) -> Trial:
     return Trial(cli, project, home)
-
-
-def without_leftover(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """A state without the one conversation that nobody could know of.
-
-    The API has no list of conversations: one whose create was answered to nobody is not found
-    again, nor is one that could not be deleted before the connection was gone for good.
-    """
-    definition = [said for said in state["conversations"] if said and len(said) == 1]
-    left = [] if [] in state["conversations"] else definition[0]
-    rest = list(state["conversations"])
-    rest.remove(left)
-    return {**state, "conversations": rest}
 
 
 class TestAnswerIsLost:

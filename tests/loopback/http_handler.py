@@ -46,6 +46,10 @@ class HttpServer(ThreadingHTTPServer):
         with self._lock:
             self._open.pop(connection, None)
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
+
     def close(self) -> None:
         """Stop taking requests, hang up on all clients, wait for the threads."""
         self.closing.set()

@@ -63,6 +63,11 @@ class LoopbackServer(World):
         """How many clients connected since the start."""
         return self._http.accepted if self._http else 0
 
+    @property
+    def open_connections(self) -> int:
+        """How many clients are connected now."""
+        return self._http.open_connections if self._http else 0
+
     def close(self) -> None:
         """Hang up on all clients and free the port; closing again does nothing."""
         if self._http is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from gptasst.uploads import Uploader
 # Marks a batch of ours; its value is the version of this format.
 MARK, MARK_VERSION = "gptasst", "1"
 _LONGEST_VALUE = 512
+_PREFIX = "batch-"
+_STALE_SECONDS = 86_400
 
 
 class Submitter:
@@ -65,7 +69,8 @@ class Submitter:
             report: told how far uploads have come.
         """
         private_directory(self._temporary)
-        with tempfile.TemporaryDirectory(dir=self._temporary, prefix="batch-") as name:
+        _remove_left_behind(self._temporary)
+        with tempfile.TemporaryDirectory(dir=self._temporary, prefix=_PREFIX) as name:
             kept: tuple[BatchItem, bytes | None] | None = next(requests, None)
             while kept is not None:
                 with BatchFiles(Path(name), manifest) as files:
@@ -102,6 +107,13 @@ class Submitter:
                 "files": str(len(files.items)),
             },
         )
+
+
+def _remove_left_behind(temporary: Path) -> None:
+    """Remove the files of submissions that were killed a day ago or earlier."""
+    for directory in temporary.glob(f"{_PREFIX}*"):
+        if time.time() - directory.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 class JobRequests:

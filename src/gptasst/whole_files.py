@@ -1,0 +1,86 @@
+"""Files that appear whole or not at all: written beside their place, then moved there.
+
+What a process leaves beside it that was killed meanwhile, the next one to write there takes away.
+It knows it by a lock, which is gone with the process; on Windows no open file can be removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from typing import IO
+
+if sys.platform != "win32":
+    import fcntl
+
+_PREFIX = ".gptasst-"
+_LEFT_BEHIND = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")  # as `mkstemp` makes them
+
+_swept: set[str] = set()
+
+
+def replace_whole(target: str, content: bytes, mode: int = 0o600) -> None:
+    """Write a file, or replace it. `target` is no link.
+
+    Raises:
+        OSError: it can't be written; what was there is untouched.
+    """
+    directory = os.path.dirname(target)
+    _sweep(directory)
+    stream, name = _made_in(directory)
+    try:
+        with stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            os.chmod(name, mode)
+            if sys.platform != "win32":  # while the lock is held
+                os.replace(name, target)
+        if sys.platform == "win32":  # no file can be moved that is open
+            os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _made_in(directory: str) -> tuple[IO[bytes], str]:
+    import tempfile
+
+    while True:
+        handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
+        stream = os.fdopen(handle, "wb")
+        _lock(stream.fileno())
+        if os.path.lexists(name):  # else it was swept away before it was locked
+            return stream, name
+        stream.close()
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file; false: another process has it, or there are no locks here."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(directory: str) -> None:
+    """Remove what was left in a directory, once a process."""
+    if directory in _swept:
+        return
+    _swept.add(directory)
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if _LEFT_BEHIND.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_left_behind(entry.path)
+
+
+def _remove_left_behind(path: str) -> None:
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        if _lock(stream.fileno()):
+            os.unlink(path)
