@@ -131,7 +131,7 @@ def _filled(parts: Sequence[tuple[str, str | None]], path: Path, pattern: str) -
         "relpath": str(here),
     }
     text = "".join(literal + (values[name] if name else "") for literal, name in parts)
-    if text.endswith(("/", os.sep)) or not Path(text).name:
+    if os.path.split(text)[1] in ("", ".", ".."):
         raise UsageError(
             f"`{pattern}` names no file for `{path}`", hint="end it with {name}", code="bad_pattern"
         )
