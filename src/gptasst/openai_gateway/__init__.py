@@ -10,7 +10,7 @@ from typing import NoReturn
 import httpx2
 import openai
 
-from gptasst.errors import ServiceError
+from gptasst.errors import InvalidInput, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.rate_limits import OnLimits
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, PastMessage, TextDelta
@@ -25,6 +25,7 @@ from gptasst.openai_gateway.limit_headers import rate_limits, retry_after
 from gptasst.openai_gateway.models import ModelGateway
 from gptasst.openai_gateway.requests import request_body
 from gptasst.openai_gateway.retries import ATTEMPTS, retrying, wait_before_retry
+from gptasst.openai_gateway.token_counts import with_count
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 from gptasst.text_encoding import as_utf8
 
@@ -85,6 +86,15 @@ class OpenAIGateway:
             NoAnswer: the model refused, failed, was cut off, or the stream broke off.
             GptasstError: the request was not taken; see `errors`.
         """
+        try:
+            yield from self._stream(request)
+        except InvalidInput as error:
+            if error.code != "too_long" or self._endpoint.in_process or self._attempts == 1:
+                raise
+            body = request_body(request, self._endpoint)
+            raise with_count(error, self._connection, body) from error
+
+    def _stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
         deadline = Deadline(request.timeout)
         try:
             with contextlib.closing(self._send(request, deadline)) as response:
