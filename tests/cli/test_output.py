@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gptasst.cli.output import Column, Mode, Output, harmless, size_text
+from gptasst.cli.output import Mode, Output, harmless, size_text
+from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, NotFound
 
 ESCAPE = "\x1b]0;title\x07 \x9b31m \x08 \x7f red"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
 from gptasst.cli.output import Mode, Output
-from gptasst.cli.progress import Activity
+from gptasst.cli.progress import Activity, Waiting
 from tests.cli.test_output import Terminal
 
 HIDE_CURSOR = "\x1b[?25l"  # begins each thing that rich draws over and over
@@ -48,3 +49,35 @@ def test_elsewhere_it_is_one_note(mode: Mode, said: str) -> None:
     stderr, stdout = io.StringIO(), io.StringIO()
     _fetch(Output(mode, stderr=stderr, stdout=stdout))
     assert (stderr.getvalue(), stdout.getvalue()) == (said, "")
+
+
+class Watched(Terminal):
+    """A screen that tells when something is drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = threading.Event()
+
+    def write(self, text: str) -> int:
+        if text:
+            self.drawn.set()
+        return super().write(text)
+
+
+def test_what_takes_long_is_seen_and_nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Waiting, "_PATIENCE", 0.0)
+    screen = Watched()
+    with Waiting(Output(stderr=screen, stdout=io.StringIO()), "asking"):
+        assert screen.drawn.wait(20)
+    assert "asking" in screen.getvalue()
+    assert screen.getvalue().count(HIDE_CURSOR) == 1
+    assert ERASE_LINE in screen.getvalue().rpartition("asking")[2]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_over_soon_is_not_seen(terminal: bool) -> None:
+    screen = Watched() if terminal else io.StringIO()
+    with Waiting(Output(stderr=screen, stdout=io.StringIO()), "asking") as waiting:
+        pass
+    waiting._spin()  # the timer that was late
+    assert screen.getvalue() == ""

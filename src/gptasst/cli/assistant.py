@@ -17,9 +17,10 @@ from gptasst.cli.commands import (
     imported,
 )
 from gptasst.cli.knowledge_output import finish_change
-from gptasst.cli.output import Column, Output, count_text, size_text, time_text
+from gptasst.cli.output import Output, count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
+from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -177,14 +178,15 @@ def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> De
 def list_assistants(session: Session) -> None:
     """List the assistants."""
     columns: list[Column[AssistantSummary]] = [
-        Column("name", lambda a: a.name),
+        Column("name", lambda a: a.name, wraps=True),
         Column("model", lambda a: a.model or ""),
-        Column("instruction", lambda a: a.instruction or ""),
+        Column("instruction", lambda a: a.instruction or "", wraps=True),
         Column("files", lambda a: str(a.files), right=True),
         Column("size", lambda a: size_text(a.size), right=True),
-        Column("updated", lambda a: time_text(a.updated_at)),
+        Column("updated", lambda a: time_text(a.updated_at), wraps=True),
     ]
-    found = session.context.assistants.list()
+    with session.waiting():
+        found = session.context.assistants.list()
     session.output.table(
         "assistants",
         found,
@@ -211,7 +213,8 @@ def _tell_of_ending_models(output: Output, found: Sequence[AssistantSummary]) ->
 @command(app, "show")
 def show(session: Session, name: NameArgument) -> None:
     """Show an assistant: what it is made of and what it knows."""
-    found = session.context.assistants.get(name)
+    with session.waiting():
+        found = session.context.assistants.get(name)
     session.output.record(found, _fields(found), ident=found.name)
 
 
@@ -263,10 +266,12 @@ def delete(
     ] = False,
 ) -> None:
     """Delete an assistant with its history and knowledge. Your files on disk stay."""
-    found = session.context.assistants.summary(name)
+    with session.waiting():
+        found = session.context.assistants.summary(name)
     files = count_text(found.files, "knowledge file")
     session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
-    session.context.assistants.delete(found, keep_files=keep_files)
+    with session.waiting():
+        session.context.assistants.delete(found, keep_files=keep_files)
     session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)
 
 
@@ -276,14 +281,16 @@ def history(session: Session, name: NameArgument) -> None:
     columns: list[Column[Revision]] = [
         Column("revision", lambda r: str(r.number), right=True),
         Column("current", lambda r: "*" if r.current else ""),
-        Column("created", lambda r: time_text(r.created_at)),
-        Column("name", lambda r: r.definition.name),
+        Column("created", lambda r: time_text(r.created_at), wraps=True),
+        Column("name", lambda r: r.definition.name, wraps=True),
         Column("model", lambda r: r.definition.model or ""),
         Column("instruction", lambda r: r.definition.instruction or ""),
     ]
+    with session.waiting():
+        found = session.context.assistants.history(name)
     session.output.table(
         "revisions",
-        session.context.assistants.history(name),
+        found,
         columns,
         ident=lambda r: str(r.number),
         empty="no revisions",
@@ -299,14 +306,16 @@ def rollback(
 ) -> None:
     """Make an earlier definition the newest revision. Knowledge and name stay."""
     service = session.context.assistants
-    assistant = service.get(name)
-    earlier = service.revision(assistant, revision)
+    with session.waiting():
+        assistant = service.get(name)
+        earlier = service.revision(assistant, revision)
     session.confirm(
         f"replace the definition of `{assistant.name}` (revision {assistant.revision})"
         f" by revision {revision}?",
         yes=yes,
     )
-    changed = service.rollback(assistant, earlier)
+    with session.waiting():
+        changed = service.rollback(assistant, earlier)
     text = f"`{changed.name}` is as in revision {revision} again (now revision {changed.revision})"
     session.output.done(text, changed, ident=changed.name)
 
@@ -324,7 +333,8 @@ def export(
 
     if output is not None:
         check_output(output)
-    text = session.context.assistants.export(name)
+    with session.waiting():
+        text = session.context.assistants.export(name)
     if output is not None:
         replace_file(output, text.encode("utf-8"))
         session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
@@ -355,7 +365,8 @@ def import_assistant(
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Make an assistant from a file: a definition, or what the Assistants API had."""
-    made = session.context.assistants.import_file(file, name, allow_secrets=allow_secrets)
+    with session.waiting():
+        made = session.context.assistants.import_file(file, name, allow_secrets=allow_secrets)
     for note in made.notes:
         session.output.note(note)
     for left in made.left_behind:

@@ -8,8 +8,9 @@ import typer
 
 from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, command
 from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
-from gptasst.cli.output import Column, size_text, time_text
+from gptasst.cli.output import size_text, time_text
 from gptasst.cli.progress import Transfers
+from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
     from gptasst.models.knowledge import KnowledgeFile
@@ -27,15 +28,17 @@ FilesArgument = Annotated[
 def list_files(session: Session, name: NameArgument) -> None:
     """List an assistant's knowledge."""
     columns: list[Column[KnowledgeFile]] = [
-        Column("path", lambda f: f.path),
+        Column("path", lambda f: f.path, wraps=True),
         Column("size", lambda f: size_text(f.size), right=True),
         Column("status", lambda f: f.status),
-        Column("added", lambda f: time_text(f.added_at)),
+        Column("added", lambda f: time_text(f.added_at), wraps=True),
         Column("id", lambda f: f.id),
     ]
+    with session.waiting():
+        found = session.context.assistants.get(name)
     session.output.table(
         "files",
-        session.context.assistants.get(name).knowledge,
+        found.knowledge,
         columns,
         ident=lambda f: f.path,
         empty=f"no knowledge; `gptasst assistant files add {name} FILE...` adds some",
@@ -57,7 +60,8 @@ def add(
 ) -> None:
     """Add knowledge; a path that is there already gets its new content."""
     service = session.context.assistants
-    change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
+    with session.waiting():
+        change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
     _carry_out(session, change, dry_run=dry_run)
 
 
@@ -72,7 +76,9 @@ def remove(
 ) -> None:
     """Take knowledge away. Your files on disk stay."""
     service = session.context.assistants
-    _carry_out(session, service.plan_remove(service.get(name), files), dry_run=dry_run)
+    with session.waiting():
+        change = service.plan_remove(service.get(name), files)
+    _carry_out(session, change, dry_run=dry_run)
 
 
 @command(
@@ -89,7 +95,8 @@ def set_files(
 ) -> None:
     """Make these the whole knowledge."""
     service = session.context.assistants
-    change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
+    with session.waiting():
+        change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
     _carry_out(session, change, dry_run=dry_run)
 
 
@@ -106,7 +113,8 @@ def sync(
     the directory from which the assistant was made.
     """
     service = session.context.assistants
-    change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+    with session.waiting():
+        change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
     _carry_out(session, change, dry_run=dry_run)
 
 

@@ -16,8 +16,9 @@ from gptasst.cli.batch_output import (
     told_number,
 )
 from gptasst.cli.commands import CommandGroup, Session, command
-from gptasst.cli.output import Column, time_text
+from gptasst.cli.output import time_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ def list_batches(session: Session) -> None:
     """List the batches that gptasst submitted, newest first; from any machine."""
     columns: list[Column[Batch]] = [
         Column("id", lambda b: b.id),
-        Column("assistant", lambda b: b.metadata.get("assistant", "")),
+        Column("assistant", lambda b: b.metadata.get("assistant", ""), wraps=True),
         Column("status", lambda b: b.status.replace("_", " ")),
         Column("done", progress_text, right=True),
-        Column("submitted", lambda b: time_text(b.created_at)),
+        Column("submitted", lambda b: time_text(b.created_at), wraps=True),
     ]
+    with session.waiting():
+        found = session.context.batches.all()
     session.output.table(
         "batches",
-        session.context.batches.all(),
+        found,
         columns,
         ident=lambda b: b.id,
         empty="no batches; `gptasst run NAME FILE... --each --batch -o DIR` submits one",
@@ -50,7 +53,8 @@ def list_batches(session: Session) -> None:
 @command(app, "show")
 def show(session: Session, batch_id: IdArgument) -> None:
     """Show where a batch stands."""
-    batch = session.context.batches.get(batch_id)
+    with session.waiting():
+        batch = session.context.batches.get(batch_id)
     fields = [
         ("id", batch.id),
         ("assistant", batch.metadata.get("assistant", "")),
@@ -89,7 +93,8 @@ def fetch(
     if output is not None and output.exists() and not output.is_dir():
         raise UsageError(f"`{output}` is not a directory")
     service = session.context.batches
-    batches = [service.get(batch_id) for batch_id in dict.fromkeys(batch_ids)]
+    with session.waiting():
+        batches = [service.get(batch_id) for batch_id in dict.fromkeys(batch_ids)]
     fetch_all(session, batches, output, wait=wait)
 
 
@@ -119,7 +124,8 @@ def fetch_all(
 @command(app, "cancel")
 def cancel(session: Session, batch_id: IdArgument) -> None:
     """Stop a batch. Answers that are there already can be fetched, and are paid for."""
-    batch = session.context.batches.cancel(batch_id)
+    with session.waiting():
+        batch = session.context.batches.cancel(batch_id)
     session.output.done(
         f"batch `{batch.id}` is {batch.status.replace('_', ' ')}", batch, ident=batch.id
     )

@@ -8,8 +8,9 @@ import typer
 
 from gptasst.cli.assistant import YesOption
 from gptasst.cli.commands import CommandGroup, Session, command
-from gptasst.cli.output import Column, count_text, size_text
+from gptasst.cli.output import count_text, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
     from gptasst.models.cache import CacheVerification
@@ -63,7 +64,7 @@ def verify(session: Session) -> None:
 _Row = tuple[str, str]
 _ROW_COLUMNS: list[Column[_Row]] = [
     Column("what", lambda row: row[0]),
-    Column("which", lambda row: row[1]),
+    Column("which", lambda row: row[1], wraps=True),
 ]
 
 

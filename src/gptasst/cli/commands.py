@@ -19,6 +19,7 @@ from gptasst.cli.output import Mode, Output
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
+    from gptasst.cli.progress import Waiting
     from gptasst.context import AppContext
 
 _GLOBALS = "gptasst.globals"
@@ -30,6 +31,12 @@ class Session:
 
     context: AppContext
     output: Output
+
+    def waiting(self) -> Waiting:
+        """What somebody sees while a server is asked, if that takes long."""
+        from gptasst.cli.progress import Waiting
+
+        return Waiting(self.output, "asking the server")
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is destroyed; go on only after a yes.

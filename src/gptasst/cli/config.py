@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.commands import CommandGroup, Session, command
-from gptasst.cli.output import Column
+from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
     from gptasst.services.configuration import ConfigValue
@@ -20,8 +20,8 @@ def show(session: Session) -> None:
     """Show each value that is in force, and where it comes from."""
     columns: list[Column[ConfigValue]] = [
         Column("key", lambda v: v.key),
-        Column("value", _text),
-        Column("from", lambda v: v.source),
+        Column("value", _text, wraps=True),
+        Column("from", lambda v: v.source, wraps=True),
     ]
     session.output.table(
         "values",
@@ -35,6 +35,8 @@ def show(session: Session) -> None:
 def _text(value: ConfigValue) -> str:
     if isinstance(value.value, bool):
         return str(value.value).lower()
+    if isinstance(value.value, float):
+        return f"{value.value:g}"
     return "-" if value.value is None else str(value.value)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.commands import CommandGroup, Session, command
-from gptasst.cli.output import Column, Output, time_text
+from gptasst.cli.output import Output, time_text
+from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,11 +64,11 @@ def list_conversations(session: Session) -> None:
     """List the conversations that this machine knows, the last first."""
     columns: list[Column[Conversation]] = [
         Column("id", lambda c: c.id),
-        Column("assistant", lambda c: c.assistant),
+        Column("assistant", lambda c: c.assistant, wraps=True),
         Column("messages", lambda c: str(c.messages), right=True),
-        Column("last", lambda c: time_text(c.updated_at)),
+        Column("last", lambda c: time_text(c.updated_at), wraps=True),
         Column("kept", lambda c: c.profile if c.kept == "openai" else "here"),
-        Column("title", lambda c: c.title),
+        Column("title", lambda c: c.title, wraps=True),
     ]
     session.output.table(
         "conversations",
@@ -94,7 +95,8 @@ def show(
     if output is not None:
         check_output(output)
     service = session.context.conversations
-    transcript = service.transcript(service.find(conversation))
+    with session.waiting():
+        transcript = service.transcript(service.find(conversation))
     as_json = session.output.mode == "json"
     if output is None:
         if as_json:
@@ -120,7 +122,9 @@ def delete(
     found = service.find(conversation)
     service.keeper(found)  # what another project keeps is refused before anybody is asked
     session.confirm(f"delete {shown(found)}?", yes=yes)
-    if service.delete(found):
+    with session.waiting():
+        deleted = service.delete(found)
+    if deleted:
         said = f"deleted conversation `{found.id}`"
     else:
         said = f"forgot conversation `{found.id}`; it is not gptasst's, so the server keeps it"

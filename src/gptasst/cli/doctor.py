@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gptasst.cli.commands import Session, build_command
-from gptasst.cli.output import Column, Output, count_text, harmless, size_text
+from gptasst.cli.output import Output, count_text, harmless, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
     from gptasst.models.doctor import Diagnosis, Finding

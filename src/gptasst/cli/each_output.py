@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptasst.cli.answers import tokens_text, usage_of
-from gptasst.cli.output import Column, Output, count_text, harmless
+from gptasst.cli.output import Output, count_text, harmless
+from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 
 if TYPE_CHECKING:
     from gptasst.models.each import FileResult, PlannedFile
     from gptasst.services.each_runs import EachRun
 
-_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "36", "+": "32", "-": "31"}
+_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "35", "+": "32", "-": "31"}
 _SAME_COMMAND = "the same command does only what is missing"
 
 
@@ -129,10 +130,10 @@ def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
         "files",
         planned,
         [
-            Column("FILE", lambda file: file.path),
-            Column("OUTPUT", lambda file: file.output or ""),
-            Column("STATE", lambda file: file.state.replace("_", " ")),
-            Column("TOKENS", lambda file: f"{file.estimated_tokens:,}", right=True),
+            Column("file", lambda file: file.path, wraps=True),
+            Column("output", lambda file: file.output or "", wraps=True),
+            Column("state", lambda file: file.state.replace("_", " ")),
+            Column("tokens", lambda file: f"{file.estimated_tokens:,}", right=True),
         ],
         ident=lambda file: file.path,
         empty="no files",

@@ -11,8 +11,9 @@ import typer
 from gptasst.cli.assistant import YesOption
 from gptasst.cli.assistant_files import DryRunOption, FilesArgument
 from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, command
-from gptasst.cli.output import Column, count_text, size_text, time_text
+from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Activity, Transfers
+from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone, UsageError
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ def _lifetime(text: str | None) -> int | None:
 
 def _show_uploads(session: Session, files: Sequence[UploadedFile], words: tuple[str, str]) -> None:
     columns: list[Column[UploadedFile]] = [
-        Column("path", lambda f: f.path),
+        Column("path", lambda f: f.path, wraps=True),
         Column("size", lambda f: size_text(f.size), right=True),
-        Column("", lambda f: words[0] if f.new else words[1]),
+        Column("state", lambda f: words[0] if f.new else words[1]),
         Column("id", lambda f: f.id or ""),
     ]
     session.output.table("files", files, columns, ident=lambda f: f.id or f.path, empty="no files")
@@ -131,12 +132,12 @@ def list_files(session: Session) -> None:
 
 _ENTRY_COLUMNS: list[Column[FileEntry]] = [
     Column("id", lambda f: f.id),
-    Column("name", lambda f: f.filename),
+    Column("name", lambda f: f.filename, wraps=True),
     Column("size", lambda f: size_text(f.size), right=True),
     Column("purpose", lambda f: f.purpose),
-    Column("created", lambda f: time_text(f.created_at)),
-    Column("used by", lambda f: ", ".join(f.used_by)),
-    Column("local path", lambda f: ", ".join(f.paths)),
+    Column("created", lambda f: time_text(f.created_at), wraps=True),
+    Column("used by", lambda f: ", ".join(f.used_by), wraps=True),
+    Column("local path", lambda f: ", ".join(f.paths), wraps=True),
 ]
 
 
@@ -234,9 +235,9 @@ def _delete(session: Session, rows: Sequence[_Row], *, yes: bool, dry_run: bool)
 
 _ROW_COLUMNS: list[Column[_Row]] = [
     Column("id", lambda row: row[0].id),
-    Column("name", lambda row: row[0].filename),
+    Column("name", lambda row: row[0].filename, wraps=True),
     Column("size", lambda row: size_text(row[0].size), right=True),
-    Column("why", lambda row: row[1]),
+    Column("why", lambda row: row[1], wraps=True),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.commands import CommandGroup, Session, command
-from gptasst.cli.output import Column
+from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def list_instructions(session: Session) -> None:
         Column("name", lambda i: i.definition.name),
         Column("from", lambda i: i.origin),
         Column("model", lambda i: i.definition.model or ""),
-        Column("description", lambda i: i.definition.description),
+        Column("description", lambda i: i.definition.description, wraps=True),
     ]
     session.output.table(
         "instructions",

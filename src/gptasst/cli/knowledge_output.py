@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptasst.cli.output import Column, Output, count_text, size_text
+from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def show_plan(output: Output, plan: KnowledgePlan) -> None:
         return
     columns: list[Column[_Row]] = [
         Column("change", lambda row: row[0]),
-        Column("path", lambda row: row[1]),
-        Column("about", lambda row: row[2]),
+        Column("path", lambda row: row[1], wraps=True),
+        Column("about", lambda row: row[2], wraps=True),
     ]
     rows = _rows(plan)
     output.table(

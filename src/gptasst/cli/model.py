@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gptasst.cli.commands import CommandGroup, Session, command
-from gptasst.cli.output import Column
+from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
     from gptasst.services.models import ListedModel
@@ -22,9 +22,11 @@ def list_models(session: Session) -> None:
         Column("ends", _end),
         Column("successor", lambda m: m.successor or ""),
     ]
+    with session.waiting():
+        found = session.context.models.list()
     session.output.table(
         "models",
-        session.context.models.list(),
+        found,
         columns,
         ident=lambda m: m.id,
         empty=f"{session.context.profile.endpoint} lists no models",

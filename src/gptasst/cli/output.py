@@ -12,11 +12,11 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import PurePath
-from typing import IO, Any, Generic, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
+from gptasst.cli.tables import Column, draw_table, record_lines, terminal_width
 from gptasst.errors import GptasstError
 
 Mode = Literal["people", "json", "quiet"]
@@ -29,15 +29,6 @@ _BOLD, _BOLD_RED = "1", "1;31"
 _HALVES = re.compile("[\ud800-\udfff]")
 # Control characters that JSON allows as they are and a terminal would obey.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Generic[_Item]):
-    """A column of a table: its head, and the text of an item in it."""
-
-    head: str
-    text: Callable[[_Item], str]
-    right: bool = False
 
 
 class Output:
@@ -99,9 +90,9 @@ class Output:
         elif not items:
             self.note(empty)
         elif self.draws:
-            _draw_table(self.stdout, columns, items)
+            draw_table(self.stdout, columns, _cells(columns, items))
         else:
-            self._lines("\t".join(one_line(c.text(item)) for c in columns) for item in items)
+            self._lines(map("\t".join, _cells(columns, items)))
 
     def record(self, value: object, fields: Sequence[tuple[str, str]], *, ident: str) -> None:
         """Write one thing: its fields for people, all of it as JSON, or its id."""
@@ -110,11 +101,8 @@ class Output:
         elif self.mode == "quiet":
             self._lines([ident])
         elif self.draws:
-            width = max(len(label) for label, _ in fields)
-            indent = " " * (width + 2)
-            for label, text in fields:
-                shown = harmless(text).rstrip("\n").replace("\n", "\n" + indent)
-                self._lines([f"{label.ljust(width)}  {shown}"])
+            shown = [(label, harmless(text).rstrip("\n")) for label, text in fields]
+            self._lines(record_lines(shown, terminal_width()))
         else:
             self._lines(f"{label}\t{one_line(text)}" for label, text in fields)
 
@@ -211,6 +199,10 @@ def _exact(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
+def _cells(columns: Sequence[Column[_Item]], items: Sequence[_Item]) -> list[list[str]]:
+    return [[one_line(column.text(item)) for column in columns] for item in items]
+
+
 def harmless(text: str) -> str:
     """A text with its control characters made visible, but for tabs and line ends."""
     if text.isprintable():
@@ -273,17 +265,3 @@ def _plain(value: object) -> Any:
     if isinstance(value, PurePath):
         return value.as_posix()
     return value
-
-
-def _draw_table(stream: IO[str], columns: Sequence[Column[_Item]], items: Sequence[_Item]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(column.head, justify=justify, overflow="fold")
-    for item in items:
-        table.add_row(*(Text(one_line(column.text(item))) for column in columns))
-    Console(file=stream, highlight=False).print(table)

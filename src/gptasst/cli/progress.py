@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from gptasst.cli.consoles import console
 from gptasst.cli.output import Output, count_text, size_text
 
 if TYPE_CHECKING:
@@ -42,11 +44,14 @@ class Drawn:
 
     def _bars(self, *columns: str | ProgressColumn) -> Progress:
         """Begin to draw bars."""
-        from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(file=self._output.stderr)
-        return self._shown.enter_context(Progress(*columns, console=console, transient=True))
+        drawn_on = console(self._output.stderr)
+        return self._shown.enter_context(Progress(*columns, console=drawn_on, transient=True))
+
+    def _spinner(self, text: str) -> None:
+        """Begin to draw a spinner."""
+        self._shown.enter_context(console(self._output.stderr).status(text, spinner="dots"))
 
 
 class Activity(Drawn):
@@ -92,10 +97,7 @@ class Activity(Drawn):
 
     def _spin(self) -> None:
         if self._output.shows_progress:
-            from rich.console import Console
-
-            console = Console(file=self._output.stderr)
-            self._shown.enter_context(console.status(self._text, spinner="dots"))
+            self._spinner(self._text)
 
     def _draw_bar(self, total: int | None) -> tuple[Progress, TaskID]:
         from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
@@ -107,6 +109,38 @@ class Activity(Drawn):
             TimeRemainingColumn(compact=True),
         )
         return progress, progress.add_task("fetching", total=total)
+
+
+class Waiting(Drawn):
+    """A spinner for what may take long; it begins when that has lasted a second."""
+
+    _PATIENCE = 1.0
+
+    def __init__(self, output: Output, text: str) -> None:
+        super().__init__(output)
+        self._text = text
+        self._lock = threading.Lock()
+        self._over = False
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        if self._output.shows_progress:
+            self._timer = threading.Timer(self._PATIENCE, self._spin)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def stop(self) -> None:
+        with self._lock:
+            self._over = True
+            if self._timer is not None:
+                self._timer.cancel()
+            super().stop()
+
+    def _spin(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._spinner(self._text)
 
 
 class Transfers(Drawn):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from gptasst.cli.consoles import console
 from gptasst.cli.output import Output, harmless, is_dumb
 
 if TYPE_CHECKING:
@@ -76,10 +77,9 @@ class MarkdownView:
     """
 
     def __init__(self, output: Output) -> None:
-        from rich.console import Console
         from rich.live import Live
 
-        self._console = Console(file=output.stdout, highlight=False)
+        self._console = console(output.stdout)
         self._pending = ""
         self._printed = False
         self._drawn_at = 0.0
