@@ -90,6 +90,11 @@ def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
     assert below(loaded, *unneeded, "gptasst.document_text", "gptasst.models.knowledge") == []
 
 
+def test_doctor_asks_no_server_where_there_is_none() -> None:
+    loaded = modules("--profile", "local", "doctor")
+    assert below(loaded, "openai", "httpx2", "pydantic", "tomlkit", "xllamacpp") == []
+
+
 def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:
     loaded = modules("run", "MarkdownLinter", "-t", "hello")
     assert len(server.requests) == 1

@@ -47,7 +47,7 @@ def examine(patient: Patient) -> Diagnosis:
         patient: put together so that looking at it changes nothing.
     """
     made_of = versions()
-    findings = list(program_findings(made_of))
+    findings = list(program_findings(made_of, patient.environ))
     for look in (
         configuration_findings,
         key_findings,

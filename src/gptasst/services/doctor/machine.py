@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
@@ -33,19 +34,28 @@ def versions() -> Versions:
     )
 
 
-def program_findings(found: Versions) -> Iterator[Finding]:
+def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Finding]:
     parts = (
         f"gptasst {found.gptasst}, Python {found.python}, openai {found.openai}",
         f"typer {found.typer}, rich {found.rich}, SQLite {found.sqlite}",
         found.platform,
     )
     yield Finding("program", "ok", ", ".join(parts))
+    yield from _terminal_findings(environ)
+
+
+def _terminal_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
     terminal = sys.__stdout__  # what draws progress stands in for the other
-    if terminal and terminal.isatty():
-        encoding = terminal.encoding.lower().replace("-", "")
-        if encoding != "utf8":
-            message = f"the terminal is written to as {encoding}: it can't show every character"
-            yield Finding("program", "note", message, fix="export PYTHONUTF8=1")
+    if terminal is None or not terminal.isatty():
+        yield Finding("program", "ok", "stdout is no terminal, so lists are tab-separated lines")
+        return
+    encoding = terminal.encoding.lower()
+    kind = environ.get("TERM", "unknown") + (", NO_COLOR" if environ.get("NO_COLOR") else "")
+    columns = shutil.get_terminal_size().columns
+    yield Finding("program", "ok", f"a terminal of {columns} columns ({kind}), {encoding}")
+    if encoding.replace("-", "") != "utf8":
+        message = f"the terminal is written to as {encoding}: it can't show every character"
+        yield Finding("program", "note", message, fix="export PYTHONUTF8=1")
 
 
 def configuration_findings(patient: Patient) -> Iterator[Finding]:

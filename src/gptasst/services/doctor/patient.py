@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gptasst.file_cache import FileCache
-from gptasst.openai_gateway.probes import ProbeGateway
-from gptasst.paths import Paths
-from gptasst.services.assistants import AssistantService
-from gptasst.services.auth import AuthService
-from gptasst.services.files import FileService
-from gptasst.services.local_model import LocalModelService
-from gptasst.services.models import ModelService
-from gptasst.settings import Profile, Settings
+if TYPE_CHECKING:
+    from gptasst.file_cache import FileCache
+    from gptasst.openai_gateway.probes import ProbeGateway
+    from gptasst.paths import Paths
+    from gptasst.services.assistants import AssistantService
+    from gptasst.services.auth import AuthService
+    from gptasst.services.files import FileService
+    from gptasst.services.local_model import LocalModelService
+    from gptasst.services.models import ModelService
+    from gptasst.settings import Profile, Settings
 
 
 class Patient(Protocol):
