@@ -487,10 +487,13 @@ def e2e_assistant_runner(
         '# A guide'
     """
     from gptasst.output_files import check_output, replace_file
+    from gptasst.secret_files import STDIN, refuse_secret
 
     target = Path(output_file_path) if output_file_path else None
     if target is not None:
         check_output(target)
+    if vim_mode and not allow_secrets:
+        refuse_secret(STDIN)
     text = sys.stdin.read() if vim_mode else user_input
     result = _get_client().run(
         assistant_name,

@@ -66,6 +66,8 @@ _PRIVATE_KEY = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File-\d|AG
 _IN_TEXT = re.compile(_PRIVATE_KEY)
 _IN_BYTES = re.compile(_PRIVATE_KEY.encode())
 _MOST_LINKS = 40
+# Linux makes this a link to the file; elsewhere nobody knows.
+STDIN = Path("/dev/stdin")
 
 
 def secret_name(path: Path) -> str | None:
@@ -150,7 +152,7 @@ def secret_error(refused: str) -> InvalidInput:
 
 
 def refuse_secret(path: Path) -> None:
-    """Refuse a file that was named itself.
+    """Refuse a file that was named itself. `STDIN` is what standard input was redirected from.
 
     Raises:
         InvalidInput: it counts as secret.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -205,6 +207,36 @@ class TestOtherWays:
         assert "`standard input` counts as secret: it holds a private key" in ran.stderr
         assert "--allow-secrets" in ran.stderr
         assert cli("run", "DocWriter", "--allow-secrets", stdin=KEY.encode()).code == 0
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux tells what stdin is")
+    @pytest.mark.parametrize("verb", ["run", "chat"])
+    def test_a_file_as_standard_input(
+        self, server: LoopbackServer, write: Write, verb: str
+    ) -> None:
+        for name, code in ((".env", 2), ("plain.md", 0)):
+            with write(name, f"PASSWORD={SECRET}\n").open("rb") as stream:
+                command = [sys.executable, "-m", "gptasst", verb, "DocWriter"]
+                ran = subprocess.run(
+                    command, check=False, stdin=stream, capture_output=True, text=True
+                )
+            assert ran.returncode == code, ran.stderr
+            assert ("counts as secret" in ran.stderr) == (code == 2)
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("content", [KEY, "PASSWORD=x\n"])
+    def test_what_was_said_before(
+        self, cli: Cli, server: LoopbackServer, write: Write, content: str
+    ) -> None:
+        """A conversation that is kept here may go on with another endpoint."""
+        write(".env" if "PASSWORD" in content else "notes.md", content)
+        name = ".env" if "PASSWORD" in content else "notes.md"
+        assert cli("run", "DocWriter", name, "-c", "--allow-secrets").code == 0
+        ran = cli("run", "DocWriter", "-t", "more", "-c")
+        assert (ran.code, len(server.requests)) == (2, 1)
+        assert "counts as secret" in ran.stderr
+        ran = cli("chat", "DocWriter", "-c", stdin=b"/retry\n")
+        assert (ran.code, len(server.requests)) == (2, 1)
+        assert cli("run", "DocWriter", "-t", "more", "-c", "--allow-secrets").code == 0
 
     def test_the_task_itself(self, cli: Cli, server: LoopbackServer) -> None:
         ran = cli("run", "DocWriter", "-t", KEY)

@@ -168,7 +168,7 @@ def run(  # one parameter an option
             allow_secrets=allow_secrets,
         ),
         text=text,
-        stdin=_read_stdin(session.output, asked="-" in words),
+        stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
         model=model,
         schema=answer_schema,
         timeout=timeout,
@@ -214,13 +214,16 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(output: Output, *, asked: bool) -> str | None:
+def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
     """What was piped in, if anything was."""
+    from gptasst.secret_files import STDIN, refuse_secret
     from gptasst.text_encoding import decode_text
 
     stream = sys.stdin
     if stream is None or (stream.isatty() and not asked):
         return None
+    if not allow_secrets:
+        refuse_secret(STDIN)
     waiting = threading.Timer(
         _SLOW_STDIN_SECONDS,
         output.note,

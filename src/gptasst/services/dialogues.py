@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.models.conversations import Conversation, Turn
 from gptasst.models.runs import InputFile, RunPlan, RunRequest, RunResult, TextDelta
+from gptasst.secret_files import refusal, secret_error, secret_name
 from gptasst.services.conversations import ConversationService
 from gptasst.services.past_messages import as_messages
 from gptasst.services.run_preparation import PreparedRun
@@ -88,6 +90,8 @@ class Dialogue:
         if conversation is None:
             return request
         turns = self._conversations.keeper(conversation).past(conversation, again=again)
+        if not request.allow_secrets:
+            _refuse_secrets(turns)
         return replace(request, past=tuple(m for turn in turns for m in as_messages(turn)))
 
     def _take(self, prepared: PreparedRun, *, again: bool) -> Generator[TextDelta | RunResult]:
@@ -140,6 +144,14 @@ class Dialogue:
     def _restore(self, conversation: Conversation) -> None:
         with contextlib.suppress(GptasstError):  # it is done with the next turn
             self._conversations.keeper(conversation).restore(conversation)
+
+
+def _refuse_secrets(turns: Sequence[Turn]) -> None:
+    """Refuse files that were allowed before: it may be another endpoint that would get them now."""
+    for path in (file.path for turn in turns for file in turn.files):
+        reason = secret_name(Path(path))
+        if reason:
+            raise secret_error(f"{refusal(path, reason)}; it was said before in the conversation")
 
 
 def _turn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import InvalidInput, UsageError
@@ -12,7 +13,13 @@ from gptasst.input_files import read_input
 from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import Excerpt
 from gptasst.models.runs import FilePart, InputFile, PlannedInput, RunRequest, TextPart
-from gptasst.secret_files import refusal, secret_content, secret_error, secret_text
+from gptasst.secret_files import (
+    refusal,
+    secret_content,
+    secret_error,
+    secret_name,
+    secret_text,
+)
 from gptasst.services.screened_files import screened_files
 from gptasst.settings import Profile
 
@@ -42,10 +49,10 @@ def read_inputs(
 
 
 def refuse_secrets(request: RunRequest) -> None:
-    """Refuse a private key in what is about to be sent, wherever it came from.
+    """Refuse what counts as secret in what is about to be sent, wherever it came from.
 
-    File names were looked at before, see `screened_files`; this sees the text that was typed or
-    piped in, and what a file held when it was read.
+    Most files were looked at before, see `screened_files`; this sees what they held when they
+    were read, the text that was typed or piped in, and what was said before.
 
     Raises:
         InvalidInput: there is one, and secrets are not allowed.
@@ -54,11 +61,20 @@ def refuse_secrets(request: RunRequest) -> None:
         return
     found = {"the text": secret_text(request.text), "standard input": secret_text(request.stdin)}
     for file in request.files:
-        data = file.data
-        found[file.path] = secret_text(file.text) if data is None else secret_content(data)
+        found[file.path] = secret_name(Path(file.path)) or _secret_in(file)
+    said = (part for message in request.past for part in message.parts)
+    found["what was said before"] = next(filter(None, map(_secret_in, said)), None)
     for called, reason in found.items():
         if reason:
             raise secret_error(refusal(called, reason))
+
+
+def _secret_in(given: InputFile | TextPart | FilePart) -> str | None:
+    if isinstance(given, TextPart):
+        return secret_text(given.text)
+    if given.data is not None:
+        return secret_content(given.data)
+    return secret_text(given.text) if isinstance(given, InputFile) else None
 
 
 def message_parts(

@@ -46,10 +46,13 @@ def chat(
     """Speak with an assistant, turn after turn. The conversation is kept."""
     from gptasst.cli.chat.keyboard import typing_ahead
     from gptasst.cli.chat.loop import ChatLoop
+    from gptasst.secret_files import STDIN, refuse_secret
     from gptasst.services.chat import Chat
 
     output = session.output
     prompt = _prompt(session)
+    if not prompt.interactive and not allow_secrets:
+        refuse_secret(STDIN)
     activity = Activity(output, "waiting for the answer")
     answering = session.context.runs(activity.report).model_of(name, model)
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
