@@ -35,7 +35,7 @@ def needed(tree: ast.AST) -> set[str]:
     guarded = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Try) and any(_catches_import_error(h) for h in node.handlers)
+        if isinstance(node, ast.Try | ast.If) and _asks_first(node)
         for statement in node.body
         for inner in ast.walk(statement)
     }
@@ -52,8 +52,12 @@ def needed(tree: ast.AST) -> set[str]:
     return found
 
 
-def _catches_import_error(handler: ast.ExceptHandler) -> bool:
-    return handler.type is not None and "ImportError" in ast.unparse(handler.type)
+def _asks_first(node: ast.Try | ast.If) -> bool:
+    """Whether what is in the body is known to be there, or may be missing."""
+    if isinstance(node, ast.If):
+        return ast.unparse(node.test) == "sys.platform != 'win32'"
+    caught = [ast.unparse(handler.type) for handler in node.handlers if handler.type]
+    return any("ImportError" in names for names in caught)
 
 
 def test_nothing_is_needed_that_only_some_systems_have() -> None:
@@ -69,6 +73,7 @@ def test_nothing_is_needed_that_only_some_systems_have() -> None:
         "try:\n    import pwd\nexcept OSError:\n    pass",
         "try:\n    pass\nexcept ImportError:\n    import pwd",
         "import os\nos.killpg(1, 2)",
+        "import sys\nif sys.platform == 'linux':\n    import fcntl",
     ],
 )
 def test_what_is_needed_is_seen(code: str) -> None:

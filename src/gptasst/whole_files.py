@@ -81,6 +81,10 @@ def _sweep(directory: str) -> None:
 
 
 def _remove_left_behind(path: str) -> None:
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        if _lock(stream.fileno()):
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":  # fails where a process has it open, ours included
             os.unlink(path)
+            return
+        with open(path, "rb") as stream:
+            if _lock(stream.fileno()):
+                os.unlink(path)
