@@ -27,7 +27,7 @@ from tests.echo_server import (
 from tests.every_command import lines, ready_for_every_command, run_every_command
 from tests.loopback import LoopbackServer
 
-KEY = "sk-test-0123456789abcdefghij"
+KEY = "sk-test-" + "0123456789abcdefghij" * 2
 HEADER = "header-secret-0123456789"
 PASSWORD = "pass-word-0123456789"
 SECRETS = (KEY, HEADER, PASSWORD)
@@ -196,6 +196,12 @@ class TestFromPython:
                 with pytest.raises(gptasst.GptasstError) as caught:
                     call()
                 assert holds(told_by(caught.value)) == []
+
+
+@pytest.mark.parametrize("line", ["auth login {}", "run --api-key={}", "{}", "config set {} x"])
+def test_typed_where_none_belongs(cli: Cli, line: str) -> None:
+    ran = cli(*line.format(KEY).split(), "-v")
+    assert (ran.code, holds(ran.text + ran.stderr)) == (2, [])
 
 
 class TestUnexpected:

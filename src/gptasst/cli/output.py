@@ -27,6 +27,8 @@ _BOLD, _BOLD_RED = "1", "1;31"
 
 # Bytes of a file name that is not UTF-8, as Python has them.
 _HALVES = re.compile("[\ud800-\udfff]")
+# What OpenAI's keys look like; nothing else that people name is so long and begins so.
+_KEY, _MASK = re.compile(r"\bsk-[\w-]{40,}"), "sk-…"
 # Control characters that JSON allows as they are and a terminal would obey.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
@@ -166,7 +168,12 @@ class Output:
         self._complain(self._coloured("warning:", _BOLD) + f" {text}")
 
     def error(self, error: GptasstError) -> None:
-        """Write an error: for programs as JSON on stdout, for people on stderr."""
+        """Write an error: for programs as JSON on stdout, for people on stderr.
+
+        A key that was typed where none belongs (`auth login sk-…`) is not repeated.
+        """
+        error.message = _KEY.sub(_MASK, error.message)
+        error.hint = error.hint and _KEY.sub(_MASK, error.hint)
         if self.mode == "json":
             self.document({**(_plain(error.done) or {}), "error": error})
         else:
@@ -176,7 +183,8 @@ class Output:
         if self.verbose:
             import traceback
 
-            self.stderr.write(harmless("".join(traceback.format_exception(error))))
+            trace = "".join(traceback.format_exception(error))
+            self.stderr.write(harmless(_KEY.sub(_MASK, trace)))
 
     def _coloured(self, word: str, code: str) -> str:
         plain = not self.stderr.isatty() or is_dumb() or bool(os.environ.get("NO_COLOR"))
