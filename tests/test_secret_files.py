@@ -12,12 +12,13 @@ NAMES = """
 .env .ENV .env.local .env.production .env~ .env-old .env.md prod.env .envrc
 id_rsa ID_RSA id_dsa id_ecdsa id_ed25519 id_ed25519_sk id_rsa.bak id_rsa_work ssh_host_rsa_key
 server.pem server.key AuthKey.p8 store.p12 store.pfx putty.ppk trust.jks app.keystore x.keytab
-passwords.kdbx old.kdb login.keychain-db
+passwords.kdbx old.kdb login.keychain-db Default.keyring secring.gpg wallet.dat
 credentials credentials.json .credentials.json credentials.toml credentials.tfrc.json
 secrets.toml secrets.yaml secret.json service-account.json service_account_prod.json
 client_secret_42.apps.json application_default_credentials.json keys.json
 .netrc _netrc .pgpass pgpass.conf .my.cnf .npmrc .pypirc .git-credentials .htpasswd .dockercfg
-.vault-token .vault_pass.txt .s3cfg .boto rclone.conf kubeconfig terraform.rc
+.vault-token .vault_pass.txt terraform.tfstate accessTokens.json .s3cfg .boto
+rclone.conf kubeconfig terraform.rc
 .aws/credentials .docker/config.json .kube/config .config/gh/hosts.yml /etc/shadow
 """
 HARMLESS = """

@@ -32,7 +32,7 @@ _NAMES: _Rules = (
         "it has the name of a private key",
     ),
     (
-        re.compile(r".+\.(kdb|kdbx|psafe3|keychain|keychain-db|agilekeychain|opvault)"),
+        re.compile(r".+\.(kdb|kdbx|psafe3|keyring|keychain|keychain-db)|secring\.gpg|wallet\.dat"),
         "it has the name of a password store",
     ),
     (
@@ -44,7 +44,8 @@ _NAMES: _Rules = (
             r"|\.netrc|_netrc|\.authinfo|\.pgpass|pgpass\.conf|\.my\.cnf|\.mylogin\.cnf"
             r"|\.npmrc|\.yarnrc\.yml|\.pypirc|\.git-credentials|\.htpasswd|\.htdigest"
             r"|\.dockercfg|\.s3cfg|\.boto|\.passwd-s3fs|\.vault-token|\.vault[-_]pass.*"
-            r"|\.terraformrc|terraform\.rc|rclone\.conf|kubeconfig|\.kubeconfig"
+            r"|\.terraformrc|terraform\.rc|.+\.tfstate|rclone\.conf|kubeconfig|\.kubeconfig"
+            r"|access_?tokens\.(json|db)|msal_token_cache\..+"
         ),
         "it has the name of a file of credentials",
     ),
