@@ -35,6 +35,13 @@ def test_names(name: str) -> None:
     assert secret_name(Path("some/where", name)) or name.startswith("/")
 
 
+@pytest.mark.parametrize(
+    "name", [".env\n", ".env.a\nb", "a\nb.pem", "a\nb.env", "server.pem.", "server.key ", ".env. "]
+)
+def test_odd_names(name: str) -> None:
+    assert secret_name(Path(name))
+
+
 @pytest.mark.parametrize("name", HARMLESS.split())
 def test_names_that_are_harmless(name: str) -> None:
     assert secret_name(Path(name)) is None

@@ -21,23 +21,25 @@ _Rules = tuple[tuple[re.Pattern[str], str], ...]
 # On file names in lower case.
 _NAMES: _Rules = (
     (
-        re.compile(r"\.env([^a-z0-9].*)?|.+\.env|\.envrc"),
+        re.compile(r"(?s)\.env([^a-z0-9].*)?|.+\.env|\.envrc"),
         "files of environment variables hold passwords and keys",
     ),
     (
         re.compile(
-            r"id_(rsa|dsa|ecdsa|ed25519|xmss)(_sk)?([^a-z0-9].*)?|ssh_host_.+_key"
+            r"(?s)id_(rsa|dsa|ecdsa|ed25519|xmss)(_sk)?([^a-z0-9].*)?|ssh_host_.+_key"
             r"|.+\.(pem|key|p8|p12|pfx|pkcs12|ppk|pvk|jks|jceks|bcfks|keystore|keytab|agekey)"
         ),
         "it has the name of a private key",
     ),
     (
-        re.compile(r".+\.(kdb|kdbx|psafe3|keyring|keychain|keychain-db)|secring\.gpg|wallet\.dat"),
+        re.compile(
+            r"(?s).+\.(kdb|kdbx|psafe3|keyring|keychain|keychain-db)|secring\.gpg|wallet\.dat"
+        ),
         "it has the name of a password store",
     ),
     (
         re.compile(
-            r"credentials|\.?credentials\.(json|toml|ya?ml|ini|xml|csv|db|tfrc\.json)"
+            r"(?s)credentials|\.?credentials\.(json|toml|ya?ml|ini|xml|csv|db|tfrc\.json)"
             r"|\.?secrets?\.(json|toml|ya?ml|ini|env|properties)"
             r"|application_default_credentials\.json|client_secrets?.*\.json"
             r"|service[-_]?account.*\.json|keys\.json"
@@ -61,7 +63,7 @@ _PLACES = {
 }
 # Halves of key pairs that everybody may know, and files that show what belongs into the real one.
 _HARMLESS = re.compile(
-    r".+\.(pub|example|sample|template|tmpl|dist)|(.*[^a-z0-9])?(example|sample|template)\.env"
+    r"(?s).+\.(pub|example|sample|template|tmpl|dist)|(.*[^a-z0-9])?(example|sample|template)\.env"
 )
 _PRIVATE_KEY = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1"
 _IN_TEXT = re.compile(_PRIVATE_KEY)
@@ -91,7 +93,7 @@ def _names(path: Path) -> Iterator[str]:
 
 def _reason(path: str) -> str | None:
     directory, file = os.path.split(path)
-    name = file.lower()
+    name = file.lower().rstrip(". ") or file  # Windows opens `server.pem.` as `server.pem`
     if _HARMLESS.fullmatch(name):
         return None
     if name in _PLACES and _PLACES[name] in _called(directory):
