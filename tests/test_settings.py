@@ -169,6 +169,22 @@ class TestKeys:
             configure(**{variable: "key"}).profile("lan")
         assert caught.value.code == "insecure_endpoint"
 
+    @pytest.mark.parametrize("name", ["Authorization", "api-key", "X-Auth-Token", "Cookie"])
+    def test_headers_refused_over_plain_http(self, tmp_path: Path, name: str) -> None:
+        file = tmp_path / "config.toml"
+        table = '[profiles.lan]\nbase_url = "http://10.0.0.5/v1"\n[profiles.lan.headers]\n'
+        file.write_text(f'{table}"{name}" = "x"\n')
+        with pytest.raises(AccessDenied, match=f"the header `{name}` would go to") as caught:
+            Settings(file, {}).profile("lan")
+        assert caught.value.code == "insecure_endpoint"
+        file.write_text(f'{table}"X-Team" = "x"\n')
+        assert Settings(file, {}).profile("lan").headers == {"X-Team": "x"}
+
+    def test_a_password_refused_over_plain_http(self, configure: Configure) -> None:
+        environ = {"GPTASST_BASE_URL": "http://me:pass@10.0.0.5/v1"}
+        with pytest.raises(AccessDenied, match="password in the base URL would go to http://10"):
+            configure(**environ).profile("ollama")
+
     def test_plain_http_without_a_key(self, configure: Configure) -> None:
         assert configure().profile("lan").base_url == "http://10.0.0.5:8000/v1"
 

@@ -7,7 +7,6 @@ a key for OpenAI never reaches another server.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
+from gptasst.base_urls import (
+    is_base_url,
+    is_openai,
+    kept_url,
+    refuse_open_channel,
+    shown_url,
+)
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
 from gptasst.toml_documents import TomlDocument
 
@@ -42,6 +48,7 @@ _PROFILE_KEYS = (
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
 
 STORES = ("openai", "local")
 StoreKind = Literal["openai", "local"]
@@ -217,12 +224,9 @@ class Settings:
         api_key, key_source = self._key(name, base_url)
         if base_url and not api_key and self._keys and self._keys.source(base_url):
             api_key, key_source = self._keys.get(base_url), self._keys.source(base_url)
-        if base_url and api_key and not is_private_channel(base_url):
-            raise AccessDenied(
-                f"the key in `{key_source}` would go to {shown_url(base_url)} unencrypted",
-                hint="use https, or a profile without `api_key_env`",
-                code="insecure_endpoint",
-            )
+        headers = self._headers(table)
+        if base_url:
+            refuse_open_channel(base_url, key_source if api_key else None, headers)
         own = base_url is not None and is_openai(base_url)
         model = environ.get("GPTASST_MODEL") or document.text_value(*table, "model")
         input_file = document.value(bool, *table, "input_file")
@@ -236,7 +240,7 @@ class Settings:
             project=environ.get("OPENAI_PROJECT_ID") if name == "openai" else None,
             api_key=api_key,
             key_source=key_source,
-            headers=self._headers(table),
+            headers=headers,
             timeout=self._timeout(table),
             input_file=bool(base_url)
             and (_takes_files(base_url) if input_file is None else input_file),
@@ -263,7 +267,7 @@ class Settings:
             raise self._document.error(
                 ("profiles", name, "base_url"), f"missing key `profiles.{name}.base_url`"
             )
-        if not _is_base_url(url):
+        if not is_base_url(url):
             raise UsageError(
                 f"`{url.rpartition('@')[2]}` is not a base URL",  # before the @: a password
                 hint="it looks like http://127.0.0.1:11434/v1",
@@ -339,15 +343,6 @@ class Settings:
         return configured or DEFAULT_TIMEOUT
 
 
-def _is_base_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
 def check_timeout(seconds: float, said: str) -> None:
     """Refuse a timeout that nothing can wait for.
 
@@ -360,40 +355,9 @@ def check_timeout(seconds: float, said: str) -> None:
         )
 
 
-def shown_url(url: str) -> str:
-    """A base URL without what may be secret in it: user, password, query."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
-
-
-def kept_url(url: str) -> str:
-    """A base URL as it may be kept in files: without password and query."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
-
-
-def is_openai(base_url: str) -> bool:
-    """Whether a base URL is OpenAI's own (its regional hosts included)."""
-    host = urlsplit(base_url).hostname or ""
-    return host == "api.openai.com" or host.endswith(".api.openai.com")
-
-
 def _takes_files(base_url: str | None) -> bool:
     host = urlsplit(base_url or "").hostname or ""
     return is_openai(base_url or "") or host.endswith(".openai.azure.com")
-
-
-def is_loopback(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, such as 127.example.com
-        return False
-
-
-def is_private_channel(base_url: str) -> bool:
-    return base_url.startswith("https:") or is_loopback(base_url)
 
 
 def _read_config(path: Path) -> TomlDocument:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from gptasst.base_urls import shown_url
 from gptasst.errors import AccessDenied, StateError
 from gptasst.private_files import replace_private
 
@@ -45,7 +46,7 @@ class StoredKeys:
         key = entry["key"] if "key" in entry else _from_keyring(base_url)
         if not key:
             raise AccessDenied(
-                f"the system keyring does not give the key for {base_url.rpartition('@')[2]}",
+                f"the system keyring does not give the key for {shown_url(base_url)}",
                 hint="`gptasst auth login` stores it again; OPENAI_API_KEY comes before it",
                 code="no_key",
             )

@@ -28,7 +28,7 @@ def _read_key(url: str) -> str:
         return sys.stdin.read()
     import getpass
 
-    from gptasst.settings import shown_url
+    from gptasst.base_urls import shown_url
 
     return getpass.getpass(f"key for {shown_url(url)}: ")
 

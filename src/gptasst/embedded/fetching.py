@@ -20,9 +20,9 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
 
+from gptasst.base_urls import shown_url
 from gptasst.errors import ServiceError, UsageError
 from gptasst.private_files import open_private
-from gptasst.settings import shown_url
 
 # Told what was done and what there is to do in all, in bytes (`None`: not known).
 Report = Callable[[int, int | None], None]

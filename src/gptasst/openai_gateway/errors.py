@@ -8,6 +8,7 @@ import urllib.request
 
 import openai
 
+from gptasst.base_urls import shown_url
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
@@ -21,7 +22,6 @@ from gptasst.model_catalog import shutdown_advice
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.limit_headers import retry_after
 from gptasst.openai_gateway.masking import mask_error, masked
-from gptasst.settings import shown_url
 
 # FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gptasst.base_urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, UsageError
-from gptasst.settings import Profile, Settings, is_private_channel, shown_url
+from gptasst.settings import Profile, Settings
 from gptasst.stored_keys import StoredKeys
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gptasst.base_urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.private_files import replace_private
-from gptasst.settings import Profile, Settings, shown_url
+from gptasst.settings import Profile, Settings
 
 _VARIABLES = {
     "base_url": "GPTASST_BASE_URL",

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gptasst.base_urls import is_openai
 from gptasst.errors import AccessDenied, GptasstError
 from gptasst.models.doctor import CAPABILITIES, Capability, CapabilityState, Finding, Severity
 from gptasst.services.doctor.commands import another_url, new_key, quoted
 from gptasst.services.doctor.patient import Patient
 from gptasst.services.doctor.side_by_side import side_by_side
-from gptasst.settings import Profile, is_openai
+from gptasst.settings import Profile
 
 _SECONDS = 12.0
 

@@ -1,0 +1,72 @@
+"""Base URLs: what they may say to whom, and what is secret in them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from gptasst.errors import AccessDenied
+
+_SECRET_HEADER = re.compile(r"(?i)(authorization|cookie|key|token|secret|password)$")
+
+
+def shown_url(url: str) -> str:
+    """A base URL without what may be secret in it: user, password, query."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def kept_url(url: str) -> str:
+    """A base URL as it may be kept in files: without password and query."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
+
+
+def is_openai(base_url: str) -> bool:
+    """Whether a base URL is OpenAI's own (its regional hosts included)."""
+    host = urlsplit(base_url).hostname or ""
+    return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def is_loopback(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, such as 127.example.com
+        return False
+
+
+def is_private_channel(base_url: str) -> bool:
+    return base_url.startswith("https:") or is_loopback(base_url)
+
+
+def is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def refuse_open_channel(base_url: str, key_source: str | None, headers: Mapping[str, str]) -> None:
+    """Refuse to send what is secret over plain http to another machine."""
+    if is_private_channel(base_url):
+        return
+    secret = next(filter(_SECRET_HEADER.search, headers), None)
+    if key_source:
+        what, hint = f"the key in `{key_source}`", "or a profile without `api_key_env`"
+    elif secret:
+        what, hint = f"the header `{secret}`", "or a profile without that header"
+    elif urlsplit(base_url).password:
+        what, hint = "the password in the base URL", "or a base URL without one"
+    else:
+        return
+    raise AccessDenied(
+        f"{what} would go to {shown_url(base_url)} unencrypted",
+        hint=f"use https, {hint}",
+        code="insecure_endpoint",
+    )
