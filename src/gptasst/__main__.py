@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import sys
 
+# Names, not values: type checkers know what they stand for, and nothing is imported.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_STOPPED = (130, 143)  # by Ctrl-C, by SIGTERM
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -25,7 +32,23 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     from gptasst.cli.app import app
 
-    app(prog_name="gptasst")
+    try:
+        app(prog_name="gptasst")
+    except SystemExit as ended:
+        if ended.code in _STOPPED:
+            _leave_at_once(int(ended.code))
+        raise
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """End without waiting for threads whose server says nothing."""
+    import contextlib
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

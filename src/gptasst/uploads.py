@@ -13,6 +13,7 @@ from gptasst.models.files import RemoteFile, UploadRequest
 from gptasst.models.knowledge import Refusal
 from gptasst.models.transfers import OnTransfer, TransferState
 from gptasst.openai_gateway.files import FileGateway
+from gptasst.worker_threads import workers
 
 # The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
 DEFAULT_JOBS = 16
@@ -110,8 +111,7 @@ class Uploader:
             return
         progress = _Progress(missing, report)
         self._cache.begin_uploads(self._scope, missing)
-        pool = concurrent.futures.ThreadPoolExecutor(min(jobs, len(missing)))
-        try:
+        with workers(min(jobs, len(missing))) as pool:
             running = {
                 pool.submit(self._files.upload, request, progress.sent): request
                 for request in missing
@@ -119,10 +119,6 @@ class Uploader:
             for job in concurrent.futures.as_completed(running):
                 self._collect(running[job], job, result)
                 progress.file_done()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
 
     def _collect(
         self,

@@ -5,6 +5,7 @@ They can be told to kill themselves just before their n-th change of the file sy
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+import gptasst.__main__
 import gptasst.cli.app
 import gptasst.cli.run_each
 import gptasst.context
@@ -87,7 +89,9 @@ class Forked:
         return self._process.pid
 
     def send(self, number: int) -> None:
-        os.kill(self.pid, number)
+        """Send it a signal, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send(signal.SIGKILL)
@@ -138,7 +142,7 @@ def _run(
         _die_before(kill_before)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where pytest has none
     sys.argv = ["gptasst", *words]
-    gptasst.cli.app.app(words, prog_name="gptasst")
+    gptasst.__main__.main()
 
 
 def _die_before(number: int) -> None:

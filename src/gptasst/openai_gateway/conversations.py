@@ -11,9 +11,10 @@ from gptasst.errors import NotFound
 from gptasst.models.conversations import BROKEN_OFF_MARK, ConversationItem
 from gptasst.models.runs import PastMessage
 from gptasst.openai_gateway.connection import Connection
-from gptasst.openai_gateway.requests import message_item
+from gptasst.openai_gateway.requests import message_item, patience
 
 _PAGE = 100
+_LONGEST_SILENCE = 10.0
 # How far back a message is looked for whose answer was lost.
 _RECENT = 20
 
@@ -37,6 +38,10 @@ class ConversationGateway:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # What is left to do here when an answer was stopped must not take long.
+        silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
+        self._client = connection.client.with_options(timeout=patience(silence))
+        self._once = self._client.with_options(max_retries=0)
 
     def create(self, metadata: Mapping[str, str]) -> str:
         """Start an empty conversation and give its id.
@@ -57,7 +62,7 @@ class ConversationGateway:
             NotFound: there is no such conversation.
         """
         with self._connection.errors(_named(conversation_id)):
-            found: Any = self._connection.client.conversations.retrieve(conversation_id)
+            found: Any = self._client.conversations.retrieve(conversation_id)
             return {str(key): str(value) for key, value in (found.metadata or {}).items()}
 
     def append(self, conversation_id: str, text: str, role: str = "user") -> str:
@@ -69,7 +74,7 @@ class ConversationGateway:
         message: Any = {"type": "message", "role": role, "content": text}
 
         def send() -> str:
-            items = self._connection.once.conversations.items
+            items = self._once.conversations.items
             return _item_id(items.create(conversation_id, items=[message]).data[-1])
 
         def find() -> str | None:
@@ -91,7 +96,7 @@ class ConversationGateway:
             NotFound: it is not there.
         """
         with self._connection.errors(f"item `{item_id}` in {_named(conversation_id)}"):
-            items = self._connection.client.conversations.items
+            items = self._client.conversations.items
             return _item(items.retrieve(item_id, conversation_id=conversation_id))
 
     def items(
@@ -102,7 +107,7 @@ class ConversationGateway:
         Raises:
             NotFound: there is no such conversation.
         """
-        items = self._connection.client.conversations.items
+        items = self._client.conversations.items
         found = self._connection.listed(
             lambda: items.list(conversation_id, limit=_PAGE, order=order),
             lambda item: _item(item) if item.type == "message" else None,
@@ -124,7 +129,7 @@ class ConversationGateway:
         items: Any = self._missing(conversation_id, turn)
         if items:
             with self._connection.errors(_named(conversation_id)):
-                self._connection.once.conversations.items.create(conversation_id, items=items)
+                self._once.conversations.items.create(conversation_id, items=items)
 
     def _missing(self, conversation_id: str, turn: ConversationTurn) -> list[Mapping[str, Any]]:
         answer = {"type": "message", "role": "assistant", "content": turn.answer + turn.mark}
@@ -144,7 +149,7 @@ class ConversationGateway:
         ids: list[str] = []
         answers: list[str] = []
         with self._connection.errors(_named(conversation_id)):
-            items = self._connection.client.conversations.items
+            items = self._client.conversations.items
             for item in items.list(conversation_id, limit=_RECENT, order="desc"):
                 ids.append(_item_id(item))
                 if item.type != "message":
@@ -167,16 +172,14 @@ class ConversationGateway:
         """Take items out of a conversation; those that are gone already are fine."""
         for item_id in item_ids:
             with contextlib.suppress(NotFound), self._connection.errors(f"item `{item_id}`"):
-                self._connection.client.conversations.items.delete(
-                    item_id, conversation_id=conversation_id
-                )
+                self._client.conversations.items.delete(item_id, conversation_id=conversation_id)
 
     def delete(self, conversation_id: str) -> None:
         """Delete a conversation and its messages; one that is gone already is fine.
 
         The API leaves the messages of a deleted conversation, so they go first.
         """
-        named, conversations = _named(conversation_id), self._connection.client.conversations
+        named, conversations = _named(conversation_id), self._client.conversations
         with contextlib.suppress(NotFound):
             ids = self._connection.listed(
                 lambda: conversations.items.list(conversation_id, limit=_PAGE), _item_id, named

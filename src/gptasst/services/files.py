@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from gptasst.models.vector_stores import VectorStore
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 from gptasst.stores.openai_metadata import is_assistant
+from gptasst.worker_threads import workers
 
 _JOBS = 16
 
@@ -111,7 +111,7 @@ class FileService:
         users: dict[str, tuple[str, ...]] = {}
         contents: dict[str, str] = {}
         stores = [store for store in self._all_stores() if store.files]
-        with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
+        with workers(_JOBS) as pool:
             listed = pool.map(lambda store: self._stores.files_if_there(store.id), stores)
             for store, files in zip(stores, listed, strict=True):
                 ours = is_assistant(store)
@@ -150,7 +150,7 @@ class FileService:
     def delete(self, files: Sequence[FileEntry]) -> None:
         """Delete files, also out of every vector store; one that is gone already is fine."""
         ids = [file.id for file in files]
-        with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
+        with workers(_JOBS) as pool:
             jobs = {pool.submit(self._files.delete, file_id): file_id for file_id in ids}
         self._cache.forget_uploads(
             self._scope, [jobs[job] for job in jobs if job.exception() is None]

@@ -6,7 +6,6 @@ item of the assistant's conversation. An edit appends a definition there, then m
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -50,6 +49,7 @@ from gptasst.stores.openai_metadata import (
     without_time,
 )
 from gptasst.stores.searchable_files import search_problem
+from gptasst.worker_threads import workers
 
 _JOBS = 8
 # From appending a revision to pointing to it.
@@ -296,7 +296,7 @@ class OpenAIStore:
         unused = self._used_nowhere_else(store.id, own) if own else ()
         # The store goes last: should this end before its time, it leads to what is left.
         self._conversations.delete(read_pointer(store).conversation)
-        with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
+        with workers(_JOBS) as pool:
             list(pool.map(self._files.delete, unused))
         self._directory.forget_uploads(unused)
         self._stores.delete(store.id)

@@ -18,6 +18,7 @@ from gptasst.stores.knowledge_job import KnowledgeJob
 from gptasst.stores.openai_metadata import knowledge_file
 from gptasst.stores.searchable_files import knowledge_upload
 from gptasst.uploads import KNOWLEDGE_JOBS, Uploader
+from gptasst.worker_threads import workers
 
 _JOBS = 8
 _ATTACH_TRIES = 4
@@ -117,7 +118,7 @@ class KnowledgeWriter:
                 if isinstance(error, ServiceError) and error.code not in _NO_BATCHES:
                     raise
             else:
-                with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                with workers(1) as pool:
                     reading = pool.submit(self._stores.get, job.store_id)
                     attachments = self._without_attributes(job, attachments)
                     store = None if attachments else reading.result()
@@ -140,18 +141,13 @@ class KnowledgeWriter:
     ) -> None:
         if not attachments:
             return
-        pool = concurrent.futures.ThreadPoolExecutor(min(_JOBS, len(attachments)))
-        try:
+        with workers(min(_JOBS, len(attachments))) as pool:
             jobs = {
                 pool.submit(self._attach_one, job, path, attachment, report): path
                 for path, attachment in attachments.items()
             }
             for done in concurrent.futures.as_completed(jobs):
                 self._note_failure(job, jobs[done], done)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown()
 
     def _note_failure(
         self, job: KnowledgeJob, path: str, done: concurrent.futures.Future[None]

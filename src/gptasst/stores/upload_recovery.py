@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -16,6 +15,7 @@ from gptasst.models.knowledge import KnowledgeFile
 
 if TYPE_CHECKING:
     from gptasst.openai_gateway.files import FileGateway
+from gptasst.worker_threads import workers
 
 # How far the server's clock may be behind ours.
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -36,7 +36,7 @@ def learn_uploads(
         scope: endpoint and project, as the cache has them.
     """
     hashes = cache.hashed_files()
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    with workers(1) as pool:
         listing = pool.submit(lambda: list(files.list()) if hashes else [])
         exact = knowledge_uploads(read_knowledge())
         remote = listing.result()
