@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +19,7 @@ from typing import TypeVar
 from gptasst.cache_schema import CacheSchema
 from gptasst.database_reading import open_unchanged
 from gptasst.private_files import private_directory
+from gptasst.process_locks import alone
 
 _Result = TypeVar("_Result")
 _Identity = tuple[int, int]
@@ -198,7 +199,7 @@ class CacheDatabase:
     def _create(self) -> None:
         """Make the file so that it appears with all its tables: an empty one is a damaged one."""
         private_directory(self.path.parent)
-        with _alone(self.path):
+        with alone(_lock(self.path), _BUSY_SECONDS):
             if _identity(self.path) is not None:
                 return
             for sidecar in _sidecars(self.path):
@@ -218,7 +219,7 @@ class CacheDatabase:
 
     def _set_aside(self, reason: str) -> None:
         """Move the damaged file out of the way, unless another process did so meanwhile."""
-        with _alone(self.path):
+        with alone(_lock(self.path), _BUSY_SECONDS):
             if self._identity is None or _identity(self.path) != self._identity:
                 return
             aside = _free_name(self.path)
@@ -285,18 +286,6 @@ def _free_name(path: Path) -> Path:
     return free
 
 
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep other processes from making or moving the file, as far as that is possible.
-
-    The lock is SQLite's own on a second, empty file: it works on every system, and the lock of
-    a process that was killed is gone.
-    """
-    with contextlib.ExitStack() as held:
-        with contextlib.suppress(sqlite3.Error, OSError):
-            lock = path.with_name(f"{path.name}.lock")
-            os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = _connect(lock.absolute().as_uri(), _BUSY_SECONDS)
-            held.callback(connection.close)
-            connection.execute("BEGIN EXCLUSIVE")
-        yield
+def _lock(path: Path) -> Path:
+    """What is locked where the file itself is made or moved."""
+    return path.with_name(f"{path.name}.lock")

@@ -9,6 +9,8 @@ from pathlib import Path
 from gptasst.errors import InvalidInput
 from gptasst.whole_files import replace_whole
 
+_DEVICES = ("/dev/", "/proc/")
+
 
 def check_output(path: Path) -> None:
     """Refuse, before anything is sent, an output path that can't be written.
@@ -37,16 +39,21 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that it appears whole or not at all.
 
     A link keeps pointing where it does and the file there is replaced; permissions of an
-    existing file stay. Devices and pipes are written to as they are.
+    existing file stay. Devices, pipes, and what `/dev/stdout` stands for are written to as they
+    are.
 
     Raises:
+        BrokenPipeError: whoever read the pipe is gone.
         InvalidInput: it can't be written; what was there is untouched.
     """
     try:
         if _is_special(path):
-            path.write_bytes(content)
+            with path.open("ab") as stream:  # a log behind `>> log` keeps what it has
+                stream.write(content)
         else:
             _replace(_target(path), content)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise InvalidInput(f"`{path}` can't be written: {error.strerror}") from None
 
@@ -61,7 +68,9 @@ def _target(path: Path) -> Path:
 
 
 def _is_special(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
+    if not path.exists() or path.is_dir():
+        return False
+    return not path.is_file() or path.absolute().as_posix().startswith(_DEVICES)
 
 
 def _umask() -> int:

@@ -100,7 +100,11 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> str:
 
 
 def user_paths(environ: Mapping[str, str]) -> Paths:
-    """The directories of this platform, or those below `GPTASST_HOME`."""
+    """The directories of this platform, or those below `GPTASST_HOME`.
+
+    Raises:
+        StateError: there is no home directory.
+    """
     from pathlib import Path
 
     if environ.get("GPTASST_HOME"):
@@ -108,10 +112,19 @@ def user_paths(environ: Mapping[str, str]) -> Paths:
         return Paths(Path(config), Path(data))
     import platformdirs
 
-    return Paths(
-        platformdirs.user_config_path("gptasst", appauthor=False),
-        platformdirs.user_data_path("gptasst", appauthor=False),
-    )
+    try:
+        return Paths(
+            platformdirs.user_config_path("gptasst", appauthor=False),
+            platformdirs.user_data_path("gptasst", appauthor=False),
+        )
+    except RuntimeError:
+        from gptasst.errors import StateError
+
+        raise StateError(
+            "there is no home directory: HOME is not set",
+            hint="GPTASST_HOME=DIRECTORY says where gptasst keeps its files",
+            code="no_home",
+        ) from None
 
 
 def shipped_instructions() -> Path:

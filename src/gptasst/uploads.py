@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gptasst.errors import GptasstError, InvalidInput
@@ -13,12 +14,16 @@ from gptasst.models.files import RemoteFile, UploadRequest
 from gptasst.models.knowledge import Refusal
 from gptasst.models.transfers import OnTransfer, TransferState
 from gptasst.openai_gateway.files import FileGateway
+from gptasst.private_files import private_directory
+from gptasst.process_locks import alone
 from gptasst.worker_threads import workers
 
 # The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
 DEFAULT_JOBS = 16
 # Knowledge is waited for a while longer after its last upload, so its uploads are given more room.
 KNOWLEDGE_JOBS = 32
+# For other processes that upload the same contents, in seconds.
+_LONGEST_WAIT = 600.0
 # Failures of one file; anything else would befall the others as well.
 _OWN_FAULTS = ("bad_request", "file_changed", "too_large", "invalid_input")
 
@@ -80,17 +85,39 @@ class Uploader:
             self.learn()
         result = Uploaded()
         used = set(taken)
+        missing = list(requests) if anew else self._not_known(requests, used, result)
+        if missing:
+            with self._alone(missing):
+                if not anew:  # another process may have been first
+                    missing = self._not_known(missing, used, result)
+                self._upload_missing(missing, result, report, jobs)
+        return result
+
+    def _not_known(
+        self, requests: Sequence[UploadRequest], used: set[str], result: Uploaded
+    ) -> list[UploadRequest]:
         missing = []
         for request in requests:
-            known = None if anew else self._known(request, used)
+            known = self._known(request, used)
             if known is None:
                 missing.append(request)
             else:
                 used.add(known)
                 result.ids[request] = known
                 result.known.add(known)
-        self._upload_missing(missing, result, report, jobs)
-        return result
+        return missing
+
+    @contextlib.contextmanager
+    def _alone(self, requests: Sequence[UploadRequest]) -> Iterator[None]:
+        """Keep other processes from uploading the same contents meanwhile, and few others."""
+        directory = self._cache.path.with_name("locks")
+        with contextlib.suppress(OSError):
+            private_directory(directory)
+        with contextlib.ExitStack() as held:
+            for digit in sorted({request.sha256[0] for request in requests}):
+                lock = directory / f"upload-{digit}.lock"
+                held.enter_context(alone(lock, _LONGEST_WAIT))
+            yield
 
     def learn(self) -> None:
         """Read into the cache what the server has, if that was not done yet."""

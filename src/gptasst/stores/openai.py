@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gptasst.definitions import parse_definition
 from gptasst.errors import GptasstError, NotFound
@@ -153,10 +153,10 @@ class OpenAIStore:
 
     def _unfinished(self, name: str) -> VectorStore | None:
         """The store of that name whose creation was interrupted, to be finished."""
-        store = self._directory.named(name)
-        if store is not None and not read_pointer(store).creating:
+        found = [store for store in self._directory.all() if store.name == name]
+        if not all(read_pointer(store).creating for store in found):
             raise name_taken(name)
-        return store
+        return min(found, key=_age, default=None)
 
     def _is_whole(self, store: VectorStore) -> bool:
         """Whether its definition is on the server: the attempt to take it back may have failed."""
@@ -187,12 +187,13 @@ class OpenAIStore:
         return store
 
     def _yield_to_earlier(self, store: VectorStore) -> None:
-        """Of two people who take a name at once, the earlier one has it."""
-        rivals = [other for other in self._directory.all() if other.name == store.name]
-        first = min(rivals, key=lambda other: (other.created_at, other.id), default=store)
-        if first.id != store.id:
-            self._unmake(store)
-            raise name_taken(store.name)
+        """Of several who take a name at once, the first to be ready has it, or the earliest."""
+        for other in self._directory.all():
+            if other.name != store.name or other.id == store.id:
+                continue
+            if not read_pointer(other).creating or _age(other) < _age(store):
+                self._unmake(store)
+                raise name_taken(store.name)
 
     def _unmake(self, store: VectorStore) -> None:
         """Delete a store, and before it the conversation to which nothing else leads."""
@@ -340,6 +341,8 @@ class OpenAIStore:
             return replace(assistant, knowledge=ordered)
         store = applied.store or self._stores.get(assistant.id)
         pointer = read_pointer(store)
+        if pointer.creating:
+            self._yield_to_earlier(store)
         if pointer.knowledge_sha256 != digest or pointer.creating:
             pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
             self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
@@ -354,6 +357,11 @@ class OpenAIStore:
         for store in self._directory.all():
             files = self._stores.files_if_there(store.id) if store.files else ()
             yield _summary(store), [knowledge_file(file) for file in files]
+
+
+def _age(store: VectorStore) -> tuple[datetime, str]:
+    """What puts stores in order of their age."""
+    return store.created_at, store.id
 
 
 def _summary(store: VectorStore) -> AssistantSummary:

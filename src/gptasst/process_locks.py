@@ -1,0 +1,48 @@
+"""Locks between processes. That of a process that was killed is gone with it.
+
+A lock is SQLite's own on an empty file: that works on every system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_TRY = 0.1  # so that Ctrl-C is noticed
+
+
+@contextlib.contextmanager
+def alone(lock: Path, seconds: float) -> Iterator[None]:
+    """Keep other processes out, as far as that is possible.
+
+    Where there can be no lock, or somebody has it for longer than so many seconds, it is done
+    without.
+
+    Args:
+        lock: the file, made when it is first needed.
+        seconds: how long it is waited for.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(sqlite3.Error, OSError):
+            os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
+            connection = sqlite3.connect(
+                lock.absolute().as_uri(), timeout=_TRY, isolation_level=None, uri=True
+            )
+            held.callback(connection.close)
+            _take(connection, time.monotonic() + seconds)
+        yield
+
+
+def _take(connection: sqlite3.Connection, end: float) -> None:
+    while True:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        else:
+            return
