@@ -9,14 +9,14 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _TRY = 0.1  # so that Ctrl-C is noticed
 
 
 @contextlib.contextmanager
-def alone(lock: Path, seconds: float) -> Iterator[None]:
+def alone(lock: Path, seconds: float, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Keep other processes out, as far as that is possible.
 
     Where there can be no lock, or somebody has it for longer than so many seconds, it is done
@@ -25,6 +25,7 @@ def alone(lock: Path, seconds: float) -> Iterator[None]:
     Args:
         lock: the file, made when it is first needed.
         seconds: how long it is waited for.
+        on_wait: told now and then that it is.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(sqlite3.Error, OSError):
@@ -33,16 +34,17 @@ def alone(lock: Path, seconds: float) -> Iterator[None]:
                 lock.absolute().as_uri(), timeout=_TRY, isolation_level=None, uri=True
             )
             held.callback(connection.close)
-            _take(connection, time.monotonic() + seconds)
+            _take(connection, time.monotonic() + seconds, on_wait)
         yield
 
 
-def _take(connection: sqlite3.Connection, end: float) -> None:
+def _take(connection: sqlite3.Connection, end: float, on_wait: Callable[[], None]) -> None:
     while True:
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
+            on_wait()
         else:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -87,7 +88,7 @@ class Uploader:
         used = set(taken)
         missing = list(requests) if anew else self._not_known(requests, used, result)
         if missing:
-            with self._alone(missing):
+            with self._alone(missing, report):
                 if not anew:  # another process may have been first
                     missing = self._not_known(missing, used, result)
                 self._upload_missing(missing, result, report, jobs)
@@ -108,15 +109,18 @@ class Uploader:
         return missing
 
     @contextlib.contextmanager
-    def _alone(self, requests: Sequence[UploadRequest]) -> Iterator[None]:
+    def _alone(self, requests: Sequence[UploadRequest], report: OnTransfer) -> Iterator[None]:
         """Keep other processes from uploading the same contents meanwhile, and few others."""
+        end = time.monotonic() + _LONGEST_WAIT
+        waiting = TransferState("waiting", 0, len(requests))
         directory = self._cache.path.with_name("locks")
         with contextlib.suppress(OSError):
             private_directory(directory)
         with contextlib.ExitStack() as held:
             for digit in sorted({request.sha256[0] for request in requests}):
                 lock = directory / f"upload-{digit}.lock"
-                held.enter_context(alone(lock, _LONGEST_WAIT))
+                left = end - time.monotonic()
+                held.enter_context(alone(lock, left, lambda: report(waiting)))
             yield
 
     def learn(self) -> None:

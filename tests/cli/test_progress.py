@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from gptasst.cli.output import Mode, Output
-from gptasst.cli.progress import Activity, Waiting
+from gptasst.cli.progress import Activity, Transfers, Waiting
+from gptasst.models.transfers import TransferState
 from tests.cli.test_output import Terminal
 
 HIDE_CURSOR = "\x1b[?25l"  # begins each thing that rich draws over and over
@@ -49,6 +50,17 @@ def test_elsewhere_it_is_one_note(mode: Mode, said: str) -> None:
     stderr, stdout = io.StringIO(), io.StringIO()
     _fetch(Output(mode, stderr=stderr, stdout=stdout))
     assert (stderr.getvalue(), stdout.getvalue()) == (said, "")
+
+
+def test_what_was_waited_for_gives_way_to_what_comes() -> None:
+    screen = Terminal()
+    with Transfers(Output(stderr=screen, stdout=io.StringIO())) as transfers:
+        transfers.report(TransferState("waiting", 0, 2))
+        transfers.report(TransferState("uploading", 2, 2, 20, 20))
+    before, waiting, after = screen.getvalue().partition("waiting for another gptasst")
+    assert waiting
+    assert "uploading" not in before
+    assert "waiting" not in after.rpartition("uploading")[2]
 
 
 class Watched(Terminal):

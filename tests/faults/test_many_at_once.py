@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 import pytest
 
+from gptasst.context import AppContext
+from gptasst.models.transfers import TransferState
+from gptasst.process_locks import alone
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.stores.project import contents, knowledge, only_store
@@ -36,6 +41,28 @@ def test_one_file(project: LoopbackServer, write: Write, count: int) -> None:
     assert [one.code for one in ended] == [0] * count
     (file_id,) = project.files
     assert {one.stdout.decode().strip() for one in ended} == {file_id}
+
+
+def test_another_that_uploads_is_waited_for_and_that_is_said(
+    project: LoopbackServer, write: Write
+) -> None:
+    write("a.md", "the same\n")
+    seen: list[str] = []
+    with contextlib.ExitStack() as other, AppContext(os.environ) as context:
+        locks = context.paths.data / "locks"
+        locks.mkdir(parents=True)
+        for digit in "0123456789abcdef":
+            other.enter_context(alone(locks / f"upload-{digit}.lock", 1))
+
+        def report(state: TransferState) -> None:
+            seen.append(state.phase)
+            other.close()
+
+        plan = context.uploads.plan(["a.md"], "user_data")
+        assert context.uploads.carry_out(plan, report).failed == ()
+    assert seen[0] == "waiting"
+    assert seen[-1] == "uploading"
+    assert contents(project) == [b"the same\n"]
 
 
 def test_one_name(project: LoopbackServer, write: Write) -> None:

@@ -143,6 +143,9 @@ class Waiting(Drawn):
                 self._spinner(self._text)
 
 
+_PHASES = {"waiting": "waiting for another gptasst"}
+
+
 class Transfers(Drawn):
     """Bars while many files are uploaded and indexed."""
 
@@ -167,9 +170,7 @@ class Transfers(Drawn):
             self._progress = self._draw()
         task = self._tasks.get(state.phase)
         if task is None:
-            task = self._tasks[state.phase] = self._progress.add_task(
-                state.phase, files="", sizes=""
-            )
+            task = self._begin(self._progress, state.phase)
         sizes = f"{size_text(state.bytes_done)} of {size_text(state.bytes)}" if state.bytes else ""
         files = f"{state.files_done:,} of {count_text(state.files, 'file')}"
         # Bytes tell more than files while they go out, and are all there is to see of large ones.
@@ -177,6 +178,14 @@ class Transfers(Drawn):
             (state.bytes_done, state.bytes) if state.bytes else (state.files_done, state.files)
         )
         self._progress.update(task, completed=done, total=total, files=files, sizes=sizes)
+
+    def _begin(self, progress: Progress, phase: str) -> TaskID:
+        waited = self._tasks.pop("waiting", None)
+        if waited is not None:
+            progress.remove_task(waited)
+        name = _PHASES.get(phase, phase)
+        task = self._tasks[phase] = progress.add_task(name, files="", sizes="")
+        return task
 
     def _draw(self) -> Progress:
         from rich.progress import BarColumn, TimeRemainingColumn

@@ -9,9 +9,12 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class TransferState:
-    """What was done, and what there is to do in all. `bytes` count uploads only."""
+    """What was done, and what there is to do in all. `bytes` count uploads only.
 
-    phase: Literal["uploading", "indexing"]
+    `waiting` is for another process that uploads, perhaps the same contents.
+    """
+
+    phase: Literal["waiting", "uploading", "indexing"]
     files_done: int
     files: int
     bytes_done: int = 0
