@@ -23,6 +23,7 @@ from tests.loopback import LoopbackServer
 from tests.loopback.outcomes import HttpAnswer
 from tests.loopback.wire import Reply, json_reply
 from tests.on_terminal import on_terminal
+from tests.openapi import assert_valid_request
 from tests.stores.project import writes
 
 
@@ -83,6 +84,12 @@ def test_a_project_in_order(cli: Cli, project: LoopbackServer, write: Write) -> 
     )
     found = finding(ran, "assistants", "ok")
     assert (found["count"], found["bytes"]) == (1, 5)
+
+
+def test_valid_requests(cli: Cli, project: LoopbackServer) -> None:
+    cli("doctor")
+    for request in project.requests:
+        assert_valid_request(request)
 
 
 def test_nothing_changes_here_or_on_the_server(
