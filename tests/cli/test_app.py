@@ -232,7 +232,7 @@ class TestConfirm:
 class TestTerminal:
     def test_a_table_has_heads(self, cli: Cli) -> None:
         ran = on_terminal([*COMMAND, "instruction", "list"], TERM="dumb")
-        assert ran.screen.splitlines()[0].split() == ["name", "from", "model", "description"]
+        assert ran.screen.splitlines()[0].split() == ["name", "from", "description"]
 
     def test_an_encoding_that_lacks_a_character(self, write: Write) -> None:
         write("instructions/Ü.toml", "description = '🙂'\ninstructions = 'x'\n")

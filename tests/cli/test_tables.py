@@ -34,6 +34,13 @@ def test_a_table_that_fits_leaves_out_empty_columns(monkeypatch: pytest.MonkeyPa
     ]
 
 
+def test_a_wide_terminal_is_used_also_where_it_is_a_dumb_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = LONG * 2
+    assert drawn(monkeypatch, 120, [["file-1", path, ""]])[1:] == [f"file-1  {path}"]
+
+
 def test_what_wraps_is_folded_and_ids_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = drawn(monkeypatch, 40, ROWS)
     assert max(map(len, lines)) <= 40

@@ -35,4 +35,7 @@ def console(stream: IO[str], width: int | None = None) -> Console:
     from rich.console import Console
     from rich.theme import Theme
 
-    return Console(file=stream, highlight=False, theme=Theme(_STYLES), width=width)
+    # Without a height Rich would take every dumb terminal for one of 80 columns.
+    height = None if width is None else 25
+    theme = Theme(_STYLES)
+    return Console(file=stream, highlight=False, theme=theme, width=width, height=height)
