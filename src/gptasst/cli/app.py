@@ -75,6 +75,12 @@ class Root(Group):
         for title, summaries in SECTIONS.items():
             write_section(title, summaries, formatter)
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        try:  # here help is shown
+            return super().make_context(*args, **more)
+        except BrokenPipeError as error:
+            raise _ClosedPipe from error
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from gptasst.cli.conversation import (
     chosen_conversation,
     shown,
 )
+from gptasst.cli.output import is_dumb
 from gptasst.cli.progress import Activity
 from gptasst.errors import GptasstError, UsageError
 
@@ -63,7 +65,7 @@ def chat(
         output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
     loop = ChatLoop(output, state, prompt, activity)
     try:
-        with typing_ahead():
+        with contextlib.nullcontext() if is_dumb() else typing_ahead():
             loop.run()
     except GptasstError as error:
         error.done = {"conversation": state.conversation, "results": loop.results}
@@ -77,7 +79,7 @@ def chat(
 
 def _prompt(session: Session) -> Prompt:
     """A line editor for a person at a terminal; for a script, the lines of stdin."""
-    from gptasst.cli.chat.prompts import LineEditor, StdinLines
+    from gptasst.cli.chat.prompts import LineEditor, PlainLines, StdinLines
 
     output = session.output
     drawn_on = [stream for stream in (output.stderr, output.stdout) if stream.isatty()]
@@ -88,4 +90,6 @@ def _prompt(session: Session) -> Prompt:
             "a chat at a terminal is no JSON document",
             hint="pipe the questions in, one a line, or use `gptasst run NAME -c --json`",
         )
+    if is_dumb():
+        return PlainLines(drawn_on[0])
     return LineEditor(session.context.paths.chat_history, drawn_on[0])

@@ -50,6 +50,24 @@ class StdinLines:
         return decode_text(line, "stdin")[0].rstrip("\r\n")
 
 
+class PlainLines(StdinLines):
+    """Lines typed at a terminal that can do nothing but write on.
+
+    Args:
+        stream: the terminal.
+    """
+
+    interactive = True
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def read(self) -> str:
+        self._stream.write("> ")
+        self._stream.flush()
+        return super().read()
+
+
 class LineEditor:
     """Lines edited at a terminal, with a history that is kept.
 
