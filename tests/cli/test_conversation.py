@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.on_terminal import on_terminal
 from tests.openapi import assert_valid_request
 
 MARK = "[this answer broke off here]"
@@ -343,3 +345,9 @@ def _made_by_somebody(project: LoopbackServer, metadata: dict[str, str]) -> str:
 
     with OpenAI(base_url=project.base_url, api_key="sk-test") as client:
         return client.conversations.create(metadata=metadata).id
+
+
+def test_on_a_terminal_what_is_said_of_it_begins_a_line(server: LoopbackServer) -> None:
+    server.answer = "no line end"
+    command = [sys.executable, "-m", "gptasst", "run", "DocWriter", "-t", "hi", "-c"]
+    assert "no line end\nthis is conversation" in on_terminal(command, TERM="dumb").screen

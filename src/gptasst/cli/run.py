@@ -24,7 +24,7 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
-from gptasst.errors import GptasstError, InvalidInput, UsageError
+from gptasst.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from gptasst.models.runs import RunPlan, RunResult, TextDelta
@@ -259,10 +259,9 @@ def _follow(
             if output:
                 activity.stop()
                 output.answer(last)
-    except (GptasstError, KeyboardInterrupt):
+    finally:
         if output and last and not last.endswith("\n") and output.stdout.isatty():
             output.answer("\n")  # what is said next begins a line
-        raise
     raise AssertionError  # events end with the result, or an error is raised
 
 
@@ -275,8 +274,6 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
         output.note(f"wrote `{target}` ({size_text(len(content))})")
     if output.mode == "json":
         output.document(result)
-    elif target is None and output.stdout.isatty() and not result.answer.endswith("\n"):
-        output.answer("\n")
     tell_about(output, result)
 
 
