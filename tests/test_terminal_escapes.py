@@ -16,8 +16,8 @@ from tests.stores.project import only_store
 # Sets the title, clears the screen, writes the clipboard, goes to the line's beginning; and the
 # same by single characters above 127.
 EVIL = "\x1b]0;pwned\x07\x1b[2J\x1b]52;c;cHduZWQ=\x07\rhidden\x9b31m\x9d0;x\x9c\x08\x7f"
-PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
-COLOURED = {"TERM": "xterm-256color"}
+PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "240"}
+COLOURED = {"TERM": "xterm-256color", "COLUMNS": "240"}
 
 
 def seen(*words: str, **environ: str) -> Seen:
