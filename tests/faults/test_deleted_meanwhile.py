@@ -12,8 +12,8 @@ from tests.faults.project_state import Checkpoint
 from tests.loopback import LoopbackServer
 
 OF_ASSISTANTS = (
-    "run an assistant", "run -c", "chat", "create", "history", "edit -f", "delete", "files sync",
-    "file list", "prune", "rebuild",
+    "run an assistant", "chat", "create", "history", "edit -f", "delete", "files sync", "prune",
+    "rebuild",
 )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ class TestFiles:
 
     @pytest.fixture
     def texts(self, server: LoopbackServer, write: Write) -> None:
-        server.answer = "new\n" * 5000
+        server.answer = "new\n" * 300
         for name in ("a.md", "b.md"):
             write(name, f"old {name}\n")
 
@@ -106,7 +106,7 @@ class TestFiles:
     ) -> None:
         for ended in at_any_moment(*words):
             assert ended.code == 0, ended.stderr
-            assert Path("b.md").read_text() == "new\n" * 5000
+            assert Path("b.md").read_text() == "new\n" * 300
 
     def test_fetched_answers(
         self, cli: Cli, server: LoopbackServer, texts: None,
@@ -170,5 +170,5 @@ def half_written() -> list[Path]:
     return [
         path
         for path in Path().rglob("*.md")
-        if path.read_text() not in ("new\n" * 5000, f"old {path.name}\n")
+        if path.read_text() not in ("new\n" * 300, f"old {path.name}\n")
     ]
