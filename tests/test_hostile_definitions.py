@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import gptasst
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
+from tests.stores.project import contents
 
 GOOD = 'name = "A"\ninstructions = "Do."\n'
 
@@ -124,6 +126,42 @@ def test_paths_of_windows(cli: Cli, server: LoopbackServer, write: Write) -> Non
     assert cli("assistant", "files", "sync", "A").code == 0
     listed = cli("assistant", "files", "list", "A", "-q").lines
     assert listed == (["docs/a.md", "docs/sub/b.md"])
+
+
+class TestWhatOthersNamed:
+    """Whoever may edit an assistant names the files that a sync reads on this disk."""
+
+    @pytest.fixture
+    def own(self, write: Write) -> Path:
+        """A file beside the working directory."""
+        write("docs/a.md", "one\n")
+        beside = Path.cwd().parent / "diary"
+        beside.mkdir()
+        (beside / "own.md").write_text("nobody's business\n")
+        return beside / "own.md"
+
+    @pytest.mark.parametrize("form", ["../diary", "docs/../../diary/*.md", "{}", "link"])
+    def test_from_outside_is_sent_after_a_yes_only(
+        self, cli: Cli, project: LoopbackServer, write: Write, own: Path, form: str
+    ) -> None:
+        Path("link").symlink_to(own.parent)
+        pattern = form.format(own.parent)
+        write("d.toml", GOOD + f"knowledge = ['docs', '{pattern}']\n")
+        assert cli("assistant", "import", "d.toml").code == 0
+        ran = cli("assistant", "files", "sync", "A")
+        assert (ran.code, "own.md" in ran.stderr, "--yes" in ran.stderr) == (2, True, True)
+        assert contents(project) == []
+        assert b"own.md" in cli("assistant", "files", "sync", "A", "-n").stdout
+        assert contents(project) == []
+        with gptasst.Client() as client:
+            with pytest.raises(gptasst.UsageError, match=r"own\.md"):
+                client.assistants.sync("A")
+            client.assistants.sync("A", allow_outside=True)
+        assert contents(project) == [b"nobody's business\n", b"one\n"]
+        assert cli("assistant", "files", "sync", "A").code == 0  # nothing is to be sent
+        own.write_text("changed\n")
+        assert cli("assistant", "files", "sync", "A").code == 2
+        assert cli("assistant", "files", "sync", "A", "-y").code == 0
 
 
 class TestWhatOthersSubmitted:

@@ -13,6 +13,7 @@ from gptasst.cli.commands import (
     AllowSecretsOption,
     CommandGroup,
     Session,
+    YesOption,
     command,
     imported,
 )
@@ -60,7 +61,6 @@ SchemaOption = Annotated[
     Path | None,
     typer.Option("--schema", metavar="FILE", help="JSON Schema that its answers must fit."),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @command(app, "create", examples=["gptasst assistant create DocWriter-1 -i DocWriter -f docs"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, command
+from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, YesOption, command
 from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
 from gptasst.cli.output import size_text, time_text
 from gptasst.cli.progress import Transfers
@@ -15,6 +15,8 @@ from gptasst.cli.tables import Column
 if TYPE_CHECKING:
     from gptasst.models.knowledge import KnowledgeFile
     from gptasst.services.assistants import KnowledgeChange
+
+_NAMED = 5  # files in a question
 
 app = CommandGroup("The knowledge files of an assistant.")
 
@@ -105,17 +107,28 @@ def sync(
     session: Session,
     name: NameArgument,
     dry_run: DryRunOption = False,
+    yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Bring the knowledge into line with the files on disk.
 
     Its paths are read again, and the directories and patterns that it was made from. Run it in
-    the directory from which the assistant was made.
+    the directory from which the assistant was made. Before files from outside of it are sent, it
+    asks: others may have named them.
     """
     service = session.context.assistants
     with session.waiting():
         change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+    if change.outside and not dry_run:
+        session.confirm(_question(change), yes=yes)
     _carry_out(session, change, dry_run=dry_run)
+
+
+def _question(change: KnowledgeChange) -> str:
+    named = ", ".join(f"`{path}`" for path in change.outside[:_NAMED])
+    rest = len(change.outside) - _NAMED
+    more = f" and {rest:,} more" if rest > 0 else ""
+    return f"send {named}{more} from outside of this directory to `{change.assistant.name}`?"
 
 
 def _carry_out(session: Session, change: KnowledgeChange, *, dry_run: bool) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.assistant import YesOption
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, Session, YesOption, command
 from gptasst.cli.output import count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.tables import Column

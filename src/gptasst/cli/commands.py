@@ -92,6 +92,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Just names or 
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="More on stderr; tracebacks of errors.")
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AllowSecretsOption = Annotated[
     bool,
     typer.Option("--allow-secrets", help="Take files that count as secret: .env, private keys, …"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
 from gptasst.context import AppContext
+from gptasst.errors import UsageError
 from gptasst.models.assistants import (
     Assistant,
     AssistantImport,
@@ -166,18 +167,34 @@ class Assistants:
         change = service.plan_set(service.get(name), words, allow_secrets=allow_secrets)
         return service.apply(change)
 
-    def sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgeOutcome:
+    def sync(
+        self, name: str, *, allow_secrets: bool = False, allow_outside: bool = False
+    ) -> KnowledgeOutcome:
         """Bring the knowledge into line with the files on disk, as seen from this directory.
+
+        Args:
+            name: which.
+            allow_secrets: see the class.
+            allow_outside: send files from outside of the working directory, too. Whoever may edit
+                the assistant may have named them.
 
         Raises:
             InvalidInput: none of its files is here.
+            UsageError: files from outside would be sent.
 
         Example:
             >>> client.assistants.sync("DocWriter-1").plan.is_empty
             True
         """
         service = self._service
-        return service.apply(service.plan_sync(service.get(name), allow_secrets=allow_secrets))
+        change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+        if change.outside and not allow_outside:
+            raise UsageError(
+                f"`{change.outside[0]}` would be sent from outside of this directory",
+                hint="allow_outside=True takes such files",
+                code="needs_confirmation",
+            )
+        return service.apply(change)
 
     def plan_sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgePlan:
         """What `sync` would do. Nothing is changed.

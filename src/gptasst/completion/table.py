@@ -227,6 +227,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                          'many': True},
  'assistant files sync': {'commands': {},
                           'options': ({'names': ('--dry-run', '-n'), 'value': '', 'many': False, 'help': 'Show what would be done; change nothing.'},
+                                      {'names': ('--yes', '-y'), 'value': '', 'many': False, 'help': 'Do not ask.'},
                                       {'names': ('--allow-secrets',), 'value': '', 'many': False, 'help': 'Take files that count as secret: .env, private keys, …'},
                                       {'names': ('--profile',), 'value': 'profile', 'many': False, 'help': 'Endpoint and store from config.toml.'},
                                       {'names': ('--json',), 'value': '', 'many': False, 'help': 'One JSON document on stdout.'},

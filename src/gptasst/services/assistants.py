@@ -34,12 +34,15 @@ def _silent(_state: TransferState) -> None:
 class KnowledgeChange:
     """A change of an assistant's knowledge that was planned and not carried out.
 
-    `collections` are the directories and patterns that a sync will read again.
+    `collections` are the directories and patterns that a sync will read again. `outside` are files
+    that are to be sent from outside of the working directory though nobody here named them now:
+    who may edit the assistant may have named any file of this disk.
     """
 
     assistant: Assistant
     plan: KnowledgePlan
     collections: tuple[str, ...]
+    outside: tuple[str, ...] = ()
 
 
 class AssistantService:
@@ -183,6 +186,7 @@ class AssistantService:
         from gptasst.services.knowledge_files import (
             NamedSources,
             existing_sources,
+            sent_from_outside,
             words_of_collection,
         )
 
@@ -206,7 +210,7 @@ class AssistantService:
         new = [refusal for path, refusal in left_out.items() if path not in sources]
         named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
         plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
-        return KnowledgeChange(assistant, plan, collections)
+        return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
 
     def apply(self, change: KnowledgeChange, report: OnTransfer = _silent) -> KnowledgeOutcome:
         """Carry out what was planned."""

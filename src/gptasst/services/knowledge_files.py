@@ -12,7 +12,7 @@ from pathlib import Path
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.file_cache import FileCache
 from gptasst.models.assistants import Assistant
-from gptasst.models.knowledge import KnowledgeFile, KnowledgeSource, Refusal
+from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, KnowledgeSource, Refusal
 from gptasst.secret_files import refusal, secret_error, secret_file
 from gptasst.services.screened_files import names_a_file, screened_files
 
@@ -81,6 +81,13 @@ def knowledge_path(path: Path) -> str:
     absolute = path.absolute()
     here = Path.cwd()
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def sent_from_outside(plan: KnowledgePlan) -> tuple[str, ...]:
+    """The files with content to be sent that lie outside of the working directory."""
+    here = Path.cwd().resolve()
+    wanted = plan.wanted
+    return tuple(sorted(s.path for s in wanted if not s.file.resolve().is_relative_to(here)))
 
 
 def collection_word(word: str) -> str:
