@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,20 +12,12 @@ from typing import Any
 
 import typer
 
-_LINE = re.compile(r"(?:([^:]+): )?((?:gptasst|git) .*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Lines to type, and the sentence that leads to them."""
-
-    lead: str
-    lines: tuple[str, ...]
+from gptasst.cli.epilogs import Example, epilog_parts, paragraphs
 
 
 @dataclass(frozen=True, slots=True)
 class CommandText:
-    """What `--help` says of one command. `parameters` are arguments, then options.
+    """What `--help` says of one command.
 
     `description` and `notes` are paragraphs; a group's `commands` are names and what they do.
     """
@@ -71,37 +62,13 @@ def _text(command: Any, context: Any, inner: dict[str, Any]) -> CommandText:
     return CommandText(
         path=path,
         usage=" ".join([path, *command.collect_usage_pieces(context)]),
-        description=tuple(_paragraphs(command.help or "")),
+        description=tuple(paragraphs(command.help or "")),
         arguments=records["argument"],
         options=records["option"],
         commands=tuple((name, each.get_short_help_str(200)) for name, each in inner.items()),
         notes=tuple(notes),
         examples=tuple(examples),
     )
-
-
-def _paragraphs(text: str) -> list[str]:
-    """The paragraphs of a text, each in one line."""
-    parts = re.split(r"\n\s*\n", inspect.cleandoc(text))
-    return [" ".join(part.split()) for part in parts if part]
-
-
-def epilog_parts(text: str) -> tuple[list[str], list[Example]]:
-    """What stands below the options: sentences, and lines to type."""
-    notes: list[str] = []
-    examples: list[Example] = []
-    for paragraph in _paragraphs(text):
-        found = _LINE.fullmatch(paragraph)
-        if found and found[1]:  # `Example: gptasst …`
-            examples.append(Example(found[1], (found[2],)))
-        elif found:  # below `Examples:`
-            last = examples.pop() if examples else Example("Example", ())
-            examples.append(Example(last.lead, (*last.lines, found[2])))
-        elif paragraph.endswith(":"):
-            examples.append(Example(paragraph.rstrip(":"), ()))
-        else:
-            notes.append(paragraph)
-    return notes, examples
 
 
 # What every command takes, said once.

@@ -44,7 +44,7 @@ def write_section(title: str, summaries: Mapping[str, str], formatter: Any) -> N
 
 def write_epilog(text: str, formatter: Any) -> None:
     """Sentences, and lines to type, which are not broken."""
-    from gptasst.cli.command_reference import epilog_parts
+    from gptasst.cli.epilogs import epilog_parts
 
     notes, examples = epilog_parts(text)
     for note in notes:
