@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, YesOption, command
+from gptasst.cli.assistant import NameArgument
+from gptasst.cli.commands import (
+    AllowSecretsOption,
+    CommandGroup,
+    DryRunOption,
+    FilesArgument,
+    Session,
+    YesOption,
+    command,
+)
 from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
 from gptasst.cli.output import size_text, time_text
 from gptasst.cli.progress import Transfers
@@ -19,11 +28,6 @@ if TYPE_CHECKING:
 _NAMED = 5  # files in a question
 
 app = CommandGroup("The knowledge files of an assistant.")
-
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")]
-FilesArgument = Annotated[
-    list[str], typer.Argument(metavar="FILE...", help="Files, patterns or directories.")
-]
 
 
 @command(app, "list")
@@ -45,11 +49,6 @@ def list_files(session: Session, name: NameArgument) -> None:
         ident=lambda f: f.path,
         empty=f"no knowledge; `gptasst assistant files add {name} FILE...` adds some",
     )
-
-
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", "-n", help="Show what would be done; change nothing.")
-]
 
 
 @command(app, "add", examples=["gptasst assistant files add DocWriter-1 handbook.pdf docs/"])

@@ -93,6 +93,12 @@ VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="More on stderr; tracebacks of errors.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Show what would be done; change nothing.")
+]
+FilesArgument = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Files, patterns or directories.")
+]
 AllowSecretsOption = Annotated[
     bool,
     typer.Option("--allow-secrets", help="Take files that count as secret: .env, private keys, …"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, Session, YesOption, command
 from gptasst.cli.output import Output, time_text
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
@@ -115,7 +115,7 @@ def show(
 def delete(
     session: Session,
     conversation: IdArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Delete a conversation and all its messages."""
     service = session.context.conversations

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.assistant_files import DryRunOption, FilesArgument
-from gptasst.cli.commands import AllowSecretsOption, CommandGroup, Session, YesOption, command
+from gptasst.cli.commands import (
+    AllowSecretsOption,
+    CommandGroup,
+    DryRunOption,
+    FilesArgument,
+    Session,
+    YesOption,
+    command,
+)
 from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Activity, Transfers
 from gptasst.cli.tables import Column
