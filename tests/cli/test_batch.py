@@ -138,6 +138,10 @@ def test_failures_are_named_and_submitted_again(
         (outcomes.empty_answer(), "the model gave an empty answer"),
         (outcomes.failed(), "`gpt-6-luna` failed: The model failed."),
         (outcomes.http_error(429, "rate_limit_exceeded", "Slow."), "Slow. (HTTP 429)"),
+        (
+            outcomes.http_error(200, body={"output": [5]}),
+            "{url} sent something that is not an answer of the API",
+        ),
     ],
 )
 def test_answers_of_no_use(
@@ -149,6 +153,7 @@ def test_answers_of_no_use(
     ran = cli("batch", "fetch", batch_id)
 
     assert ran.code == 6
+    reason = reason.format(url=server.base_url)
     assert ran.stderr.splitlines()[0] == f"warning: `in/a.md` failed: {reason}"
     assert not Path("out").exists()
 

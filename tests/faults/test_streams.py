@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,21 @@ TROUBLES: dict[str, Trouble] = {
     "silence": (outcomes.never_ends(keepalive=False, after=1), 1, "timeout", "hello t"),
     "no response at all": (outcomes.hangs(), 1, "timeout", ""),
     "web page": (outcomes.http_error(200, body="<html>"), 1, "not_an_api", ""),
+    "a number for an item": (
+        outcomes.http_error(200, body={"output": [5]}), 1, "not_an_api", "",
+    ),
+    "no text in a part": (
+        outcomes.http_error(
+            200, body={"output": [{"type": "message", "content": [{"type": "output_text"}]}]}
+        ), 1, "not_an_api", "",
+    ),
+    "words for an error": (
+        outcomes.http_error(200, body={"status": "failed", "error": "Boom."}), 7, "failed", "",
+    ),
+    "an error without words": (
+        outcomes.http_error(200, body={"status": "failed", "error": {"code": "x"}}),
+        7, "failed", "",
+    ),
 }  # fmt: skip
 LIMIT = "0.4"
 
@@ -120,3 +138,50 @@ def test_a_chat_that_fails_midway_tells_what_was_answered(cli: Cli, server: Loop
     assert (ran.code, ran.error["code"]) == (7, "refused")
     assert [result["answer"] for result in ran.json["results"]] == ["first answer"]
     assert ran.json["conversation"]["messages"] == 2
+
+
+def test_tokens_that_are_no_numbers_are_unknown(cli: Cli, server: LoopbackServer) -> None:
+    parts = [{"type": "output_text", "text": "right"}]
+    body = {"output": [{"type": "message", "content": parts}], "usage": {"input_tokens": "many"}}
+    server.outcomes.append(outcomes.http_error(200, body=body))
+    ran = cli("run", "CommitMessage", "-t", "x", "--verbose")
+    assert (ran.code, ran.text) == (0, "right")
+    assert "tokens unknown" in ran.stderr
+
+
+@pytest.fixture
+def without_a_length(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server whose answers end with the connection, and whose stream does not end at all."""
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):  # in HTTP/1.0
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(b'data: {"type": "response.output_text.delta", "delta": "half"}\n\n')
+            over.wait()
+
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_address[1]}/v1")
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        try:
+            yield
+        finally:
+            over.set()
+            server.shutdown()
+
+
+@pytest.mark.usefixtures("without_a_length")
+def test_a_deadline_is_not_taken_for_the_end_of_a_stream(cli: Cli) -> None:
+    ran = cli("run", "CommitMessage", "-t", "x", "-m", "m", "--timeout", LIMIT)
+    assert (ran.code, ran.text) == (1, "half")
+    assert "no whole answer within 0.4 s" in ran.stderr

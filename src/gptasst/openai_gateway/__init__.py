@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import NoReturn
 
 import httpx2
 import openai
 
-from gptasst.errors import InvalidInput, ServiceError
+from gptasst.errors import InvalidInput, NoAnswer, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.rate_limits import OnLimits
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, PastMessage, TextDelta
@@ -23,6 +22,7 @@ from gptasst.openai_gateway.event_stream import answer_events
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.limit_headers import rate_limits, retry_after
 from gptasst.openai_gateway.models import ModelGateway
+from gptasst.openai_gateway.reading import reading
 from gptasst.openai_gateway.requests import request_body
 from gptasst.openai_gateway.retries import ATTEMPTS, retrying, wait_before_retry
 from gptasst.openai_gateway.token_counts import with_count
@@ -31,6 +31,8 @@ from gptasst.text_encoding import as_utf8
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
 _UPLOAD_LIFETIME = 86_400
+# What an answer looks like where its connection was cut, as a deadline does it.
+_CUT_SHORT = ("broken_off", "not_an_api")
 
 
 class OpenAIGateway:
@@ -101,7 +103,8 @@ class OpenAIGateway:
                 refuse_web_page(response)
                 self._on_limits(rate_limits(response.headers))
                 deadline.watch(response)
-                yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
+                with reading(self._endpoint):
+                    yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
             self._refuse_gone(error, request)
@@ -109,13 +112,10 @@ class OpenAIGateway:
         except httpx2.HTTPError as error:  # while the answer was read
             deadline.check(request.timeout)
             raise broken_off("the connection was lost") from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            deadline.check(request.timeout)
-            raise ServiceError(
-                f"{self._endpoint.name} sent something that is not an answer of the API",
-                hint="is the base URL right? it usually ends in /v1",
-                code="not_an_api",
-            ) from error
+        except (ServiceError, NoAnswer) as error:
+            if error.code in _CUT_SHORT:
+                deadline.check(request.timeout)
+            raise
         finally:
             deadline.stop()
 

@@ -64,7 +64,8 @@ class AnswerReader:
     """Puts an answer together from the events of its stream.
 
     Built from the events themselves: the SDK's own accumulator stops at servers that leave
-    out `content_index` (llama.cpp does). A response may be an `Event` or the SDK's model.
+    out `content_index` (llama.cpp does). What is of another kind than the API has it raises
+    `AttributeError` or `TypeError`; see `reading`.
     """
 
     def __init__(self, request: ModelRequest, endpoint: Endpoint) -> None:
@@ -87,7 +88,7 @@ class AnswerReader:
             elif kind == "response.refusal.delta":
                 self._refusal.append(event.delta or "")
             elif kind == "error" or event.error:
-                raise self._failed(event)
+                raise self._failed(event.error or event)
             elif kind in ("response.completed", "response.incomplete", "response.failed"):
                 yield from self.finish(event.response)
                 return
@@ -102,13 +103,12 @@ class AnswerReader:
             self._pieces.append(text)
             yield TextDelta(text)
 
-    def _failed(self, event: Event) -> GptasstError:
-        """The error of an event: flat as OpenAI documents it, or nested in `error`."""
-        code, message = event.code, event.message
-        if isinstance(event.error, Event):
-            code, message = event.error.code or event.error.type, event.error.message
-        elif event.error:
-            message = event.error
+    def _failed(self, error: Any) -> GptasstError:
+        """The error of an answer from what a server says of it: an object, words, or nothing."""
+        code, message = None, error
+        if isinstance(error, Event):
+            kind = None if error.type == "error" else error.type  # that of the event itself
+            code, message = error.code or kind, error.message
         return failed_response(
             code if isinstance(code, str) else None,
             str(message or "no reason given"),
@@ -116,12 +116,10 @@ class AnswerReader:
             self._endpoint,
         )
 
-    def finish(self, response: Any) -> Iterator[TextDelta | ModelAnswer]:
+    def finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
         """What a response comes to at its end: the text that is still missing, the answer."""
         if response.status == "failed":
-            error = response.error
-            code, message = (error.code, error.message) if error else (None, "no reason given")
-            raise failed_response(code, message, self._request.model, self._endpoint)
+            raise self._failed(response.error)
         refusal = "".join(self._refusal) or _refusal_of(response)
         if refusal:
             raise NoAnswer(f"the model refused: {refusal}", code="refused")
@@ -140,12 +138,12 @@ class AnswerReader:
         yield ModelAnswer(
             text=text,
             model=response.model or self._request.model,
-            response_id=response.id,
+            response_id=response.id or "",
             usage=usage,
             citations=_citations(response),
         )
 
-    def _refuse_cut_off(self, response: Any, usage: Usage | None) -> None:
+    def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
         limit = self._request.settings.max_output_tokens
         window = self._endpoint.context_window
         if response.status == "incomplete":
@@ -175,7 +173,7 @@ class AnswerReader:
         )
 
 
-def whole_answer(response: Any, model: str, endpoint: Endpoint) -> ModelAnswer:
+def whole_answer(response: Event, model: str, endpoint: Endpoint) -> ModelAnswer:
     """The answer in a response that came in one piece.
 
     Raises:
@@ -203,25 +201,25 @@ def broken_off(reason: str) -> NoAnswer:
     return error
 
 
-def _messages(response: Any) -> Iterator[Any]:
+def _messages(response: Event) -> Iterator[Any]:
     for item in response.output or ():
-        if item.type == "message" and getattr(item, "phase", None) != "commentary":
+        if item.type == "message" and item.phase != "commentary":
             yield from item.content or ()
 
 
-def _text_of(response: Any) -> str:
+def _text_of(response: Event) -> str:
     return "".join(part.text for part in _messages(response) if part.type == "output_text")
 
 
-def _refusal_of(response: Any) -> str:
+def _refusal_of(response: Event) -> str:
     return "".join(part.refusal for part in _messages(response) if part.type == "refusal")
 
 
-def _citations(response: Any) -> tuple[Citation, ...]:
+def _citations(response: Event) -> tuple[Citation, ...]:
     found: dict[tuple[str, str | None], Citation] = {}
     results = _search_results(response)
     for part in _messages(response):
-        for annotation in getattr(part, "annotations", None) or ():
+        for annotation in part.annotations or ():
             if annotation.type == "file_citation":
                 citation = _file_citation(annotation, results)
             elif annotation.type == "url_citation":
@@ -232,10 +230,10 @@ def _citations(response: Any) -> tuple[Citation, ...]:
     return tuple(found.values())
 
 
-def _search_results(response: Any) -> list[Any]:
+def _search_results(response: Event) -> list[Any]:
     """What file search found, best first."""
     calls = (item for item in response.output or () if item.type == "file_search_call")
-    found = [result for call in calls for result in getattr(call, "results", None) or ()]
+    found = [result for call in calls for result in call.results or ()]
     return sorted(found, key=lambda result: -(result.score or 0.0))
 
 
@@ -252,14 +250,17 @@ def _file_citation(annotation: Any, results: list[Any]) -> Citation:
     return Citation(str(path), quote=same[0].text or "", file_id=annotation.file_id)
 
 
-def _usage(response: Any) -> Usage | None:
+def _usage(response: Event) -> Usage | None:
     usage = response.usage
     if usage is None:
         return None
-    # Servers leave the details out, whatever the SDK's types say.
+    read, written = usage.input_tokens, usage.output_tokens
+    if not (isinstance(read, int) and isinstance(written, int)):
+        return None
+    # Servers leave the details out, or give them as nothing.
     cached = getattr(usage.input_tokens_details, "cached_tokens", None)
     reasoning = getattr(usage.output_tokens_details, "reasoning_tokens", None)
-    return Usage(usage.input_tokens, usage.output_tokens, cached or 0, reasoning or 0)
+    return Usage(read, written, cached or 0, reasoning or 0)
 
 
 def refuse_web_page(response: Any) -> None:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from openai.types import Batch as ApiBatch
-from openai.types.responses import Response
 
 from gptasst.errors import GptasstError, ServiceError
 from gptasst.models.batches import Batch, BatchAnswer
 from gptasst.models.runs import ModelRequest
 from gptasst.openai_gateway.answers import whole_answer
 from gptasst.openai_gateway.connection import Connection
+from gptasst.openai_gateway.event_stream import Event
 from gptasst.openai_gateway.files import CLOCK_SKEW, FileGateway, moment
+from gptasst.openai_gateway.reading import reading
 from gptasst.openai_gateway.requests import request_body
 
 _ENDPOINT: Literal["/v1/responses"] = "/v1/responses"
@@ -107,26 +108,19 @@ class BatchGateway:
                     yield self._answer(line, model)
 
     def _answer(self, line: bytes, model: str) -> BatchAnswer:
+        endpoint = self._connection.endpoint
+        with reading(endpoint):
+            result = json.loads(line, object_hook=Event)
+            custom_id, response = str(result["custom_id"]), result.response or Event()
+            body = response.body
+            if result.error or response.status_code != 200 or not isinstance(body, Event):
+                failure = self._connection.masked(_failure(result.error, response))
+                return BatchAnswer(custom_id, failure=failure)
         try:
-            result = json.loads(line)
-            custom_id = str(result["custom_id"])
-            error, response = result.get("error"), result.get("response") or {}
-            body = response.get("body")
-            if error or response.get("status_code") != 200 or not isinstance(body, dict):
-                return BatchAnswer(
-                    custom_id, failure=self._connection.masked(_failure(error, response))
-                )
-        except (ValueError, KeyError, TypeError, AttributeError) as wrong:
-            raise ServiceError(
-                f"{self._connection.endpoint.name} sent a batch result that can't be read",
-                code="not_an_api",
-            ) from wrong
-        try:
-            response = Response.construct(**body)
-            answer = whole_answer(response, model, self._connection.endpoint)
+            with reading(endpoint):
+                return BatchAnswer(custom_id, whole_answer(body, model, endpoint))
         except GptasstError as refused:
             return BatchAnswer(custom_id, failure=refused.message)
-        return BatchAnswer(custom_id, answer)
 
     def _batch(self, batch: ApiBatch) -> Batch:
         counts = batch.request_counts

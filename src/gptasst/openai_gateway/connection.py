@@ -14,6 +14,7 @@ from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.errors import is_missing_object, translate_error
 from gptasst.openai_gateway.masking import mask_error, masked
+from gptasst.openai_gateway.reading import reading
 from gptasst.openai_gateway.requests import make_client, patience
 from gptasst.openai_gateway.retries import wait_before_retry
 
@@ -55,7 +56,7 @@ class Connection:
 
     @contextlib.contextmanager
     def errors(self, missing: str | None = None) -> Iterator[None]:
-        """Translate the SDK's errors.
+        """Translate the SDK's errors, and those of reading what came.
 
         Args:
             missing: what is not there where the server does not know an id: `file `file-1``.
@@ -65,7 +66,8 @@ class Connection:
             GptasstError: see `errors`.
         """
         try:
-            yield
+            with reading(self.endpoint):
+                yield
         except openai.APIStatusError as error:
             if missing and is_missing_object(error):
                 mask_error(error, self.endpoint)
@@ -75,13 +77,6 @@ class Connection:
             raise translate_error(error, self.endpoint, None) from error
         except openai.OpenAIError as error:
             raise translate_error(error, self.endpoint, None) from error
-        except (ValueError, AttributeError, TypeError) as error:
-            # The SDK makes its objects from whatever comes: a web page is a `str` to it.
-            raise ServiceError(
-                f"{self.endpoint.name} sent something that is not an answer of the API",
-                hint="is the base URL right? it usually ends in /v1",
-                code="not_an_api",
-            ) from error
 
     def listed(
         self,
@@ -100,13 +95,13 @@ class Connection:
             missing: as in `errors`.
         """
         seen: set[str] = set()
-        for reading in range(_READINGS):
+        for number in range(_READINGS):
             try:
                 with self.errors(missing):
                     yield from map(make, _unseen(first_page(), seen))
             except (NotFound, ServiceError) as error:
                 moved = bool(seen) and error.code in ("gone", "bad_request")
-                if not moved or reading == _READINGS - 1:
+                if not moved or number == _READINGS - 1:
                     raise
             else:
                 return

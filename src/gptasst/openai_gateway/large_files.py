@@ -80,8 +80,8 @@ def _send_parts(
         with _PartReader(request, start, length, digest, on_bytes) as part, connection.errors():
             data: Any = ("part", part, "application/octet-stream")
             sent = connection.client.uploads.parts.create(upload_id, data=data)
+            part_ids.append(sent.id)
             digest = part.digest
-        part_ids.append(sent.id)
     return SentParts(upload_id, tuple(part_ids), digest.hexdigest())
 
 
