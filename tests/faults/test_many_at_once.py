@@ -27,7 +27,7 @@ def slow(project: LoopbackServer) -> None:
     project.latency = 0.02
 
 
-def at_once(server: LoopbackServer, *commands: str) -> list[Ended]:
+def at_once(*commands: str) -> list[Ended]:
     running = [Forked(command.split()) for command in commands]
     ended = [process.end() for process in running]
     assert not any("Traceback" in one.stderr for one in ended)
@@ -37,7 +37,7 @@ def at_once(server: LoopbackServer, *commands: str) -> list[Ended]:
 @pytest.mark.parametrize("count", [2, 20])
 def test_one_file(project: LoopbackServer, write: Write, count: int) -> None:
     write("a.md", "the same\n")
-    ended = at_once(project, *["file upload a.md -q"] * count)
+    ended = at_once(*["file upload a.md -q"] * count)
     assert [one.code for one in ended] == [0] * count
     (file_id,) = project.files
     assert {one.stdout.decode().strip() for one in ended} == {file_id}
@@ -68,12 +68,22 @@ def test_another_that_uploads_is_waited_for_and_that_is_said(
 def test_one_name(project: LoopbackServer, write: Write) -> None:
     """One of them has it, the others are told; no conversation is left over."""
     write("a.md", "the same\n")
-    ended = at_once(project, *["assistant create Docs -i DocWriter -f a.md"] * 20)
+    ended = at_once(*["assistant create Docs -i DocWriter -f a.md"] * 20)
     assert {one.code for one in ended} <= {0, 2, 3}
     assert [one.code for one in ended].count(0) >= 1
     assert only_store(project, "Docs").about["metadata"]["state"] == "ready"
     assert len(project.conversations) == 1
     assert contents(project) == [b"the same\n"]
+
+
+@pytest.mark.usefixtures("server")
+def test_names_in_a_local_store_that_is_new(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them may be the one that makes it."""
+    monkeypatch.setenv("GPTASST_STORE", "local")
+    names = [f"Docs{number}" for number in range(10, 30)]
+    ended = at_once(*(f"assistant create {name} -i DocWriter" for name in names))
+    assert [one.code for one in ended] == [0] * 20, {one.stderr for one in ended}
+    assert cli("assistant", "list", "-q").lines == names
 
 
 def test_files_of_one_assistant(cli: Cli, project: LoopbackServer, write: Write) -> None:
@@ -82,7 +92,7 @@ def test_files_of_one_assistant(cli: Cli, project: LoopbackServer, write: Write)
     for number in range(8):
         expected[f"{number}.md"] = f"number {number}\n".encode()
         write(f"{number}.md", expected[f"{number}.md"])
-    ended = at_once(project, *(f"assistant files add Docs {number}.md" for number in range(8)))
+    ended = at_once(*(f"assistant files add Docs {number}.md" for number in range(8)))
     assert [one.code for one in ended] == [0] * 8
     assert knowledge(project, "Docs") == expected
     assert contents(project) == sorted(expected.values())
