@@ -95,6 +95,12 @@ def test_doctor_asks_no_server_where_there_is_none() -> None:
     assert below(loaded, "openai", "httpx2", "pydantic", "tomlkit", "xllamacpp") == []
 
 
+def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
+    modules("cache", "show")  # makes the file
+    loaded = modules("cache", "show")
+    assert below(loaded, "hashlib", "tempfile", "concurrent") == []
+
+
 def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:
     loaded = modules("run", "MarkdownLinter", "-t", "hello")
     assert len(server.requests) == 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import tempfile
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -198,6 +197,8 @@ class CacheDatabase:
 
     def _create(self) -> None:
         """Make the file so that it appears with all its tables: an empty one is a damaged one."""
+        import tempfile
+
         private_directory(self.path.parent)
         with alone(_lock(self.path), _BUSY_SECONDS):
             if _identity(self.path) is not None:

@@ -6,7 +6,6 @@ fails because of it; see `cache_database`.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import sqlite3
@@ -294,6 +293,8 @@ class FileCache:
 
     def definition(self, sha256: str) -> str | None:
         """A definition's text by its sha256; one that does not match it is not given."""
+        import hashlib
+
         rows = self._rows("SELECT text FROM definitions WHERE sha256 = ?", sha256)
         if not rows or hashlib.sha256(rows[0][0].encode()).hexdigest() != sha256:
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -58,6 +57,8 @@ def still_stands(file: bytes, row: Any, *, freshly_changed: bool = False) -> boo
 
 def read_file(file: Path) -> tuple[FileHash, tuple[int, int, int, int, str] | None]:
     """Hash a file; its row is `None` if it changed meanwhile."""
+    import hashlib
+
     started = time.time_ns()
     try:
         if not stat.S_ISREG(file.stat().st_mode):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 
 @contextlib.contextmanager
@@ -13,6 +16,8 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
 
     An interrupted command does not wait for a server that says nothing.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     pool = ThreadPoolExecutor(count)
     try:
         yield pool
