@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -330,3 +331,22 @@ class TestFiles:
         assert (ran.code, ran.error["message"]) == (code, message)
         assert hint is None or ran.error["hint"] == hint
         assert cli("assistant", "show", writer, "--json").json == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["assistant", "create", "Writer 1", "-i", "DocWriter"],
+        ["assistant", "files", "remove", "Writer 1", "nothing-like-it.pdf"],
+        ["assistant", "files", "sync", "Writer 1"],
+        ["assistant", "files", "list", "Without Files"],
+        ["instruction", "new", "House Style"],
+    ],
+)
+def test_commands_that_are_advised_can_be_typed(cli: Cli, writer: str, words: list[str]) -> None:
+    """A name of two words is one word in them."""
+    Path("style.md").unlink()
+    assert cli("assistant", "create", "Without Files", "-i", "DocWriter").code == 0
+    said = cli(*words).stderr
+    (advised,) = [text for text in said.split("`") if text.startswith("gptasst ")]
+    assert {writer, "Without Files", "House Style"} & set(shlex.split(advised))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,7 +48,7 @@ def list_files(session: Session, name: NameArgument) -> None:
         found.knowledge,
         columns,
         ident=lambda f: f.path,
-        empty=f"no knowledge; `gptasst assistant files add {name} FILE...` adds some",
+        empty=f"no knowledge; `gptasst assistant files add {shlex.quote(name)} FILE...` adds some",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,7 +72,7 @@ def new(
         session.output.document({"name": name, "path": str(path)})
     else:
         session.output.text(str(path))
-        session.output.note(f"`gptasst instruction edit {name}` opens it")
+        session.output.note(f"`gptasst instruction edit {shlex.quote(name)}` opens it")
 
 
 @command(app, "edit")
@@ -82,7 +83,6 @@ def edit(session: Session, name: NameArgument) -> None:
 
 
 def _open_editor(path: Path) -> None:
-    import shlex
     import subprocess
 
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -201,12 +202,7 @@ class AssistantService:
                 sources.update((source.path, source) for source in found.sources)
                 left_out.update((refusal.path, refusal) for refusal in found.left_out)
         if own and not sources:
-            raise InvalidInput(
-                f"none of the {len(own)} knowledge files of `{assistant.name}` is here",
-                hint="go to the directory that it was made from;"
-                f" `gptasst assistant files remove {assistant.name} FILE…` takes files away",
-                code="nothing_here",
-            )
+            raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
         named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
         plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
@@ -294,6 +290,15 @@ class AssistantService:
         read = read_import(path, name)
         made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
         return AssistantImport(made, read.notes, read.left_behind)
+
+
+def _nothing_here(name: str, files: int) -> InvalidInput:
+    remove = f"gptasst assistant files remove {shlex.quote(name)} FILE…"
+    return InvalidInput(
+        f"none of the {files} knowledge files of `{name}` is here",
+        hint=f"go to the directory that it was made from; `{remove}` takes files away",
+        code="nothing_here",
+    )
 
 
 def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:

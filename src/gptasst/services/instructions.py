@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class InstructionService:
         except FileExistsError:
             raise UsageError(
                 f"`{path}` exists already",
-                hint=f"`gptasst instruction edit {name}` changes it",
+                hint=f"`gptasst instruction edit {shlex.quote(name)}` changes it",
                 code="name_taken",
             ) from None
         except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -129,7 +130,7 @@ def split_refused(
         reason = problem(source)
         if reason:
             refused.append(Refusal(source.path, reason))
-    errors = [refusal.reason for refusal in refused if refusal.path in named]
+    errors = [one.reason for one in refused if one.path in named]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise InvalidInput(errors[0] + more, code="not_knowledge")
@@ -150,7 +151,8 @@ def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFil
 
             paths = [file.path for file in assistant.knowledge]
             near = difflib.get_close_matches(word, paths, n=1)
-            listing = f"`gptasst assistant files list {assistant.name}` shows them"
+            name = shlex.quote(assistant.name)
+            listing = f"`gptasst assistant files list {name}` shows them"
             raise NotFound(
                 f"`{assistant.name}` has no file `{word}`",
                 hint=f"did you mean `{near[0]}`?" if near else listing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from gptasst.errors import NotFound, UsageError
@@ -10,7 +11,7 @@ from gptasst.errors import NotFound, UsageError
 def name_taken(name: str) -> UsageError:
     return UsageError(
         f"there is an assistant `{name}` already",
-        hint=f"`gptasst assistant edit {name} …` changes it",
+        hint=f"`gptasst assistant edit {shlex.quote(name)} …` changes it",
         code="name_taken",
     )
 
@@ -28,7 +29,7 @@ def no_assistant(name: str, names: Iterable[str]) -> NotFound:
 def edit_conflict(name: str) -> UsageError:
     return UsageError(
         f"`{name}` was changed by somebody else in between",
-        hint=f"`gptasst assistant show {name}`, then do it again",
+        hint=f"`gptasst assistant show {shlex.quote(name)}`, then do it again",
         code="edit_conflict",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +73,9 @@ def chat(
         raise
     finally:
         if state.conversation:
-            output.note(f"`gptasst chat {name} -c` goes on with {shown(state.conversation)}")
+            output.note(
+                f"`gptasst chat {shlex.quote(name)} -c` goes on with {shown(state.conversation)}"
+            )
     if output.mode == "json":
         output.document({"conversation": state.conversation, "results": loop.results})
 
