@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import sqlite3
 import sys
@@ -448,3 +449,24 @@ def test_it_fits_the_terminal(project: LoopbackServer, cli: Cli, columns: int) -
     text = [line for line in lines[:-1] if not {"\x1b", "\r", "/", "fix:"} & {*line, *line.split()}]
     assert len(text) > 5
     assert max(map(len, text)) <= columns
+
+
+@pytest.mark.parametrize(
+    ("check", "topic"),
+    [
+        ("gptasst.services.doctor.machine.current_shell", "program"),
+        ("gptasst.openai_gateway.probes.ProbeGateway.has", "server"),
+    ],
+)
+def test_a_check_with_a_mistake_in_it_says_where_and_the_others_go_on(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, check: str, topic: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise IndexError("no such shelf")
+
+    monkeypatch.setattr(check, broken)
+    ran = cli("doctor", "--json")
+    assert ran.code == (6 if topic == "program" else 1)
+    message = finding(ran, topic, "problem")["message"]
+    assert re.search(r"unexpected: IndexError: no such shelf \(test_doctor.py:\d+\)", message)
+    assert finding(ran, "config", "ok")

@@ -20,6 +20,7 @@ from gptasst.services.doctor.belongings import (
     forgotten_findings,
     model_findings,
 )
+from gptasst.services.doctor.commands import unexpected
 from gptasst.services.doctor.embedded_model import embedded_findings
 from gptasst.services.doctor.key import key_findings
 from gptasst.services.doctor.machine import (
@@ -78,8 +79,7 @@ def _guarded(look: Callable[[Patient], Iterable[Finding]], patient: Patient) -> 
     try:
         return list(look(patient))
     except Exception as error:  # noqa: BLE001  # a check that breaks leaves the others alone
-        message = f"a check broke off: {type(error).__name__}: {error}"
-        return [Finding("program", "problem", message, fix="gptasst doctor --verbose")]
+        return [Finding("program", "problem", unexpected(error))]
 
 
 def _usable_profile(patient: Patient) -> Profile | None:

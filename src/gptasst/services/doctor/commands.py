@@ -1,8 +1,10 @@
-"""The words of findings: commands as a shell takes them, and counts."""
+"""The words of findings: commands as a shell takes them, counts, and mistakes of ours."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import traceback
 from collections.abc import Mapping
 
 from gptasst.settings import Profile
@@ -15,6 +17,13 @@ def quoted(word: object) -> str:
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def unexpected(error: Exception) -> str:
+    """What is said of a mistake in a check, with the line that helps to find it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
+    return f"unexpected: {type(error).__name__}: {error} ({where}); please report it"
 
 
 def for_profile(command: str, profile: Profile, option: str | None) -> str:
