@@ -33,6 +33,14 @@ def tell_about(output: Output, result: RunResult) -> None:
         output.note(_account(output, result))
 
 
+def warn_of_failures(output: Output, results: Iterable[FileResult]) -> None:
+    """Name each file that failed, and why."""
+    for result in results:
+        if result.error is not None:
+            hint = f" ({result.error.hint})" if result.error.hint else ""
+            output.warn(f"`{result.path}` failed: {result.error.message}{hint}")
+
+
 def usage_of(results: Iterable[FileResult]) -> Usage:
     """What many files took together."""
     from gptasst.models.runs import Usage

@@ -13,7 +13,6 @@ from gptasst.cli.batch_output import (
     fetch_error,
     progress_text,
     show_fetched,
-    told_number,
 )
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import time_text
@@ -60,7 +59,7 @@ def show(session: Session, batch_id: IdArgument) -> None:
         ("assistant", batch.metadata.get("assistant", "")),
         ("model", batch.metadata.get("model", "")),
         ("status", batch.status.replace("_", " ")),
-        ("files", f"{told_number(batch, 'files'):,}"),
+        ("files", f"{batch.told('files'):,}"),
         ("requests", progress_text(batch)),
         ("submitted", time_text(batch.created_at)),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gptasst.cli.answers import tokens_text, usage_of
+from gptasst.cli.answers import tokens_text, usage_of, warn_of_failures
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Drawn
 from gptasst.errors import GptasstError, PartlyDone
@@ -19,17 +19,10 @@ if TYPE_CHECKING:
     from gptasst.models.each import FileResult
 
 
-def told_number(batch: Batch, key: str) -> int:
-    """A number that the batch's metadata tell; 0 if they don't."""
-    told = batch.metadata.get(key, "")
-    return int(told) if told.isdecimal() else 0
-
-
 def progress_text(batch: Batch) -> str:
     """How many requests are done, of how many."""
-    total = batch.requests or told_number(batch, "requests")
     failed = f", {batch.failed:,} failed" if batch.failed else ""
-    return f"{batch.completed + batch.failed:,} of {total:,}{failed}"
+    return f"{batch.completed + batch.failed:,} of {batch.all_requests:,}{failed}"
 
 
 class BatchProgress(Drawn):
@@ -50,7 +43,7 @@ class BatchProgress(Drawn):
             task,
             description=", ".join(f"{number} {status}" for status, number in states.items()),
             completed=sum(batch.completed + batch.failed for batch in batches),
-            total=sum(b.requests or told_number(b, "requests") for b in batches) or None,
+            total=sum(batch.all_requests for batch in batches) or None,
         )
 
     def _draw(self) -> tuple[Progress, TaskID]:
@@ -84,7 +77,7 @@ def show_submission(output: Output, submission: Submission) -> None:
     else:
         for batch in submission.batches:
             output.text(batch.id)
-        _warn(output, submission.results)
+        warn_of_failures(output, submission.results)
         output.note(_submission_text(submission))
         ids = " ".join(batch.id for batch in (*submission.batches, *submission.earlier))
         if ids:
@@ -133,7 +126,7 @@ def show_fetched(
         for result in results:
             if result.status == "written":
                 output.text(harmless(result.output or result.path))
-    _warn(output, results)
+    warn_of_failures(output, results)
     tokens = tokens_text(output, usage_of(results))
     kinds = ("written", "unchanged", "failed")
     counted = [(getattr(summary, kind), kind) for kind in kinds]
@@ -169,10 +162,3 @@ def _summary(results: Sequence[FileResult]) -> FetchSummary:
         output_tokens=usage.output,
         reasoning_tokens=usage.reasoning,
     )
-
-
-def _warn(output: Output, results: Sequence[FileResult]) -> None:
-    for result in results:
-        if result.error is not None:
-            hint = f" ({result.error.hint})" if result.error.hint else ""
-            output.warn(f"`{result.path}` failed: {result.error.message}{hint}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gptasst.cli.answers import tokens_text, usage_of
+from gptasst.cli.answers import tokens_text, usage_of, warn_of_failures
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
@@ -108,10 +108,7 @@ def _coloured(diff: str) -> str:
 def tell(
     output: Output, results: Sequence[FileResult], summary: EachSummary, *, stopped: bool
 ) -> None:
-    for result in results:
-        if result.error is not None:
-            hint = f" ({result.error.hint})" if result.error.hint else ""
-            output.warn(f"`{result.path}` failed: {result.error.message}{hint}")
+    warn_of_failures(output, results)
     kinds = ("written", "unchanged", "would_change", "skipped", "failed", "not_run")
     words = {"would_change": "would change", "skipped": "empty", "not_run": "not done"}
     counted = [(getattr(summary, kind), words.get(kind, kind)) for kind in kinds]

@@ -41,6 +41,16 @@ class Batch:
         """Whether nothing more will come of it."""
         return self.status in ("completed", "failed", "expired", "cancelled")
 
+    @property
+    def all_requests(self) -> int:
+        """How many requests it has, also while the server has not read them."""
+        return self.requests or self.told("requests")
+
+    def told(self, key: str) -> int:
+        """A number that the metadata tell; 0 if they don't."""
+        number = self.metadata.get(key, "")
+        return int(number) if number.isdecimal() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:

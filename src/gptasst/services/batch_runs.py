@@ -193,7 +193,7 @@ class BatchService:
         if not batch.is_final:
             raise ServiceError(
                 f"batch `{batch.id}` is {batch.status.replace('_', ' ')}:"
-                f" {batch.completed + batch.failed:,} of {_requests(batch):,} requests are done",
+                f" {batch.completed + batch.failed:,} of {batch.all_requests:,} requests are done",
                 hint=f"`gptasst batch fetch {batch.id} --wait` waits for it",
                 code="not_over",
             )
@@ -229,8 +229,3 @@ class BatchService:
         learnt = RecordedBatch(manifest, None, tuple(items))
         self.records.add(self.scope, batch.id, manifest, learnt.items, None)
         return learnt
-
-
-def _requests(batch: Batch) -> int:
-    told = batch.metadata.get("requests", "")
-    return batch.requests or (int(told) if told.isdecimal() else 0)
