@@ -68,6 +68,13 @@ class TestExpanding:
         Path("docs/up").symlink_to("..")
         assert "docs/b.md" in found("docs")
 
+    def test_nothing_but_what_is_passed_over(self, write: Write) -> None:
+        write("hidden/.gitignore", "*\n")
+        write("hidden/a.md", "a")
+        with pytest.raises(InvalidInput, match="no files in directory `hidden`") as caught:
+            expand_words(["hidden"])
+        assert ".gitignore" in (caught.value.hint or "")
+
     @pytest.mark.parametrize(
         ("word", "message", "hint"),
         [

@@ -69,4 +69,8 @@ def _made(kind: Any, fields: dict[str, Any]) -> Any:
 
 
 def _damaged() -> ServiceError:
-    return ServiceError("the manifest of the batch is damaged", code="unknown_manifest")
+    return ServiceError(
+        "the manifest of the batch is damaged",
+        hint="the command that submitted it submits it anew",
+        code="unknown_manifest",
+    )

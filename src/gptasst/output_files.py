@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -30,7 +31,10 @@ def check_output(path: Path) -> None:
         return
     directory = _target(path).parent
     if not directory.is_dir():
-        raise InvalidInput(f"output directory `{directory}` does not exist")
+        raise InvalidInput(
+            f"output directory `{directory}` does not exist",
+            hint=f"mkdir -p {shlex.quote(str(directory))}",
+        )
     if not os.access(directory, os.W_OK | os.X_OK):
         raise InvalidInput(f"output directory `{directory}` can't be written to")
 

@@ -75,7 +75,10 @@ def _expand_word(word: str) -> Iterable[Path]:
     if os.path.isdir(word):
         files = sorted(_files_below(path))
         if not files:
-            raise InvalidInput(f"no files in directory `{word}`")
+            raise InvalidInput(
+                f"no files in directory `{word}`",
+                hint="hidden files and those that .gitignore names are passed over: name them",
+            )
         return files
     if os.path.exists(word):
         return [path]

@@ -1,7 +1,8 @@
 """Which files and texts count as secret: the one rule for all that goes to a model or a server.
 
 A file counts by its name, by the names that a link leads to, or by a private key at its
-beginning. Nothing here decides what is done about it: `screened_files` does.
+beginning. What was named itself is refused here; `screened_files` passes over what a directory or
+a pattern yields.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ REPLIES = {
     ),
     "no permission": (
         outcomes.http_error(403, message="Missing scopes: api.files"),
-        Said("no_permission", 4, "Missing scopes: api.files", ""),
+        Said("no_permission", 4, "Missing scopes: api.files", "gptasst doctor"),
     ),
 }
 

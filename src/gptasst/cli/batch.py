@@ -90,7 +90,7 @@ def fetch(
     same paths, read from the working directory.
     """
     if output is not None and output.exists() and not output.is_dir():
-        raise UsageError(f"`{output}` is not a directory")
+        raise UsageError(f"`{output}` is not a directory", hint="-o DIR names another place")
     service = session.context.batches
     with session.waiting():
         batches = [service.get(batch_id) for batch_id in dict.fromkeys(batch_ids)]

@@ -41,7 +41,10 @@ def chosen_conversation(
         NotFound: there is no such conversation.
     """
     if go_on and asked:
-        raise UsageError("-c and --conversation exclude each other")
+        raise UsageError(
+            "-c and --conversation exclude each other",
+            hint="-c goes on with the last one, --conversation ID with any",
+        )
     if asked == _NEW or not (go_on or asked):
         return None
     service = session.context.conversations

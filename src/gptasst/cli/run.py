@@ -139,7 +139,10 @@ def run(  # one parameter an option
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait)
     if each:
         if go_on or conversation:
-            raise UsageError("--each makes a run of every file, and a conversation is one")
+            raise UsageError(
+                "--each makes a run of every file, and a conversation is one",
+                hint="without --each all files go into one turn",
+            )
         same = RunRequest(
             name,
             text=text,

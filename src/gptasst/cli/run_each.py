@@ -114,7 +114,9 @@ def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpo
     given = [("-o", target is not None), *_named(options)[1:3]]
     names = [name for name, value in given if value]
     if len(names) > 1:
-        raise UsageError(f"{names[0]} and {names[1]} exclude each other")
+        raise UsageError(
+            f"{names[0]} and {names[1]} exclude each other", hint="leave one of them out"
+        )
     if target is not None:
         if options.diff:
             raise UsageError(

@@ -111,7 +111,11 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
     if status == 401:
         return _no_access(endpoint)
     if status == 403:
-        return AccessDenied(f"{endpoint.name}: {message}", code="no_permission")
+        return AccessDenied(
+            f"{endpoint.name}: {message}",
+            hint="`gptasst doctor` shows what the key has no permission for",
+            code="no_permission",
+        )
     if status == 429:
         return _limit_reached(code, message, endpoint, retry_after(error.response.headers))
     if code in ("context_length_exceeded", "exceed_context_size_error"):
@@ -190,7 +194,7 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
         )
     return NotFound(
         f"{endpoint.name} has no model `{model}`",
-        hint="-m MODEL names another",
+        hint="-m MODEL names another; `gptasst model list` shows what there is",
         code="model_not_found",
     )
 

@@ -252,9 +252,10 @@ class AssistantService:
         """
         revisions = {found.number: found for found in self._store.history(assistant)}
         if number not in revisions:
+            name = shlex.quote(assistant.name)
             raise NotFound(
                 f"`{assistant.name}` has no revision {number}",
-                hint=f"it has {min(revisions)} to {max(revisions)}",
+                hint=f"`gptasst assistant history {name}` shows those that it has",
             )
         return revisions[number]
 

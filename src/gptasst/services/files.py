@@ -71,7 +71,9 @@ class FileService:
         if len(named) > 1:
             ids = ", ".join(f"`{file.id}`" for file in named)
             raise UsageError(
-                f"{len(named)} files are called `{word}`: {ids}", code="ambiguous_name"
+                f"{len(named)} files are called `{word}`: {ids}",
+                hint="name one by its id; `gptasst file list` shows more of them",
+                code="ambiguous_name",
             )
         if not named:
             raise _no_file(word, files.values())
