@@ -163,6 +163,17 @@ class TestDatabase:
         assert (ran.code, ran.error["code"]) == (1, "bad_store")
         assert str(database) in ran.error["message"]
 
+    def test_in_use_is_not_taken_for_damaged(
+        self, cli: Cli, database: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gptasst.stores.database._BUSY_SECONDS", 0.05)
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            ran = cli("assistant", "create", "X", "-i", "DocWriter", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "bad_store")
+        assert "try again" in ran.error["hint"]
+        assert "move it away" not in ran.error["hint"]
+
     def test_of_a_newer_version(self, cli: Cli, database: Path) -> None:
         with closing(sqlite3.connect(database)) as connection:
             connection.execute("PRAGMA user_version = 99")

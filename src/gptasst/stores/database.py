@@ -15,6 +15,7 @@ from gptasst.errors import StateError
 from gptasst.private_files import private_directory
 
 _BUSY_SECONDS = 30.0
+_IN_USE = "another gptasst is writing to it: try again when that has ended"
 _PAUSE = 0.01
 
 
@@ -89,7 +90,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise StateError(
                 f"{self._form.title} `{self._path}` can't be used: {error}",
-                hint=self._form.advice,
+                hint=_IN_USE if _is_busy(error) else self._form.advice,
                 code="bad_store",
             ) from error
 
@@ -125,11 +126,16 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+            if not _is_busy(error) or time.monotonic() > end:
                 raise
             time.sleep(_PAUSE)
         else:
             return
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # not of Python's own
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _empty(form: DatabaseForm) -> sqlite3.Connection:
