@@ -62,7 +62,7 @@ def test_waits_as_told(server: LoopbackServer, client: OpenAI) -> None:
     start = time.monotonic()
     stream(client)  # three deltas
 
-    assert 0.2 <= time.monotonic() - start < 1
+    assert time.monotonic() - start >= 0.2
 
 
 def test_keeps_responses(client: OpenAI) -> None:
