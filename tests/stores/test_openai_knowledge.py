@@ -331,7 +331,8 @@ def test_a_create_that_is_killed_is_finished_by_doing_it_again(
         if process.wait(20) == 0:
             break  # it was done before it could be stopped
     project.latency = 0.0
-    time.sleep(0.1)  # requests of the last one that are still being carried out
+    while project.open_connections:  # requests of the last one are still being carried out
+        time.sleep(0.002)
     code = cli(*words).code
     assert code == 0 or [s.about["metadata"]["state"] for s in stores(project, "Docs")] == ["ready"]
     assert knowledge(project, "Docs") == on_disk(Path("docs"))
