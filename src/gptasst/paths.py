@@ -62,6 +62,10 @@ class Paths:
         return self.data / BATCH_RECORDS
 
     @property
+    def locks(self) -> Path:
+        return self.data / "locks"
+
+    @property
     def embedded_models(self) -> Path:
         return self.data / "models"
 

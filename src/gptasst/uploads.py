@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.file_cache import CachedUpload, FileCache
@@ -46,6 +47,7 @@ class Uploader:
         cache: what is known of earlier uploads.
         scope: endpoint and project, as the cache has them.
         learn: reads into the cache what the server has and the cache does not know of.
+        locks: the directory of the locks between processes.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Uploader:
         cache: FileCache,
         scope: str,
         learn: Callable[[], None],
+        locks: Path,
     ) -> None:
         self._files = files
         self._cache = cache
         self._scope = scope
         self._learn = learn
+        self._locks = locks
 
     def upload_all(
         self,
@@ -113,12 +117,11 @@ class Uploader:
         """Keep other processes from uploading the same contents meanwhile, and few others."""
         end = time.monotonic() + _LONGEST_WAIT
         waiting = TransferState("waiting", 0, len(requests))
-        directory = self._cache.path.with_name("locks")
         with contextlib.suppress(OSError):
-            private_directory(directory)
+            private_directory(self._locks)
         with contextlib.ExitStack() as held:
             for digit in sorted({request.sha256[0] for request in requests}):
-                lock = directory / f"upload-{digit}.lock"
+                lock = self._locks / f"upload-{digit}.lock"
                 left = end - time.monotonic()
                 held.enter_context(alone(lock, left, lambda: report(waiting)))
             yield

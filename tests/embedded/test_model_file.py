@@ -6,12 +6,18 @@ import hashlib
 import os
 import signal
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from gptasst.embedded.model_file import ensure_present, model_file
+from gptasst.private_files import private_directory
+from gptasst.process_locks import alone
+from gptasst.settings import LocalModelSettings
 from tests.conftest import Cli, Write
 from tests.embedded.conftest import Start
 from tests.embedded.model_host import ModelHost
@@ -154,6 +160,20 @@ class TestUrl:
         assert cli("local", "setup").code == 0
         (file,) = kept(home)
         assert file.read_bytes() == CONTENT
+
+    def test_two_processes_fetch_it_once(self, home: Path, host: ModelHost, tmp_path: Path) -> None:
+        """The other one waits, says so, and finds it there."""
+        locks, settings = tmp_path / "locks", LocalModelSettings(model=host.url)
+        model = model_file(settings, home / "data/models")
+        waiting = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            with alone(private_directory(locks) / "model.lock", 60):
+                other = pool.submit(ensure_present, model, locks, lambda *_: waiting.set())
+                assert waiting.wait(60)
+                private_directory(model.path.parent)
+                model.path.write_bytes(CONTENT)
+            assert other.result(60) == model.path
+        assert host.asked == []
 
 
 class TestOwnFile:

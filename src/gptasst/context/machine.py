@@ -94,7 +94,8 @@ class MachineContext:
     def local_model(self) -> LocalModelService:
         from gptasst.services.local_model import LocalModelService
 
-        return LocalModelService(self.model_file, self.settings.local_model().context)
+        context = self.settings.local_model().context
+        return LocalModelService(self.model_file, context, self.paths.locks)
 
     def fallback_note(self) -> str | None:
         """What to tell somebody whose runs use the embedded model because no key is set."""

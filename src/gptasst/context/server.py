@@ -69,7 +69,11 @@ class ServerContext(MachineContext):
         from gptasst.uploads import Uploader
 
         return Uploader(
-            self.gateway.files, self.file_cache, self.profile.scope, self._learn_uploads
+            self.gateway.files,
+            self.file_cache,
+            self.profile.scope,
+            self._learn_uploads,
+            self.paths.locks,
         )
 
     def _learn_uploads(self) -> None:

