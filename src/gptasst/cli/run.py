@@ -7,6 +7,7 @@ import functools
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,7 +136,15 @@ def run(  # one parameter an option
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
     words = [*(files or ()), *(file or ())]
-    answer_schema = read_schema(schema, allow_secrets=allow_secrets) if schema else None
+    asked = RunRequest(
+        name,
+        text=text,
+        model=model,
+        schema=read_schema(schema, allow_secrets=allow_secrets) if schema else None,
+        timeout=timeout,
+        file_search=not no_file_search,
+        allow_secrets=allow_secrets,
+    )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait)
     if each:
         if go_on or conversation:
@@ -143,17 +152,8 @@ def run(  # one parameter an option
                 "--each makes a run of every file, and a conversation is one",
                 hint="without --each all files go into one turn",
             )
-        same = RunRequest(
-            name,
-            text=text,
-            model=model,
-            schema=answer_schema,
-            timeout=timeout,
-            file_search=not no_file_search,
-            allow_secrets=allow_secrets,
-        )
         tell_fallback(session)
-        run_each(session, same, words, output, options, dry_run=dry_run)
+        run_each(session, asked, words, output, options, dry_run=dry_run)
         return
     options.refuse_alone()
     if output == Path("-"):
@@ -163,20 +163,11 @@ def run(  # one parameter an option
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)
-    request = RunRequest(
-        name=name,
-        files=read_inputs(
-            [word for word in words if word != "-"],
-            session.output.note,
-            allow_secrets=allow_secrets,
-        ),
-        text=text,
+    paths = [word for word in words if word != "-"]
+    request = replace(
+        asked,
+        files=read_inputs(paths, session.output.note, allow_secrets=allow_secrets),
         stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
-        model=model,
-        schema=answer_schema,
-        timeout=timeout,
-        file_search=not no_file_search,
-        allow_secrets=allow_secrets,
     )
     dialogue = None
     if go_on or conversation:
