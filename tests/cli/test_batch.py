@@ -190,6 +190,31 @@ def test_nothing_is_submitted_twice(
     assert len(answers()) == 21
 
 
+def test_what_can_not_be_read_just_now_is_not_taken_for_gone(
+    cli: Cli, server: LoopbackServer, files: list[str], home: Path
+) -> None:
+    """Who knows what the batch has of these files: they would be submitted twice."""
+    server.batch_delay = 1000
+    submit(cli)
+    new_machine(home)
+    server.disturb("GET", "/v1/files/*/content", outcomes.http_error(500), times=3)
+    ran = cli(*COMMAND, "--json")
+    assert (ran.code, ran.error["code"]) == (1, "service_error")
+    assert len(server.batches) == 1
+    assert "nothing to submit; 20 on their way" in cli(*COMMAND).stderr
+
+
+@pytest.mark.parametrize("change", [{"manifest": "file-none"}, {"manifest": ""}], ids=str)
+def test_a_batch_without_its_manifest_is_nobodys(
+    cli: Cli, server: LoopbackServer, files: list[str], home: Path, change: dict[str, str]
+) -> None:
+    batch_id = submit(cli)
+    server.batches[batch_id].about["metadata"].update(change)
+    new_machine(home)
+    assert cli("batch", "fetch", batch_id, "--json").error["code"] in ("gone", "unknown_manifest")
+    assert submit(cli) != batch_id
+
+
 def test_lost_answer_to_the_create(cli: Cli, server: LoopbackServer, files: list[str]) -> None:
     server.disturb("POST", "/v1/batches", done=True)
     batch_id = submit(cli)

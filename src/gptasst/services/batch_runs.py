@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gptasst.batch_manifests import read_manifest
 from gptasst.batch_records import BatchRecords, RecordedBatch
-from gptasst.errors import GptasstError, NotFound, ServiceError, UsageError
+from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.models.batches import Batch, Fetched, OnBatches, Submission
 from gptasst.models.each import EachJob
 from gptasst.models.transfers import OnTransfer
@@ -27,6 +27,8 @@ from gptasst.services.runs import RunService
 # A batch ends after 24 hours, whatever came of it; the rest is for writing its files.
 _LONGEST_WAIT = 25 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
+# A manifest that is gone, damaged, of another version, or never given out.
+_NO_MANIFEST = ("gone", "unknown_manifest", "bad_request", "no_endpoint", "not_an_api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,9 @@ class BatchService:
             if batch.id not in known and batch.metadata.get("basis") == basis:
                 try:
                     self._recorded(batch)
-                except GptasstError:  # its manifest is gone, or of another version
-                    continue
+                except (NotFound, ServiceError) as error:
+                    if error.code not in _NO_MANIFEST:  # what may be in it, would go up twice
+                        raise
 
     def _read_answers(self, batch: Batch) -> None:
         manifest = self._recorded(batch).manifest
@@ -224,8 +227,8 @@ class BatchService:
         known = self.records.find(self.scope, batch.id)
         if known is not None:
             return known
-        lines = self.gateway.files.lines(batch.metadata.get("manifest", ""))
-        manifest, items = read_manifest(lines)
+        file_id = batch.metadata.get("manifest")
+        manifest, items = read_manifest(self.gateway.files.lines(file_id) if file_id else iter(()))
         learnt = RecordedBatch(manifest, None, tuple(items))
         self.records.add(self.scope, batch.id, manifest, learnt.items, None)
         return learnt
