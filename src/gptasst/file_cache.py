@@ -14,12 +14,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gptasst.cache_database import CacheDatabase
 from gptasst.cache_schema import CacheSchema
 from gptasst.file_hashes import FileHash, file_key, here, read_file, still_stands
-from gptasst.models.files import UploadRequest
+
+if TYPE_CHECKING:
+    from gptasst.models.files import UploadRequest
 
 _SCHEMA = CacheSchema(
     "the cache",

@@ -11,12 +11,11 @@ from gptasst.errors import InvalidInput
 from gptasst.file_cache import CachedUpload, FileCache
 from gptasst.file_hashes import FileHash
 from gptasst.models.cache import CacheRebuild, CacheStatus, CacheVerification
-from gptasst.models.files import RemoteFile
-from gptasst.models.knowledge import KnowledgeFile
-from gptasst.path_words import expand_words
 from gptasst.stores.upload_recovery import knowledge_uploads, local_names, match_uploads
 
 if TYPE_CHECKING:
+    from gptasst.models.files import RemoteFile
+    from gptasst.models.knowledge import KnowledgeFile
     from gptasst.openai_gateway.files import FileGateway
 
 
@@ -144,6 +143,8 @@ class CacheService:
         remote: Iterable[RemoteFile],
     ) -> dict[Path, FileHash]:
         """Read the files that are known, and those that may be what is on the server."""
+        from gptasst.path_words import expand_words
+
         known = list(self._cache.hashed_files())
         wanted = [file for file in known if file.is_file()]
         wanted += [Path(file.path) for file in knowledge if Path(file.path).is_file()]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 from gptasst.file_cache import BegunUpload, CachedUpload, FileCache
 from gptasst.file_hashes import FileHash
-from gptasst.models.files import Purpose, RemoteFile
-from gptasst.models.knowledge import KnowledgeFile
+from gptasst.worker_threads import workers
 
 if TYPE_CHECKING:
+    from gptasst.models.files import Purpose, RemoteFile
+    from gptasst.models.knowledge import KnowledgeFile
     from gptasst.openai_gateway.files import FileGateway
-from gptasst.worker_threads import workers
 
 # How far the server's clock may be behind ours.
 _CLOCK_SKEW = timedelta(minutes=5)
