@@ -132,6 +132,16 @@ def test_one_of_many(
     assert len(list(Path("out").iterdir())) == 2
 
 
+def test_what_a_chat_advises_is_there_in_a_chat(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_TIMEOUT", LIMIT)
+    server.outcomes.append(outcomes.never_ends())
+    ran = cli("chat", "DocWriter", "--json", stdin=b"one\n")
+    assert ran.error["code"] == "timeout"
+    assert "GPTASST_TIMEOUT" in ran.error["hint"]  # it has no option --timeout
+
+
 def test_a_chat_that_fails_midway_tells_what_was_answered(cli: Cli, server: LoopbackServer) -> None:
     server.outcomes.extend([outcomes.answer("first answer"), outcomes.refusal("No.")])
     ran = cli("chat", "DocWriter", "--json", stdin=b"one\ntwo\n")

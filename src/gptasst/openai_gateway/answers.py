@@ -51,7 +51,7 @@ class Deadline:
         if self.passed or time.monotonic() >= self._end:
             raise ServiceError(
                 f"no whole answer within {seconds:g} s",
-                hint="--timeout SECONDS allows more",
+                hint="--timeout SECONDS of `run`, or GPTASST_TIMEOUT, allows more",
                 code="timeout",
             )
 
