@@ -201,6 +201,14 @@ class TestDocuments:
         assert kept["expires_at"] - kept["created_at"] == 86_400
         assert (kept["purpose"], kept["filename"]) == ("user_data", "big.pdf")
 
+    def test_uploads_to_what_is_no_api(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("big.pdf", PDF + b"\0" * 8_000_000)
+        server.disturb("POST", "/v1/files", outcomes.http_error(200, body="<html>"))
+        ran = cli("run", "DocWriter", "-f", "big.pdf", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "not_an_api")
+
     def test_dry_run_says_how(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.pdf", PDF)
         write("big.pdf", PDF + b"\0" * 8_000_000)

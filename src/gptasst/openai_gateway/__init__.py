@@ -150,14 +150,16 @@ class OpenAIGateway:
         """Upload a part's data for one run; the server forgets it by itself in a day."""
         assert part.data is not None
         try:
-            uploaded = self._connection.once.files.create(
-                file=(as_utf8(part.filename), part.data, part.media_type),
-                purpose="user_data",
-                expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
-            )
+            with reading(self._endpoint):
+                uploaded = self._connection.once.files.create(
+                    file=(as_utf8(part.filename), part.data, part.media_type),
+                    purpose="user_data",
+                    expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
+                )
+                file_id = uploaded.id
         except openai.OpenAIError as error:
             self._raise(error, None)
-        return FilePart(part.kind, part.filename, part.media_type, file_id=uploaded.id)
+        return FilePart(part.kind, part.filename, part.media_type, file_id=file_id)
 
     def delete_file(self, file_id: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
