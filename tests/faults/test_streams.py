@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.outcomes import HttpAnswer
+from tests.loopback.wire import Reply
 
 LONG = "one two three four"
 # A stream, how the command ends that reads one answer, its code, and what came of the answer.
@@ -28,6 +30,13 @@ TROUBLES: dict[str, Trouble] = {
     "silence": (outcomes.never_ends(keepalive=False, after=1), 1, "timeout", "hello t"),
     "no response at all": (outcomes.hangs(), 1, "timeout", ""),
     "web page": (outcomes.http_error(200, body="<html>"), 1, "not_an_api", ""),
+    "words": (HttpAnswer(Reply(b"Hello there.", 200, "text/plain")), 1, "not_an_api", ""),
+    "an object of something else": (
+        outcomes.http_error(200, body={"service": "ready"}), 1, "not_an_api", "",
+    ),
+    "an error that is called a success": (
+        outcomes.http_error(200, body={"error": "Unexpected endpoint."}), 7, "failed", "",
+    ),
     "a number for an item": (
         outcomes.http_error(200, body={"output": [5]}), 1, "not_an_api", "",
     ),

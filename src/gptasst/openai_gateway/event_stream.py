@@ -28,14 +28,29 @@ def answer_events(response: httpx2.Response) -> Iterator[Event]:
     """The events of an answer; one that comes whole is its own last event.
 
     Raises:
-        json.JSONDecodeError, UnicodeDecodeError: it is not what the API sends.
+        ValueError: it is not what the API sends.
         httpx2.HTTPError: the connection was lost.
     """
-    if "json" not in response.headers.get("content-type", ""):
-        yield from read_events(response.iter_bytes())
+    kind = response.headers.get("content-type", "")
+    if "json" in kind:
+        yield _last_event(json.loads(response.read().decode("utf-8"), object_hook=Event))
         return
-    whole = json.loads(response.read().decode("utf-8"), object_hook=Event)
-    yield Event(type="response.completed", response=whole if isinstance(whole, Event) else Event())
+    events = read_events(response.iter_bytes())
+    if "event-stream" not in kind:  # some servers call a stream something else
+        first = next(events, None)
+        if first is None:
+            raise ValueError("there is no event in it")
+        yield first
+    yield from events
+
+
+def _last_event(whole: Any) -> Event:
+    """A response that came in one piece as an event. LM Studio gives errors with 200, too."""
+    if isinstance(whole, Event) and (whole.output is not None or whole.status):
+        return Event(type="response.completed", response=whole)
+    if isinstance(whole, Event) and whole.error:
+        return Event(type="error", error=whole.error)
+    raise ValueError("it is no response")
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
