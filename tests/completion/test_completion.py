@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.services.configuration import known_keys
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 
@@ -139,6 +140,11 @@ def test_batches_of_this_machine(cli: Cli, server: LoopbackServer, write: Write)
     assert complete("batch", "fetch", first, "b") == ("words", both)
     assert complete("batch", "cancel", "") == ("words", {second: "MarkdownLinter"})
     assert not server.requests
+
+
+def test_every_key_of_the_configuration_is_offered() -> None:
+    known = {key.replace("NAME", "openai") for key in known_keys()}
+    assert set(names("config", "set", "")) == known
 
 
 def test_profiles_and_models_of_the_configuration(home: Path) -> None:
