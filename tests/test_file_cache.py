@@ -311,6 +311,13 @@ class TestDamage:
         assert again.definition(hexed(b"new 7")) == "new 7"
         again.close()
 
+    def test_a_mistake_of_the_caller_is_no_damage(self, cache: FileCache, notes: Notes) -> None:
+        cache.remember_uploads("s", [upload("f")])
+        with pytest.raises(sqlite3.ProgrammingError):
+            cache.remember_uploads("s", [upload("g", size=object())])
+        assert [found.file_id for found in cache.all_uploads("s")] == ["f"]
+        assert notes == []
+
     def test_deleted_while_it_is_open(self, cache: FileCache, path: Path, notes: Notes) -> None:
         cache.mark_synced("s")
         path.unlink()

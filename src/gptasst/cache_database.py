@@ -127,8 +127,8 @@ class CacheDatabase:
                 break
             try:
                 return work(self._connected())
-            except UnicodeEncodeError:
-                raise  # it is the caller's text that can't be stored
+            except (UnicodeEncodeError, sqlite3.ProgrammingError):
+                raise  # it is what the caller stores or asks for, and not the file
             except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
                 self._recover(error)
             except OSError as error:
