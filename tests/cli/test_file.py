@@ -345,6 +345,24 @@ class TestDelete:
         assert "this needs a yes" in ran.stderr
         assert len(project.files) == 1
 
+    def test_those_that_fail_are_named(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        for name in ("a", "b", "c"):
+            write(f"{name}.md", name)
+        a, b, c = upload(cli, "a.md", "b.md", "c.md")
+        project.disturb(
+            "DELETE", f"/v1/files/{b}", outcomes.http_error(400, message="No."), times=2
+        )
+        ran = cli("file", "delete", "a.md", "b.md", "c.md", "-y", "--json")
+        assert (ran.code, ran.error["code"]) == (6, "partly_done")
+        assert f"1 of 3 files could not be deleted: `b.md` ({b}): " in ran.error["message"]
+        assert [file["id"] for file in ran.json["files"]] == [a, c]
+        assert list(project.files) == [b]
+        assert cli("file", "delete", b, "-y").code == 1  # nothing was done
+        assert ran.error["hint"] == f"`gptasst file delete {b}` tries again"
+        assert cli("file", "delete", b, "-y").code == 0
+
     def test_says_who_uses_it(self, cli: Cli, project: LoopbackServer, write: Write) -> None:
         write("a.md", "one")
         cli("assistant", "create", "Writer", "-i", "DocWriter", "-f", "a.md")

@@ -155,6 +155,11 @@ class Story:
         self._do("file show", "in.txt")
         self._do("file delete --dry-run", "in.txt", "docs/a.md")
         self._do("file delete", "in.txt", "--yes")
+        for name in ("one.txt", "two.txt"):
+            self._write(name, name)
+        self._do("file upload", "one.txt", "two.txt")
+        self._server.disturb("DELETE", "/v1/files/*", refused)
+        self._do("file delete", "one.txt", "two.txt", "--yes", code=6)
         self._do("file prune --dry-run")
         self._do("file prune", "--yes")
         self._do("file prune", "--yes")

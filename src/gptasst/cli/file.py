@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -218,7 +218,7 @@ def _delete(session: Session, rows: Sequence[_Row], *, yes: bool, dry_run: bool)
     files = [file for file, _ in rows]
     total = sum(file.size for file in files)
     amount = f"{count_text(len(files), 'file')} ({size_text(total)})"
-    document = {"files": [_row_document(row) for row in rows], "bytes": total}
+    document = _document(rows)
     if dry_run:
         if output.mode == "json":
             output.document(document)
@@ -231,8 +231,12 @@ def _delete(session: Session, rows: Sequence[_Row], *, yes: bool, dry_run: bool)
             tail = f", {about}" if about else ""
             output.note(f"{file.id}  {file.filename} ({size_text(file.size)}{tail})")
     session.confirm(f"delete {amount} from the server?", yes=yes)
-    with Activity(output, "deleting"):
-        session.context.files.delete(files)
+    try:
+        with Activity(output, "deleting"):
+            session.context.files.delete(files)
+    except PartlyDone as error:
+        error.done = _document([row for row in rows if row[0] in cast("Any", error.done)])
+        raise
     if output.mode == "quiet":
         output.table("files", rows, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
     else:
@@ -245,6 +249,13 @@ _ROW_COLUMNS: list[Column[_Row]] = [
     Column("size", lambda row: size_text(row[0].size), right=True),
     Column("why", lambda row: row[1], wraps=True),
 ]
+
+
+def _document(rows: Sequence[_Row]) -> dict[str, object]:
+    return {
+        "files": [_row_document(row) for row in rows],
+        "bytes": sum(file.size for file, _ in rows),
+    }
 
 
 def _row_document(row: _Row) -> dict[str, object]:

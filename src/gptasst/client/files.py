@@ -76,6 +76,9 @@ class ProjectFiles:
         Returns:
             The files that were deleted.
 
+        Raises:
+            PartlyDone: some could not be deleted; its `done` are those that were.
+
         Example:
             >>> [file.filename for file in client.files.delete("style.md")]
             ['style.md']

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from gptasst.errors import NotFound, ServiceError, UsageError
+from gptasst.errors import GptasstError, NotFound, PartlyDone, ServiceError, UsageError
 from gptasst.file_cache import FileCache
 from gptasst.models.files import FileEntry, Prunable, RemoteFile
 from gptasst.models.vector_stores import VectorStore
@@ -150,15 +150,22 @@ class FileService:
         return sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
 
     def delete(self, files: Sequence[FileEntry]) -> None:
-        """Delete files, also out of every vector store; one that is gone already is fine."""
-        ids = [file.id for file in files]
+        """Delete files, also out of every vector store; one that is gone already is fine.
+
+        Raises:
+            PartlyDone: some could not be deleted; its `done` are those that were.
+            GptasstError: none could.
+        """
         with workers(_JOBS) as pool:
-            jobs = {pool.submit(self._files.delete, file_id): file_id for file_id in ids}
-        self._cache.forget_uploads(
-            self._scope, [jobs[job] for job in jobs if job.exception() is None]
-        )
-        for job in jobs:
-            job.result()
+            jobs = [(file, pool.submit(self._files.delete, file.id)) for file in files]
+        deleted = [file for file, job in jobs if job.exception() is None]
+        self._cache.forget_uploads(self._scope, [file.id for file in deleted])
+        failed = [(file, job.exception()) for file, job in jobs if job.exception()]
+        for _, error in failed:
+            if error and not (deleted and isinstance(error, GptasstError)):
+                raise error
+        if failed:
+            raise _partly_deleted(deleted, failed)
 
 
 def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
@@ -173,6 +180,18 @@ def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
     keep = 1 if kept_for_disk and not used else 0
     reason: Literal["duplicate", "unused"] = "duplicate" if used or keep else "unused"
     return [Prunable(entry, reason) for entry in unused[keep:]]
+
+
+def _partly_deleted(
+    deleted: Sequence[FileEntry], failed: Sequence[tuple[FileEntry, BaseException | None]]
+) -> PartlyDone:
+    named = "; ".join(f"`{file.filename}` ({file.id}): {error}" for file, error in failed)
+    error = PartlyDone(
+        f"{len(failed):,} of {len(failed) + len(deleted):,} files could not be deleted: {named}",
+        hint=f"`gptasst file delete {' '.join(file.id for file, _ in failed)}` tries again",
+    )
+    error.done = tuple(deleted)
+    return error
 
 
 def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
