@@ -21,7 +21,7 @@ from tests.loopback.wire import Json
 _HEAVY = ("openai", "httpx2", "pydantic", "typer", "rich", "sqlite3", "asyncio", "json", "pathlib")
 
 
-def in_process(code: str) -> str:
+def embedded(code: str) -> str:
     ran = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
         capture_output=True,
@@ -34,13 +34,13 @@ def in_process(code: str) -> str:
 class TestImport:
     def test_imports_nothing_heavy(self) -> None:
         code = "before = set(sys.modules); import gptasst; print(*set(sys.modules) - before)"
-        new = {name for name in in_process(code).split() if name not in ("gptasst", "typing")}
+        new = {name for name in embedded(code).split() if name not in ("gptasst", "typing")}
         assert not new & set(_HEAVY)
         assert not {name for name in new if name.startswith("gptasst.")}
 
     def test_a_client_that_was_not_used_knows_no_sdk(self) -> None:
         code = f"import gptasst; gptasst.Client(); print(*set({_HEAVY[:5]!r}) & set(sys.modules))"
-        assert in_process(code).split() == []
+        assert embedded(code).split() == []
 
     @pytest.mark.parametrize("name", gptasst.__all__)
     def test_every_public_name_is_there(self, name: str) -> None:

@@ -138,6 +138,18 @@ class TestInterrupted:
         assert b"Traceback" not in stderr
         assert leaves_no_child(running)
 
+    def test_killed(self, start: Start, write: Write) -> None:
+        """llama.cpp's process ends by itself when this one is gone."""
+        write("Story.toml", "instructions = 'You tell very long stories.'\n")
+        running = start("run", "Story.toml", "-t", "Tell all chapters.")
+        assert running.stdout is not None
+        assert running.stdout.read(5)
+        assert not leaves_no_child(running)
+        running.kill()
+        running.communicate(timeout=60)
+        while not leaves_no_child(running):  # pytest's time limit ends it
+            os.sched_yield()
+
     def test_leaves_no_file(self, start: Start, write: Write) -> None:
         write("Story.toml", "instructions = 'You tell very long stories.'\n")
         running = start("run", "Story.toml", "-t", "Tell all.", "-o", "out.md", "-v")
@@ -151,6 +163,33 @@ class TestInterrupted:
 
 
 class TestOwnModel:
+    def test_modules_in_the_working_directory_are_none_of_ours(
+        self, embedded: Path, write: Write, yes_or_no: str
+    ) -> None:
+        write("xllamacpp.py", "raise SystemExit('not this one')")
+        write("json.py", "raise SystemExit('nor this one')")
+        code = "import sys; sys.path.remove(''); from gptasst.__main__ import main; main()"
+        ran = subprocess.run(
+            [sys.executable, "-c", code, "run", yes_or_no, "-t", "Helo."],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    def test_that_crashes_llama_cpp(
+        self, write: Write, yes_or_no: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("crash/xllamacpp.py", "import os; os.abort()")
+        monkeypatch.setenv("PYTHONPATH", f"crash{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        path = write("x.gguf", b"GGUF").absolute()
+        ran = gptasst("run", yes_or_no, "-t", "x", "--json", GPTASST_LOCAL_MODEL=str(path))
+        error = json.loads(ran.stdout)["error"]
+        assert (ran.returncode, error["message"]) == (
+            2,
+            f"llama.cpp can't load `{path}`: it crashed",
+        )
+
     def test_by_path(self, fetched_model: Path, home: Path, yes_or_no: str) -> None:
         ran = gptasst("run", yes_or_no, "-t", "Helo.", GPTASST_LOCAL_MODEL=str(fetched_model))
         assert ran.returncode == 0

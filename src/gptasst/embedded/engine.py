@@ -1,10 +1,14 @@
-"""llama.cpp's HTTP server inside this process, for as long as it is needed."""
+"""llama.cpp's HTTP server on this machine, for as long as this process needs it."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 import os
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,87 +43,67 @@ def require_installed(*, chosen: bool) -> None:
 
 
 class EmbeddedEngine:
-    """A GGUF model behind `/v1/responses` on a free loopback port of this process.
+    """A GGUF model behind `/v1/responses` on a free loopback port.
 
+    llama.cpp has a process of its own, which ends with this one: it keeps Python from doing
+    anything else while it loads, and a model that it can't bear does not take this process along.
     Only this process knows the key, so that other programs on the machine can't use it.
-
-    Raises:
-        InvalidInput: llama.cpp can't load the file.
     """
 
     def __init__(self, model: Path, settings: LocalModelSettings) -> None:
         self._key = secrets.token_hex(16)
         self._model = model
-        self._server: Any = _start(model, settings, self._key)
+        # libgomp: idle threads spin otherwise, and answers on few cores take several times as long.
+        environ = {"OMP_WAIT_POLICY": "passive", **os.environ}
+        # -P: what lies in the working directory is no module of ours.
+        self._process = subprocess.Popen(  # noqa: S603  # our own script
+            [sys.executable, "-P", Path(__file__).with_name("serving.py")],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        asked = {
+            "model": str(model),
+            "alias": model.stem,
+            "context": settings.context,
+            "threads": settings.threads,
+            "key": self._key,
+        }
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it ended at once: that shows when it is asked
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
 
     def endpoint(self) -> Endpoint:
+        """Where the model is served, as soon as it is loaded.
+
+        Raises:
+            InvalidInput: llama.cpp can't load the file.
+            ServiceError: llama.cpp itself can't be loaded.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {"refused": "it crashed"}
+        if "missing" in answer:
+            raise ServiceError(
+                f"the embedded engine can't be loaded: {answer['missing']}", hint=_INSTALL_HINT
+            )
+        if "refused" in answer:
+            raise InvalidInput(
+                f"llama.cpp can't load `{self._model}`: {answer['refused']}",
+                hint="is it a GGUF file that is whole? `gptasst local status` shows it",
+                code="bad_model_file",
+            )
         return Endpoint(
-            base_url=f"{self._server.listening_address}/v1",
+            base_url=f"{answer['address']}/v1",
             name="the embedded model",
             api_key=self._key,
-            context_window=self._context_window(),
-            in_process=True,
+            context_window=answer["context"],
+            embedded=True,
         )
-
-    def _context_window(self) -> int:
-        """What llama.cpp made of the context that was asked for, in tokens."""
-        import json
-        import urllib.request
-
-        request = urllib.request.Request(  # noqa: S310  # our own server
-            f"{self._server.listening_address}/props",
-            headers={"Authorization": f"Bearer {self._key}"},
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as reply:
-            properties = json.load(reply)
-        return int(properties["default_generation_settings"]["n_ctx"])
 
     def close(self) -> None:
         """Stop the server and free the model."""
-        self._server = None
-
-
-def _start(model: Path, settings: LocalModelSettings, key: str) -> Any:
-    # libgomp reads this once, when llama.cpp is loaded: without it, idle threads spin and
-    # answers on few cores take several times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise ServiceError(
-            f"the embedded engine can't be loaded: {error}", hint=_INSTALL_HINT
-        ) from error
-    params = xllamacpp.CommonParams()
-    params.model.path = str(model)
-    params.model_alias = {model.stem}
-    params.n_ctx = settings.context
-    params.n_parallel = 1
-    params.port = 0
-    params.api_keys = [key]
-    params.ui = False
-    params.warmup = False
-    params.verbosity = -1
-    if settings.threads:
-        params.cpuparams.n_threads = settings.threads
-    _calm_sampling(params.sampling)
-    try:
-        return xllamacpp.Server(params)
-    except (RuntimeError, ValueError) as error:
-        raise InvalidInput(
-            f"llama.cpp can't load `{model}`: {error}",
-            hint="is it a GGUF file that is whole? `gptasst local status` shows it",
-            code="bad_model_file",
-        ) from error
-
-
-def _calm_sampling(sampling: Any) -> None:
-    """Defaults for editing text with small models: little chance, repeatable, no loops.
-
-    At temperature 0 a small model repeats itself until its context is full, so it gets a
-    little chance with a fixed seed, and the DRY penalty on long repetitions.
-    """
-    sampling.seed = 42
-    sampling.temp = 0.2
-    sampling.dry_multiplier = 0.8
-    sampling.dry_allowed_length = 24
+        self._process.kill()
+        self._process.communicate()

@@ -26,7 +26,7 @@ class Endpoint:
     timeout: float = 600.0
     context_window: int | None = None
     openai_environment: bool = False
-    in_process: bool = False
+    embedded: bool = False
 
     @property
     def silence(self) -> float:

@@ -70,7 +70,7 @@ class OpenAIGateway:
             self._endpoint,
             self._connection,
             attempts=1,
-            in_pieces=self._endpoint.in_process,  # as llama.cpp is asked for single runs
+            in_pieces=self._endpoint.embedded,  # as llama.cpp is asked for single runs
             on_limits=on_limits,
         )
 
@@ -91,7 +91,7 @@ class OpenAIGateway:
         try:
             yield from self._stream(request)
         except InvalidInput as error:
-            if error.code != "too_long" or self._endpoint.in_process or self._attempts == 1:
+            if error.code != "too_long" or self._endpoint.embedded or self._attempts == 1:
                 raise
             body = request_body(request, self._endpoint)
             raise with_count(error, self._connection, body) from error

@@ -153,7 +153,7 @@ class AnswerReader:
                 raise NoAnswer("the answer was stopped by the content filter", code="incomplete")
             raise self._cut_off(str(reason or "no reason given"), limit)
         # llama.cpp calls an answer completed that ran into a limit.
-        if usage and self._endpoint.in_process:
+        if usage and self._endpoint.embedded:
             if window and usage.input + usage.output >= window:
                 raise self._cut_off(f"the context of {window:,} tokens is full", None)
             if limit and usage.output >= limit:

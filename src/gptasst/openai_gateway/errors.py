@@ -78,7 +78,7 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
         return "SSL_CERT_FILE names the certificates of an authority of your own"
     scheme, _, rest = endpoint.base_url.partition("://")
     proxy = urllib.request.getproxies().get(scheme)
-    if proxy and not endpoint.in_process and not urllib.request.proxy_bypass(rest.split("/")[0]):
+    if proxy and not endpoint.embedded and not urllib.request.proxy_bypass(rest.split("/")[0]):
         return f"{scheme.upper()}_PROXY is set: is that proxy running? NO_PROXY goes past it"
     return "is a server running there, and is the base URL right?"
 
@@ -242,6 +242,6 @@ def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
 
 def more_context(endpoint: Endpoint) -> str:
     """What to do where the context is too small."""
-    if endpoint.in_process:
+    if endpoint.embedded:
         return "send less at a time, or raise `context` in [local] of config.toml"
     return "send less at a time, or use a model with a larger context"

@@ -54,7 +54,7 @@ def _http_client(
 ) -> openai.DefaultHttpxClient:
     try:
         return openai.DefaultHttpxClient(
-            trust_env=not endpoint.in_process,  # a proxy has no business with our own process
+            trust_env=not endpoint.embedded,  # a proxy has no business with our own server
             event_hooks={"request": hooks},
             auth=login,
             follow_redirects=False,  # what is sent is for the server that was named
@@ -156,7 +156,7 @@ def _data_url(part: FilePart) -> str:
 
 def _schema_fields(schema: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
     strict = _is_strict(schema)
-    if endpoint.in_process:
+    if endpoint.embedded:
         # llama.cpp's /v1/responses ignores `text.format` and takes the older field.
         wrapped = {"name": "answer", "schema": schema, "strict": strict}
         field = {"type": "json_schema", "json_schema": wrapped}

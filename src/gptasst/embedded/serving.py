@@ -1,0 +1,78 @@
+"""llama.cpp's HTTP server in a process of its own: run as a script by `engine`.
+
+It takes one line of JSON on stdin, answers with one on stdout, and serves until stdin ends, which
+it does with the process that began it. Nothing of gptasst is imported.
+"""
+
+import json
+import os
+import signal
+import sys
+import urllib.request
+from typing import Any
+
+
+def main() -> None:
+    """Load the model, say where it is served, and serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it decides when it ends
+    # What llama.cpp prints must not be taken for the answer.
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    asked = json.loads(sys.stdin.buffer.readline())
+    try:
+        server = _start(asked)
+        answer = {"address": server.listening_address, "context": _context(server, asked["key"])}
+    except ImportError as error:
+        server, answer = None, {"missing": str(error)}
+    except (RuntimeError, ValueError, OSError) as error:
+        server, answer = None, {"refused": str(error)}
+    os.write(answers, json.dumps(answer).encode() + b"\n")
+    if server is not None:
+        sys.stdin.buffer.read()
+    os._exit(0)  # not waiting for an answer that nobody reads
+
+
+def _start(asked: dict[str, Any]) -> Any:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = asked["model"]
+    params.model_alias = {asked["alias"]}
+    params.n_ctx = asked["context"]
+    params.n_parallel = 1
+    params.port = 0
+    params.api_keys = [asked["key"]]
+    params.ui = False
+    params.warmup = False
+    params.verbosity = -1
+    if asked["threads"]:
+        params.cpuparams.n_threads = asked["threads"]
+    _calm_sampling(params.sampling)
+    return xllamacpp.Server(params)
+
+
+def _calm_sampling(sampling: Any) -> None:
+    """Defaults for editing text with small models: little chance, repeatable, no loops.
+
+    At temperature 0 a small model repeats itself until its context is full, so it gets a
+    little chance with a fixed seed, and the DRY penalty on long repetitions.
+    """
+    sampling.seed = 42
+    sampling.temp = 0.2
+    sampling.dry_multiplier = 0.8
+    sampling.dry_allowed_length = 24
+
+
+def _context(server: Any, key: str) -> int:
+    """What llama.cpp made of the context that was asked for, in tokens."""
+    request = urllib.request.Request(  # noqa: S310  # our own server
+        f"{server.listening_address}/props", headers={"Authorization": f"Bearer {key}"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=10) as reply:
+        properties = json.load(reply)
+    return int(properties["default_generation_settings"]["n_ctx"])
+
+
+if __name__ == "__main__":
+    main()
