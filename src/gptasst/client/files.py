@@ -77,7 +77,7 @@ class ProjectFiles:
             The files that were deleted.
 
         Raises:
-            PartlyDone: some could not be deleted; its `done` are those that were.
+            PartlyDone: the server refused some; its `done` are those that were deleted.
 
         Example:
             >>> [file.filename for file in client.files.delete("style.md")]

@@ -153,8 +153,8 @@ class FileService:
         """Delete files, also out of every vector store; one that is gone already is fine.
 
         Raises:
-            PartlyDone: some could not be deleted; its `done` are those that were.
-            GptasstError: none could.
+            PartlyDone: the server refused some; its `done` are those that were deleted.
+            GptasstError: it refused all, or what failed is no fault of one file.
         """
         with workers(_JOBS) as pool:
             jobs = [(file, pool.submit(self._files.delete, file.id)) for file in files]
@@ -162,7 +162,7 @@ class FileService:
         self._cache.forget_uploads(self._scope, [file.id for file in deleted])
         failed = [(file, job.exception()) for file, job in jobs if job.exception()]
         for _, error in failed:
-            if error and not (deleted and isinstance(error, GptasstError)):
+            if error and not (deleted and _is_own_fault(error)):
                 raise error
         if failed:
             raise _partly_deleted(deleted, failed)
@@ -180,6 +180,11 @@ def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
     keep = 1 if kept_for_disk and not used else 0
     reason: Literal["duplicate", "unused"] = "duplicate" if used or keep else "unused"
     return [Prunable(entry, reason) for entry in unused[keep:]]
+
+
+def _is_own_fault(error: BaseException) -> bool:
+    """Whether it is one file's; anything else would befall the others as well."""
+    return isinstance(error, GptasstError) and error.code == "bad_request"
 
 
 def _partly_deleted(
