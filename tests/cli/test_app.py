@@ -218,6 +218,7 @@ class TestConfirm:
         ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed=typed)
         assert "delete assistant `W` with 0 knowledge files? [y/N] " in ran.screen
         assert (ran.code, cli("assistant", "list", "-q").lines) == (code, left)
+        assert ran.screen.endswith("nothing was done\n" if left else "deleted `W`\n")
 
     def test_interrupted(self, cli: Cli, writer: str) -> None:
         ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed="\x03")

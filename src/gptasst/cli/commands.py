@@ -56,6 +56,7 @@ class Session:
         self.output.stderr.write(f"{question} [y/N] ")
         self.output.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            self.output.note("nothing was done")
             raise typer.Abort
 
 
