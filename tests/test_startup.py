@@ -98,7 +98,7 @@ def test_doctor_asks_no_server_where_there_is_none() -> None:
 def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
     modules("cache", "show")  # makes the file
     loaded = modules("cache", "show")
-    unneeded = ("hashlib", "tempfile", "concurrent", "glob", "gptasst.models.files")
+    unneeded = ("hashlib", "tempfile", "concurrent", "gptasst.models.files")
     assert below(loaded, *unneeded, "gptasst.models.knowledge") == []
 
 
