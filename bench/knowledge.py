@@ -9,7 +9,6 @@ memory of uploading a file of 500 MB above a process that only imports the SDK (
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -70,29 +69,24 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as work:
         make_files(Path(work) / "docs", _FILES)
-        with loopback.serving(_LATENCY) as url:
-            _measure_sync(Path(work), url, rounds)
+        _measure_sync(Path(work), rounds)
         with loopback.serving(0.0) as url:
             _measure_memory(Path(work), url)
 
 
-def _measure_sync(work: Path, url: str, rounds: int) -> None:
+def _measure_sync(work: Path, rounds: int) -> None:
+    words = sorted(f"docs/{path.name}" for path in (work / "docs").iterdir())
+    assistant = ["-m", "gptasst", "-q", "assistant"]
     new, unchanged = [], []
     for number in range(rounds):
-        environment = loopback.environment(work, url)
-        environment["GPTASST_HOME"] = str(work / f"home{number}")
-        name = f"Docs{number}"
-        # Each round has contents of its own: nothing may be there from the one before.
-        for path in (work / "docs").iterdir():
-            path.write_text(f"{path.read_text()}\nround {number}\n")
-            os.utime(path, (1, 1))
-        ours = float(output_of(["-c", _OURS, "docs", name], work, environment))
-        new.append(ours / float(output_of(["-c", _SDK, "docs"], work, environment)))
-        assistant = ["-m", "gptasst", "-q", "assistant"]
-        show = seconds_of([*assistant, "show", name], work, environment)
-        words = sorted(f"docs/{path.name}" for path in (work / "docs").iterdir())
-        same = seconds_of([*assistant, "files", "set", name, *words], work, environment)
-        unchanged.append(same / show)
+        with loopback.serving(_LATENCY) as url:  # a project in which nothing is yet
+            environment = loopback.environment(work, url)
+            environment["GPTASST_HOME"] = str(work / f"home{number}")
+            ours = float(output_of(["-c", _OURS, "docs", "Docs"], work, environment))
+            new.append(ours / float(output_of(["-c", _SDK, "docs"], work, environment)))
+            show = seconds_of([*assistant, "show", "Docs"], work, environment)
+            same = seconds_of([*assistant, "files", "set", "Docs", *words], work, environment)
+            unchanged.append(same / show)
     print_ratios(f"sync of {_FILES} new files / SDK upload_and_poll", new)
     print_ratios(f"files set of {_FILES} unchanged / assistant show", unchanged)
 

@@ -354,8 +354,12 @@ class OpenAIStore:
 
     def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
         """Every assistant with its files, for caches that are made anew."""
-        for store in self._directory.all():
-            files = self._stores.files_if_there(store.id) if store.files else ()
+        stores = self._directory.all()
+        filled = [store.id for store in stores if store.files]
+        with workers(_JOBS) as pool:
+            listed = dict(zip(filled, pool.map(self._stores.files_if_there, filled), strict=True))
+        for store in stores:
+            files = listed.get(store.id, ())
             yield _summary(store), [knowledge_file(file) for file in files]
 
 
