@@ -1,1 +1,1 @@
-"""The embedded model: fetching a GGUF file and running llama.cpp in this process."""
+"""The embedded model: fetching a GGUF file and running llama.cpp on this machine."""

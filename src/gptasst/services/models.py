@@ -18,7 +18,7 @@ class ModelSource(Protocol):
 
 
 class EmbeddedModels:
-    """The one model that runs in this process."""
+    """The one model that runs on this machine."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -99,7 +99,7 @@ def _server_findings(
     profile: Profile, state: ServerState, environ: Mapping[str, str]
 ) -> Iterable[Finding]:
     if profile.embedded:
-        message = "none is asked: runs use the embedded model, in this process"
+        message = "none is asked: runs use the embedded model, on this machine"
         return [Finding("server", "ok", message)]
     if not state.answers:
         return [Finding("server", "note", f"{profile.endpoint} was not asked: it wants a key")]
