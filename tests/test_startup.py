@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from gptasst import __version__
 from tests.loopback import LoopbackServer
 
 _REPORT = """
@@ -90,6 +91,11 @@ def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
     assert below(loaded, *unneeded, "gptasst.document_text", "gptasst.models.knowledge") == []
 
 
+def test_the_state_of_the_embedded_model_loads_neither_it_nor_the_sdk() -> None:
+    loaded = modules("local", "status")
+    assert below(loaded, "openai", "httpx2", "pydantic", "rich", "xllamacpp") == []
+
+
 def test_doctor_asks_no_server_where_there_is_none() -> None:
     loaded = modules("--profile", "local", "doctor")
     assert below(loaded, "openai", "httpx2", "pydantic", "tomlkit", "xllamacpp") == []
@@ -107,3 +113,20 @@ def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> No
     assert len(server.requests) == 1
     unneeded = ("rich", "jsonschema", "pypdf", "pathspec", "tomlkit", "keyring")
     assert below(loaded, *unneeded, "gptasst.cli.assistant") == []
+
+
+def test_the_end_comes_at_once() -> None:
+    """Python would take the SDK's modules apart, and wait for threads that nobody needs."""
+    code = (
+        "import sys, threading, time\n"
+        "class Witness:\n    def __del__(self): print('taken apart')\n"
+        "sys.witness = Witness()\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "sys.argv = ['gptasst', '--version']\n"
+        "from gptasst.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == f"gptasst {__version__}\n"

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 
-# Names, not values: type checkers know what they stand for, and nothing is imported.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
-
-_STOPPED = (130, 143)  # by Ctrl-C, by SIGTERM
-
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    words = sys.argv[1:]
-    if words == ["--version"]:
-        from gptasst import __version__
+    try:
+        _run(sys.argv[1:])
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    _leave_at_once(code)
 
-        print(f"gptasst {__version__}")  # noqa: T201  # answered before there is an output sink
+
+def _run(words: list[str]) -> None:
+    if words == ["--version"] and _version_printed():
         return
     if words[:1] == ["__complete"]:
         from gptasst.completion import answer
@@ -31,23 +29,41 @@ def main() -> None:
     # again for garbage took a tenth of the time until a command began.
     gc.set_threshold(100_000, 50, 100)
     from gptasst.cli.app import app
+    from gptasst.lazy_packages import import_lazily
+
+    # The SDK has five hundred modules of types, of which a command needs a few dozen.
+    import_lazily("openai.types")
+    app(prog_name="gptasst")
+
+
+def _version_printed() -> bool:
+    """Whether it was said here; the command line knows how to say that it can't be."""
+    from gptasst import __version__
 
     try:
-        app(prog_name="gptasst")
-    except SystemExit as ended:
-        if ended.code in _STOPPED:
-            _leave_at_once(int(ended.code))
-        raise
+        print(f"gptasst {__version__}", flush=True)  # noqa: T201  # there is no output sink yet
+    except OSError:
+        return False
+    return True
 
 
-def _leave_at_once(code: int) -> NoReturn:
-    """End without waiting for threads whose server says nothing."""
-    import contextlib
+def _leave_at_once(code: int) -> None:
+    """End without taking everything apart, and without waiting for threads.
+
+    What was opened is closed by now. Python would go through all the modules of the SDK, which
+    takes a tenth of a second, and wait for a thread whose server says nothing.
+    """
+    import atexit
     import os
 
+    atexit._run_exitfuncs()  # noqa: SLF001  # there is no other name for it
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        try:
             stream.flush()
+        except AttributeError:  # there is no such stream
+            continue
+        except (OSError, ValueError):  # a full disk, or a pipe that was closed
+            code = code or 1
     os._exit(code)
 
 

@@ -129,17 +129,6 @@ class TestHelp:
     def test_version(self, cli: Cli, words: list[str]) -> None:
         assert cli(*words).text == f"gptasst {__version__}\n"
 
-    def test_version_at_once(self) -> None:
-        """What the shell sees first must not wait for the command line to be imported."""
-        code = (
-            "import sys; sys.argv = ['gptasst', '--version']\nfrom gptasst.__main__ import main\n"
-        )
-        code += "main(); print(sorted({'typer', 'rich', 'openai'} & set(sys.modules)))"
-        ran = subprocess.run(
-            [sys.executable, "-c", code], check=False, capture_output=True, text=True
-        )
-        assert ran.stdout == f"gptasst {__version__}\n[]\n"
-
     @pytest.mark.parametrize(
         "group", [[], ["assistant"], ["assistant", "files"], ["instruction"], ["local"]], ids=str
     )
@@ -169,39 +158,6 @@ class TestHelp:
         _, _, commands = cli("file", "--help").text.partition("Commands:")
         assert "upload" in commands
         assert "..." not in commands
-
-
-class TestStartUp:
-    """Heavy modules are imported where they are first needed."""
-
-    @pytest.mark.parametrize(
-        ("words", "absent"),
-        [
-            (
-                ["--help"],
-                {"openai", "httpx2", "pydantic", "rich", "jsonschema", "pypdf", "xllamacpp"},
-            ),
-            (["instruction", "list"], {"openai", "httpx2", "pydantic", "rich", "jsonschema"}),
-            (
-                ["assistant", "list"],
-                {"openai", "httpx2", "pydantic", "rich", "jsonschema", "pypdf"},
-            ),
-            (["local", "status"], {"openai", "httpx2", "pydantic", "rich", "xllamacpp"}),
-            (["run", "--help"], {"openai", "httpx2", "pydantic", "rich", "xllamacpp"}),
-        ],
-        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-    )
-    def test_without(self, words: list[str], absent: set[str]) -> None:
-        code = (
-            "import sys\nfrom gptasst.__main__ import main\n"
-            f"sys.argv = ['gptasst', *{words!r}]\n"
-            "try: main()\nexcept SystemExit: pass\n"
-            f"print(sorted({absent!r} & set(sys.modules)), file=sys.stderr)"
-        )
-        ran = subprocess.run(
-            [sys.executable, "-c", code], check=False, capture_output=True, text=True
-        )
-        assert ran.stderr.splitlines()[-1] == "[]"
 
 
 class TestConfirm:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, NoReturn
 
 import typer
@@ -99,10 +100,11 @@ class Root(Group):
         words = list(sys.argv[1:] if args is None else args)
         extra["windows_expand_args"] = False
         _stop_cleanly_on_sigterm()
-        _replace_what_can_not_be_shown()
+        _open_closed_streams()
         try:
+            _replace_what_can_not_be_shown()
             code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
-        except _ClosedPipe:
+        except (_ClosedPipe, BrokenPipeError):
             _forget_stdout()
             code = _CLOSED_PIPE
         except (KeyboardInterrupt, typer.Abort):
@@ -154,9 +156,17 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _open_closed_streams() -> None:
+    """Let what is written to a stream that the caller closed vanish, and the command go on."""
+    if sys.stdout is None or sys.stderr is None:
+        nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
+        sys.stdout = sys.stdout or nowhere
+        sys.stderr = sys.stderr or nowhere
+
+
 def _replace_what_can_not_be_shown() -> None:
     """Let a terminal of another encoding than UTF-8 lack a character without an error."""
-    if sys.stdout is not None and hasattr(sys.stdout, "reconfigure"):
+    if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
 
 

@@ -26,5 +26,5 @@ def answer(arguments: list[str]) -> None:
         # On Windows the shell would not get UTF-8 by itself, nor bare line ends.
         sys.stdout.buffer.write("".join(line + "\n" for line in lines).encode("utf-8", "replace"))
         sys.stdout.buffer.flush()
-    except OSError:  # the shell has stopped listening
-        sys.stderr = None
+    except (OSError, AttributeError):  # the shell has stopped listening, or never did
+        sys.stdout = sys.stderr = None

@@ -121,17 +121,25 @@ class OpenAIGateway:
 
     def _send(self, request: ModelRequest, deadline: Deadline) -> httpx2.Response:
         """The response to a request, its body not read yet."""
-        # Ready as it is: the SDK's own pass over the input takes longer than all else in sending.
+        # Ready as it is: the SDK's own pass over the input takes longer than all else in sending,
+        # and `client.responses` imports three hundred types to do it.
         body = request_body(request, self._endpoint)
         if self._in_pieces:
             body["stream"] = True
-        create = self._connection.once.responses.with_streaming_response.create
+        post = self._connection.once.post
         return retrying(
-            lambda: create(extra_body=body, timeout=deadline.for_request()).__enter__(),
+            lambda: post(
+                "/responses",
+                cast_to=object,
+                body=body,
+                options={"timeout": deadline.for_request()},
+                stream=True,
+                stream_cls=openai.Stream[object],
+            ),
             deadline,
             self._attempts,
             lambda: self._refuse_answered(request),
-        ).http_response
+        ).response
 
     def _refuse_answered(self, request: ModelRequest) -> None:
         """Raise if a question must not be asked again, as the server answered it and that got lost.

@@ -6,9 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
-
-from openai.types import Batch as ApiBatch
+from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.errors import GptasstError, ServiceError
 from gptasst.models.batches import Batch, BatchAnswer
@@ -19,6 +17,9 @@ from gptasst.openai_gateway.event_stream import Event
 from gptasst.openai_gateway.files import CLOCK_SKEW, FileGateway, moment
 from gptasst.openai_gateway.reading import reading
 from gptasst.openai_gateway.requests import request_body
+
+if TYPE_CHECKING:
+    from openai.types import Batch as ApiBatch
 
 _ENDPOINT: Literal["/v1/responses"] = "/v1/responses"
 _PAGE = 100

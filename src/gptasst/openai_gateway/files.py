@@ -8,10 +8,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
-from openai.types import FileObject
 
 from gptasst.errors import GptasstError, InvalidInput, NotFound
 from gptasst.models.files import Purpose, RemoteFile, UploadRequest
@@ -23,6 +22,9 @@ from gptasst.openai_gateway.large_files import (
     refuse_too_large,
     sent_in_parts,
 )
+
+if TYPE_CHECKING:
+    from openai.types import FileObject
 
 # Told how many more bytes went out.
 OnBytes = Callable[[int], None]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
-from openai.types import VectorStore as ApiStore
-from openai.types.vector_stores import VectorStoreFile as ApiFile
 
 from gptasst.errors import NotFound
 from gptasst.models.vector_stores import Attachment, VectorStore, VectorStoreFile
 from gptasst.openai_gateway.connection import Connection
 from gptasst.openai_gateway.files import moment
+
+if TYPE_CHECKING:
+    from openai.types import VectorStore as ApiStore
+    from openai.types.vector_stores import VectorStoreFile as ApiFile
 
 _PAGE = 100
 _BATCH = 2_000  # files in one file batch
