@@ -28,6 +28,12 @@ def hexed(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
+def uploads(cache: FileCache, purpose: str) -> list[str]:
+    """The ids with the content `x` in the scope `a`."""
+    content = (hexed(b"x"), purpose)
+    return cache.uploads("a", [content])[content]
+
+
 def upload(file_id: str, content: bytes = b"x", minutes: int = 0, **more: object) -> CachedUpload:
     values: dict[str, object] = {
         "file_id": file_id, "sha256": hexed(content), "purpose": "user_data",
@@ -163,11 +169,11 @@ class TestUploads:
             "a", [upload("other", b"y"), upload("knowledge", purpose="assistants")]
         )
         cache.remember_uploads("b", [upload("elsewhere")])
-        assert cache.uploads("a", hexed(b"x"), "user_data") == ["new", "old"]
-        assert cache.uploads("a", hexed(b"x"), "assistants") == ["knowledge"]
+        assert uploads(cache, "user_data") == ["new", "old"]
+        assert uploads(cache, "assistants") == ["knowledge"]
         assert [found.file_id for found in cache.all_uploads("b")] == ["elsewhere"]
         cache.forget_uploads("a", ["new", "never there"])
-        assert cache.uploads("a", hexed(b"x"), "user_data") == ["old"]
+        assert uploads(cache, "user_data") == ["old"]
 
     def test_comes_back_as_it_was(self, cache: FileCache) -> None:
         kept = upload("f", expires_at=NOON + timedelta(days=1), filename="ünïcode.md")
@@ -178,13 +184,13 @@ class TestUploads:
         soon = datetime.now(UTC) + timedelta(hours=1)
         cache.remember_uploads("a", [upload("past", expires_at=NOON - timedelta(days=400))])
         cache.remember_uploads("a", [upload("valid", expires_at=soon)])
-        assert cache.uploads("a", hexed(b"x"), "user_data") == ["valid"]
+        assert uploads(cache, "user_data") == ["valid"]
 
     def test_knowledge_is_never_taken_from_what_will_expire(self, cache: FileCache) -> None:
         soon = datetime.now(UTC) + timedelta(days=30)
         for file_id, expires in (("stays", None), ("expires", soon)):
             cache.remember_uploads("a", [upload(file_id, purpose="assistants", expires_at=expires)])
-        assert cache.uploads("a", hexed(b"x"), "assistants") == ["stays"]
+        assert uploads(cache, "assistants") == ["stays"]
 
 
 class TestNamesAndDefinitions:

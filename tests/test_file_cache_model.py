@@ -127,7 +127,8 @@ class CacheMachine(RuleBasedStateMachine):
                 same = [u for u in uploads if (u.sha256, u.purpose) == (made.sha256, made.purpose)]
                 same.sort(key=lambda u: (-u.uploaded_at.timestamp(), u.file_id))
                 ids = [u.file_id for u in same]
-                assert self.cache.uploads(scope, made.sha256, made.purpose) == ids
+                content = (made.sha256, made.purpose)
+                assert self.cache.uploads(scope, [content]) == {content: ids}
             names = sorted(name for where, name in self.assistants if where == scope)
             assert self.cache.assistant_names(scope) == names
             assert self.cache.is_synced(scope) == (scope in self.synced)

@@ -197,20 +197,31 @@ class FileCache:
 
     # Uploads
 
-    def uploads(self, scope: str, sha256: str, purpose: str) -> list[str]:
-        """Ids of files with this content on the server, those that stay first, then the newest.
+    def uploads(
+        self, scope: str, contents: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[str]]:
+        """Ids of files on the server by their content, which is a sha256 and a purpose.
 
-        Those that have expired are left out. Knowledge (`assistants`) must stay, so for that
-        purpose those that will ever expire are left out.
+        Those that stay come first, then the newest; those that have expired are left out.
+        Knowledge (`assistants`) must stay, so for that purpose those that will ever expire are
+        left out.
         """
-        until = _NEVER if purpose == "assistants" else time.time()
-        rows = self._rows(
-            "SELECT file_id FROM uploads WHERE scope = ? AND sha256 = ? AND purpose = ?"
-            " AND (expires_at IS NULL OR expires_at > ?)"
-            " ORDER BY expires_at IS NOT NULL, uploaded_at DESC, file_id",
-            scope, sha256, purpose, until,
-        )  # fmt: skip
-        return [file_id for (file_id,) in rows]
+        now = time.time()
+        (known_as,) = _storable((scope,))
+
+        def ids(connection: sqlite3.Connection, sha256: str, purpose: str) -> list[str]:
+            until = _NEVER if purpose == "assistants" else now
+            rows = connection.execute(
+                "SELECT file_id FROM uploads WHERE scope = ? AND sha256 = ? AND purpose = ?"
+                " AND (expires_at IS NULL OR expires_at > ?)"
+                " ORDER BY expires_at IS NOT NULL, uploaded_at DESC, file_id",
+                (known_as, sha256, purpose, until),
+            )
+            return [file_id for (file_id,) in rows]
+
+        return self._database.read(
+            lambda connection: {content: ids(connection, *content) for content in contents}
+        )
 
     def all_uploads(self, scope: str) -> list[CachedUpload]:
         """All files on the server whose content is known, newest first."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.file_cache import CachedUpload, FileCache
@@ -18,7 +18,7 @@ from gptasst.models.transfers import OnTransfer, TransferState
 from gptasst.openai_gateway.files import FileGateway
 from gptasst.private_files import private_directory
 from gptasst.process_locks import alone
-from gptasst.worker_threads import workers
+from gptasst.worker_threads import in_groups
 
 # The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
 DEFAULT_JOBS = 16
@@ -102,8 +102,10 @@ class Uploader:
         self, requests: Sequence[UploadRequest], used: set[str], result: Uploaded
     ) -> list[UploadRequest]:
         missing = []
+        uploads = self._cache.uploads(self._scope, {(r.sha256, r.purpose) for r in requests})
         for request in requests:
-            known = self._known(request, used)
+            there = uploads[request.sha256, request.purpose]
+            known = next((file_id for file_id in there if file_id not in used), None)
             if known is None:
                 missing.append(request)
             else:
@@ -134,10 +136,6 @@ class Uploader:
         """Forget ids that the server does not know any more."""
         self._cache.forget_uploads(self._scope, file_ids)
 
-    def _known(self, request: UploadRequest, used: set[str]) -> str | None:
-        known = self._cache.uploads(self._scope, request.sha256, request.purpose)
-        return next((file_id for file_id in known if file_id not in used), None)
-
     def _upload_missing(
         self, missing: Sequence[UploadRequest], result: Uploaded, report: OnTransfer, jobs: int
     ) -> None:
@@ -145,30 +143,34 @@ class Uploader:
             return
         progress = _Progress(missing, report)
         self._cache.begin_uploads(self._scope, missing)
-        with workers(min(jobs, len(missing))) as pool:
-            running = {
-                pool.submit(self._files.upload, request, progress.sent): request
-                for request in missing
-            }
-            for job in concurrent.futures.as_completed(running):
-                self._collect(running[job], job, result)
-                progress.file_done()
+
+        def upload(request: UploadRequest) -> RemoteFile:
+            return self._files.upload(request, progress.sent)
+
+        with contextlib.closing(in_groups(upload, missing, jobs)) as groups:
+            for group in groups:
+                self._collect(group, result)
+                progress.files_done(len(group))
 
     def _collect(
-        self,
-        request: UploadRequest,
-        job: concurrent.futures.Future[RemoteFile],
-        result: Uploaded,
+        self, group: Sequence[tuple[UploadRequest, RemoteFile | Exception]], result: Uploaded
     ) -> None:
-        try:
-            file = job.result()
-        except GptasstError as error:
-            if not isinstance(error, InvalidInput) and error.code not in _OWN_FAULTS:
-                raise
-            result.failed.append((request, Refusal(str(request.file), error.message)))
-            return
-        self._cache.remember_uploads(self._scope, [cached_upload(request, file)])
-        result.ids[request] = file.id
+        files = {request: file for request, file in group if not isinstance(file, Exception)}
+        self._cache.remember_uploads(
+            self._scope, [cached_upload(request, file) for request, file in files.items()]
+        )
+        result.ids |= {request: file.id for request, file in files.items()}
+        for request, error in group:
+            if _is_own_fault(error):
+                result.failed.append((request, Refusal(str(request.file), error.message)))
+            elif isinstance(error, Exception):
+                raise error
+
+
+def _is_own_fault(outcome: object) -> TypeGuard[GptasstError]:
+    if isinstance(outcome, InvalidInput):
+        return True
+    return isinstance(outcome, GptasstError) and outcome.code in _OWN_FAULTS
 
 
 def cached_upload(request: UploadRequest, file: RemoteFile) -> CachedUpload:
@@ -201,9 +203,9 @@ class _Progress:
             self._sent += count
             self._tell()
 
-    def file_done(self) -> None:
+    def files_done(self, count: int) -> None:
         with self._lock:
-            self._done += 1
+            self._done += count
             self._tell()
 
     def _tell(self) -> None:

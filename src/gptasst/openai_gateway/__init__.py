@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import httpx2
 import openai
 
+from gptasst.built_once import cached_property
 from gptasst.errors import InvalidInput, NoAnswer, ServiceError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.rate_limits import OnLimits
 from gptasst.models.runs import FilePart, ModelAnswer, ModelRequest, PastMessage, TextDelta
 from gptasst.openai_gateway.answers import AnswerReader, Deadline, broken_off, refuse_web_page
-from gptasst.openai_gateway.batches import BatchGateway
 from gptasst.openai_gateway.connection import Connection
-from gptasst.openai_gateway.conversations import ConversationGateway
 from gptasst.openai_gateway.errors import translate_error
 from gptasst.openai_gateway.event_stream import answer_events
-from gptasst.openai_gateway.files import FileGateway
 from gptasst.openai_gateway.limit_headers import rate_limits, retry_after
-from gptasst.openai_gateway.models import ModelGateway
 from gptasst.openai_gateway.reading import reading
 from gptasst.openai_gateway.requests import request_body
 from gptasst.openai_gateway.retries import ATTEMPTS, retrying, wait_before_retry
 from gptasst.openai_gateway.token_counts import with_count
-from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 from gptasst.text_encoding import as_utf8
+
+if TYPE_CHECKING:
+    from gptasst.openai_gateway.batches import BatchGateway
+    from gptasst.openai_gateway.conversations import ConversationGateway
+    from gptasst.openai_gateway.files import FileGateway
+    from gptasst.openai_gateway.models import ModelGateway
+    from gptasst.openai_gateway.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
 _UPLOAD_LIFETIME = 86_400
@@ -50,14 +53,41 @@ class OpenAIGateway:
         self._endpoint = endpoint
         self._connection = connection or Connection(endpoint)
         self._client = self._connection.client
-        self.files = FileGateway(self._connection)
-        self.vector_stores = VectorStoreGateway(self._connection)
-        self.models = ModelGateway(self._connection)
-        self.conversations = ConversationGateway(self._connection)
-        self.batches = BatchGateway(self._connection, self.files)
         self._attempts = attempts
         self._in_pieces = in_pieces
         self._on_limits = on_limits
+
+    # Each is imported by those who use it.
+
+    @cached_property
+    def files(self) -> FileGateway:
+        from gptasst.openai_gateway.files import FileGateway
+
+        return FileGateway(self._connection)
+
+    @cached_property
+    def vector_stores(self) -> VectorStoreGateway:
+        from gptasst.openai_gateway.vector_stores import VectorStoreGateway
+
+        return VectorStoreGateway(self._connection)
+
+    @cached_property
+    def models(self) -> ModelGateway:
+        from gptasst.openai_gateway.models import ModelGateway
+
+        return ModelGateway(self._connection)
+
+    @cached_property
+    def conversations(self) -> ConversationGateway:
+        from gptasst.openai_gateway.conversations import ConversationGateway
+
+        return ConversationGateway(self._connection)
+
+    @cached_property
+    def batches(self) -> BatchGateway:
+        from gptasst.openai_gateway.batches import BatchGateway
+
+        return BatchGateway(self._connection, self.files)
 
     def paced(self, on_limits: OnLimits) -> OpenAIGateway:
         """The same connection for somebody who sends many requests and paces them.

@@ -8,9 +8,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx2
 import openai
+from openai.types import FileObject
 
 from gptasst.errors import GptasstError, InvalidInput, NotFound
 from gptasst.models.files import Purpose, RemoteFile, UploadRequest
@@ -22,9 +24,6 @@ from gptasst.openai_gateway.large_files import (
     refuse_too_large,
     sent_in_parts,
 )
-
-if TYPE_CHECKING:
-    from openai.types import FileObject
 
 # Told how many more bytes went out.
 OnBytes = Callable[[int], None]
@@ -81,14 +80,26 @@ class FileGateway:
 
         def send() -> RemoteFile:
             with _Reader(request, on_bytes) as stream:
-                made = self._connection.once.files.create(**_arguments(request, stream))
+                made = self._send(request, stream)
                 sent[0] = stream.sha256
-            return _remote_file(made)
+            return made
 
         def find() -> RemoteFile | None:
             return self._find(request, started)
 
         return self._connection.create_once(send, find), sent[0]
+
+    def _send(self, request: UploadRequest, stream: _Reader) -> RemoteFile:
+        # `files.create` does the same with half as much work again for each of many small files.
+        part: Any = (request.filename, stream, request.media_type)
+        response = self._connection.once.post(
+            "/files",
+            cast_to=httpx2.Response,
+            body=_fields(request),
+            files=[("file", part)],
+            options={"headers": {"Content-Type": "multipart/form-data"}},
+        )
+        return _remote_file(FileObject.model_construct(**response.json()))
 
     def _upload_in_parts(
         self, request: UploadRequest, on_bytes: OnBytes
@@ -167,15 +178,11 @@ class FileGateway:
         return True
 
 
-def _arguments(request: UploadRequest, stream: _Reader) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        "file": (request.filename, stream, request.media_type),
-        "purpose": request.purpose,
-    }
+def _fields(request: UploadRequest) -> dict[str, Any]:
+    fields: dict[str, Any] = {"purpose": request.purpose}
     if request.expires_after is not None:
-        seconds = request.expires_after
-        arguments["expires_after"] = {"anchor": "created_at", "seconds": seconds}
-    return arguments
+        fields["expires_after"] = {"anchor": "created_at", "seconds": request.expires_after}
+    return fields
 
 
 def _remote_file(file: FileObject) -> RemoteFile:
@@ -200,7 +207,7 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
         try:
-            self._stream = request.file.open("rb")
+            self._stream = request.file.open("rb", buffering=0)  # whoever reads takes blocks
         except OSError as error:
             reason = error.strerror
             raise InvalidInput(f"`{request.file}` can't be read: {reason}") from None

@@ -116,10 +116,11 @@ class UploadService:
     ) -> dict[str, str]:
         """Ids by content. Those that the server does not have any more are forgotten."""
         stale = self._expiring(expires_after)
-        ids: dict[str, list[str]] = {}
-        for request in requests:
-            known = self._cache.uploads(self._scope, request.sha256, request.purpose)
-            ids[request.sha256] = [file_id for file_id in known if file_id not in stale]
+        uploads = self._cache.uploads(self._scope, {(r.sha256, r.purpose) for r in requests})
+        ids = {
+            sha256: [file_id for file_id in known if file_id not in stale]
+            for (sha256, _), known in uploads.items()
+        }
         there = self._existing({file_id for known in ids.values() for file_id in known})
         gone = [file_id for known in ids.values() for file_id in known if file_id not in there]
         self._cache.forget_uploads(self._scope, gone)

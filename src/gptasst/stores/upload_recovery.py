@@ -71,16 +71,17 @@ def match_uploads(
     Name and size must be those of just one file on the server (of a purpose) and of just one
     content on this disk, which must lie there as it is since before the upload.
     """
-    contents: defaultdict[tuple[str, int], dict[str, float]] = defaultdict(dict)
-    for path, known in local.items():
-        since = _unchanged_since(path, known.size)
-        if since is not None:
-            key = (path.name, known.size)
-            contents[key][known.sha256] = min(since, contents[key].get(known.sha256, since))
     alike = defaultdict(list)
     for file in remote:
         for name in local_names(file):
             alike[name, file.size, file.purpose].append(file)
+    wanted = {(name, size) for name, size, _ in alike}
+    contents: defaultdict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    for path, known in local.items():
+        key = (path.name, known.size)
+        since = _unchanged_since(path, known.size) if key in wanted else None
+        if since is not None:
+            contents[key][known.sha256] = min(since, contents[key].get(known.sha256, since))
     matched: dict[str, CachedUpload] = {}
     for (name, size, _), files in alike.items():
         candidates = contents.get((name, size), {})
