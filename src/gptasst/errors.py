@@ -99,3 +99,14 @@ class NoAnswer(GptasstError):
 
     code = "failed"
     exit_code = 7
+
+
+def unexpected(error: Exception) -> GptasstError:
+    """What nobody foresaw, for where a thread or the program ends."""
+    known = GptasstError(
+        f"unexpected: {type(error).__name__}: {error}",
+        hint="--verbose shows where; please report it",
+        code="internal_error",
+    )
+    known.__cause__ = error
+    return known

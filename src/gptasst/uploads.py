@@ -144,27 +144,33 @@ class Uploader:
         progress = _Progress(missing, report)
         self._cache.begin_uploads(self._scope, missing)
 
+        broken: list[Exception] = []
+
         def upload(request: UploadRequest) -> RemoteFile:
+            if broken:  # no more is begun, and what is on its way is still remembered
+                raise broken[0]
             return self._files.upload(request, progress.sent)
 
         with contextlib.closing(in_groups(upload, missing, jobs)) as groups:
             for group in groups:
-                self._collect(group, result)
-                progress.files_done(len(group))
+                errors = self._collect(group, result)
+                progress.files_done(len(group) - len(errors))
+                broken += errors
+        if broken:
+            raise broken[0]
 
     def _collect(
         self, group: Sequence[tuple[UploadRequest, RemoteFile | Exception]], result: Uploaded
-    ) -> None:
+    ) -> list[Exception]:
+        """Take in what came of some uploads; gives errors that are no fault of one file."""
         files = {request: file for request, file in group if not isinstance(file, Exception)}
         self._cache.remember_uploads(
             self._scope, [cached_upload(request, file) for request, file in files.items()]
         )
         result.ids |= {request: file.id for request, file in files.items()}
-        for request, error in group:
-            if _is_own_fault(error):
-                result.failed.append((request, Refusal(str(request.file), error.message)))
-            elif isinstance(error, Exception):
-                raise error
+        own = [(request, error) for request, error in group if _is_own_fault(error)]
+        result.failed += [(r, Refusal(str(r.file), error.message)) for r, error in own]
+        return [e for _, e in group if isinstance(e, Exception) and not _is_own_fault(e)]
 
 
 def _is_own_fault(outcome: object) -> TypeGuard[GptasstError]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,21 @@ class TestUpload:
         assert "not this one" in ran.stderr
         assert len(upload(cli, "a.md", "b.md", "c.md")) == 3
         assert contents(project) == [b"a.md", b"b.md", b"c.md"]
+
+    def test_what_was_on_its_way_when_another_failed_is_remembered(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        for name in ("a.md", "b.md"):
+            write(name, name)
+            for _ in range(2):  # so that name and size leave a doubt
+                on_server(project, b"else", name)
+        project.disturb("POST", "/v1/files", outcomes.http_error(403))
+        project.meanwhile("POST", "/v1/files", lambda: time.sleep(0.3))
+        assert cli("file", "upload", "a.md", "b.md").code == 4
+        while project.open_connections:
+            time.sleep(0.01)
+        upload(cli, "a.md", "b.md")
+        assert contents(project) == [b"a.md", b"b.md", *[b"else"] * 4]
 
     def test_wrong_key(self, cli: Cli, project: LoopbackServer, write: Write) -> None:
         write("a.md", "one")

@@ -129,6 +129,29 @@ class TestOutputs:
         assert not Path("out2").exists()
 
 
+class TestUnforeseen:
+    """What nobody thought of happens in the thread of one file."""
+
+    @pytest.fixture(autouse=True)
+    def broken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError("by nobody")
+
+        monkeypatch.setattr("gptasst.run_journal.RunJournal.record", fail)
+
+    @pytest.mark.usefixtures("server")
+    @pytest.mark.parametrize(("options", "shown"), [((), False), (("-v",), True)])
+    def test_says_where_under_verbose(
+        self, cli: Cli, options: tuple[str, ...], shown: bool
+    ) -> None:
+        make_files(1)
+        ran = cli(*EACH, "in", "-o", "out", *options)
+        assert ran.code == 6
+        warning = "warning: `in/0.md` failed: unexpected: ZeroDivisionError: by nobody"
+        assert f"{warning} (--verbose shows where; please report it)" in ran.stderr.splitlines()
+        assert ("in _receive" in ran.stderr) is shown
+
+
 class TestResume:
     def test_the_same_command_sends_nothing(self, cli: Cli, server: LoopbackServer) -> None:
         make_files(5)

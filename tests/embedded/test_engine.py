@@ -190,6 +190,29 @@ class TestOwnModel:
             f"llama.cpp can't load `{path}`: it crashed",
         )
 
+    def test_its_process_gets_no_secret(
+        self, write: Write, yes_or_no: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write("spy/xllamacpp.py", "import json, os; json.dump(dict(os.environ), open('got', 'w'))")
+        monkeypatch.setenv("PYTHONPATH", f"spy{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        for name in ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "HF_TOKEN", "DB_PASSWORD"):
+            monkeypatch.setenv(name, "sk-not-for-llama")
+        path = write("x.gguf", b"GGUF").absolute()
+        gptasst("run", yes_or_no, "-t", "x", "--profile", "local", GPTASST_LOCAL_MODEL=str(path))
+        got = json.loads(Path("got").read_text())
+        assert got["PATH"] == os.environ["PATH"]
+        assert "sk-not-for-llama" not in got.values()
+
+    @pytest.mark.parametrize("program", ["", "/bin/echo"], ids=["none", "another"])
+    def test_no_python_to_start(
+        self, cli: Cli, write: Write, yes_or_no: str, monkeypatch: pytest.MonkeyPatch, program: str
+    ) -> None:
+        """As in a program that has Python as a part of it."""
+        monkeypatch.setattr(sys, "executable", program)
+        monkeypatch.setenv("GPTASST_LOCAL_MODEL", str(write("x.gguf", b"GGUF").absolute()))
+        ran = cli("run", yes_or_no, "-t", "x", "--profile", "local", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "no_python")
+
     def test_by_path(self, fetched_model: Path, home: Path, yes_or_no: str) -> None:
         ran = gptasst("run", yes_or_no, "-t", "Helo.", GPTASST_LOCAL_MODEL=str(fetched_model))
         assert ran.returncode == 0

@@ -39,6 +39,8 @@ def warn_of_failures(output: Output, results: Iterable[FileResult]) -> None:
         if result.error is not None:
             hint = f" ({result.error.hint})" if result.error.hint else ""
             output.warn(f"`{result.path}` failed: {result.error.message}{hint}")
+            if result.error.code == "internal_error":
+                output.trace(result.error)
 
 
 def usage_of(results: Iterable[FileResult]) -> Usage:

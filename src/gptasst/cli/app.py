@@ -26,7 +26,7 @@ from gptasst.cli.commands import (
     session,
 )
 from gptasst.cli.output import Output
-from gptasst.errors import GptasstError, StateError, UsageError
+from gptasst.errors import GptasstError, StateError, UsageError, unexpected
 
 _INTERRUPTED = 130
 _TERMINATED = 143  # 128 + SIGTERM
@@ -141,11 +141,7 @@ def _as_known(error: Exception) -> GptasstError:
         place = f"`{error.filename}`: " if error.filename else ""
         known = StateError(f"{place}{error.strerror[:1].lower()}{error.strerror[1:]}")
     else:
-        known = GptasstError(
-            f"unexpected: {type(error).__name__}: {error}",
-            hint="--verbose shows where; please report it",
-            code="internal_error",
-        )
+        known = unexpected(error)
     known.__cause__ = error
     return known
 

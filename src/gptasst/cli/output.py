@@ -180,6 +180,10 @@ class Output:
             self._complain(self._coloured("error:", _BOLD_RED) + f" {error.message}")
             if error.hint:
                 self._complain(self._coloured("hint:", _BOLD) + f" {error.hint}")
+        self.trace(error)
+
+    def trace(self, error: GptasstError) -> None:
+        """Under `--verbose` say on stderr where an error came from."""
         if self.verbose:
             import traceback
 

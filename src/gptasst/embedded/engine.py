@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -20,6 +21,9 @@ _INSTALL_HINT = "pip install 'gptasst[local]' installs it; --profile NAME means 
 _FIRST_HINT = (
     "`gptasst auth login` keeps a key of OpenAI's; without an account: pip install 'gptasst[local]'"
 )
+_NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
+# Headers may hold a key as well.
+_SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|HEADERS", re.IGNORECASE)
 
 
 def is_installed() -> bool:
@@ -51,14 +55,14 @@ class EmbeddedEngine:
     """
 
     def __init__(self, model: Path, settings: LocalModelSettings) -> None:
+        if not sys.executable:  # Python as a part of another program
+            raise ServiceError(_NO_PYTHON, code="no_python")
         self._key = secrets.token_hex(16)
         self._model = model
-        # libgomp: idle threads spin otherwise, and answers on few cores take several times as long.
-        environ = {"OMP_WAIT_POLICY": "passive", **os.environ}
         # -P: what lies in the working directory is no module of ours.
         self._process = subprocess.Popen(  # noqa: S603  # our own script
             [sys.executable, "-P", Path(__file__).with_name("serving.py")],
-            env=environ,
+            env=_environ(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -83,8 +87,7 @@ class EmbeddedEngine:
             ServiceError: llama.cpp itself can't be loaded.
         """
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"refused": "it crashed"}
+        answer = _answer(self._process.stdout.readline())
         if "missing" in answer:
             raise ServiceError(
                 f"the embedded engine can't be loaded: {answer['missing']}", hint=_INSTALL_HINT
@@ -107,3 +110,20 @@ class EmbeddedEngine:
         """Stop the server and free the model."""
         self._process.kill()
         self._process.communicate()
+
+
+def _answer(line: bytes) -> dict[str, Any]:
+    if not line:
+        return {"refused": "it crashed"}
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError:  # `sys.executable` is a program that has Python in it
+        raise ServiceError(_NO_PYTHON, code="no_python") from None
+    return answer
+
+
+def _environ() -> dict[str, str]:
+    """The environment without what looks like a secret, which llama.cpp has no use for."""
+    kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    # libgomp: idle threads spin otherwise, and answers on few cores take several times as long.
+    return {"OMP_WAIT_POLICY": "passive", **kept}

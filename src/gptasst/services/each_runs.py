@@ -26,6 +26,7 @@ from gptasst.errors import (
     NotFound,
     StateError,
     UsageError,
+    unexpected,
 )
 from gptasst.models.each import EachJob, FileResult, FileTarget
 from gptasst.models.runs import RunResult, TextDelta
@@ -221,10 +222,7 @@ class EachRun:
         except GptasstError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001  # a thread's boundary
-            outcome = GptasstError(
-                f"unexpected: {type(error).__name__}: {error}", code="internal_error"
-            )
-            outcome.__cause__ = error
+            outcome = unexpected(error)
         self._arrivals.put(_Arrival(ask, outcome))
 
 
