@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
@@ -12,6 +14,8 @@ def main() -> None:
         code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
+    except KeyboardInterrupt:  # while the command line was imported
+        code = _INTERRUPTED
     _leave_at_once(code)
 
 
