@@ -363,6 +363,22 @@ def test_wait(cli: Cli, server: LoopbackServer, files: list[str]) -> None:
     assert list(answers()) == files
 
 
+def test_wait_for_nothing(cli: Cli, server: LoopbackServer, files: list[str], write: Write) -> None:
+    first = cli(*COMMAND, "--wait", "--json").json
+    again = cli(*COMMAND, "--wait", "--json")
+    assert (again.code, set(again.json)) == (0, set(first))
+    assert (again.json["batches"], again.json["error"]) == ([], None)
+    assert set(again.json["summary"]) == set(first["summary"])
+    assert set(again.json["summary"].values()) == {0}
+
+    write("in/binary.md", b"\0")
+    ran = cli(*COMMAND, "--wait", "--json")
+    assert (ran.code, ran.json["batches"], ran.error["code"]) == (6, [], "partly_done")
+    write("in/new.md", "new\n")
+    ran = cli(*COMMAND, "--wait", "--json")
+    assert (ran.code, ran.json["summary"]["written"], ran.error["code"]) == (6, 1, "partly_done")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -195,6 +195,7 @@ class Story:
         self._do("batch show", batch)
         self._do("batch fetch", batch, code=6)
         self._do("run --each --batch --wait", *each, code=6)
+        self._do("run --each --batch --wait", "DocWriter", "in/a.md", "-o", "later")
         self._server.batch_delay = 60
         submitted = self._do("run --each --batch", *each)
         self._do("run --each --batch", *each[:-1])

@@ -113,7 +113,7 @@ def fetch_all(
     with Activity(session.output, "putting the answers in place"):
         fetched = [service.fetch(batch, directory) for batch in batches]
     show_fetched(session.output, fetched, submission)
-    error = fetch_error(fetched)
+    error = fetch_error(fetched, submission)
     if error is not None and session.output.mode == "json":
         raise typer.Exit(error.exit_code)  # it is in the document
     if error is not None:

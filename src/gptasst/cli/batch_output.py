@@ -116,7 +116,7 @@ def show_fetched(
     """Say what came of each file; as JSON together with what was submitted before."""
     results = [result for one in fetched for result in one.results]
     summary = _summary(results)
-    error = fetch_error(fetched)
+    error = fetch_error(fetched, submission)
     if output.mode == "json":
         batches = [{"batch": one.batch, "name": one.name, "files": one.results} for one in fetched]
         document = {"batches": batches, "summary": summary, "error": error}
@@ -134,11 +134,13 @@ def show_fetched(
     output.note(f"{count_text(summary.files, 'file')}: {parts}; {tokens}")
 
 
-def fetch_error(fetched: Sequence[Fetched]) -> GptasstError | None:
-    """The error of a fetch that did not bring all answers into place."""
+def fetch_error(
+    fetched: Sequence[Fetched], submission: Submission | None = None
+) -> GptasstError | None:
+    """The error of a fetch that did not bring all answers into place, or of what came before."""
     summary = _summary([result for one in fetched for result in one.results])
     if not summary.failed:
-        return None
+        return submission_error(submission) if submission else None
     commands = {
         one.command for one in fetched if any(r.status == "failed" for r in one.results)
     }  # fmt: skip

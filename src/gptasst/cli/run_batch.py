@@ -44,10 +44,11 @@ def submit_batch(
     with Transfers(session.output) as transfers:
         submission = service.submit(job, _typed(job, words, target), transfers.report)
     batches = (*submission.batches, *submission.earlier)
-    if not (wait and session.output.mode == "json" and batches):
+    in_one_document = wait and session.output.mode == "json"
+    if not in_one_document:
         show_submission(session.output, submission)
     error = submission_error(submission)
-    if wait and batches:
+    if wait and (batches or in_one_document):
         fetch_all(session, batches, None, submission, wait=True)
     if error is not None and session.output.mode == "json":
         raise typer.Exit(error.exit_code)
