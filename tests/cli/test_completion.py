@@ -117,6 +117,27 @@ def test_fish(cli: Cli, program: Path, user_home: Path) -> None:
     assert in_shell("fish", script) == ["My one\tassistant"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("~/pap", "~/paper.md"),
+        ("$HOME/pap", "$HOME/paper.md"),
+        ("my\\ fol", "my folder/"),
+        ('"my folder/', "my folder/a b.md"),
+        ("--file=pl", "--file=plain.md"),
+        ("", "plain.md"),
+    ],
+)
+def test_paths_in_fish(program: Path, user_home: Path, typed: str, expected: str) -> None:
+    (user_home / "paper.md").touch()
+    Path("my folder").mkdir()
+    Path("my folder/a b.md").touch()
+    Path("plain.md").touch()
+    option = "" if typed.startswith("--") else "-f "
+    script = f"gptasst completion show fish | source; complete -C 'gptasst run X {option}{typed}'"
+    assert expected in in_shell("fish", script)
+
+
 def test_zsh_reads_its_script(program: Path) -> None:
     script = "source <(gptasst completion show zsh); print $+functions[_gptasst]"
     assert in_shell("zsh", f"compdef() {{ :; }}; {script}") == ["1"]

@@ -10,6 +10,7 @@ function __gptasst_complete
     set -l kind $lines[1]
     set -e lines[1]
     test (count $lines) -gt 0; and printf '%s\n' $lines
-    test "$kind" = files; and __fish_complete_path "$current"
+    # As for any command that fish knows nothing about: with `~`, variables and quotes.
+    test "$kind" = files; and complete -C "'' $current"
 end
 complete -c gptasst -f -a '(__gptasst_complete)'

@@ -9,7 +9,10 @@ _gptasst() {
         [[ -n $line ]] && described+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
     done
     (( $#described )) && _describe -t gptasst gptasst described && result=0
-    [[ $kind == files ]] && _files && result=0
+    if [[ $kind == files ]]; then
+        compset -P '--*=' # of `--file=a.md` only what follows is a path
+        _files && result=0
+    fi
     return result
 }
 if [[ $funcstack[1] == _gptasst ]]; then
