@@ -13,6 +13,14 @@ from gptasst.whole_files import replace_whole
 _DEVICES = ("/dev/", "/proc/")
 
 
+def output_file(asked: Path | None) -> Path | None:
+    """The file that `-o` means, after `check_output`; `None`: stdout, which `-` means, too."""
+    if asked is None or asked == Path("-"):
+        return None
+    check_output(asked)
+    return asked
+
+
 def check_output(path: Path) -> None:
     """Refuse, before anything is sent, an output path that can't be written.
 

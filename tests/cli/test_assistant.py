@@ -235,6 +235,10 @@ class TestExportAndImport:
         ran = cli("assistant", "export", writer, "-o", "writer.toml")
         assert (ran.text, ran.stderr) == ("", "wrote `writer.toml`\n")
         assert cli("assistant", "export", writer).text == Path("writer.toml").read_text("utf-8")
+        for words in (["-o", "-"], ["-q"]):
+            text = cli("assistant", "export", writer, *words).text
+            assert text == Path("writer.toml").read_text("utf-8")
+        assert not Path("-").exists()
         assert cli("assistant", "import", "writer.toml", "--name", "Copy").code == 0
         one, two = (cli("assistant", "show", n, "--json").json for n in (writer, "Copy"))
         assert two["definition"] == one["definition"] | {"name": "Copy"}

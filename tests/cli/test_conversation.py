@@ -270,6 +270,21 @@ class TestShow:
         form = ["--json"] if name == "out.json" else []
         assert Path(name).read_bytes() == cli("conversation", "show", ident, *form).stdout
 
+    @pytest.mark.parametrize("words", [["-o", "-"], ["-q"], ["--json", "-o", "-"]], ids=" ".join)
+    def test_what_was_asked_for_is_data(
+        self, cli: Cli, server: LoopbackServer, words: list[str]
+    ) -> None:
+        ident = say(cli, "one")["conversation"]
+        whole = cli("conversation", "show", ident, *(["--json"] if "--json" in words else []))
+        assert cli("conversation", "show", ident, *words).stdout == whole.stdout
+        assert not Path("-").exists()
+
+    def test_quiet_json_comes_without_notes(self, cli: Cli, server: LoopbackServer) -> None:
+        words = ("run", "DocWriter", "-t", "one", "-c", "--json")
+        assert "conversation" in cli(*words).stderr
+        ran = cli(*words, "-q")
+        assert (ran.code, ran.stderr, ran.json["answer"]) == (0, "", "one")
+
     def test_json_names_files_only(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.png", b"\x89PNG\r\n\x1a\n")
         ident = say(cli, "one", "-f", "a.png")["conversation"]

@@ -69,6 +69,15 @@ def test_options_of_every_command_are_said_once() -> None:
         assert f"| `{option}` |" in head
 
 
+def test_options_without_a_command_are_there() -> None:
+    head = (DOCS / "cli.md").read_text("utf-8").partition("\n## ")[0]
+    manual = MANUAL.read_text("utf-8").partition(".SH COMMANDS")[0].replace("\\-", "-")
+    (_, options), *_ = commands()
+    for option in options:
+        assert option in head
+        assert option in manual
+
+
 def test_the_list_of_commands_says_what_each_says_itself() -> None:
     root: Any = typer.main.get_command(app)
     with root.make_context("gptasst", [], resilient_parsing=True) as context:

@@ -95,6 +95,18 @@ def test_two_assistants_of_one_name_are_an_error_that_names_both(
     assert cli("assistant", "show", "One").code == 0
 
 
+def test_a_quiet_list_has_what_the_next_command_takes(cli: Cli, project: LoopbackServer) -> None:
+    for name in ("One", "Two", "Three"):
+        cli("assistant", "create", name, "-i", "DocWriter")
+    for name in ("One", "Two"):
+        only_store(project, name).about["name"] = "Same"
+    listed = cli("assistant", "list", "-q").lines
+    ids = [store.about["id"] for store in stores(project, "Same")]
+    assert sorted(listed) == sorted([*ids, "Three"])
+    for word in listed:
+        assert cli("assistant", "export", word).code == 0
+
+
 def test_list_takes_one_pass_over_the_stores(cli: Cli, project: LoopbackServer, docs: Path) -> None:
     cli("assistant", "create", "Docs", "-i", "DocWriter", "-m", "gpt-6.2-sol", "-f", docs)
     cli("assistant", "create", "Lint", "-i", "MarkdownLinter")

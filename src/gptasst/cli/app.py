@@ -199,7 +199,10 @@ def gptasst(  # one parameter an option
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     version: Annotated[  # noqa: ARG001  # answered by its callback
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Say which this is."
+        ),
     ] = False,
 ) -> None:
     """Run assistants - a model with instructions and knowledge - on files.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -187,11 +188,13 @@ def list_assistants(session: Session) -> None:
     ]
     with session.waiting():
         found = session.context.assistants.list()
+    bearers = Counter(assistant.name for assistant in found)
     session.output.table(
         "assistants",
         found,
         columns,
-        ident=lambda a: a.name,
+        # Who made two of one name at once has both, and only their ids tell which is meant.
+        ident=lambda a: a.name if bearers[a.name] == 1 else a.id,
         empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
     )
     _tell_of_ending_models(session.output, found)
@@ -325,14 +328,14 @@ def export(
     session: Session,
     name: NameArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE.toml", help="Where to.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.toml", help="Where to; - is stdout."),
     ] = None,
 ) -> None:
     """Write an assistant's definition as TOML. Its knowledge is not in it."""
-    from gptasst.output_files import check_output, replace_file
+    from gptasst.output_files import output_file, replace_file
 
-    if output is not None:
-        check_output(output)
+    output = output_file(output)
     with session.waiting():
         text = session.context.assistants.export(name)
     if output is not None:

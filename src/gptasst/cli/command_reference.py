@@ -82,6 +82,13 @@ _PAGE_HEAD = """\
 installed. These options stand before or after the name of any command:
 
 """
+_PAGE_AFTER_OPTIONS = """\
+A text that was asked for - an answer, a transcript, an exported definition - is data: it comes
+whole under `--quiet`, too. With `--json`, `--quiet` leaves out the notes on stderr.
+
+Without a command:
+
+"""
 
 
 def own_options(text: CommandText) -> tuple[tuple[str, str], ...]:
@@ -96,8 +103,11 @@ def own_options(text: CommandText) -> tuple[tuple[str, str], ...]:
 def reference_page() -> str:
     """The reference as Markdown."""
     root, *commands = command_texts()
-    everywhere = [option for option in root.options if option not in own_options(root)]
-    return "\n".join([_PAGE_HEAD + _table("option", everywhere), *map(_section, commands)])
+    alone = own_options(root)
+    everywhere = [option for option in root.options if option not in alone]
+    head = _PAGE_HEAD + _table("option", everywhere)
+    after = _PAGE_AFTER_OPTIONS + _table("option", alone)
+    return "\n".join([head, after, *map(_section, commands)])
 
 
 def _section(text: CommandText) -> str:

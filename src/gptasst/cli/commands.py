@@ -235,7 +235,7 @@ def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Se
     options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
     given = typer_context.obj
     context = given if isinstance(given, AppContext) else AppContext(os.environ)
-    output = Output(options.mode, verbose=options.verbose)
+    output = Output(options.mode, verbose=options.verbose, quiet=options.quiet)
     with context.with_options(options.profile, output.note) as ready:
         yield Session(ready, output)
 

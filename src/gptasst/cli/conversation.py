@@ -88,15 +88,16 @@ def show(
     conversation: IdArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to; FILE.json gets JSON."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to; FILE.json gets JSON, - is stdout."
+        ),
     ] = None,
 ) -> None:
     """Show a conversation as Markdown, or with --json as JSON."""
-    from gptasst.output_files import check_output, replace_file
+    from gptasst.output_files import output_file, replace_file
     from gptasst.services.transcripts import as_markdown
 
-    if output is not None:
-        check_output(output)
+    output = output_file(output)
     service = session.context.conversations
     with session.waiting():
         transcript = service.transcript(service.find(conversation))

@@ -30,6 +30,8 @@ def manual_page(exit_codes: Rows, variables: Rows) -> str:
         *_paragraphs(root.description),
         ".SH OPTIONS OF EVERY COMMAND",
         *_definitions(everywhere),
+        ".SH OPTIONS WITHOUT A COMMAND",
+        *_definitions(own_options(root)),
         ".SH COMMANDS",
         *(line for text in commands for line in _command(text)),
         ".SH EXIT STATUS",

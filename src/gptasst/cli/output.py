@@ -44,11 +44,13 @@ class Output:
         mode: Mode = "people",
         *,
         verbose: bool = False,
+        quiet: bool = False,
         stdout: IO[str] | None = None,
         stderr: IO[str] | None = None,
     ) -> None:
         self.mode = mode
         self.verbose = verbose
+        self.quiet = quiet or mode == "quiet"  # no notes, also beside a JSON document
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
 
@@ -65,7 +67,7 @@ class Output:
     @property
     def shows_progress(self) -> bool:
         """Whether somebody looks at stderr and wants to see how it goes."""
-        return self.mode != "quiet" and self.stderr.isatty() and not is_dumb()
+        return not self.quiet and self.stderr.isatty() and not is_dumb()
 
     def table(
         self,
@@ -160,7 +162,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Tell people something, on stderr. Not under `--quiet`."""
-        if self.mode != "quiet":
+        if not self.quiet:
             self._complain(text)
 
     def warn(self, text: str) -> None:

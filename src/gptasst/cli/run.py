@@ -129,7 +129,7 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.models.runs import RunRequest
-    from gptasst.output_files import check_output
+    from gptasst.output_files import output_file
     from gptasst.services.run_inputs import read_inputs
     from gptasst.settings import check_timeout
 
@@ -156,10 +156,7 @@ def run(  # one parameter an option
         run_each(session, asked, words, output, options, dry_run=dry_run)
         return
     options.refuse_alone()
-    if output == Path("-"):
-        output = None
-    if output is not None:
-        check_output(output)
+    output = output_file(output)
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)
