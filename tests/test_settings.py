@@ -73,6 +73,10 @@ class TestChoice:
             configure().profile("olama")
         assert caught.value.hint == "did you mean `ollama`?"
 
+    def test_unknown_by_variable(self, configure: Configure) -> None:
+        with pytest.raises(NotFound, match="no profile `olama`, which GPTASST_PROFILE names"):
+            configure(GPTASST_PROFILE="olama").profile()
+
     def test_without_a_file(self, tmp_path: Path) -> None:
         assert Settings(tmp_path / "none.toml", {}).profile().embedded
 

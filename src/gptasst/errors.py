@@ -16,7 +16,8 @@ class GptasstError(Exception):
         code: a stable identifier in place of the class's own.
 
     `transient`: the same may succeed if it is tried again, `retry_after` seconds later where
-    the server said when. `done` is what was done all the same, for the JSON document.
+    the server said when. `done` is what was done all the same, for the JSON document; `profile`
+    is the `--profile` of the command that failed, for those that `hint` names.
     """
 
     code = "error"
@@ -24,6 +25,7 @@ class GptasstError(Exception):
     transient = False
     retry_after: float | None = None
     done: object = None
+    profile: str | None = None
 
     def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
         super().__init__(message)

@@ -195,7 +195,10 @@ class Settings:
             UsageError: a variable holds something that can't be used.
             AccessDenied: the key would travel over plain http to another machine.
         """
-        asked = name or self._environ.get("GPTASST_PROFILE") or self._document.text_value("profile")
+        variable = None if name else self._environ.get("GPTASST_PROFILE")
+        if variable:
+            return self._build(variable, "named", ", which GPTASST_PROFILE names")
+        asked = name or self._document.text_value("profile")
         if asked:
             return self._build(asked, "named")
         openai_variables = (
@@ -210,14 +213,17 @@ class Settings:
             return self._build("openai", "key")
         return self._build("local", "fallback")
 
-    def _build(self, name: str, chosen: Literal["named", "key", "fallback"]) -> Profile:
+    def _build(
+        self, name: str, chosen: Literal["named", "key", "fallback"], named_by: str = ""
+    ) -> Profile:
         if name not in self.profile_names():
             import difflib
 
             near = difflib.get_close_matches(name, self.profile_names(), n=1)
             known = f"known profiles: {', '.join(self.profile_names())}"
             raise NotFound(
-                f"no profile `{name}`", hint=f"did you mean `{near[0]}`?" if near else known
+                f"no profile `{name}`{named_by}",
+                hint=f"did you mean `{near[0]}`?" if near else known,
             )
         document, environ, table = self._document, self._environ, ("profiles", name)
         base_url = self._base_url(name)

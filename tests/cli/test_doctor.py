@@ -149,6 +149,23 @@ def test_models_that_end_and_that_have_ended(
     ]
 
 
+def test_a_variable_outranks_what_config_set_would_write(
+    cli: Cli, project: LoopbackServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_MODEL", "gpt-4")
+    assert bad(cli("doctor", "--json")) == [
+        ("problem", "models", "export GPTASST_MODEL=gpt-6.2-sol")
+    ]
+    monkeypatch.setenv("GPTASST_MODEL", "gpt-6.2-sol")
+    monkeypatch.setenv("GPTASST_STORE", "openai")
+    project.disturb("GET", "/v1/vector_stores", HttpAnswer(FASTAPI), times=9)
+    assert bad(cli("doctor", "--json")) == [("problem", "server", "export GPTASST_STORE=local")]
+    monkeypatch.setenv("GPTASST_STORE", "local")
+    monkeypatch.setenv("GPTASST_LOCAL_MODEL", "missing.gguf")
+    found = finding(cli("doctor", "--json"), "embedded", "note")
+    assert found["fix"] == "export GPTASST_LOCAL_MODEL=FILE.gguf"
+
+
 def test_a_profile_whose_model_is_not_there(
     cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +190,7 @@ def test_a_wrong_key_is_said_and_the_rest_goes_on(cli: Cli, project: LoopbackSer
 def test_a_key_that_is_not_there(cli: Cli) -> None:
     ran = cli("doctor", "--profile", "openai", "--json")
     assert ran.code == 4
-    assert bad(ran) == [("problem", "key", "gptasst auth login")]
+    assert bad(ran) == [("problem", "key", "gptasst --profile openai auth login")]
 
 
 def test_a_kept_key_is_replaced_by_auth_login(
@@ -300,6 +317,7 @@ def test_a_configuration_that_can_not_be_read(cli: Cli, home: Path) -> None:
     assert ran.code == 6
     assert bad(ran) == [("problem", "config", f'"${{EDITOR:-vi}}" {path}')]
     assert f"{path}:2:" in finding(ran, "config", "problem")["message"]
+    assert [f["topic"] for f in ran.json["findings"] if str(path) in f["message"]] == ["config"]
     assert ran.json["profile"] is None
 
 
@@ -318,10 +336,30 @@ def test_a_profile_that_nobody_knows(
     fixes = {
         "config": "gptasst config set profile openai",
         "variable": "unset GPTASST_PROFILE",
-        "option": "gptasst config show",
+        "option": "gptasst --profile openai doctor",
     }
     assert (ran.code, bad(ran)) == (6, [("problem", "config", fixes[where])])
     assert "did you mean `openai`?" in finding(ran, "config", "problem")["message"]
+    assert [f["topic"] for f in ran.json["findings"] if "opena`" in f["message"]] == ["config"]
+
+
+def test_a_profile_that_is_still_to_be_made(cli: Cli, server: LoopbackServer) -> None:
+    words = ("doctor", "--profile", "ollama", "--json")
+    fix = "gptasst config set profiles.ollama.base_url URL"
+    assert bad(cli(*words)) == [("problem", "config", fix)]
+    assert cli(*fix.removesuffix("URL").split()[1:], server.base_url).code == 0
+    assert (cli(*words).code, bad(cli(*words))) == (0, [])
+
+
+def test_a_config_file_of_which_the_default_is_unknown(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(home, 'profile = "nosuch"\n')
+    monkeypatch.setenv("GPTASST_PROFILE", "local")
+    fix = "gptasst config set profile openai"
+    assert bad(cli("doctor", "--json")) == [("problem", "config", fix)]
+    assert cli(*fix.split()[1:]).code == 0
+    assert bad(cli("doctor", "--json")) == []
 
 
 def test_keys_and_directories_that_others_can_read(
@@ -395,7 +433,10 @@ def test_the_embedded_model_is_hashed(
     assert finding(ran, "embedded", "ok")["bytes"] == 4
     write("model.gguf", b"GGUX")
     ran = cli("doctor", "--json")
-    assert (ran.code, bad(ran)) == (6, [("problem", "embedded", "gptasst config show")])
+    assert (ran.code, bad(ran)) == (
+        6,
+        [("problem", "embedded", "gptasst config set local.model FILE.gguf")],
+    )
     model.unlink()
     fix = "gptasst config set local.model FILE.gguf"
     assert bad(cli("doctor", "--json")) == [("problem", "embedded", fix)]

@@ -116,11 +116,12 @@ class Root(Group):
 
 def _report(error: Exception, words: Sequence[str]) -> int:
     before_dashes = words[: words.index("--")] if "--" in words else words
+    known = _as_known(error)
     output = Output(
         "json" if "--json" in before_dashes else "people",
         verbose=bool({"-v", "--verbose"} & set(before_dashes)),
+        profile=known.profile,
     )
-    known = _as_known(error)
     named = next((w for w in before_dashes if w.startswith("-") and os.path.lexists(w)), None)
     if isinstance(error, typer.TyperException) and named:
         known.hint = f"if the file is meant: `./{named}`"

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gptasst.cli.output import Mode, Output
-from gptasst.errors import UsageError
+from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
@@ -157,7 +157,10 @@ class Group(TyperGroup):
             near = difflib.get_close_matches(args[0], self.builders, n=1)
             path = ctx.command_path
             hint = f"did you mean `{path} {near[0]}`?" if near else f"`{path} --help` shows all"
-            raise UsageError(f"`{path}` has no command `{args[0]}`", hint=hint)
+            error = UsageError(f"`{path}` has no command `{args[0]}`", hint=hint)
+            outer = ctx.meta.get(_GLOBALS, GlobalOptions())
+            error.profile = ctx.params.get("profile") or outer.profile
+            raise error
         return super().resolve_command(ctx, args)
 
 
@@ -235,9 +238,14 @@ def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Se
     options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
     given = typer_context.obj
     context = given if isinstance(given, AppContext) else AppContext(os.environ)
-    output = Output(options.mode, verbose=options.verbose, quiet=options.quiet)
-    with context.with_options(options.profile, output.note) as ready:
-        yield Session(ready, output)
+    profile = options.profile or context.profile_option
+    output = Output(options.mode, verbose=options.verbose, quiet=options.quiet, profile=profile)
+    try:
+        with context.with_options(profile, output.note) as ready:
+            yield Session(ready, output)
+    except GptasstError as error:
+        error.profile = profile
+        raise
 
 
 class Command(TyperCommand):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.commands import CommandGroup, Session, YesOption, command
-from gptasst.cli.output import Output, time_text
+from gptasst.cli.output import time_text
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
@@ -110,7 +110,7 @@ def show(
         return
     text = as_markdown(transcript)
     if output.suffix.lower() == ".json":
-        text = Output.as_json(transcript) + "\n"
+        text = session.output.as_json(transcript) + "\n"
     replace_file(output, text.encode("utf-8", "replace"))
     session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
 

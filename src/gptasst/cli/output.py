@@ -18,6 +18,7 @@ from typing import IO, Any, Literal, TypeVar
 
 from gptasst.cli.tables import Column, draw_table, record_lines, terminal_width
 from gptasst.errors import GptasstError
+from gptasst.printed_commands import for_profile
 
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
@@ -36,7 +37,8 @@ _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 class Output:
     """Writes to the two streams of a command, in one of three modes.
 
-    Streams are passed in, so that tests can look at what is written.
+    Streams are passed in, so that tests can look at what is written. `profile` is what `--profile`
+    was: the commands that people are told of carry it, see `printed_commands`.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Output:
         *,
         verbose: bool = False,
         quiet: bool = False,
+        profile: str | None = None,
         stdout: IO[str] | None = None,
         stderr: IO[str] | None = None,
     ) -> None:
         self.mode = mode
         self.verbose = verbose
         self.quiet = quiet or mode == "quiet"  # no notes, also beside a JSON document
+        self.profile = profile
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
 
@@ -123,10 +127,10 @@ class Output:
         """Write one JSON document."""
         self._lines([self.as_json(value)])
 
-    @staticmethod
-    def as_json(value: object) -> str:
+    def as_json(self, value: object) -> str:
         """A value as the text of a JSON document."""
-        text = json.dumps(_plain(value), indent=2, ensure_ascii=False).translate(_JSON_ESCAPES)
+        plain = _plain(value, self.profile)
+        text = json.dumps(plain, indent=2, ensure_ascii=False).translate(_JSON_ESCAPES)
         return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
     def text(self, text: str) -> None:
@@ -163,11 +167,11 @@ class Output:
     def note(self, text: str) -> None:
         """Tell people something, on stderr. Not under `--quiet`."""
         if not self.quiet:
-            self._complain(text)
+            self._complain(for_profile(text, self.profile))
 
     def warn(self, text: str) -> None:
         """Tell people something that they should not miss, on stderr."""
-        self._complain(self._coloured("warning:", _BOLD) + f" {text}")
+        self._complain(self._coloured("warning:", _BOLD) + f" {for_profile(text, self.profile)}")
 
     def error(self, error: GptasstError) -> None:
         """Write an error: for programs as JSON on stdout, for people on stderr.
@@ -177,11 +181,12 @@ class Output:
         error.message = _KEY.sub(_MASK, error.message)
         error.hint = error.hint and _KEY.sub(_MASK, error.hint)
         if self.mode == "json":
-            self.document({**(_plain(error.done) or {}), "error": error})
+            self.document({**(_plain(error.done, self.profile) or {}), "error": error})
         else:
             self._complain(self._coloured("error:", _BOLD_RED) + f" {error.message}")
             if error.hint:
-                self._complain(self._coloured("hint:", _BOLD) + f" {error.hint}")
+                hint = for_profile(error.hint, self.profile)
+                self._complain(self._coloured("hint:", _BOLD) + f" {hint}")
         self.trace(error)
 
     def trace(self, error: GptasstError) -> None:
@@ -263,17 +268,22 @@ def is_dumb() -> bool:
     return os.environ.get("TERM") == "dumb"
 
 
-def _plain(value: object) -> Any:
-    """A value as JSON has it: dataclasses as objects, moments in ISO 8601."""
+def _plain(value: object, profile: str | None) -> Any:
+    """A value as JSON has it: dataclasses as objects, moments in ISO 8601.
+
+    What is said to people has the commands that they would read elsewhere, see `for_profile`.
+    """
     if isinstance(value, GptasstError):
-        value = {"code": value.code, "message": value.message, "hint": value.hint}
+        hint = value.hint and for_profile(value.hint, profile)
+        value = {"code": value.code, "message": value.message, "hint": hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if "warnings" in value:
+            value["warnings"] = [for_profile(warning, profile) for warning in value["warnings"]]
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, profile) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, profile) for item in value]
     if isinstance(value, date):  # or a moment, which is one
         return value.isoformat()
     if isinstance(value, PurePath):

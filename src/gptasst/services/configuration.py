@@ -13,7 +13,8 @@ from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.private_files import replace_private
 from gptasst.settings import Profile, Settings
 
-_VARIABLES = {
+# The variables that come before a profile's keys.
+VARIABLES = {
     "base_url": "GPTASST_BASE_URL",
     "model": "GPTASST_MODEL",
     "store": "GPTASST_STORE",
@@ -101,7 +102,7 @@ class ConfigurationService:
             "batch_file_search": profile.batch_file_search,
         }
         for key, value in values.items():
-            variable = _VARIABLES.get(key)
+            variable = VARIABLES.get(key)
             source = self._source("profiles", profile.name, key, variable=variable)
             if key == "base_url" and source != variable and profile.name == "openai":
                 source = "OPENAI_BASE_URL" if self._environ.get("OPENAI_BASE_URL") else source

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gptasst.errors import GptasstError
 from gptasst.models.assistants import AssistantSummary
 from gptasst.models.doctor import TOPICS, Diagnosis, Finding, worst
 from gptasst.models.files import Prunable
+from gptasst.printed_commands import for_profile
 from gptasst.services.doctor.belongings import (
     assistant_findings,
     file_findings,
@@ -65,6 +67,7 @@ def examine(patient: Patient) -> Diagnosis:
         findings += _server_findings(profile, state, patient.environ)
         damaged = any(f.topic == "assistants" for f in findings)
         findings += _belongings(patient, profile, state, look_at_assistants=not damaged)
+    findings = [_followable(finding, patient.profile_option) for finding in findings]
     return Diagnosis(
         severity=worst(findings),
         profile=profile.name if profile else None,
@@ -72,6 +75,15 @@ def examine(patient: Patient) -> Diagnosis:
         versions=made_of,
         capabilities=state.capabilities,
         findings=tuple(sorted(findings, key=lambda finding: TOPICS.index(finding.topic))),
+    )
+
+
+def _followable(finding: Finding, profile_option: str | None) -> Finding:
+    """A finding whose commands are for the profile that was looked at."""
+    return replace(
+        finding,
+        message=for_profile(finding.message, profile_option),
+        fix=finding.fix and for_profile(finding.fix, profile_option),
     )
 
 
@@ -120,16 +132,16 @@ def _belongings(
     known = len(patient.file_cache.all_uploads(profile.scope))
     jobs = {key: functools.partial(read, patient) for key, read in wanted.items()}
     found = side_by_side(jobs, _SECONDS)
-    option, findings = patient.profile_option, list[Finding]()
+    findings = list[Finding]()
     if "assistants" in found:
-        findings += assistant_findings(profile, found["assistants"], option)
+        findings += assistant_findings(profile, found["assistants"])
     if "files" in found:
-        findings += file_findings(profile, found["files"], option)
+        findings += file_findings(found["files"])
         # Looking for what can go, the copy of the cache has forgotten what is gone.
         gone = known - len(patient.file_cache.all_uploads(profile.scope))
-        findings += forgotten_findings(profile, gone, option)
+        findings += forgotten_findings(gone)
     assistants, listed = _known(found, "assistants"), _known(found, "models")
-    return [*findings, *model_findings(profile, assistants, listed, option)]
+    return [*findings, *model_findings(profile, assistants, listed, patient.environ)]
 
 
 def _assistants(patient: Patient) -> Sequence[AssistantSummary]:

@@ -12,20 +12,19 @@ from gptasst.model_catalog import ends_soon, shutdown_of
 from gptasst.models.assistants import AssistantSummary
 from gptasst.models.doctor import Finding
 from gptasst.models.files import Prunable
-from gptasst.services.doctor.commands import counted, for_profile, quoted
+from gptasst.services.doctor.commands import another_value, counted, quoted
 from gptasst.services.models import ListedModel
 from gptasst.settings import Profile
 
 
 def assistant_findings(
-    profile: Profile, found: Sequence[AssistantSummary] | GptasstError, option: str | None
+    profile: Profile, found: Sequence[AssistantSummary] | GptasstError
 ) -> Iterator[Finding]:
     """Whether the assistants can be read, and told apart by their names."""
     place = profile.endpoint if profile.store == "openai" else "this machine"
     if isinstance(found, GptasstError):
         message = f"the assistants on {place} can't be read: {found.message}"
-        fix = for_profile("gptasst assistant list", profile, option)
-        yield Finding("assistants", "problem", message, fix=fix)
+        yield Finding("assistants", "problem", message, fix="gptasst assistant list")
         return
     size = sum(assistant.size for assistant in found)
     message = f"{counted(len(found), 'assistant')} on {place}"
@@ -36,15 +35,12 @@ def assistant_findings(
             names[assistant.name] = 0  # said once
             rename = f"gptasst assistant edit {assistant.id} --rename NEW"
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
-            fix = for_profile(rename, profile, option)
-            yield Finding("assistants", "warning", message, fix=fix)
+            yield Finding("assistants", "warning", message, fix=rename)
 
 
-def file_findings(
-    profile: Profile, found: Sequence[Prunable] | GptasstError, option: str | None
-) -> Iterator[Finding]:
+def file_findings(found: Sequence[Prunable] | GptasstError) -> Iterator[Finding]:
     """What gptasst uploaded and nothing uses, and duplicates: what `file prune` would take."""
-    prune = for_profile("gptasst file prune", profile, option)
+    prune = "gptasst file prune"
     if isinstance(found, GptasstError):
         message = f"what nothing uses can't be told: {found.message}"
         yield Finding("files", "warning", message, fix=f"{prune} --dry-run")
@@ -60,12 +56,11 @@ def file_findings(
         yield Finding("files", "ok", "no upload of ours is left over")
 
 
-def forgotten_findings(profile: Profile, gone: int, option: str | None) -> Iterator[Finding]:
+def forgotten_findings(gone: int) -> Iterator[Finding]:
     """Ids in the cache that the server no longer knows; they are found out when they are used."""
     if gone:
         message = f"{counted(gone, 'upload')} that the server does not have any more"
-        fix = for_profile("gptasst cache verify", profile, option)
-        yield Finding("cache", "note", message, fix=fix, count=gone)
+        yield Finding("cache", "note", message, fix="gptasst cache verify", count=gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,48 +76,44 @@ def model_findings(
     profile: Profile,
     assistants: Sequence[AssistantSummary],
     listed: Sequence[ListedModel],
-    option: str | None,
+    environ: Mapping[str, str],
 ) -> Iterator[Finding]:
     """The models in use that have ended or will soon. A server's own dates come first."""
     today = datetime.now(UTC).date()
     dates = {model.id: model for model in listed}
-    uses = [*_profile_use(profile), *_assistant_uses(profile, assistants, option)]
+    uses = [*_profile_use(profile, environ), *_assistant_uses(assistants)]
     ending = [finding for use in uses if (finding := _ending(use, dates, today))]
     yield from ending
     if uses and not ending:
         yield Finding("models", "ok", "none that is used here ends within 60 days")
-    yield from _profile_model(profile, listed, option)
+    yield from _profile_model(profile, listed, environ)
 
 
 def _profile_model(
-    profile: Profile, listed: Sequence[ListedModel], option: str | None
+    profile: Profile, listed: Sequence[ListedModel], environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     """Whether the profile names a model, and one that the server has."""
     if profile.embedded:
         return
     if profile.model is None:
         message = f"the profile `{profile.name}` names no model, so each run has to"
-        fix = f"gptasst config set profiles.{quoted(profile.name)}.model MODEL"
+        fix = another_value(environ, profile.name, "model", "MODEL")
         yield Finding("models", "note", message, fix=fix)
     elif listed and not _is_listed(profile.model, listed):
         message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
-        fix = for_profile("gptasst model list", profile, option)
-        yield Finding("models", "note", message, fix=fix)
+        yield Finding("models", "note", message, fix="gptasst model list")
 
 
-def _profile_use(profile: Profile) -> Iterator[_ModelUse]:
+def _profile_use(profile: Profile, environ: Mapping[str, str]) -> Iterator[_ModelUse]:
     if profile.model:
-        command = f"gptasst config set profiles.{quoted(profile.name)}.model SUCCESSOR"
+        command = another_value(environ, profile.name, "model", "SUCCESSOR")
         yield _ModelUse(profile.model, f"the profile `{profile.name}`", command)
 
 
-def _assistant_uses(
-    profile: Profile, assistants: Sequence[AssistantSummary], option: str | None
-) -> Iterator[_ModelUse]:
+def _assistant_uses(assistants: Sequence[AssistantSummary]) -> Iterator[_ModelUse]:
     for assistant in assistants:
         if assistant.model:
-            edit = f"gptasst assistant edit {quoted(assistant.name)} -m SUCCESSOR"
-            command = for_profile(edit, profile, option)
+            command = f"gptasst assistant edit {quoted(assistant.name)} -m SUCCESSOR"
             yield _ModelUse(assistant.model, f"the assistant `{assistant.name}`", command)
 
 

@@ -7,6 +7,7 @@ import shlex
 import traceback
 from collections.abc import Mapping
 
+from gptasst.services.configuration import VARIABLES
 from gptasst.settings import Profile
 
 
@@ -26,24 +27,24 @@ def unexpected(error: Exception) -> str:
     return f"unexpected: {type(error).__name__}: {error} ({where}); please report it"
 
 
-def for_profile(command: str, profile: Profile, option: str | None) -> str:
-    """A command of gptasst for the profile that was looked at; `option` is what `--profile` was."""
-    return f"{command} --profile {quoted(profile.name)}" if option else command
-
-
 def new_key(profile: Profile) -> str:
     """What puts another key in the place of a profile's."""
     if profile.key_source and profile.key_source.isupper():  # a variable comes before a kept key
         return f"export {profile.key_source}=KEY"
-    return "gptasst auth login" + (
-        "" if profile.name == "openai" else f" --profile {quoted(profile.name)}"
-    )
+    return "gptasst auth login"
 
 
 def another_url(environ: Mapping[str, str], profile_name: str, url: str = "URL") -> str:
-    """What points a profile at another server; a variable comes before config.toml."""
-    variables = ["GPTASST_BASE_URL", *(["OPENAI_BASE_URL"] if profile_name == "openai" else [])]
+    """What points a profile at another server."""
+    return another_value(environ, profile_name, "base_url", url)
+
+
+def another_value(environ: Mapping[str, str], profile_name: str, key: str, value: str) -> str:
+    """What gives a key of a profile another value; a variable comes before config.toml."""
+    variables = [VARIABLES[key]]
+    if (profile_name, key) == ("openai", "base_url"):
+        variables.append("OPENAI_BASE_URL")
     for variable in variables:
         if environ.get(variable):
-            return f"export {variable}={url}"
-    return f"gptasst config set profiles.{quoted(profile_name)}.base_url {url}"
+            return f"export {variable}={value}"
+    return f"gptasst config set profiles.{quoted(profile_name)}.{key} {value}"

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from gptasst.errors import GptasstError
+from gptasst.errors import GptasstError, InvalidDefinition
 from gptasst.models.doctor import Finding, Severity
 from gptasst.services.doctor.commands import quoted
 from gptasst.services.doctor.patient import Patient
@@ -21,8 +21,10 @@ def embedded_findings(patient: Patient) -> Iterator[Finding]:
     bad: Severity = "problem" if needed else "note"
     try:
         service = patient.local_model
+    except InvalidDefinition:
+        return  # that is a finding already: the configuration can't be read
     except GptasstError as error:  # its setting means no file
-        yield Finding("embedded", bad, error.message, fix="gptasst config show")
+        yield Finding("embedded", bad, error.message, fix=_another_file(patient))
         return
     status = service.status()
     if not status.engine_installed:
@@ -33,11 +35,10 @@ def embedded_findings(patient: Patient) -> Iterator[Finding]:
             message = "the extra `local` is not installed; this profile does without"
             yield Finding("embedded", "ok", message)
     if status.size is not None:
-        yield _file_finding(status, service.sha256, bad)
+        yield _file_finding(patient, status, service.sha256, bad)
     elif status.source is None:
         message = f"the model file `{status.path}` does not exist"
-        fix = "gptasst config set local.model FILE.gguf"
-        yield Finding("embedded", bad, message, fix=fix)
+        yield Finding("embedded", bad, message, fix=_another_file(patient))
     elif status.engine_installed:
         message = f"{status.model} is not fetched yet; the first run does it"
         yield Finding("embedded", "note", message, fix="gptasst local setup")
@@ -50,7 +51,16 @@ def _uses_embedded(patient: Patient) -> bool:
         return False
 
 
-def _file_finding(status: LocalModelStatus, sha256: str | None, bad: Severity) -> Finding:
+def _another_file(patient: Patient) -> str:
+    """What names another file; a variable comes before config.toml."""
+    if patient.environ.get("GPTASST_LOCAL_MODEL"):
+        return "export GPTASST_LOCAL_MODEL=FILE.gguf"
+    return "gptasst config set local.model FILE.gguf"
+
+
+def _file_finding(
+    patient: Patient, status: LocalModelStatus, sha256: str | None, bad: Severity
+) -> Finding:
     path, size = Path(status.path), status.size
     if sha256 is None or size is None or size > _HASHED_BYTES:
         return Finding("embedded", "ok", f"`{path}`", bytes=size)
@@ -64,6 +74,6 @@ def _file_finding(status: LocalModelStatus, sha256: str | None, bad: Severity) -
         return Finding("embedded", "ok", f"`{path}`, whole by its sha256", bytes=size)
     message = f"`{path}` is not what it should be: its sha256 is {digest}"
     if status.source is None:  # a file of the user's own is not ours to remove
-        return Finding("embedded", bad, message, fix="gptasst config show", bytes=size)
+        return Finding("embedded", bad, message, fix=_another_file(patient), bytes=size)
     fix = f"rm {quoted(path)} && gptasst local setup"
     return Finding("embedded", bad, message, fix=fix, bytes=size)

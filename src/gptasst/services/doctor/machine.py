@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shutil
 import sqlite3
@@ -15,6 +16,7 @@ from gptasst.paths import Paths
 from gptasst.services.doctor.commands import quoted
 from gptasst.services.doctor.patient import Patient
 from gptasst.services.shell_completion import CompletionState, completion_state, current_shell
+from gptasst.settings import Settings
 
 
 def versions() -> Versions:
@@ -62,7 +64,8 @@ def configuration_findings(patient: Patient) -> Iterator[Finding]:
     """What is wrong with the configuration, as a whole and for the profile that is used."""
     file = patient.paths.config_file
     try:
-        patient.settings.check()
+        # The store that a variable names need not suit the profiles that are not used.
+        Settings(file, {**patient.environ, "GPTASST_STORE": ""}, patient.keys).check()
         profile = patient.profile
     except NotFound as error:
         yield _unknown_profile(patient, error)
@@ -79,9 +82,12 @@ def configuration_findings(patient: Patient) -> Iterator[Finding]:
 
 
 def _unknown_profile(patient: Patient, error: GptasstError) -> Finding:
-    if patient.profile_option:
-        fix = "gptasst config show"
-    elif patient.environ.get("GPTASST_PROFILE"):
+    option, known = patient.profile_option, patient.settings.profile_names()
+    if option and option not in known:
+        near = difflib.get_close_matches(option, known, n=1)
+        make = f"gptasst config set profiles.{quoted(option)}.base_url URL"
+        fix = f"gptasst --profile {quoted(near[0])} doctor" if near else make
+    elif not option and patient.environ.get("GPTASST_PROFILE", known[0]) not in known:
         fix = "unset GPTASST_PROFILE"
     else:
         fix = "gptasst config set profile openai"

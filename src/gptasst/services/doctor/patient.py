@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gptasst.services.local_model import LocalModelService
     from gptasst.services.models import ModelService
     from gptasst.settings import Profile, Settings
+    from gptasst.stored_keys import StoredKeys
 
 
 class Patient(Protocol):
@@ -31,6 +32,8 @@ class Patient(Protocol):
     def paths(self) -> Paths: ...
     @property
     def settings(self) -> Settings: ...
+    @property
+    def keys(self) -> StoredKeys: ...
     @property
     def profile(self) -> Profile: ...
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gptasst.base_urls import is_openai
 from gptasst.errors import AccessDenied, GptasstError
 from gptasst.models.doctor import CAPABILITIES, Capability, CapabilityState, Finding, Severity
-from gptasst.services.doctor.commands import another_url, new_key, quoted
+from gptasst.services.doctor.commands import another_url, another_value, new_key
 from gptasst.services.doctor.patient import Patient
 from gptasst.services.doctor.side_by_side import side_by_side
 from gptasst.settings import Profile
@@ -87,7 +87,7 @@ def _missing(
     of_store = [name for name in names if name in _STORE] if profile.store == "openai" else []
     if of_store:
         message = f"it can't keep assistants: it does not have {', '.join(of_store)}"
-        fix = f"gptasst config set profiles.{quoted(profile.name)}.store local"
+        fix = another_value(environ, profile.name, "store", "local")
         yield Finding("server", "problem", message, fix=fix)
     others = [name for name in names if name not in ("responses", *of_store)]
     if others:
