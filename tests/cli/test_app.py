@@ -100,6 +100,8 @@ class TestGlobalOptions:
             ["-q", "instruction", "list"],
             ["instruction", "list", "-q"],
             ["-q", "instruction", "list", "--quiet"],
+            ["instruction", "-q", "list"],
+            ["instruction", "--quiet", "list", "-q"],
         ],
         ids=" ".join,
     )
@@ -112,6 +114,9 @@ class TestGlobalOptions:
             ["--profile", "nope", "run", "MarkdownLinter", "-t", "x"],
             ["run", "--profile", "nope", "MarkdownLinter", "-t", "x"],
             ["run", "MarkdownLinter", "-t", "x", "--profile=nope"],
+            ["assistant", "--profile", "nope", "list"],
+            ["assistant", "--profile=nope", "files", "list", "X"],
+            ["assistant", "files", "--profile", "nope", "list", "X"],
         ],
         ids=" ".join,
     )
@@ -122,6 +127,14 @@ class TestGlobalOptions:
     def test_the_nearer_profile_counts(self, cli: Cli) -> None:
         ran = cli("--profile", "one", "run", "MarkdownLinter", "-t", "x", "--profile", "two")
         assert "no profile `two`" in ran.stderr
+        words = ("--profile", "one", "assistant", "--profile", "two", "files", "list", "X")
+        assert "no profile `two`" in cli(*words).stderr
+        assert "no profile `three`" in cli(*words, "--profile", "three").stderr
+
+    def test_between_a_group_and_its_command(self, cli: Cli) -> None:
+        assert cli("assistant", "--json", "list").json == {"assistants": []}
+        ran = cli("assistant", "--verbose", "show", "X")
+        assert (ran.code, "Traceback" in ran.stderr) == (3, True)
 
 
 class TestHelp:

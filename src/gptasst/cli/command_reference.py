@@ -79,7 +79,7 @@ _PAGE_HEAD = """\
 <!-- Written by scripts/derived-files from the program; change the program. -->
 
 `gptasst COMMAND --help` says the same in a terminal, and `man gptasst` where manual pages are
-installed. These options stand before or after the name of any command:
+installed. These options stand anywhere: before, between or after the names of a command:
 
 """
 _PAGE_AFTER_OPTIONS = """\

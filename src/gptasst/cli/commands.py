@@ -125,10 +125,18 @@ class CommandGroup(typer.Typer):
         self.builders: dict[str, Callable[[], Any]] = {}
         form = type("Group", (Group,), {"builders": self.builders})
         super().__init__(cls=form, help=help, rich_markup_mode=None, add_completion=False)
-        self.callback(invoke_without_command=True, help=help)(_show_help)
+        self.callback(invoke_without_command=True, help=help)(_begin_group)
 
 
-def _show_help(typer_context: typer.Context) -> None:
+def _begin_group(
+    typer_context: typer.Context,
+    profile: ProfileOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    options = GlobalOptions(profile=profile, json=json, quiet=quiet, verbose=verbose)
+    remember_globals(typer_context, options)
     if typer_context.invoked_subcommand is None:
         Output().text(typer_context.get_help())
 
