@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SCHEMA = CacheSchema(
     "the cache",
-    1,
+    2,
     """
 CREATE TABLE hashes (
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -46,6 +46,9 @@ CREATE TABLE begun_uploads (
 CREATE TABLE assistants (
     scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
 ) WITHOUT ROWID;
+CREATE TABLE models (
+    scope TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
 CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
 """,
@@ -53,7 +56,9 @@ CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
 _NEVER = 2**62  # seconds: later than any upload expires
 _ROWS_AT_ONCE = 500
 _FILES_AT_ONCE = 500
-_TABLES = ("hashes", "uploads", "begun_uploads", "assistants", "definitions", "synced_scopes")
+_TABLES = (
+    "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
+)  # fmt: skip
 _END_UPLOAD = (
     "DELETE FROM begun_uploads WHERE scope = ? AND sha256 = ? AND purpose = ? AND filename = ?"
 )
@@ -303,6 +308,16 @@ class FileCache:
 
     def forget_assistant(self, scope: str, name: str) -> None:
         self._execute_many("DELETE FROM assistants WHERE scope = ? AND name = ?", [(scope, name)])
+
+    def remember_models(self, scope: str, names: Sequence[str]) -> None:
+        """Remember the models that a server has, in place of those that it had."""
+        rows = [(scope, name) for name in names]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM models WHERE scope = ?", (scope,))
+            connection.executemany("INSERT OR IGNORE INTO models VALUES (?, ?)", rows)
+
+        self._database.write(work)
 
     def definition(self, sha256: str) -> str | None:
         """A definition's text by its sha256; one that does not match it is not given."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from gptasst.base_urls import is_openai
+from gptasst.completion.config_file import plain_tables
+from gptasst.completion.profiles import chosen_profile
 from gptasst.services.configuration import known_keys
+from gptasst.settings import Settings
+from gptasst.stored_keys import StoredKeys
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 
@@ -98,16 +105,154 @@ def test_assistants_of_the_local_store_and_instructions_of_the_project(cli: Cli)
     assert names("assistant", "show", "") == ["Doc Wr: ü"]
 
 
-def test_assistants_of_a_server_as_they_were_last_seen(home: Path) -> None:
-    (home / "data").mkdir(parents=True)
-    with sqlite3.connect(home / "data" / "cache.sqlite3") as cache:
-        cache.execute("CREATE TABLE assistants (scope TEXT, name TEXT, id TEXT)")
-        cache.executemany(
-            "INSERT INTO assistants VALUES (?, ?, ?)",
-            [("https://a/v1", "Far", "vs_1"), ("https://b/v1", "Far", "vs_2")],
-        )
-    cache.close()
-    assert names("assistant", "show", "") == ["Far"]
+def test_assistants_of_the_profile(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("assistant", "create", "Far", "-i", "DocWriter")
+    cli("assistant", "create", "Near", "-i", "DocWriter", "--profile", "local")
+    project.requests.clear()
+    show = ("assistant", "show", "")
+    assert names(*show) == ["Far"]
+    assert names("--profile", "local", *show) == ["Near"]
+    assert names("assistant", "show", "--profile=local", "") == ["Near"]
+    assert "Far" not in names("--profile", "local", "run", "")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj_other")
+    assert names(*show) == []
+    monkeypatch.setenv("GPTASST_STORE", "local")
+    assert names(*show) == ["Near"]
+    monkeypatch.delenv("GPTASST_STORE")
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):  # given to the command alone, perhaps
+        monkeypatch.delenv(name)
+    assert names(*show) == ["Far", "Near"]
+    assert not project.requests
+
+
+CONFIG = """\
+# People write more than keys.
+profile = "house"
+
+[profiles.house]
+base_url = "https://me:pa%20ss@llm.example:8443/v1/?a=1"
+timeout = 30
+store = "openai"
+
+[profiles.ours]
+base_url = "https://eu.api.openai.com/v1/"
+
+[profiles.near]
+base_url = "http://127.0.0.1:11434/v1"
+model = "qwen3:8b"
+input_image = false
+"""
+UNUSUAL = """\
+profiles.house = {base_url = "http://h/v1"}
+[profiles.ours]
+base_url = 'http://o/v1' # theirs, once
+[profiles.near]
+base_url = "http://n/v1\\u0061"
+"""
+
+
+@pytest.mark.parametrize("profile", [None, "openai", "house", "ours", "near", "local"])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"GPTASST_PROFILE": "near"},
+        {"OPENAI_BASE_URL": "http://u@h/v1"},
+        {"OPENAI_PROJECT_ID": "proj_1", "OPENAI_API_KEY": "sk-x"},
+        {"GPTASST_BASE_URL": "https://API.OpenAI.com/v1"},
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("text", [CONFIG, CONFIG.partition("\n\n")[2], UNUSUAL])
+def test_the_profile_is_the_one_that_the_settings_say(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str | None,
+    variables: dict[str, str],
+    text: str,
+) -> None:
+    (home / "config").mkdir(parents=True)
+    config = home / "config" / "config.toml"
+    config.write_text(text)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    said = Settings(config, os.environ, StoredKeys(home / "config" / "keys.json")).profile(profile)
+    chosen = chosen_profile([] if profile is None else ["--profile", profile])
+    if said.chosen == "fallback":
+        assert chosen is None
+    else:
+        assert chosen
+        assert (chosen.name, chosen.store, chosen.scope) == (said.name, said.store, said.scope)
+        assert chosen.on_openai == (said.base_url is not None and is_openai(said.base_url))
+
+
+def test_a_kept_key_chooses_the_profile(cli: Cli, home: Path) -> None:
+    assert chosen_profile([]) is None
+    assert cli("auth", "login", "--profile", "openai", stdin=b"sk-kept\n").code == 0
+    chosen = chosen_profile([])
+    assert chosen
+    assert chosen.name == "openai"
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        (CONFIG, True),
+        ("a = 1\nb = true\n[t]\n  c = ''\n", False),
+        ('a = "x" # comment\n', False),
+        ('a = "x\\n"\n', False),
+        ('a = """x"""\n', False),
+        ("[[t]]\n", False),
+        ("a = 0x1f\n", False),
+        ("a.b = 1\n", False),
+        ('a = ""\n[t.u]\nc-d = 10\n[t]\n_ = false\n', True),
+    ],
+)
+def test_plain_tables_are_those_of_tomllib(text: str, plain: bool) -> None:
+    assert plain_tables(text) == (tomllib.loads(text) if plain else None)
+
+
+def test_models_that_the_server_listed(
+    cli: Cli, server: LoopbackServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "config").mkdir(parents=True)
+    (home / "config" / "config.toml").write_text(
+        f'[profiles.near]\nbase_url = "{server.base_url}"\nmodel = "llama3.2:1b"\n'
+        '[profiles.other]\nbase_url = "http://127.0.0.1:9/v1"\n'
+    )
+    for name in ("OPENAI_BASE_URL", "GPTASST_MODEL"):
+        monkeypatch.delenv(name)
+    server.models = ["llama3.2:3b"]
+    words = ("run", "X", "-m", "")
+    assert names("--profile", "near", *words) == ["llama3.2:1b"]
+    assert cli("model", "list", "--profile", "near").code == 0
+    assert names("--profile", "near", *words) == ["llama3.2:1b", "llama3.2:3b"]
+    assert names("--profile", "other", *words) == []
+    assert "gpt-6-luna" in names("--profile", "openai", *words)
+    assert names("config", "set", "profiles.near.model", "llama3.2:3") == ["llama3.2:3b"]
+    server.models = ["qwen3:8b"]
+    cli("model", "list", "--profile", "near")
+    assert names("--profile", "near", *words) == ["llama3.2:1b", "qwen3:8b"]
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("profile", ["local", "openai"]),
+        ("profiles.openai.store", ["local", "openai"]),
+        ('profiles."a.b".input_file', ["false", "true"]),
+        ("profiles.openai.model", ["gpt-6-luna", "gpt-6.2-astra", "gpt-6.2-sol"]),
+        ("profiles.openai.base_url", []),
+        ("local.model", []),
+        ("store", []),
+    ],
+)
+def test_values_of_the_configuration(cli: Cli, key: str, values: list[str]) -> None:
+    assert names("config", "set", key, "") == values
+    for value in values:
+        assert cli("config", "set", key, value).code == 0 or "a.b" in key
 
 
 def test_conversations_and_files_by_id(home: Path) -> None:

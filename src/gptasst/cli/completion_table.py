@@ -49,7 +49,7 @@ _OWN_KINDS = {
     ("batch", "batch_ids"): "batch",
     ("batch cancel", "batch_id"): "unfinished-batch",
     ("config set", "key"): "config-key",
-    ("config set", "value"): "",
+    ("config set", "value"): "config-value",
     ("file delete", "names"): "file-id file",
     ("file show", "name"): "file-id file",
     ("instruction", "name"): "instruction file",

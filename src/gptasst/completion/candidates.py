@@ -38,7 +38,7 @@ def complete(words: list[str], current: str) -> tuple[str, list[tuple[str, str]]
         found = list(entry["commands"].items())
     for kind in kinds.split():
         if kind in SOURCES:
-            found += SOURCES[kind]()
+            found += SOURCES[kind](words)
         elif kind.startswith("="):
             found += [(value, "") for value in kind[1:].split(",")]
     fitting = _fitting(found, current)

@@ -1,12 +1,14 @@
 """The names that people complete: read from files of this machine, never asked of a server.
 
-A source gives (name, meaning) pairs; what can't be read is nothing to offer.
+A source gets the words before the cursor and gives (name, meaning) pairs; what can't be read is
+nothing to offer.
 """
 
 from __future__ import annotations
 
 import os
 
+from gptasst.completion.profiles import chosen_profile, configured_profiles, named_profile
 from gptasst.paths import (
     ASSISTANTS_DATABASE,
     BATCH_RECORDS,
@@ -19,44 +21,76 @@ from gptasst.paths import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+
+    from gptasst.completion.profiles import ChosenProfile
 
 _BUSY_SECONDS = 0.1
+_OPENAI_MODELS = ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")
+_YES_NO = ("true", "false")
+_CONFIG_VALUES = {
+    "store": ("openai", "local"),
+    "input_file": _YES_NO,
+    "input_image": _YES_NO,
+    "batch_file_search": _YES_NO,
+}
 # Whose batch it is stands in the first line of its manifest.
 _BATCHES = "SELECT DISTINCT id, json_extract(CAST(manifest AS TEXT), '$.name') FROM batches"
 
 
-def assistants() -> list[tuple[str, str]]:
-    """Assistants whose names are known without asking a server.
+def assistants(words: list[str]) -> list[tuple[str, str]]:
+    """The assistants of the profile's store: those here, or those of its project seen last.
 
-    Those of the local store, and those of servers that were seen last.
+    Where no profile is named and there is no key, those of every project: a key may be given to
+    the command alone.
     """
+    profile = chosen_profile(words)
     query = "SELECT DISTINCT name, 'assistant' FROM assistants"
-    return [*_rows(ASSISTANTS_DATABASE, query), *_rows(FILE_CACHE, query)]
+    if profile is None:
+        return [*_rows(ASSISTANTS_DATABASE, query), *_rows(FILE_CACHE, query)]
+    if profile.store == "local":
+        return _rows(ASSISTANTS_DATABASE, query)
+    return _rows(FILE_CACHE, f"{query} WHERE scope = ?", profile.scope)
 
 
-def conversations() -> list[tuple[str, str]]:
+def models(words: list[str]) -> list[tuple[str, str]]:
+    """The models that the profile names, and those that its server listed last."""
+    return _models(chosen_profile(words))
+
+
+def _models(profile: ChosenProfile | None) -> list[tuple[str, str]]:
+    offered = [(model, "OpenAI") for model in _OPENAI_MODELS]
+    if profile is None:
+        tables = configured_profiles().items()
+        named = {str(table["model"]): name for name, table in tables if table.get("model")}
+        return [(model, f"profile {name}") for model, name in named.items()] + offered
+    query = "SELECT name, '' FROM models WHERE scope = ?"
+    listed = _rows(FILE_CACHE, query, profile.scope)
+    named_here = [(profile.model, f"profile {profile.name}")] if profile.model else []
+    return [*named_here, *(offered if profile.on_openai else ()), *listed]
+
+
+def conversations(_: list[str]) -> list[tuple[str, str]]:
     """The conversations that this machine knows of, by id."""
     query = "SELECT id, assistant || ': ' || title FROM conversations"
     return _rows(CONVERSATIONS_DATABASE, query)
 
 
-def batches() -> list[tuple[str, str]]:
+def batches(_: list[str]) -> list[tuple[str, str]]:
     """The batches that were submitted or fetched on this machine, by id."""
     return _rows(BATCH_RECORDS, _BATCHES)
 
 
-def unfinished_batches() -> list[tuple[str, str]]:
+def unfinished_batches(_: list[str]) -> list[tuple[str, str]]:
     """Those whose answers were not all there when they were last looked at."""
     return _rows(BATCH_RECORDS, _BATCHES + " WHERE NOT is_over")
 
 
-def uploaded_files() -> list[tuple[str, str]]:
+def uploaded_files(_: list[str]) -> list[tuple[str, str]]:
     """The files on servers that were uploaded from this machine, by id."""
     return _rows(FILE_CACHE, "SELECT DISTINCT file_id, filename FROM uploads")
 
 
-def _rows(file: str, query: str) -> list[tuple[str, str]]:
+def _rows(file: str, query: str, *values: str) -> list[tuple[str, str]]:
     """Two columns of a database; nothing if it is not there, busy or damaged."""
     database = os.path.join(user_directories(os.environ)[1], file)
     if not os.path.exists(database):
@@ -66,7 +100,8 @@ def _rows(file: str, query: str) -> list[tuple[str, str]]:
     try:
         connection = sqlite3.connect(_read_only(database), uri=True, timeout=_BUSY_SECONDS)
         try:
-            return [(str(name), _in_line(help)) for name, help in connection.execute(query)]
+            found = connection.execute(query, values)
+            return [(str(name), _in_line(help)) for name, help in found]
         finally:
             connection.close()
     except sqlite3.Error:
@@ -83,9 +118,9 @@ def _read_only(path: str) -> str:
     return f"file:{'' if escaped.startswith('/') else '/'}{escaped}?mode=ro"
 
 
-def instructions() -> list[tuple[str, str]]:
+def instructions(_: list[str]) -> list[tuple[str, str]]:
     """The instructions of the project, the user, and the package."""
-    config, _ = user_directories(os.environ)
+    config = user_directories(os.environ)[0]
     found: list[tuple[str, str]] = []
     for directory in ("instructions", os.path.join(config, "instructions"), shipped_directory()):
         try:
@@ -96,58 +131,47 @@ def instructions() -> list[tuple[str, str]]:
     return found
 
 
-def profiles() -> list[tuple[str, str]]:
+def profiles(_: list[str]) -> list[tuple[str, str]]:
     """The built-in profiles and those of config.toml."""
     described = {"openai": "OpenAI", "local": "the embedded model"}
-    for name, table in _configured_profiles().items():
+    for name, table in configured_profiles().items():
         url = str(table.get("base_url") or described.get(name, ""))
         described[name] = url.rpartition("@")[2]  # without a password
     return list(described.items())
 
 
-def models() -> list[tuple[str, str]]:
-    """OpenAI's models for text, and those that profiles name."""
-    tables = _configured_profiles().items()
-    configured = {str(table["model"]): name for name, table in tables if table.get("model")}
-    offered = [(model, "OpenAI") for model in ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")]
-    return [(model, f"profile {name}") for model, name in configured.items()] + offered
-
-
-def config_keys() -> list[tuple[str, str]]:
+def config_keys(_: list[str]) -> list[tuple[str, str]]:
     """The keys that `config set` takes, with the names of the profiles there are."""
     keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
     inner = (
         "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
         "batch_file_search",
     )  # fmt: skip
-    names = sorted({"openai", *_configured_profiles()})
+    names = sorted({"openai", *configured_profiles()})
     return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]
 
 
-def _configured_profiles() -> dict[str, dict[str, Any]]:
-    path = os.path.join(user_directories(os.environ)[0], "config.toml")
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            text = stream.read()
-    except (OSError, ValueError):
-        return {}
-    import tomllib
-
-    try:
-        tables = tomllib.loads(text).get("profiles", {})
-    except tomllib.TOMLDecodeError:
-        return {}
-    if not isinstance(tables, dict):
-        return {}
-    return {name: table for name, table in tables.items() if isinstance(table, dict)}
+def config_values(words: list[str]) -> list[tuple[str, str]]:
+    """What the key before the cursor can be set to, where that can be told."""
+    key = words[-1] if words else ""
+    if key == "profile":
+        return profiles(words)
+    table, _, inner = key.rpartition(".")
+    name = table.removeprefix("profiles.").strip("\"'")
+    if table == name:  # no profile's
+        return []
+    if inner == "model":
+        return _models(named_profile(name))
+    return [(value, "") for value in _CONFIG_VALUES.get(inner, ())]
 
 
-SOURCES: dict[str, Callable[[], list[tuple[str, str]]]] = {
+SOURCES: dict[str, Callable[[list[str]], list[tuple[str, str]]]] = {
     "assistant": assistants,
     "instruction": instructions,
     "profile": profiles,
     "model": models,
     "config-key": config_keys,
+    "config-value": config_values,
     "conversation": conversations,
     "file-id": uploaded_files,
     "batch": batches,

@@ -521,7 +521,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                             {'names': ('--quiet', '-q'), 'value': '', 'many': False, 'help': 'Just names or ids, no notes.'},
                             {'names': ('--verbose', '-v'), 'value': '', 'many': False, 'help': 'More on stderr; tracebacks of errors.'},
                             {'names': ('--help', '-h'), 'value': '', 'many': False, 'help': 'Show this message and exit.'}),
-                'arguments': ('config-key', ''),
+                'arguments': ('config-key', 'config-value'),
                 'many': False},
  'doctor': {'commands': {},
             'options': ({'names': ('--profile',), 'value': 'profile', 'many': False, 'help': 'Endpoint and store from config.toml.'},

@@ -57,7 +57,10 @@ class AppContext(ServerContext):
 
         if self.profile.embedded:
             return ModelService(lambda: EmbeddedModels(self.model_file.name))
-        return ModelService(lambda: self.gateway.models)
+        scope, cache = self.profile.scope, self.file_cache
+        return ModelService(
+            lambda: self.gateway.models, lambda names: cache.remember_models(scope, names)
+        )
 
     @cached_property
     def files(self) -> FileService:

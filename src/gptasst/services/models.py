@@ -44,15 +44,23 @@ class ModelService:
 
     Args:
         open_source: makes the connection; called when it is needed.
+        remember: told the names of all that were listed.
     """
 
-    def __init__(self, open_source: Callable[[], ModelSource]) -> None:
+    def __init__(
+        self,
+        open_source: Callable[[], ModelSource],
+        remember: Callable[[Sequence[str]], None] = lambda _: None,
+    ) -> None:
         self._open_source = open_source
+        self._remember = remember
 
     def list(self) -> Sequence[ListedModel]:
         """Every model of the endpoint. Its own dates count; our catalog fills the gaps."""
         today = datetime.now(UTC).date()
-        return [_listed(model, today) for model in self._open_source().list()]
+        models = self._open_source().list()
+        self._remember([model.id for model in models])
+        return [_listed(model, today) for model in models]
 
 
 def _listed(model: ServerModel, today: date) -> ListedModel:

@@ -1,0 +1,110 @@
+"""The profile that a command line means, as far as it decides what can be completed.
+
+`gptasst.settings` says the same with all its reasons, and takes longer to load than a key press
+may; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import os
+
+from gptasst.completion.config_file import read_config, tables
+from gptasst.paths import user_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_OPENAI_URL = "https://api.openai.com/v1"
+_OPENAI_HOST = "api.openai.com"
+_OPENAI_VARIABLES = ("GPTASST_BASE_URL", "GPTASST_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY")
+
+
+class ChosenProfile:
+    """Where the assistants of a profile are, and what its server's things are kept under."""
+
+    __slots__ = ("model", "name", "on_openai", "scope", "store")
+
+    def __init__(self, name: str, table: dict[str, Any]) -> None:
+        url = _base_url(name, table)
+        project = os.environ.get("OPENAI_PROJECT_ID") if name == "openai" else None
+        self.name = name
+        self.model = str(table.get("model") or "")
+        self.on_openai = _is_openai(url)
+        self.scope = _kept(url) + (f"#{project}" if project else "")
+        usual = "openai" if name == "openai" or self.on_openai else "local"
+        self.store = os.environ.get("GPTASST_STORE") or str(table.get("store") or usual)
+
+
+def configured_profiles() -> dict[str, dict[str, Any]]:
+    """The tables of the profiles in config.toml, by name."""
+    return tables(read_config(), "profiles")
+
+
+def chosen_profile(words: list[str]) -> ChosenProfile | None:
+    """The profile that words and environment name; `None`: none is named, or there is no key yet.
+
+    Then the key may be given to the command alone, and nobody can know what it will mean.
+    """
+    config = read_config()
+    configured = tables(config, "profiles")
+    name = _asked(words) or os.environ.get("GPTASST_PROFILE") or config.get("profile")
+    if not name and _has_key(configured.get("openai", {})):
+        name = "openai"
+    return ChosenProfile(str(name), configured.get(str(name), {})) if name else None
+
+
+def named_profile(name: str) -> ChosenProfile:
+    """A profile by its name."""
+    return ChosenProfile(name, configured_profiles().get(name, {}))
+
+
+def _asked(words: list[str]) -> str:
+    asked, value_follows = "", False
+    for word in words:
+        if value_follows:
+            asked = word
+        elif word == "--":
+            break
+        elif word.startswith("--profile="):
+            asked = word.partition("=")[2]
+        value_follows = word == "--profile"
+    return asked
+
+
+def _has_key(table: dict[str, Any]) -> bool:
+    """Whether a key or URL for OpenAI is in the environment, or a key for it is kept."""
+    if any(map(os.environ.get, _OPENAI_VARIABLES)):
+        return True
+    keys = os.path.join(user_directories(os.environ)[0], "keys.json")
+    try:
+        with open(keys, encoding="utf-8") as stream:
+            return f'"{_base_url("openai", table)}"' in stream.read()
+    except (OSError, ValueError):
+        return False
+
+
+def _base_url(name: str, table: dict[str, Any]) -> str:
+    if name == "local":
+        return ""
+    given = os.environ.get("GPTASST_BASE_URL")
+    configured = str(table.get("base_url") or "")
+    if not given and name == "openai":
+        given = os.environ.get("OPENAI_BASE_URL") or configured or _OPENAI_URL
+    return (given or configured).rstrip("/")
+
+
+def _kept(url: str) -> str:
+    """A URL as it is kept: without password and query."""
+    if not url:
+        return str(None)
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("?")[0].partition("/")
+    user, at, host = place.rpartition("@")
+    return f"{scheme.lower()}://{user.partition(':')[0]}{at}{host}{slash}{path}"
+
+
+def _is_openai(url: str) -> bool:
+    place = url.partition("://")[2].partition("?")[0].partition("/")[0]
+    host = place.rpartition("@")[2].partition(":")[0].lower()
+    return host == _OPENAI_HOST or host.endswith(f".{_OPENAI_HOST}")
