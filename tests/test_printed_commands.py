@@ -41,6 +41,7 @@ def test_carried(text: str, expected: str) -> None:
         "gptasst config set profiles.b.model MODEL",
         "`gptasst instruction list` shows them",
         "`gptasst --profile b file list` shows them",
+        "`gptasst --profile b run X -t 'the `gptasst run`'` does it",
         "`gptasst --help` shows all",
         "did you mean `gptasst-file`?",
         "the batch was not submitted by gptasst",

@@ -18,11 +18,9 @@ USING_A_PROFILE = (
     "cache",
     "config show",
 )
-# Up to the backquote that ends it: what is quoted in it, a text of the user's, is left alone.
-_COMMAND = re.compile(
-    rf"(^|`|&& )gptasst ((?:{'|'.join(USING_A_PROFILE)})\b"
-    r"""(?:(?:'[^']*'|"[^"]*"|[^'"`])*`)?)"""
-)
+_USING = re.compile(rf"(?:{'|'.join(USING_A_PROFILE)})\b")
+# The whole command: what is quoted in it, a text of the user's, is none.
+_COMMAND = re.compile(r"""(^|`|&& )gptasst ((?:'[^']*'|"[^"]*"|[^'"`&])*)""")
 
 
 def for_profile(text: str, profile: str | None) -> str:
@@ -37,5 +35,10 @@ def for_profile(text: str, profile: str | None) -> str:
     import shlex
 
     # Before the command's name it is in nobody's way: `FILE...` and a text may stand at the end.
-    option = f"gptasst --profile {shlex.quote(profile)} "
-    return _COMMAND.sub(lambda found: found[1] + option + found[2], text)
+    option = f"--profile {shlex.quote(profile)} "
+
+    def carrying(found: re.Match[str]) -> str:
+        start, words = found.groups()
+        return f"{start}gptasst {option if _USING.match(words) else ''}{words}"
+
+    return _COMMAND.sub(carrying, text)

@@ -89,12 +89,28 @@ def test_a_batch(
     assert json.dumps(cli(*fetch, "--json").json).count(json.dumps(hint)) == 1
     own.batch_fails_on = None
     submits = shlex.split(hint.removeprefix("`").removesuffix("` submits only what is missing"))[1:]
-    assert submits[:2] == [*OWN]
+    assert submits == [*OWN, *BATCH, "-t", text]
     ran = cli(*submits)
     assert ran.stderr.startswith("1 file submitted in 1 batch; 1 answered before\n")
     assert cli(*advice(ran.stderr)).code == 0
     assert len(list(Path("out").iterdir())) == 2
     assert project.requests == []
+
+
+@pytest.mark.parametrize("where", ["variable", "config"])
+def test_a_batch_names_its_profile_wherever_that_was_named(
+    cli: Cli, own: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Its command may be typed another day, and sends files."""
+    write("in/bad.md", "a bad one\n")
+    own.batch_fails_on = "bad one"
+    (batch_id,) = cli(*BATCH, *OWN).lines
+    if where == "variable":
+        monkeypatch.setenv("GPTASST_PROFILE", "my own")
+    else:
+        assert cli("config", "set", "profile", "my own").code == 0
+    hint = cli("batch", "fetch", batch_id).stderr.splitlines()[-1]
+    assert advice(hint) == [*OWN, *BATCH]
 
 
 def test_a_profile_of_the_environment(

@@ -111,6 +111,7 @@ class AppContext(ServerContext):
             scope=scope,
             open_runs=lambda: self.runs(lambda *_: None),
             takes_file_search=self.profile.batch_file_search,
+            profile=self.profile.name if self.profile.chosen == "named" else None,
         )
 
     def each(self, report: Report) -> EachService:

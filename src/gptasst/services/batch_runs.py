@@ -19,6 +19,7 @@ from gptasst.models.batches import Batch, Fetched, OnBatches, Submission
 from gptasst.models.each import EachJob
 from gptasst.models.transfers import OnTransfer
 from gptasst.openai_gateway import OpenAIGateway
+from gptasst.printed_commands import for_profile
 from gptasst.run_journal import RunJournal
 from gptasst.services.batch_answers import AnswerPlacer, batch_answers, uncounted, why_unanswered
 from gptasst.services.batch_submissions import MARK, MARK_VERSION, JobRequests, Submitter
@@ -43,6 +44,7 @@ class BatchService:
         scope: endpoint and project, as the records have them.
         open_runs: gives the service that makes requests.
         takes_file_search: whether the server takes file search inside a batch.
+        profile: the profile's name, unless it is the one that is found where none is named.
     """
 
     gateway: OpenAIGateway
@@ -52,6 +54,7 @@ class BatchService:
     scope: str
     open_runs: Callable[[], RunService]
     takes_file_search: bool
+    profile: str | None
 
     def submit(self, job: EachJob, command: str, report: OnTransfer) -> Submission:
         """Submit the files whose answers are neither there nor on their way.
@@ -220,7 +223,9 @@ class BatchService:
         self.records.mark_over(self.scope, batch.id)
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))
-        return Fetched(batch, manifest.name, manifest.command, ordered)
+        # Typed again, it may send files: to the server that has this batch, and to no other.
+        command = for_profile(manifest.command, self.profile)
+        return Fetched(batch, manifest.name, command, ordered)
 
     def _recorded(self, batch: Batch) -> RecordedBatch:
         """A batch as it was submitted, from the records or else from the server."""
