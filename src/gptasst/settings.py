@@ -265,19 +265,20 @@ class Settings:
                     hint="give that server a profile of its own name",
                 )
             return None
-        url = environ.get("GPTASST_BASE_URL")
-        if not url and name == "openai":
-            url = environ.get("OPENAI_BASE_URL") or configured or OPENAI_BASE_URL
-        url = url or configured
+        variables = ("GPTASST_BASE_URL", "OPENAI_BASE_URL")[: 2 if name == "openai" else 1]
+        variable = next((v for v in variables if environ.get(v)), None)
+        default = OPENAI_BASE_URL if name == "openai" else None
+        url = environ[variable] if variable else configured or default
         if not url:
             raise self._document.error(
                 ("profiles", name, "base_url"), f"missing key `profiles.{name}.base_url`"
             )
         if not is_base_url(url):
-            raise UsageError(
-                f"`{url.rpartition('@')[2]}` is not a base URL",  # before the @: a password
-                hint="it looks like http://127.0.0.1:11434/v1",
-            )
+            said = f"`{url.rpartition('@')[2]}` is not a base URL"  # before the @: a password
+            hint = "it looks like http://127.0.0.1:11434/v1"
+            if variable:
+                raise UsageError(f"{variable}: {said}", hint=hint)
+            raise self._document.error(("profiles", name, "base_url"), said, hint=hint)
         return url.rstrip("/")
 
     def _key(self, name: str, base_url: str | None) -> tuple[str | None, str | None]:

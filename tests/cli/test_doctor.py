@@ -166,6 +166,30 @@ def test_a_variable_outranks_what_config_set_would_write(
     assert found["fix"] == "export GPTASST_LOCAL_MODEL=FILE.gguf"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "fix"),
+    [
+        ("OPENAI_API_KEY", "sk-\N{BULLET}", "export OPENAI_API_KEY=KEY"),
+        ("GPTASST_API_KEY", "sk-\N{BULLET}", "export GPTASST_API_KEY=KEY"),
+        ("GPTASST_STORE", "nowhere", "unset GPTASST_STORE"),
+        ("GPTASST_TIMEOUT", "soon", "unset GPTASST_TIMEOUT"),
+        ("GPTASST_BASE_URL", "nowhere", "unset GPTASST_BASE_URL"),
+        ("OPENAI_BASE_URL", "nowhere", "unset OPENAI_BASE_URL"),
+    ],
+)
+def test_a_variable_that_can_not_be_used(
+    cli: Cli,
+    server: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    fix: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    ran = cli("doctor", "--json")
+    assert [found[2] for found in bad(ran)] == [fix]
+
+
 def test_a_profile_whose_model_is_not_there(
     cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import traceback
 from collections.abc import Mapping
 
+from gptasst.errors import GptasstError
 from gptasst.services.configuration import VARIABLES
 from gptasst.settings import Profile
 
@@ -25,6 +27,12 @@ def unexpected(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
     return f"unexpected: {type(error).__name__}: {error} ({where}); please report it"
+
+
+def variable_of(error: GptasstError, environ: Mapping[str, str]) -> str | None:
+    """The variable whose value is what is wrong."""
+    words = set(re.findall(r"\w+", error.message))
+    return next((name for name in sorted(environ) if name in words and environ[name]), None)
 
 
 def new_key(profile: Profile) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.models.doctor import Finding
-from gptasst.services.doctor.commands import another_url, quoted
+from gptasst.services.doctor.commands import another_url, quoted, variable_of
 from gptasst.services.doctor.patient import Patient
 
 
@@ -36,4 +36,5 @@ def _key_fix(patient: Patient, error: GptasstError) -> str | None:
     if error.code == "insecure_endpoint":
         name = patient.profile_option or patient.environ.get("GPTASST_PROFILE") or "openai"
         return another_url(patient.environ, name, "https://…")
-    return "gptasst auth login"
+    variable = variable_of(error, patient.environ)  # it comes before a key that is kept
+    return f"export {variable}=KEY" if variable else "gptasst auth login"

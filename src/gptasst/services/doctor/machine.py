@@ -13,7 +13,7 @@ from pathlib import Path
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.models.doctor import Finding, Versions
 from gptasst.paths import Paths
-from gptasst.services.doctor.commands import quoted
+from gptasst.services.doctor.commands import quoted, variable_of
 from gptasst.services.doctor.patient import Patient
 from gptasst.services.shell_completion import CompletionState, completion_state, current_shell
 from gptasst.settings import Settings
@@ -73,7 +73,8 @@ def configuration_findings(patient: Patient) -> Iterator[Finding]:
         yield _problem(error, f'"${{EDITOR:-vi}}" {quoted(file)}')
     except GptasstError as error:
         if error.code not in ("wrong_key", "insecure_endpoint", "bad_key_file"):
-            yield _problem(error, None)
+            variable = variable_of(error, patient.environ)
+            yield _problem(error, f"unset {variable}" if variable else None)
     else:
         where = f"`{file}`" if file.exists() else "no config.toml, so the defaults"
         yield Finding("config", "ok", f"{where}; the profile is `{profile.name}`")
