@@ -35,6 +35,23 @@ class TestErrors:
         assert ran.stderr.splitlines()[0] == "error: `gptasst assistant` has no command `shwo`"
         assert ran.stderr.splitlines()[1] == ("hint: did you mean `gptasst assistant show`?")
 
+    @pytest.mark.parametrize(
+        ("words", "hint"),
+        [
+            ("assistant rename", "`gptasst assistant --help` shows all"),
+            ("version", "did you mean `gptasst --version`?"),
+            ("assistant help", "did you mean `gptasst assistant --help`?"),
+            ("version2", "`gptasst --help` shows all"),
+            ("modle", "did you mean `gptasst model`?"),
+            ("assistant eidt", "did you mean `gptasst assistant edit`?"),
+            ("file delte", "did you mean `gptasst file delete`?"),
+            ("json", "`gptasst --help` shows all"),
+        ],
+    )
+    def test_only_what_is_near_is_suggested(self, cli: Cli, words: str, hint: str) -> None:
+        ran = cli(*words.split())
+        assert (ran.code, ran.stderr.splitlines()[1]) == (2, f"hint: {hint}")
+
     @pytest.mark.parametrize("where", ["before", "after"])
     def test_json(self, cli: Cli, where: str) -> None:
         words = ["instruction", "show", "Nope"]
@@ -190,8 +207,9 @@ class TestConfirm:
         assert ran.screen.endswith("nothing was done\n" if left else "deleted `W`\n")
 
     def test_interrupted(self, cli: Cli, writer: str) -> None:
-        ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed="\x03")
+        ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed="\x03", after="[y/N] ")
         assert (ran.code, "Traceback" in ran.screen) == (130, False)
+        assert ran.screen.endswith("\n")  # the shell's prompt has a line of its own
         assert cli("assistant", "list", "-q").lines == [writer]
 
     def test_yes_asks_nothing(self, writer: str) -> None:

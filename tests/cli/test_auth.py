@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer
+from tests.on_terminal import on_terminal
 
 KEY = "sk-test-0123456789-wxyz"
 
@@ -159,10 +161,17 @@ def test_a_key_for_plain_http_is_not_kept(
     assert not keys_file.exists()
 
 
+def test_ctrl_c_at_the_question_ends_its_line() -> None:
+    command = [sys.executable, "-m", "gptasst", "auth", "login", "--profile", "openai"]
+    ran = on_terminal(command, typed="\x03", after="key for ")
+    assert (ran.code, ran.screen.rstrip("\n").endswith("/v1: ")) == (130, True)
+    assert ran.screen.endswith("\n")
+
+
 def test_logout_without_a_key(cli: Cli) -> None:
     ran = cli("auth", "logout")
     assert (ran.code, ran.stderr.splitlines()[0]) == (
-        2,
+        4,
         "error: no key is kept for https://api.openai.com/v1",
     )
 

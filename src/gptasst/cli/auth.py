@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, Session, command, line_ended
 from gptasst.errors import UsageError
 
 app = CommandGroup("The key, in the system keyring or a file that only you can read.")
@@ -30,7 +30,8 @@ def _read_key(url: str) -> str:
 
     from gptasst.base_urls import shown_url
 
-    return getpass.getpass(f"key for {shown_url(url)}: ")
+    with line_ended(sys.stderr):
+        return getpass.getpass(f"key for {shown_url(url)}: ")
 
 
 @command(app, "logout")

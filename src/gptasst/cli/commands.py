@@ -10,7 +10,7 @@ import os
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gptasst.context import AppContext
 
 _GLOBALS = "gptasst.globals"
+# A slip of the fingers in a short word is nearer than this; `rename` and `create` are not.
+_NEAR = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,24 @@ class Session:
             )
         self.output.stderr.write(f"{question} [y/N] ")
         self.output.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        with line_ended(self.output.stderr):
+            answer = sys.stdin.readline()
+        if not answer.endswith("\n"):  # Ctrl-D
+            self.output.stderr.write("\n")
+        if answer.strip().lower() not in ("y", "yes"):
             self.output.note("nothing was done")
             raise typer.Abort
+
+
+@contextlib.contextmanager
+def line_ended(stream: IO[str]) -> Iterator[None]:
+    """Where somebody presses Ctrl-C at a question, end its line: the shell's prompt comes next."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stream.write("\n")
+        stream.flush()
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +177,24 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.builders:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.builders, n=1)
             path = ctx.command_path
-            hint = f"did you mean `{path} {near[0]}`?" if near else f"`{path} --help` shows all"
+            near = self._nearest(args[0], ctx)
+            hint = f"did you mean `{path} {near}`?" if near else f"`{path} --help` shows all"
             error = UsageError(f"`{path}` has no command `{args[0]}`", hint=hint)
             outer = ctx.meta.get(_GLOBALS, GlobalOptions())
             error.profile = ctx.params.get("profile") or outer.profile
             raise error
         return super().resolve_command(ctx, args)
+
+    def _nearest(self, word: str, ctx: Any) -> str | None:
+        """What a word that is no command may have been meant for."""
+        import difflib
+
+        option = f"--{word}"  # `gptasst version`, `gptasst help`
+        if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
+            return option
+        near = difflib.get_close_matches(word, self.builders, n=1, cutoff=_NEAR)
+        return near[0] if near else None
 
 
 def command(

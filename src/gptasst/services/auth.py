@@ -88,11 +88,11 @@ class AuthService:
         """Forget the key for the profile's server.
 
         Raises:
-            UsageError: none is kept; a key in the environment is not ours to forget.
+            AccessDenied: none is kept; a key in the environment is not ours to forget.
         """
         profile = self._profile()
         if profile.base_url is None or not self._keys.delete(profile.base_url):
-            raise UsageError(
+            raise AccessDenied(
                 f"no key is kept for {profile.endpoint}",
                 hint=f"the one in {profile.key_source} is in the environment"
                 if profile.api_key
