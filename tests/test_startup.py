@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,8 @@ _REPORT = """
 import atexit, json, sys
 sys.argv = json.loads(sys.argv[1])
 atexit.register(lambda: sys.stderr.write("\\n" + json.dumps(sorted(sys.modules))))
-from gptasst.__main__ import main
-main()
+from gptasst.__main__ import program
+program()
 """
 _HEAVY = (
     "openai", "pydantic", "httpx2", "jsonschema", "pathspec", "pypdf", "rich", "tomlkit",
@@ -123,13 +124,32 @@ def test_the_end_comes_at_once() -> None:
         "sys.witness = Witness()\n"
         "threading.Thread(target=time.sleep, args=(600,)).start()\n"
         "sys.argv = ['gptasst', '--version']\n"
-        "from gptasst.__main__ import main\n"
-        "main()\n"
+        "from gptasst.__main__ import program\n"
+        "program()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == f"gptasst {__version__}\n"
+
+
+def test_a_profiler_gets_what_it_came_for(tmp_path: Path) -> None:
+    profiler = [sys.executable, "-m", "cProfile", "-o", str(tmp_path / "profile")]
+    command = [*profiler, "-m", "gptasst", "--version"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert (tmp_path / "profile").stat().st_size > 0
+
+
+def test_a_program_that_calls_it_goes_on() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['gptasst', 'instruction', 'list', '-q']\n"
+        "from gptasst.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit as ended: print('ended with', ended.code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nended with 0\n")
 
 
 def test_ctrl_c_while_it_begins() -> None:

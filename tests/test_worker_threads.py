@@ -28,6 +28,33 @@ def test_what_is_raised_comes_as_well() -> None:
     assert isinstance(outcomes[0], ZeroDivisionError)
 
 
+def test_what_ends_a_thread_comes_as_well() -> None:
+    def leave(number: int) -> None:
+        raise SystemExit(number)
+
+    outcomes = dict(pair for group in in_groups(leave, [1, 2], 2) for pair in group)
+    assert all(isinstance(outcome, SystemExit) for outcome in outcomes.values())
+    assert set(outcomes) == {1, 2}
+
+
+def test_once_stopped_those_that_run_are_awaited() -> None:
+    stop = threading.Event()
+    entered = threading.Barrier(3)
+
+    def work(number: int) -> int:
+        entered.wait(60)
+        stop.wait(60)
+        return number
+
+    def stop_when_two_run() -> None:
+        entered.wait(60)
+        stop.set()
+
+    threading.Thread(target=stop_when_two_run).start()
+    groups = in_groups(work, range(100), 2, stop)
+    assert sorted(pair for group in groups for pair in group) == [(0, 0), (1, 1)]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_so_many_run_at_a_time(count: int) -> None:
     lock = threading.Lock()

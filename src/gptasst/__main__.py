@@ -5,18 +5,41 @@ from __future__ import annotations
 import sys
 
 _INTERRUPTED = 130
+# Frames from a function here to the bottom: those of `python -m`, or of the installed script.
+_FRAMES = 4
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
+def program() -> None:
+    """The program `gptasst`: `main`, and the end of the process."""
     try:
-        _run(sys.argv[1:])
+        main()
         code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
+    if _is_whole_process():
+        leave_at_once(code)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Raises:
+        SystemExit: it has ended, with the exit code.
+    """
+    try:
+        _run(sys.argv[1:])
     except KeyboardInterrupt:  # while the command line was imported
-        code = _INTERRUPTED
-    _leave_at_once(code)
+        sys.exit(_INTERRUPTED)
+
+
+def _is_whole_process() -> bool:
+    """Whether nobody else has something to do at the end: a profiler, a debugger, a test."""
+    try:
+        sys._getframe(_FRAMES + 1)  # noqa: SLF001  # as `warnings` and `logging` do
+    except ValueError:
+        return not sys.flags.inspect
+    return False
 
 
 def _run(words: list[str]) -> None:
@@ -51,8 +74,8 @@ def _version_printed() -> bool:
     return True
 
 
-def _leave_at_once(code: int) -> None:
-    """End without taking everything apart, and without waiting for threads.
+def leave_at_once(code: int) -> None:
+    """End the process without taking everything apart, and without waiting for threads.
 
     What was opened is closed by now. Python would go through all the modules of the SDK, which
     takes a tenth of a second, and wait for a thread whose server says nothing.
@@ -72,4 +95,4 @@ def _leave_at_once(code: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program()

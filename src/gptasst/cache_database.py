@@ -127,7 +127,7 @@ class CacheDatabase:
                 break
             try:
                 return work(self._connected())
-            except (UnicodeEncodeError, sqlite3.ProgrammingError):
+            except (UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.IntegrityError):
                 raise  # it is what the caller stores or asks for, and not the file
             except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
                 self._recover(error)

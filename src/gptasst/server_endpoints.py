@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from gptasst.errors import UsageError
+from gptasst.errors import AccessDenied, UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.settings import Profile
-
-_LOGIN = "`gptasst auth login` keeps a key of OpenAI's; "
 
 
 def server_endpoint(profile: Profile) -> Endpoint:
@@ -14,16 +12,16 @@ def server_endpoint(profile: Profile) -> Endpoint:
 
     Raises:
         UsageError: the profile is the embedded model.
-        AccessDenied: the server wants a key, and there is none.
+        AccessDenied: the server wants a key, and there is none; or the embedded model stands in
+            for want of one.
     """
     if profile.embedded:
         nothing = "the embedded model has no files and no assistants on a server"
-        by_default = profile.chosen == "fallback"
-        raise UsageError(
-            f"no key is set, and {nothing}" if by_default else nothing,
-            hint=f"{_LOGIN if by_default else ''}--profile NAME means a server",
-            code="no_server",
-        )
+        hint = "--profile NAME means a server"
+        if profile.chosen == "fallback":
+            hint = f"`gptasst auth login` keeps a key of OpenAI's; {hint}"
+            raise AccessDenied(f"no key is set, and {nothing}", hint=hint, code="no_key")
+        raise UsageError(nothing, hint=hint, code="no_server")
     profile.require_key()
     assert profile.base_url is not None
     return Endpoint(

@@ -15,7 +15,7 @@ from gptasst.file_cache import CachedUpload, FileCache
 from gptasst.models.files import RemoteFile, UploadRequest
 from gptasst.models.knowledge import Refusal
 from gptasst.models.transfers import OnTransfer, TransferState
-from gptasst.openai_gateway.files import FileGateway
+from gptasst.openai_gateway.files import FileGateway, GivenUp
 from gptasst.private_files import private_directory
 from gptasst.process_locks import alone
 from gptasst.worker_threads import in_groups
@@ -144,33 +144,37 @@ class Uploader:
         progress = _Progress(missing, report)
         self._cache.begin_uploads(self._scope, missing)
 
-        broken: list[Exception] = []
+        broken: list[BaseException] = []
+        stop = threading.Event()  # what is on its way then is still remembered
 
         def upload(request: UploadRequest) -> RemoteFile:
-            if broken:  # no more is begun, and what is on its way is still remembered
-                raise broken[0]
-            return self._files.upload(request, progress.sent)
+            try:
+                return self._files.upload(request, progress.sent, stop.is_set)
+            except BaseException as error:
+                if not _is_own_fault(error):
+                    stop.set()
+                raise
 
-        with contextlib.closing(in_groups(upload, missing, jobs)) as groups:
+        with contextlib.closing(in_groups(upload, missing, jobs, stop)) as groups:
             for group in groups:
-                errors = self._collect(group, result)
-                progress.files_done(len(group) - len(errors))
-                broken += errors
+                broken += self._collect(group, result)
+                progress.files_done(len(group))
         if broken:
             raise broken[0]
 
     def _collect(
-        self, group: Sequence[tuple[UploadRequest, RemoteFile | Exception]], result: Uploaded
-    ) -> list[Exception]:
+        self, group: Sequence[tuple[UploadRequest, RemoteFile | BaseException]], result: Uploaded
+    ) -> list[BaseException]:
         """Take in what came of some uploads; gives errors that are no fault of one file."""
-        files = {request: file for request, file in group if not isinstance(file, Exception)}
+        files = {request: file for request, file in group if not isinstance(file, BaseException)}
         self._cache.remember_uploads(
             self._scope, [cached_upload(request, file) for request, file in files.items()]
         )
         result.ids |= {request: file.id for request, file in files.items()}
         own = [(request, error) for request, error in group if _is_own_fault(error)]
         result.failed += [(r, Refusal(str(r.file), error.message)) for r, error in own]
-        return [e for _, e in group if isinstance(e, Exception) and not _is_own_fault(e)]
+        others = [e for _, e in group if isinstance(e, BaseException) and not _is_own_fault(e)]
+        return [error for error in others if not isinstance(error, GivenUp)]
 
 
 def _is_own_fault(outcome: object) -> TypeGuard[GptasstError]:

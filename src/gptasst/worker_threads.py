@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -16,6 +17,8 @@ _Result = TypeVar("_Result")
 
 # What ends within so many seconds is one group.
 _MOMENT = 0.02
+# For jobs that run when others need not be begun any more.
+_LAST_SECONDS = 10.0
 
 
 @contextlib.contextmanager
@@ -36,42 +39,53 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def in_groups(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], count: int
-) -> Generator[list[tuple[_Item, _Result | Exception]]]:
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    count: int,
+    stop: threading.Event | None = None,
+) -> Generator[list[tuple[_Item, _Result | BaseException]]]:
     """What `work` makes of items, or raises, in up to `count` threads: as it comes, in groups.
 
     Many short jobs end every few milliseconds. Whoever looks at each by itself keeps the threads
-    that do them from getting their turn. No more are begun once the iterator is closed.
+    that do them from getting their turn. Once `stop` is set, or the iterator closed, no more are
+    begun; those that run are awaited for a while after `stop`.
     """
     import queue
 
     todo = deque(items)
-    left = len(todo)
-    ended: queue.SimpleQueue[tuple[_Item, _Result | Exception]] = queue.SimpleQueue()
+    stop = stop or threading.Event()
+    ended: queue.SimpleQueue[tuple[_Item, _Result | BaseException] | None] = queue.SimpleQueue()
 
     def work_off() -> None:
         with contextlib.suppress(IndexError):  # nothing is left
-            while True:
+            while not stop.is_set():
                 item = todo.popleft()
                 ended.put((item, _outcome(work, item)))
+        ended.put(None)
 
-    with workers(min(count, left) or 1) as pool:
-        for _ in range(min(count, left)):
-            pool.submit(work_off)
-        try:
-            while left:
-                group = [ended.get()]
-                if left > 1:
-                    time.sleep(_MOMENT)
-                group += [ended.get() for _ in range(ended.qsize())]
-                left -= len(group)
-                yield group
-        finally:
-            todo.clear()
+    running = min(count, len(todo))
+    for _ in range(running):
+        threading.Thread(target=work_off, daemon=True).start()
+    end = None
+    try:
+        while running:
+            if stop.is_set():
+                end = end or time.monotonic() + _LAST_SECONDS
+            try:
+                group = [ended.get(timeout=end and max(end - time.monotonic(), 0))]
+            except queue.Empty:
+                return
+            if running > 1:
+                time.sleep(_MOMENT)
+            group += [ended.get() for _ in range(ended.qsize())]
+            running -= group.count(None)
+            yield [pair for pair in group if pair is not None]
+    finally:
+        todo.clear()
 
 
-def _outcome(work: Callable[[_Item], _Result], item: _Item) -> _Result | Exception:
+def _outcome(work: Callable[[_Item], _Result], item: _Item) -> _Result | BaseException:
     try:
         return work(item)
-    except Exception as error:  # noqa: BLE001  # whoever asked for it decides
+    except BaseException as error:  # noqa: BLE001  # whoever asked for it decides
         return error

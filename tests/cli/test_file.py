@@ -225,6 +225,45 @@ class TestUpload:
         upload(cli, "a.md", "b.md")
         assert contents(project) == [b"a.md", b"b.md", *[b"else"] * 4]
 
+    def test_when_another_failed_nothing_is_tried_again(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        for number in range(4):
+            write(f"{number}.md", f"file {number}")
+        project.latency = 0.2  # so that all of them are on their way
+        project.disturb("POST", "/v1/files", outcomes.http_error(403))
+        busy = outcomes.http_error(429, headers={"Retry-After": "100"})
+        project.disturb("POST", "/v1/files", busy, times=99)
+        ran = cli("file", "upload", "*.md", "-v")
+        assert ran.code == 4
+        assert len(writes(project)) <= 4
+        assert ran.stderr.count("in upload_all") == 1
+
+    def test_when_another_failed_no_more_of_one_name_are_begun(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        """They wait for each other, as name and size are what tells uploads apart."""
+        for number in range(9):
+            write(f"{number}/same.md", f"file {number}")
+        project.latency = 0.05
+        project.disturb("POST", "/v1/files", outcomes.http_error(403))
+        assert cli("file", "upload", "*/same.md").code == 4
+        assert len(writes(project)) <= 2
+
+    @pytest.mark.parametrize("ident", [None, "", 7])
+    def test_an_answer_without_an_id(
+        self, cli: Cli, project: LoopbackServer, write: Write, home: Path, ident: object
+    ) -> None:
+        write("a.md", "one")
+        upload(cli, "a.md")
+        write("b.md", "two")
+        about: Any = {"id": ident, "filename": "b.md", "bytes": 3, "purpose": "user_data"}
+        odd = outcomes.http_error(200, body={**about, "object": "file", "created_at": 1})
+        project.disturb("POST", "/v1/files", odd)
+        ran = cli("file", "upload", "b.md", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "not_an_api")
+        assert [path.name for path in (home / "data").glob("cache.*damaged*")] == []
+
     def test_wrong_key(self, cli: Cli, project: LoopbackServer, write: Write) -> None:
         write("a.md", "one")
         project.api_key = "another"
@@ -233,7 +272,7 @@ class TestUpload:
     def test_no_server(self, cli: Cli, write: Write) -> None:
         write("a.md", "one")
         ran = cli("file", "upload", "a.md")
-        assert ran.code == 2
+        assert ran.code == 4
         assert "the embedded model has no files" in ran.stderr
 
     def test_lost_answer_makes_no_second_file(

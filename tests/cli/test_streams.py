@@ -11,7 +11,10 @@ import pytest
 from gptasst import __version__
 
 _SHELL = 'exec "$0" -m gptasst'
-_WORDS = ["--version", "--help", "instruction list", "__complete bash gptasst as"]
+_WORDS = [
+    "--version", "--help", "instruction list", "instruction list --json",
+    "__complete bash gptasst as",
+]  # fmt: skip
 _SILENT = "__complete bash gptasst as"
 
 

@@ -111,7 +111,8 @@ class TestLimits:
     def test_answer_longer_than_the_context(self, write: Write) -> None:
         write("Story.toml", "instructions = 'You tell very long stories.'\n")
         write("out.md", "old")
-        ran = gptasst("run", "Story.toml", "-t", "Tell all chapters.", "-o", "out.md", "--json")
+        task = f"Tell all chapters: {', '.join(str(number) for number in range(110))}"
+        ran = gptasst("run", "Story.toml", "-t", task, "-o", "out.md", "--json")
         error = json.loads(ran.stdout)["error"]
         assert (ran.returncode, error["code"]) == (7, "incomplete")
         assert error["message"] == "the answer was cut off: the context of 512 tokens is full"
@@ -195,13 +196,15 @@ class TestOwnModel:
     ) -> None:
         write("spy/xllamacpp.py", "import json, os; json.dump(dict(os.environ), open('got', 'w'))")
         monkeypatch.setenv("PYTHONPATH", f"spy{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-        for name in ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "HF_TOKEN", "DB_PASSWORD"):
+        names = ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "HF_TOKEN", "DB_PASS", "GITHUB_PAT")
+        for name in names:
             monkeypatch.setenv(name, "sk-not-for-llama")
+        monkeypatch.setenv("HTTPS_PROXY", "http://me:sk-not-for-llama@proxy")
         path = write("x.gguf", b"GGUF").absolute()
         gptasst("run", yes_or_no, "-t", "x", "--profile", "local", GPTASST_LOCAL_MODEL=str(path))
         got = json.loads(Path("got").read_text())
         assert got["PATH"] == os.environ["PATH"]
-        assert "sk-not-for-llama" not in got.values()
+        assert "sk-not-for-llama" not in str(got)
 
     @pytest.mark.parametrize("program", ["", "/bin/echo"], ids=["none", "another"])
     def test_no_python_to_start(
@@ -248,7 +251,7 @@ class TestWithoutTheEngine:
 
     def test_says_what_to_type(self, cli: Cli, home: Path) -> None:
         ran = cli("run", "MarkdownLinter", "-t", "x")
-        assert (ran.code, ran.text) == (2, "")
+        assert (ran.code, ran.text) == (4, "")
         assert ran.stderr.splitlines() == [
             "error: no key is set, and the embedded model's engine is not installed",
             f"hint: {FIRST_STEP}",

@@ -142,7 +142,10 @@ def _run(
         _die_before(kill_before)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where pytest has none
     sys.argv = ["gptasst", *words]
-    gptasst.__main__.main()
+    try:
+        gptasst.__main__.main()
+    except SystemExit as ended:
+        gptasst.__main__.leave_at_once(int(ended.code or 0))
 
 
 def _die_before(number: int) -> None:

@@ -126,7 +126,10 @@ def _report(error: Exception, words: Sequence[str]) -> int:
     if isinstance(error, typer.TyperException) and named:
         known.hint = f"if the file is meant: `./{named}`"
     with contextlib.suppress(BrokenPipeError):
-        output.error(known)
+        try:
+            output.error(known)
+        except OSError:  # stdout, where JSON goes, takes no more
+            Output().error(known)
     return known.exit_code
 
 
@@ -182,7 +185,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start here: gptasst run MarkdownLinter -f README.md",
+    epilog="Example: gptasst run MarkdownLinter -f guide.md -o better.md",
 )
 
 

@@ -69,7 +69,8 @@ def upload(
     if chosen is None:
         raise UsageError(f"no purpose `{purpose}`", hint=f"one of: {', '.join(_PURPOSES)}")
     service = session.context.uploads
-    plan = service.plan(files, chosen, _lifetime(expires), allow_secrets=allow_secrets)
+    with session.waiting():
+        plan = service.plan(files, chosen, _lifetime(expires), allow_secrets=allow_secrets)
     for left in plan.left_out:
         session.output.note(f"left out: {left.reason}")
     if dry_run:

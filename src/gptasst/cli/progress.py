@@ -147,15 +147,24 @@ _PHASES = {"waiting": "waiting for another gptasst"}
 
 
 class Transfers(Drawn):
-    """Bars while many files are uploaded and indexed."""
+    """Bars while many files are uploaded and indexed; until then, what `Waiting` shows."""
 
     _SECONDS = 0.1  # between two changes of the screen
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
+        self._waiting = Waiting(output, "asking the server")
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._last = 0.0
+
+    def __enter__(self) -> Self:
+        self._waiting.__enter__()
+        return self
+
+    def stop(self) -> None:
+        self._waiting.stop()
+        super().stop()
 
     def report(self, state: TransferState) -> None:
         """Show how far it has come. May be called from any thread, and often."""
@@ -167,6 +176,7 @@ class Transfers(Drawn):
             return
         self._last = moment
         if self._progress is None:
+            self._waiting.stop()
             self._progress = self._draw()
         task = self._tasks.get(state.phase)
         if task is None:

@@ -173,7 +173,8 @@ def run(  # one parameter an option
     if dry_run:
         _show_plan(session.output, (dialogue or service).plan(request))
     else:
-        events = dialogue.say(request) if dialogue else service.stream(request, found)
+        with session.waiting():
+            events = dialogue.say(request) if dialogue else service.stream(request, found)
         tell_fallback(session)
         direct = output is None and session.output.mode != "json"
         with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:

@@ -116,7 +116,8 @@ class MachineContext:
         except GptasstError:
             return "next: `gptasst doctor`, as something in the configuration is wrong"
         if engine:
-            return f"next: {run} tries a tiny model; `gptasst auth login` keeps a key for real work"
+            plumbing = "until then a tiny model answers, which only shows the plumbing"
+            return f"next: `gptasst auth login` keeps a key of OpenAI's; {plumbing}"
         return "next: `gptasst auth login` keeps a key of OpenAI's"
 
     @cached_property

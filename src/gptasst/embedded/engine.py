@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gptasst.errors import InvalidInput, ServiceError, UsageError
+from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.settings import LocalModelSettings
 
@@ -23,7 +23,10 @@ _FIRST_HINT = (
 )
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
 # Headers may hold a key as well.
-_SECRET = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|HEADERS", re.IGNORECASE)
+_SECRET = re.compile(
+    "KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|HEADERS|COOKIE|WEBHOOK|_PAT$", re.IGNORECASE
+)
+_PASSWORD_IN_URL = re.compile(r"://[^/\s]*@")
 
 
 def is_installed() -> bool:
@@ -32,17 +35,17 @@ def is_installed() -> bool:
 
 
 def require_installed(*, chosen: bool) -> None:
-    """Raise a `UsageError` that says what to do where the engine is missing.
+    """Raise an error that says what to do where the engine is missing.
 
     Args:
         chosen: somebody chose the embedded model; else it is used for want of a key.
     """
     if not is_installed():
-        why = "the profile is `local`" if chosen else "no key is set"
+        missing = "the embedded model's engine is not installed"
+        if not chosen:
+            raise AccessDenied(f"no key is set, and {missing}", hint=_FIRST_HINT, code="no_key")
         raise UsageError(
-            f"{why}, and the embedded model's engine is not installed",
-            hint=_INSTALL_HINT if chosen else _FIRST_HINT,
-            code="no_local_engine",
+            f"the profile is `local`, and {missing}", hint=_INSTALL_HINT, code="no_local_engine"
         )
 
 
@@ -124,6 +127,10 @@ def _answer(line: bytes) -> dict[str, Any]:
 
 def _environ() -> dict[str, str]:
     """The environment without what looks like a secret, which llama.cpp has no use for."""
-    kept = {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not _SECRET.search(name) and not _PASSWORD_IN_URL.search(value)
+    }
     # libgomp: idle threads spin otherwise, and answers on few cores take several times as long.
     return {"OMP_WAIT_POLICY": "passive", **kept}

@@ -13,10 +13,16 @@ import openai
 
 from gptasst.errors import GptasstError, NoAnswer, ServiceError
 from gptasst.models.endpoints import Endpoint
-from gptasst.models.runs import Citation, ModelAnswer, ModelRequest, TextDelta, Usage
+from gptasst.models.runs import Citation, ModelAnswer, ModelRequest, TextDelta, TextPart, Usage
 from gptasst.openai_gateway.errors import failed_response, more_context
 from gptasst.openai_gateway.event_stream import Event
 from gptasst.openai_gateway.requests import patience
+
+_SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
+# A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
+_PASSAGE = 120
+_REPEATED = 4
+_PIECES_BETWEEN_LOOKS = 32
 
 
 class Deadline:
@@ -102,6 +108,20 @@ class AnswerReader:
         if text:
             self._pieces.append(text)
             yield TextDelta(text)
+        if self._endpoint.embedded and len(self._pieces) % _PIECES_BETWEEN_LOOKS == 0:
+            self._refuse_repetition()
+
+    def _refuse_repetition(self) -> None:
+        """Raise if a passage comes again and again, more often than it was in what was asked.
+
+        A small model that does so goes on until its context is full, for minutes.
+        """
+        text = "".join(self._pieces)
+        passage = text[-_PASSAGE:]
+        times = text.count(passage)
+        asked = "".join(part.text for part in self._request.parts if isinstance(part, TextPart))
+        if len(passage) == _PASSAGE and times >= _REPEATED and times > asked.count(passage):
+            raise NoAnswer("the embedded model repeats itself", hint=_SMALL, code="incomplete")
 
     def _failed(self, error: Any) -> GptasstError:
         """The error of an answer from what a server says of it: an object, words, or nothing."""
@@ -161,9 +181,10 @@ class AnswerReader:
 
     def _cut_off(self, reason: str, limit: int | None) -> NoAnswer:
         if reason == "max_output_tokens" and limit is not None:
+            raise_it = "raise `max_output_tokens` in the definition's [settings], or send less"
             return NoAnswer(
                 f"the answer was cut off at {limit:,} tokens",
-                hint="raise `max_output_tokens` in the definition's [settings], or send less",
+                hint=_SMALL if self._endpoint.embedded else raise_it,
                 code="incomplete",
             )
         return NoAnswer(

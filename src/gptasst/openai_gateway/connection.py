@@ -21,6 +21,7 @@ from gptasst.openai_gateway.retries import wait_before_retry
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
+_LOOK = 0.1  # seconds between looks whether something was given up
 _WHAT_IS_THERE = {
     "file": "`gptasst file list` shows what is there",
     "vector store": "`gptasst assistant list` shows what is there",
@@ -115,6 +116,7 @@ class Connection:
         send: Callable[[], _Made],
         find: Callable[[], _Made | None] | None,
         missing: str | None = None,
+        given_up: Callable[[], bool] = lambda: False,
     ) -> _Made:
         """Send a create so that it takes effect once, whatever happens to its answer.
 
@@ -127,6 +129,7 @@ class Connection:
             find: what `send` made, if the server has it. Where that can't be found out (`None`), it
                 is sent no more than twice.
             missing: as in `errors`.
+            given_up: whether nobody needs it any more; then it is not sent again.
         """
         end = time.monotonic() + self.endpoint.timeout
         doubts = 0
@@ -143,7 +146,7 @@ class Connection:
                 doubts += not refused
                 last = attempt == _ATTEMPTS - 1 or time.monotonic() + wait >= end
                 last = last or (find is None and doubts > 1)
-                if (last and refused) or self._stopping.wait(0 if last else wait):
+                if (last and refused) or self._is_over(0 if last else wait, given_up):
                     raise
                 found = None if refused or find is None else find()
                 if found is not None:
@@ -151,6 +154,16 @@ class Connection:
                 if last:
                     raise
         raise AssertionError  # the last attempt returns or raises
+
+    def _is_over(self, seconds: float, given_up: Callable[[], bool]) -> bool:
+        """Wait, and tell whether it was given up or the connection closed meanwhile."""
+        end = time.monotonic() + seconds
+        while not given_up() and not self._stopping.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self._stopping.wait(min(left, _LOOK))
+        return True
 
     def pause(self, seconds: float) -> None:
         """Wait, unless the connection is closed meanwhile."""

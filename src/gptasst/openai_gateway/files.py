@@ -33,6 +33,10 @@ _PAGE = 10_000
 CLOCK_SKEW = 300
 
 
+class GivenUp(GptasstError):
+    """An upload that was not begun, as nobody needed it any more."""
+
+
 class FileGateway:
     """The files of the project that the key belongs to. May be used from many threads.
 
@@ -51,27 +55,38 @@ class FileGateway:
         self._locks: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
         self._made: set[str] = set()
 
-    def upload(self, request: UploadRequest, on_bytes: OnBytes = lambda _: None) -> RemoteFile:
+    def upload(
+        self,
+        request: UploadRequest,
+        on_bytes: OnBytes = lambda _: None,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> RemoteFile:
         """Upload a file, read in blocks; it is on the server once, whatever happens on the way.
 
+        Args:
+            request: which file, as it was hashed.
+            on_bytes: told how many more bytes went out.
+            given_up: whether nobody needs it any more; it is asked before each attempt.
+
         Raises:
+            GivenUp: it was given up before it was begun.
             InvalidInput: it can't be read, or it changed since it was hashed.
             GptasstError: see `errors`.
         """
         # Two files of one name and size are told apart by nothing, so they go one by one.
         with self._locks[request.filename, request.size]:
-            uploaded, sent = self._upload(request, on_bytes)
+            if given_up():
+                raise GivenUp(f"`{request.file}` was not uploaded", code="given_up")
+            uploaded, sent = self._upload(request, on_bytes, given_up)
             self._made.add(uploaded.id)
         if sent is not None and sent != request.sha256:
             self.delete(uploaded.id)
-            raise InvalidInput(
-                f"`{request.file}` changed while it was uploaded",
-                hint="do it again",
-                code="file_changed",
-            )
+            raise _changed(request)
         return uploaded
 
-    def _upload(self, request: UploadRequest, on_bytes: OnBytes) -> tuple[RemoteFile, str | None]:
+    def _upload(
+        self, request: UploadRequest, on_bytes: OnBytes, given_up: Callable[[], bool]
+    ) -> tuple[RemoteFile, str | None]:
         """The file, and the sha256 of what was sent (`None`: found after its answer was lost)."""
         if request.size > self._max_file:
             return self._upload_in_parts(request, on_bytes)
@@ -87,7 +102,7 @@ class FileGateway:
         def find() -> RemoteFile | None:
             return self._find(request, started)
 
-        return self._connection.create_once(send, find), sent[0]
+        return self._connection.create_once(send, find, given_up=given_up), sent[0]
 
     def _send(self, request: UploadRequest, stream: _Reader) -> RemoteFile:
         # `files.create` does the same with half as much work again for each of many small files.
@@ -186,6 +201,9 @@ def _fields(request: UploadRequest) -> dict[str, Any]:
 
 
 def _remote_file(file: FileObject) -> RemoteFile:
+    ident: object = file.id  # the SDK takes whatever comes
+    if not isinstance(ident, str) or not ident:
+        raise TypeError("a file has an id")
     expires = file.expires_at
     return RemoteFile(
         id=file.id,
@@ -202,8 +220,16 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def _changed(request: UploadRequest) -> InvalidInput:
+    message = f"`{request.file}` changed while it was uploaded"
+    return InvalidInput(message, hint="do it again", code="file_changed")
+
+
 class _Reader(io.RawIOBase):
-    """A file that is read once, front to back, and tells how far and what was read."""
+    """A file that is read once, front to back, and tells how far and what was read.
+
+    One that grows or shrinks meanwhile would not fit the length that was announced.
+    """
 
     def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
         try:
@@ -211,8 +237,10 @@ class _Reader(io.RawIOBase):
         except OSError as error:
             reason = error.strerror
             raise InvalidInput(f"`{request.file}` can't be read: {reason}") from None
+        self._request = request
         self._on_bytes = on_bytes
         self._digest = hashlib.sha256()
+        self._place = 0
 
     @property
     def sha256(self) -> str:
@@ -227,7 +255,8 @@ class _Reader(io.RawIOBase):
     def seek(self, offset: int, whence: int = 0) -> int:
         """Move, as a client does to learn the size before it reads from the start."""
         self._digest = hashlib.sha256()
-        return self._stream.seek(offset, whence)
+        self._place = self._stream.seek(offset, whence)
+        return self._place
 
     def tell(self) -> int:
         return self._stream.tell()
@@ -237,6 +266,10 @@ class _Reader(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         block = self._stream.read(size)
+        self._place += len(block)
+        whole = self._request.size
+        if self._place > whole or (not block and self._place < whole):
+            raise _changed(self._request)
         self._digest.update(block)
         self._on_bytes(len(block))
         return block
