@@ -55,9 +55,9 @@ class Session:
             raise UsageError(
                 f"this needs a yes: {question}", hint="--yes gives it", code="needs_confirmation"
             )
-        self.output.stderr.write(f"{question} [y/N] ")
-        self.output.stderr.flush()
         with line_ended(self.output.stderr):
+            self.output.stderr.write(f"{question} [y/N] ")
+            self.output.stderr.flush()
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):  # Ctrl-D
             self.output.stderr.write("\n")
