@@ -148,5 +148,5 @@ def test_a_key_is_never_written(cli: Cli, config: Path, key: str, value: str) ->
     ran = cli("config", "set", key, value)
     assert ran.code == 2
     assert value not in ran.stderr
-    assert "`gptasst auth login`" in ran.stderr
+    assert "`gptasst --profile ollama auth login` keeps it" in ran.stderr
     assert config.read_text() == OLLAMA

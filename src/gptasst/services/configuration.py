@@ -10,6 +10,7 @@ from typing import Any
 
 from gptasst.base_urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
+from gptasst.printed_commands import for_profile
 from gptasst.private_files import replace_private
 from gptasst.settings import Profile, Settings
 
@@ -144,7 +145,7 @@ class ConfigurationService:
         import tomlkit
 
         path = _path(key)
-        _refuse_secret(path, value)
+        _refuse_secret(path, value, self._settings.profile_names())
         typed = _typed(path, key, value)
         document = tomlkit.parse(self._text())
         table: Any = document
@@ -190,11 +191,13 @@ def _path(key: str) -> tuple[str, ...]:
     return ("profiles", ".".join(parts[1:-1]), parts[-1])
 
 
-def _refuse_secret(path: tuple[str, ...], value: str) -> None:
+def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -> None:
     if _SECRET.search(path[-1]) or _SECRET_VALUE.match(value):
+        of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
+        login = for_profile("gptasst auth login", of_profile)  # each key is for one server
         raise UsageError(
             "a key is never kept in config.toml",
-            hint="`gptasst auth login` keeps it; or `api_key_env` names the variable that holds it",
+            hint=f"`{login}` keeps it; or `api_key_env` names the variable that holds it",
             code="secret",
         )
 

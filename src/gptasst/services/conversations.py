@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -122,7 +123,7 @@ class ConversationService:
         if conversation.scope != self._profile.scope or self._profile.store != "openai":
             raise UsageError(
                 f"conversation `{conversation.id}` is kept by {conversation.scope}",
-                hint=f"--profile {conversation.profile} was in use when it began",
+                hint=f"--profile {shlex.quote(conversation.profile)} was in use when it began",
                 code="other_profile",
             )
         return self._open_remote()
