@@ -183,6 +183,10 @@ class Settings:
             threads=document.number(int, 0, None, "local", "threads") or 0,
         )
 
+    def named(self, name: str | None = None) -> str | None:
+        """The name that is asked for, or else the one in `GPTASST_PROFILE` or `config.toml`."""
+        return name or self._environ.get("GPTASST_PROFILE") or self._document.text_value("profile")
+
     def profile(self, name: str | None = None) -> Profile:
         """The profile that is asked for, or the one that fits this machine.
 
@@ -195,12 +199,10 @@ class Settings:
             UsageError: a variable holds something that can't be used.
             AccessDenied: the key would travel over plain http to another machine.
         """
-        variable = None if name else self._environ.get("GPTASST_PROFILE")
-        if variable:
-            return self._build(variable, "named", ", which GPTASST_PROFILE names")
-        asked = name or self._document.text_value("profile")
+        asked = self.named(name)
         if asked:
-            return self._build(asked, "named")
+            by_variable = not name and asked == self._environ.get("GPTASST_PROFILE")
+            return self._build(asked, "named", ", which GPTASST_PROFILE names" * by_variable)
         openai_variables = (
             "GPTASST_BASE_URL",
             "GPTASST_API_KEY",

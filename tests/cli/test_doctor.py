@@ -415,6 +415,17 @@ def test_a_key_that_would_go_out_unencrypted(cli: Cli, monkeypatch: pytest.Monke
     assert (ran.code, bad(ran)) == (4, [("problem", "key", fix)])
 
 
+def test_a_key_of_the_default_profile_that_would_go_out_unencrypted(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "http://example.com/v1"
+    config(home, f'profile = "lan"\n[profiles.lan]\nbase_url = "{url}"\napi_key_env = "LAN_KEY"\n')
+    monkeypatch.setenv("LAN_KEY", "k")
+    ran = cli("doctor", "--json")
+    fix = "gptasst config set profiles.lan.base_url https://…"
+    assert (ran.code, bad(ran)) == (4, [("problem", "key", fix)])
+
+
 def test_damaged_databases_stay_where_they_are(
     cli: Cli, server: LoopbackServer, home: Path
 ) -> None:

@@ -34,7 +34,7 @@ def _key_fix(patient: Patient, error: GptasstError) -> str | None:
     if error.code == "bad_key_file":
         return f"rm {quoted(patient.paths.keys_file)} && gptasst auth login"
     if error.code == "insecure_endpoint":
-        name = patient.profile_option or patient.environ.get("GPTASST_PROFILE") or "openai"
+        name = patient.settings.named(patient.profile_option) or "openai"
         return another_url(patient.environ, name, "https://…")
     variable = variable_of(error, patient.environ)  # it comes before a key that is kept
     return f"export {variable}=KEY" if variable else "gptasst auth login"
