@@ -57,6 +57,38 @@ class TestStatus:
         monkeypatch.setitem(sys.modules, "xllamacpp", None)
         assert _fields(cli)["engine"] == "missing: pip install 'gptasst[local]'"
 
+    def test_setup_without_the_engine_fetches_nothing(
+        self, cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "xllamacpp", None)
+        ran = cli("local", "setup", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "no_local_engine")
+        assert ran.error["hint"] == "pip install 'gptasst[local]' installs it"
+        assert not home.exists()
+
+    @pytest.mark.parametrize(
+        ("left", "install"),
+        [
+            ("pipx_metadata.json", "pipx install --force 'gptasst[local]'"),
+            ("uv-receipt.toml", "uv tool install 'gptasst[local]'"),
+        ],
+    )
+    def test_the_installer_is_the_one_that_made_the_environment(
+        self,
+        cli: Cli,
+        write: Write,
+        monkeypatch: pytest.MonkeyPatch,
+        left: str,
+        install: str,
+    ) -> None:
+        write(f"prefix/{left}", "")
+        monkeypatch.setattr(sys, "prefix", str(Path("prefix").absolute()))
+        monkeypatch.setitem(sys.modules, "xllamacpp", None)
+        assert _fields(cli)["engine"] == f"missing: {install}"
+        assert f"hint: {install}" in cli("run", "DocWriter", "-t", "x", "--profile", "local").stderr
+        found = cli("doctor", "--json", "--profile", "local").json["findings"]
+        assert install in [finding["fix"] for finding in found]
+
     def test_quiet_is_the_path(self, cli: Cli, home: Path) -> None:
         ran = cli("local", "status", "-q")
         assert (ran.lines, ran.stderr) == ([str(home / f"data/models/{NAME}.gguf")], "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
+from gptasst.installation import install_command
 
 if TYPE_CHECKING:
     from gptasst.services.local_model import LocalModelStatus
@@ -18,6 +19,7 @@ app = CommandGroup("The embedded model, which needs no account.")
 def setup(session: Session) -> None:
     """Fetch the embedded model now and not with the first run."""
     service = session.context.local_model
+    service.require_engine()
     with Activity(session.output, "looking for the embedded model") as activity:
         service.ensure(activity.report)
     _show(session.output, service.status())
@@ -31,7 +33,7 @@ def status(session: Session) -> None:
 
 def _show(output: Output, status: LocalModelStatus) -> None:
     there = "not fetched yet; `gptasst local setup` does" if status.source else "missing"
-    engine = "installed" if status.engine_installed else "missing: pip install 'gptasst[local]'"
+    engine = "installed" if status.engine_installed else f"missing: {install_command('local')}"
     fields = [
         ("model", status.model),
         ("file", status.path),

@@ -14,19 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
+from gptasst.installation import install_command
 from gptasst.models.endpoints import Endpoint
 from gptasst.settings import LocalModelSettings
 
-_INSTALL_HINT = "pip install 'gptasst[local]' installs it; --profile NAME means a server"
-_FIRST_HINT = (
-    "`gptasst auth login` keeps a key of OpenAI's; without an account: pip install 'gptasst[local]'"
-)
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
 # Headers may hold a key as well.
 _SECRET = re.compile(
     "KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|HEADERS|COOKIE|WEBHOOK|_PAT$", re.IGNORECASE
 )
 _PASSWORD_IN_URL = re.compile(r"://[^/\s]*@")
+
+
+def _install_hint() -> str:
+    return f"{install_command('local')} installs it; --profile NAME means a server"
+
+
+def _first_hint() -> str:
+    install = install_command("local")
+    return f"`gptasst auth login` keeps a key of OpenAI's; without an account: {install}"
 
 
 def is_installed() -> bool:
@@ -43,9 +49,9 @@ def require_installed(*, chosen: bool) -> None:
     if not is_installed():
         missing = "the embedded model's engine is not installed"
         if not chosen:
-            raise AccessDenied(f"no key is set, and {missing}", hint=_FIRST_HINT, code="no_key")
+            raise AccessDenied(f"no key is set, and {missing}", hint=_first_hint(), code="no_key")
         raise UsageError(
-            f"the profile is `local`, and {missing}", hint=_INSTALL_HINT, code="no_local_engine"
+            f"the profile is `local`, and {missing}", hint=_install_hint(), code="no_local_engine"
         )
 
 
@@ -93,7 +99,7 @@ class EmbeddedEngine:
         answer = _answer(self._process.stdout.readline())
         if "missing" in answer:
             raise ServiceError(
-                f"the embedded engine can't be loaded: {answer['missing']}", hint=_INSTALL_HINT
+                f"the embedded engine can't be loaded: {answer['missing']}", hint=_install_hint()
             )
         if "refused" in answer:
             raise InvalidInput(

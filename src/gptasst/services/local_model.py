@@ -8,6 +8,8 @@ from pathlib import Path
 from gptasst.embedded.engine import is_installed
 from gptasst.embedded.fetching import Report
 from gptasst.embedded.model_file import ModelFile, ensure_present
+from gptasst.errors import UsageError
+from gptasst.installation import install_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,19 @@ class LocalModelService:
             size=model.path.stat().st_size if model.path.is_file() else None,
             context=self._context,
         )
+
+    def require_engine(self) -> None:
+        """Refuse, before anything is fetched, what could not be used.
+
+        Raises:
+            UsageError: the engine is not installed.
+        """
+        if not is_installed():
+            raise UsageError(
+                "the embedded model's engine is not installed",
+                hint=f"{install_command('local')} installs it",
+                code="no_local_engine",
+            )
 
     def ensure(self, report: Report) -> Path:
         """The path of the model's file, after fetching it where it has to be."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import StateError
+from gptasst.installation import upgrade_command
 from gptasst.private_files import private_directory
 
 _BUSY_SECONDS = 30.0
@@ -158,7 +159,7 @@ def _migrate(connection: sqlite3.Connection, source: str, form: DatabaseForm) ->
         if version > len(form.migrations):
             raise StateError(
                 f"{form.title} `{source}` was written by a newer gptasst",
-                hint="pip install -U gptasst",
+                hint=upgrade_command(),
                 code="newer_store",
             )
         for number, script in enumerate(form.migrations[version:], start=version + 1):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from gptasst.definitions import dump_definition
 from gptasst.errors import StateError
+from gptasst.installation import upgrade_command
 from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import KnowledgeFile, KnowledgeSource
 from gptasst.models.vector_stores import VectorStore, VectorStoreFile
@@ -82,7 +83,7 @@ def read_pointer(store: VectorStore) -> Pointer:
     if data.get(MARKER) != _VERSION:
         raise StateError(
             f"the assistant `{store.name}` ({store.id}) was written by a newer gptasst",
-            hint="pip install -U gptasst",
+            hint=upgrade_command(),
             code="newer_store",
         )
     try:

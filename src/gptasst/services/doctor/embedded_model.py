@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gptasst.errors import GptasstError, InvalidDefinition
+from gptasst.installation import install_command
 from gptasst.models.doctor import Finding, Severity
 from gptasst.services.doctor.commands import quoted
 from gptasst.services.doctor.patient import Patient
@@ -28,7 +29,7 @@ def embedded_findings(patient: Patient) -> Iterator[Finding]:
         return
     status = service.status()
     if not status.engine_installed:
-        install = "pip install 'gptasst[local]'"
+        install = install_command("local")
         if needed:
             yield Finding("embedded", bad, "the extra `local` is not installed", fix=install)
         else:
