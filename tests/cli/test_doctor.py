@@ -367,6 +367,16 @@ def test_a_profile_that_nobody_knows(
     assert [f["topic"] for f in ran.json["findings"] if "opena`" in f["message"]] == ["config"]
 
 
+def test_a_profile_that_nobody_knows_beside_one_without_https(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config(home, '[profiles.lan]\nbase_url = "http://example.com/v1"\napi_key_env = "LAN_KEY"\n')
+    monkeypatch.setenv("LAN_KEY", "k")
+    monkeypatch.setenv("GPTASST_PROFILE", "nosuch")
+    ran = cli("doctor", "--json")
+    assert (ran.code, bad(ran)) == (6, [("problem", "config", "unset GPTASST_PROFILE")])
+
+
 def test_a_profile_that_is_still_to_be_made(cli: Cli, server: LoopbackServer) -> None:
     words = ("doctor", "--profile", "ollama", "--json")
     fix = "gptasst config set profiles.ollama.base_url URL"

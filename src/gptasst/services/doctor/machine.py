@@ -18,6 +18,9 @@ from gptasst.services.doctor.patient import Patient
 from gptasst.services.shell_completion import CompletionState, completion_state, current_shell
 from gptasst.settings import Settings
 
+# What `key_findings` tell.
+_OF_THE_KEY = ("wrong_key", "insecure_endpoint", "bad_key_file")
+
 
 def versions() -> Versions:
     import platform
@@ -62,24 +65,36 @@ def _terminal_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def configuration_findings(patient: Patient) -> Iterator[Finding]:
     """What is wrong with the configuration, as a whole and for the profile that is used."""
-    file = patient.paths.config_file
-    try:
-        # The store that a variable names need not suit the profiles that are not used.
-        Settings(file, {**patient.environ, "GPTASST_STORE": ""}, patient.keys).check()
-        profile = patient.profile
-    except NotFound as error:
-        yield _unknown_profile(patient, error)
-    except InvalidDefinition as error:
-        yield _problem(error, f'"${{EDITOR:-vi}}" {quoted(file)}')
-    except GptasstError as error:
-        if error.code not in ("wrong_key", "insecure_endpoint", "bad_key_file"):
-            variable = variable_of(error, patient.environ)
-            yield _problem(error, f"unset {variable}" if variable else None)
-    else:
+    file, errors = patient.paths.config_file, list[GptasstError]()
+    for check in (_check_all_profiles, lambda patient: patient.profile):
+        try:
+            check(patient)
+        except GptasstError as error:
+            errors.append(error)
+    others = [error for error in errors if error.code not in _OF_THE_KEY]
+    if others:
+        yield _problem(patient, others[0])
+    elif not errors:
         where = f"`{file}`" if file.exists() else "no config.toml, so the defaults"
-        yield Finding("config", "ok", f"{where}; the profile is `{profile.name}`")
+        yield Finding("config", "ok", f"{where}; the profile is `{patient.profile.name}`")
     if os.name == "posix":
         yield from _permission_findings(patient.paths)
+
+
+def _check_all_profiles(patient: Patient) -> None:
+    # The store that a variable names need not suit the profiles that are not used.
+    environ = {**patient.environ, "GPTASST_STORE": ""}
+    Settings(patient.paths.config_file, environ, patient.keys).check()
+
+
+def _problem(patient: Patient, error: GptasstError) -> Finding:
+    if isinstance(error, NotFound):
+        return _unknown_profile(patient, error)
+    variable = variable_of(error, patient.environ)
+    fix = f"unset {variable}" if variable else None
+    if isinstance(error, InvalidDefinition):
+        fix = f'"${{EDITOR:-vi}}" {quoted(patient.paths.config_file)}'
+    return Finding("config", "problem", error.message, fix=fix)
 
 
 def _unknown_profile(patient: Patient, error: GptasstError) -> Finding:
@@ -94,10 +109,6 @@ def _unknown_profile(patient: Patient, error: GptasstError) -> Finding:
         fix = "gptasst config set profile openai"
     message = f"{error.message}; {error.hint}"
     return Finding("config", "problem", message, fix=fix)
-
-
-def _problem(error: GptasstError, fix: str | None) -> Finding:
-    return Finding("config", "problem", error.message, fix=fix)
 
 
 def _permission_findings(paths: Paths) -> Iterator[Finding]:
