@@ -67,12 +67,6 @@ def ends_soon(date: datetime.date, today: datetime.date) -> bool:
     return date <= today + datetime.timedelta(days=WARNING_DAYS)
 
 
-def ending_soon(model: str, today: datetime.date) -> Shutdown | None:
-    """The end of a model that is not far off, or over."""
-    shutdown = shutdown_of(model)
-    return shutdown if shutdown and ends_soon(shutdown.date, today) else None
-
-
 # What is left of a snapshot's name without its model: `-0613`, `-2024-04-09`, `-0125-preview`.
 _SNAPSHOT = re.compile(r"(-(\d{4}(-\d\d-\d\d)?|16k|32k))*(-preview)?$")
 
@@ -83,12 +77,3 @@ def shutdown_of(model: str) -> Shutdown | None:
         if model.startswith(name) and _SNAPSHOT.match(model, len(name)):
             return SHUTDOWNS[name]
     return None
-
-
-def shutdown_advice(model: str, today: datetime.date) -> str | None:
-    """What to tell somebody who asked for a model that was shut down or soon will be."""
-    shutdown = shutdown_of(model)
-    if shutdown is None:
-        return None
-    verb = "was shut down" if shutdown.date <= today else "will be shut down"
-    return f"`{model}` {verb} on {shutdown.date}; its successor is `{shutdown.successor}`"

@@ -72,8 +72,9 @@ class Profile:
     """An endpoint, a store and their defaults. `base_url=None` is the embedded model.
 
     `chosen` says why this profile was taken; `key_source` names where the key comes from (or
-    should come from); `timeout` is seconds for a whole answer. `batch_file_search`: the server
-    is known to take file search inside a batch.
+    should come from), `model_source` the variable that holds the model; `timeout` is seconds
+    for a whole answer. `batch_file_search`: the server is known to take file search inside a
+    batch.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Profile:
     input_image: bool = True
     batch_file_search: bool = False
     project: str | None = None
+    model_source: str | None = None
 
     @property
     def scope(self) -> str:
@@ -102,6 +104,11 @@ class Profile:
     @property
     def embedded(self) -> bool:
         return self.base_url is None
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether the server is OpenAI's own, so that what is known of its models holds."""
+        return self.name == "openai" or (self.base_url is not None and is_openai(self.base_url))
 
     @property
     def endpoint(self) -> str:
@@ -254,6 +261,7 @@ class Settings:
             and (_takes_files(base_url) if input_file is None else input_file),
             batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
             input_image=bool(base_url) and (True if input_image is None else input_image),
+            model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,
         )
 
     def _base_url(self, name: str) -> str | None:

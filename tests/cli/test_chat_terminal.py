@@ -164,6 +164,17 @@ def test_an_error_does_not_end_it(cli: Cli, server: LoopbackServer, open_chat: O
     assert chat.ends() == 0
 
 
+def test_a_retired_model_can_be_left_in_the_chat_or_for_good(
+    cli: Cli, server: LoopbackServer, open_chat: Open
+) -> None:
+    cli("assistant", "create", "DocWriter", "-i", "DocWriter", "-m", "gpt-4")
+    chat = open_chat()
+    chat.type("one" + ENTER)
+    chat.wait_for("`gptasst assistant edit DocWriter -m gpt-6.2-sol`, or /model NAME names another")
+    chat.type(CTRL_D)
+    assert chat.ends() == 0
+
+
 def test_file_and_save(server: LoopbackServer, open_chat: Open, write: Write) -> None:
     write("a.md", "Alpha.")
     server.answer = "# Title\n\nSome *text*.\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gptasst.model_catalog import SHUTDOWNS
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.outcomes import HttpAnswer
 from tests.loopback.wire import json_reply
@@ -72,6 +74,130 @@ def test_a_run_of_an_assistant_names_the_command_that_mends_it(
     assert cli("assistant", "list", "--quiet").stderr == ""
 
 
+def test_the_fix_is_about_what_names_the_model(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("instructions/Old.toml", 'instructions = "Shout."\nmodel = "gpt-4"\n')
+    cli("assistant", "create", "Plain one", "-i", "DocWriter")
+    fixes = {"Old": "-m gpt-6.2-sol, or `gptasst instruction edit Old`"}
+    monkeypatch.setenv("GPTASST_MODEL", "o1")
+    fixes["Plain one"] = fixes["DocWriter"] = "`export GPTASST_MODEL=gpt-6.2-sol`"
+    for name, fix in fixes.items():
+        ran = cli("run", name, "-t", "hello")
+        assert (ran.code, ran.stderr.splitlines()[-1]) == (3, f"hint: {fix}")
+    monkeypatch.delenv("GPTASST_MODEL")
+    cli("config", "set", "profiles.openai.model", "o1")
+    ran = cli("run", "Plain one", "-t", "hello")
+    assert "hint: `gptasst config set profiles.openai.model gpt-6.2-sol`\n" in ran.stderr
+
+
+@pytest.mark.parametrize("store", ["local", "openai"])
+@pytest.mark.parametrize("command", ["run", "each", "chat", "batch"])
+def test_a_retired_model_fails_with_the_command_that_mends_it(
+    cli: Cli,
+    server: LoopbackServer,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    store: str,
+) -> None:
+    monkeypatch.setenv("GPTASST_STORE", store)
+    write("in/a.md", "a")
+    write("in/b.md", "b")
+    cli("assistant", "create", "Old one", "-i", "DocWriter", "-m", "gpt-4")
+    words = {
+        "run": ["run", "Old one", "in"],
+        "each": ["run", "Old one", "in", "--each", "-o", "out", "-j", "1"],
+        "chat": ["chat", "Old one"],
+        "batch": ["run", "Old one", "in", "--each", "--batch", "-o", "out"],
+    }
+    ran = cli(*words[command], stdin=b"hello\n" if command == "chat" else None)
+    assert ran.code == 3
+    error, hint = ran.stderr.splitlines()[-2:]
+    assert error == (
+        f"error: {server.base_url} does not have the model: `gpt-4` was shut down on"
+        " 2026-10-23; its successor is `gpt-6.2-sol`"
+    )
+    assert hint == "hint: `gptasst assistant edit 'Old one' -m gpt-6.2-sol`"
+    if command == "batch":
+        assert not server.files
+        assert not server.batches
+
+
+def test_a_batch_of_a_retired_model_that_the_server_has(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    server.models = ["gpt-4"]
+    write("a.md", "a")
+    ran = cli("run", "DocWriter", "a.md", "--each", "--batch", "-o", "out", "-m", "gpt-4")
+    assert (ran.code, len(server.batches)) == (0, 1)
+    assert "warning: `gpt-4` was shut down on 2026-10-23;" in ran.stderr
+
+
+def test_answers_that_are_known_need_no_model(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    server.models = ["gpt-4"]
+    write("a.md", "a")
+    each = ("run", "DocWriter", "a.md", "--each", "-m", "gpt-4")
+    assert cli(*each, "-o", "out").code == 0
+    server.models = []
+    assert cli(*each, "-o", "again", "--batch").code == 0
+    assert Path("again/a.md").read_text() == Path("out/a.md").read_text()
+
+
+def test_a_model_that_is_missing_before_its_end(cli: Cli, server: LoopbackServer) -> None:
+    ran = cli("run", "DocWriter", "-t", "hello", "-m", ENDING)
+    assert ran.code == 3
+    assert ran.stderr == (
+        f"error: {server.base_url} has no model `{ENDING}`, which OpenAI shuts down on {END.date};"
+        f" its successor is `{END.successor}`\nhint: -m {END.successor}\n"
+    )
+
+
+@pytest.mark.parametrize("more", [[], ["--batch"], ["--json"], ["--batch", "--json"]])
+def test_many_files_warn_once(
+    cli: Cli, server: LoopbackServer, write: Write, more: list[str]
+) -> None:
+    server.models = [ENDING]
+    for number in range(3):
+        write(f"in/{number}.md", f"{number}")
+    cli("assistant", "create", "Old one", "-i", "DocWriter", "-m", ENDING)
+    ran = cli("run", "Old one", "in", "--each", "-o", "out", *more)
+    assert ran.code == 0
+    assert ran.stderr.count("warning:") == 1
+    warning = f"gptasst assistant edit 'Old one' -m {END.successor}"
+    assert warning in ran.stderr
+    if "--json" in more:
+        (said,) = ran.json.get("submission", ran.json)["warnings"]
+        assert warning in said
+
+
+def test_a_chat_warns_once(cli: Cli, server: LoopbackServer) -> None:
+    server.models = [ENDING]
+    ran = cli("chat", "DocWriter", "-m", ENDING, stdin=b"one\ntwo\n")
+    assert (ran.code, ran.stderr.count("warning:")) == (0, 1)
+
+
+@pytest.mark.parametrize("mode", [[], ["--quiet"], ["--json"]])
+def test_making_and_changing_an_assistant_tells_of_its_model(
+    cli: Cli, server: LoopbackServer, mode: list[str]
+) -> None:
+    said = cli("assistant", "create", "Old one", "-i", "DocWriter", "-m", "gpt-4", *mode).stderr
+    assert "warning: `gpt-4` was shut down on 2026-10-23; its successor is `gpt-6.2-sol`" in said
+    said = cli("assistant", "edit", "Old one", "-m", "o3-mini", *mode).stderr
+    assert "`gptasst assistant edit 'Old one' -m gpt-6-luna`" in said
+    said = cli("assistant", "edit", "Old one", "-m", "gpt-6-luna", *mode).stderr
+    assert "warning" not in said
+    assert "`gpt-4` was shut down" in cli("assistant", "rollback", "Old one", "1", "-y").stderr
+
+
+def test_a_snapshot_ends_with_its_model(cli: Cli, server: LoopbackServer) -> None:
+    server.models = ["gpt-5-2025-08-07", "gpt-5-codex-of-ours"]
+    ends = [line.split("\t")[2:] for line in cli("model", "list").lines]
+    assert ends == [["2026-12-11 !", "gpt-6.2-sol"], ["", ""]]
+
+
 def test_nothing_is_said_of_a_model_that_stays(cli: Cli, server: LoopbackServer) -> None:
     assert cli("run", "MarkdownLinter", "-t", "hello").stderr == ""
 
@@ -82,5 +208,24 @@ def test_another_server_has_ends_of_its_own(
     monkeypatch.delenv("OPENAI_BASE_URL")
     server.models = [ENDING]
     cli("config", "set", "profiles.mine.base_url", server.base_url)
-    ran = cli("run", "MarkdownLinter", "-t", "hello", "-m", ENDING, "--profile", "mine")
+    mine = ("--profile", "mine")
+    ran = cli("run", "MarkdownLinter", "-t", "hello", "-m", ENDING, *mine)
     assert (ran.code, ran.stderr) == (0, "")
+    ran = cli("assistant", "create", "W", "-i", "DocWriter", "-m", "gpt-4", *mine)
+    assert ran.stderr == "created `W` with 0 files\n"
+    assert cli("assistant", "list", *mine).stderr == ""
+    assert cli("model", "list", *mine).text.split("\t")[2:] == ["", "\n"]
+    findings = cli("doctor", "--json", *mine).json["findings"]
+    found = [f["message"] for f in findings if f["topic"] == "models" and f["severity"] == "ok"]
+    assert found == ["none that is used here ends within 60 days"]
+    ran = cli("run", "W", "-t", "hello", *mine)
+    assert f"{server.base_url} has no model `gpt-4`\nhint: -m MODEL" in ran.stderr
+
+
+def test_openai_may_be_called_otherwise(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("config", "set", "profiles.europe.base_url", "https://eu.api.openai.com/v1")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    made = cli("assistant", "create", "W", "-i", "DocWriter", "-m", "gpt-4", "--profile", "europe")
+    assert "`gpt-4` was shut down" in made.stderr

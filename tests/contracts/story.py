@@ -183,7 +183,7 @@ class Story:
         self._do("run --each --dry-run", "DocWriter", "in/a.md", "-o", "out")
         self._do("run --each", "DocWriter", "in", "-o", "out", code=6)
         self._do("run --each", "DocWriter", "in/a.md", "--diff")
-        self._do("run --each", "DocWriter", "in/a.md")
+        self._do("run --each", "DocWriter", "in/a.md", "-m", "gpt-5")
 
     def _batches(self) -> None:
         self._server.batch_fails_on = "two"
@@ -198,6 +198,7 @@ class Story:
         self._do("run --each --batch --wait", "DocWriter", "in/a.md", "-o", "later")
         self._server.batch_delay = 60
         submitted = self._do("run --each --batch", *each)
+        self._do("run --each --batch", *each[:-1], "-m", "gpt-5")
         self._do("run --each --batch", *each[:-1])
         (batch,) = (batch["id"] for batch in submitted["submission"]["batches"])
         self._do("batch cancel", batch)

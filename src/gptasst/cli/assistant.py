@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +17,7 @@ from gptasst.cli.commands import (
     imported,
 )
 from gptasst.cli.knowledge_output import finish_change
-from gptasst.cli.output import Output, count_text, size_text, time_text
+from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
 from gptasst.cli.tables import Column
@@ -101,6 +99,7 @@ def create(  # one parameter an option
         )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
+    _warn_of_end(session, made)
     finish_change(session.output, f"created `{made.name}` with {files}", outcome)
 
 
@@ -160,6 +159,7 @@ def edit(  # one parameter an option
         )
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
+    _warn_of_end(session, changed)
     finish_change(session.output, text, outcome)
 
 
@@ -189,28 +189,35 @@ def list_assistants(session: Session) -> None:
     with session.waiting():
         found = session.context.assistants.list()
     bearers = Counter(assistant.name for assistant in found)
+
+    def ident(assistant: AssistantSummary) -> str:
+        # Who made two of one name at once has both, and only their ids tell which is meant.
+        return assistant.name if bearers[assistant.name] == 1 else assistant.id
+
     session.output.table(
         "assistants",
         found,
         columns,
-        # Who made two of one name at once has both, and only their ids tell which is meant.
-        ident=lambda a: a.name if bearers[a.name] == 1 else a.id,
+        ident=ident,
         empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
     )
-    _tell_of_ending_models(session.output, found)
-
-
-def _tell_of_ending_models(output: Output, found: Sequence[AssistantSummary]) -> None:
-    import datetime
-
-    from gptasst.model_catalog import ending_soon, shutdown_advice
-
-    today = datetime.datetime.now(tz=datetime.UTC).date()
     for assistant in found:
-        shutdown = ending_soon(assistant.model or "", today)
-        if shutdown:
-            change = f"gptasst assistant edit {shlex.quote(assistant.name)} -m {shutdown.successor}"
-            output.note(f"{shutdown_advice(assistant.model or '', today)}: `{change}`")
+        warning = _warning_of_end(session, ident(assistant), assistant.model)
+        if warning:
+            session.output.note(warning)
+
+
+def _warning_of_end(session: Session, name: str, model: str | None) -> str | None:
+    """What to say of an assistant's model if it ended or soon will."""
+    from gptasst.services.model_ends import assistant_use
+
+    return assistant_use(session.context.profile, name, model).warning() if model else None
+
+
+def _warn_of_end(session: Session, changed: Assistant) -> None:
+    warning = _warning_of_end(session, changed.name, changed.definition.model)
+    if warning:
+        session.output.warn(warning)
 
 
 @command(app, "show")
@@ -320,6 +327,7 @@ def rollback(
     with session.waiting():
         changed = service.rollback(assistant, earlier)
     text = f"`{changed.name}` is as in revision {revision} again (now revision {changed.revision})"
+    _warn_of_end(session, changed)
     session.output.done(text, changed, ident=changed.name)
 
 

@@ -43,6 +43,8 @@ def submit_batch(
     service = session.context.batches
     with Transfers(session.output) as transfers:
         submission = service.submit(job, _typed(job, words, target), transfers.report)
+    for warning in submission.warnings:
+        session.output.warn(warning)
     batches = (*submission.batches, *submission.earlier)
     in_one_document = wait and session.output.mode == "json"
     if not in_one_document:

@@ -173,13 +173,18 @@ def _work(
         for result in coming:
             results.append(result)
             progress.show(result)
+    if run.ended_by is None or run.ended_by.code != "model_not_found":  # that says it, too
+        for warning in run.warnings:
+            output.warn(warning)
     order = {str(target.path): number for number, target in enumerate(job.targets)}
     results.sort(key=lambda result: order[result.path])
     summary = summary_of(results, time.monotonic() - started)
     error = error_of(run, summary, results, check=options.check)
     if output.mode == "json":
         shown = [replace(r, diff=r.diff if options.diff else None) for r in results]
-        output.document({"files": shown, "summary": summary, "error": error})
+        output.document(
+            {"files": shown, "summary": summary, "warnings": run.warnings, "error": error}
+        )
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
     show_results(output, results, diff=options.diff, check=options.check)
     tell(output, results, summary, stopped=run.stopped)

@@ -200,7 +200,10 @@ class Client:
         """
         self._tell_fallback()
         job = each_job(name, files, options, self._note)
-        return _results(self._context.each(lambda _done, _all: None).start(job))
+        run = self._context.each(lambda _done, _all: None).start(job)
+        for warning in run.warnings:
+            self._note(warning)
+        return _results(run)
 
     def _dialogue(self, options: RunOptions) -> Dialogue | None:
         from gptasst.services.dialogues import Dialogue

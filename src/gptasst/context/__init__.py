@@ -5,6 +5,7 @@ Three layers, each built from those below it: the machine, the server, the servi
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -53,13 +54,15 @@ class AppContext(ServerContext):
 
     @cached_property
     def models(self) -> ModelService:
+        from gptasst.services.model_ends import known_end
         from gptasst.services.models import EmbeddedModels, ModelService
 
+        known = functools.partial(known_end, self.profile)
         if self.profile.embedded:
-            return ModelService(lambda: EmbeddedModels(self.model_file.name))
+            return ModelService(lambda: EmbeddedModels(self.model_file.name), known)
         scope, cache = self.profile.scope, self.file_cache
         return ModelService(
-            lambda: self.gateway.models, lambda names: cache.remember_models(scope, names)
+            lambda: self.gateway.models, known, lambda names: cache.remember_models(scope, names)
         )
 
     @cached_property

@@ -99,7 +99,7 @@ class Submission:
     """What came of submitting files.
 
     `submitted` files are in the new `batches`, `waiting` ones in `earlier` batches that are not
-    done yet; `results` is what came of the others.
+    done yet; `results` is what came of the others. `warnings` hold for all.
     """
 
     batches: tuple[Batch, ...]
@@ -107,6 +107,7 @@ class Submission:
     submitted: int
     waiting: int
     results: tuple[FileResult, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

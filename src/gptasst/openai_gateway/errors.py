@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import urllib.request
 
@@ -18,7 +17,6 @@ from gptasst.errors import (
     NotFound,
     ServiceError,
 )
-from gptasst.model_catalog import shutdown_advice
 from gptasst.models.endpoints import Endpoint
 from gptasst.openai_gateway.limit_headers import retry_after
 from gptasst.openai_gateway.masking import mask_error, masked
@@ -183,15 +181,6 @@ def _is_about_model(status: int, code: str | None, message: str, model: str) -> 
 
 
 def _no_model(model: str, endpoint: Endpoint) -> NotFound:
-    today = datetime.datetime.now(tz=datetime.UTC).date()
-    advice = shutdown_advice(model, today)
-    successor = advice and advice.rpartition("`")[0].rpartition("`")[2]
-    if advice:
-        return NotFound(
-            f"{endpoint.name} does not have the model: {advice}",
-            hint=f"-m {successor}, or change `model` where it is set",
-            code="model_not_found",
-        )
     return NotFound(
         f"{endpoint.name} has no model `{model}`",
         hint="-m MODEL names another; `gptasst model list` shows what there is",

@@ -67,7 +67,7 @@ class BatchService:
             report: told how far uploads have come.
 
         Raises:
-            NotFound: no assistant or instruction has that name.
+            NotFound: no assistant or instruction has that name, or its model was shut down.
             UsageError: the requests need file search, which batches are not known to take.
             GptasstError: the server does not take the batch; earlier ones stay submitted.
         """
@@ -95,6 +95,7 @@ class BatchService:
             submitted=requests.submitted,
             waiting=len(requests.waiting),
             results=tuple(requests.results),
+            warnings=runs.warnings(job.request(), found),
         )
 
     def _running(self, basis: str) -> list[Batch]:

@@ -167,7 +167,11 @@ class JobRequests:
             )
 
     def lines(self, gateway: BatchGateway) -> Iterator[tuple[BatchItem, bytes | None]]:
-        """Inputs and their lines, each read when it is asked for."""
+        """Inputs and their lines, each read when it is asked for.
+
+        Raises:
+            NotFound: the model was shut down; nothing is sent then.
+        """
         seen: set[str] = set()
         for target in self._job.targets:
             given = self._files.read(target)
@@ -185,6 +189,8 @@ class JobRequests:
                 self.submitted += 1
                 yield item, None
             else:
+                if not seen:  # a batch would come to it hours later, file by file
+                    self._runs.refuse_retired(self._job.request(), self._found)
                 line = self._line(gateway, given)
                 if line is not None:
                     seen.add(given.run)

@@ -46,7 +46,8 @@ class EachService:
         pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
         runs = self._open_runs(pace.observe)
         found, files = self._prepare(job, runs)
-        return EachRun(job, runs, found, files, self._journal, pace)
+        warnings = runs.warnings(job.request(), found)
+        return EachRun(job, runs, found, files, self._journal, pace, warnings)
 
     def plan(self, job: EachJob) -> list[PlannedFile]:
         """What each file would come to. Nothing is sent or written.

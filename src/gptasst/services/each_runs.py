@@ -68,6 +68,7 @@ class EachRun:
     """One command at work. `results` drives it; `stop` may be called meanwhile.
 
     `ended_by` is the error that ended it before its time: one that every file would come to.
+    `warnings` hold for all files, whatever comes of them.
     """
 
     _job: EachJob
@@ -76,6 +77,7 @@ class EachRun:
     _files: EachFiles
     _journal: RunJournal
     _pace: Pace
+    warnings: tuple[str, ...] = ()
     ended_by: GptasstError | None = None
     stopped: bool = False
     _again: list[_Ask] = field(default_factory=list)

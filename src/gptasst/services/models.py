@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Protocol
 
-from gptasst.model_catalog import SHUTDOWNS, ends_soon
+from gptasst.model_catalog import Shutdown, ends_soon
 from gptasst.models.server_models import ServerModel
 
 
@@ -44,15 +44,18 @@ class ModelService:
 
     Args:
         open_source: makes the connection; called when it is needed.
+        known_end: tells when a model of the endpoint ends, where that is known.
         remember: told the names of all that were listed.
     """
 
     def __init__(
         self,
         open_source: Callable[[], ModelSource],
+        known_end: Callable[[str], Shutdown | None],
         remember: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
         self._open_source = open_source
+        self._known_end = known_end
         self._remember = remember
 
     def list(self) -> Sequence[ListedModel]:
@@ -60,11 +63,10 @@ class ModelService:
         today = datetime.now(UTC).date()
         models = self._open_source().list()
         self._remember([model.id for model in models])
-        return [_listed(model, today) for model in models]
+        return [_listed(model, self._known_end(model.id), today) for model in models]
 
 
-def _listed(model: ServerModel, today: date) -> ListedModel:
-    known = SHUTDOWNS.get(model.id)
+def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedModel:
     end = model.shutdown_date or (known.date if known else None)
     return ListedModel(
         id=model.id,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import shlex
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gptasst.errors import GptasstError
-from gptasst.model_catalog import ending_soon, shutdown_advice
+from gptasst.errors import GptasstError, NotFound
 from gptasst.models.runs import (
     Citation,
     FilePart,
@@ -26,6 +23,8 @@ from gptasst.models.runs import (
 from gptasst.services.answer_schemas import check_schema
 from gptasst.services.code_fences import FenceFilter
 from gptasst.services.input_uploads import with_uploads
+from gptasst.services.model_ends import ModelUse, run_use
+from gptasst.services.models import ModelSource
 from gptasst.services.run_fingerprints import basis_digest
 from gptasst.services.run_inputs import (
     estimated_tokens,
@@ -42,6 +41,8 @@ class Gateway(Protocol):
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
     def upload_input(self, part: FilePart) -> FilePart: ...
     def delete_file(self, file_id: str) -> None: ...
+    @property
+    def models(self) -> ModelSource: ...
 
 
 class RunService:
@@ -128,6 +129,30 @@ class RunService:
         """
         return self._preparation.model(request, found[1])
 
+    def warnings(self, request: RunRequest, found: Found) -> tuple[str, ...]:
+        """That the model of a run ended or soon will, and what to type then."""
+        target, definition = found
+        use = run_use(self._profile, request, definition, of_assistant=target is not None)
+        return _warnings(use)
+
+    def refuse_retired(self, request: RunRequest, found: Found) -> None:
+        """Refuse a model that was shut down, as the server would if it were asked.
+
+        Raises:
+            NotFound: the server does not list it any more.
+        """
+        target, definition = found
+        use = run_use(self._profile, request, definition, of_assistant=target is not None)
+        error = use.missing() if use.is_over else None
+        if error and not self._lists(use.model):
+            raise error
+
+    def _lists(self, model: str) -> bool:
+        try:
+            return any(found.id == model for found in self._open_gateway().models.list())
+        except GptasstError:  # a key may be for less than all; its date counts then
+            return False
+
     def model_request(self, request: RunRequest, found: Found) -> ModelRequest:
         """What `stream` would send, for a caller that sends it another way.
 
@@ -187,6 +212,11 @@ class RunService:
             if not sent.conversation_id:  # a conversation outlives an upload
                 sent = with_uploads(gateway, sent, uploaded)
             yield from self._answer(gateway, replace(prepared, model_request=sent), received)
+        except NotFound as error:
+            known = self._use(prepared).missing()
+            if error.code != "model_not_found" or known is None:
+                raise
+            raise known from error
         finally:
             for file_id in uploaded:
                 with contextlib.suppress(GptasstError):  # the server forgets it in a day
@@ -237,18 +267,17 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=self._model_warnings(prepared),
+            warnings=_warnings(self._use(prepared)),
             left_out=prepared.left_out,
         )
 
-    def _model_warnings(self, prepared: PreparedRun) -> tuple[str, ...]:
-        """That OpenAI will shut the model down soon, and what to type then."""
-        request, model = prepared.request, prepared.model_request.model
-        today = datetime.datetime.now(tz=datetime.UTC).date()
-        shutdown = ending_soon(model, today) if self._profile.name == "openai" else None
-        if shutdown is None:
-            return ()
-        change = f"-m {shutdown.successor}"
-        if prepared.source == "assistant" and not request.model:
-            change = f"gptasst assistant edit {shlex.quote(request.name)} {change}"
-        return (f"{shutdown_advice(model, today)}: `{change}`",)
+    def _use(self, prepared: PreparedRun) -> ModelUse:
+        of_assistant = prepared.source == "assistant"
+        return run_use(
+            self._profile, prepared.request, prepared.definition, of_assistant=of_assistant
+        )
+
+
+def _warnings(use: ModelUse) -> tuple[str, ...]:
+    warning = use.warning()
+    return (warning,) if warning else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,11 +110,15 @@ class ChatLoop:
                 else:
                     view.feed(event.text)
         if self.results:
-            tell_about(self._output, self.results[-1])
+            *before, last = self.results
+            said = {warning for result in before for warning in result.warnings}
+            new = tuple(warning for warning in last.warnings if warning not in said)
+            tell_about(self._output, replace(last, warnings=new))
 
 
 def _as_typed_here(error: GptasstError) -> GptasstError:
     """The error with a hint that fits a chat, where there are no options."""
     if error.code == "model_not_found":
-        error.hint = "/model NAME names another"
+        for_good = f"{error.hint}, or " if error.hint and error.hint.startswith("`") else ""
+        error.hint = f"{for_good}/model NAME names another"
     return error

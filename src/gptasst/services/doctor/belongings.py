@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from gptasst.errors import GptasstError
-from gptasst.model_catalog import ends_soon, shutdown_of
+from gptasst.model_catalog import ends_soon
 from gptasst.models.assistants import AssistantSummary
 from gptasst.models.doctor import Finding
 from gptasst.models.files import Prunable
-from gptasst.services.doctor.commands import another_value, counted, quoted
+from gptasst.services.doctor.commands import another_value, counted
+from gptasst.services.model_ends import ModelUse, assistant_use, profile_use
 from gptasst.services.models import ListedModel
 from gptasst.settings import Profile
 
@@ -63,15 +63,6 @@ def forgotten_findings(gone: int) -> Iterator[Finding]:
         yield Finding("cache", "note", message, fix="gptasst cache verify", count=gone)
 
 
-@dataclass(frozen=True, slots=True)
-class _ModelUse:
-    """A model, who runs on it, and the command that would change that; SUCCESSOR stands in it."""
-
-    model: str
-    user: str
-    command: str
-
-
 def model_findings(
     profile: Profile,
     assistants: Sequence[AssistantSummary],
@@ -81,8 +72,8 @@ def model_findings(
     """The models in use that have ended or will soon. A server's own dates come first."""
     today = datetime.now(UTC).date()
     dates = {model.id: model for model in listed}
-    uses = [*_profile_use(profile, environ), *_assistant_uses(assistants)]
-    ending = [finding for use in uses if (finding := _ending(use, dates, today))]
+    uses = list(_uses(profile, assistants))
+    ending = [finding for use in uses if (finding := _ending(*use, dates, today))]
     yield from ending
     if uses and not ending:
         yield Finding("models", "ok", "none that is used here ends within 60 days")
@@ -104,29 +95,29 @@ def _profile_model(
         yield Finding("models", "note", message, fix="gptasst model list")
 
 
-def _profile_use(profile: Profile, environ: Mapping[str, str]) -> Iterator[_ModelUse]:
+def _uses(
+    profile: Profile, assistants: Sequence[AssistantSummary]
+) -> Iterator[tuple[str, ModelUse]]:
+    """Who runs on which model."""
     if profile.model:
-        command = another_value(environ, profile.name, "model", "SUCCESSOR")
-        yield _ModelUse(profile.model, f"the profile `{profile.name}`", command)
-
-
-def _assistant_uses(assistants: Sequence[AssistantSummary]) -> Iterator[_ModelUse]:
+        yield f"the profile `{profile.name}`", profile_use(profile)
     for assistant in assistants:
         if assistant.model:
-            command = f"gptasst assistant edit {quoted(assistant.name)} -m SUCCESSOR"
-            yield _ModelUse(assistant.model, f"the assistant `{assistant.name}`", command)
+            use = assistant_use(profile, assistant.name, assistant.model)
+            yield f"the assistant `{assistant.name}`", use
 
 
-def _ending(use: _ModelUse, listed: Mapping[str, ListedModel], today: date) -> Finding | None:
-    known = shutdown_of(use.model)
-    of_server = listed.get(use.model)
+def _ending(
+    user: str, use: ModelUse, listed: Mapping[str, ListedModel], today: date
+) -> Finding | None:
+    known, of_server = use.end, listed.get(use.model)
     end = (of_server.shutdown_date if of_server else None) or (known.date if known else None)
     if end is None or not ends_soon(end, today):
         return None
     over = end <= today
     verb = "was shut down" if over else "will be shut down"
-    message = f"{use.user} runs on `{use.model}`, which {verb} on {end}"
-    fix = use.command.replace("SUCCESSOR", known.successor if known else "MODEL")
+    message = f"{user} runs on `{use.model}`, which {verb} on {end}"
+    fix = use.commands(known.successor if known else "MODEL")[0]
     return Finding("models", "problem" if over else "warning", message, fix=fix)
 
 
