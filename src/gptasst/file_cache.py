@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SCHEMA = CacheSchema(
     "the cache",
-    2,
+    3,
     """
 CREATE TABLE hashes (
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -47,7 +47,7 @@ CREATE TABLE assistants (
     scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
 ) WITHOUT ROWID;
 CREATE TABLE models (
-    scope TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (scope, name)
+    scope TEXT NOT NULL, name TEXT NOT NULL, shutdown_date TEXT, PRIMARY KEY (scope, name)
 ) WITHOUT ROWID;
 CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
@@ -309,15 +309,25 @@ class FileCache:
     def forget_assistant(self, scope: str, name: str) -> None:
         self._execute_many("DELETE FROM assistants WHERE scope = ? AND name = ?", [(scope, name)])
 
-    def remember_models(self, scope: str, names: Sequence[str]) -> None:
-        """Remember the models that a server has, in place of those that it had."""
-        rows = [(scope, name) for name in names]
+    def remember_models(self, scope: str, models: Sequence[tuple[str, date | None]]) -> None:
+        """Remember the models that a server has and when they end, in place of those it had."""
+        rows = [(scope, name, end.isoformat() if end else None) for name, end in models]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM models WHERE scope = ?", (scope,))
-            connection.executemany("INSERT OR IGNORE INTO models VALUES (?, ?)", rows)
+            connection.executemany("INSERT OR IGNORE INTO models VALUES (?, ?, ?)", rows)
 
         self._database.write(work)
+
+    def end_of_model(self, scope: str, name: str) -> date | None:
+        """When a model ends, as its server said when its models were listed."""
+        rows = self._rows(
+            "SELECT shutdown_date FROM models WHERE scope = ? AND name = ?", scope, name
+        )
+        try:
+            return date.fromisoformat(rows[0][0]) if rows and rows[0][0] else None
+        except (TypeError, ValueError):  # damaged
+            return None
 
     def definition(self, sha256: str) -> str | None:
         """A definition's text by its sha256; one that does not match it is not given."""

@@ -150,8 +150,8 @@ def test_a_model_that_is_missing_before_its_end(cli: Cli, server: LoopbackServer
     ran = cli("run", "DocWriter", "-t", "hello", "-m", ENDING)
     assert ran.code == 3
     assert ran.stderr == (
-        f"error: {server.base_url} has no model `{ENDING}`, which OpenAI shuts down on {END.date};"
-        f" its successor is `{END.successor}`\nhint: -m {END.successor}\n"
+        f"error: {server.base_url} has no model `{ENDING}`, which is to be shut down on"
+        f" {END.date}; its successor is `{END.successor}`\nhint: -m {END.successor}\n"
     )
 
 
@@ -220,6 +220,42 @@ def test_another_server_has_ends_of_its_own(
     assert found == ["none that is used here ends within 60 days"]
     ran = cli("run", "W", "-t", "hello", *mine)
     assert f"{server.base_url} has no model `gpt-4`\nhint: -m MODEL" in ran.stderr
+
+
+def test_the_date_that_a_server_gave_is_remembered(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    cli("config", "set", "profiles.mine.base_url", server.base_url)
+    mine = ("--profile", "mine")
+    server.models = ["sd", "gpt-4"]
+    cli("assistant", "create", "SD", "-i", "DocWriter", "-m", "sd", *mine)
+    run = ("run", "SD", "-t", "hello", *mine)
+    assert "sd" not in cli(*run).stderr
+    models = [{"id": "sd", "shutdown_date": "2000-01-01"}, {"id": "gpt-4"}]
+    server.disturb("GET", "/v1/models", HttpAnswer(json_reply({"data": models})))
+    cli("model", "list", *mine)
+    said = (
+        "`sd` was shut down on 2000-01-01;"
+        " `gptasst --profile mine model list` shows what there is:"
+        " `gptasst --profile mine assistant edit SD -m MODEL`\n"
+    )
+    write("a.md", "a")
+    for words in (
+        run,
+        ("assistant", "list", *mine),
+        (*run[:2], "a.md", "--each", "-o", "o", *mine),
+    ):
+        assert cli(*words).stderr.count(said) == 1
+    assert cli("run", "SD", "-t", "hello", "-m", "gpt-4", *mine).stderr == ""
+    # Another server's word is about its own models only.
+    cli(
+        "config",
+        "set",
+        "profiles.other.base_url",
+        server.base_url.replace("127.0.0.1", "localhost"),
+    )
+    assert cli("assistant", "list", "--profile", "other").stderr == ""
 
 
 def test_openai_may_be_called_otherwise(

@@ -209,9 +209,7 @@ def list_assistants(session: Session) -> None:
 
 def _warning_of_end(session: Session, name: str, model: str | None) -> str | None:
     """What to say of an assistant's model if it ended or soon will."""
-    from gptasst.services.model_ends import assistant_use
-
-    return assistant_use(session.context.profile, name, model).warning() if model else None
+    return session.context.model_ends.of_assistant(name, model).warning() if model else None
 
 
 def _warn_of_end(session: Session, changed: Assistant) -> None:

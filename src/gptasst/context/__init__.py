@@ -14,6 +14,8 @@ from gptasst.built_once import cached_property
 from gptasst.context.server import ServerContext
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from gptasst.embedded.fetching import Report
     from gptasst.models.conversations import Conversation
     from gptasst.models.doctor import Diagnosis
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from gptasst.services.dialogues import Dialogue
     from gptasst.services.each import EachService
     from gptasst.services.files import FileService
+    from gptasst.services.model_ends import ModelEnds
     from gptasst.services.models import ModelService
     from gptasst.services.runs import RunService
     from gptasst.services.uploads import UploadService
@@ -62,8 +65,21 @@ class AppContext(ServerContext):
             return ModelService(lambda: EmbeddedModels(self.model_file.name), known)
         scope, cache = self.profile.scope, self.file_cache
         return ModelService(
-            lambda: self.gateway.models, known, lambda names: cache.remember_models(scope, names)
+            lambda: self.gateway.models, known, lambda models: cache.remember_models(scope, models)
         )
+
+    @cached_property
+    def model_ends(self) -> ModelEnds:
+        """When models end, by the word of the server where it gave one and it is remembered."""
+        from gptasst.services.model_ends import ModelEnds
+
+        @functools.cache
+        def said(model: str) -> date | None:
+            if self.profile.embedded or not self.paths.file_cache.exists():
+                return None
+            return self.file_cache.end_of_model(self.profile.scope, model)
+
+        return ModelEnds(self.profile, said)
 
     @cached_property
     def files(self) -> FileService:
@@ -146,7 +162,7 @@ class AppContext(ServerContext):
             library=self.library,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
-        return RunService(self.profile, preparation, open_gateway)
+        return RunService(self.profile, preparation, open_gateway, self.model_ends)
 
     @cached_property
     def conversations(self) -> ConversationService:

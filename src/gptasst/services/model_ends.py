@@ -1,6 +1,7 @@
 """What people are told of a model that ends, and what to type for another in its place.
 
 OpenAI's dates count where OpenAI is asked; other servers may call what they have as they like.
+What a server said itself, when its models were listed, comes before that.
 """
 
 from __future__ import annotations
@@ -25,89 +26,103 @@ Commands = Callable[[str], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A model that a profile's server is asked for, and how it could be another one."""
+    """A model that a server is asked for, when it ends, and how it could be another one.
 
-    profile: Profile
+    `end` is `None` where nothing is known; `successor` may be unknown all the same.
+    """
+
+    endpoint: str
     model: str
+    end: date | None
+    successor: str | None
     commands: Commands
-
-    @property
-    def end(self) -> Shutdown | None:
-        """When it ends or ended, where that is known."""
-        return known_end(self.profile, self.model)
 
     @property
     def is_over(self) -> bool:
         """Whether it ended already."""
-        return self.end is not None and self.end.date <= _today()
+        return self.end is not None and self.end <= _today()
 
     def warning(self) -> str | None:
         """That it ended or soon will, what to use instead, and what to type for that."""
-        end = self.end
-        if end is None or not ends_soon(end.date, _today()):
+        if self.end is None or not ends_soon(self.end, _today()):
             return None
         verb = "was" if self.is_over else "will be"
-        fix = ", or ".join(f"`{command}`" for command in self.commands(end.successor))
-        return (
-            f"`{self.model}` {verb} shut down on {end.date};"
-            f" its successor is `{end.successor}`: {fix}"
-        )
+        fix = ", or ".join(f"`{command}`" for command in self.fixes())
+        return f"`{self.model}` {verb} shut down on {self.end}; {self._instead()}: {fix}"
 
     def missing(self) -> NotFound | None:
-        """The error where the server does not have it, with its successor if one is known."""
-        end = self.end
-        if end is None:
+        """The error where the server does not have it, if it is known when it ends."""
+        if self.end is None:
             return None
-        name, endpoint = f"`{self.model}`", self.profile.endpoint
+        name = f"`{self.model}`"
         message = (
-            f"{endpoint} does not have the model: {name} was shut down on {end.date}"
+            f"{self.endpoint} does not have the model: {name} was shut down on {self.end}"
             if self.is_over
-            else f"{endpoint} has no model {name}, which OpenAI shuts down on {end.date}"
+            else f"{self.endpoint} has no model {name}, which is to be shut down on {self.end}"
         )
         # An option stands bare in a hint, a whole command does not.
-        fixes = (c if c.startswith("-") else f"`{c}`" for c in self.commands(end.successor))
-        return NotFound(
-            f"{message}; its successor is `{end.successor}`",
-            hint=", or ".join(fixes),
-            code="model_not_found",
-        )
+        hint = ", or ".join(fix if fix.startswith("-") else f"`{fix}`" for fix in self.fixes())
+        return NotFound(f"{message}; {self._instead()}", hint=hint, code="model_not_found")
+
+    def fixes(self) -> tuple[str, ...]:
+        """What to type, best first."""
+        return self.commands(self.successor or "MODEL")
+
+    def _instead(self) -> str:
+        if self.successor:
+            return f"its successor is `{self.successor}`"
+        return "`gptasst model list` shows what there is"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEnds:
+    """The models in use with a profile, and when they end.
+
+    Args:
+        profile: the endpoint.
+        said: gives the date that the endpoint itself named for a model, where one is remembered.
+    """
+
+    profile: Profile
+    said: Callable[[str], date | None] = lambda _: None
+
+    def of_run(
+        self, request: RunRequest, definition: Definition, *, of_assistant: bool
+    ) -> ModelUse:
+        """The model that a run asks for, by what names it."""
+        if request.model:
+            return self._use(request.model, _by_option)
+        if definition.model is None:
+            return self.of_profile()
+        if of_assistant:
+            return self.of_assistant(request.name, definition.model)
+        edit = f"gptasst instruction edit {shlex.quote(request.name)}"
+        return self._use(definition.model, lambda model: (*_by_option(model), edit))
+
+    def of_assistant(self, name: str, model: str) -> ModelUse:
+        """The model that an assistant names."""
+        edit = f"gptasst assistant edit {shlex.quote(name)}"
+        return self._use(model, lambda successor: (f"{edit} -m {successor}",))
+
+    def of_profile(self) -> ModelUse:
+        """The model of the profile; a variable comes before config.toml."""
+        profile = self.profile
+        if profile.model_source:
+            set_to = f"export {profile.model_source}="
+        else:
+            set_to = f"gptasst config set profiles.{shlex.quote(profile.name)}.model "
+        return self._use(profile.model or "", lambda successor: (f"{set_to}{successor}",))
+
+    def _use(self, model: str, commands: Commands) -> ModelUse:
+        known = known_end(self.profile, model)
+        end = self.said(model) or (known.date if known else None)
+        successor = known.successor if known else None
+        return ModelUse(self.profile.endpoint, model, end, successor, commands)
 
 
 def known_end(profile: Profile, model: str) -> Shutdown | None:
-    """When a model ends or ended on a profile's server, where that is known."""
+    """When a model ends or ended on a profile's server, as far as OpenAI said."""
     return shutdown_of(model) if profile.is_openai else None
-
-
-def run_use(
-    profile: Profile, request: RunRequest, definition: Definition, *, of_assistant: bool
-) -> ModelUse:
-    """The model that a run asks for, by what names it."""
-    if request.model:
-        return ModelUse(profile, request.model, _by_option)
-    if definition.model is None:
-        return profile_use(profile)
-    if of_assistant:
-        return assistant_use(profile, request.name, definition.model)
-    return ModelUse(
-        profile,
-        definition.model,
-        lambda model: (*_by_option(model), f"gptasst instruction edit {shlex.quote(request.name)}"),
-    )
-
-
-def assistant_use(profile: Profile, name: str, model: str) -> ModelUse:
-    """The model that an assistant names."""
-    edit = f"gptasst assistant edit {shlex.quote(name)}"
-    return ModelUse(profile, model, lambda successor: (f"{edit} -m {successor}",))
-
-
-def profile_use(profile: Profile) -> ModelUse:
-    """The model of a profile; a variable comes before config.toml."""
-    if profile.model_source:
-        set_to = f"export {profile.model_source}="
-    else:
-        set_to = f"gptasst config set profiles.{shlex.quote(profile.name)}.model "
-    return ModelUse(profile, profile.model or "", lambda successor: (f"{set_to}{successor}",))
 
 
 def _by_option(model: str) -> tuple[str, ...]:

@@ -45,14 +45,14 @@ class ModelService:
     Args:
         open_source: makes the connection; called when it is needed.
         known_end: tells when a model of the endpoint ends, where that is known.
-        remember: told the names of all that were listed.
+        remember: told the names of all that were listed, and when they end by the server's word.
     """
 
     def __init__(
         self,
         open_source: Callable[[], ModelSource],
         known_end: Callable[[str], Shutdown | None],
-        remember: Callable[[Sequence[str]], None] = lambda _: None,
+        remember: Callable[[Sequence[tuple[str, date | None]]], None] = lambda _: None,
     ) -> None:
         self._open_source = open_source
         self._known_end = known_end
@@ -62,7 +62,7 @@ class ModelService:
         """Every model of the endpoint. Its own dates count; our catalog fills the gaps."""
         today = datetime.now(UTC).date()
         models = self._open_source().list()
-        self._remember([model.id for model in models])
+        self._remember([(model.id, model.shutdown_date) for model in models])
         return [_listed(model, self._known_end(model.id), today) for model in models]
 
 

@@ -23,7 +23,7 @@ from gptasst.models.runs import (
 from gptasst.services.answer_schemas import check_schema
 from gptasst.services.code_fences import FenceFilter
 from gptasst.services.input_uploads import with_uploads
-from gptasst.services.model_ends import ModelUse, run_use
+from gptasst.services.model_ends import ModelEnds, ModelUse
 from gptasst.services.models import ModelSource
 from gptasst.services.run_fingerprints import basis_digest
 from gptasst.services.run_inputs import (
@@ -52,6 +52,7 @@ class RunService:
         profile: the endpoint and its defaults.
         preparation: makes runs ready for it.
         open_gateway: makes the connection; called when the request is ready.
+        ends: tells when models end.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class RunService:
         profile: Profile,
         preparation: RunPreparation,
         open_gateway: Callable[[], Gateway],
+        ends: ModelEnds,
     ) -> None:
         self._profile = profile
         self._preparation = preparation
         self._open_gateway = open_gateway
+        self._ends = ends
 
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
@@ -132,7 +135,7 @@ class RunService:
     def warnings(self, request: RunRequest, found: Found) -> tuple[str, ...]:
         """That the model of a run ended or soon will, and what to type then."""
         target, definition = found
-        use = run_use(self._profile, request, definition, of_assistant=target is not None)
+        use = self._ends.of_run(request, definition, of_assistant=target is not None)
         return _warnings(use)
 
     def refuse_retired(self, request: RunRequest, found: Found) -> None:
@@ -142,7 +145,7 @@ class RunService:
             NotFound: the server does not list it any more.
         """
         target, definition = found
-        use = run_use(self._profile, request, definition, of_assistant=target is not None)
+        use = self._ends.of_run(request, definition, of_assistant=target is not None)
         error = use.missing() if use.is_over else None
         if error and not self._lists(use.model):
             raise error
@@ -273,9 +276,7 @@ class RunService:
 
     def _use(self, prepared: PreparedRun) -> ModelUse:
         of_assistant = prepared.source == "assistant"
-        return run_use(
-            self._profile, prepared.request, prepared.definition, of_assistant=of_assistant
-        )
+        return self._ends.of_run(prepared.request, prepared.definition, of_assistant=of_assistant)
 
 
 def _warnings(use: ModelUse) -> tuple[str, ...]:

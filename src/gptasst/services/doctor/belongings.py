@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime
 from gptasst.errors import GptasstError
 from gptasst.model_catalog import ends_soon
 from gptasst.models.assistants import AssistantSummary
-from gptasst.models.doctor import Finding
+from gptasst.models.doctor import Finding, Severity
 from gptasst.models.files import Prunable
 from gptasst.services.doctor.commands import another_value, counted
-from gptasst.services.model_ends import ModelUse, assistant_use, profile_use
+from gptasst.services.model_ends import ModelEnds, ModelUse
 from gptasst.services.models import ListedModel
 from gptasst.settings import Profile
 
@@ -72,8 +72,8 @@ def model_findings(
     """The models in use that have ended or will soon. A server's own dates come first."""
     today = datetime.now(UTC).date()
     dates = {model.id: model for model in listed}
-    uses = list(_uses(profile, assistants))
-    ending = [finding for use in uses if (finding := _ending(*use, dates, today))]
+    uses = list(_uses(profile, assistants, dates))
+    ending = [finding for use in uses if (finding := _ending(*use, today))]
     yield from ending
     if uses and not ending:
         yield Finding("models", "ok", "none that is used here ends within 60 days")
@@ -96,29 +96,25 @@ def _profile_model(
 
 
 def _uses(
-    profile: Profile, assistants: Sequence[AssistantSummary]
+    profile: Profile, assistants: Sequence[AssistantSummary], listed: Mapping[str, ListedModel]
 ) -> Iterator[tuple[str, ModelUse]]:
     """Who runs on which model."""
+    ends = ModelEnds(profile, lambda name: listed[name].shutdown_date if name in listed else None)
     if profile.model:
-        yield f"the profile `{profile.name}`", profile_use(profile)
+        yield f"the profile `{profile.name}`", ends.of_profile()
     for assistant in assistants:
         if assistant.model:
-            use = assistant_use(profile, assistant.name, assistant.model)
+            use = ends.of_assistant(assistant.name, assistant.model)
             yield f"the assistant `{assistant.name}`", use
 
 
-def _ending(
-    user: str, use: ModelUse, listed: Mapping[str, ListedModel], today: date
-) -> Finding | None:
-    known, of_server = use.end, listed.get(use.model)
-    end = (of_server.shutdown_date if of_server else None) or (known.date if known else None)
-    if end is None or not ends_soon(end, today):
+def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
+    if use.end is None or not ends_soon(use.end, today):
         return None
-    over = end <= today
-    verb = "was shut down" if over else "will be shut down"
-    message = f"{user} runs on `{use.model}`, which {verb} on {end}"
-    fix = use.commands(known.successor if known else "MODEL")[0]
-    return Finding("models", "problem" if over else "warning", message, fix=fix)
+    verb = "was shut down" if use.is_over else "will be shut down"
+    message = f"{user} runs on `{use.model}`, which {verb} on {use.end}"
+    severity: Severity = "problem" if use.is_over else "warning"
+    return Finding("models", severity, message, fix=use.fixes()[0])
 
 
 def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:
