@@ -168,8 +168,8 @@ def test_many_files_warn_once(
     assert ran.stderr.count("warning:") == 1
     warning = f"gptasst assistant edit 'Old one' -m {END.successor}"
     assert warning in ran.stderr
-    if "--json" in more:
-        (said,) = ran.json.get("submission", ran.json)["warnings"]
+    if more == ["--batch", "--json"]:
+        (said,) = ran.json["submission"]["warnings"]
         assert warning in said
 
 
@@ -248,6 +248,16 @@ def test_the_date_that_a_server_gave_is_remembered(
     ):
         assert cli(*words).stderr.count(said) == 1
     assert cli("run", "SD", "-t", "hello", "-m", "gpt-4", *mine).stderr == ""
+    server.models = []
+    ran = cli(*run)
+    assert (ran.code, ran.stderr) == (
+        3,
+        (
+            f"error: {server.base_url} does not have the model: `sd` was shut down on 2000-01-01\n"
+            "hint: `gptasst --profile mine assistant edit SD -m MODEL`;"
+            " `gptasst --profile mine model list` shows what there is\n"
+        ),
+    )
     # Another server's word is about its own models only.
     cli(
         "config",

@@ -183,7 +183,7 @@ class Story:
         self._do("run --each --dry-run", "DocWriter", "in/a.md", "-o", "out")
         self._do("run --each", "DocWriter", "in", "-o", "out", code=6)
         self._do("run --each", "DocWriter", "in/a.md", "--diff")
-        self._do("run --each", "DocWriter", "in/a.md", "-m", "gpt-5")
+        self._do("run --each", "DocWriter", "in/a.md")
 
     def _batches(self) -> None:
         self._server.batch_fails_on = "two"

@@ -182,9 +182,7 @@ def _work(
     error = error_of(run, summary, results, check=options.check)
     if output.mode == "json":
         shown = [replace(r, diff=r.diff if options.diff else None) for r in results]
-        output.document(
-            {"files": shown, "summary": summary, "warnings": run.warnings, "error": error}
-        )
+        output.document({"files": shown, "summary": summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
     show_results(output, results, diff=options.diff, check=options.check)
     tell(output, results, summary, stopped=run.stopped)

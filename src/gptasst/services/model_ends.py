@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Given another model: what to type so that it is taken, best first.
 Commands = Callable[[str], tuple[str, ...]]
+_WHAT_THERE_IS = "`gptasst model list` shows what there is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class ModelUse:
             return None
         verb = "was" if self.is_over else "will be"
         fix = ", or ".join(f"`{command}`" for command in self.fixes())
-        return f"`{self.model}` {verb} shut down on {self.end}; {self._instead()}: {fix}"
+        instead = self._successor() or f"; {_WHAT_THERE_IS}"
+        return f"`{self.model}` {verb} shut down on {self.end}{instead}: {fix}"
 
     def missing(self) -> NotFound | None:
         """The error where the server does not have it, if it is known when it ends."""
@@ -62,16 +64,16 @@ class ModelUse:
         )
         # An option stands bare in a hint, a whole command does not.
         hint = ", or ".join(fix if fix.startswith("-") else f"`{fix}`" for fix in self.fixes())
-        return NotFound(f"{message}; {self._instead()}", hint=hint, code="model_not_found")
+        if self.successor is None:
+            hint = f"{hint}; {_WHAT_THERE_IS}"
+        return NotFound(f"{message}{self._successor()}", hint=hint, code="model_not_found")
 
     def fixes(self) -> tuple[str, ...]:
         """What to type, best first."""
         return self.commands(self.successor or "MODEL")
 
-    def _instead(self) -> str:
-        if self.successor:
-            return f"its successor is `{self.successor}`"
-        return "`gptasst model list` shows what there is"
+    def _successor(self) -> str:
+        return f"; its successor is `{self.successor}`" if self.successor else ""
 
 
 @dataclass(frozen=True, slots=True)
