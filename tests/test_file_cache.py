@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.cached_uploads import CachedUpload
 from gptasst.errors import InvalidInput
-from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.file_cache import FileCache
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG_AGO = 1_600_000_000
@@ -368,7 +369,8 @@ HAMMER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.cached_uploads import CachedUpload
+from gptasst.file_cache import FileCache
 cache = FileCache(Path(sys.argv[1]), lambda note: print(note, file=sys.stderr))
 for number in range(40):
     cache.remember_uploads("s", [CachedUpload(

@@ -14,7 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.cached_uploads import CachedUpload
+from gptasst.file_cache import FileCache
 
 SCOPES = st.sampled_from(["openai", "azure"])
 NAMES = st.sampled_from(["a", "b", "Ünï", "with ' quote", ""])

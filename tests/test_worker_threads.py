@@ -77,6 +77,7 @@ def test_so_many_run_at_a_time(count: int) -> None:
 def test_once_closed_nothing_more_is_begun() -> None:
     begun: list[int] = []
     go_on = threading.Event()
+    before = set(threading.enumerate())
 
     def work(number: int) -> None:
         begun.append(number)
@@ -86,7 +87,6 @@ def test_once_closed_nothing_more_is_begun() -> None:
     with contextlib.closing(in_groups(work, range(100), 2)) as groups:
         assert next(groups)[0][0] == 0
     go_on.set()
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(60)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
     assert len(begun) <= 3

@@ -11,13 +11,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gptasst.cache_database import CacheDatabase
 from gptasst.cache_schema import CacheSchema
+from gptasst.cached_uploads import BegunUpload, CachedUpload, begun_key, upload_of, upload_row
 from gptasst.file_hashes import FileHash, file_key, here, read_file, still_stands
 
 if TYPE_CHECKING:
@@ -62,34 +62,6 @@ _TABLES = (
 _END_UPLOAD = (
     "DELETE FROM begun_uploads WHERE scope = ? AND sha256 = ? AND purpose = ? AND filename = ?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CachedUpload:
-    """A file on the server whose content is known. `size` is in bytes.
-
-    `own` is false where it was found on the server and may be somebody else's upload.
-    """
-
-    file_id: str
-    sha256: str
-    purpose: str
-    filename: str
-    size: int
-    uploaded_at: datetime
-    expires_at: datetime | None = None
-    own: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class BegunUpload:
-    """An upload that was begun and never heard of again: its process was killed."""
-
-    sha256: str
-    purpose: str
-    filename: str
-    size: int
-    begun_at: datetime
 
 
 class FileCache:
@@ -232,7 +204,7 @@ class FileCache:
         """All files on the server whose content is known, newest first."""
         return self._database.read(
             lambda connection: [
-                _upload(row)
+                upload_of(row)
                 for row in connection.execute(
                     "SELECT file_id, sha256, purpose, filename, size, uploaded_at, expires_at,"
                     " own FROM uploads WHERE scope = ? ORDER BY uploaded_at DESC, file_id",
@@ -243,8 +215,8 @@ class FileCache:
 
     def remember_uploads(self, scope: str, uploads: Sequence[CachedUpload]) -> None:
         """Keep what was uploaded; of those that were begun, these have ended."""
-        rows = [_storable((scope, *_upload_row(upload))) for upload in uploads]
-        ended = [_storable(_begun_key(scope, upload)) for upload in uploads]
+        rows = [_storable((scope, *upload_row(upload))) for upload in uploads]
+        ended = [_storable(begun_key(scope, upload)) for upload in uploads]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(
@@ -262,7 +234,7 @@ class FileCache:
     def begin_uploads(self, scope: str, requests: Sequence[UploadRequest]) -> None:
         """Note what is about to be uploaded, so that it is found should this process die."""
         now = time.time()
-        rows = [(*_begun_key(scope, request), request.size, now) for request in requests]
+        rows = [(*begun_key(scope, request), request.size, now) for request in requests]
         self._execute_many("INSERT OR REPLACE INTO begun_uploads VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def begun_uploads(self, scope: str) -> list[BegunUpload]:
@@ -277,7 +249,7 @@ class FileCache:
 
     def end_uploads(self, scope: str, begun: Sequence[BegunUpload]) -> None:
         """Forget what was noted by `begin_uploads`."""
-        self._execute_many(_END_UPLOAD, [_begun_key(scope, upload) for upload in begun])
+        self._execute_many(_END_UPLOAD, [begun_key(scope, upload) for upload in begun])
 
     # Assistants and definitions
 
@@ -388,43 +360,9 @@ class FileCache:
             self._database.write(lambda connection: connection.executemany(statement, storable))
 
 
-def _begun_key(
-    scope: str, upload: UploadRequest | CachedUpload | BegunUpload
-) -> tuple[str, str, str, str]:
-    return scope, upload.sha256, upload.purpose, upload.filename
-
-
 def _storable(row: tuple[object, ...]) -> tuple[object, ...]:
     """Values as SQLite takes them, which wants whole characters: odd file names have others."""
     return tuple(
         value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
         for value in row
-    )
-
-
-def _upload_row(upload: CachedUpload) -> tuple[object, ...]:
-    expires = upload.expires_at
-    return (
-        upload.file_id,
-        upload.sha256,
-        upload.purpose,
-        upload.filename,
-        upload.size,
-        upload.uploaded_at.timestamp(),
-        None if expires is None else expires.timestamp(),
-        upload.own,
-    )
-
-
-def _upload(row: Iterable[Any]) -> CachedUpload:
-    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
-    return CachedUpload(
-        file_id=file_id,
-        sha256=sha256,
-        purpose=purpose,
-        filename=filename,
-        size=size,
-        uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
-        expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
-        own=bool(own),
     )

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeGuard
 
+from gptasst.cached_uploads import CachedUpload
 from gptasst.errors import GptasstError, InvalidInput
-from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.file_cache import FileCache
 from gptasst.models.files import RemoteFile, UploadRequest
 from gptasst.models.knowledge import Refusal
 from gptasst.models.transfers import OnTransfer, TransferState

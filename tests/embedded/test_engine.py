@@ -261,4 +261,4 @@ class TestWithoutTheEngine:
     def test_where_the_profile_is_named(self, cli: Cli) -> None:
         ran = cli("run", "MarkdownLinter", "-t", "x", "--profile", "local", "--json")
         assert (ran.code, ran.error["code"]) == (2, "no_local_engine")
-        assert ran.error["message"].startswith("the profile is `local`, and the embedded model's")
+        assert ran.error["message"] == "the embedded model's engine is not installed"

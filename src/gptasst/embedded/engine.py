@@ -41,18 +41,20 @@ def is_installed() -> bool:
 
 
 def require_installed(*, chosen: bool) -> None:
-    """Raise an error that says what to do where the engine is missing.
+    """Refuse, with what to do, where the engine is missing.
 
     Args:
         chosen: somebody chose the embedded model; else it is used for want of a key.
+
+    Raises:
+        UsageError: it was chosen.
+        AccessDenied: it was not, so what is missing is a key.
     """
     if not is_installed():
         missing = "the embedded model's engine is not installed"
         if not chosen:
             raise AccessDenied(f"no key is set, and {missing}", hint=_first_hint(), code="no_key")
-        raise UsageError(
-            f"the profile is `local`, and {missing}", hint=_install_hint(), code="no_local_engine"
-        )
+        raise UsageError(missing, hint=_install_hint(), code="no_local_engine")
 
 
 class EmbeddedEngine:

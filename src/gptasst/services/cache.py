@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptasst.cached_uploads import CachedUpload
 from gptasst.errors import InvalidInput
-from gptasst.file_cache import CachedUpload, FileCache
+from gptasst.file_cache import FileCache
 from gptasst.file_hashes import FileHash
 from gptasst.models.cache import CacheRebuild, CacheStatus, CacheVerification
 from gptasst.stores.upload_recovery import knowledge_uploads, local_names, match_uploads

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasst.embedded.engine import is_installed
+from gptasst.embedded.engine import is_installed, require_installed
 from gptasst.embedded.fetching import Report
 from gptasst.embedded.model_file import ModelFile, ensure_present
-from gptasst.errors import UsageError
-from gptasst.installation import install_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,7 @@ class LocalModelService:
         Raises:
             UsageError: the engine is not installed.
         """
-        if not is_installed():
-            raise UsageError(
-                "the embedded model's engine is not installed",
-                hint=f"{install_command('local')} installs it",
-                code="no_local_engine",
-            )
+        require_installed(chosen=True)
 
     def ensure(self, report: Report) -> Path:
         """The path of the model's file, after fetching it where it has to be."""

@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from gptasst.file_cache import BegunUpload, CachedUpload, FileCache
+from gptasst.cached_uploads import BegunUpload, CachedUpload
+from gptasst.file_cache import FileCache
 from gptasst.file_hashes import FileHash
 from gptasst.worker_threads import workers
 

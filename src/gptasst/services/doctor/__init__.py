@@ -22,7 +22,7 @@ from gptasst.services.doctor.belongings import (
     forgotten_findings,
     model_findings,
 )
-from gptasst.services.doctor.commands import unexpected
+from gptasst.services.doctor.commands import broken_check
 from gptasst.services.doctor.embedded_model import embedded_findings
 from gptasst.services.doctor.key import key_findings
 from gptasst.services.doctor.machine import (
@@ -91,7 +91,7 @@ def _guarded(look: Callable[[Patient], Iterable[Finding]], patient: Patient) -> 
     try:
         return list(look(patient))
     except Exception as error:  # noqa: BLE001  # a check that breaks leaves the others alone
-        return [Finding("program", "problem", unexpected(error))]
+        return [Finding("program", "problem", broken_check(error))]
 
 
 def _usable_profile(patient: Patient) -> Profile | None:

@@ -22,7 +22,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def unexpected(error: Exception) -> str:
+def broken_check(error: Exception) -> str:
     """What is said of a mistake in a check, with the line that helps to find it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from gptasst.errors import GptasstError, ServiceError
-from gptasst.services.doctor.commands import unexpected
+from gptasst.services.doctor.commands import broken_check
 
 _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
@@ -30,7 +30,7 @@ def side_by_side(
         except GptasstError as error:
             done.put((key, error))
         except Exception as error:  # noqa: BLE001  # one job that breaks leaves the others alone
-            done.put((key, GptasstError(unexpected(error), code="internal_error")))
+            done.put((key, GptasstError(broken_check(error), code="internal_error")))
 
     for key, job in jobs.items():
         threading.Thread(target=work, args=(key, job), daemon=True).start()
