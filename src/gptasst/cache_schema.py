@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 
@@ -12,12 +12,14 @@ from functools import cached_property
 class CacheSchema:
     """The tables of a file and what people call it.
 
-    A file that has others, or is of another version, older or newer, is made anew.
+    A file that has others, or is of another version, older or newer, is made anew, unless
+    `upgrades` has what makes the next version of that one.
     """
 
     called: str
     version: int
     tables: str
+    upgrades: Mapping[int, Callable[[sqlite3.Connection], None]] = field(default_factory=dict)
 
     @cached_property
     def statements(self) -> Sequence[str]:
@@ -27,6 +29,19 @@ class CacheSchema:
         for statement in self.statements:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {self.version}")
+
+    def upgrade(self, connection: sqlite3.Connection) -> None:
+        """Bring the tables of an earlier version up to date; what they hold stays."""
+        if connection.execute("PRAGMA user_version").fetchone()[0] not in self.upgrades:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            while True:  # another process may have been first
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+                if version not in self.upgrades:
+                    return
+                self.upgrades[version](connection)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
 
     def check(self, connection: sqlite3.Connection) -> None:
         """See that a file is as `make` makes it.

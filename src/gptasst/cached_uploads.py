@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from gptasst.models.files import UploadRequest
 
 
+HERE = "here"  # stands for this machine
+
+
 @dataclass(frozen=True, slots=True)
 class CachedUpload:
     """A file on the server whose content is known. `size` is in bytes.
 
-    `own` is false where it was found on the server and may be somebody else's upload.
+    `sha256` may be no more than a mark, see `upload_marks`. `made_by` is `HERE`, the mark of the
+    machine that uploaded it, or empty: nothing proves then that gptasst did.
     """
 
     file_id: str
@@ -25,7 +29,7 @@ class CachedUpload:
     size: int
     uploaded_at: datetime
     expires_at: datetime | None = None
-    own: bool = True
+    made_by: str = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,13 @@ def upload_row(upload: CachedUpload) -> tuple[object, ...]:
         upload.size,
         upload.uploaded_at.timestamp(),
         None if expires is None else expires.timestamp(),
-        upload.own,
+        upload.made_by,
     )
 
 
 def upload_of(row: Iterable[Any]) -> CachedUpload:
     """The upload that such columns hold."""
-    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
+    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, made_by = row
     return CachedUpload(
         file_id=file_id,
         sha256=sha256,
@@ -72,5 +76,5 @@ def upload_of(row: Iterable[Any]) -> CachedUpload:
         size=size,
         uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
         expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
-        own=bool(own),
+        made_by=made_by,
     )
