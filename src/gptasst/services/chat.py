@@ -105,13 +105,16 @@ class Chat:
         Raises:
             UsageError: there is none yet.
             InvalidInput: it can't be written.
+            NoAnswer: it is blank or has control characters.
         """
         from gptasst.output_files import check_output, replace_file
+        from gptasst.services.answer_text import refuse_unusable
 
         path = path.expanduser()
         answer = self._answer or self._dialogue.last_answer()
         if not answer:
             raise UsageError(_NOTHING_TO_SAVE)
+        refuse_unusable(answer)
         check_output(path)
         content = answer.encode("utf-8")
         replace_file(path, content)
