@@ -112,7 +112,7 @@ def test_a_command_does_not_import_the_others() -> None:
 def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
     loaded = modules("--profile", "local", "assistant", "list")
     unneeded = ("hashlib", "gptasst.file_cache", "gptasst.services.knowledge_files", "tempfile")
-    assert below(loaded, *unneeded, "gptasst.document_text", "gptasst.models.knowledge") == []
+    assert below(loaded, *unneeded, "gptasst.knowledge", "gptasst.models.knowledge") == []
 
 
 def test_the_state_of_the_embedded_model_loads_neither_it_nor_the_sdk() -> None:
