@@ -13,7 +13,7 @@ from gptasst.services.answer_text import (
     is_usable,
     refuse_control_characters,
 )
-from tests.services.test_code_fences import PLAIN, WRAPPED
+from tests.runs.test_fences import PLAIN, WRAPPED
 
 GUIDE = GivenTexts.named([("a & b.md", "# A\n\ntext\n")])
 FENCED = GivenTexts.named([("x.md", "```py\nprint()\n```\n")])

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 
 from gptasst.errors import NoAnswer
-from gptasst.models.runs import RunRequest
-from gptasst.services.code_fences import fence_layers, unwrap_fence
-from gptasst.services.run_inputs import STDIN_NAME, file_tag
+from gptasst.runs.fences import fence_layers, unwrap_fence
+from gptasst.runs.inputs import STDIN_NAME, file_tag
+from gptasst.runs.types import RunRequest
 
 _FENCES = ("```", "~~~")
 _CLOSING = "</file>"
