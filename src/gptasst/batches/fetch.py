@@ -17,8 +17,8 @@ from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult, FileTarget
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
+from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
 from gptasst.runs.fingerprints import content_digest
-from gptasst.services.answer_text import GivenTexts, answer_text, refuse_unusable
 
 
 def batch_answers(

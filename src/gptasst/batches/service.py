@@ -23,8 +23,8 @@ from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import for_profile
+from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
-from gptasst.services.answer_text import is_usable
 from gptasst.uploads.types import OnTransfer
 
 # A batch ends after 24 hours, whatever came of it; the rest is for writing its files.

@@ -109,7 +109,7 @@ class Chat:
             InvalidInput: it can't be written.
             NoAnswer: it is blank or has control characters.
         """
-        from gptasst.services.answer_text import refuse_unusable
+        from gptasst.runs.answer_text import refuse_unusable
         from gptasst.storage.output_files import check_output, replace_file
 
         path = path.expanduser()

@@ -11,8 +11,8 @@ from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget
 from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
+from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
-from gptasst.services.answer_text import is_usable, refuse_unusable
 
 
 @dataclass(frozen=True, slots=True)

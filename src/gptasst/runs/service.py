@@ -14,17 +14,17 @@ from gptasst.definitions.answer_schemas import check_schema
 from gptasst.errors import GptasstError, NotFound
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
-from gptasst.runs.fingerprints import basis_digest
-from gptasst.runs.input_uploads import with_uploads
-from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
-from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
-from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
-from gptasst.services.answer_text import (
+from gptasst.runs.answer_text import (
     AnswerFilter,
     GivenTexts,
     refuse_control_characters,
     refuse_unusable,
 )
+from gptasst.runs.fingerprints import basis_digest
+from gptasst.runs.input_uploads import with_uploads
+from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
+from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
+from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
 
 
 class Gateway(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gptasst.errors import NoAnswer
-from gptasst.services.answer_text import (
+from gptasst.runs.answer_text import (
     AnswerFilter,
     GivenTexts,
     answer_text,
