@@ -12,6 +12,7 @@ from typing import Literal
 from gptasst.errors import StateError, UsageError
 from gptasst.paths import Paths
 from gptasst.private_files import replace_private
+from gptasst.programs import find_program
 
 _SUFFIXES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 SHELLS = tuple(_SUFFIXES)
@@ -96,7 +97,7 @@ def _profile(shell: str, environ: Mapping[str, str]) -> Path:
         return home / ".bashrc"
     if shell == "zsh":
         return Path(environ.get("ZDOTDIR") or home) / ".zshrc"
-    for program in ("pwsh", "powershell"):
+    for program in filter(None, map(find_program, ("pwsh", "powershell"))):
         try:
             asked = subprocess.run(  # noqa: S603  # a fixed command
                 [program, "-NoProfile", "-Command", "$PROFILE"],
