@@ -15,7 +15,7 @@ from gptasst.errors import UsageError
 from gptasst.programs import find_program
 
 if TYPE_CHECKING:
-    from gptasst.models.definitions import Instruction
+    from gptasst.definitions.types import Instruction
 
 app = CommandGroup("Instructions: what assistants are made from.")
 
