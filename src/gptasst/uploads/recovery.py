@@ -1,0 +1,130 @@
+"""Finding uploads again that a new cache, or a process that was killed, does not know of.
+
+A content on the server is known by the sha256 that gptasst wrote: into the attributes of an
+assistant's file, or into the name of an upload. Equal names and sizes prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+from gptasst.api.upload_marks import content_mark, marked_name, read_mark, shown_name
+from gptasst.threads import workers
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import HERE, BegunUpload, CachedUpload
+
+if TYPE_CHECKING:
+    from gptasst.api.files import FileGateway
+    from gptasst.api.types import Purpose, RemoteFile
+    from gptasst.knowledge.types import KnowledgeFile
+
+# How far the server's clock may be behind ours.
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+def learn_uploads(
+    files: FileGateway,
+    read_knowledge: Callable[[], Iterable[KnowledgeFile]],
+    cache: FileCache,
+    scope: str,
+    machine: str,
+) -> None:
+    """Read into a new cache which files on the server have which content.
+
+    Args:
+        files: the project's files.
+        read_knowledge: gives that of all assistants of the project.
+        cache: what it knows already stays.
+        scope: endpoint and project, as the cache has them.
+        machine: this machine's mark.
+    """
+    with workers(1) as pool:
+        listing = pool.submit(lambda: list(files.list()))
+        knowledge = list(read_knowledge())
+        remote = listing.result()
+    known = {upload.file_id for upload in cache.all_uploads(scope)}
+    found = proven_uploads(remote, knowledge, machine)
+    cache.remember_uploads(scope, [upload for upload in found if upload.file_id not in known])
+    cache.mark_synced(scope)
+
+
+def proven_uploads(
+    remote: Iterable[RemoteFile], knowledge: Iterable[KnowledgeFile], machine: str
+) -> list[CachedUpload]:
+    """The files on the server of which gptasst wrote down what they hold."""
+    attributes = {file.id: file for file in knowledge if file.sha256}
+    found = []
+    for file in remote:
+        mark = read_mark(file.filename)
+        known = attributes.get(file.id)
+        if known is not None and known.size == file.size:
+            if mark is not None and mark.content != _mark_of(known.sha256):
+                continue  # one of the two is a lie
+            sha256 = known.sha256
+        elif mark is not None and known is None:
+            sha256 = mark.content
+        else:
+            continue
+        found.append(_as_cached(sha256, file, maker(file, machine)))
+    return found
+
+
+def maker(file: RemoteFile, machine: str) -> str:
+    """Who uploaded a file, as its name has it: `HERE`, a machine's mark, or empty."""
+    mark = read_mark(file.filename)
+    if mark is None:
+        return ""
+    return HERE if mark.machine == machine else mark.machine
+
+
+def _mark_of(sha256: str) -> str:
+    """The mark of a content; that of none where somebody wrote what is no sha256."""
+    try:
+        return content_mark(sha256)
+    except ValueError:
+        return ""
+
+
+def recover_begun(files: FileGateway, cache: FileCache, scope: str, machine: str) -> None:
+    """Look for uploads that were begun here and never heard of again, by their marks."""
+    begun = cache.begun_uploads(scope)
+    if not begun:
+        return
+    known = {upload.file_id for upload in cache.all_uploads(scope)}
+    for purpose in sorted({upload.purpose for upload in begun}):
+        own = [upload for upload in begun if upload.purpose == purpose]
+        candidates = _candidates(files, own, known)
+        for upload in own:
+            name = marked_name(upload.filename, upload.sha256, machine)
+            matches = candidates.get((name, upload.size), [])
+            made = [_as_cached(upload.sha256, file, HERE) for file in matches]
+            cache.remember_uploads(scope, made)
+    cache.end_uploads(scope, begun)
+
+
+def _candidates(
+    files: FileGateway, begun: list[BegunUpload], known: set[str]
+) -> dict[tuple[str, int], list[RemoteFile]]:
+    earliest = min(upload.begun_at for upload in begun) - _CLOCK_SKEW
+    found: dict[tuple[str, int], list[RemoteFile]] = {}
+    for file in files.list(cast("Purpose", begun[0].purpose)):
+        if file.created_at < earliest:
+            break
+        if file.id not in known:
+            found.setdefault((file.filename, file.size), []).append(file)
+    return found
+
+
+def _as_cached(sha256: str, file: RemoteFile, made_by: str) -> CachedUpload:
+    return CachedUpload(
+        file_id=file.id,
+        sha256=sha256,
+        purpose=file.purpose,
+        filename=shown_name(file.filename),
+        size=file.size,
+        uploaded_at=file.created_at,
+        expires_at=file.expires_at,
+        made_by=made_by,
+    )
