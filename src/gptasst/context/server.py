@@ -117,6 +117,7 @@ class ServerContext(MachineContext):
             gateway.vector_stores,
             self.uploader,
             gateway.pause,
+            self.paths.knowledge_lock,
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gptasst.storage.private_files import private_directory
+
 _TRY = 0.1  # so that Ctrl-C is noticed
 
 
@@ -40,6 +42,7 @@ def under_way(lock: Path) -> Iterator[None]:
     """Let others see for a while that something is under way; any number may do so at once."""
     with contextlib.ExitStack() as held:
         with contextlib.suppress(sqlite3.Error, OSError):
+            private_directory(lock.parent)
             connection = _opened(lock)
             held.callback(connection.close)
             connection.execute("BEGIN")
