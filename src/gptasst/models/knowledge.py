@@ -75,14 +75,6 @@ class KnowledgePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """A piece of a document: `place` says where in it (`lines 10-24`, `page 3`)."""
-
-    text: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
 class Excerpt:
     """A passage of knowledge that fits a task; `path` names the file."""
 

@@ -28,8 +28,9 @@ from gptasst.stores.local_database import ASSISTANTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gptasst.knowledge.types import Passage
     from gptasst.models.definitions import Definition
-    from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource, Passage
+    from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource
     from gptasst.models.transfers import OnTransfer
 
     Prepared = tuple[KnowledgeSource, Sequence[Passage]]
@@ -169,7 +170,7 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         """A file's passages, kept from when it is checked until it is taken in."""
-        from gptasst.document_text import passages_of
+        from gptasst.knowledge.passages import passages_of
 
         if source.sha256 not in self._passages:
             try:

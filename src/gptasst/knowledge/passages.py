@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gptasst.errors import InvalidInput
-from gptasst.models.knowledge import Passage
+from gptasst.knowledge.types import Passage
 from gptasst.text_encoding import decode_text
 
 # In characters: about 400 tokens, a few paragraphs.
