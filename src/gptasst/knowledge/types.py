@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from gptasst.edits.types import Refusal
+from gptasst.inputs.types import Refusal
 from gptasst.uploads.types import KnowledgeSource
 
 
