@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         "broken_off",
         "cancelled",
         "changed_meanwhile",
+        "control_character",
         "download_failed",
         "edit_conflict",
         "empty",
