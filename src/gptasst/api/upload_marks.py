@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -69,6 +68,8 @@ def machine_mark(file: Path) -> str:
             return kept
     except (OSError, ValueError):
         pass
+    import secrets
+
     chosen = secrets.token_hex(3)
     try:
         replace_private(file, f"{chosen}\n".encode())
