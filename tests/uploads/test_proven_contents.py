@@ -182,17 +182,9 @@ def test_a_cache_of_version_3_stays_usable(
     for stored in project.files.values():
         stored.about["filename"] = stored.name
     with closing(sqlite3.connect(home / "data" / "cache.sqlite3")) as database, database:
-        rows = database.execute("SELECT * FROM uploads").fetchall()
-        for table in ("uploads", "knowledge", "former_knowledge"):
-            database.execute(f"DROP TABLE {table}")
-        database.execute(
-            "CREATE TABLE uploads (\n    scope TEXT NOT NULL, file_id TEXT NOT NULL,"
-            " sha256 TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,"
-            " size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,"
-            " own INTEGER NOT NULL, PRIMARY KEY (scope, file_id)) WITHOUT ROWID"
-        )
-        old = [(*row[:-1], row[1] == kept) for row in rows]
-        database.executemany("INSERT INTO uploads VALUES (?,?,?,?,?,?,?,?,?)", old)
+        database.execute("UPDATE uploads SET own = 0 WHERE file_id = ?", (guessed,))
+        database.execute("DROP TABLE knowledge")
+        database.execute("DROP TABLE former_knowledge")
         database.execute("PRAGMA user_version = 3")
     again = cli("file", "upload", "a.md", "b.md", "-q")
     assert (again.stderr, again.lines[0]) == ("", kept)

@@ -21,8 +21,8 @@ from gptasst.project_files.types import FileEntry, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import HERE, CachedUpload
-from gptasst.uploads.recovery import maker
+from gptasst.uploads.cached_uploads import CachedUpload, Origin
+from gptasst.uploads.recovery import origin_of
 
 _JOBS = 16
 # Of what other machines uploaded, something younger may be on its way into an assistant.
@@ -175,11 +175,11 @@ class FileService:
         old = datetime.now(UTC) - min_age
         candidates = []
         for file in files:
-            made_by = self._made_by(file, recorded.get(file.id))
-            here = made_by == HERE and not (
+            origin = self._origin(file, recorded.get(file.id))
+            here = origin == Origin.HERE and not (
                 busy and file.purpose == "assistants" and file.created_at > young
             )
-            others = made_by not in (HERE, "") and file.created_at <= old
+            others = origin == Origin.ELSEWHERE and file.created_at <= old
             if here or (others and file.purpose == "assistants"):
                 candidates.append(file)
         copies: defaultdict[tuple[str, str], list[FileEntry]] = defaultdict(list)
@@ -189,11 +189,11 @@ class FileService:
         found = [prunable for same in copies.values() for prunable in _prunable_copies(same)]
         return sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
 
-    def _made_by(self, file: RemoteFile, recorded: CachedUpload | None) -> str:
+    def _origin(self, file: RemoteFile, recorded: CachedUpload | None) -> Origin | None:
         """Who uploaded a file: what this machine noted, or else what its name tells."""
-        if recorded is not None and recorded.made_by:
-            return recorded.made_by
-        return maker(file, self._uploads.machine())
+        if recorded is not None and recorded.origin == Origin.HERE:
+            return Origin.HERE
+        return origin_of(file, self._uploads.machine())
 
     def delete(
         self, files: Sequence[FileEntry], *, unless_used: bool = False

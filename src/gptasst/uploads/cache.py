@@ -1,7 +1,7 @@
 """What is known of files without asking the disk or the server again.
 
 The cache answers from `cache.sqlite3`. It may know less than there is at any time, and no caller
-fails because of it; see `cache_database`.
+fails because of it; see `storage.disposable_database`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gptasst.api.upload_marks import content_mark
-from gptasst.storage.disposable_database import CacheDatabase
+from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.uploads.cached_uploads import (
     BegunUpload,
     CachedUpload,
@@ -56,7 +56,7 @@ class FileCache:
         *,
         only_memory: bool = False,
     ) -> None:
-        self._database = CacheDatabase(path, SCHEMA, note, only_memory=only_memory)
+        self._database = DisposableDatabase(path, SCHEMA, note, only_memory=only_memory)
 
     @classmethod
     def copy_of(cls, path: Path) -> Self:
@@ -164,6 +164,7 @@ class FileCache:
             until = _NEVER if purpose == "assistants" else now
             rows = connection.execute(
                 "SELECT file_id FROM uploads WHERE scope = ? AND sha256 IN (?, ?) AND purpose = ?"
+                " AND own"
                 " AND (expires_at IS NULL OR expires_at > ?)"
                 " ORDER BY expires_at IS NOT NULL, uploaded_at DESC, file_id",
                 (known_as, sha256, content_mark(sha256), purpose, until),
@@ -181,7 +182,7 @@ class FileCache:
                 upload_of(row)
                 for row in connection.execute(
                     "SELECT file_id, sha256, purpose, filename, size, uploaded_at, expires_at,"
-                    " made_by FROM uploads WHERE scope = ? ORDER BY uploaded_at DESC, file_id",
+                    " own FROM uploads WHERE scope = ? AND own ORDER BY uploaded_at DESC, file_id",
                     (scope,),
                 )
             ]

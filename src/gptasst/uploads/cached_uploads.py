@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,15 +12,19 @@ if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
 
 
-HERE = "here"  # stands for this machine
+class Origin(enum.IntEnum):
+    """Who sent an upload whose content is known: this machine, or another one of gptasst's."""
+
+    HERE = 1
+    ELSEWHERE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class CachedUpload:
     """A file on the server whose content is known. `size` is in bytes.
 
-    `sha256` may be no more than a mark, see `upload_marks`. `made_by` is `HERE`, the mark of the
-    machine that uploaded it, or empty: nothing proves then that gptasst did.
+    `sha256` may be no more than a mark, see `upload_marks`. `origin` is
+    `ELSEWHERE` also where only the content is proven, and nothing that gptasst sent it.
     """
 
     file_id: str
@@ -29,7 +34,7 @@ class CachedUpload:
     size: int
     uploaded_at: datetime
     expires_at: datetime | None = None
-    made_by: str = HERE
+    origin: Origin = Origin.HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,13 @@ def upload_row(upload: CachedUpload) -> tuple[object, ...]:
         upload.size,
         upload.uploaded_at.timestamp(),
         None if expires is None else expires.timestamp(),
-        upload.made_by,
+        int(upload.origin),
     )
 
 
 def upload_of(row: Iterable[Any]) -> CachedUpload:
     """The upload that such columns hold."""
-    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, made_by = row
+    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
     return CachedUpload(
         file_id=file_id,
         sha256=sha256,
@@ -76,5 +81,5 @@ def upload_of(row: Iterable[Any]) -> CachedUpload:
         size=size,
         uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
         expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
-        made_by=made_by,
+        origin=Origin(own),
     )

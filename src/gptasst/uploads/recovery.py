@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from gptasst.api.upload_marks import content_mark, marked_name, read_mark, shown_name
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import HERE, BegunUpload, CachedUpload
+from gptasst.uploads.cached_uploads import BegunUpload, CachedUpload, Origin
 
 if TYPE_CHECKING:
     from gptasst.api.files import FileGateway
@@ -67,16 +67,17 @@ def proven_uploads(
             sha256 = mark.content
         else:
             continue
-        found.append(_as_cached(sha256, file, maker(file, machine)))
+        origin = origin_of(file, machine) or Origin.ELSEWHERE
+        found.append(_as_cached(sha256, file, origin))
     return found
 
 
-def maker(file: RemoteFile, machine: str) -> str:
-    """Who uploaded a file, as its name has it: `HERE`, a machine's mark, or empty."""
+def origin_of(file: RemoteFile, machine: str) -> Origin | None:
+    """Which machine uploaded a file, as its name has it; `None`: it need not be gptasst's."""
     mark = read_mark(file.filename)
     if mark is None:
-        return ""
-    return HERE if mark.machine == machine else mark.machine
+        return None
+    return Origin.HERE if mark.machine == machine else Origin.ELSEWHERE
 
 
 def _mark_of(sha256: str) -> str:
@@ -99,7 +100,7 @@ def recover_begun(files: FileGateway, cache: FileCache, scope: str, machine: str
         for upload in own:
             name = marked_name(upload.filename, upload.sha256, machine)
             matches = candidates.get((name, upload.size), [])
-            made = [_as_cached(upload.sha256, file, HERE) for file in matches]
+            made = [_as_cached(upload.sha256, file, Origin.HERE) for file in matches]
             cache.remember_uploads(scope, made)
     cache.end_uploads(scope, begun)
 
@@ -117,7 +118,7 @@ def _candidates(
     return found
 
 
-def _as_cached(sha256: str, file: RemoteFile, made_by: str) -> CachedUpload:
+def _as_cached(sha256: str, file: RemoteFile, origin: Origin) -> CachedUpload:
     return CachedUpload(
         file_id=file.id,
         sha256=sha256,
@@ -126,5 +127,5 @@ def _as_cached(sha256: str, file: RemoteFile, made_by: str) -> CachedUpload:
         size=file.size,
         uploaded_at=file.created_at,
         expires_at=file.expires_at,
-        made_by=made_by,
+        origin=origin,
     )
