@@ -26,9 +26,10 @@ from gptasst.cli.progress import Activity
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.time_limits import time_limit
 
 if TYPE_CHECKING:
-    from gptasst.models.runs import RunPlan, RunResult, TextDelta
+    from gptasst.models.runs import RunPlan, RunRequest, RunResult, TextDelta
     from gptasst.services.dialogues import Dialogue
     from gptasst.services.run_preparation import Found
     from gptasst.services.runs import RunService
@@ -118,7 +119,11 @@ def run(  # one parameter an option
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Limit of the whole run; with --each, of each answer.",
+        ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
@@ -130,7 +135,6 @@ def run(  # one parameter an option
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.models.runs import RunRequest
     from gptasst.output_files import output_file
-    from gptasst.services.run_inputs import read_inputs
     from gptasst.settings import check_timeout
 
     if timeout is not None:
@@ -157,6 +161,24 @@ def run(  # one parameter an option
         return
     options.refuse_alone()
     output = output_file(output)
+    with time_limit(timeout):
+        _run_once(session, asked, words, output, (go_on, conversation), dry_run=dry_run)
+
+
+def _run_once(
+    session: Session,
+    asked: RunRequest,
+    words: Sequence[str],
+    output: Path | None,
+    goes_on: tuple[bool, str | None],
+    *,
+    dry_run: bool,
+) -> None:
+    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    from gptasst.services.run_inputs import read_inputs
+
+    name, allow_secrets = asked.name, asked.allow_secrets
+    go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)

@@ -11,7 +11,8 @@ from gptasst.errors import NotFound
 from gptasst.models.conversations import BROKEN_OFF_MARK, ConversationItem
 from gptasst.models.runs import PastMessage
 from gptasst.openai_gateway.connection import Connection
-from gptasst.openai_gateway.requests import message_item, patience
+from gptasst.openai_gateway.limits import patience
+from gptasst.openai_gateway.requests import message_item
 
 _PAGE = 100
 _LONGEST_SILENCE = 10.0
@@ -40,7 +41,9 @@ class ConversationGateway:
         self._connection = connection
         # What is left to do here when an answer was stopped must not take long.
         silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
-        self._client = connection.client.with_options(timeout=patience(silence))
+        self._client = connection.client.with_options(
+            timeout=patience(silence, connection.endpoint.timeout)
+        )
         self._once = self._client.with_options(max_retries=0)
 
     def create(self, metadata: Mapping[str, str]) -> str:

@@ -15,9 +15,10 @@ from gptasst.errors import UsageError
 from gptasst.models.endpoints import Endpoint
 from gptasst.models.runs import FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.openai_gateway.body_blocks import send_in_blocks
+from gptasst.openai_gateway.http_client import LimitedClient
+from gptasst.openai_gateway.limits import patience
 from gptasst.text_encoding import as_utf8
 
-_CONNECT_TIMEOUT = 10.0
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
 _NO_KEY = "no key"
 
@@ -34,7 +35,7 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
-        timeout=patience(endpoint.silence),
+        timeout=patience(endpoint.silence, endpoint.timeout),
         http_client=_http_client(endpoint, login, hooks),
     )
 
@@ -51,9 +52,9 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
 
 def _http_client(
     endpoint: Endpoint, login: tuple[str, str] | None, hooks: list[Callable[..., Any]]
-) -> openai.DefaultHttpxClient:
+) -> LimitedClient:
     try:
-        return openai.DefaultHttpxClient(
+        return LimitedClient(
             trust_env=not endpoint.embedded,  # a proxy has no business with our own server
             event_hooks={"request": hooks},
             auth=login,
@@ -65,11 +66,6 @@ def _http_client(
             hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             code="bad_proxy",
         ) from None  # its words may hold the password
-
-
-def patience(seconds: float) -> openai.Timeout:
-    """So long a server may say nothing; to connect, no more than ten seconds of it."""
-    return openai.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT))
 
 
 def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:

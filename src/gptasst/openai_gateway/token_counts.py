@@ -7,7 +7,7 @@ from typing import Any
 
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.openai_gateway.connection import Connection
-from gptasst.openai_gateway.requests import patience
+from gptasst.openai_gateway.limits import patience
 
 # What a count takes of a request.
 _COUNTED = ("model", "instructions", "input", "conversation", "tools", "text", "reasoning")

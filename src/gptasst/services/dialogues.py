@@ -17,8 +17,10 @@ from gptasst.services.past_messages import as_messages
 from gptasst.services.run_preparation import PreparedRun
 from gptasst.services.runs import RunService
 from gptasst.text_encoding import as_utf8
+from gptasst.time_limits import more_time
 
 _TITLE_CHARACTERS = 60
+_LAST_SECONDS = 10.0  # to keep what came, when the time of a run is over
 
 
 class Dialogue:
@@ -130,7 +132,8 @@ class Dialogue:
         self.conversation = keeper.record(conversation, turn, as_messages(turn), again=again)
 
     def _keep_what_came(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
-        with contextlib.suppress(GptasstError):  # what broke the answer off is said instead
+        # What broke the answer off is said instead of what goes wrong here.
+        with more_time(_LAST_SECONDS), contextlib.suppress(GptasstError):
             if turn.answer.strip():
                 self._record(conversation, turn, again=again)
                 self.kept_part = True

@@ -33,6 +33,9 @@ from gptasst.services.run_inputs import (
 )
 from gptasst.services.run_preparation import Found, PreparedRun, RunPreparation
 from gptasst.settings import Profile
+from gptasst.time_limits import more_time
+
+_LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
 
 class Gateway(Protocol):
@@ -221,9 +224,10 @@ class RunService:
                 raise
             raise known from error
         finally:
-            for file_id in uploaded:
-                with contextlib.suppress(GptasstError):  # the server forgets it in a day
-                    gateway.delete_file(file_id)
+            with more_time(_LAST_SECONDS):
+                for file_id in uploaded:
+                    with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                        gateway.delete_file(file_id)
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None

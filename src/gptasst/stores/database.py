@@ -17,6 +17,8 @@ from gptasst.private_files import private_directory
 
 _BUSY_SECONDS = 30.0
 _IN_USE = "another gptasst is writing to it: try again when that has ended"
+_NO_ROOM = "is the disk full? nothing that was kept is lost"
+_NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
 _PAUSE = 0.01
 
 
@@ -91,9 +93,14 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise StateError(
                 f"{self._form.title} `{self._path}` can't be used: {error}",
-                hint=_IN_USE if _is_busy(error) else self._form.advice,
+                hint=self._hint(error),
                 code="bad_store",
             ) from error
+
+    def _hint(self, error: sqlite3.Error) -> str | None:
+        if _is_busy(error):
+            return _IN_USE
+        return _NO_ROOM if _code(error) in _NO_FAULT_OF_THE_FILE else self._form.advice
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -135,8 +142,12 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # not of Python's own
-    return code & 0xFF == sqlite3.SQLITE_BUSY
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
+def _code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # not of Python's own
+    return code & 0xFF
 
 
 def _empty(form: DatabaseForm) -> sqlite3.Connection:
