@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gptasst.openai_gateway import connection, limits
+from gptasst.api import connection, limits
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.outcomes import HttpAnswer
@@ -203,7 +203,7 @@ class TestBytes:
     def test_events_without_end(
         self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("gptasst.openai_gateway.MAX_EVENTS", 1 << 20)
+        monkeypatch.setattr("gptasst.api.gateway.MAX_EVENTS", 1 << 20)
         piece = b": keep-alive\n" * 10_000
         server.outcomes.append(sent(forever(piece), "text/event-stream"))
         ran = cli("run", "DocWriter", "-t", "x", "--json")

@@ -1,0 +1,1 @@
+"""Knowledge files: text with places, passages, index and search."""
