@@ -25,7 +25,7 @@ MAX_ITEMS = 1_000_000
 SLOWEST_DOWNLOAD = 10_000
 
 _CONNECT_SECONDS = 10.0
-_COMMAND = "did not let the command end"
+_COMMAND = "gave no whole answer"
 _ALLOW_MORE = "--timeout SECONDS of `run`, or GPTASST_TIMEOUT, allows more"
 
 
