@@ -11,6 +11,7 @@ import openai
 
 from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page
 from gptasst.api.connection import Connection
+from gptasst.api.context_windows import ContextWindows
 from gptasst.api.errors import translate_error
 from gptasst.api.events import answer_events
 from gptasst.api.limit_headers import rate_limits, retry_after
@@ -54,6 +55,7 @@ class OpenAIGateway:
         attempts: int = ATTEMPTS,
         in_pieces: bool = True,
         on_limits: OnLimits = lambda _: None,
+        windows: ContextWindows | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._connection = connection or Connection(endpoint)
@@ -61,6 +63,7 @@ class OpenAIGateway:
         self._attempts = attempts
         self._in_pieces = in_pieces
         self._on_limits = on_limits
+        self._windows = windows or ContextWindows(self._connection)
 
     # Each is imported by those who use it.
 
@@ -107,6 +110,7 @@ class OpenAIGateway:
             attempts=1,
             in_pieces=self._endpoint.embedded,  # as llama.cpp is asked for single runs
             on_limits=on_limits,
+            windows=self._windows,
         )
 
     def close(self) -> None:
@@ -137,7 +141,8 @@ class OpenAIGateway:
                 refuse_web_page(response)
                 self._on_limits(rate_limits(response.headers))
                 with reading(self._endpoint):
-                    yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
+                    reader = AnswerReader(request, self._endpoint, self._windows.filled)
+                    yield from reader.follow(answer_events(response))
         except openai.OpenAIError as error:
             self._refuse_gone(error, request)
             self._raise(error, request.model)
