@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gptasst.cli.output import Mode, Output, one_line
+from gptasst.cli.output import Mode, Output, harmless
 from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
@@ -52,13 +52,12 @@ class Session:
 
         if yes:
             return
-        question = one_line(question)
         if not (sys.stdin and sys.stdin.isatty()):
             raise UsageError(
                 f"this needs a yes: {question}", hint="--yes gives it", code="needs_confirmation"
             )
         with line_ended(self.output.stderr):
-            self.output.stderr.write(f"{question} [y/N] ")
+            self.output.stderr.write(f"{harmless(question)} [y/N] ")
             self.output.stderr.flush()
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):  # Ctrl-D
