@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gptasst.api.types import Attachment, UploadRequest
-from gptasst.assistants.project_metadata import file_attributes, now
+from gptasst.assistants.project_metadata import file_attributes
 from gptasst.inputs.types import Refusal
-from gptasst.knowledge.types import KnowledgeFile
 from gptasst.uploads.types import KnowledgeSource
 
 
@@ -52,11 +51,3 @@ class KnowledgeJob:
 
     def failures(self) -> list[Refusal]:
         return [Refusal(path, reason) for path, reason in sorted(self.reasons.items())]
-
-    def knowledge(self) -> list[KnowledgeFile]:
-        """What got in, as it is known without asking the server again."""
-        moment = now()
-        return [
-            KnowledgeFile(file_id, path, self.source(path).size, self.source(path).sha256, moment)
-            for path, file_id in self.ids.items()
-        ]

@@ -113,10 +113,11 @@ class LocalStore:
             _revise(connection, assistant, definition, _now())
             return _read(connection, assistant.id)
 
-    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         del keep_files  # only the text of files is kept here
         with self._database.writing() as connection:
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
+        return ()
 
     def problem(self, source: KnowledgeSource) -> str | None:
         from gptasst.uploads.searchable import is_unicode, not_unicode
@@ -137,7 +138,10 @@ class LocalStore:
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
+        *,
+        keep_files: bool = False,
     ) -> KnowledgeOutcome:
+        del keep_files  # only the text of files is kept here
         revised = definition != assistant.definition
         if plan.is_empty and not revised:
             return KnowledgeOutcome(assistant, plan)
@@ -152,6 +156,8 @@ class LocalStore:
                 "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
                 [(assistant.id, file.id) for file in plan.remove],
             )
+            if plan.whole:
+                _leave_only(connection, assistant, plan)
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
@@ -277,6 +283,22 @@ def _insert_files(
             "INSERT INTO passages (file_id, place, text) VALUES (?, ?, ?)",
             [(file_id, passage.place, passage.text) for passage in passages],
         )
+
+
+def _leave_only(connection: sqlite3.Connection, assistant: Assistant, plan: KnowledgePlan) -> None:
+    """Delete what others added since the plan was made.
+
+    Raises:
+        UsageError: they took something away that is to stay.
+    """
+    query = "SELECT id, path FROM knowledge WHERE assistant_id = ?"
+    there = dict(connection.execute(query, (assistant.id,)).fetchall())
+    kept = {file.id for file in plan.unchanged}
+    if kept - there.keys():
+        raise edit_conflict(assistant.name)
+    wanted = {source.path for source in plan.wanted}
+    others = [(i,) for i, path in there.items() if i not in kept and path not in wanted]
+    connection.executemany("DELETE FROM knowledge WHERE id = ?", others)
 
 
 def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.knowledge_job import KnowledgeJob
+from gptasst.assistants.project_commit import ChangedMeanwhile, KnowledgeCommit
 from gptasst.assistants.project_metadata import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
@@ -36,14 +37,14 @@ class AppliedPlan:
     """What a vector store holds after a plan.
 
     Attributes:
-        knowledge: the files in it.
+        knowledge: the files in it, as the server has them.
         failed: what could not be taken.
-        store: the vector store, if it was read after the last change to it.
+        detached: the ids of what was in it before.
     """
 
     knowledge: Sequence[KnowledgeFile]
     failed: Sequence[Refusal] = ()
-    store: VectorStore | None = None
+    detached: Collection[str] = ()
 
 
 class KnowledgeWriter:
@@ -89,15 +90,22 @@ class KnowledgeWriter:
         job = KnowledgeJob(store_id, sources, there)
         self._upload(job, list(sources), there, report)
         attached = self._attach(job, report)
-        store = self._wait(job, report, attached)
+        self._wait(job, report, attached)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
-        self._detach_old(job, plan)
-        if job.reasons:
-            left = [knowledge_file(file) for file in self._stores.files(store_id)]
-            return AppliedPlan(left, job.failures())
-        knowledge = (*plan.unchanged, *job.knowledge())
-        return AppliedPlan(knowledge, store=None if plan.replace or plan.remove else store)
+        try:
+            left, detached = KnowledgeCommit(self._stores, plan, job, self._pause).run()
+        except ChangedMeanwhile:
+            self._delete_fresh(job)
+            raise
+        knowledge = [knowledge_file(file) for file in left]
+        return AppliedPlan(knowledge, job.failures(), detached)
+
+    def _delete_fresh(self, job: KnowledgeJob) -> None:
+        """Delete what was uploaded for a job that came to nothing."""
+        for file_id in job.fresh:
+            self._files.delete(file_id)
+        self._uploader.forget(list(job.fresh))
 
     def _upload(
         self,
@@ -268,13 +276,6 @@ class KnowledgeWriter:
             if file_id in job.fresh:
                 self._files.delete(file_id)
                 self._uploader.forget([file_id])
-
-    def _detach_old(self, job: KnowledgeJob, plan: KnowledgePlan) -> None:
-        kept = set(job.ids.values())
-        old = [r.old for r in plan.replace if r.source.path not in job.reasons]
-        for file in (*old, *plan.remove):
-            if file.id not in kept:
-                self._stores.detach(job.store_id, file.id)
 
     def _by_id(self, store_id: str) -> dict[str, VectorStoreFile]:
         return {file.id: file for file in self._stores.files(store_id)}

@@ -19,7 +19,7 @@ from gptasst.uploads.types import KnowledgeSource
 MARKER = "gptasst"
 _VERSION = "1"
 _LIMIT = 512  # characters of a metadata value
-_CREATING = "creating"
+_CREATING, _RENAMING, _READY = "creating", "renaming", "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Pointer:
     """What a vector store's metadata says of its assistant.
 
     `conversation` and `item` are where the definition's text lies, `creating` is true until
-    its first knowledge is in.
+    its first knowledge is in, `renaming` until it is sure that nobody else has the new name.
     """
 
     model: str
@@ -39,6 +39,7 @@ class Pointer:
     knowledge_sha256: str
     updated_at: datetime
     creating: bool = False
+    renaming: bool = False
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
         """The pointer to another revision."""
@@ -64,7 +65,7 @@ class Pointer:
             "definition_item": self.item,
             "knowledge_sha256": self.knowledge_sha256,
             "updated_at": str(int(self.updated_at.timestamp())),
-            "state": _CREATING if self.creating else "ready",
+            "state": _CREATING if self.creating else _RENAMING if self.renaming else _READY,
         }
         return {**before, **own}
 
@@ -98,6 +99,7 @@ def read_pointer(store: VectorStore) -> Pointer:
             knowledge_sha256=data.get("knowledge_sha256", ""),
             updated_at=datetime.fromtimestamp(float(data["updated_at"]), UTC),
             creating=data.get("state") == _CREATING,
+            renaming=data.get("state") == _RENAMING,
         )
     except (KeyError, ValueError) as error:
         raise StateError(

@@ -69,11 +69,15 @@ class RunTarget:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeOutcome:
-    """An assistant after its knowledge was changed, and the files that could not be taken."""
+    """An assistant after its knowledge was changed, and the files that could not be taken.
+
+    `left` are ids of files that left it and stay on the server: they may be somebody else's.
+    """
 
     assistant: Assistant
     plan: KnowledgePlan
     failed: tuple[Refusal, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from gptasst.cli.commands import (
     command,
     imported,
 )
-from gptasst.cli.knowledge_output import finish_change
-from gptasst.cli.output import count_text, size_text, time_text
+from gptasst.cli.knowledge_output import KeepFilesOption, finish_change, note_left
+from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
 from gptasst.cli.tables import Column
@@ -101,7 +101,14 @@ def create(  # one parameter an option
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
     _warn_of_end(session, made)
-    finish_change(session.output, f"created `{made.name}` with {files}", outcome)
+    finish_change(session.output, f"created `{made.name}` with {files}", outcome, created=True)
+
+
+def ident_of(assistant: Assistant | AssistantSummary) -> str:
+    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    from gptasst.definitions.toml import name_problem
+
+    return assistant.id if name_problem(assistant.name) else assistant.name
 
 
 @command(
@@ -134,6 +141,7 @@ def edit(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Change an assistant; what is not named stays."""
     from gptasst.definitions.types import DefinitionChanges
@@ -156,7 +164,12 @@ def edit(  # one parameter an option
         )
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.edit(
-            name, changes, file or None, transfers.report, allow_secrets=allow_secrets
+            name,
+            changes,
+            file or None,
+            transfers.report,
+            allow_secrets=allow_secrets,
+            keep_files=keep_files,
         )
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
@@ -192,8 +205,8 @@ def list_assistants(session: Session) -> None:
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:
-        # Who made two of one name at once has both, and only their ids tell which is meant.
-        return assistant.name if bearers[assistant.name] == 1 else assistant.id
+        # Of two that have one name, only their ids tell which is meant.
+        return ident_of(assistant) if bearers[assistant.name] == 1 else assistant.id
 
     session.output.table(
         "assistants",
@@ -224,7 +237,7 @@ def show(session: Session, name: NameArgument) -> None:
     """Show an assistant: what it is made of and what it knows."""
     with session.waiting():
         found = session.context.assistants.get(name)
-    session.output.record(found, _fields(found), ident=found.name)
+    session.output.record(found, _fields(found), ident=ident_of(found))
 
 
 def _fields(assistant: Assistant) -> list[tuple[str, str]]:
@@ -234,7 +247,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         for file in assistant.knowledge
     ]
     return [
-        ("name", assistant.name),
+        ("name", one_line(assistant.name)),
         ("id", assistant.id),
         ("description", definition.description or "-"),
         ("model", definition.model or "that of the profile"),
@@ -270,18 +283,26 @@ def delete(
     session: Session,
     name: NameArgument,
     yes: YesOption = False,
-    keep_files: Annotated[
-        bool, typer.Option("--keep-files", help="Leave uploaded files on the server.")
-    ] = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Delete an assistant with its history and knowledge. Your files on disk stay."""
+    service = session.context.assistants
+
+    def look() -> AssistantSummary:
+        with session.waiting():
+            return service.summary(name)
+
+    def question(found: AssistantSummary) -> str:
+        files = count_text(found.files, "knowledge file")
+        return f"delete assistant `{one_line(found.name)}` with {files}?"
+
+    found = session.confirmed(look, question, yes=yes)
     with session.waiting():
-        found = session.context.assistants.summary(name)
-    files = count_text(found.files, "knowledge file")
-    session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
-    with session.waiting():
-        session.context.assistants.delete(found, keep_files=keep_files)
-    session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)
+        left = service.delete(found, keep_files=keep_files)
+    note_left(session.output, left)
+    session.output.done(
+        f"deleted `{one_line(found.name)}`", {"deleted": found.name}, ident=ident_of(found)
+    )
 
 
 @command(app, "history")

@@ -50,13 +50,17 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgePlan:
-    """What it takes to bring an assistant's knowledge into line with files on disk."""
+    """What it takes to bring an assistant's knowledge into line with files on disk.
+
+    `whole`: nothing else is to be there, whatever others add meanwhile.
+    """
 
     add: tuple[KnowledgeSource, ...] = ()
     replace: tuple[Replacement, ...] = ()
     remove: tuple[KnowledgeFile, ...] = ()
     unchanged: tuple[KnowledgeFile, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    whole: bool = False
 
     @property
     def wanted(self) -> tuple[KnowledgeSource, ...]:
