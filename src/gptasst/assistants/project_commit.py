@@ -33,6 +33,7 @@ class KnowledgeCommit:
         plan: what was wanted.
         job: what was attached for it.
         pause: waits so many seconds.
+        may_go_on: whether the vector store is still to be changed; asked at the last moment.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class KnowledgeCommit:
         plan: KnowledgePlan,
         job: KnowledgeJob,
         pause: Callable[[float], None],
+        may_go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self._stores = stores
         self._plan = plan
         self._job = job
         self._pause = pause
+        self._may_go_on = may_go_on
 
     def run(self) -> tuple[Sequence[VectorStoreFile], frozenset[str]]:
         """What the vector store holds then, and the ids of what was detached.
@@ -53,6 +56,8 @@ class KnowledgeCommit:
         Raises:
             ChangedMeanwhile: see there.
         """
+        if not self._may_go_on():
+            self._undo(())
         before = self._there()
         leaving = self._leaving()
         if self._plan.whole:

@@ -10,12 +10,16 @@ from dataclasses import replace
 from gptasst.api.conversations import ConversationGateway
 from gptasst.api.types import VectorStore
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.project_metadata import Pointer, is_assistant, text_sha256
+from gptasst.assistants.project_metadata import Pointer, is_assistant, knowledge_file, text_sha256
 from gptasst.assistants.store_errors import no_assistant
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, ServiceError, StateError, UsageError
+from gptasst.knowledge.digest import sha256_of_knowledge
+from gptasst.knowledge.types import KnowledgeFile
 from gptasst.uploads.cache import FileCache
+from gptasst.uploads.recovery import proven_by_attributes
+from gptasst.uploads.types import KnowledgeSource
 
 
 class AssistantDirectory:
@@ -131,6 +135,50 @@ class AssistantDirectory:
         if text_sha256(text) != pointer.definition_sha256:
             raise _lost_definition(store)
         return text
+
+    def remember_knowledge(self, store_id: str, knowledge: Sequence[KnowledgeFile]) -> None:
+        """Keep what an assistant knows: its paths, and which uploads hold which content."""
+        files = [file for file in knowledge if file.sha256]
+        known = {file.path: file.sha256 for file in files}
+        if self._cache.knowledge(self._scope, store_id) == known:
+            return
+        self._cache.remember_knowledge(self._scope, store_id, known)
+        recorded = {upload.file_id for upload in self._cache.all_uploads(self._scope)}
+        new = [file for file in files if file.id not in recorded]
+        self._cache.remember_uploads(self._scope, [proven_by_attributes(file) for file in new])
+
+    def known_paths(self, store_id: str, digest: str) -> frozenset[str] | None:
+        """The paths of the knowledge with a digest, if this machine has seen it."""
+        known = self._cache.knowledge(self._scope, store_id)
+        return frozenset(known) if sha256_of_knowledge(known.items()) == digest else None
+
+    def learn_contents(
+        self, wanted: Sequence[KnowledgeSource], listed: Sequence[VectorStore] | None
+    ) -> None:
+        """Learn from the assistants that others changed which contents are on the server.
+
+        That takes no more requests than there are contents that would be uploaded.
+
+        Args:
+            wanted: what is to be knowledge.
+            listed: the assistants' stores, where they were just read.
+        """
+        if not self._cache.is_synced(self._scope):
+            return  # all of them are read before the first upload
+        contents = {(source.sha256, "assistants") for source in wanted}
+        found = self._cache.uploads(self._scope, contents)
+        budget = sum(not ids for ids in found.values()) - (listed is None)
+        if budget < 1:
+            return
+        stores = self.all() if listed is None else listed
+        news = [store for store in stores if store.files and not self._knows(store)]
+        for store in news[:budget]:
+            files = self._stores.files_if_there(store.id)
+            self.remember_knowledge(store.id, [knowledge_file(file) for file in files])
+
+    def _knows(self, store: VectorStore) -> bool:
+        digest = store.metadata.get("knowledge_sha256", "")
+        return self.known_paths(store.id, digest) is not None
 
     def forget_uploads(self, file_ids: Sequence[str]) -> None:
         self._cache.forget_uploads(self._scope, file_ids)

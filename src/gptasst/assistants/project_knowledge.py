@@ -75,15 +75,37 @@ class KnowledgeWriter:
         self._lock = lock
         self._stall = stall
 
-    def apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
+    def apply(
+        self,
+        store_id: str,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> AppliedPlan:
         """Carry out a plan.
 
         What is new is attached and indexed before anything old is detached.
+
+        Args:
+            store_id: the vector store.
+            plan: what is wanted.
+            report: told how far it is.
+            may_go_on: asked before anything old is detached.
+
+        Raises:
+            ChangedMeanwhile: see there, or it may not go on.
         """
         with under_way(self._lock):
-            return self._apply(store_id, plan, report)
+            job = self._attached(store_id, plan, report)
+            try:
+                commit = KnowledgeCommit(self._stores, plan, job, self._pause, may_go_on)
+                left, detached = commit.run()
+            except ChangedMeanwhile:
+                self._delete_fresh(job)
+                raise
+        return AppliedPlan([knowledge_file(file) for file in left], job.failures(), detached)
 
-    def _apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
+    def _attached(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> KnowledgeJob:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
         there |= {replacement.old.id for replacement in plan.replace}
         sources = {knowledge_upload(source): source for source in plan.wanted}
@@ -93,13 +115,7 @@ class KnowledgeWriter:
         self._wait(job, report, attached)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
-        try:
-            left, detached = KnowledgeCommit(self._stores, plan, job, self._pause).run()
-        except ChangedMeanwhile:
-            self._delete_fresh(job)
-            raise
-        knowledge = [knowledge_file(file) for file in left]
-        return AppliedPlan(knowledge, job.failures(), detached)
+        return job
 
     def _delete_fresh(self, job: KnowledgeJob) -> None:
         """Delete what was uploaded for a job that came to nothing."""

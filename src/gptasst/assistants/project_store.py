@@ -15,7 +15,7 @@ from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import AssistantDirectory, definitions_of
-from gptasst.assistants.project_knowledge import KnowledgeWriter
+from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
 from gptasst.assistants.project_metadata import (
     MARKER,
     Pointer,
@@ -77,6 +77,7 @@ class OpenAIStore:
         self._names = NameClaims(directory)
         self._writer = writer
         self._remover = remover
+        self._listed: Sequence[VectorStore] | None = None  # where a creation began
         self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
 
     def close(self) -> None:
@@ -116,6 +117,13 @@ class OpenAIStore:
             knowledge = self._knowledge(store)
         if not pointer.creating:
             self._noted[store.id] = pointer.knowledge_sha256
+        complete = pointer.creating or _digest(knowledge) == pointer.knowledge_sha256
+        gone: frozenset[str] = frozenset()
+        if complete:
+            self._directory.remember_knowledge(store.id, knowledge)
+        else:
+            known = self._directory.known_paths(store.id, pointer.knowledge_sha256)
+            gone = (known or frozenset()) - {file.path for file in knowledge}
         return Assistant(
             id=store.id,
             definition=definition,
@@ -123,6 +131,8 @@ class OpenAIStore:
             created_at=store.created_at,
             updated_at=pointer.updated_at,
             knowledge=_ordered(knowledge),
+            complete=complete,
+            gone=tuple(sorted(gone)),
         )
 
     def _knowledge(self, store: VectorStore) -> Sequence[KnowledgeFile]:
@@ -154,7 +164,8 @@ class OpenAIStore:
 
     def _unfinished(self, name: str) -> VectorStore | None:
         """The store of that name whose creation was interrupted, to be finished."""
-        found = [store for store in self._directory.all() if store.name == name]
+        self._listed = self._directory.all()
+        found = [store for store in self._listed if store.name == name]
         if not all(read_pointer(store).creating for store in found):
             raise name_taken(name)
         return min(found, key=age, default=None)
@@ -222,7 +233,7 @@ class OpenAIStore:
         if adopted:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
-        return self.apply(assistant, definition, plan, report)
+        return self._apply(assistant, definition, plan, report, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         store, pointer = self._unchanged(assistant)
@@ -249,7 +260,7 @@ class OpenAIStore:
         self._directory.remember(store.id, definition.name)
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
             self._noted.pop(store.id, None)  # others change the knowledge: see `_note_knowledge`
-            self._note_knowledge(assistant, self._knowledge(store), touched=True)
+            self._note_knowledge(assistant, AppliedPlan(self._knowledge(store)), touched=True)
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
@@ -354,45 +365,94 @@ class OpenAIStore:
         *,
         keep_files: bool = False,
     ) -> KnowledgeOutcome:
+        return self._apply(assistant, definition, plan, report, keep_files=keep_files)
+
+    def _apply(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+        *,
+        keep_files: bool = False,
+        creating: bool = False,
+    ) -> KnowledgeOutcome:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
+        self._directory.learn_contents(plan.wanted, self._listed)
         if plan.is_empty:
-            noted = self._note_knowledge(assistant, assistant.knowledge, touched=False)
-            return KnowledgeOutcome(noted, plan)
-        try:
-            applied = self._writer.apply(assistant.id, plan, report)
-        except ChangedMeanwhile:
-            raise edit_conflict(assistant.name) from None
+            applied = AppliedPlan(assistant.knowledge)
+        else:
+            try:
+                applied = self._writer.apply(
+                    assistant.id, plan, report, lambda: not creating or self._is_creating(assistant)
+                )
+            except ChangedMeanwhile:
+                raise (name_taken if creating else edit_conflict)(assistant.name) from None
         self._remover.keep(assistant.id, applied.detached)
-        changed = self._note_knowledge(assistant, applied.knowledge, touched=True)
+        if creating:
+            self._settle_creation(assistant)
+        changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
+        if creating and changed.knowledge != _ordered(applied.knowledge):
+            raise name_taken(assistant.name)  # somebody else took it for one to be finished
         left = () if keep_files else self._remover.remove(sorted(applied.detached))
         return KnowledgeOutcome(changed, plan, tuple(applied.failed), tuple(left))
 
+    def _is_creating(self, assistant: Assistant) -> bool:
+        return read_pointer(self._stores.get(assistant.id)).creating
+
+    def _settle_creation(self, assistant: Assistant) -> None:
+        """The last look before an assistant has its name.
+
+        Raises:
+            UsageError: somebody else has it by now.
+        """
+        store = self._stores.get(assistant.id)
+        if not read_pointer(store).creating:  # finished by somebody else, as if it was left over
+            raise name_taken(assistant.name)
+        self._yield_to_earlier(store)
+
     def _note_knowledge(
-        self, assistant: Assistant, knowledge: Sequence[KnowledgeFile], *, touched: bool
+        self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
     ) -> Assistant:
         """Write down what the knowledge is, if that is not what is written already."""
-        digest = _digest(knowledge)
+        knowledge, digest = applied.knowledge, _digest(applied.knowledge)
         if not touched and self._noted.get(assistant.id) == digest:
             return replace(assistant, knowledge=_ordered(knowledge))
         store = self._stores.get(assistant.id)
-        creating = read_pointer(store).creating
-        if creating:
-            self._yield_to_earlier(store)
+        pointer = read_pointer(store)
+        if pointer.knowledge_sha256 == digest and not pointer.creating:
+            return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
+        newest = self._newest_item(pointer)
+        creating = pointer.creating
         for _ in range(_READINGS):
-            pointer = read_pointer(store)
-            if pointer.knowledge_sha256 == digest and not pointer.creating:
-                break
             pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
             store = self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
-            if store.files == len(knowledge):
+            there = [f for f in self._knowledge(store) if f.id not in applied.detached]
+            if _digest(there) == digest:
                 break
-            knowledge = self._knowledge(store)  # others changed it at the same time
-            digest = _digest(knowledge)
+            knowledge, digest = there, _digest(there)  # others changed it at the same time
         if creating and self._names.was_overtaken(store):
             self._unmake(store)
             raise name_taken(store.name)
+        self._restore_edit(store, pointer, newest)
+        self._directory.remember_knowledge(store.id, knowledge)
         return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
+
+    def _newest_item(self, pointer: Pointer) -> str | None:
+        with contextlib.suppress(NotFound):
+            return next((item.id for item in self._conversations.items(pointer.conversation)), None)
+        return None
+
+    def _restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
+        """Point to a definition that came between reading metadata and writing it."""
+        if newest is None or self._newest_item(pointer) in (newest, pointer.item):
+            return
+        items = list(self._conversations.items(pointer.conversation, order="asc"))
+        last = items[-1]
+        definition = parse_definition(last.text, source=f"revision {len(items)}")
+        moved = pointer.to(definition, last.text, last.id, len(items))
+        self._stores.update(store.id, metadata=moved.metadata(store.metadata))
 
     def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
         del target, task, max_characters  # the server searches in the run itself
@@ -405,8 +465,9 @@ class OpenAIStore:
         with workers(_JOBS) as pool:
             listed = dict(zip(filled, pool.map(self._stores.files_if_there, filled), strict=True))
         for store in stores:
-            files = listed.get(store.id, ())
-            yield _summary(store), [knowledge_file(file) for file in files]
+            knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
+            self._directory.remember_knowledge(store.id, knowledge)
+            yield _summary(store), knowledge
 
 
 def _is_own(file: VectorStoreFile) -> bool:

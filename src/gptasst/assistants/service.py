@@ -194,6 +194,7 @@ class AssistantService:
         )
 
         own = [file.path for file in assistant.knowledge if file.sha256]
+        own += assistant.gone
         collections = assistant.definition.knowledge
         sources = {source.path: source for source in existing_sources(own, self._open_cache())}
         left_out: dict[str, Refusal] = {}

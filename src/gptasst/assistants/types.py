@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assistant:
-    """A definition and its knowledge under a name that is unique in its store."""
+    """A definition and its knowledge under a name that is unique in its store.
+
+    `complete` is false where the knowledge is not what gptasst last put there: somebody deleted
+    files of it on the server. `gone` are the paths of these, as far as this machine knows.
+    """
 
     id: str
     definition: Definition
@@ -23,6 +27,8 @@ class Assistant:
     created_at: datetime
     updated_at: datetime
     knowledge: tuple[KnowledgeFile, ...] = ()
+    complete: bool = True
+    gone: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

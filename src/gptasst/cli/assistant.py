@@ -16,7 +16,12 @@ from gptasst.cli.commands import (
     command,
     imported,
 )
-from gptasst.cli.knowledge_output import KeepFilesOption, finish_change, note_left
+from gptasst.cli.knowledge_output import (
+    KeepFilesOption,
+    finish_change,
+    incomplete_text,
+    note_left,
+)
 from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
@@ -237,6 +242,8 @@ def show(session: Session, name: NameArgument) -> None:
     """Show an assistant: what it is made of and what it knows."""
     with session.waiting():
         found = session.context.assistants.get(name)
+    if not found.complete:
+        session.output.warn(incomplete_text(found))
     session.output.record(found, _fields(found), ident=ident_of(found))
 
 
@@ -257,9 +264,20 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("updated", time_text(assistant.updated_at)),
         ("tools", ", ".join(_tools(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
+        *(
+            [("gone", "\n".join(assistant.gone) or "not known here")]
+            if not assistant.complete
+            else []
+        ),
         ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
         ("instructions", definition.instructions),
     ]
+
+
+def _gone(assistant: Assistant) -> list[tuple[str, str]]:
+    if assistant.complete:
+        return []
+    return [("gone", "\n".join(assistant.gone) or "not known here")]
 
 
 def _trouble(file: KnowledgeFile) -> str:

@@ -17,7 +17,13 @@ from gptasst.cli.commands import (
     YesOption,
     command,
 )
-from gptasst.cli.knowledge_output import KeepFilesOption, changes_text, finish_change, show_plan
+from gptasst.cli.knowledge_output import (
+    KeepFilesOption,
+    changes_text,
+    finish_change,
+    incomplete_text,
+    show_plan,
+)
 from gptasst.cli.output import one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.tables import Column
@@ -123,6 +129,8 @@ def sync(
     service = session.context.assistants
     with session.waiting():
         change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+    if not change.assistant.complete:
+        session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:
         session.confirm(_question(change), yes=yes)
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)

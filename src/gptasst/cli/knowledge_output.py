@@ -14,7 +14,7 @@ from gptasst.errors import PartlyDone
 from gptasst.hints import command
 
 if TYPE_CHECKING:
-    from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.assistants.types import Assistant, KnowledgeOutcome
     from gptasst.knowledge.types import KnowledgePlan
 
 KeepFilesOption = Annotated[
@@ -78,6 +78,15 @@ def finish_change(
     )
     error.done = outcome
     raise error
+
+
+def incomplete_text(assistant: Assistant) -> str:
+    """What is missing of the knowledge, and what brings it back."""
+    sync = command(f"assistant files sync {shlex.quote(assistant.name)}")
+    if not assistant.gone:
+        return f"files were deleted or added on the server by other programs; {sync} uploads again"
+    named = ", ".join(f"`{path}`" for path in assistant.gone)
+    return f"{named} was deleted on the server; {sync} uploads it again"
 
 
 def note_left(output: Output, file_ids: Sequence[str]) -> None:
