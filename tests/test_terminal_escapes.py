@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
@@ -20,7 +19,7 @@ COLOURED = {"TERM": "xterm-256color", "COLUMNS": "240"}
 
 
 def seen(*words: str, **environ: str) -> Seen:
-    return on_terminal([sys.executable, "-m", "gptasst", *words], **environ)
+    return on_terminal(*words, **environ)
 
 
 def assert_harmless(screen: str, environ: dict[str, str]) -> None:
