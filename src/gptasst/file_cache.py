@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from gptasst.cache_database import CacheDatabase
 from gptasst.cache_schema import CacheSchema
-from gptasst.cached_uploads import BegunUpload, CachedUpload, begun_key, upload_of, upload_row
+from gptasst.cached_uploads import (
+    LASTING,
+    BegunUpload,
+    CachedUpload,
+    begun_key,
+    upload_of,
+    upload_row,
+)
 from gptasst.file_hashes import FileHash, file_key, here, read_file, still_stands
 
 if TYPE_CHECKING:
@@ -53,7 +60,6 @@ CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
 """,
 )
-_NEVER = 2**62  # seconds: later than any upload expires
 _ROWS_AT_ONCE = 500
 _FILES_AT_ONCE = 500
 _TABLES = (
@@ -180,14 +186,14 @@ class FileCache:
         """Ids of files on the server by their content, which is a sha256 and a purpose.
 
         Those that stay come first, then the newest; those that have expired are left out.
-        Knowledge (`assistants`) must stay, so for that purpose those that will ever expire are
-        left out.
+        Knowledge (`assistants`) must stay, so for that purpose those that do not last are left
+        out (`LASTING`).
         """
         now = time.time()
         (known_as,) = _storable((scope,))
 
         def ids(connection: sqlite3.Connection, sha256: str, purpose: str) -> list[str]:
-            until = _NEVER if purpose == "assistants" else now
+            until = now + (LASTING.total_seconds() if purpose == "assistants" else 0)
             rows = connection.execute(
                 "SELECT file_id FROM uploads WHERE scope = ? AND sha256 = ? AND purpose = ?"
                 " AND (expires_at IS NULL OR expires_at > ?)"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gptasst.cached_uploads import LASTING
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.file_cache import FileCache
 from gptasst.models.files import Purpose, UploadedFile, UploadOutcome, UploadPlan, UploadRequest
@@ -143,13 +144,12 @@ class UploadService:
 
     def _expiring(self, expires_after: int | None) -> set[str]:
         """The uploads that will be gone too early: before half of the time that is asked for."""
-        wanted = None
-        if expires_after is not None:
-            wanted = datetime.now(UTC) + timedelta(seconds=expires_after / 2)
+        lasting = LASTING if expires_after is None else timedelta(seconds=expires_after / 2)
+        wanted = datetime.now(UTC) + lasting
         return {
             upload.file_id
             for upload in self._cache.all_uploads(self._scope)
-            if upload.expires_at is not None and (wanted is None or upload.expires_at < wanted)
+            if upload.expires_at is not None and upload.expires_at < wanted
         }
 
 
