@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -34,8 +36,29 @@ def modules(*words: str) -> set[str]:
     return set(json.loads(done.stderr.rpartition("\n")[2]))
 
 
+@cache
+def existing(module: str) -> str:
+    """The same name, or a failure: a module that was renamed is never loaded, whatever happens."""
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # its package
+        spec = None
+    # A folder in which only __pycache__ is left is found as well, but has no origin.
+    if spec is None or spec.origin is None:
+        pytest.fail(f"there is no module {module}")
+    return module
+
+
 def below(loaded: set[str], *packages: str) -> list[str]:
-    return sorted(m for m in loaded if any(m == p or m.startswith(p + ".") for p in packages))
+    """The loaded modules that are one of `packages` or in one. All of them have to exist."""
+    names = [existing(package) for package in packages]
+    return sorted(m for m in loaded if any(m == n or m.startswith(n + ".") for n in names))
+
+
+@pytest.mark.parametrize("name", ["gptasst.no_such_module", "no_such_package.module"])
+def test_a_name_that_does_not_exist_is_never_taken_for_one_that_is_not_loaded(name: str) -> None:
+    with pytest.raises(pytest.fail.Exception, match=f"no module {name}"):
+        below(set(), name)
 
 
 def test_the_version_needs_nothing() -> None:
@@ -70,7 +93,7 @@ def test_completion_comes_before_typer(words: list[str]) -> None:
 )
 def test_no_heavy_module_where_it_has_nothing_to_do(words: list[str]) -> None:
     loaded = modules(*words)
-    assert "typer" in loaded
+    assert "typer" in below(loaded, "typer")
     assert below(loaded, *_HEAVY) == []
 
 
@@ -81,9 +104,9 @@ def test_help_builds_nothing_but_typer() -> None:
 
 
 def test_a_command_does_not_import_the_others() -> None:
-    loaded = below(modules("instruction", "list"), "gptasst.cli")
-    assert "gptasst.cli.instruction" in loaded
-    assert not {"gptasst.cli.assistant", "gptasst.cli.run", "gptasst.cli.local"} & set(loaded)
+    loaded = modules("instruction", "list")
+    assert below(loaded, "gptasst.cli.instruction") == ["gptasst.cli.instruction"]
+    assert below(loaded, "gptasst.cli.assistant", "gptasst.cli.run", "gptasst.cli.local") == []
 
 
 def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
