@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.assistants.project import only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.on_terminal import Seen, on_terminal
-from tests.stores.project import only_store
 
 # Sets the title, clears the screen, writes the clipboard, goes to the line's beginning; and the
 # same by single characters above 127.

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.config.settings import LocalModelSettings
 from gptasst.embedded.model_file import ensure_present, model_file
-from gptasst.private_files import private_directory
-from gptasst.process_locks import alone
-from gptasst.settings import LocalModelSettings
+from gptasst.storage.locks import alone
+from gptasst.storage.private_files import private_directory
 from tests.conftest import Cli, Write
 from tests.embedded.conftest import Start
 from tests.embedded.model_host import ModelHost

@@ -71,7 +71,7 @@ class Root(Group):
     }
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        from gptasst.cli.help_text import write_section
+        from gptasst.cli.help import write_section
 
         for title, summaries in SECTIONS.items():
             write_section(title, summaries, formatter)

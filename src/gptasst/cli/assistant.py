@@ -24,9 +24,9 @@ from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.assistants import Assistant, AssistantSummary, Revision
-    from gptasst.models.definitions import Definition, DefinitionChanges
-    from gptasst.models.knowledge import KnowledgeFile
+    from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.definitions.types import Definition, DefinitionChanges
+    from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
@@ -135,7 +135,7 @@ def edit(  # one parameter an option
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Change an assistant; what is not named stays."""
-    from gptasst.models.definitions import DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
 
     changes = _changes(
         name=rename,
@@ -164,7 +164,7 @@ def edit(  # one parameter an option
 
 
 def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:
-    from gptasst.models.definitions import DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
     if effort is not None and effort not in _EFFORTS:
@@ -339,7 +339,7 @@ def export(
     ] = None,
 ) -> None:
     """Write an assistant's definition as TOML. Its knowledge is not in it."""
-    from gptasst.output_files import output_file, replace_file
+    from gptasst.storage.output_files import output_file, replace_file
 
     output = output_file(output)
     with session.waiting():

@@ -14,7 +14,7 @@ from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.definitions import Instruction
+    from gptasst.definitions.types import Instruction
 
 app = CommandGroup("Instructions: what assistants are made from.")
 

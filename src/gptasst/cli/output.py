@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, TypeVar
 
 from gptasst.cli.tables import Column, draw_table, record_lines, terminal_width
 from gptasst.errors import GptasstError
-from gptasst.printed_commands import for_profile
+from gptasst.hints import for_profile
 
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gptasst.api.types import Endpoint
+from gptasst.config.settings import LocalModelSettings
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
 from gptasst.installation import install_command
-from gptasst.models.endpoints import Endpoint
-from gptasst.settings import LocalModelSettings
 
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
 # Headers may hold a key as well.

