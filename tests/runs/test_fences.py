@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptasst.runs.fences import FenceFilter, unwrap_fence
+from gptasst.runs.fences import fence_layers, unwrap_fence
 
 WRAPPED = [
     ("```\nx\n```", "x\n"),
@@ -43,14 +43,7 @@ def test_left_as_it_is(text: str) -> None:
     assert unwrap_fence(text) == text
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 1000])
-@pytest.mark.parametrize("text", PLAIN + [text for text, _ in WRAPPED])
-def test_streamed_is_the_same(text: str, size: int) -> None:
-    stream = FenceFilter()
-    pieces = [stream.feed(text[start : start + size]) for start in range(0, len(text), size)]
-    assert "".join(pieces) + stream.finish() == unwrap_fence(text)
-
-
-def test_plain_text_is_not_held_back() -> None:
-    stream = FenceFilter()
-    assert [stream.feed(piece) for piece in ("\n", "# T", "itle\n")] == ["", "\n# T", "itle\n"]
+def test_layers() -> None:
+    assert fence_layers("text") == 0
+    assert fence_layers("```py\nx\n```\n") == 1
+    assert fence_layers("```markdown\n```py\nx\n```\n```\n") == 2

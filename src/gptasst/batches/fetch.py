@@ -9,43 +9,65 @@ from pathlib import Path, PurePath
 from gptasst.api.batches import BatchGateway
 from gptasst.api.types import Batch, BatchAnswer
 from gptasst.batches.records import RecordedBatch
-from gptasst.batches.types import BatchItem, BatchManifest
+from gptasst.batches.types import BatchItem
 from gptasst.definitions.answer_schemas import check_schema
 from gptasst.each.answers import place
 from gptasst.each.files import EachFiles
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult, FileTarget
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
-from gptasst.runs.fences import unwrap_fence
+from gptasst.inputs.reading import input_of, read_content
+from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
 from gptasst.runs.fingerprints import content_digest
 
 
 def batch_answers(
-    gateway: BatchGateway, batch: Batch, manifest: BatchManifest, journal: RunJournal
+    gateway: BatchGateway, batch: Batch, recorded: RecordedBatch, journal: RunJournal
 ) -> Iterator[tuple[str, FinishedRun | GptasstError]]:
     """What came of each run of a batch, by its digest; answers are in the journal already."""
-    for line in gateway.answers(batch, manifest.model):
-        outcome = _outcome(line, manifest)
+    items = {item.run: item for item in reversed(recorded.items)}
+    for line in gateway.answers(batch, recorded.manifest.model):
+        outcome = _outcome(line, recorded, items.get(line.custom_id))
         if isinstance(outcome, FinishedRun):
             journal.record(line.custom_id, outcome)
         yield line.custom_id, outcome
 
 
-def _outcome(line: BatchAnswer, manifest: BatchManifest) -> FinishedRun | GptasstError:
+def _outcome(
+    line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None
+) -> FinishedRun | GptasstError:
     if line.answer is None:
         return NoAnswer(line.failure or "no reason given")
-    text = line.answer.text
-    if manifest.unwrap_fence or manifest.schema is not None:
-        text = unwrap_fence(text)
+    schema = recorded.manifest.schema
+    given = GivenTexts() if schema is not None or item is None else _given(item, recorded)
     try:
-        if manifest.schema is not None:
-            check_schema(text, manifest.schema)
+        text = answer_text(
+            line.answer.text, given, unwrap=recorded.manifest.unwrap_fence or schema is not None
+        )
+        refuse_unusable(text)
+        if schema is not None:
+            check_schema(text, schema)
         sha256 = content_digest(text.encode("utf-8"))
     except UnicodeEncodeError:
         return NoAnswer("the answer holds broken characters")
     except GptasstError as error:
         return error
     return FinishedRun(text, sha256, line.answer.model, line.answer.usage)
+
+
+def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
+    """The input as it was submitted, if it is still here."""
+    path = (recorded.directory or Path()) / item.input
+    if not path.is_file():  # a named pipe would never end
+        return GivenTexts()
+    try:
+        content = read_content(path)
+        file = input_of(path, content)
+    except InvalidInput:
+        return GivenTexts()
+    if file.text is None or content_digest(content) != item.content:
+        return GivenTexts()
+    return GivenTexts.named([(item.input, file.text)])
 
 
 def uncounted(outcome: FinishedRun | GptasstError) -> FinishedRun | GptasstError:

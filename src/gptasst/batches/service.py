@@ -23,6 +23,7 @@ from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import for_profile
+from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
 
@@ -127,8 +128,8 @@ class BatchService:
                         raise
 
     def _read_answers(self, batch: Batch) -> None:
-        manifest = self._recorded(batch).manifest
-        for _ in batch_answers(self.gateway.batches, batch, manifest, self.journal):
+        recorded = self._recorded(batch)
+        for _ in batch_answers(self.gateway.batches, batch, recorded, self.journal):
             pass
 
     def all(self) -> list[Batch]:
@@ -212,7 +213,7 @@ class BatchService:
             by_run.setdefault(item.run, []).append(number)
         placer = AnswerPlacer(recorded, self.journal, directory)
         results = {}
-        answers = batch_answers(self.gateway.batches, batch, recorded.manifest, self.journal)
+        answers = batch_answers(self.gateway.batches, batch, recorded, self.journal)
         for run, outcome in answers:
             for place, number in enumerate(by_run.get(run, ())):
                 counted = uncounted(outcome) if place else outcome
@@ -220,7 +221,7 @@ class BatchService:
         for number, item in enumerate(recorded.items):
             if number not in results:
                 known = self.journal.find(item.run)
-                usable = known if known and known.answer is not None else missing
+                usable = known if known and known.answer and is_usable(known.answer) else missing
                 results[number] = placer.place(item, usable)
         self.records.mark_over(self.scope, batch.id)
         manifest = recorded.manifest

@@ -107,13 +107,16 @@ class Chat:
         Raises:
             UsageError: there is none yet.
             InvalidInput: it can't be written.
+            NoAnswer: it is blank or has control characters.
         """
+        from gptasst.runs.answer_text import refuse_unusable
         from gptasst.storage.output_files import check_output, replace_file
 
         path = path.expanduser()
         answer = self._answer or self._dialogue.last_answer()
         if not answer:
             raise UsageError(_NOTHING_TO_SAVE)
+        refuse_unusable(answer)
         check_output(path)
         content = answer.encode("utf-8")
         replace_file(path, content)

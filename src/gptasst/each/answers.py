@@ -43,8 +43,8 @@ def _line_ending(text: str) -> str:
     return "\r" if cr and not crlf and not lf else "\n"
 
 
-def revised_content(file: InputFile, content: bytes, answer: str) -> bytes:
-    """The bytes that an answer makes of a text file, in the file's own encoding.
+def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, bytes]:
+    """What an answer makes of a text file: the text, and its bytes in the file's own encoding.
 
     Raises:
         InvalidInput: the answer has a character that the encoding does not.
@@ -52,7 +52,9 @@ def revised_content(file: InputFile, content: bytes, answer: str) -> bytes:
     assert file.text is not None
     assert file.encoding is not None
     text = revised_text(file.text, answer)
-    return content if text == file.text else encode_like(text, content, file.encoding, file.path)
+    if text == file.text:
+        return text, content
+    return text, encode_like(text, content, file.encoding, file.path)
 
 
 def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:

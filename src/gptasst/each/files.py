@@ -8,10 +8,10 @@ from gptasst.api.types import Usage
 from gptasst.each.answers import place, revised_content, unified_diff
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget
-from gptasst.errors import GptasstError, InvalidInput
-from gptasst.inputs.encoding import decode_text
+from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
+from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
 
 
@@ -67,8 +67,10 @@ class EachFiles:
             assert given.file.text is not None
             return FinishedRun(given.file.text, given.sha256, model="")
         known = self._journal.find(given.run)
-        if known is None or known.answer is not None:
-            return known
+        if known is None:
+            return None
+        if known.answer is not None:  # an earlier version kept what no file should get
+            return known if is_usable(known.answer) else None
         return known if self._is_written(given.target, known.sha256) else None
 
     def is_result(self, given: EachInput) -> bool:
@@ -86,31 +88,38 @@ class EachFiles:
     def apply(
         self, given: EachInput, finished: FinishedRun, *, asked: bool, usage: Usage | None = None
     ) -> FileResult:
-        """Bring about what a finished run is for."""
+        """Bring about what a finished run is for; whatever goes wrong is this file's result."""
         target = given.target
         if finished.answer is None:  # its text was pruned, and its output is there
             return self.result(target, "unchanged")
         try:
-            new = self._content(given, finished.answer)
-            if self._revises:  # noted first: should this process end now, it is true all the same
-                self._journal.record_result(self._basis, content_digest(new))
-            changed = place(target, self._job.purpose, given.content, new)
+            changed, diff = self._bring_about(given, finished.answer)
         except GptasstError as error:
             return self.result(target, "failed", asked=asked, usage=usage, error=error)
-        collects = self._job.purpose == "collect"
+        except Exception as error:  # noqa: BLE001  # the other files go on
+            failed = unexpected(error)
+            return self.result(target, "failed", asked=asked, usage=usage, error=failed)
         return self.result(
             target,
             self._status(changed=changed),
             asked=asked,
             usage=usage,
-            diff=self._diff(given, new) if self._revises else None,
-            answer=finished.answer if collects else None,
+            diff=diff,
+            answer=finished.answer if self._job.purpose == "collect" else None,
         )
 
-    def _content(self, given: EachInput, answer: str) -> bytes:
+    def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
+        """Whether an answer changed its place, and how; all that can fail comes before that."""
+        refuse_unusable(answer)
+        target, diff = given.target, None
         if self._revises:
-            return revised_content(given.file, given.content, answer)
-        return answer.encode("utf-8")
+            text, new = revised_content(given.file, given.content, answer)
+            diff = unified_diff(target.path.as_posix(), given.file.text or "", text)
+            # Noted first: should this process end now, it is true all the same.
+            self._journal.record_result(self._basis, content_digest(new))
+        else:
+            new = answer.encode("utf-8")
+        return place(target, self._job.purpose, given.content, new), diff
 
     def _status(self, *, changed: bool) -> FileStatus:
         if self._job.purpose == "collect":
@@ -118,11 +127,6 @@ class EachFiles:
         if not changed:
             return "unchanged"
         return "would_change" if self._job.purpose == "check" else "written"
-
-    def _diff(self, given: EachInput, new: bytes) -> str:
-        assert given.file.text is not None
-        path = given.target.path.as_posix()
-        return unified_diff(path, given.file.text, decode_text(new, path)[0] if new else "")
 
     def result(
         self,

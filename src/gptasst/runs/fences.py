@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 
 _FENCE = re.compile(r" {0,3}(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*?)[ \t]*\r?\n?\Z")
-_MAYBE_FENCE = re.compile(r"\s*(`{0,2}|~{0,2})\Z")
-_OPENS_FENCE = re.compile(r"\s*(```|~~~)")
 _MARKDOWN = ("markdown", "md", "mdx")
 
 
@@ -16,29 +14,6 @@ class _Fence:
     index: int
     marks: str
     info: str
-
-
-class FenceFilter:
-    """Passes a streamed answer on, and holds it back where it may be one fenced block."""
-
-    def __init__(self) -> None:
-        self._held: list[str] = []
-        self._passing = False
-
-    def feed(self, text: str) -> str:
-        """What can be passed on now."""
-        if self._passing:
-            return text
-        self._held.append(text)
-        so_far = "".join(self._held)
-        if _OPENS_FENCE.match(so_far) or _MAYBE_FENCE.match(so_far):
-            return ""
-        self._passing = True
-        return so_far
-
-    def finish(self) -> str:
-        """What was held back, without the fence if the whole answer was inside one."""
-        return "" if self._passing else unwrap_fence("".join(self._held))
 
 
 def unwrap_fence(text: str) -> str:
@@ -61,6 +36,14 @@ def unwrap_fence(text: str) -> str:
     if not _are_pairs(rivals, bare_opens=opening.info.lower() in _MARKDOWN):
         return text
     return "".join(lines[opening.index + 1 : closing.index])
+
+
+def fence_layers(text: str) -> int:
+    """How many fences are around a text as a whole, one inside the other."""
+    layers = 0
+    while (inside := unwrap_fence(text)) != text:
+        text, layers = inside, layers + 1
+    return layers
 
 
 def _fence(lines: list[str], index: int) -> _Fence | None:

@@ -26,6 +26,9 @@ _MAX_CHARACTERS = 10_485_760
 _MAX_FILE_BYTES = 50_000_000
 
 
+STDIN_NAME = "stdin"  # what standard input is called in a request
+
+
 def read_inputs(
     words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
 ) -> tuple[InputFile, ...]:
@@ -80,16 +83,25 @@ def message_parts(
     texts = [task] if task else []
     texts += [_tagged("excerpt", e.text, source=e.path, place=e.place) for e in excerpts]
     if request.stdin is not None:
-        texts.append(_tagged("file", request.stdin, path="stdin"))
+        texts.append(_tagged("file", request.stdin, path=STDIN_NAME))
     parts: list[TextPart | FilePart] = [TextPart(text) for text in texts]
     parts += [_file_part(file) for file in request.files]
     return tuple(parts)
 
 
-def _tagged(tag: str, text: str, **attributes: str) -> str:
+def file_tag(path: str) -> str:
+    """The tag that opens an input in a request."""
+    return _opening("file", path=path)
+
+
+def _opening(tag: str, **attributes: str) -> str:
     named = "".join(f' {key}="{html.escape(value)}"' for key, value in attributes.items())
+    return f"<{tag}{named}>"
+
+
+def _tagged(tag: str, text: str, **attributes: str) -> str:
     end = "" if text.endswith("\n") else "\n"
-    return f"<{tag}{named}>\n{text}{end}</{tag}>"
+    return f"{_opening(tag, **attributes)}\n{text}{end}</{tag}>"
 
 
 def _file_part(file: InputFile) -> TextPart | FilePart:

@@ -14,7 +14,12 @@ from gptasst.definitions.answer_schemas import check_schema
 from gptasst.errors import GptasstError, NotFound
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
-from gptasst.runs.fences import FenceFilter
+from gptasst.runs.answer_text import (
+    AnswerFilter,
+    GivenTexts,
+    refuse_control_characters,
+    refuse_unusable,
+)
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.input_uploads import with_uploads
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
@@ -219,24 +224,28 @@ class RunService:
         first_token: float | None = None
         pieces: list[str] = []
         schema = prepared.model_request.schema
-        fence = FenceFilter() if prepared.definition.unwrap_fence or schema else None
+        given = GivenTexts() if schema else GivenTexts.of(prepared.request)
+        unwrap = prepared.definition.unwrap_fence or schema is not None
+        part = AnswerFilter(given, unwrap=unwrap)
         for event in gateway.stream(prepared.model_request):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
+                refuse_control_characters(event.text)
                 if received is not None:
                     received.append(event.text)
-                text = fence.feed(event.text) if fence else event.text
-            else:
-                text = fence.finish() if fence else ""
-            if text:
+                text = part.feed(event.text)
                 pieces.append(text)
-                if not schema:
+                if text and not schema:
                     yield TextDelta(text)
-            if isinstance(event, ModelAnswer):
-                answer = "".join(pieces)
+            else:
+                rest = part.finish()
+                answer = "".join(pieces) + rest
+                refuse_unusable(answer)
                 if schema:
                     check_schema(answer, schema)
-                    yield TextDelta(answer)
+                    rest = answer
+                if rest:
+                    yield TextDelta(rest)
                 timings = Timings(first_token, time.monotonic() - started)
                 yield self._result(prepared, event, answer, timings)
 
