@@ -19,7 +19,8 @@ Machine = Callable[..., Ran]
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out the tests of servers that don't run."""
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         mark = item.get_closest_marker("servers")
         wanted = mark is None or os.environ.get(URLS[mark.args[0]])

@@ -22,6 +22,8 @@ from gptasst.errors import (
     ServiceError,
 )
 
+# LiteLLM's proxy without a database, of every key but the one it was started with (400).
+_LITELLM_NO_KEY = "no_db_connection"
 # "Invalid 'conversation_id': 'x'. Expected an ID that begins with 'conv'." at OpenAI, "Invalid
 # value for 'conversation_id': x. …" at OGX.
 _ODD_ID = re.compile(r"invalid (value for )?'\w*id'")
@@ -110,7 +112,7 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
 ) -> GptasstError:
     status, code = error.status_code, _code(error)
     message = masked(_message(error), endpoint)
-    if status == 401:
+    if status == 401 or code == _LITELLM_NO_KEY:
         return _no_access(endpoint)
     if status == 403:
         return AccessDenied(
