@@ -22,6 +22,13 @@ from gptasst.api.large_files import (
     refuse_too_large,
     sent_in_parts,
 )
+from gptasst.api.limits import (
+    MAX_CONTENT,
+    MAX_LINE,
+    SLOWEST_DOWNLOAD,
+    patience,
+    too_much,
+)
 from gptasst.api.types import Purpose, RemoteFile, UploadRequest
 from gptasst.errors import GptasstError, InvalidInput, NotFound
 
@@ -171,7 +178,14 @@ class FileGateway:
             GptasstError: the server does not give it out, or the connection was lost.
         """
         content = self._connection.client.files.with_streaming_response.content
-        with self._connection.errors(f"file `{file_id}`"), content(file_id) as response:
+        endpoint = self._connection.endpoint
+        limits = patience(
+            endpoint.silence, endpoint.timeout, most=MAX_CONTENT, rate=SLOWEST_DOWNLOAD
+        )
+        with (
+            self._connection.errors(f"file `{file_id}`"),
+            content(file_id, timeout=limits) as response,
+        ):
             pending = bytearray()
             for block in response.iter_bytes():
                 *whole, rest = block.split(b"\n")
@@ -180,6 +194,8 @@ class FileGateway:
                     yield from (line for line in (bytes(pending), *whole[1:]) if line.strip())
                     pending = bytearray()
                 pending += rest
+                if len(pending) > MAX_LINE:
+                    raise too_much(f"more than {MAX_LINE >> 20} MiB in one line")
         if pending.strip():
             yield bytes(pending)
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gptasst.cli.output import Mode, Output
+from gptasst.cli.output import Mode, Output, harmless
 from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Session:
                 f"this needs a yes: {question}", hint="--yes gives it", code="needs_confirmation"
             )
         with line_ended(self.output.stderr):
-            self.output.stderr.write(f"{question} [y/N] ")
+            self.output.stderr.write(f"{harmless(question)} [y/N] ")
             self.output.stderr.flush()
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):  # Ctrl-D
