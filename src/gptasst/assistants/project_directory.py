@@ -15,6 +15,7 @@ from gptasst.assistants.store_errors import no_assistant
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, ServiceError, StateError, UsageError
+from gptasst.hints import command
 from gptasst.uploads.cache import FileCache
 
 
@@ -158,6 +159,6 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
     """What can't be read may still be there, and the knowledge is: so no word of deleting."""
     return StateError(
         f"the definition of the assistant `{store.name}` ({store.id}) {problem}",
-        hint="`gptasst assistant import FILE --name NEW` makes another from an export of it",
+        hint=f"{command('assistant import FILE --name NEW')} makes another from an export of it",
         code="bad_store",
     )
