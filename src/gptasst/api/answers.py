@@ -17,6 +17,7 @@ from gptasst.api.types import (
     TextPart,
     Usage,
 )
+from gptasst.api.upload_marks import shown_name
 from gptasst.errors import GptasstError, NoAnswer, ServiceError
 
 _SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
@@ -240,9 +241,10 @@ def _file_citation(annotation: Any, results: list[Any]) -> Citation:
     """
     same = [result for result in results if result.file_id == annotation.file_id]
     same = same or [result for result in results if result.filename == annotation.filename]
+    name = shown_name(str(annotation.filename))
     if not same:
-        return Citation(annotation.filename, file_id=annotation.file_id)
-    path = (same[0].attributes or {}).get("path") or annotation.filename
+        return Citation(name, file_id=annotation.file_id)
+    path = (same[0].attributes or {}).get("path") or name
     return Citation(str(path), quote=same[0].text or "", file_id=annotation.file_id)
 
 
