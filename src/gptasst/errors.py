@@ -95,6 +95,7 @@ if TYPE_CHECKING:
         "timeout",
         "too_large",
         "too_long",
+        "too_much",
         "tool_not_available",
         "unknown_manifest",
         "unreachable",
