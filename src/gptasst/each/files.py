@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gptasst.api.types import Usage
 from gptasst.each.answers import place, revised_content, unified_diff
@@ -13,6 +14,7 @@ from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
+from gptasst.storage.output_files import check_output, refuse_read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class EachFiles:
     def read(self, target: FileTarget) -> EachInput | FileResult:
         """The input, or what came of a file that can't be one: an empty one is skipped."""
         try:
+            if self._job.purpose == "replace":
+                _refuse_pipe(target.path)
             content = read_content(target.path)
             file = input_of(target.path, content)
             if self._revises and file.kind != "text":
@@ -58,6 +62,18 @@ class EachFiles:
             return self.result(target, "failed", error=error)
         sha256 = content_digest(content)
         return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, file.kind))
+
+    def hindrance(self, given: EachInput) -> FileResult | None:
+        """What comes of a file whose answer could not be written: nothing is to be sent for it."""
+        target = given.target
+        try:
+            if self._job.purpose == "replace":
+                check_output(target.path)
+            elif self._job.purpose == "write" and target.output is not None:
+                refuse_read_only(target.output)
+        except InvalidInput as error:
+            return self.result(target, "failed", error=error)
+        return None
 
     def finished(self, given: EachInput) -> FinishedRun | None:
         """The answer that is there already, unless all is to be done again."""
@@ -142,3 +158,9 @@ class EachFiles:
         """What came of a file, in the terms of the job."""
         output = None if target.output is None else str(target.output)
         return FileResult(str(target.path), output, status, asked, usage, error, diff, answer)
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Refuse, before it is read, what is there but can't be written over."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"`{path}` is not a file, so it can't be changed", code="not_a_file")

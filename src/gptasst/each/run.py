@@ -193,6 +193,10 @@ class EachRun:
         if finished is not None:
             yield self._files.apply(given, finished, asked=False)
             return
+        hindrance = self._files.hindrance(given)
+        if hindrance is not None:
+            yield hindrance
+            return
         same = next((ask for ask in self._asks() if ask.inputs[0].run == given.run), None)
         if same is not None:
             same.inputs.append(given)
