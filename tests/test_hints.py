@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gptasst.cli.app import COMMANDS
-from gptasst.hints import USING_A_PROFILE, for_profile
+from gptasst.errors import GptasstError
+from gptasst.hints import USING_A_PROFILE, command, commands_in, for_profile, nearest, shown
 
 # What they do is the same with every profile.
 _WITHOUT = {"instruction", "local", "completion", "config"}
@@ -53,3 +54,34 @@ def test_left_alone(text: str) -> None:
 
 def test_a_name_of_several_words() -> None:
     assert for_profile("`gptasst doctor`", "my own") == "`gptasst --profile 'my own' doctor`"
+
+
+def test_a_marked_command_is_quoted_and_carries_the_profile() -> None:
+    text = f"{command('file list')} and {command('instruction list')} show them"
+    assert shown(text, None) == "`gptasst file list` and `gptasst instruction list` show them"
+    assert shown(text, "a b") == (
+        "`gptasst --profile 'a b' file list` and `gptasst instruction list` show them"
+    )
+    assert commands_in(text) == ("gptasst file list", "gptasst instruction list")
+
+
+def test_words_that_only_look_like_a_command_stay() -> None:
+    text = f"{command('run X')}: the file `gptasst file list` is not there"
+    assert (
+        shown(text, "a") == "`gptasst --profile a run X`: the file `gptasst file list` is not there"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("docwriter", "DocWriter"), ("DocWrter", "DocWriter"), ("zzz", None)]
+)
+def test_the_nearest_name(word: str, near: str | None) -> None:
+    assert nearest(word, ["DocWriter", "Translator"]) == near
+
+
+def test_an_error_names_its_fixes() -> None:
+    error = GptasstError("it failed", hint=f"{command('doctor')} shows why")
+    assert error.fixes == ("gptasst doctor",)
+    assert error.hint == "`gptasst doctor` shows why"
+    error.profile = "mine"
+    assert error.hint == "`gptasst --profile mine doctor` shows why"

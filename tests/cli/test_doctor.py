@@ -367,6 +367,14 @@ def test_a_profile_that_nobody_knows(
     assert [f["topic"] for f in ran.json["findings"] if "opena`" in f["message"]] == ["config"]
 
 
+def test_a_variable_that_only_has_the_name_of_a_word_in_the_message(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API", "1")
+    monkeypatch.setenv("GPTASST_BASE_URL", "API/v1")
+    assert bad(cli("doctor", "--json")) == [("problem", "config", "unset GPTASST_BASE_URL")]
+
+
 def test_a_profile_that_nobody_knows_beside_one_without_https(
     cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

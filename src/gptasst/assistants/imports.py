@@ -66,21 +66,22 @@ def _is_json(path: Path) -> bool:
         with path.open("rb") as stream:
             return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
     except OSError as error:
-        raise InvalidDefinition(f"{path}: can't be read: {error.strerror}") from None
+        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
 
 
 def _read_saved(path: Path) -> Sequence[_Saved]:
     try:
         found = json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise InvalidDefinition(f"{path}: can't be read: {error.strerror}") from None
+        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
     except (ValueError, RecursionError) as error:
-        raise InvalidDefinition(f"{path}: not JSON: {error}") from None
+        raise InvalidDefinition(f"not JSON: {error}", file=path) from None
     listed = found.get("data", [found]) if isinstance(found, dict) else found
     assistants = listed if isinstance(listed, list) else []
     if not assistants or not all(_is_assistant(each) for each in assistants):
         raise InvalidDefinition(
-            f"{path}: not an assistant of the Assistants API, nor a list of them",
+            "not an assistant of the Assistants API, nor a list of them",
+            file=path,
             hint="it takes a definition in TOML as well; `gptasst assistant export` writes one",
         )
     return assistants
@@ -121,7 +122,7 @@ def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
     named = _usable(name or reader.text("name") or path.stem)
     instructions = reader.text("instructions")
     if not instructions:
-        raise InvalidDefinition(f"{path}: `{named}` has no `instructions`")
+        raise InvalidDefinition(f"`{named}` has no `instructions`", file=path)
     types = [tool.get("type") for tool in reader.objects("tools")]
     model, notes = _model(reader.text("model"))
     settings = _settings(reader)
@@ -254,4 +255,4 @@ class _SavedReader:
         return value
 
     def _error(self, key: str, wanted: str) -> InvalidDefinition:
-        return InvalidDefinition(f"{self._path}: key `{key}` must be {wanted}")
+        return InvalidDefinition(f"key `{key}` must be {wanted}", file=self._path)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from gptasst.errors import NotFound, UsageError
+from gptasst.hints import command, did_you_mean, nearest
 
 
 def name_taken(name: str) -> UsageError:
@@ -18,12 +19,9 @@ def name_taken(name: str) -> UsageError:
 
 def no_assistant(name: str, names: Iterable[str]) -> NotFound:
     """The error for a name that is not there; it suggests the nearest one of `names`."""
-    import difflib
-
-    known = {there.casefold(): there for there in names}
-    near = difflib.get_close_matches(name.casefold(), known, n=1)
-    hint = f"did you mean `{known[near[0]]}`?" if near else "`gptasst assistant list` shows them"
-    return NotFound(f"no assistant `{name}`", hint=hint)
+    known = list(names)
+    hint = did_you_mean(name, known, f"{command('assistant list')} shows them")
+    return NotFound(f"no assistant `{name}`", hint=hint, near=nearest(name, known))
 
 
 def edit_conflict(name: str) -> UsageError:

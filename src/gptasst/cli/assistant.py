@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -21,6 +21,7 @@ from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
 from gptasst.cli.tables import Column
+from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_EFFORTS = get_args(ReasoningEffort)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")]
 ModelOption = Annotated[

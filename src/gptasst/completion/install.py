@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import StateError, UsageError
+from gptasst.programs import find_program
 from gptasst.storage.paths import Paths
 from gptasst.storage.private_files import replace_private
 
@@ -96,7 +97,7 @@ def _profile(shell: str, environ: Mapping[str, str]) -> Path:
         return home / ".bashrc"
     if shell == "zsh":
         return Path(environ.get("ZDOTDIR") or home) / ".zshrc"
-    for program in ("pwsh", "powershell"):
+    for program in filter(None, map(find_program, ("pwsh", "powershell"))):
         try:
             asked = subprocess.run(  # noqa: S603  # a fixed command
                 [program, "-NoProfile", "-Command", "$PROFILE"],

@@ -11,7 +11,7 @@ from typing import Any
 from gptasst.config.settings import Profile, Settings
 from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
-from gptasst.hints import for_profile
+from gptasst.hints import did_you_mean, for_profile
 from gptasst.storage.private_files import replace_private
 
 # The variables that come before a profile's keys.
@@ -161,9 +161,8 @@ class ConfigurationService:
         try:
             changed.check()
         except InvalidDefinition as error:
-            # The line is that of a file that does not exist.
-            problem = re.sub(r"^.*?:\d+: ", "", error.message)
-            raise UsageError(problem, hint=error.hint, code="bad_value") from None
+            # The file and line of the error are those of a file that was never written.
+            raise UsageError(error.problem, hint=error.advice, code="bad_value") from None
         try:
             replace_private(self._config_file, text.encode("utf-8"))
         except OSError as error:
@@ -237,11 +236,8 @@ def known_keys() -> list[str]:
 
 
 def _nearest(key: str) -> str:
-    import difflib
-
     parts = key.split(".")
     named = {
         known.replace("NAME", ".".join(parts[1:-1]) or "NAME"): known for known in known_keys()
     }
-    near = difflib.get_close_matches(key, named, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known_keys())}"
+    return did_you_mean(key, named, f"known: {', '.join(known_keys())}")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from gptasst.config.toml import TomlDocument
 from gptasst.config.urls import is_base_url, is_openai, kept_url, refuse_open_channel, shown_url
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
+from gptasst.hints import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
@@ -120,6 +121,7 @@ class Profile:
                 hint=f"export {self.key_source}=…, or `gptasst auth login` keeps a key;"
                 " --profile local runs without",
                 code="no_key",
+                variable=self.key_source,
             )
 
 
@@ -223,13 +225,11 @@ class Settings:
         self, name: str, chosen: Literal["named", "key", "fallback"], named_by: str = ""
     ) -> Profile:
         if name not in self.profile_names():
-            import difflib
-
-            near = difflib.get_close_matches(name, self.profile_names(), n=1)
-            known = f"known profiles: {', '.join(self.profile_names())}"
+            names = self.profile_names()
             raise NotFound(
                 f"no profile `{name}`{named_by}",
-                hint=f"did you mean `{near[0]}`?" if near else known,
+                hint=did_you_mean(name, names, f"known profiles: {', '.join(names)}"),
+                near=nearest(name, names),
             )
         document, environ, table = self._document, self._environ, ("profiles", name)
         base_url = self._base_url(name)
@@ -285,7 +285,7 @@ class Settings:
             said = f"`{url.rpartition('@')[2]}` is not a base URL"  # before the @: a password
             hint = "it looks like http://127.0.0.1:11434/v1"
             if variable:
-                raise UsageError(f"{variable}: {said}", hint=hint)
+                raise UsageError(f"{variable}: {said}", hint=hint, variable=variable)
             raise self._document.error(("profiles", name, "base_url"), said, hint=hint)
         return url.rstrip("/")
 
@@ -313,8 +313,9 @@ class Settings:
         if not key.isascii() or not key.isprintable():
             raise AccessDenied(
                 f"`{variable}` holds characters that no key has",
-                hint="copy the key once more",
+                hint="copy the key again",
                 code="wrong_key",
+                variable=variable,
             )
         return key or None
 
@@ -327,13 +328,16 @@ class Settings:
         variable = self._environ.get("GPTASST_STORE")
         if variable and variable not in STORES:
             raise UsageError(
-                f"GPTASST_STORE is `{variable}`", hint=f"the stores are: {', '.join(STORES)}"
+                f"GPTASST_STORE is `{variable}`",
+                hint=f"the stores are: {', '.join(STORES)}",
+                variable="GPTASST_STORE",
             )
         asked = variable or self._document.choice(STORES, "profiles", name, "store")
         if asked == "openai" and base_url is None:
             raise UsageError(
                 "the embedded model has no server that could keep assistants",
                 hint="--profile openai has; the store here is `local`",
+                variable="GPTASST_STORE" if variable else None,
             )
         own = name == "openai" or (base_url is not None and is_openai(base_url))
         return cast("StoreKind", asked or ("openai" if own else "local"))
@@ -352,13 +356,13 @@ class Settings:
         variable = self._environ.get("GPTASST_TIMEOUT")
         if variable:
             seconds = float(variable) if re.fullmatch(r"\d+(\.\d+)?", variable) else 0.0
-            check_timeout(seconds, f"GPTASST_TIMEOUT is `{variable}`")
+            check_timeout(seconds, f"GPTASST_TIMEOUT is `{variable}`", "GPTASST_TIMEOUT")
             return seconds
         configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
         return configured or DEFAULT_TIMEOUT
 
 
-def check_timeout(seconds: float, said: str) -> None:
+def check_timeout(seconds: float, said: str, variable: str | None = None) -> None:
     """Refuse a timeout that nothing can wait for.
 
     Raises:
@@ -366,7 +370,8 @@ def check_timeout(seconds: float, said: str) -> None:
     """
     if not 0 < seconds <= MAX_TIMEOUT:
         raise UsageError(
-            f"{said}, which is not a number of seconds above 0 and up to {MAX_TIMEOUT:,.0f}"
+            f"{said}, which is not a number of seconds above 0 and up to {MAX_TIMEOUT:,.0f}",
+            variable=variable,
         )
 
 
@@ -381,4 +386,4 @@ def _read_config(path: Path) -> TomlDocument:
     except FileNotFoundError:
         return TomlDocument("", str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidDefinition(f"{path}: can't be read: {error}") from None
+        raise InvalidDefinition(f"can't be read: {error}", file=path) from None

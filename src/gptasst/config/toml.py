@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from gptasst.errors import InvalidDefinition
+from gptasst.hints import did_you_mean
 
 _Scalar = TypeVar("_Scalar", str, bool, int, float)
 _Number = TypeVar("_Number", int, float)
@@ -36,7 +37,7 @@ class TomlDocument:
         try:
             self.root: dict[str, Any] = tomllib.loads(text)
         except RecursionError:
-            raise InvalidDefinition(f"{source}: not valid TOML: nested too deeply") from None
+            raise InvalidDefinition("not valid TOML: nested too deeply", file=source) from None
         except ValueError as error:  # numbers that are too long are one, too
             raise self._syntax_error(str(error)) from None
 
@@ -45,7 +46,7 @@ class TomlDocument:
         line = int(place[1]) if place else self.text.count("\n") + 1
         problem = re.sub(r"\s*\(at .*\)$", "", reason)
         problem = problem[:1].lower() + problem[1:]
-        return InvalidDefinition(f"{self.source}:{line}: not valid TOML: {problem}")
+        return InvalidDefinition(f"not valid TOML: {problem}", file=self.source, line=line)
 
     def line_of(self, *path: str) -> int:
         """The 1-based line where a key is set; for a key that is not there, its table's line."""
@@ -74,7 +75,7 @@ class TomlDocument:
         self, path: tuple[str, ...], problem: str, *, hint: str | None = None
     ) -> InvalidDefinition:
         """An error at the line of a key."""
-        return InvalidDefinition(f"{self.source}:{self.line_of(*path)}: {problem}", hint=hint)
+        return InvalidDefinition(problem, file=self.source, line=self.line_of(*path), hint=hint)
 
     def table(self, *path: str) -> Mapping[str, Any]:
         """The table at `path`, empty where there is none."""
@@ -91,14 +92,11 @@ class TomlDocument:
         names = list(known)
         for key in self.table(*path):
             if key not in names:
-                import difflib
-
-                near = difflib.get_close_matches(key, names, n=1)
                 where = f" in [{'.'.join(path)}]" if path else ""
                 raise self.error(
                     (*path, key),
                     f"unknown key `{key}`{where}",
-                    hint=f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}",
+                    hint=did_you_mean(key, names, f"known: {', '.join(names)}"),
                 )
 
     def value(self, kind: type[_Scalar], *path: str) -> _Scalar | None:

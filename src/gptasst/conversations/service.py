@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,13 +10,14 @@ from gptasst.config.settings import Profile
 from gptasst.conversations.index import ConversationIndex
 from gptasst.conversations.types import Conversation, Transcript
 from gptasst.errors import GptasstError, NotFound, UsageError
+from gptasst.hints import command, did_you_mean
 
 if TYPE_CHECKING:
     from gptasst.conversations.keepers import ConversationKeeper
     from gptasst.conversations.local import LocalConversations
     from gptasst.conversations.server import OpenAIConversations
 
-_LIST_HINT = "`gptasst conversation list` shows those that this machine knows"
+_LIST_HINT = f"{command('conversation list')} shows those that this machine knows"
 _ID_PREFIX = "conv_"
 
 
@@ -92,10 +92,8 @@ class ConversationService:
                 return found[0]
         if asked.startswith(_ID_PREFIX) and self._profile.store == "openai":
             return self._open_remote().look_up(asked)
-        titles = {conversation.title.casefold(): conversation.title for conversation in known}
-        near = difflib.get_close_matches(asked.casefold(), titles, n=1)
-        hint = f"did you mean `{titles[near[0]]}`?" if near else _LIST_HINT
-        raise NotFound(f"no conversation `{asked}`", hint=hint)
+        titles = [conversation.title for conversation in known]
+        raise NotFound(f"no conversation `{asked}`", hint=did_you_mean(asked, titles, _LIST_HINT))
 
     def transcript(self, conversation: Conversation) -> Transcript:
         """Everything that was said.

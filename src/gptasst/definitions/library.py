@@ -9,6 +9,7 @@ from gptasst.config.toml import TomlDocument
 from gptasst.definitions.toml import Origin, parse_definition
 from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
+from gptasst.hints import command, did_you_mean, nearest
 
 
 def read_definition_file(
@@ -22,9 +23,9 @@ def read_definition_file(
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InvalidDefinition(f"{path}: can't be read: {error.strerror}") from None
+        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
     except UnicodeDecodeError as error:
-        raise InvalidDefinition(f"{path}:1: not UTF-8 at byte {error.start}") from None
+        raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
     return parse_definition(text, source=str(path), name=name, schema_checked=schema_checked)
 
 
@@ -64,7 +65,7 @@ class InstructionLibrary:
         try:
             origin, path = self._files()[name]
         except KeyError:
-            raise NotFound(f"no instruction `{name}`", hint=self._suggestion(name)) from None
+            raise self._missing(name) from None
         return path, origin
 
     def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
@@ -95,11 +96,11 @@ class InstructionLibrary:
                 files.setdefault(path.stem, (origin, path))
         return files
 
-    def _suggestion(self, name: str) -> str:
-        import difflib
-
-        names = {known.casefold(): known for known in self.names()}
-        near = difflib.get_close_matches(name.casefold(), names, n=1)
-        if near:
-            return f"did you mean `{names[near[0]]}`?"
-        return "`gptasst instruction list` shows what there is"
+    def _missing(self, name: str) -> NotFound:
+        names = list(self.names())
+        listing = f"{command('instruction list')} shows what there is"
+        return NotFound(
+            f"no instruction `{name}`",
+            hint=did_you_mean(name, names, listing),
+            near=nearest(name, names),
+        )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import traceback
 from collections.abc import Mapping
 
 from gptasst.config.editing import VARIABLES
 from gptasst.config.settings import Profile
-from gptasst.errors import GptasstError
+from gptasst.errors import PLEASE_REPORT
 
 
 def quoted(word: object) -> str:
@@ -26,13 +25,7 @@ def broken_check(error: Exception) -> str:
     """What is said of a mistake in a check, with the line that helps to find it."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
-    return f"unexpected: {type(error).__name__}: {error} ({where}); please report it"
-
-
-def variable_of(error: GptasstError, environ: Mapping[str, str]) -> str | None:
-    """The variable whose value is what is wrong."""
-    words = set(re.findall(r"\w+", error.message))
-    return next((name for name in sorted(environ) if name in words and environ[name]), None)
+    return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"
 
 
 def new_key(profile: Profile) -> str:

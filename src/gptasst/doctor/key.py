@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gptasst.doctor.commands import another_url, quoted, variable_of
+from gptasst.doctor.commands import another_url, quoted
 from gptasst.doctor.patient import Patient
 from gptasst.doctor.types import Finding
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
@@ -36,5 +36,7 @@ def _key_fix(patient: Patient, error: GptasstError) -> str | None:
     if error.code == "insecure_endpoint":
         name = patient.settings.named(patient.profile_option) or "openai"
         return another_url(patient.environ, name, "https://…")
-    variable = variable_of(error, patient.environ)  # it comes before a key that is kept
-    return f"export {variable}=KEY" if variable else "gptasst auth login"
+    variable = error.variable  # it comes before a key that is kept
+    if variable and patient.environ.get(variable):
+        return f"export {variable}=KEY"
+    return "gptasst auth login"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import sqlite3
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from gptasst.completion.install import CompletionState, completion_state, current_shell
 from gptasst.config.settings import Settings
-from gptasst.doctor.commands import quoted, variable_of
+from gptasst.doctor.commands import quoted
 from gptasst.doctor.patient import Patient
 from gptasst.doctor.types import Finding, Versions
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
@@ -90,8 +89,7 @@ def _check_all_profiles(patient: Patient) -> None:
 def _problem(patient: Patient, error: GptasstError) -> Finding:
     if isinstance(error, NotFound):
         return _unknown_profile(patient, error)
-    variable = variable_of(error, patient.environ)
-    fix = f"unset {variable}" if variable else None
+    fix = f"unset {error.variable}" if error.variable else None
     if isinstance(error, InvalidDefinition):
         fix = f'"${{EDITOR:-vi}}" {quoted(patient.paths.config_file)}'
     return Finding("config", "problem", error.message, fix=fix)
@@ -100,14 +98,13 @@ def _problem(patient: Patient, error: GptasstError) -> Finding:
 def _unknown_profile(patient: Patient, error: GptasstError) -> Finding:
     option, known = patient.profile_option, patient.settings.profile_names()
     if option and option not in known:
-        near = difflib.get_close_matches(option, known, n=1)
         make = f"gptasst config set profiles.{quoted(option)}.base_url URL"
-        fix = f"gptasst --profile {quoted(near[0])} doctor" if near else make
+        fix = f"gptasst --profile {quoted(error.near)} doctor" if error.near else make
     elif not option and patient.environ.get("GPTASST_PROFILE", known[0]) not in known:
         fix = "unset GPTASST_PROFILE"
     else:
         fix = "gptasst config set profile openai"
-    message = f"{error.message}; {error.hint}"
+    message = f"{error.message}; {error.advice}"
     return Finding("config", "problem", message, fix=fix)
 
 

@@ -11,6 +11,7 @@ from gptasst.config.settings import Profile
 from gptasst.doctor.commands import another_value, counted
 from gptasst.doctor.types import Finding, Severity
 from gptasst.errors import GptasstError
+from gptasst.hints import shown
 from gptasst.models.catalog import ends_soon
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ListedModel
@@ -114,7 +115,7 @@ def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
     verb = "was shut down" if use.is_over else "will be shut down"
     message = f"{user} runs on `{use.model}`, which {verb} on {use.end}"
     severity: Severity = "problem" if use.is_over else "warning"
-    return Finding("models", severity, message, fix=use.fixes()[0])
+    return Finding("models", severity, message, fix=shown(use.fixes()[0], None, quote=""))
 
 
 def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:

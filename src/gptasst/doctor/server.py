@@ -114,7 +114,7 @@ def _denied(errors: Mapping[Capability, GptasstError]) -> Sequence[Capability]:
 
 def _silent(profile: Profile, error: GptasstError, environ: Mapping[str, str]) -> Finding:
     """A server that gives nothing to go on."""
-    message = f"{error.message}; {error.hint}" if error.hint else error.message
+    message = f"{error.message}; {error.advice}" if error.advice else error.message
     if profile.endpoint not in message:
         message = f"{profile.endpoint}: {message}"
     fix: str | None = another_url(environ, profile.name)

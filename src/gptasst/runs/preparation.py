@@ -13,6 +13,7 @@ from gptasst.config.settings import Profile
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
+from gptasst.hints import command
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.inputs import (
     estimated_tokens,
@@ -184,10 +185,10 @@ class RunPreparation:
 
 
 def _nearest(*errors: GptasstError) -> str:
-    for error in errors:
-        if error.hint and error.hint.startswith("did you mean"):
-            return error.hint
-    return "`gptasst assistant list` and `gptasst instruction list` show what there is"
+    near = next((error.near for error in errors if error.near), None)
+    if near:
+        return f"did you mean `{near}`?"
+    return f"{command('assistant list')} and {command('instruction list')} show what there is"
 
 
 # Characters that a token has at least, in most texts.

@@ -120,6 +120,6 @@ class ChatLoop:
 def _as_typed_here(error: GptasstError) -> GptasstError:
     """The error with a hint that fits a chat, where there are no options."""
     if error.code == "model_not_found":
-        for_good = f"{error.hint}, or " if error.hint and error.hint.startswith("`") else ""
-        error.hint = f"{for_good}/model NAME names another"
+        for_good = f"{error.advice}, or " if error.fixes else ""
+        error.advice = f"{for_good}/model NAME names another"
     return error
