@@ -48,7 +48,7 @@ class AppContext(ServerContext):
         return AppContext(self.environ, profile or self.profile_option, note)
 
     def examine(self) -> Diagnosis:
-        """What is right and what is not; see `services.doctor`."""
+        """What is right and what is not; see `doctor`."""
         from gptasst.context.doctor import LookingContext
         from gptasst.doctor.service import examine
 
