@@ -222,6 +222,7 @@ class JobRequests:
             command=command,
             purpose="replace" if self._job.purpose == "replace" else "write",
             unwrap_fence=definition.unwrap_fence,
+            encoding=self._job.encoding,
             schema=self._job.schema or definition.schema,
         )
 

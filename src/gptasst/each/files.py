@@ -10,6 +10,7 @@ from gptasst.each.answers import place, revised_content, unified_diff
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget
 from gptasst.errors import GptasstError, InvalidInput, unexpected
+from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
@@ -33,7 +34,8 @@ class EachFiles:
 
     An answer is *finished* once it is in the journal; its output is brought about from there as
     often as needed. With `replace` and `check`, a file whose content such an answer made is
-    finished too, so that a file is never corrected twice.
+    finished too, so that a file is never corrected twice. `guessed` are the files whose encoding
+    was guessed.
 
     Args:
         job: what was asked.
@@ -46,6 +48,7 @@ class EachFiles:
         self._basis = basis
         self._journal = journal
         self._revises = job.purpose in ("replace", "check")
+        self.guessed: list[str] = []
 
     def read(self, target: FileTarget) -> EachInput | FileResult:
         """The input, or what came of a file that can't be one: an empty one is skipped."""
@@ -53,7 +56,7 @@ class EachFiles:
             if self._job.purpose == "replace":
                 _refuse_pipe(target.path)
             content = read_content(target.path)
-            file = input_of(target.path, content)
+            file = input_of(target.path, content, self._job.encoding)
             if self._revises and file.kind != "text":
                 raise InvalidInput(f"`{target.path}` is not text", code="not_text")
         except InvalidInput as error:
@@ -61,7 +64,10 @@ class EachFiles:
                 return self.result(target, "skipped")
             return self.result(target, "failed", error=error)
         sha256 = content_digest(content)
-        return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, file.kind))
+        if is_guessed(file.encoding):
+            self.guessed.append(file.path)
+        kind = f"{file.kind} {self._job.encoding}" if self._job.encoding else file.kind
+        return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
 
     def hindrance(self, given: EachInput) -> FileResult | None:
         """What comes of a file whose answer could not be written: nothing is to be sent for it."""

@@ -33,6 +33,7 @@ from gptasst.errors import (
     UsageError,
     unexpected,
 )
+from gptasst.inputs.encoding import WESTERN
 from gptasst.runs.fingerprints import content_digest
 from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
@@ -86,6 +87,14 @@ class EachRun:
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
     _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
+
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed about files, once they were read."""
+        guessed = self._files.guessed
+        if not guessed:
+            return ()
+        shown = ", ".join(f"`{path}`" for path in guessed[:3]) + (", …" if len(guessed) > 3 else "")
+        return (f"read as {WESTERN}: {shown}",)
 
     def stop(self) -> None:
         """Start nothing more and wait for nothing; from a signal handler, too."""
