@@ -26,13 +26,14 @@ from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.time_limits import time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
-    from gptasst.runs.types import RunPlan, RunResult
+    from gptasst.runs.types import RunPlan, RunRequest, RunResult
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -123,7 +124,11 @@ def run(  # one parameter an option
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Limit of the whole run; with --each, of each answer.",
+        ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
@@ -135,7 +140,6 @@ def run(  # one parameter an option
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
     from gptasst.inputs.encoding import text_encoding
-    from gptasst.runs.inputs import read_inputs
     from gptasst.runs.types import RunRequest
     from gptasst.storage.output_files import output_file
 
@@ -164,6 +168,33 @@ def run(  # one parameter an option
         return
     options.refuse_alone()
     output = output_file(output)
+    with time_limit(timeout):
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
+
+
+def _run_once(
+    session: Session,
+    asked: RunRequest,
+    words: Sequence[str],
+    output: Path | None,
+    goes_on: tuple[bool, str | None],
+    *,
+    encoding: str | None,
+    dry_run: bool,
+) -> None:
+    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    from gptasst.runs.inputs import read_inputs
+
+    name, allow_secrets = asked.name, asked.allow_secrets
+    go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)
