@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         "timeout",
         "too_large",
         "too_long",
+        "too_much",
         "tool_not_available",
         "unknown_encoding",
         "unknown_manifest",

@@ -285,7 +285,7 @@ def test_citations_name_the_file_on_disk_and_stay_out_of_the_answer(
     write("conf/sheep.yaml", "sheep: 3\n")
     cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "conf/sheep.yaml")
     (file_id,) = project.files
-    assert project.files[file_id].about["filename"] == "sheep.yaml.txt"
+    assert project.files[file_id].name == "sheep.yaml.txt"
     project.outcomes += [outcomes.answer("three", [(file_id, "sheep.yaml.txt")])] * 2
     assert cli("run", "Docs", "-t", "how many sheep").text == "three"
     ran = cli("run", "Docs", "-t", "how many sheep", "--json").json

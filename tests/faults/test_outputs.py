@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -90,6 +91,31 @@ class TestFullDisk:
             ran = cli(*line.split(), "--json")
             assert (line, ran.code in (1, 2)) == (line, True)
             assert "space left" in ran.error["message"] or "full" in ran.error["message"]
+
+    def test_a_cache_that_is_right_is_not_taken_for_a_damaged_one(
+        self,
+        cli: Cli,
+        project: LoopbackServer,
+        disk: Path,
+        write: Write,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("GPTASST_HOME", str(disk / "home"))
+        path = write("a.md", "text\n")
+        assert cli("file", "upload", path).code == 0
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+            while True:
+                stream.write(b"x" * 1024)
+        ran = cli("file", "upload", path, write("b.md", "another\n"))
+        assert ran.code == 0
+        assert "damaged" not in ran.stderr
+        assert "can't be used and is done without" in ran.stderr
+        filler.unlink()
+        project.requests.clear()
+        assert cli("file", "upload", path).code == 0
+        assert [r.path for r in project.requests if r.method == "POST"] == []
+        assert list(disk.rglob("*damaged*")) == []
 
 
 class TestReadOnly:

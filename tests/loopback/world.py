@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -22,6 +23,11 @@ class StoredFile:
 
     about: Json
     data: bytes
+
+    @property
+    def name(self) -> str:
+        """Its name without what marks it as an upload of gptasst's."""
+        return re.sub(r"\.gptasst-[a-z2-7]{26}-[0-9a-f]{6}", "", str(self.about["filename"]))
 
 
 @dataclass

@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gptasst.api.connection import Connection
-from gptasst.api.requests import patience
+from gptasst.api.limits import patience
 from gptasst.config.urls import is_openai
 from gptasst.errors import GptasstError
 
 # Nobody gives a model fewer tokens, so that a run that took fewer needs no request.
-_SMALLEST = 512
+_SMALLEST = 1024
 _SECONDS = 5.0
 _KEYS = ("max_model_len", "context_length", "context_window")
 

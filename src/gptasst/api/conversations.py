@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gptasst.api.connection import Connection
-from gptasst.api.requests import message_item, patience
+from gptasst.api.limits import patience
+from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
 from gptasst.errors import NotFound
 
@@ -39,7 +40,9 @@ class ConversationGateway:
         self._connection = connection
         # What is left to do here when an answer was stopped must not take long.
         silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
-        self._client = connection.client.with_options(timeout=patience(silence))
+        self._client = connection.client.with_options(
+            timeout=patience(silence, connection.endpoint.timeout)
+        )
         self._once = self._client.with_options(max_retries=0)
 
     def create(self, metadata: Mapping[str, str]) -> str:

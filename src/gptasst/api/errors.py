@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import urllib.request
 
+import httpx2
 import openai
 
 from gptasst.api.limit_headers import retry_after
+from gptasst.api.limits import OverLimit
 from gptasst.api.masking import mask_error, masked
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
@@ -42,12 +44,10 @@ def translate_error(
 ) -> GptasstError:
     """The error that a user gets for an error of the SDK. No key is left in either."""
     mask_error(error, endpoint)
+    if isinstance(error, OverLimit):
+        return ServiceError(f"{endpoint.name} {error.said}", hint=error.hint, code=error.code)
     if isinstance(error, openai.APITimeoutError):
-        return ServiceError(
-            f"{endpoint.name} did not answer in time",
-            hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
-            code="timeout",
-        )
+        return _timed_out(error, endpoint)
     if isinstance(error, openai.APIConnectionError):
         return _unreachable(error, endpoint)
     if isinstance(error, openai.APIStatusError):
@@ -55,6 +55,18 @@ def translate_error(
     if isinstance(error, openai.APIError):  # a nested error event in a stream
         return failed_response(_code(error), error.message, model or "the model", endpoint)
     return ServiceError(str(error))
+
+
+def _timed_out(error: openai.APITimeoutError, endpoint: Endpoint) -> ServiceError:
+    connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
+    limits = error.request.extensions.get("timeout", {})
+    seconds = limits.get("connect" if connecting else "read") or endpoint.silence
+    what = "took no connection" if connecting else "said nothing"
+    return ServiceError(
+        f"{endpoint.name} did not answer in time: it {what} for {seconds:g} s",
+        hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
+        code="timeout",
+    )
 
 
 def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> ServiceError:

@@ -25,6 +25,7 @@ from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.time_limits import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
@@ -120,7 +121,11 @@ def run(  # one parameter an option
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Limit of the whole run; with --each, of each answer.",
+        ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
@@ -132,7 +137,6 @@ def run(  # one parameter an option
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
     from gptasst.inputs.encoding import text_encoding
-    from gptasst.runs.inputs import read_inputs
     from gptasst.runs.types import RunRequest
     from gptasst.storage.output_files import output_file
 
@@ -163,6 +167,33 @@ def run(  # one parameter an option
     output = output_file(output)
     if output is None:
         session.output.require_stdout()
+    with time_limit(timeout):
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
+
+
+def _run_once(
+    session: Session,
+    asked: RunRequest,
+    words: Sequence[str],
+    output: Path | None,
+    goes_on: tuple[bool, str | None],
+    *,
+    encoding: str | None,
+    dry_run: bool,
+) -> None:
+    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    from gptasst.runs.inputs import read_inputs
+
+    name, allow_secrets = asked.name, asked.allow_secrets
+    go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)
@@ -232,8 +263,9 @@ def _read_stdin(
         refuse_secret(STDIN)
     output = session.output
     tell = output.note if sys.stdin.isatty() else output.warn
+    limit = time_left()
     content = read_standard_input(
-        request.timeout or session.context.profile.timeout,
+        limit[0] if limit else session.context.profile.timeout,
         lambda: tell("waiting for the end of standard input; `< /dev/null` gives none"),
     )
     text = decode_text(content, "stdin", encoding)[0] if content else ""

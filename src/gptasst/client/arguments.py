@@ -22,7 +22,7 @@ class RunOptions(TypedDict, total=False):
 
     `text` is the task in words; `stdin` is a text to work on, as if it were piped in; `model`
     and `schema` (a JSON Schema that the answer must fit) are used in place of the assistant's
-    own; `timeout` is in seconds, for the whole answer. `allow_secrets` takes files that count as
+    own; `timeout` is in seconds, for the whole run. `allow_secrets` takes files that count as
     secret (`.env`, private keys) and are refused otherwise. `conversation` is gone on with: the run
     knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
     """

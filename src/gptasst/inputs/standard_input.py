@@ -44,7 +44,7 @@ def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: No
         on_wait()
         if not ended.wait(max(seconds - _SLOW_SECONDS, 0)):
             raise InvalidInput(
-                f"standard input did not end within {seconds:g} s",
+                f"standard input did not end within {round(seconds, 1):g} s",
                 hint="--timeout SECONDS allows more; `< /dev/null` gives none",
                 code="timeout",
             )
