@@ -164,7 +164,9 @@ def run(  # one parameter an option
     paths = [word for word in words if word != "-"]
     request = replace(
         asked,
-        files=read_inputs(paths, session.output.note, allow_secrets=allow_secrets),
+        files=read_inputs(
+            paths, session.output.note, allow_secrets=allow_secrets, failed=session.output.miss
+        ),
         stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
     )
     dialogue = None

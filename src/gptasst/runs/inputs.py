@@ -30,20 +30,25 @@ STDIN_NAME = "stdin"  # what standard input is called in a request
 
 
 def read_inputs(
-    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+    words: Sequence[str],
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
+    failed: Callable[[str], None] | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out because it counts as secret.
-        allow_secrets: nothing does.
+        note: told what was left out, as it counts as secret or does not lie in the tree.
+        allow_secrets: nothing counts as secret.
+        failed: told of directories that can't be read; without it, `note` is.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
-    screened.tell(note)
+    screened.tell(note, failed)
     return tuple(read_input(path) for path in screened.paths)
 
 
