@@ -43,7 +43,7 @@ def left_out(file: str) -> bool:
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is asked")
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(_RULES)
 def test_as_git_has_it(rules: list[str]) -> None:
     with tree(_FILES) as made:

@@ -22,6 +22,7 @@ _MOST_BYTES = 131_072  # of one file of rules
 _MOST_RULES = 5_000
 _DEEP = re.compile("")  # stands for `**`
 _NEVER = re.compile(r"(?!)")
+_NAMED_CLASS = re.compile(r"\[:([a-z]*):\]")
 _CLASSES = {
     "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f",
     "digit": "0-9", "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e",
@@ -179,26 +180,27 @@ def _character_class(text: str, at: int) -> tuple[str, int]:
     """A class whose `[` was read, and the place after it; an empty text where it does not end."""
     negated = text[at : at + 1] in ("!", "^") and at < len(text)
     at += negated
-    made, first = "", True
-    while at < len(text) and (first or text[at] != "]"):
-        first = False
-        named = re.compile(r"\[:([a-z]+):\]").match(text, at)
+    made, before, begin = "", "", at
+    while at < len(text) and (at == begin or text[at] != "]"):
+        named = _NAMED_CLASS.match(text, at)
         if named:
             if named[1] not in _CLASSES:
                 return "", at
-            made, at = made + _CLASSES[named[1]], named.end()
-            continue
-        at += text[at] == "\\"
-        if at < len(text):
-            made += "-" if _is_range(text, at) else re.escape(text[at])
-            at += 1
+            made, before, at = made + _CLASSES[named[1]], "", named.end()
+        elif text[at] == "-" and before and text[at + 1 : at + 2] not in ("", "]"):
+            last, at = _literal(text, at + 1)
+            made += f"{re.escape(before)}-{re.escape(last)}" if before <= last else ""
+            before = ""
+        else:
+            before, at = _literal(text, at)
+            made += re.escape(before)
     return (f"[{'^' if negated else ''}{made}]", at + 1) if at < len(text) else ("", at)
 
 
-def _is_range(text: str, at: int) -> bool:
-    """Whether a dash in a class stands between two characters."""
-    before, after = text[at - 1 : at], text[at + 1 : at + 2]
-    return text[at] == "-" and before not in ("[", "!", "^", "\\", "") and after not in ("]", "")
+def _literal(text: str, at: int) -> tuple[str, int]:
+    """The character at a place, where a backslash takes the meaning off it."""
+    at += text[at] == "\\"
+    return text[at : at + 1], at + 1
 
 
 def _exclude(git: Path) -> Path | None:
