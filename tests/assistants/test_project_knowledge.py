@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.assistants.project import (
 )
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer, outcomes
+from tests.processes import Process
 
 Write = Callable[[str, str | bytes], Path]
 MANY = 300
@@ -140,7 +140,7 @@ def test_text_that_file_search_refuses_goes_as_txt_under_its_own_path(
     write(name, "a: 1\n")
     assert cli("assistant", "create", "A", "-i", "DocWriter", "-f", name).code == 0
     assert knowledge(project, "A") == {name: b"a: 1\n"}
-    assert [f.about["filename"] for f in project.files.values()] == [f"{name}.txt"]
+    assert [f.name for f in project.files.values()] == [f"{name}.txt"]
 
 
 @pytest.mark.parametrize(
@@ -322,9 +322,7 @@ def test_a_create_that_is_killed_is_finished_by_doing_it_again(
     project.latency = 0.03
     for moment in (2, 4, 6, 9, 14, 19, 21, 23):
         project.requests.clear()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gptasst", *words], stderr=subprocess.DEVNULL, env=os.environ
-        )
+        process = Process(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while len(project.requests) < moment and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(stop)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import openai
-
 from gptasst.api.errors import failed_response, more_context
 from gptasst.api.events import Event
-from gptasst.api.requests import patience
+from gptasst.api.limits import MAX_ANSWER, too_much
 from gptasst.api.types import (
     Citation,
     Endpoint,
@@ -23,6 +17,7 @@ from gptasst.api.types import (
     TextPart,
     Usage,
 )
+from gptasst.api.upload_marks import shown_name
 from gptasst.errors import GptasstError, NoAnswer, ServiceError
 
 _SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
@@ -33,47 +28,6 @@ _PIECES_BETWEEN_LOOKS = 32
 
 
 Filled = Callable[[str, int], int | None]
-
-
-class Deadline:
-    """Ends a stream when its time is over, even while the server keeps sending signs of life."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-        self._timer: threading.Timer | None = None
-        self.passed = False
-
-    def left(self) -> float:
-        return max(self._end - time.monotonic(), 0.001)
-
-    def for_request(self) -> openai.Timeout:
-        return patience(self.left())
-
-    def watch(self, response: Any) -> None:
-        self._timer = threading.Timer(self.left(), self._cut, (response,))
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _cut(self, response: Any) -> None:
-        self.passed = True
-        stream = response.extensions.get("network_stream")
-        raw = stream.get_extra_info("socket") if stream is not None else None
-        with contextlib.suppress(OSError):
-            if raw is not None:  # closing alone would not wake the thread that reads
-                raw.shutdown(socket.SHUT_RDWR)
-
-    def check(self, seconds: float) -> None:
-        """Raise if what went wrong was this deadline."""
-        if self.passed or time.monotonic() >= self._end:
-            raise ServiceError(
-                f"no whole answer within {seconds:g} s",
-                hint="--timeout SECONDS of `run`, or GPTASST_TIMEOUT, allows more",
-                code="timeout",
-            )
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 class AnswerReader:
@@ -99,6 +53,7 @@ class AnswerReader:
         self._commentary: set[str] = set()
         self._refusal: list[str] = []
         self._half = ""
+        self._length = 0
 
     def follow(self, events: Iterable[Event]) -> Iterator[TextDelta | ModelAnswer]:
         for event in events:
@@ -121,6 +76,9 @@ class AnswerReader:
     def _piece(self, delta: str) -> Iterator[TextDelta]:
         """A piece of whole characters: JSON may bring half of one, its other half with the next."""
         text = self._half + delta
+        self._length += len(delta)
+        if self._length > MAX_ANSWER:
+            raise too_much(f"an answer of more than {MAX_ANSWER:,} characters")
         self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
         text = whole_characters(text.removesuffix(self._half))
         if text:
@@ -283,9 +241,10 @@ def _file_citation(annotation: Any, results: list[Any]) -> Citation:
     """
     same = [result for result in results if result.file_id == annotation.file_id]
     same = same or [result for result in results if result.filename == annotation.filename]
+    name = shown_name(str(annotation.filename))
     if not same:
-        return Citation(annotation.filename, file_id=annotation.file_id)
-    path = (same[0].attributes or {}).get("path") or annotation.filename
+        return Citation(name, file_id=annotation.file_id)
+    path = (same[0].attributes or {}).get("path") or name
     return Citation(str(path), quote=same[0].text or "", file_id=annotation.file_id)
 
 

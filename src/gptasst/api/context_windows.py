@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gptasst.api.connection import Connection
-from gptasst.api.requests import patience
+from gptasst.api.limits import patience
 from gptasst.config.urls import is_openai
 from gptasst.errors import GptasstError
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import urllib.request
 
+import httpx2
 import openai
 
 from gptasst.api.limit_headers import retry_after
+from gptasst.api.limits import OverLimit
 from gptasst.api.masking import mask_error, masked
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
@@ -21,6 +24,11 @@ from gptasst.errors import (
     ServiceError,
 )
 
+# LiteLLM's proxy without a database, of every key but the one it was started with (400).
+_LITELLM_NO_KEY = "no_db_connection"
+# "Invalid 'conversation_id': 'x'. Expected an ID that begins with 'conv'." at OpenAI, "Invalid
+# value for 'conversation_id': x. …" at OGX.
+_ODD_ID = re.compile(r"invalid (value for )?'\w*id'")
 # FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
 
@@ -42,12 +50,10 @@ def translate_error(
 ) -> GptasstError:
     """The error that a user gets for an error of the SDK. No key is left in either."""
     mask_error(error, endpoint)
+    if isinstance(error, OverLimit):
+        return ServiceError(f"{endpoint.name} {error.said}", hint=error.hint, code=error.code)
     if isinstance(error, openai.APITimeoutError):
-        return ServiceError(
-            f"{endpoint.name} did not answer in time",
-            hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
-            code="timeout",
-        )
+        return _timed_out(error, endpoint)
     if isinstance(error, openai.APIConnectionError):
         return _unreachable(error, endpoint)
     if isinstance(error, openai.APIStatusError):
@@ -55,6 +61,18 @@ def translate_error(
     if isinstance(error, openai.APIError):  # a nested error event in a stream
         return failed_response(_code(error), error.message, model or "the model", endpoint)
     return ServiceError(str(error))
+
+
+def _timed_out(error: openai.APITimeoutError, endpoint: Endpoint) -> ServiceError:
+    connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
+    limits = error.request.extensions.get("timeout", {})
+    seconds = limits.get("connect" if connecting else "read") or endpoint.silence
+    what = "took no connection" if connecting else "said nothing"
+    return ServiceError(
+        f"{endpoint.name} did not answer in time: it {what} for {seconds:g} s",
+        hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
+        code="timeout",
+    )
 
 
 def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> ServiceError:
@@ -106,7 +124,7 @@ def _status_error(  # noqa: PLR0911  # one return a kind of refusal
 ) -> GptasstError:
     status, code = error.status_code, _code(error)
     message = masked(_message(error), endpoint)
-    if status == 401:
+    if status == 401 or code == _LITELLM_NO_KEY:
         return _no_access(endpoint)
     if status == 403:
         return AccessDenied(
@@ -151,12 +169,14 @@ def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceErro
 def is_missing_object(error: openai.APIStatusError) -> bool:
     """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
 
-    A path that the server does not serve at all is something else.
+    An id that can't be one, which OpenAI and OGX refuse with a 400, is not there either. A path
+    that the server does not serve at all is something else.
     """
     message = _message(error).lower()
     if error.status_code == 404:
         return "invalid url" not in message and message not in ("not found", "http 404")
-    return error.status_code == 400 and ("not found" in message or "no such" in message)
+    missing = "not found" in message or "no such" in message or _ODD_ID.search(message)
+    return error.status_code == 400 and bool(missing)
 
 
 def is_missing_path(error: openai.APIStatusError) -> bool:

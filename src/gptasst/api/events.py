@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from gptasst.api.limits import MAX_LINE, too_much
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -30,6 +32,7 @@ def answer_events(response: httpx2.Response) -> Iterator[Event]:
     Raises:
         ValueError: it is not what the API sends.
         httpx2.HTTPError: the connection was lost.
+        OverLimit: there is too much of it.
     """
     kind = response.headers.get("content-type", "")
     if "json" in kind:
@@ -82,10 +85,15 @@ def _event_data(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+    pending = bytearray()
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
+        *whole, rest = chunk.split(b"\n")
         for line in whole:
-            yield line.removesuffix(b"\r")
-    if rest:
-        yield rest.removesuffix(b"\r")
+            pending += line
+            yield bytes(pending).removesuffix(b"\r")
+            pending.clear()
+        pending += rest
+        if len(pending) > MAX_LINE:
+            raise too_much(f"more than {MAX_LINE >> 20} MiB in one line")
+    if pending:
+        yield bytes(pending).removesuffix(b"\r")

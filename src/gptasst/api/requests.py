@@ -12,11 +12,12 @@ import httpx2
 import openai
 
 from gptasst.api.body_blocks import send_in_blocks
+from gptasst.api.http_client import LimitedClient
+from gptasst.api.limits import patience
 from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.errors import UsageError
 from gptasst.inputs.encoding import as_utf8
 
-_CONNECT_TIMEOUT = 10.0
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
 _NO_KEY = "no key"
 
@@ -33,7 +34,7 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
-        timeout=patience(endpoint.silence),
+        timeout=patience(endpoint.silence, endpoint.timeout),
         http_client=_http_client(endpoint, login, hooks),
     )
 
@@ -50,9 +51,9 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
 
 def _http_client(
     endpoint: Endpoint, login: tuple[str, str] | None, hooks: list[Callable[..., Any]]
-) -> openai.DefaultHttpxClient:
+) -> LimitedClient:
     try:
-        return openai.DefaultHttpxClient(
+        return LimitedClient(
             trust_env=not endpoint.embedded,  # a proxy has no business with our own server
             event_hooks={"request": hooks},
             auth=login,
@@ -64,11 +65,6 @@ def _http_client(
             hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             code="bad_proxy",
         ) from None  # its words may hold the password
-
-
-def patience(seconds: float) -> openai.Timeout:
-    """So long a server may say nothing; to connect, no more than ten seconds of it."""
-    return openai.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT))
 
 
 def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import openai
 
-from gptasst.api.answers import Deadline
 from gptasst.api.limit_headers import retry_after
+from gptasst.api.limits import Deadline, OverLimit
 
 _Made = TypeVar("_Made")
 
@@ -59,7 +59,8 @@ def retrying(
 def wait_before_retry(error: BaseException | None, attempt: int) -> float | None:
     """Seconds to wait before a failed request is looked at again; `None` if it is final."""
     backoff: float = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
-    if isinstance(error, openai.APIConnectionError):  # time-outs included
+    timed_out = isinstance(error, OverLimit) and error.code == "timeout"
+    if timed_out or isinstance(error, openai.APIConnectionError):
         return backoff
     if not isinstance(error, openai.APIStatusError):
         return None

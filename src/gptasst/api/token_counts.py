@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from gptasst.api.connection import Connection
-from gptasst.api.requests import patience
+from gptasst.api.limits import patience
 from gptasst.errors import GptasstError, InvalidInput
 
 # What a count takes of a request.

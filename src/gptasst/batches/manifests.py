@@ -50,7 +50,7 @@ def read_manifest(lines: Iterator[bytes]) -> tuple[BatchManifest, Iterator[Batch
 def _object(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise _damaged()

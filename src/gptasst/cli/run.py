@@ -26,13 +26,14 @@ from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.time_limits import time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
-    from gptasst.runs.types import RunPlan, RunResult
+    from gptasst.runs.types import RunPlan, RunRequest, RunResult
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -117,9 +118,17 @@ def run(  # one parameter an option
         Path | None,
         typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Encoding of the input text."),
+    ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Limit of the whole run; with --each, of each answer.",
+        ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
@@ -130,12 +139,13 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
-    from gptasst.runs.inputs import read_inputs
+    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.output_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
+    encoding = text_encoding(encoding) if encoding else None
     words = [*(files or ()), *(file or ())]
     asked = RunRequest(
         name,
@@ -154,10 +164,37 @@ def run(  # one parameter an option
                 hint="without --each all files go into one turn",
             )
         tell_fallback(session)
-        run_each(session, asked, words, output, options, dry_run=dry_run)
+        run_each(session, asked, words, output, options, encoding=encoding, dry_run=dry_run)
         return
     options.refuse_alone()
     output = output_file(output)
+    with time_limit(timeout):
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
+
+
+def _run_once(
+    session: Session,
+    asked: RunRequest,
+    words: Sequence[str],
+    output: Path | None,
+    goes_on: tuple[bool, str | None],
+    *,
+    encoding: str | None,
+    dry_run: bool,
+) -> None:
+    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    from gptasst.runs.inputs import read_inputs
+
+    name, allow_secrets = asked.name, asked.allow_secrets
+    go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)
@@ -165,9 +202,15 @@ def run(  # one parameter an option
     request = replace(
         asked,
         files=read_inputs(
-            paths, session.output.note, allow_secrets=allow_secrets, failed=session.output.miss
+            paths,
+            session.output.note,
+            allow_secrets=allow_secrets,
+            encoding=encoding,
+            failed=session.output.miss,
         ),
-        stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
+        stdin=_read_stdin(
+            session.output, asked="-" in words, encoding=encoding, allow_secrets=allow_secrets
+        ),
     )
     dialogue = None
     if go_on or conversation:
@@ -209,7 +252,9 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
+def _read_stdin(
+    output: Output, *, asked: bool, encoding: str | None, allow_secrets: bool
+) -> str | None:
     """What was piped in, if anything was."""
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
@@ -236,7 +281,7 @@ def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | No
         if asked:
             raise InvalidInput("standard input is empty", code="empty_input")
         return None
-    return decode_text(content, "stdin")[0]
+    return decode_text(content, "stdin", encoding)[0]
 
 
 def _follow(

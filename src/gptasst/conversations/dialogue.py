@@ -19,8 +19,10 @@ from gptasst.inputs.types import InputFile
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunPlan, RunRequest, RunResult
+from gptasst.time_limits import more_time
 
 _TITLE_CHARACTERS = 60
+_LAST_SECONDS = 10.0  # to keep what came, when the time of a run is over
 
 
 class Dialogue:
@@ -132,7 +134,8 @@ class Dialogue:
         self.conversation = keeper.record(conversation, turn, as_messages(turn), again=again)
 
     def _keep_what_came(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
-        with contextlib.suppress(GptasstError):  # what broke the answer off is said instead
+        # What broke the answer off is said instead of what goes wrong here.
+        with more_time(_LAST_SECONDS), contextlib.suppress(GptasstError):
             if turn.answer.strip():
                 self._record(conversation, turn, again=again)
                 self.kept_part = True

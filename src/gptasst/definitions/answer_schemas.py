@@ -18,6 +18,8 @@ def check_schema(answer: str, schema: object) -> None:
         validate(json.loads(answer), schema, registry=nothing_fetched)  # type: ignore[arg-type]
     except ValueError as error:
         reason = f"it is not JSON: {error}"
+    except RecursionError:
+        reason = "it is nested too deeply"
     except ValidationError as error:
         reason = f"{error.json_path}: {error.message}"
     except Unresolvable as error:

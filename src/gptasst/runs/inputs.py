@@ -12,6 +12,7 @@ from gptasst.api.types import FilePart, TextPart
 from gptasst.config.settings import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import read_input
 from gptasst.inputs.screening import screened_files
 from gptasst.inputs.secrets import refusal, secret_content, secret_error, secret_name, secret_text
@@ -35,13 +36,16 @@ def read_inputs(
     *,
     allow_secrets: bool = False,
     failed: Callable[[str], None] | None = None,
+    encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out, as it counts as secret or does not lie in the tree.
+        note: told what was left out, as it counts as secret or does not lie in the
+            tree, and which encoding was guessed.
         allow_secrets: nothing counts as secret.
+        encoding: of those that are text, where it was named.
         failed: told of directories that can't be read; without it, `note` is.
 
     Raises:
@@ -49,7 +53,11 @@ def read_inputs(
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
     screened.tell(note, failed)
-    return tuple(read_input(path) for path in screened.paths)
+    files = tuple(read_input(path, encoding) for path in screened.paths)
+    for file in files:
+        if is_guessed(file.encoding):
+            note(f"`{file.path}` was read as {file.encoding}")
+    return files
 
 
 def refuse_secrets(request: RunRequest) -> None:

@@ -25,6 +25,9 @@ from gptasst.runs.input_uploads import with_uploads
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
 from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
+from gptasst.time_limits import more_time
+
+_LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
 
 class Gateway(Protocol):
@@ -102,7 +105,7 @@ class RunService:
         )
 
     def basis(self, request: RunRequest, found: Found) -> str:
-        """The digest of all that shapes a run's answer but its input; see `run_fingerprints`."""
+        """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
         target, definition = found
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)
@@ -213,9 +216,10 @@ class RunService:
                 raise
             raise known from error
         finally:
-            for file_id in uploaded:
-                with contextlib.suppress(GptasstError):  # the server forgets it in a day
-                    gateway.delete_file(file_id)
+            with more_time(_LAST_SECONDS):
+                for file_id in uploaded:
+                    with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                        gateway.delete_file(file_id)
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
