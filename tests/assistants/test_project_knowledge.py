@@ -140,7 +140,7 @@ def test_text_that_file_search_refuses_goes_as_txt_under_its_own_path(
     write(name, "a: 1\n")
     assert cli("assistant", "create", "A", "-i", "DocWriter", "-f", name).code == 0
     assert knowledge(project, "A") == {name: b"a: 1\n"}
-    assert [f.about["filename"] for f in project.files.values()] == [f"{name}.txt"]
+    assert [f.name for f in project.files.values()] == [f"{name}.txt"]
 
 
 @pytest.mark.parametrize(

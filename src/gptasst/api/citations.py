@@ -9,6 +9,7 @@ from typing import Any
 
 from gptasst.api.events import Event
 from gptasst.api.types import Citation
+from gptasst.api.upload_marks import shown_name
 
 # Gives the name of a file on the server, where it can be found out.
 FileName = Callable[[str], str | None]
@@ -66,8 +67,8 @@ def _file_citation(annotation: Event, results: list[Event], file_name: FileName)
     same = same or [result for result in results if name and result.filename == name]
     best = same[0] if same else Event()
     attributes: Any = best.attributes if isinstance(best.attributes, dict) else {}
-    path = _text(attributes.get("path")) or name or _text(best.filename)
-    path = path or (ident and file_name(ident)) or ident
+    path = _text(attributes.get("path"))
+    path = path or shown_name(name or _text(best.filename) or (ident and file_name(ident)) or ident)
     return Citation(path, quote=_text(best.text), file_id=ident or None) if path else None
 
 

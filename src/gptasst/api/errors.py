@@ -17,6 +17,7 @@ from gptasst.api.refusals import (
     filtered_for,
     is_about_model,
     is_expired,
+    is_no_access,
     is_too_long,
     is_used_up,
     message_of,
@@ -110,7 +111,7 @@ def _status_error(
 ) -> GptasstError:
     status, code = error.status_code, code_of(error)
     message = masked(message_of(error), endpoint)
-    if status in (401, 403) and not is_used_up(status, code):
+    if is_no_access(status, code):
         return _no_access(error, endpoint)
     if status in (402, 429) or is_used_up(status, code):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))

@@ -30,6 +30,7 @@ from gptasst.api.limits import (
     too_much,
 )
 from gptasst.api.types import Purpose, RemoteFile, UploadRequest
+from gptasst.api.upload_marks import read_mark
 from gptasst.errors import GptasstError, InvalidInput, NotFound
 
 # Told how many more bytes went out.
@@ -143,15 +144,16 @@ class FileGateway:
             raise no_large_files(request, error) or error from error.__cause__
 
     def _find(self, request: UploadRequest, started: datetime) -> RemoteFile | None:
-        """The file that an upload made whose answer was lost, if there is just one it can be."""
-        found = []
+        """The file that an upload made whose answer was lost: its name tells what it holds."""
+        if read_mark(request.filename) is None and request.purpose != "batch":
+            return None  # a name that others may have given
         for file in self.list(request.purpose):
             if file.created_at.timestamp() < started.timestamp() - CLOCK_SKEW:
                 break
             same = file.filename == request.filename and file.size == request.size
             if same and file.id not in self._made:
-                found.append(file)
-        return found[0] if len(found) == 1 else None
+                return file
+        return None
 
     def list(self, purpose: Purpose | None = None) -> Iterator[RemoteFile]:
         """Every file, newest first."""

@@ -11,6 +11,11 @@ import openai
 
 # FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
+# LiteLLM's proxy without a database, of every key but the one it was started with (400).
+_LITELLM_NO_KEY = "no_db_connection"
+# "Invalid 'conversation_id': 'x'. Expected an ID that begins with 'conv'." at OpenAI, "Invalid
+# value for 'conversation_id': x. …" at OGX.
+_ODD_ID = re.compile(r"invalid (value for )?'\w*id'")
 _FILTERED = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
 # vLLM: "maximum context length is 4096 tokens"; llama.cpp: "the request exceeds the available
@@ -59,6 +64,11 @@ def is_too_long(code: str | None, message: str) -> bool:
     return code in _TOO_LONG or bool(_TOO_LONG_WORDS.search(message.lower()))
 
 
+def is_no_access(status: int, code: str | None) -> bool:
+    """Whether the key is what is refused."""
+    return code == _LITELLM_NO_KEY or (status in (401, 403) and code not in _USED_UP)
+
+
 def is_used_up(status: int, code: str | None) -> bool:
     """Whether there is no money left: 402 is OpenRouter's and others'."""
     return status == 402 or code in _USED_UP
@@ -88,12 +98,14 @@ def filtered_for(error: openai.APIStatusError) -> str | None:
 def is_missing_object(error: openai.APIStatusError) -> bool:
     """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
 
-    A path that the server does not serve at all is something else.
+    An id that can't be one, which OpenAI and OGX refuse with a 400, is not there either. A path
+    that the server does not serve at all is something else.
     """
     message = message_of(error).lower()
     if error.status_code == 404:
         return "invalid url" not in message and message not in ("not found", "http 404")
-    return error.status_code == 400 and ("not found" in message or "no such" in message)
+    missing = "not found" in message or "no such" in message or _ODD_ID.search(message)
+    return error.status_code == 400 and bool(missing)
 
 
 def is_missing_path(error: openai.APIStatusError) -> bool:

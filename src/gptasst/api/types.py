@@ -218,7 +218,7 @@ IndexStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 class VectorStore:
     """A vector store. `files` counts all, `in_progress` and `completed` where they have got to.
 
-    `usage_bytes` is what its index takes.
+    `usage_bytes` is what its index takes, `active_at` when it was last used, in Unix time.
     """
 
     id: str
@@ -229,6 +229,7 @@ class VectorStore:
     in_progress: int
     completed: int
     usage_bytes: int
+    active_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

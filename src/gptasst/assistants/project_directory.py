@@ -15,6 +15,7 @@ from gptasst.assistants.store_errors import no_assistant
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, ServiceError, StateError, UsageError
+from gptasst.hints import command
 from gptasst.uploads.cache import FileCache
 
 
@@ -129,7 +130,7 @@ class AssistantDirectory:
         with definitions_of(store):
             text = self._conversations.item(pointer.conversation, pointer.item).text
         if text_sha256(text) != pointer.definition_sha256:
-            raise _lost_definition(store)
+            raise _unusable_definition(store, "is not what its metadata says")
         return text
 
     def forget_uploads(self, file_ids: Sequence[str]) -> None:
@@ -151,12 +152,13 @@ def definitions_of(store: VectorStore) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise _lost_definition(store) from error
+        raise _unusable_definition(store, "is not where its metadata says") from error
 
 
-def _lost_definition(store: VectorStore) -> StateError:
+def _unusable_definition(store: VectorStore, problem: str) -> StateError:
+    """What can't be read may still be there, and the knowledge is: so no word of deleting."""
     return StateError(
-        f"the definition of the assistant `{store.name}` ({store.id}) is not where it should be",
-        hint=f"`gptasst assistant delete {store.id}` removes the rest; an export can be imported",
+        f"the definition of the assistant `{store.name}` ({store.id}) {problem}",
+        hint=f"{command('assistant import FILE --name NEW')} makes another from an export of it",
         code="bad_store",
     )

@@ -6,6 +6,7 @@ import concurrent.futures
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
@@ -15,6 +16,7 @@ from gptasst.assistants.project_metadata import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+from gptasst.storage.locks import under_way
 from gptasst.threads import workers
 from gptasst.uploads.searchable import knowledge_upload
 from gptasst.uploads.types import OnTransfer, TransferState
@@ -51,6 +53,8 @@ class KnowledgeWriter:
         files, vector_stores: the project.
         uploader: gets contents to the server.
         pause: waits so many seconds, or until the connection is closed.
+        lock: held while something is uploaded and not attached yet, so that no other process of
+            this home takes it for unused.
         stall: seconds without progress after which indexing is given up.
     """
 
@@ -60,12 +64,14 @@ class KnowledgeWriter:
         vector_stores: VectorStoreGateway,
         uploader: Uploader,
         pause: Callable[[float], None],
+        lock: Path,
         stall: float = LONGEST_STALL,
     ) -> None:
         self._files = files
         self._stores = vector_stores
         self._uploader = uploader
         self._pause = pause
+        self._lock = lock
         self._stall = stall
 
     def apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
@@ -73,6 +79,10 @@ class KnowledgeWriter:
 
         What is new is attached and indexed before anything old is detached.
         """
+        with under_way(self._lock):
+            return self._apply(store_id, plan, report)
+
+    def _apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
         there |= {replacement.old.id for replacement in plan.replace}
         sources = {knowledge_upload(source): source for source in plan.wanted}

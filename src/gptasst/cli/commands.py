@@ -10,7 +10,7 @@ import os
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gptasst.context import AppContext
 
 _GLOBALS = "gptasst.globals"
+_Found = TypeVar("_Found")
 # A slip of the fingers in a short word is nearer than this; `rename` and `create` are not.
 _NEAR = 0.75
 
@@ -64,6 +65,32 @@ class Session:
         if answer.strip().lower() not in ("y", "yes"):
             self.output.note("nothing was done")
             raise typer.Abort
+
+    def confirmed(
+        self,
+        look: Callable[[], _Found],
+        question: Callable[[_Found], str],
+        *,
+        yes: bool,
+        nothing: object = None,
+    ) -> _Found:
+        """What will go, as it is after the yes; where it is not what was named, ask again.
+
+        Args:
+            look: finds it.
+            question: names it; called before each question, so it may list more beforehand.
+            yes: nobody is asked.
+            nothing: what `look` finds where there is nothing to ask about.
+        """
+        found = look()
+        while not yes and found != nothing:
+            self.confirm(question(found), yes=yes)
+            now = look()
+            if now == found:
+                return now
+            self.output.note("that changed while the question was open")
+            found = now
+        return found
 
 
 @contextlib.contextmanager

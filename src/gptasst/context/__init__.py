@@ -83,11 +83,15 @@ class AppContext(ServerContext):
 
     @cached_property
     def files(self) -> FileService:
-        from gptasst.project_files.service import FileService
+        from gptasst.project_files.service import FileService, OwnUploads
 
         gateway = self.gateway
         return FileService(
-            gateway.files, gateway.vector_stores, self.file_cache, self.profile.scope
+            gateway.files,
+            gateway.vector_stores,
+            self.file_cache,
+            self.profile.scope,
+            OwnUploads(lambda: self.machine_mark, self.paths.knowledge_lock),
         )
 
     @cached_property
@@ -105,6 +109,7 @@ class AppContext(ServerContext):
             None if self.profile.embedded else self.profile.scope,
             lambda: self.gateway.files,
             self._all_knowledge,
+            lambda: self.machine_mark,
         )
 
     @cached_property

@@ -129,6 +129,13 @@ class MachineContext:
         return journal
 
     @cached_property
+    def machine_mark(self) -> str:
+        """What tells the uploads of this machine from those of others."""
+        from gptasst.api.upload_marks import machine_mark
+
+        return machine_mark(self.paths.machine_mark)
+
+    @cached_property
     def file_cache(self) -> FileCache:
         from gptasst.uploads.cache import FileCache
 

@@ -73,6 +73,7 @@ class ServerContext(MachineContext):
             self.profile.scope,
             self._learn_uploads,
             self.paths.locks,
+            lambda: self.machine_mark,
         )
 
     def _learn_uploads(self) -> None:
@@ -80,8 +81,10 @@ class ServerContext(MachineContext):
 
         scope = self.profile.scope
         if not self.file_cache.is_synced(scope):
-            learn_uploads(self.gateway.files, self._all_knowledge, self.file_cache, scope)
-        recover_begun(self.gateway.files, self.file_cache, scope)
+            learn_uploads(
+                self.gateway.files, self._all_knowledge, self.file_cache, scope, self.machine_mark
+            )
+        recover_begun(self.gateway.files, self.file_cache, scope, self.machine_mark)
 
     def _all_knowledge(self) -> list[KnowledgeFile]:
         """The knowledge of every assistant on the server."""
@@ -114,6 +117,7 @@ class ServerContext(MachineContext):
             gateway.vector_stores,
             self.uploader,
             gateway.pause,
+            self.paths.knowledge_lock,
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(

@@ -81,9 +81,10 @@ class DisposableDatabase:
             sqlite3.Error: the file can't be read, is damaged, or has other tables.
         """
         with contextlib.closing(open_unchanged(self.path)) as file:
-            self._schema.check(file)
             self._memory = connect(":memory:", self._patience)
             file.backup(self._memory)
+        self._schema.migrate(self._memory)
+        self._schema.check(self._memory)
 
     def close(self) -> None:
         """Write what still waits for a lock, and close the file."""
@@ -193,6 +194,7 @@ class DisposableDatabase:
             connection = connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
+                self._schema.migrate(connection)
                 self._schema.check(connection)
             except BaseException:
                 connection.close()
