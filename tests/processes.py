@@ -65,8 +65,18 @@ class Process:
         stdout: Stream = PIPE,
         stderr: Stream = PIPE,
         surroundings: Surroundings | None = None,
+        **environ: str,
     ) -> None:
-        """Start it. `words` follow `gptasst`; `stdin` can't be `PIPE`."""
+        """Start it.
+
+        Args:
+            words: follow `gptasst`.
+            stdin: what it reads; not `PIPE`.
+            stdout: where it writes.
+            stderr: where it writes messages.
+            surroundings: what else is about it.
+            environ: further variables.
+        """
         self.stdout: IO[bytes] | None = None
         self.stderr: IO[bytes] | None = None
         with contextlib.ExitStack() as handed_over:
@@ -82,8 +92,8 @@ class Process:
             self._process = _forks().Process(
                 target=_become_gptasst,
                 args=(
-                    [str(word) for word in words], dict(os.environ), str(Path.cwd()), streams,
-                    surroundings or Surroundings(),
+                    [str(word) for word in words], {**os.environ, **environ}, str(Path.cwd()),
+                    streams, surroundings or Surroundings(),
                 ),
             )  # fmt: skip
             with _without_main():
@@ -231,8 +241,9 @@ def _become_gptasst(
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        open(number, mode, encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
         for number, (mode, errors) in enumerate(
             (("r", "strict"), ("w", "strict"), ("w", "backslashreplace"))
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.assistants.project import (
 )
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer, outcomes
+from tests.processes import Process
 
 Write = Callable[[str, str | bytes], Path]
 MANY = 300
@@ -322,9 +322,7 @@ def test_a_create_that_is_killed_is_finished_by_doing_it_again(
     project.latency = 0.03
     for moment in (2, 4, 6, 9, 14, 19, 21, 23):
         project.requests.clear()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gptasst", *words], stderr=subprocess.DEVNULL, env=os.environ
-        )
+        process = Process(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while len(project.requests) < moment and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(stop)

@@ -61,6 +61,14 @@ class Output:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
 
+    def require_stdout(self) -> None:
+        """Refuse to begin what stdout can't take.
+
+        Raises:
+            OSError: it is closed.
+        """
+        self.stdout.write("")
+
     @property
     def draws(self) -> bool:
         """Whether results are drawn for a person who looks at a terminal."""
