@@ -62,6 +62,14 @@ class Output:
         self.stderr = stderr or sys.stderr
         self.missed = 0  # what could not be done while the rest of a command went on
 
+    def require_stdout(self) -> None:
+        """Refuse to begin what stdout can't take.
+
+        Raises:
+            OSError: it is closed.
+        """
+        self.stdout.write("")
+
     @property
     def draws(self) -> bool:
         """Whether results are drawn for a person who looks at a terminal."""

@@ -194,7 +194,9 @@ def estimated_tokens(characters: int) -> int:
 
 def task_of(request: RunRequest, definition: Definition) -> str | None:
     """The task in words: the user's, else the definition's own where there is input."""
-    if request.text:
+    if request.stdin is not None and not request.stdin.strip():
+        raise InvalidInput("standard input is empty", code="empty_input")
+    if request.text and request.text.strip():
         return request.text
     if request.files or request.stdin is not None:
         return definition.default_text
