@@ -201,7 +201,11 @@ def _run_once(
     request = replace(
         asked,
         files=read_inputs(
-            paths, session.output.note, allow_secrets=allow_secrets, encoding=encoding
+            paths,
+            session.output.note,
+            allow_secrets=allow_secrets,
+            encoding=encoding,
+            failed=session.output.miss,
         ),
         stdin=_read_stdin(session, words, encoding, asked),
     )
