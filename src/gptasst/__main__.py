@@ -58,6 +58,8 @@ def _version_printed() -> bool:
     """Whether it was said here; the command line knows how to say that it can't be."""
     from gptasst import __version__
 
+    if sys.stdout is None:
+        return False
     try:
         print(f"gptasst {__version__}", flush=True)  # noqa: T201  # there is no output sink yet
     except OSError:

@@ -160,6 +160,7 @@ def _targets(
         None if target is None else str(target),
         session.output.note,
         allow_secrets=request.allow_secrets,
+        failed=session.output.miss,
     )
 
 

@@ -35,21 +35,24 @@ def read_inputs(
     note: Callable[[str], None],
     *,
     allow_secrets: bool = False,
+    failed: Callable[[str], None] | None = None,
     encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out because it counts as secret, and which encoding was guessed.
-        allow_secrets: nothing does.
+        note: told what was left out, as it counts as secret or does not lie in the
+            tree, and which encoding was guessed.
+        allow_secrets: nothing counts as secret.
         encoding: of those that are text, where it was named.
+        failed: told of directories that can't be read; without it, `note` is.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
-    screened.tell(note)
+    screened.tell(note, failed)
     files = tuple(read_input(path, encoding) for path in screened.paths)
     for file in files:
         if is_guessed(file.encoding):
@@ -191,7 +194,9 @@ def estimated_tokens(characters: int) -> int:
 
 def task_of(request: RunRequest, definition: Definition) -> str | None:
     """The task in words: the user's, else the definition's own where there is input."""
-    if request.text:
+    if request.stdin is not None and not request.stdin.strip():
+        raise InvalidInput("standard input is empty", code="empty_input")
+    if request.text and request.text.strip():
         return request.text
     if request.files or request.stdin is not None:
         return definition.default_text
