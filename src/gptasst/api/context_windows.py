@@ -17,7 +17,7 @@ from gptasst.config.urls import is_openai
 from gptasst.errors import GptasstError
 
 # Nobody gives a model fewer tokens, so that a run that took fewer needs no request.
-_SMALLEST = 512
+_SMALLEST = 1024
 _SECONDS = 5.0
 _KEYS = ("max_model_len", "context_length", "context_window")
 

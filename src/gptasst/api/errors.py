@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import urllib.request
 
 import httpx2
@@ -11,6 +12,18 @@ import openai
 from gptasst.api.limit_headers import retry_after
 from gptasst.api.limits import OverLimit
 from gptasst.api.masking import mask_error, masked
+from gptasst.api.refusals import (
+    code_of,
+    filtered_for,
+    is_about_model,
+    is_expired,
+    is_no_access,
+    is_too_long,
+    is_used_up,
+    message_of,
+    missing_part,
+    words_of,
+)
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
@@ -22,17 +35,17 @@ from gptasst.errors import (
     NotFound,
     ServiceError,
 )
+from gptasst.hints import command
 
-# FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
-_NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
+_STORE_ID = re.compile(r"\bvs_\w+")
 
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
     """The error of a response that failed after it was accepted."""
     message = masked(message, endpoint)
-    if code in ("rate_limit_exceeded", "insufficient_quota"):
+    if code == "rate_limit_exceeded" or is_used_up(0, code):
         return _limit_reached(code, message, endpoint)
-    if code == "context_length_exceeded":
+    if is_too_long(code, message):
         return _too_long(message, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
@@ -53,7 +66,7 @@ def translate_error(
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, endpoint, model)
     if isinstance(error, openai.APIError):  # a nested error event in a stream
-        return failed_response(_code(error), error.message, model or "the model", endpoint)
+        return failed_response(code_of(error), error.message, model or "the model", endpoint)
     return ServiceError(str(error))
 
 
@@ -93,58 +106,71 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     return "is a server running there, and is the base URL right?"
 
 
-def _code(error: openai.APIError) -> str | None:
-    body = error.body if isinstance(error.body, dict) else {}
-    code = str(error.code or body.get("code") or "")
-    kind = error.type or body.get("type")
-    if code and not code.isdecimal():  # llama.cpp puts the status there
-        return code
-    return str(kind) if kind else None
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, dict):
-        message = body.get("message") or body.get("detail") or body.get("error")
-        if message:
-            return str(message)
-    elif isinstance(body, str) and "json" in error.response.headers.get("content-type", ""):
-        return body  # `{"error": "…"}`, as Ollama has it
-    return f"HTTP {error.status_code}"
-
-
-def _status_error(  # noqa: PLR0911  # one return a kind of refusal
+def _status_error(
     error: openai.APIStatusError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
-    status, code = error.status_code, _code(error)
-    message = masked(_message(error), endpoint)
-    if status == 401:
-        return _no_access(endpoint)
-    if status == 403:
-        return AccessDenied(
-            f"{endpoint.name}: {message}",
-            hint="`gptasst doctor` shows what the key has no permission for",
-            code="no_permission",
-        )
-    if status == 429:
-        return _limit_reached(code, message, endpoint, retry_after(error.response.headers))
-    if code in ("context_length_exceeded", "exceed_context_size_error"):
+    status, code = error.status_code, code_of(error)
+    message = masked(message_of(error), endpoint)
+    if is_no_access(status, code):
+        return _no_access(error, endpoint)
+    if status in (402, 429) or is_used_up(status, code):
+        return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
+    if status in (400, 413, 422) or is_too_long(code, message):
+        refused = _refused_input(error, endpoint)
+        if refused:
+            return refused
+    if model and is_about_model(status, code, message, model):
+        return _no_model(model, endpoint)
+    return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
+
+
+def _refused_input(error: openai.APIStatusError, endpoint: Endpoint) -> GptasstError | None:
+    """The error of an input that is not taken as it is; `None` if it is something else."""
+    message = masked(message_of(error), endpoint)
+    if is_too_long(code_of(error), message):
         return _too_long(message, endpoint)
-    if status == 413:
+    if error.status_code == 413:
         return InvalidInput(
             f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
         )
-    if model and _is_about_model(status, code, message, model):
-        return _no_model(model, endpoint)
-    if status == 404:
+    found = filtered_for(error)
+    if found:
+        found = masked(found, endpoint)
+        refused = f"the content filter of {endpoint.name} refused the input: {found}"
+        return NoAnswer(refused, code="refused")
+    if is_expired(message):
+        ident = _STORE_ID.search(message)
+        export = (
+            f"{command(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
+        )
+        return ServiceError(
+            f"{endpoint.name}: {message}",
+            hint=f"{export}create the assistant again with its files, and delete this one",
+            code="expired",
+        )
+    return None
+
+
+def _no_endpoint(
+    error: openai.APIStatusError, message: str, endpoint: Endpoint
+) -> ServiceError | None:
+    part = missing_part(error)
+    if part:
+        keep = f'`store = "local"` in {endpoint.table} keeps assistants on this machine'
+        return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
+    if error.status_code == 404:
         return ServiceError(
             f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
             hint="is the base URL right, and does the server speak the Responses API?",
             code="no_endpoint",
         )
-    if 300 <= status < 400:
+    return None
+
+
+def _failed(error: openai.APIStatusError, message: str, endpoint: Endpoint) -> ServiceError:
+    if 300 <= error.status_code < 400:
         return _redirected(error, endpoint)
-    if status < 500:
+    if error.status_code < 500:
         return ServiceError(f"{endpoint.name} refused the request: {message}", code="bad_request")
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
 
@@ -160,38 +186,6 @@ def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceErro
     )
 
 
-def is_missing_object(error: openai.APIStatusError) -> bool:
-    """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
-
-    A path that the server does not serve at all is something else.
-    """
-    message = _message(error).lower()
-    if error.status_code == 404:
-        return "invalid url" not in message and message not in ("not found", "http 404")
-    return error.status_code == 400 and ("not found" in message or "no such" in message)
-
-
-def is_missing_path(error: openai.APIStatusError) -> bool:
-    """Whether a server does not serve a path at all.
-
-    There is no one way to say so: nothing but the status, a general word, or the path itself.
-    """
-    if error.status_code in (405, 501):
-        return True
-    if error.status_code != 404:
-        return False
-    message = _message(error).lower().rstrip(".")
-    return message in _NO_SUCH_PATH or error.request.url.path.lower() in message
-
-
-def _is_about_model(status: int, code: str | None, message: str, model: str) -> bool:
-    if code == "model_not_found":
-        return True
-    lower = message.lower()
-    known = "not found" in lower or "does not exist" in lower or "deprecated" in lower
-    return status in (400, 404) and known and model.lower() in lower
-
-
 def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     return NotFound(
         f"{endpoint.name} has no model `{model}`",
@@ -200,20 +194,33 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     )
 
 
-def _no_access(endpoint: Endpoint) -> AccessDenied:
+def _no_access(error: openai.APIStatusError, endpoint: Endpoint) -> AccessDenied:
+    words = words_of(error)
+    said = f": {masked(words, endpoint)}" if words else ""
+    if error.status_code == 403:
+        return AccessDenied(
+            f"{endpoint.name}{said or ': HTTP 403'}",
+            hint=f"{command('doctor')} shows what the key has no permission for",
+            code="no_permission",
+        )
+    # A gateway in front of it may mean something else, such as a header of its own.
     if endpoint.api_key is None:
-        return AccessDenied(f"{endpoint.name} wants a key", hint=endpoint.key_hint, code="no_key")
-    return AccessDenied(
-        f"{endpoint.name} does not accept the key", hint=endpoint.key_hint, code="wrong_key"
-    )
+        wants = f"{endpoint.name} wants a key{said}"
+        return AccessDenied(wants, hint=endpoint.key_hint, code="no_key")
+    refused = f"{endpoint.name} does not accept the key{said}"
+    return AccessDenied(refused, hint=endpoint.key_hint, code="wrong_key")
 
 
 def _limit_reached(
-    code: str | None, message: str, endpoint: Endpoint, wait: float | None = None
+    code: str | None,
+    message: str,
+    endpoint: Endpoint,
+    status: int = 429,
+    wait: float | None = None,
 ) -> LimitReached:
-    if code == "insufficient_quota":
+    if is_used_up(status, code):
         return LimitReached(
-            f"{endpoint.name}: the quota is used up",
+            f"{endpoint.name}: the quota is used up: {message}",
             hint="see the plan and billing of the account that the key belongs to",
             code="quota",
         )

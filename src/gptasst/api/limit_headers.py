@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -25,15 +26,30 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """What `Retry-After` asks for, in seconds; it is a number or a date."""
+    """What `retry-after-ms` or `Retry-After` asks for, in seconds; nonsense counts as silence.
+
+    The latter is a number or a date.
+    """
+    exact = _finite(headers.get("retry-after-ms"))
+    if exact is not None:
+        return exact / 1000
     value: str | None = headers.get("retry-after")
-    if value is None:
-        return None
+    seconds = _finite(value)
+    date = email.utils.parsedate_tz(value) if value and seconds is None else None
+    if date is None:
+        return seconds
     try:
-        return max(float(value), 0.0)
+        return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
+    except (ValueError, OverflowError):  # a year that no clock has
+        return None
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
     except ValueError:
-        date = email.utils.parsedate_tz(value)
-    return None if date is None else max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
+        return None
+    return max(number, 0.0) if math.isfinite(number) else None
 
 
 def _number(text: str | None) -> int | None:

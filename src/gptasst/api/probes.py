@@ -13,7 +13,7 @@ import httpx2
 import openai
 
 from gptasst.api.connection import Connection
-from gptasst.api.errors import is_missing_path
+from gptasst.api.refusals import is_missing_path
 from gptasst.api.types import Capability
 
 _NOBODYS_ID = "000000000000000000000000gptasst"

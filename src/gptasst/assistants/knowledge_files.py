@@ -12,9 +12,10 @@ from pathlib import Path
 
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
-from gptasst.inputs.screening import names_a_file, screened_files
+from gptasst.inputs.screening import screened_files
 from gptasst.inputs.secrets import refusal, secret_error, secret_file
 from gptasst.inputs.types import Refusal
+from gptasst.inputs.words import names_a_file
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.types import KnowledgeSource
@@ -51,6 +52,7 @@ def read_sources(words: Iterable[str], cache: FileCache, *, allow_secrets: bool)
     named, collections = set(), []
     for word in words:
         screened = screened_files([word], allow_secrets=allow_secrets, by_name_only=True)
+        screened.refuse_unreadable()
         if names_a_file(word):
             named.add(knowledge_path(Path(word)))
         else:

@@ -15,6 +15,7 @@ from gptasst.assistants.store_errors import no_assistant
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, ServiceError, StateError, UsageError
+from gptasst.hints import command
 from gptasst.knowledge.digest import sha256_of_knowledge
 from gptasst.knowledge.types import KnowledgeFile
 from gptasst.uploads.cache import FileCache
@@ -133,7 +134,7 @@ class AssistantDirectory:
         with definitions_of(store):
             text = self._conversations.item(pointer.conversation, pointer.item).text
         if text_sha256(text) != pointer.definition_sha256:
-            raise _lost_definition(store)
+            raise _unusable_definition(store, "is not what its metadata says")
         return text
 
     def remember_knowledge(self, store_id: str, knowledge: Sequence[KnowledgeFile]) -> None:
@@ -199,12 +200,13 @@ def definitions_of(store: VectorStore) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise _lost_definition(store) from error
+        raise _unusable_definition(store, "is not where its metadata says") from error
 
 
-def _lost_definition(store: VectorStore) -> StateError:
+def _unusable_definition(store: VectorStore, problem: str) -> StateError:
+    """What can't be read may still be there, and the knowledge is: so no word of deleting."""
     return StateError(
-        f"the definition of the assistant `{store.name}` ({store.id}) is not where it should be",
-        hint=f"`gptasst assistant delete {store.id}` removes the rest; an export can be imported",
+        f"the definition of the assistant `{store.name}` ({store.id}) {problem}",
+        hint=f"{command('assistant import FILE --name NEW')} makes another from an export of it",
         code="bad_store",
     )

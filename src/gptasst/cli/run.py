@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.time_limits import time_limit
+from gptasst.time_limits import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
     from gptasst.runs.types import RunPlan, RunRequest, RunResult
-
-_SLOW_STDIN_SECONDS = 1.0
 
 _many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
@@ -118,6 +115,10 @@ def run(  # one parameter an option
         Path | None,
         typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Encoding of the input text."),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -135,11 +136,13 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
+    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.output_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
+    encoding = text_encoding(encoding) if encoding else None
     words = [*(files or ()), *(file or ())]
     asked = RunRequest(
         name,
@@ -158,12 +161,22 @@ def run(  # one parameter an option
                 hint="without --each all files go into one turn",
             )
         tell_fallback(session)
-        run_each(session, asked, words, output, options, dry_run=dry_run)
+        run_each(session, asked, words, output, options, encoding=encoding, dry_run=dry_run)
         return
     options.refuse_alone()
     output = output_file(output)
+    if output is None:
+        session.output.require_stdout()
     with time_limit(timeout):
-        _run_once(session, asked, words, output, (go_on, conversation), dry_run=dry_run)
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
 
 
 def _run_once(
@@ -173,6 +186,7 @@ def _run_once(
     output: Path | None,
     goes_on: tuple[bool, str | None],
     *,
+    encoding: str | None,
     dry_run: bool,
 ) -> None:
     """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
@@ -186,8 +200,14 @@ def _run_once(
     paths = [word for word in words if word != "-"]
     request = replace(
         asked,
-        files=read_inputs(paths, session.output.note, allow_secrets=allow_secrets),
-        stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
+        files=read_inputs(
+            paths,
+            session.output.note,
+            allow_secrets=allow_secrets,
+            encoding=encoding,
+            failed=session.output.miss,
+        ),
+        stdin=_read_stdin(session, words, encoding, asked),
     )
     dialogue = None
     if go_on or conversation:
@@ -229,34 +249,35 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
-    """What was piped in, if anything was."""
+def _read_stdin(
+    session: Session, words: Sequence[str], encoding: str | None, request: RunRequest
+) -> str | None:
+    """Standard input where `-` is among the words, or where there are none and it is piped.
+
+    Beside files that were named it is not read: in a loop of the shell it is the loop's.
+    """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.standard_input import read_standard_input
 
-    stream = sys.stdin
-    if stream is None or (stream.isatty() and not asked):
+    asked = "-" in words
+    if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):
         return None
-    if not allow_secrets:
+    if not request.allow_secrets:
         refuse_secret(STDIN)
-    waiting = threading.Timer(
-        _SLOW_STDIN_SECONDS,
-        output.note,
-        ["reading standard input; Ctrl-D or the end of the pipe ends it, `< /dev/null` skips it"],
+    output = session.output
+    tell = output.note if sys.stdin.isatty() else output.warn
+    limit = time_left()
+    content = read_standard_input(
+        limit[0] if limit else session.context.profile.timeout,
+        lambda: tell("waiting for the end of standard input; `< /dev/null` gives none"),
     )
-    waiting.daemon = True
-    waiting.start()
-    try:
-        content = stream.buffer.read()
-    except OSError:  # a service without standard input
-        content = b""
-    finally:
-        waiting.cancel()
-    if not content:
-        if asked:
-            raise InvalidInput("standard input is empty", code="empty_input")
-        return None
-    return decode_text(content, "stdin")[0]
+    text = decode_text(content, "stdin", encoding)[0] if content else ""
+    if text.strip():
+        return text
+    if asked:
+        raise InvalidInput("standard input is empty", code="empty_input")
+    return None
 
 
 def _follow(

@@ -29,6 +29,7 @@ def server_endpoint(profile: Profile) -> Endpoint:
         name=profile.endpoint,
         api_key=profile.api_key,
         key_hint=_key_hint(profile),
+        table=f"[profiles.{profile.name}] of config.toml",
         headers=profile.headers,
         timeout=profile.timeout,
         context_window=profile.context,

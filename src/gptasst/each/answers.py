@@ -4,43 +4,57 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from gptasst.each.types import FileTarget, Purpose
+from gptasst.edits.difference import opcodes
 from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import encode_like
 from gptasst.inputs.types import InputFile
 from gptasst.storage.output_files import replace_file
 
+_LINE_END = re.compile(r"(\r\n|\r|\n)")
+
 
 def revised_text(old: str, answer: str) -> str:
     """The text that an answer makes of a file, with what models drop put back.
 
-    A file whose lines all end in CRLF (or all in CR) keeps that. One that ends in a line end
-    keeps ending in one. An answer that differs from the file in nothing but a line end after
-    its last line changes nothing. Everything else is as the answer has it.
+    Lines keep the ends that they have, and new ones get that of the lines around them. A file that
+    ends in a line end keeps ending in one. An answer that differs from the file in nothing but a
+    line end after its last line changes nothing. Everything else is as the answer has it.
     """
-    ending = _line_ending(old)
-    text = answer
-    if ending == "\r\n":
-        text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-    elif ending == "\r" and "\r" not in text:
-        text = text.replace("\n", "\r")
-    ends = ("\n", "\r")
-    if old.endswith(ends) and not text.endswith(ends):
-        text += ending
-    if not old.endswith(ends) and text == old + ending:
-        return old
-    return text
+    lines, ends = _split(old)
+    new, given = _split(answer)
+    if len(ends) < len(lines):  # the last line has no end
+        if new == lines:
+            return old
+        if not ends:
+            return answer
+        ends = [*ends, ends[-1]]
+        ended = len(given) == len(new)
+    else:
+        ended = True
+    new_ends = _ends(lines, ends, new) if len(set(ends)) > 1 else ends[:1] * len(new)
+    if not ended:
+        new_ends[-1:] = [""]
+    return "".join(line + end for line, end in zip(new, new_ends, strict=True))
 
 
-def _line_ending(text: str) -> str:
-    """The one way in which all lines of a text end; LF where they differ or there are none."""
-    crlf = text.count("\r\n")
-    cr, lf = text.count("\r") - crlf, text.count("\n") - crlf
-    if crlf and not cr and not lf:
-        return "\r\n"
-    return "\r" if cr and not crlf and not lf else "\n"
+def _ends(lines: Sequence[str], ends: Sequence[str], new: Sequence[str]) -> list[str]:
+    """The ends of new lines, after those of the lines that they were made from."""
+    found: list[str] = []
+    for _, i1, i2, j1, j2 in opcodes(lines, new):
+        ends_here = ends[i1:i2] or ends[max(i1 - 1, 0) : i1 or 1]
+        found += [ends_here[min(k, len(ends_here) - 1)] for k in range(j2 - j1)]
+    return found
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    """Lines without their ends, and the ends; a last line may have none."""
+    parts = _LINE_END.split(text)
+    lines, ends = parts[::2], parts[1::2]
+    return (lines if lines[-1] else lines[:-1]), ends
 
 
 def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, bytes]:
@@ -54,6 +68,12 @@ def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, 
     text = revised_text(file.text, answer)
     if text == file.text:
         return text, content
+    if encode_like(file.text, content, file.encoding, file.path) != content:
+        raise InvalidInput(
+            f"`{file.path}` can't be changed: {file.encoding} gives other bytes back than it has",
+            hint="`iconv -f NAME -t UTF-8` converts it",
+            code="not_encodable",
+        )
     return text, encode_like(text, content, file.encoding, file.path)
 
 

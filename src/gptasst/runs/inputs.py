@@ -12,6 +12,7 @@ from gptasst.api.types import FilePart, TextPart
 from gptasst.config.settings import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import read_input
 from gptasst.inputs.screening import screened_files
 from gptasst.inputs.secrets import refusal, secret_content, secret_error, secret_name, secret_text
@@ -30,21 +31,33 @@ STDIN_NAME = "stdin"  # what standard input is called in a request
 
 
 def read_inputs(
-    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+    words: Sequence[str],
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
+    failed: Callable[[str], None] | None = None,
+    encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out because it counts as secret.
-        allow_secrets: nothing does.
+        note: told what was left out, as it counts as secret or does not lie in the
+            tree, and which encoding was guessed.
+        allow_secrets: nothing counts as secret.
+        encoding: of those that are text, where it was named.
+        failed: told of directories that can't be read; without it, `note` is.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
-    screened.tell(note)
-    return tuple(read_input(path) for path in screened.paths)
+    screened.tell(note, failed)
+    files = tuple(read_input(path, encoding) for path in screened.paths)
+    for file in files:
+        if is_guessed(file.encoding):
+            note(f"`{file.path}` was read as {file.encoding}")
+    return files
 
 
 def refuse_secrets(request: RunRequest) -> None:
@@ -181,7 +194,9 @@ def estimated_tokens(characters: int) -> int:
 
 def task_of(request: RunRequest, definition: Definition) -> str | None:
     """The task in words: the user's, else the definition's own where there is input."""
-    if request.text:
+    if request.stdin is not None and not request.stdin.strip():
+        raise InvalidInput("standard input is empty", code="empty_input")
+    if request.text and request.text.strip():
         return request.text
     if request.files or request.stdin is not None:
         return definition.default_text

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from gptasst.api.upload_marks import content_mark
 from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.uploads.cached_uploads import (
+    LASTING,
     BegunUpload,
     CachedUpload,
     begun_key,
@@ -30,7 +31,6 @@ from gptasst.uploads.tables import SCHEMA, TABLES
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
 
-_NEVER = 2**62  # seconds: later than any upload expires
 _ROWS_AT_ONCE = 500
 _FILES_AT_ONCE = 500
 _END_UPLOAD = (
@@ -154,14 +154,14 @@ class FileCache:
         """Ids of files on the server by their content, which is a sha256 and a purpose.
 
         Those that stay come first, then the newest; those that have expired are left out.
-        Knowledge (`assistants`) must stay, so for that purpose those that will ever expire are
-        left out. What is known of a content may be its mark: see `upload_marks`.
+        Knowledge (`assistants`) must stay, so for that purpose those that do not last are left
+        out (`LASTING`). What is known of a content may be its mark: see `upload_marks`.
         """
         now = time.time()
         (known_as,) = _storable((scope,))
 
         def ids(connection: sqlite3.Connection, sha256: str, purpose: str) -> list[str]:
-            until = _NEVER if purpose == "assistants" else now
+            until = now + (LASTING.total_seconds() if purpose == "assistants" else 0)
             rows = connection.execute(
                 "SELECT file_id FROM uploads WHERE scope = ? AND sha256 IN (?, ?) AND purpose = ?"
                 " AND own"

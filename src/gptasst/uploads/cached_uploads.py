@@ -5,11 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
+
+# What is there for longer than any time that can be asked for (30 days) was to stay: OGX 1.5 gives
+# every file a year.
+LASTING = timedelta(days=31)
 
 
 class Origin(enum.IntEnum):
