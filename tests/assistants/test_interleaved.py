@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from gptasst.knowledge.digest import knowledge_sha256
-from gptasst.knowledge.types import KnowledgeFile
+from gptasst.knowledge.types import KnowledgeFile, knowledge_sha256
 from tests.conftest import Cli, Ran, Write
 from tests.faults.project_state import Checkpoint
 from tests.loopback import LoopbackServer

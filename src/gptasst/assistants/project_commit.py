@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from gptasst.api.types import Attachment, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.knowledge_job import KnowledgeJob
+from gptasst.assistants.project_knowledge import KnowledgeJob
 from gptasst.errors import GptasstError
 from gptasst.knowledge.types import KnowledgePlan
 

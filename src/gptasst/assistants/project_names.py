@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gptasst.api.types import VectorStore
-from gptasst.assistants.project_directory import AssistantDirectory
-from gptasst.assistants.project_metadata import now, read_pointer
-from gptasst.assistants.store_errors import name_taken
+from gptasst.assistants.project_directory import AssistantDirectory, now, read_pointer
+from gptasst.assistants.store import name_taken
 
 # From taking a new name to knowing that nobody else has it.
 _RENAME_TAKES = timedelta(minutes=1)

@@ -17,15 +17,15 @@ from gptasst.cli.commands import (
     YesOption,
     command,
 )
-from gptasst.cli.knowledge_output import (
+from gptasst.cli.output import one_line, size_text, time_text
+from gptasst.cli.progress import Transfers
+from gptasst.cli.results import (
     KeepFilesOption,
     changes_text,
     finish_change,
     incomplete_text,
     show_plan,
 )
-from gptasst.cli.output import one_line, size_text, time_text
-from gptasst.cli.progress import Transfers
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:

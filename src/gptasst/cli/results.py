@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.tables import Column
+from gptasst.errors import PartlyDone
+from gptasst.hints import command
+
+if TYPE_CHECKING:
+    from gptasst.assistants.types import Assistant, KnowledgeOutcome
+    from gptasst.knowledge.types import KnowledgePlan
+
+
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-
-from gptasst.cli.output import Output, count_text
 
 if TYPE_CHECKING:
     from gptasst.api.types import Usage
@@ -64,3 +78,96 @@ def _account(output: Output, result: RunResult) -> str:
     first = result.timings.first_token
     begun = f"first after {first:.1f} s, " if first is not None else ""
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
+
+
+KeepFilesOption = Annotated[
+    bool, typer.Option("--keep-files", help="Leave unused uploads on the server.")
+]
+_Row = tuple[str, str, str]
+
+
+def show_plan(output: Output, plan: KnowledgePlan) -> None:
+    """Write what would be done, a line a file."""
+    if output.mode == "json":
+        output.document(plan)
+        return
+    columns: list[Column[_Row]] = [
+        Column("change", lambda row: row[0]),
+        Column("path", lambda row: row[1], wraps=True),
+        Column("about", lambda row: row[2], wraps=True),
+    ]
+    rows = _rows(plan)
+    output.table(
+        "changes", rows, columns, ident=lambda row: row[1], empty="everything is as it should be"
+    )
+    if output.draws and plan.unchanged:
+        output.note(f"{count_text(len(plan.unchanged), 'file')} unchanged")
+
+
+def _rows(plan: KnowledgePlan) -> list[_Row]:
+    rows = [("add", source.path, size_text(source.size)) for source in plan.add]
+    rows += [
+        ("replace", r.source.path, f"{size_text(r.old.size)} -> {size_text(r.source.size)}")
+        for r in plan.replace
+    ]
+    rows += [("remove", file.path, size_text(file.size)) for file in plan.remove]
+    return rows + [("refused", refusal.path, refusal.reason) for refusal in plan.refused]
+
+
+def finish_change(
+    output: Output, text: str, outcome: KnowledgeOutcome, *, created: bool = False
+) -> None:
+    """Say what was done; files that failed are named, and end the command with exit code 6.
+
+    Raises:
+        PartlyDone: files could not be taken.
+    """
+    for refusal in outcome.plan.refused:
+        output.note(f"left out: {refusal.reason}")
+    note_left(output, outcome.left)
+    if not outcome.failed:
+        output.done(text, outcome, ident=outcome.assistant.name)
+        return
+    if output.mode != "json":
+        output.done(text, outcome, ident=outcome.assistant.name)
+    named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
+    again = "the same command"
+    if created:  # which would find the name taken
+        words = ("assistant", "files", "add", outcome.assistant.name)
+        again = command(shlex.join((*words, *(failure.path for failure in outcome.failed))))
+    error = PartlyDone(
+        f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
+        hint=f"the rest is done; {again} tries these again",
+    )
+    error.done = outcome
+    raise error
+
+
+def incomplete_text(assistant: Assistant) -> str:
+    """What is missing of the knowledge, and what brings it back."""
+    sync = command(f"assistant files sync {shlex.quote(assistant.name)}")
+    if not assistant.gone:
+        return f"files were deleted or added on the server by other programs; {sync} uploads again"
+    named = ", ".join(f"`{path}`" for path in assistant.gone)
+    return f"{named} was deleted on the server; {sync} uploads it again"
+
+
+def note_left(output: Output, file_ids: Sequence[str]) -> None:
+    """Name unused files that stay on the server: nothing proves that gptasst uploaded them."""
+    if file_ids:
+        delete = command(f"file delete {' '.join(file_ids)}")
+        files = count_text(len(file_ids), "unused file")
+        output.note(f"{files} may be somebody else's and stay; {delete} deletes them")
+
+
+def changes_text(outcome: KnowledgeOutcome) -> str:
+    """What a change came to, in a few words."""
+    plan, failed = outcome.plan, {failure.path for failure in outcome.failed}
+    replaced = [r for r in plan.replace if r.source.path not in failed]
+    counts = [
+        (len([source for source in plan.add if source.path not in failed]), "added"),
+        (len(replaced), "replaced"),
+        (len(plan.remove), "removed"),
+        (len(plan.unchanged), "unchanged"),
+    ]
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count) or "nothing to do"
