@@ -106,8 +106,7 @@ class TestDelete:
             "GET", "/v1/vector_stores/vs_*",
             lambda: cli("assistant", "files", "add", "Docs", "more.md"), skip=1,
         )  # fmt: skip
-        words = [sys.executable, "-m", "gptasst", "assistant", "delete", "Docs"]
-        seen = on_terminal(words, typed="y\nn\n", after="[y/N]")
+        seen = on_terminal("assistant", "delete", "Docs", typed="y\nn\n", after="[y/N]")
         assert "with 2 knowledge files?" in seen.screen
         assert "with 3 knowledge files?" in seen.screen
         assert len(knowledge(docs, "Docs")) == 3
