@@ -137,13 +137,17 @@ class AssistantDirectory:
             raise _unusable_definition(store, "is not what its metadata says")
         return text
 
-    def remember_knowledge(self, store_id: str, knowledge: Sequence[KnowledgeFile]) -> None:
-        """Keep what an assistant knows: its paths, and which uploads hold which content."""
+    def remember_knowledge(
+        self, store_id: str, knowledge: Sequence[KnowledgeFile], *, contents: bool = True
+    ) -> None:
+        """Keep what an assistant knows: its paths, and which uploads hold which `contents`."""
         files = [file for file in knowledge if file.sha256]
         known = {file.path: file.sha256 for file in files}
         if self._cache.knowledge(self._scope, store_id) == known:
             return
         self._cache.remember_knowledge(self._scope, store_id, known)
+        if not contents:
+            return
         recorded = {upload.file_id for upload in self._cache.all_uploads(self._scope)}
         new = [file for file in files if file.id not in recorded]
         self._cache.remember_uploads(self._scope, [proven_by_attributes(file) for file in new])

@@ -466,7 +466,8 @@ class OpenAIStore:
             listed = dict(zip(filled, pool.map(self._stores.files_if_there, filled), strict=True))
         for store in stores:
             knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
-            self._directory.remember_knowledge(store.id, knowledge)
+            # Contents are learnt from this together with the names of the files.
+            self._directory.remember_knowledge(store.id, knowledge, contents=False)
             yield _summary(store), knowledge
 
 
