@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
 from gptasst.context import AppContext
 from gptasst.errors import UsageError
+from gptasst.knowledge.types import FoundPassage
 from gptasst.models.assistants import (
     Assistant,
     AssistantImport,
@@ -88,6 +89,24 @@ class Assistants:
             'DocWriter'
         """
         return self._service.get(name)
+
+    def search(self, name: str, question: str, *, limit: int = 10) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first.
+
+        No model is asked. An empty result means that nothing in the knowledge matches.
+
+        Args:
+            name: which assistant.
+            question: what to look for, in words.
+            limit: at most so many passages.
+
+        Example:
+            >>> [(found.path, found.place) for found in client.assistants.search("Writer", "style")]
+            [('style.md', 'line 1')]
+        """
+        if limit < 1:
+            raise UsageError(f"limit must be at least 1, not {limit}")
+        return self._service.search(name, question, limit)
 
     def update(
         self,

@@ -20,6 +20,7 @@ from gptasst.models.definitions import Definition, DefinitionChanges
 
 if TYPE_CHECKING:
     from gptasst.file_cache import FileCache
+    from gptasst.knowledge.types import FoundPassage
     from gptasst.models.assistants import Assistant, AssistantSummary, Revision
     from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan, Refusal
     from gptasst.models.transfers import OnTransfer, TransferState
@@ -102,6 +103,12 @@ class AssistantService:
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
+
+    def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
+        from gptasst.knowledge.question import Question
+
+        return self._store.search(self._store.open(name), Question(question), limit)
 
     def edit(
         self,

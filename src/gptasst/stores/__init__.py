@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage
     from gptasst.models.assistants import (
         Assistant,
         AssistantSummary,
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
         RunTarget,
     )
     from gptasst.models.definitions import Definition
-    from gptasst.models.knowledge import Excerpt, KnowledgePlan, KnowledgeSource
+    from gptasst.models.knowledge import KnowledgePlan, KnowledgeSource
     from gptasst.models.transfers import OnTransfer
 
 
@@ -108,11 +110,8 @@ class AssistantStore(Protocol):
         """Every revision, oldest first."""
         ...
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        """The passages of an assistant's knowledge that fit a task best, best first.
-
-        Empty where the server searches in the run itself.
-        """
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
         ...
 
     def close(self) -> None: ...

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from gptasst.definitions import parse_definition
 from gptasst.errors import GptasstError, NotFound
+from gptasst.knowledge.question import Question
+from gptasst.knowledge.types import FoundPassage
 from gptasst.models.assistants import (
     Assistant,
     AssistantSummary,
@@ -22,7 +24,6 @@ from gptasst.models.assistants import (
 )
 from gptasst.models.definitions import Definition
 from gptasst.models.knowledge import (
-    Excerpt,
     KnowledgeFile,
     KnowledgePlan,
     KnowledgeSource,
@@ -348,9 +349,15 @@ class OpenAIStore:
             self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
         return replace(assistant, knowledge=ordered, updated_at=pointer.updated_at)
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        del target, task, max_characters  # the server searches in the run itself
-        return ()
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """What the server's own search finds; a run has it search in the run itself."""
+        if not target.knowledge_sha256:
+            return ()
+        hits = self._stores.search(target.id, question.task, limit)
+        return [
+            FoundPassage(str(hit.attributes.get("path") or hit.filename), "", hit.text, hit.score)
+            for hit in hits
+        ]
 
     def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
         """Every assistant with its files, for caches that are made anew."""
