@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from bench.measuring import print_ratios
-from gptasst.file_cache import FileCache
+from gptasst.uploads.cache import FileCache
 
 _FILES = 100_000
 _A_DIRECTORY = 1_000

@@ -31,12 +31,12 @@ from functools import partial
 from pathlib import Path
 
 from bench.measuring import print_ratios
+from gptasst.assistants.local_database import ASSISTANTS
 from gptasst.client import Client
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Passage
-from gptasst.stores.database import Database
-from gptasst.stores.local_database import ASSISTANTS
+from gptasst.storage.database import Database
 
 _ROOT = Path(__file__).parents[1]
 _CRANFIELD = Path(os.environ.get("GPTASST_CRANFIELD") or _ROOT / "../shared/data/cranfield")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench import loopback
 from bench.measuring import IMPORT, PEAK, make_files, peak_of, print_ratios, seconds_of
-from gptasst.uploads import DEFAULT_JOBS
+from gptasst.uploads.uploader import DEFAULT_JOBS
 
 _FILES = 1_000
 _LATENCY = 0.05

@@ -213,7 +213,7 @@ class TestUnexpected:
             raise RuntimeError(f"{request!r} to {endpoint!r}")
 
         monkeypatch.setenv("MY_KEY", KEY)
-        monkeypatch.setattr("gptasst.openai_gateway.request_body", breaks)
+        monkeypatch.setattr("gptasst.api.gateway.request_body", breaks)
         configured(home, "http://127.0.0.1:9/v1", store="local")
         ran = cli("run", "DocWriter", "-t", "x", *options)
         assert (ran.code, "RuntimeError" in ran.stderr) == (1, True)

@@ -99,8 +99,16 @@ def test_no_heavy_module_where_it_has_nothing_to_do(words: list[str]) -> None:
 
 def test_help_builds_nothing_but_typer() -> None:
     loaded = modules("run", "--help")
-    unneeded = ("gptasst.context", "gptasst.settings", "gptasst.definitions", "gptasst.models")
-    assert below(loaded, *unneeded, "gptasst.services", "tomllib", "sqlite3") == []
+    unneeded = (
+        "gptasst.context",
+        "gptasst.config.settings",
+        "gptasst.definitions.toml",
+        "gptasst.models",
+        "gptasst.runs",
+        "gptasst.assistants",
+        "gptasst.api",
+    )
+    assert below(loaded, *unneeded, "tomllib", "sqlite3") == []
 
 
 def test_a_command_does_not_import_the_others() -> None:
@@ -111,8 +119,13 @@ def test_a_command_does_not_import_the_others() -> None:
 
 def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
     loaded = modules("--profile", "local", "assistant", "list")
-    unneeded = ("hashlib", "gptasst.file_cache", "gptasst.services.knowledge_files", "tempfile")
-    assert below(loaded, *unneeded, "gptasst.knowledge", "gptasst.models.knowledge") == []
+    unneeded = (
+        "hashlib",
+        "gptasst.uploads.cache",
+        "gptasst.assistants.knowledge_files",
+        "tempfile",
+    )
+    assert below(loaded, *unneeded, "gptasst.knowledge", "gptasst.knowledge.types") == []
 
 
 def test_the_state_of_the_embedded_model_loads_neither_it_nor_the_sdk() -> None:
@@ -128,8 +141,8 @@ def test_doctor_asks_no_server_where_there_is_none() -> None:
 def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
     modules("cache", "show")  # makes the file
     loaded = modules("cache", "show")
-    unneeded = ("hashlib", "tempfile", "concurrent", "gptasst.models.files")
-    assert below(loaded, *unneeded, "gptasst.models.knowledge") == []
+    unneeded = ("hashlib", "tempfile", "concurrent", "gptasst.project_files.types")
+    assert below(loaded, *unneeded, "gptasst.knowledge.types") == []
 
 
 def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.assistants.project import only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.on_terminal import Seen, on_terminal
-from tests.stores.project import only_store
 
 # Sets the title, clears the screen, writes the clipboard, goes to the line's beginning; and the
 # same by single characters above 127.
@@ -74,13 +73,20 @@ class TestAnswers:
     @pytest.mark.parametrize("environ", [PLAIN, COLOURED], ids=["plain", "coloured"])
     def test_and_their_sources(self, server: LoopbackServer, environ: dict[str, str]) -> None:
         cited = {"type": "file_citation", "index": 0, "file_id": "f", "filename": f"cited {EVIL}"}
-        server.outcomes.append(outcomes.answer(f"answer {EVIL}\n", [cited]))
+        server.outcomes.append(outcomes.answer("answer\n", [cited]))
         ran = seen("run", "DocWriter", "-t", "x", **environ)
         assert_harmless(ran.screen, environ)
-        assert ran.screen.count("hidden") == 2
+        assert ran.screen.count("hidden") == 1
+
+    @pytest.mark.parametrize("environ", [PLAIN, COLOURED], ids=["plain", "coloured"])
+    def test_with_control_characters(self, server: LoopbackServer, environ: dict[str, str]) -> None:
+        server.answer, server.delta_size = f"answer {EVIL}\n", 3
+        ran = seen("run", "DocWriter", "-t", "x", **environ)
+        assert ran.code == 7
+        assert "the answer holds the control character U+001B" in ran.screen
+        assert "pwned" not in ran.screen
 
     def test_of_a_conversation(self, cli: Cli, server: LoopbackServer) -> None:
-        server.answer = f"answer {EVIL}\n"
         assert cli("run", "DocWriter", "-t", f"question {EVIL}", "-c").code == 0
         (ident,) = cli("conversation", "list", "-q").lines
         assert_harmless(seen("conversation", "show", ident, **PLAIN).screen, PLAIN)
@@ -89,7 +95,7 @@ class TestAnswers:
     @pytest.mark.parametrize("options", [["--diff"], ["--check"], ["-n", "-o", "out"]])
     def test_of_many_files(self, server: LoopbackServer, write: Write, options: list[str]) -> None:
         write(f"in/{EVIL.replace('/', '')}", "one\n")
-        server.answer = f"two {EVIL}\n"
+        server.answer = "two\n"
         assert_harmless(seen("run", "DocWriter", "in", "--each", *options, **PLAIN).screen, PLAIN)
 
     @pytest.mark.parametrize("environ", [PLAIN, COLOURED], ids=["plain", "coloured"])
@@ -120,13 +126,6 @@ class TestAnswers:
 
 class TestElsewhere:
     """Into files and pipes everything goes byte for byte."""
-
-    def test_an_answer(self, cli: Cli, server: LoopbackServer) -> None:
-        server.answer = f"answer {EVIL}"
-        assert cli("run", "DocWriter", "-t", "x").stdout == f"answer {EVIL}".encode()
-        assert cli("run", "DocWriter", "-t", "x", "-o", "out.md").code == 0
-        assert Path("out.md").read_bytes() == f"answer {EVIL}".encode()
-        assert cli("run", "DocWriter", "-t", "x", "--json").json["answer"] == f"answer {EVIL}"
 
     def test_names(self, cli: Cli, evil: LoopbackServer) -> None:
         (file,) = cli("assistant", "files", "list", "A", "--json").json["files"]

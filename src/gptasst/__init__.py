@@ -10,10 +10,27 @@ Everything that the command line does is there from Python as well:
 Importing this costs nothing: what a name needs is imported when the name is first used.
 """
 
+from gptasst.import_path import is_run_as_module, leave_working_directory_out
+
+if is_run_as_module():  # before anything else is imported
+    leave_working_directory_out()
+del is_run_as_module, leave_working_directory_out
+
 # `typing` alone takes half as long to import as Python to start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from gptasst.api.types import Batch, Citation, TextDelta, Usage
+    from gptasst.assistants.types import (
+        Assistant,
+        AssistantImport,
+        AssistantSummary,
+        KnowledgeOutcome,
+        Revision,
+    )
     from gptasst.client import Client
+    from gptasst.conversations.types import Conversation, Message, Transcript
+    from gptasst.definitions.types import Definition, Instruction
+    from gptasst.each.types import FileResult
     from gptasst.errors import (
         AccessDenied,
         GptasstError,
@@ -27,20 +44,9 @@ if TYPE_CHECKING:
         StateError,
         UsageError,
     )
-    from gptasst.models.assistants import (
-        Assistant,
-        AssistantImport,
-        AssistantSummary,
-        KnowledgeOutcome,
-        Revision,
-    )
-    from gptasst.models.batches import Batch
-    from gptasst.models.conversations import Conversation, Message, Transcript
-    from gptasst.models.definitions import Definition, Instruction
-    from gptasst.models.each import FileResult
-    from gptasst.models.files import FileEntry, UploadOutcome
-    from gptasst.models.knowledge import KnowledgeFile, KnowledgePlan
-    from gptasst.models.runs import Citation, RunPlan, RunResult, TextDelta, Usage
+    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+    from gptasst.project_files.types import FileEntry, UploadOutcome
+    from gptasst.runs.types import RunPlan, RunResult
 
 __version__ = "0.1.0"
 
@@ -83,14 +89,14 @@ __all__ = [
 # Where they are, the lightest first.
 _HOMES = (
     "errors",
-    "models.definitions",
-    "models.knowledge",
-    "models.assistants",
-    "models.runs",
-    "models.each",
-    "models.files",
-    "models.batches",
-    "models.conversations",
+    "definitions.types",
+    "knowledge.types",
+    "assistants.types",
+    "api.types",
+    "runs.types",
+    "each.types",
+    "project_files.types",
+    "conversations.types",
     "client",
 )
 

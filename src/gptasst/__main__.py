@@ -1,8 +1,8 @@
 """The command `gptasst`. What must be instant is answered before anything heavy is imported."""
 
-from __future__ import annotations
-
 import sys
+
+from gptasst.import_path import leave_working_directory_out
 
 _INTERRUPTED = 130
 # Frames from a function here to the bottom: those of `python -m`, or of the installed script.
@@ -11,6 +11,7 @@ _FRAMES = 4
 
 def program() -> None:
     """The program `gptasst`: `main`, and the end of the process."""
+    leave_working_directory_out()
     try:
         main()
         code = 0

@@ -1,10 +1,107 @@
 """Every failure that gptasst foresees, each with a stable code and an exit code.
 
 `code` is for scripts (it is `error.code` under `--json`), `message` says what was wrong
-and where, `hint` says what to type next. This module imports nothing.
+and where, `hint` says what to type next. What an error is about stands in fields of its own:
+nobody takes a message apart. At run time this module imports nothing.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False  # `typing` alone takes half as long to import as Python to start
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Code = Literal[
+        "access_denied",
+        "ambiguous_name",
+        "answer_lost",
+        "bad_download",
+        "bad_key",
+        "bad_key_file",
+        "bad_model_file",
+        "bad_name",
+        "bad_pattern",
+        "bad_pdf",
+        "bad_proxy",
+        "bad_request",
+        "bad_schema",
+        "bad_store",
+        "bad_value",
+        "broken_off",
+        "cancelled",
+        "changed_meanwhile",
+        "control_character",
+        "download_failed",
+        "edit_conflict",
+        "empty",
+        "empty_input",
+        "error",
+        "expired",
+        "failed",
+        "file_changed",
+        "given_up",
+        "gone",
+        "incomplete",
+        "input_not_taken",
+        "insecure_endpoint",
+        "internal_error",
+        "invalid_definition",
+        "invalid_input",
+        "model_not_found",
+        "name_taken",
+        "needs_confirmation",
+        "newer_store",
+        "no_editor",
+        "no_endpoint",
+        "no_file_search_in_batch",
+        "no_home",
+        "no_input",
+        "no_installer",
+        "no_key",
+        "no_local_engine",
+        "no_model",
+        "no_model_file",
+        "no_output",
+        "no_permission",
+        "no_python",
+        "no_server",
+        "no_such_assistant",
+        "no_such_file",
+        "no_such_key",
+        "no_text",
+        "no_vector_stores",
+        "not_an_api",
+        "not_encodable",
+        "not_found",
+        "not_knowledge",
+        "not_over",
+        "not_text",
+        "nothing_here",
+        "other_profile",
+        "output_collision",
+        "output_escapes",
+        "output_is_input",
+        "outside",
+        "partly_done",
+        "quota",
+        "rate_limited",
+        "redirected",
+        "refused",
+        "schema_mismatch",
+        "secret",
+        "service_error",
+        "several_assistants",
+        "state_error",
+        "timeout",
+        "too_large",
+        "too_long",
+        "tool_not_available",
+        "unknown_manifest",
+        "unreachable",
+        "usage",
+        "would_change",
+        "wrong_key",
+    ]
 
 
 class GptasstError(Exception):
@@ -12,102 +109,155 @@ class GptasstError(Exception):
 
     Args:
         message: what was wrong and where; lower case, no full stop.
-        hint: what the user can do or type next.
+        hint: what the user can do or type next, with commands as `hints.command` makes them.
         code: a stable identifier in place of the class's own.
+        variable: the environment variable whose value is what is wrong.
+        near: the name that may have been meant.
 
     `transient`: the same may succeed if it is tried again, `retry_after` seconds later where
-    the server said when. `done` is what was done all the same, for the JSON document; `profile`
-    is the `--profile` of the command that failed, for those that `hint` names.
+    the server said when. `done` is what was done before it failed, for the JSON document;
+    `profile` is the `--profile` of the command that failed, which commands in `hint` carry.
     """
 
-    code = "error"
+    code: Code = "error"
     exit_code = 1
     transient = False
     retry_after: float | None = None
     done: object = None
     profile: str | None = None
 
-    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: Code | None = None,
+        variable: str | None = None,
+        near: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.advice = hint
+        self.variable = variable
+        self.near = near
         if code is not None:
             self.code = code
+
+    @property
+    def hint(self) -> str | None:
+        """What the user can do or type next, as text."""
+        from gptasst.hints import for_profile
+
+        return self.advice and for_profile(self.advice, self.profile)
+
+    @property
+    def fixes(self) -> tuple[str, ...]:
+        """The commands that `hint` names, each as it is typed."""
+        from gptasst.hints import commands_in
+
+        return commands_in(self.advice or "")
 
 
 class ServiceError(GptasstError):
     """The service failed, could not be reached, or answered in a way that makes no sense."""
 
-    code = "service_error"
+    code: Code = "service_error"
 
 
 class StateError(GptasstError):
     """A file or database of gptasst's own can't be read or written."""
 
-    code = "state_error"
+    code: Code = "state_error"
 
 
 class UsageError(GptasstError):
     """The command was called in a way that can't work."""
 
-    code = "usage"
+    code: Code = "usage"
     exit_code = 2
 
 
 class InvalidInput(GptasstError):
     """An input file can't be used."""
 
-    code = "invalid_input"
+    code: Code = "invalid_input"
     exit_code = 2
 
 
 class InvalidDefinition(GptasstError):
-    """A definition or the configuration breaks its format; the message starts `FILE:LINE:`."""
+    """A definition or the configuration breaks its format.
 
-    code = "invalid_definition"
+    Args:
+        problem: what is wrong there, without the place.
+        file: the file; the message starts with it.
+        line: the line in it, counted from 1.
+    """
+
+    code: Code = "invalid_definition"
     exit_code = 2
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: object = None,
+        line: int | None = None,
+        hint: str | None = None,
+        code: Code | None = None,
+        near: str | None = None,
+    ) -> None:
+        place = f"{file}: " if line is None else f"{file}:{line}: "
+        super().__init__(
+            f"{place}{problem}" if file is not None else problem, hint=hint, code=code, near=near
+        )
+        self.problem = problem
+        self.file = file
+        self.line = line
 
 
 class NotFound(GptasstError):
     """An assistant, instruction, model, file or revision does not exist."""
 
-    code = "not_found"
+    code: Code = "not_found"
     exit_code = 3
 
 
 class AccessDenied(GptasstError):
     """There is no key, a wrong key, or the key has no permission."""
 
-    code = "access_denied"
+    code: Code = "access_denied"
     exit_code = 4
 
 
 class LimitReached(GptasstError):
     """A rate limit or quota still stood in the way after the retries."""
 
-    code = "rate_limited"
+    code: Code = "rate_limited"
     exit_code = 5
 
 
 class PartlyDone(GptasstError):
     """Some items of a job failed; each is named in the message."""
 
-    code = "partly_done"
+    code: Code = "partly_done"
     exit_code = 6
 
 
 class NoAnswer(GptasstError):
     """The model gave no usable answer: `refused`, `incomplete` or `failed`."""
 
-    code = "failed"
+    code: Code = "failed"
     exit_code = 7
+
+
+PLEASE_REPORT = "please report it"
 
 
 def unexpected(error: Exception) -> GptasstError:
     """What nobody foresaw, for where a thread or the program ends."""
     known = GptasstError(
         f"unexpected: {type(error).__name__}: {error}",
-        hint="--verbose shows where; please report it",
+        hint=f"--verbose shows where; {PLEASE_REPORT}",
         code="internal_error",
     )
     known.__cause__ = error

@@ -23,11 +23,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+from gptasst.assistants.types import AssistantSummary
 from gptasst.client import Client
 from gptasst.errors import InvalidInput, NotFound, UsageError
-from gptasst.models.assistants import AssistantSummary
-from gptasst.models.files import FileEntry
-from gptasst.models.runs import RunResult
+from gptasst.project_files.types import FileEntry
+from gptasst.runs.types import RunResult
 
 _lock = threading.RLock()
 _client: Client | None = None
@@ -486,8 +486,8 @@ def e2e_assistant_runner(
         >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
         '# A guide'
     """
-    from gptasst.output_files import check_output, replace_file
-    from gptasst.secret_files import STDIN, refuse_secret
+    from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.storage.output_files import check_output, replace_file
 
     target = Path(output_file_path) if output_file_path else None
     if target is not None:

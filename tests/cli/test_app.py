@@ -252,7 +252,7 @@ class TestFirstSteps:
         assert not home.exists()
 
     def test_with_nothing(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gptasst.services.local_model.is_installed", lambda: False)
+        monkeypatch.setattr("gptasst.embedded.service.is_installed", lambda: False)
         assert cli().stderr == "next: `gptasst auth login` keeps a key of OpenAI's\n"
 
     def test_with_a_key(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

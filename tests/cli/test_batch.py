@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
+from gptasst.batches.types import BatchItem, BatchManifest
 from gptasst.context import AppContext
-from gptasst.models.batches import BatchItem, BatchManifest
+from tests.assistants.project import new_machine
 from tests.cli.conftest import names
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.world import last_input_text
 from tests.openapi import assert_valid_request
-from tests.stores.project import new_machine
 
 COMMAND = ("run", "DocWriter", "in", "--each", "--batch", "-o", "out")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.assistants.project import calls, contents, new_machine, writes
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
-from tests.stores.project import calls, contents, new_machine, writes
 
 
 @pytest.fixture

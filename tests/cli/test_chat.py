@@ -87,7 +87,7 @@ class TestFile:
 
 
 class TestSave:
-    @pytest.mark.parametrize("answer", ["# A\n\nB *c*", "a\r\nb\n\n", "\x1b[31mred"])
+    @pytest.mark.parametrize("answer", ["# A\n\nB *c*", "a\r\nb\n\n"])
     def test_exactly_as_it_came(self, cli: Cli, server: LoopbackServer, answer: str) -> None:
         server.answer = answer
         assert chat(cli, "one", "/save out.md").code == 0

@@ -17,15 +17,15 @@ from typing import Any
 import pytest
 from openai import Timeout
 
-from gptasst.context.looking import LookingContext
-from gptasst.services.doctor import server as server_checks
+from gptasst.context.doctor import LookingContext
+from gptasst.doctor import server as server_checks
+from tests.assistants.project import writes
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.outcomes import HttpAnswer
 from tests.loopback.wire import Reply, json_reply
 from tests.on_terminal import on_terminal
 from tests.openapi import assert_valid_request
-from tests.stores.project import writes
 
 
 def bad(ran: Ran) -> list[tuple[str, str, str | None]]:
@@ -367,6 +367,14 @@ def test_a_profile_that_nobody_knows(
     assert [f["topic"] for f in ran.json["findings"] if "opena`" in f["message"]] == ["config"]
 
 
+def test_a_variable_that_only_has_the_name_of_a_word_in_the_message(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API", "1")
+    monkeypatch.setenv("GPTASST_BASE_URL", "API/v1")
+    assert bad(cli("doctor", "--json")) == [("problem", "config", "unset GPTASST_BASE_URL")]
+
+
 def test_a_profile_that_nobody_knows_beside_one_without_https(
     cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -490,7 +498,7 @@ def test_the_embedded_model_is_hashed(
 def test_the_extra_is_a_problem_only_where_it_is_needed(
     cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gptasst.services.local_model.is_installed", lambda: False)
+    monkeypatch.setattr("gptasst.embedded.service.is_installed", lambda: False)
     assert bad(cli("doctor", "--json")) == []
     assert bad(cli("doctor", "--profile", "local", "--json")) == [
         ("problem", "embedded", "pip install 'gptasst[local]'")
@@ -540,8 +548,8 @@ def test_it_fits_the_terminal(project: LoopbackServer, cli: Cli, columns: int) -
 @pytest.mark.parametrize(
     ("check", "topic"),
     [
-        ("gptasst.services.doctor.machine.current_shell", "program"),
-        ("gptasst.openai_gateway.probes.ProbeGateway.has", "server"),
+        ("gptasst.doctor.machine.current_shell", "program"),
+        ("gptasst.api.probes.ProbeGateway.has", "server"),
     ],
 )
 def test_a_check_with_a_mistake_in_it_says_where_and_the_others_go_on(

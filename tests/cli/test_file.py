@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.assistants.project import calls, contents, new_machine, writes
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.stores.project import calls, contents, new_machine, writes
 
 
 def upload(cli: Cli, *words: str | Path) -> list[str]:

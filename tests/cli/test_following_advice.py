@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.assistants.project import contents
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.stores.project import contents
 
 OWN = "--profile", "my own"
 BATCH = ("run", "DocWriter", "in", "--each", "--batch", "-o", "out")

@@ -9,7 +9,7 @@ import pytest
 
 from gptasst.cli.output import Mode, Output
 from gptasst.cli.progress import Activity, Transfers, Waiting
-from gptasst.models.transfers import TransferState
+from gptasst.uploads.types import TransferState
 from tests.cli.test_output import Terminal
 
 HIDE_CURSOR = "\x1b[?25l"  # begins each thing that rich draws over and over

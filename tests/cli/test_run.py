@@ -15,7 +15,7 @@ from tests.openapi import assert_valid_request
 
 pytestmark = pytest.mark.usefixtures("local_store")
 
-TRICKY = "# Grüße, 世界 🎉\r\n\r\n\ttabs  and trailing blanks  \n\x0c\x1b[31mnot red\n\n\nno end"
+TRICKY = "# Grüße, 世界 🎉\r\n\r\n\ttabs  and trailing blanks  \n\x0cnot red\n\n\nno end"
 
 
 class TestAnswer:

@@ -137,7 +137,7 @@ class TestUnforeseen:
         def fail(*_: object) -> None:
             raise ZeroDivisionError("by nobody")
 
-        monkeypatch.setattr("gptasst.run_journal.RunJournal.record", fail)
+        monkeypatch.setattr("gptasst.each.journal.RunJournal.record", fail)
 
     @pytest.mark.usefixtures("server")
     @pytest.mark.parametrize(("options", "shown"), [((), False), (("-v",), True)])

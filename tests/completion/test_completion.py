@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.base_urls import is_openai
 from gptasst.completion.config_file import plain_tables
 from gptasst.completion.profiles import chosen_profile
-from gptasst.services.configuration import known_keys
-from gptasst.settings import Settings
-from gptasst.stored_keys import StoredKeys
+from gptasst.config.editing import known_keys
+from gptasst.config.keys import StoredKeys
+from gptasst.config.settings import Settings
+from gptasst.config.urls import is_openai
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 

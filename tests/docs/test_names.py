@@ -41,7 +41,7 @@ def test_names_of_the_code_exist(page: Path) -> None:
 
 def test_one_command_is_followed_through_the_code() -> None:
     assert len(set(named_in_code(DOCS / "architecture.md"))) > 40
-    assert not is_there("gptasst.services.runs.RunService.nothing")
+    assert not is_there("gptasst.runs.service.RunService.nothing")
     assert not is_there("gptasst.nothing")
 
 

@@ -6,7 +6,7 @@ import re
 
 from gptasst import errors
 from gptasst.cli import app
-from gptasst.settings import _PROFILE_KEYS
+from gptasst.config.settings import _PROFILE_KEYS
 from tests.docs.pages import DOCS, ROOT, section
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.config.settings import LocalModelSettings
 from gptasst.embedded.model_file import model_file
-from gptasst.paths import user_paths
-from gptasst.settings import LocalModelSettings
+from gptasst.storage.paths import user_paths
 
 GPTASST = (sys.executable, "-m", "gptasst")
 

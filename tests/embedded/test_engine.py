@@ -181,8 +181,8 @@ class TestOwnModel:
     def test_that_crashes_llama_cpp(
         self, write: Write, yes_or_no: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write("crash/xllamacpp.py", "import os; os.abort()")
-        monkeypatch.setenv("PYTHONPATH", f"crash{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        crash = write("crash/xllamacpp.py", "import os; os.abort()").absolute().parent
+        monkeypatch.setenv("PYTHONPATH", f"{crash}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         path = write("x.gguf", b"GGUF").absolute()
         ran = gptasst("run", yes_or_no, "-t", "x", "--json", GPTASST_LOCAL_MODEL=str(path))
         error = json.loads(ran.stdout)["error"]
@@ -194,8 +194,10 @@ class TestOwnModel:
     def test_its_process_gets_no_secret(
         self, write: Write, yes_or_no: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write("spy/xllamacpp.py", "import json, os; json.dump(dict(os.environ), open('got', 'w'))")
-        monkeypatch.setenv("PYTHONPATH", f"spy{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        got_there = f"open({str(Path('got').absolute())!r}, 'w')"
+        code = f"import json, os; json.dump(dict(os.environ), {got_there})"
+        spy = write("spy/xllamacpp.py", code).absolute().parent
+        monkeypatch.setenv("PYTHONPATH", f"{spy}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
         names = ("OPENAI_API_KEY", "OPENAI_CUSTOM_HEADERS", "HF_TOKEN", "DB_PASS", "GITHUB_PAT")
         for name in names:
             monkeypatch.setenv(name, "sk-not-for-llama")

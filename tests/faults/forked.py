@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import gptasst.__main__
+import gptasst.api.gateway
+import gptasst.assistants.project_knowledge
 import gptasst.cli.app
 import gptasst.cli.run_each
 import gptasst.context
-import gptasst.openai_gateway
-import gptasst.stores.openai_knowledge
 from tests.loopback import LoopbackServer
 
 _LIMIT = 60.0

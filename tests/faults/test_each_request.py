@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.assistants.project import calls
 from tests.conftest import Cli, Ran
 from tests.faults.operations import CHANGING, Operation, prepare
 from tests.faults.project_state import Checkpoint, held, without_leftover
 from tests.loopback import LoopbackServer, outcomes
-from tests.stores.project import calls
 
 ALWAYS = 1_000_000
 # A create has made a conversation by then, and no vector store that leads to it.

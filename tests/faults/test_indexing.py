@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gptasst.stores import openai_knowledge
+from gptasst.assistants import project_knowledge as openai_knowledge
+from tests.assistants.project import contents, knowledge, only_store, writes
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.indexing import status
-from tests.stores.project import contents, knowledge, only_store, writes
 
 
 @pytest.fixture

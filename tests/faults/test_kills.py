@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.assistants.project import calls
 from tests.conftest import Cli, Write
 from tests.embedded.model_host import ModelHost
 from tests.faults.operations import Operation, prepare
 from tests.faults.project_state import Checkpoint, held, without_leftover
 from tests.loopback import LoopbackServer
-from tests.stores.project import calls
 
 if sys.platform == "win32":
     pytest.skip("signals of POSIX", allow_module_level=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.assistants.project import only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.world import Store
-from tests.stores.project import only_store
 
 PAGE = 100
 STORE = {"id": "vs_1", "object": "vector_store", "name": "x", "metadata": {}, "created_at": 1}

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from gptasst.context import AppContext
-from gptasst.models.transfers import TransferState
-from gptasst.process_locks import alone
+from gptasst.storage.locks import alone
+from gptasst.uploads.types import TransferState
+from tests.assistants.project import contents, knowledge, only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
-from tests.stores.project import contents, knowledge, only_store
 
 if sys.platform == "win32":
     pytest.skip("there is no forkserver", allow_module_level=True)

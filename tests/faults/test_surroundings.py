@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.assistants.project import knowledge, writes
 from tests.conftest import Cli, Write
 from tests.faults.operations import prepare
 from tests.loopback import LoopbackServer
 from tests.on_terminal import on_terminal
-from tests.stores.project import knowledge, writes
 
 DAY = 86_400
 

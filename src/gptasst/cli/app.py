@@ -71,7 +71,7 @@ class Root(Group):
     }
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        from gptasst.cli.help_text import write_section
+        from gptasst.cli.help import write_section
 
         for title, summaries in SECTIONS.items():
             write_section(title, summaries, formatter)
@@ -124,7 +124,7 @@ def _report(error: Exception, words: Sequence[str]) -> int:
     )
     named = next((w for w in before_dashes if w.startswith("-") and os.path.lexists(w)), None)
     if isinstance(error, typer.TyperException) and named:
-        known.hint = f"if the file is meant: `./{named}`"
+        known.advice = f"if the file is meant: `./{named}`"
     with contextlib.suppress(BrokenPipeError):
         try:
             output.error(known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -21,16 +21,17 @@ from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.schema_files import read_schema
 from gptasst.cli.tables import Column
+from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.assistants import Assistant, AssistantSummary, Revision
-    from gptasst.models.definitions import Definition, DefinitionChanges
-    from gptasst.models.knowledge import KnowledgeFile
+    from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.definitions.types import Definition, DefinitionChanges
+    from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_EFFORTS = get_args(ReasoningEffort)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")]
 ModelOption = Annotated[
@@ -135,7 +136,7 @@ def edit(  # one parameter an option
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Change an assistant; what is not named stays."""
-    from gptasst.models.definitions import DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
 
     changes = _changes(
         name=rename,
@@ -164,7 +165,7 @@ def edit(  # one parameter an option
 
 
 def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:
-    from gptasst.models.definitions import DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
     if effort is not None and effort not in _EFFORTS:
@@ -339,7 +340,7 @@ def export(
     ] = None,
 ) -> None:
     """Write an assistant's definition as TOML. Its knowledge is not in it."""
-    from gptasst.output_files import output_file, replace_file
+    from gptasst.storage.output_files import output_file, replace_file
 
     output = output_file(output)
     with session.waiting():
@@ -383,4 +384,5 @@ def import_assistant(
     session.output.done(f"created `{made.assistant.name}`", made, ident=made.assistant.name)
 
 
+app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")
 app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

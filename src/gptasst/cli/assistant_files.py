@@ -23,8 +23,8 @@ from gptasst.cli.progress import Transfers
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
-    from gptasst.models.knowledge import KnowledgeFile
-    from gptasst.services.assistants import KnowledgeChange
+    from gptasst.assistants.service import KnowledgeChange
+    from gptasst.knowledge.types import KnowledgeFile
 
 _NAMED = 5  # files in a question
 

@@ -28,7 +28,7 @@ def _read_key(url: str) -> str:
         return sys.stdin.read()
     import getpass
 
-    from gptasst.base_urls import shown_url
+    from gptasst.config.urls import shown_url
 
     with line_ended(sys.stderr):
         return getpass.getpass(f"key for {shown_url(url)}: ")

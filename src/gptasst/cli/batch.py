@@ -21,7 +21,8 @@ from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.batches import Batch, Submission
+    from gptasst.api.types import Batch
+    from gptasst.batches.types import Submission
 
 app = CommandGroup("Files that the server works off within a day, at half price.")
 

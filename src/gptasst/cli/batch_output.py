@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gptasst.cli.answers import tokens_text, usage_of, warn_of_failures
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Drawn
+from gptasst.cli.results import tokens_text, usage_of, warn_of_failures
 from gptasst.errors import GptasstError, PartlyDone
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from gptasst.models.batches import Batch, Fetched, Submission
-    from gptasst.models.each import FileResult
+    from gptasst.api.types import Batch
+    from gptasst.batches.types import Fetched, Submission
+    from gptasst.each.types import FileResult
 
 
 def progress_text(batch: Batch) -> str:

@@ -12,7 +12,7 @@ from gptasst.cli.progress import Activity
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
-    from gptasst.models.cache import CacheVerification
+    from gptasst.project_files.cache_types import CacheVerification
 
 app = CommandGroup("The cache of file hashes and ids. Nothing is lost without it.")
 

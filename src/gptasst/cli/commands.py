@@ -171,7 +171,7 @@ class Group(TyperGroup):
         return build() if build else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        from gptasst.cli.help_text import write_commands
+        from gptasst.cli.help import write_commands
 
         write_commands(self, ctx, formatter)
 
@@ -296,12 +296,12 @@ class Command(TyperCommand):
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        from gptasst.cli.help_text import write_parameters
+        from gptasst.cli.help import write_parameters
 
         write_parameters(self.get_params(ctx), ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        from gptasst.cli.help_text import write_epilog
+        from gptasst.cli.help import write_epilog
 
         write_epilog(self.epilog or "", formatter)
 

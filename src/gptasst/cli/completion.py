@@ -20,7 +20,7 @@ def install(
     ] = None,
 ) -> None:
     """Install completion for your shell. Again after an upgrade brings it up to date."""
-    from gptasst.services.shell_completion import current_shell, install_completion
+    from gptasst.completion.install import current_shell, install_completion
 
     chosen = shell or current_shell(os.environ)
     made = install_completion(chosen, session.context.paths, os.environ)
@@ -34,7 +34,7 @@ def show(
     shell: Annotated[str, typer.Argument(help="bash, zsh, fish or powershell.")],
 ) -> None:
     """Write the completion script, to install it by hand."""
-    from gptasst.services.shell_completion import completion_script
+    from gptasst.completion.install import completion_script
 
     script = completion_script(shell)
     if session.output.mode == "json":

@@ -10,7 +10,7 @@ from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
-    from gptasst.services.configuration import ConfigValue
+    from gptasst.config.editing import ConfigValue
 
 app = CommandGroup("The configuration: what is in force, and where it comes from.")
 

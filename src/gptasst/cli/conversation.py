@@ -13,7 +13,7 @@ from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.conversations import Conversation
+    from gptasst.conversations.types import Conversation
 
 app = CommandGroup("Conversations: those that this machine knows, and any by its id.")
 
@@ -94,8 +94,8 @@ def show(
     ] = None,
 ) -> None:
     """Show a conversation as Markdown, or with --json as JSON."""
-    from gptasst.output_files import output_file, replace_file
-    from gptasst.services.transcripts import as_markdown
+    from gptasst.conversations.transcripts import as_markdown
+    from gptasst.storage.output_files import output_file, replace_file
 
     output = output_file(output)
     service = session.context.conversations

@@ -16,7 +16,7 @@ from gptasst.cli.progress import Activity
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
-    from gptasst.models.doctor import Diagnosis, Finding
+    from gptasst.doctor.types import Diagnosis, Finding
 
 _EPILOG = (
     "Nothing is changed, here or on the server. Exit code: 0 without a problem; else 4 if it is "

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gptasst.cli.answers import tokens_text, usage_of, warn_of_failures
 from gptasst.cli.output import Output, count_text, harmless
+from gptasst.cli.results import tokens_text, usage_of, warn_of_failures
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 
 if TYPE_CHECKING:
-    from gptasst.models.each import FileResult, PlannedFile
-    from gptasst.services.each_runs import EachRun
+    from gptasst.each.run import EachRun
+    from gptasst.each.types import FileResult, PlannedFile
 
 _DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "35", "+": "32", "-": "31"}
 _SAME_COMMAND = "the same command does only what is missing"

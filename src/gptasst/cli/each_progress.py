@@ -10,7 +10,7 @@ from gptasst.cli.progress import Drawn
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from gptasst.models.each import FileResult
+    from gptasst.each.types import FileResult
 
 
 class FileProgress(Drawn):

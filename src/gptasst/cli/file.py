@@ -23,7 +23,8 @@ from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone, UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.files import FileEntry, Purpose, UploadedFile, UploadOutcome
+    from gptasst.api.types import Purpose
+    from gptasst.project_files.types import FileEntry, UploadedFile, UploadOutcome
 
 app = CommandGroup("The files of the project on the server.")
 
@@ -63,7 +64,7 @@ def upload(
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Upload files; a content that is there already is not sent again."""
-    from gptasst.services.uploads import planned_files
+    from gptasst.project_files.upload import planned_files
 
     chosen = next((known for known in _PURPOSES if known == purpose), None)
     if chosen is None:

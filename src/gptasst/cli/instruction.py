@@ -12,9 +12,10 @@ import typer
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
+from gptasst.programs import find_program
 
 if TYPE_CHECKING:
-    from gptasst.models.definitions import Instruction
+    from gptasst.definitions.types import Instruction
 
 app = CommandGroup("Instructions: what assistants are made from.")
 
@@ -93,7 +94,16 @@ def _open_editor(path: Path) -> None:
             code="no_editor",
         )
     try:
-        code = subprocess.call([*shlex.split(editor), str(path)])  # noqa: S603  # the user's editor
+        program, *words = shlex.split(editor)
+        found = find_program(program)
+        if found is None:
+            reason = "no such program on PATH (one in the working directory is not started)"
+            raise UsageError(
+                f"the editor `{editor}` can't be started: {reason}",
+                hint="set EDITOR to a program's name or its whole path",
+                code="no_editor",
+            )
+        code = subprocess.call([found, *words, str(path)])  # noqa: S603  # the user's editor
     except (OSError, ValueError) as error:
         raise UsageError(f"the editor `{editor}` can't be started: {error}") from None
     if code:

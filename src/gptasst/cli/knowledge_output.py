@@ -9,8 +9,8 @@ from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
 
 if TYPE_CHECKING:
-    from gptasst.models.assistants import KnowledgeOutcome
-    from gptasst.models.knowledge import KnowledgePlan
+    from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.knowledge.types import KnowledgePlan
 
 _Row = tuple[str, str, str]
 

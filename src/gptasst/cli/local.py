@@ -10,7 +10,7 @@ from gptasst.cli.progress import Activity
 from gptasst.installation import install_command
 
 if TYPE_CHECKING:
-    from gptasst.services.local_model import LocalModelStatus
+    from gptasst.embedded.service import LocalModelStatus
 
 app = CommandGroup("The embedded model, which needs no account.")
 

@@ -8,7 +8,7 @@ from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
-    from gptasst.services.models import ListedModel
+    from gptasst.models.service import ListedModel
 
 app = CommandGroup("The models of the profile's server.")
 

@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, TypeVar
 
 from gptasst.cli.tables import Column, draw_table, record_lines, terminal_width
 from gptasst.errors import GptasstError
-from gptasst.printed_commands import for_profile
+from gptasst.hints import for_profile
 
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
@@ -179,13 +179,13 @@ class Output:
         A key that was typed where none belongs (`auth login sk-…`) is not repeated.
         """
         error.message = _KEY.sub(_MASK, error.message)
-        error.hint = error.hint and _KEY.sub(_MASK, error.hint)
+        error.advice = error.advice and _KEY.sub(_MASK, error.advice)
         if self.mode == "json":
             self.document({**(_plain(error.done, self.profile) or {}), "error": error})
         else:
             self._complain(self._coloured("error:", _BOLD_RED) + f" {error.message}")
-            if error.hint:
-                hint = for_profile(error.hint, self.profile)
+            if error.advice:
+                hint = for_profile(error.advice, self.profile)
                 self._complain(self._coloured("hint:", _BOLD) + f" {hint}")
         self.trace(error)
 
@@ -274,7 +274,7 @@ def _plain(value: object, profile: str | None) -> Any:
     What is said to people has the commands that they would read elsewhere, see `for_profile`.
     """
     if isinstance(value, GptasstError):
-        hint = value.hint and for_profile(value.hint, profile)
+        hint = value.advice and for_profile(value.advice, profile)
         value = {"code": value.code, "message": value.message, "hint": hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -14,7 +14,7 @@ from gptasst.cli.output import Output, count_text, size_text
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
-    from gptasst.models.transfers import TransferState
+    from gptasst.uploads.types import TransferState
 
 
 class Drawn:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.answers import tell_about, tell_fallback
 from gptasst.cli.commands import AllowSecretsOption, Session, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
@@ -23,15 +22,17 @@ from gptasst.cli.conversation import (
 )
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.schema_files import read_schema
 from gptasst.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.runs import RunPlan, RunResult, TextDelta
-    from gptasst.services.dialogues import Dialogue
-    from gptasst.services.run_preparation import Found
-    from gptasst.services.runs import RunService
+    from gptasst.api.types import TextDelta
+    from gptasst.conversations.dialogue import Dialogue
+    from gptasst.runs.preparation import Found
+    from gptasst.runs.service import RunService
+    from gptasst.runs.types import RunPlan, RunResult
 
 _SLOW_STDIN_SECONDS = 1.0
 
@@ -128,10 +129,10 @@ def run(  # one parameter an option
     ] = False,
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
-    from gptasst.models.runs import RunRequest
-    from gptasst.output_files import output_file
-    from gptasst.services.run_inputs import read_inputs
-    from gptasst.settings import check_timeout
+    from gptasst.config.settings import check_timeout
+    from gptasst.runs.inputs import read_inputs
+    from gptasst.runs.types import RunRequest
+    from gptasst.storage.output_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
@@ -208,8 +209,8 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
 
 def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
     """What was piped in, if anything was."""
-    from gptasst.secret_files import STDIN, refuse_secret
-    from gptasst.text_encoding import decode_text
+    from gptasst.inputs.encoding import decode_text
+    from gptasst.inputs.secrets import STDIN, refuse_secret
 
     stream = sys.stdin
     if stream is None or (stream.isatty() and not asked):
@@ -240,7 +241,7 @@ def _follow(
     events: Iterable[TextDelta | RunResult], output: Output | None, activity: Activity
 ) -> RunResult:
     """Read an answer to its end; with an `output`, pass on each piece as it comes."""
-    from gptasst.models.runs import RunResult
+    from gptasst.runs.types import RunResult
 
     last = ""
     try:
@@ -258,7 +259,7 @@ def _follow(
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
-    from gptasst.output_files import replace_file
+    from gptasst.storage.output_files import replace_file
 
     if target is not None:
         content = result.answer.encode("utf-8")

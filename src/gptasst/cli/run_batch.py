@@ -16,7 +16,7 @@ from gptasst.cli.progress import Transfers
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.each import EachJob
+    from gptasst.each.types import EachJob
 
 # A pattern that the shell expanded to many files is not shown again in full.
 _MOST_WORDS = 6

@@ -21,10 +21,10 @@ from gptasst.cli.run_batch import submit_batch
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.models.each import EachJob, FileResult, FileTarget, Purpose
-    from gptasst.models.runs import RunRequest
-    from gptasst.services.each import EachService
-    from gptasst.services.each_runs import EachRun
+    from gptasst.each.run import EachRun
+    from gptasst.each.service import EachService
+    from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
+    from gptasst.runs.types import RunRequest
 
 DEFAULT_JOBS = 8
 MOST_JOBS = 1000  # the connections that the SDK's pool opens at most
@@ -81,7 +81,7 @@ def run_each(
         options: the others.
         dry_run: only show what would be done.
     """
-    from gptasst.models.each import EachJob
+    from gptasst.each.types import EachJob
 
     if options.wait and not options.batch:
         raise UsageError("--wait needs --batch", hint="without --batch the answers are waited for")
@@ -144,7 +144,7 @@ def _targets(
     purpose: Purpose,
     target: Path | None,
 ) -> tuple[FileTarget, ...]:
-    from gptasst.services.each_outputs import plan_targets
+    from gptasst.each.targets import plan_targets
 
     if "-" in words or target == Path("-"):
         raise UsageError(

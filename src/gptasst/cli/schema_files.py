@@ -14,8 +14,8 @@ def read_schema(path: Path, *, allow_secrets: bool) -> dict[str, Any]:
     Raises:
         InvalidInput: it can't be read, is not JSON, is not a schema, or counts as secret.
     """
-    from gptasst.json_schemas import check_schema, parse_schema
-    from gptasst.secret_files import refuse_secret
+    from gptasst.definitions.schemas import check_schema, parse_schema
+    from gptasst.inputs.secrets import refuse_secret
 
     if not allow_secrets:  # any JSON object passes for a schema
         refuse_secret(path)

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from gptasst.built_once import cached_property
+from gptasst.api.types import TextDelta
 from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
 from gptasst.client.assistants import Assistants
 from gptasst.client.batches import Batches
@@ -18,14 +18,15 @@ from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.instructions import Instructions
 from gptasst.context import AppContext
-from gptasst.models.runs import RunPlan, RunResult, TextDelta
+from gptasst.runs.types import RunPlan, RunResult
+from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
-    from gptasst.models.each import FileResult
-    from gptasst.services.dialogues import Dialogue
-    from gptasst.services.each_runs import EachRun
-    from gptasst.services.runs import RunService
-    from gptasst.settings import Profile, StoreKind
+    from gptasst.config.settings import Profile, StoreKind
+    from gptasst.conversations.dialogue import Dialogue
+    from gptasst.each.run import EachRun
+    from gptasst.each.types import FileResult
+    from gptasst.runs.service import RunService
 
 _JOBS = 8
 
@@ -206,7 +207,7 @@ class Client:
         return _results(run)
 
     def _dialogue(self, options: RunOptions) -> Dialogue | None:
-        from gptasst.services.dialogues import Dialogue
+        from gptasst.conversations.dialogue import Dialogue
 
         conversation = options.get("conversation")
         if conversation is None:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
+from gptasst.conversations.types import Conversation
+from gptasst.definitions.types import ReasoningEffort
+from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.models.conversations import Conversation
-from gptasst.models.definitions import ReasoningEffort
-from gptasst.models.each import EachJob, Purpose
-from gptasst.models.runs import RunRequest
+from gptasst.runs.types import RunRequest
 
 _Path = str | os.PathLike[str]
 # One path, pattern or directory, or several of them.
@@ -88,7 +88,7 @@ def run_request(
         InvalidInput: a file or the schema can't be used.
         UsageError: the timeout is no time.
     """
-    from gptasst.services.run_inputs import read_inputs
+    from gptasst.runs.inputs import read_inputs
 
     _check(options.get("timeout"), options.get("schema"))
     rest: dict[str, Any] = dict(options)
@@ -107,7 +107,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
         UsageError: two places are named, a pattern is wrong, or the timeout is no time.
         InvalidInput: a word means no file, or an output can't be used.
     """
-    from gptasst.services.each_outputs import plan_targets
+    from gptasst.each.targets import plan_targets
 
     rest: dict[str, Any] = dict(options)
     output = rest.pop("output", None)
@@ -127,7 +127,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
 
 
 def _check(timeout: float | None, schema: Mapping[str, Any] | None) -> None:
-    from gptasst.settings import check_timeout
+    from gptasst.config.settings import check_timeout
 
     if timeout is not None:
         check_timeout(timeout, f"timeout is {timeout:g}")
@@ -153,7 +153,7 @@ def check_schema(schema: Mapping[str, Any] | None) -> None:
     Raises:
         InvalidInput: it is not one.
     """
-    from gptasst.json_schemas import check_schema as check
+    from gptasst.definitions.schemas import check_schema as check
 
     if schema is not None:
         try:

@@ -7,22 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
-from gptasst.context import AppContext
-from gptasst.errors import UsageError
-from gptasst.knowledge.types import FoundPassage
-from gptasst.models.assistants import (
+from gptasst.assistants.types import (
     Assistant,
     AssistantImport,
     AssistantSummary,
     KnowledgeOutcome,
     Revision,
 )
-from gptasst.models.definitions import DefinitionChanges
-from gptasst.models.knowledge import KnowledgePlan
+from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
+from gptasst.context import AppContext
+from gptasst.definitions.types import DefinitionChanges
+from gptasst.errors import UsageError
+from gptasst.knowledge.types import FoundPassage, KnowledgePlan
 
 if TYPE_CHECKING:
-    from gptasst.services.assistants import AssistantService
+    from gptasst.assistants.service import AssistantService
 
 
 class Assistants:

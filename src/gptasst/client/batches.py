@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Unpack
 
+from gptasst.api.types import Batch
+from gptasst.batches.types import Fetched, Submission
 from gptasst.client.arguments import Files, MapOptions, each_job
 from gptasst.context import AppContext
 from gptasst.errors import UsageError
-from gptasst.models.batches import Batch, Fetched, Submission
 
 
 class Batches:

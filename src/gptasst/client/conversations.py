@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gptasst.context import AppContext
-from gptasst.models.conversations import Conversation, Transcript
+from gptasst.conversations.types import Conversation, Transcript
 
 
 class Conversations:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gptasst.api.types import Purpose
 from gptasst.client.arguments import Files, words_of
 from gptasst.context import AppContext
-from gptasst.models.files import FileEntry, Purpose, UploadOutcome
+from gptasst.project_files.types import FileEntry, UploadOutcome
 
 if TYPE_CHECKING:
-    from gptasst.models.cache import CacheRebuild, CacheStatus, CacheVerification
+    from gptasst.project_files.cache_types import CacheRebuild, CacheStatus, CacheVerification
 
 
 class ProjectFiles:

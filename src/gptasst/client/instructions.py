@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gptasst.context import AppContext
-from gptasst.models.definitions import Instruction
+from gptasst.definitions.types import Instruction
 
 
 class Instructions:

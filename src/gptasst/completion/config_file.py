@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from gptasst.paths import user_directories
+from gptasst.storage.paths import user_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from gptasst.completion.profiles import chosen_profile, configured_profiles, named_profile
-from gptasst.paths import (
+from gptasst.storage.paths import (
     ASSISTANTS_DATABASE,
     BATCH_RECORDS,
     CONVERSATIONS_DATABASE,

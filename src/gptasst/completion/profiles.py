@@ -1,7 +1,7 @@
 """The profile that a command line means, as far as it decides what can be completed.
 
-`gptasst.settings` says the same with all its reasons, and takes longer to load than a key press
-may; a test holds the two together.
+`gptasst.config.settings` says the same with all its reasons, and takes longer to load than a
+key press may; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from gptasst.completion.config_file import read_config, tables
-from gptasst.paths import user_directories
+from gptasst.storage.paths import user_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

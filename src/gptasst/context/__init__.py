@@ -10,29 +10,29 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gptasst.built_once import cached_property
 from gptasst.context.server import ServerContext
+from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from gptasst.embedded.fetching import Report
-    from gptasst.models.conversations import Conversation
-    from gptasst.models.doctor import Diagnosis
-    from gptasst.models.rate_limits import OnLimits
-    from gptasst.openai_gateway import OpenAIGateway
-    from gptasst.services.assistants import AssistantService
-    from gptasst.services.batch_runs import BatchService
-    from gptasst.services.cache import CacheService
-    from gptasst.services.conversations import ConversationService
-    from gptasst.services.dialogues import Dialogue
-    from gptasst.services.each import EachService
-    from gptasst.services.files import FileService
-    from gptasst.services.model_ends import ModelEnds
-    from gptasst.services.models import ModelService
-    from gptasst.services.runs import RunService
-    from gptasst.services.uploads import UploadService
-    from gptasst.stores.openai_conversations import OpenAIConversations
+    from gptasst.api.gateway import OpenAIGateway
+    from gptasst.api.types import OnLimits
+    from gptasst.assistants.service import AssistantService
+    from gptasst.batches.service import BatchService
+    from gptasst.conversations.dialogue import Dialogue
+    from gptasst.conversations.server import OpenAIConversations
+    from gptasst.conversations.service import ConversationService
+    from gptasst.conversations.types import Conversation
+    from gptasst.doctor.types import Diagnosis
+    from gptasst.each.service import EachService
+    from gptasst.embedded.download import Report
+    from gptasst.models.ends import ModelEnds
+    from gptasst.models.service import ModelService
+    from gptasst.project_files.cache import CacheService
+    from gptasst.project_files.service import FileService
+    from gptasst.project_files.upload import UploadService
+    from gptasst.runs.service import RunService
 
 
 class AppContext(ServerContext):
@@ -49,16 +49,16 @@ class AppContext(ServerContext):
 
     def examine(self) -> Diagnosis:
         """What is right and what is not; see `services.doctor`."""
-        from gptasst.context.looking import LookingContext
-        from gptasst.services.doctor import examine
+        from gptasst.context.doctor import LookingContext
+        from gptasst.doctor.service import examine
 
         with LookingContext(self.environ, self.profile_option) as looking:
             return examine(looking)
 
     @cached_property
     def models(self) -> ModelService:
-        from gptasst.services.model_ends import known_end
-        from gptasst.services.models import EmbeddedModels, ModelService
+        from gptasst.models.ends import known_end
+        from gptasst.models.service import EmbeddedModels, ModelService
 
         known = functools.partial(known_end, self.profile)
         if self.profile.embedded:
@@ -71,7 +71,7 @@ class AppContext(ServerContext):
     @cached_property
     def model_ends(self) -> ModelEnds:
         """When models end, by the word of the server where it gave one and it is remembered."""
-        from gptasst.services.model_ends import ModelEnds
+        from gptasst.models.ends import ModelEnds
 
         @functools.cache
         def said(model: str) -> date | None:
@@ -83,7 +83,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def files(self) -> FileService:
-        from gptasst.services.files import FileService
+        from gptasst.project_files.service import FileService
 
         gateway = self.gateway
         return FileService(
@@ -92,13 +92,13 @@ class AppContext(ServerContext):
 
     @cached_property
     def uploads(self) -> UploadService:
-        from gptasst.services.uploads import UploadService
+        from gptasst.project_files.upload import UploadService
 
         return UploadService(self.gateway.files, self.file_cache, self.profile.scope, self.uploader)
 
     @cached_property
     def cache(self) -> CacheService:
-        from gptasst.services.cache import CacheService
+        from gptasst.project_files.cache import CacheService
 
         return CacheService(
             self.file_cache,
@@ -109,15 +109,15 @@ class AppContext(ServerContext):
 
     @cached_property
     def assistants(self) -> AssistantService:
-        from gptasst.services.assistants import AssistantService
+        from gptasst.assistants.service import AssistantService
 
         return AssistantService(self.store, self.library, lambda: self.file_cache)
 
     @cached_property
     def batches(self) -> BatchService:
-        from gptasst.batch_records import BatchRecords
-        from gptasst.services.batch_runs import BatchService
-        from gptasst.services.batch_submissions import Submitter
+        from gptasst.batches.records import BatchRecords
+        from gptasst.batches.service import BatchService
+        from gptasst.batches.submit import Submitter
 
         records = BatchRecords(self.paths.batch_records, self._note)
         self._opened.callback(records.close)
@@ -135,7 +135,7 @@ class AppContext(ServerContext):
 
     def each(self, report: Report) -> EachService:
         """The service that runs assistants over many files; `report` is as in `runs`."""
-        from gptasst.services.each import EachService
+        from gptasst.each.service import EachService
 
         return EachService(
             self.run_journal,
@@ -150,8 +150,8 @@ class AppContext(ServerContext):
             report: told of a model being fetched.
             on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
         """
-        from gptasst.services.run_preparation import RunPreparation
-        from gptasst.services.runs import RunService
+        from gptasst.runs.preparation import RunPreparation
+        from gptasst.runs.service import RunService
 
         embedded = self.profile.embedded
         preparation = RunPreparation(
@@ -166,9 +166,9 @@ class AppContext(ServerContext):
 
     @cached_property
     def conversations(self) -> ConversationService:
-        from gptasst.services.conversations import ConversationService
-        from gptasst.stores.conversation_index import ConversationIndex
-        from gptasst.stores.local_conversations import LocalConversations
+        from gptasst.conversations.index import ConversationIndex
+        from gptasst.conversations.local import LocalConversations
+        from gptasst.conversations.service import ConversationService
 
         database = self._conversations_database
         local = LocalConversations(database, self.profile.name)
@@ -178,14 +178,14 @@ class AppContext(ServerContext):
 
     @cached_property
     def _openai_conversations(self) -> OpenAIConversations:
-        from gptasst.stores.openai_conversations import OpenAIConversations
+        from gptasst.conversations.server import OpenAIConversations
 
         gateway = self.gateway.conversations
         return OpenAIConversations(gateway, self._conversations_database, self.profile)
 
     def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
         """A conversation that goes on (`None`: begins), with the service that answers in it."""
-        from gptasst.services.dialogues import Dialogue
+        from gptasst.conversations.dialogue import Dialogue
 
         return Dialogue(self.runs(report), self.conversations, conversation)
 

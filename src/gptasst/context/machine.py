@@ -8,22 +8,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from gptasst.built_once import cached_property
 from gptasst.errors import GptasstError
-from gptasst.paths import Paths, shipped_instructions, user_paths
+from gptasst.storage.paths import Paths, shipped_instructions, user_paths
+from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
-    from gptasst.definitions import InstructionLibrary
+    from gptasst.config.editing import ConfigurationService
+    from gptasst.config.keys import StoredKeys
+    from gptasst.config.login import AuthService
+    from gptasst.config.settings import Profile, Settings
+    from gptasst.definitions.library import InstructionLibrary
+    from gptasst.definitions.service import InstructionService
+    from gptasst.each.journal import RunJournal
     from gptasst.embedded.model_file import ModelFile
-    from gptasst.file_cache import FileCache
-    from gptasst.run_journal import RunJournal
-    from gptasst.services.auth import AuthService
-    from gptasst.services.configuration import ConfigurationService
-    from gptasst.services.instructions import InstructionService
-    from gptasst.services.local_model import LocalModelService
-    from gptasst.settings import Profile, Settings
-    from gptasst.stored_keys import StoredKeys
-    from gptasst.stores.database import Database
+    from gptasst.embedded.service import LocalModelService
+    from gptasst.storage.database import Database
+    from gptasst.uploads.cache import FileCache
 
 
 class MachineContext:
@@ -58,13 +58,13 @@ class MachineContext:
 
     @cached_property
     def settings(self) -> Settings:
-        from gptasst.settings import Settings
+        from gptasst.config.settings import Settings
 
         return Settings(self.paths.config_file, self.environ, self.keys)
 
     @cached_property
     def keys(self) -> StoredKeys:
-        from gptasst.stored_keys import StoredKeys
+        from gptasst.config.keys import StoredKeys
 
         return StoredKeys(self.paths.keys_file)
 
@@ -74,7 +74,7 @@ class MachineContext:
 
     @cached_property
     def library(self) -> InstructionLibrary:
-        from gptasst.definitions import InstructionLibrary
+        from gptasst.definitions.library import InstructionLibrary
 
         return InstructionLibrary(
             [
@@ -92,7 +92,7 @@ class MachineContext:
 
     @cached_property
     def local_model(self) -> LocalModelService:
-        from gptasst.services.local_model import LocalModelService
+        from gptasst.embedded.service import LocalModelService
 
         context = self.settings.local_model().context
         return LocalModelService(self.model_file, context, self.paths.locks)
@@ -122,7 +122,7 @@ class MachineContext:
 
     @cached_property
     def run_journal(self) -> RunJournal:
-        from gptasst.run_journal import RunJournal
+        from gptasst.each.journal import RunJournal
 
         journal = RunJournal(self.paths.run_journal, self._note)
         self._opened.callback(journal.close)
@@ -130,7 +130,7 @@ class MachineContext:
 
     @cached_property
     def file_cache(self) -> FileCache:
-        from gptasst.file_cache import FileCache
+        from gptasst.uploads.cache import FileCache
 
         cache = FileCache(self.paths.file_cache, self._note)
         self._opened.callback(cache.close)
@@ -138,8 +138,8 @@ class MachineContext:
 
     @cached_property
     def _conversations_database(self) -> Database:
-        from gptasst.stores.conversation_index import CONVERSATIONS
-        from gptasst.stores.database import Database
+        from gptasst.conversations.index import CONVERSATIONS
+        from gptasst.storage.database import Database
 
         database = Database(self.paths.conversations_database, CONVERSATIONS)
         self._opened.callback(database.close)
@@ -147,7 +147,7 @@ class MachineContext:
 
     @cached_property
     def configuration(self) -> ConfigurationService:
-        from gptasst.services.configuration import ConfigurationService
+        from gptasst.config.editing import ConfigurationService
 
         return ConfigurationService(
             self.settings, self.paths.config_file, self.environ, self.profile_option
@@ -155,13 +155,13 @@ class MachineContext:
 
     @cached_property
     def auth(self) -> AuthService:
-        from gptasst.services.auth import AuthService
+        from gptasst.config.login import AuthService
 
         return AuthService(self.settings, self.keys, self.profile_option)
 
     @cached_property
     def instructions(self) -> InstructionService:
-        from gptasst.services.instructions import InstructionService
+        from gptasst.definitions.service import InstructionService
 
         return InstructionService(
             self.library, project=Path("instructions"), user=self.paths.user_instructions

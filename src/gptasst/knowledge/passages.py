@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from gptasst.errors import InvalidInput
+from gptasst.inputs.encoding import decode_text
 from gptasst.knowledge.types import Passage
-from gptasst.text_encoding import decode_text
 
 # In characters: about 400 tokens, a few paragraphs.
 PASSAGE_SIZE = 1600

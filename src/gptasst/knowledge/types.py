@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from gptasst.inputs.types import Refusal
+from gptasst.uploads.types import KnowledgeSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,58 @@ class FoundPassage:
     heading: str = ""
     words: tuple[str, ...] = ()
     similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeFile:
+    """One knowledge file of an assistant. `size` is in bytes, `sha256` is of the content.
+
+    `sha256` is empty for a file that gptasst did not put there; `problem` says why the server
+    could not index it.
+    """
+
+    id: str
+    path: str
+    size: int
+    sha256: str
+    added_at: datetime
+    status: str = "completed"
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A path that gets new content."""
+
+    source: KnowledgeSource
+    old: KnowledgeFile
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgePlan:
+    """What it takes to bring an assistant's knowledge into line with files on disk."""
+
+    add: tuple[KnowledgeSource, ...] = ()
+    replace: tuple[Replacement, ...] = ()
+    remove: tuple[KnowledgeFile, ...] = ()
+    unchanged: tuple[KnowledgeFile, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[KnowledgeSource, ...]:
+        """The files whose content has to get to the store."""
+        return self.add + tuple(replacement.source for replacement in self.replace)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.add or self.replace or self.remove)
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A passage of knowledge that fits a task; `path` names the file."""
+
+    path: str
+    place: str
+    text: str

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.answers import tell_fallback
 from gptasst.cli.commands import AllowSecretsOption, Session, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
@@ -19,6 +18,7 @@ from gptasst.cli.conversation import (
 )
 from gptasst.cli.output import is_dumb
 from gptasst.cli.progress import Activity
+from gptasst.cli.results import tell_fallback
 from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def chat(
     """Speak with an assistant, turn after turn. The conversation is kept."""
     from gptasst.cli.chat.keyboard import typing_ahead
     from gptasst.cli.chat.loop import ChatLoop
-    from gptasst.secret_files import STDIN, refuse_secret
-    from gptasst.services.chat import Chat
+    from gptasst.conversations.chat import Chat
+    from gptasst.inputs.secrets import STDIN, refuse_secret
 
     output = session.output
     prompt = _prompt(session)

@@ -8,17 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.cli.answers import tell_about
+from gptasst.api.types import TextDelta
 from gptasst.cli.chat.drawing import answer_view
 from gptasst.cli.chat.prompts import Prompt
 from gptasst.cli.chat.slash_commands import help_text, parse_command, question_of
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.results import tell_about
 from gptasst.errors import GptasstError
-from gptasst.models.runs import RunResult, TextDelta
+from gptasst.runs.types import RunResult
 
 if TYPE_CHECKING:
-    from gptasst.services.chat import Chat
+    from gptasst.conversations.chat import Chat
 
 _Events = Generator[TextDelta | RunResult]
 
@@ -119,6 +120,6 @@ class ChatLoop:
 def _as_typed_here(error: GptasstError) -> GptasstError:
     """The error with a hint that fits a chat, where there are no options."""
     if error.code == "model_not_found":
-        for_good = f"{error.hint}, or " if error.hint and error.hint.startswith("`") else ""
-        error.hint = f"{for_good}/model NAME names another"
+        for_good = f"{error.advice}, or " if error.fixes else ""
+        error.advice = f"{for_good}/model NAME names another"
     return error

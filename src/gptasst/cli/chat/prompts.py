@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from gptasst.cli.chat.slash_commands import COMMANDS, TAKE_PATHS
-from gptasst.private_files import private_directory
+from gptasst.storage.private_files import private_directory
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -42,7 +42,7 @@ class StdinLines:
     interactive = False
 
     def read(self) -> str:
-        from gptasst.text_encoding import decode_text
+        from gptasst.inputs.encoding import decode_text
 
         line = sys.stdin.buffer.readline() if sys.stdin else b""
         if not line:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Sequence
 
 from gptasst.errors import UsageError
+from gptasst.hints import nearest
 
 COMMANDS = {
     "file": ("PATH...", "give files, patterns or directories to the next question"),
@@ -38,8 +38,8 @@ def parse_command(line: str) -> tuple[str, Sequence[str]] | None:
     if not line.startswith("/") or "/" in name:
         return None
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean `/{near[0]}`?" if near else "/help shows them"
+        near = nearest(name, COMMANDS)
+        hint = f"did you mean `/{near}`?" if near else "/help shows them"
         raise UsageError(f"no command `{first}`", hint=f"{hint}; as a question: `/{first} …`")
     words = _words(line.removeprefix(first))
     takes = COMMANDS[name][0]

@@ -1,0 +1,1 @@
+"""The only package that speaks HTTP or imports the SDK, and its own types."""

@@ -1,0 +1,154 @@
+"""Batches on the server, and the lines that go in and come out."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from gptasst.api.answers import whole_answer
+from gptasst.api.connection import Connection
+from gptasst.api.events import Event
+from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
+from gptasst.api.reading import reading
+from gptasst.api.requests import request_body
+from gptasst.api.types import Batch, BatchAnswer, ModelRequest
+from gptasst.errors import GptasstError, ServiceError
+
+if TYPE_CHECKING:
+    from openai.types import Batch as ApiBatch
+
+_ENDPOINT: Literal["/v1/responses"] = "/v1/responses"
+_PAGE = 100
+_STOPPED = ("cancelling", "cancelled")
+# The metadata key by which a batch is found again whose create was answered to nobody.
+_REQUEST = "request"
+
+
+class BatchGateway:
+    """The batches of the project that the key belongs to."""
+
+    def __init__(self, connection: Connection, files: FileGateway) -> None:
+        self._connection = connection
+        self._files = files
+
+    def line(self, custom_id: str, request: ModelRequest) -> bytes:
+        """A request as a line of a batch's input file."""
+        body = request_body(request, self._connection.endpoint)
+        line = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT, "body": body}
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+    def create(self, input_file_id: str, metadata: Mapping[str, str]) -> Batch:
+        """Submit a file of requests, once, whatever happens to the server's answer.
+
+        Raises:
+            NotFound: the server does not have the file.
+        """
+        nonce = secrets.token_hex(16)
+        marked = {**metadata, _REQUEST: nonce}
+        started = datetime.now(UTC).timestamp() - CLOCK_SKEW
+
+        def send() -> Batch:
+            return self._batch(
+                self._connection.once.batches.create(
+                    input_file_id=input_file_id,
+                    endpoint=_ENDPOINT,
+                    completion_window="24h",
+                    metadata=marked,
+                )
+            )
+
+        def find() -> Batch | None:
+            for batch in self.list():
+                if batch.metadata.get(_REQUEST) == nonce:
+                    return batch
+                if batch.created_at.timestamp() < started:
+                    break
+            return None
+
+        return self._connection.create_once(send, find, f"file `{input_file_id}`")
+
+    def list(self) -> Iterator[Batch]:
+        """Every batch, newest first."""
+        batches = self._connection.client.batches
+        return self._connection.listed(lambda: batches.list(limit=_PAGE), self._batch)
+
+    def get(self, batch_id: str) -> Batch:
+        """One batch.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        with self._connection.errors(f"batch `{batch_id}`"):
+            return self._batch(self._connection.client.batches.retrieve(batch_id))
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Stop a batch, or find it stopped; what was answered until then stays and is paid for.
+
+        Raises:
+            NotFound: there is none of that id.
+            ServiceError: it is over already.
+        """
+        try:
+            with self._connection.errors(f"batch `{batch_id}`"):
+                return self._batch(self._connection.client.batches.cancel(batch_id))
+        except ServiceError as error:
+            batch = self.get(batch_id) if error.code == "bad_request" else None
+            if batch and batch.status in _STOPPED:  # by this request, whose first answer was lost
+                return batch
+            raise
+
+    def answers(self, batch: Batch, model: str) -> Iterator[BatchAnswer]:
+        """What came of the requests so far, in any order, read line by line."""
+        for file_id in (batch.output_file_id, batch.error_file_id):
+            if file_id:
+                for line in self._files.lines(file_id):
+                    yield self._answer(line, model)
+
+    def _answer(self, line: bytes, model: str) -> BatchAnswer:
+        endpoint = self._connection.endpoint
+        with reading(endpoint):
+            result = json.loads(line, object_hook=Event)
+            custom_id, response = str(result["custom_id"]), result.response or Event()
+            body = response.body
+            if result.error or response.status_code != 200 or not isinstance(body, Event):
+                failure = self._connection.masked(_failure(result.error, response))
+                return BatchAnswer(custom_id, failure=failure)
+        try:
+            with reading(endpoint):
+                return BatchAnswer(custom_id, whole_answer(body, model, endpoint))
+        except GptasstError as refused:
+            return BatchAnswer(custom_id, failure=refused.message)
+
+    def _batch(self, batch: ApiBatch) -> Batch:
+        counts = batch.request_counts
+        errors = batch.errors.data if batch.errors else None
+        return Batch(
+            id=batch.id,
+            status=batch.status,
+            created_at=moment(batch.created_at),
+            metadata={key: str(value) for key, value in (batch.metadata or {}).items()},
+            input_file_id=batch.input_file_id,
+            output_file_id=batch.output_file_id,
+            error_file_id=batch.error_file_id,
+            requests=counts.total if counts else 0,
+            completed=counts.completed if counts else 0,
+            failed=counts.failed if counts else 0,
+            errors=tuple(self._connection.masked(_problem(error)) for error in errors or ()),
+        )
+
+
+def _failure(error: Any, response: Mapping[str, Any]) -> str:
+    if error:
+        return f"{error.get('message') or 'no reason given'} ({error.get('code')})"
+    status, body = response.get("status_code"), response.get("body")
+    details = body.get("error") if isinstance(body, dict) else None
+    message = details.get("message") if isinstance(details, dict) else None
+    return f"{message or 'no reason given'} (HTTP {status})"
+
+
+def _problem(error: Any) -> str:
+    place = f"line {error.line}: " if error.line is not None else ""
+    return f"{place}{error.message or error.code or 'no reason given'}"

@@ -1,0 +1,211 @@
+"""Conversations and their messages on the server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gptasst.api.connection import Connection
+from gptasst.api.requests import message_item, patience
+from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
+from gptasst.errors import NotFound
+
+_PAGE = 100
+_LONGEST_SILENCE = 10.0
+# How far back a message is looked for whose answer was lost.
+_RECENT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationTurn:
+    """A question and its answer as the items of a conversation.
+
+    `question` is an input item; `mark` is set behind the answer; `item_ids` are all items of the
+    turn where it is on the server, calls of tools among them.
+    """
+
+    question: Mapping[str, Any]
+    answer: str
+    mark: str = ""
+    item_ids: tuple[str, ...] = ()
+
+
+class ConversationGateway:
+    """The conversations of the project. The API has no list of them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        # What is left to do here when an answer was stopped must not take long.
+        silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
+        self._client = connection.client.with_options(timeout=patience(silence))
+        self._once = self._client.with_options(max_retries=0)
+
+    def create(self, metadata: Mapping[str, str]) -> str:
+        """Start an empty conversation and give its id.
+
+        Should the answer get lost, an empty conversation stays behind: there is no list in
+        which it could be found.
+        """
+
+        def send() -> str:
+            return self._connection.once.conversations.create(metadata=dict(metadata)).id
+
+        return self._connection.create_once(send, None)
+
+    def metadata(self, conversation_id: str) -> Mapping[str, str]:
+        """What was noted with a conversation.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        with self._connection.errors(_named(conversation_id)):
+            found: Any = self._client.conversations.retrieve(conversation_id)
+            return {str(key): str(value) for key, value in (found.metadata or {}).items()}
+
+    def append(self, conversation_id: str, text: str, role: str = "user") -> str:
+        """Add a message, once, and give its id.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        message: Any = {"type": "message", "role": role, "content": text}
+
+        def send() -> str:
+            items = self._once.conversations.items
+            return _item_id(items.create(conversation_id, items=[message]).data[-1])
+
+        def find() -> str | None:
+            return self._find(conversation_id, role, text)
+
+        return self._connection.create_once(send, find, _named(conversation_id))
+
+    def _find(self, conversation_id: str, role: str, text: str) -> str | None:
+        recent = self.items(conversation_id)
+        for _, item in zip(range(_RECENT), recent, strict=False):
+            if item.role == role and item.text == text:
+                return item.id
+        return None
+
+    def item(self, conversation_id: str, item_id: str) -> ConversationItem:
+        """One message.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        with self._connection.errors(f"item `{item_id}` in {_named(conversation_id)}"):
+            items = self._client.conversations.items
+            return _item(items.retrieve(item_id, conversation_id=conversation_id))
+
+    def items(
+        self, conversation_id: str, order: Literal["asc", "desc"] = "desc"
+    ) -> Iterator[ConversationItem]:
+        """Every message, newest first unless told otherwise; other kinds of items are left out.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        items = self._client.conversations.items
+        found = self._connection.listed(
+            lambda: items.list(conversation_id, limit=_PAGE, order=order),
+            lambda item: _item(item) if item.type == "message" else None,
+            _named(conversation_id),
+        )
+        return filter(None, found)
+
+    @staticmethod
+    def as_item(message: PastMessage) -> Mapping[str, Any]:
+        """A message as `ConversationTurn` has it."""
+        return message_item(message)
+
+    def add_turn(self, conversation_id: str, turn: ConversationTurn) -> None:
+        """Add a turn at the end, unless it is there already: after a failure, try again.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        items: Any = self._missing(conversation_id, turn)
+        if items:
+            with self._connection.errors(_named(conversation_id)):
+                self._once.conversations.items.create(conversation_id, items=items)
+
+    def _missing(self, conversation_id: str, turn: ConversationTurn) -> list[Mapping[str, Any]]:
+        answer = {"type": "message", "role": "assistant", "content": turn.answer + turn.mark}
+        last = self.last_turn(conversation_id)
+        if last is None or _question_text(last.question) != _question_text(turn.question):
+            return [turn.question, answer]
+        if not last.answer:
+            return [answer]
+        return [] if last.answer.startswith(turn.answer) else [turn.question, answer]
+
+    def last_turn(self, conversation_id: str) -> ConversationTurn | None:
+        """The newest question of the user's, and everything that came after it.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        ids: list[str] = []
+        answers: list[str] = []
+        with self._connection.errors(_named(conversation_id)):
+            items = self._client.conversations.items
+            for item in items.list(conversation_id, limit=_RECENT, order="desc"):
+                ids.append(_item_id(item))
+                if item.type != "message":
+                    continue
+                if item.role == "user":
+                    return ConversationTurn(
+                        _question(item), "".join(reversed(answers)), item_ids=tuple(ids)
+                    )
+                answers.append(_item(item).text)
+        return None
+
+    def is_answered(self, conversation_id: str, message: PastMessage) -> bool:
+        """Whether a message of the user's is the last question, and has a whole answer."""
+        last = self.last_turn(conversation_id)
+        asked = _question_text(message_item(message))
+        answered = last and last.answer and not last.answer.endswith(BROKEN_OFF_MARK)
+        return bool(last and answered and _question_text(last.question) == asked)
+
+    def remove(self, conversation_id: str, item_ids: Sequence[str]) -> None:
+        """Take items out of a conversation; those that are gone already are fine."""
+        for item_id in item_ids:
+            with contextlib.suppress(NotFound), self._connection.errors(f"item `{item_id}`"):
+                self._client.conversations.items.delete(item_id, conversation_id=conversation_id)
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation and its messages; one that is gone already is fine.
+
+        The API leaves the messages of a deleted conversation, so they go first.
+        """
+        named, conversations = _named(conversation_id), self._client.conversations
+        with contextlib.suppress(NotFound):
+            ids = self._connection.listed(
+                lambda: conversations.items.list(conversation_id, limit=_PAGE), _item_id, named
+            )
+            self.remove(conversation_id, list(ids))
+            with self._connection.errors(named):
+                conversations.delete(conversation_id)
+
+
+def _named(conversation_id: str) -> str:
+    return f"conversation `{conversation_id}`"
+
+
+def _item_id(item: Any) -> str:
+    return str(item.id)
+
+
+def _item(item: Any) -> ConversationItem:
+    texts = [getattr(part, "text", None) or "" for part in item.content or ()]
+    between = "\n\n" if item.role == "user" else ""  # a task and its files are parts
+    return ConversationItem(id=item.id, role=item.role, text=between.join(texts))
+
+
+def _question(item: Any) -> Mapping[str, Any]:
+    content = [part.to_dict() for part in item.content or ()]
+    return {"type": "message", "role": "user", "content": content}
+
+
+def _question_text(question: Mapping[str, Any]) -> str:
+    return "".join(part.get("text", "") for part in question["content"])

@@ -1,0 +1,279 @@
+"""Files on the server: uploading in a stream, listing, deleting."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import openai
+from openai.types import FileObject
+
+from gptasst.api.connection import Connection
+from gptasst.api.large_files import (
+    MAX_FILE,
+    MAX_PART,
+    no_large_files,
+    refuse_too_large,
+    sent_in_parts,
+)
+from gptasst.api.types import Purpose, RemoteFile, UploadRequest
+from gptasst.errors import GptasstError, InvalidInput, NotFound
+
+# Told how many more bytes went out.
+OnBytes = Callable[[int], None]
+
+_PAGE = 10_000
+# How far the server's clock may be behind ours, in seconds.
+CLOCK_SKEW = 300
+
+
+class GivenUp(GptasstError):
+    """An upload that was not begun, as nobody needed it any more."""
+
+
+class FileGateway:
+    """The files of the project that the key belongs to. May be used from many threads.
+
+    Args:
+        connection: to the server.
+        max_file: bytes that go out in one request; a larger file is sent in parts.
+        part_size: bytes of a part.
+    """
+
+    def __init__(
+        self, connection: Connection, max_file: int = MAX_FILE, part_size: int = MAX_PART
+    ) -> None:
+        self._connection = connection
+        self._max_file = max_file
+        self._part_size = part_size
+        self._locks: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
+        self._made: set[str] = set()
+
+    def upload(
+        self,
+        request: UploadRequest,
+        on_bytes: OnBytes = lambda _: None,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> RemoteFile:
+        """Upload a file, read in blocks; it is on the server once, whatever happens on the way.
+
+        Args:
+            request: which file, as it was hashed.
+            on_bytes: told how many more bytes went out.
+            given_up: whether nobody needs it any more; it is asked before each attempt.
+
+        Raises:
+            GivenUp: it was given up before it was begun.
+            InvalidInput: it can't be read, or it changed since it was hashed.
+            GptasstError: see `errors`.
+        """
+        # Two files of one name and size are told apart by nothing, so they go one by one.
+        with self._locks[request.filename, request.size]:
+            if given_up():
+                raise GivenUp(f"`{request.file}` was not uploaded", code="given_up")
+            uploaded, sent = self._upload(request, on_bytes, given_up)
+            self._made.add(uploaded.id)
+        if sent is not None and sent != request.sha256:
+            self.delete(uploaded.id)
+            raise _changed(request)
+        return uploaded
+
+    def _upload(
+        self, request: UploadRequest, on_bytes: OnBytes, given_up: Callable[[], bool]
+    ) -> tuple[RemoteFile, str | None]:
+        """The file, and the sha256 of what was sent (`None`: found after its answer was lost)."""
+        if request.size > self._max_file:
+            return self._upload_in_parts(request, on_bytes)
+        started = datetime.now(UTC)
+        sent: list[str | None] = [None]
+
+        def send() -> RemoteFile:
+            with _Reader(request, on_bytes) as stream:
+                made = self._send(request, stream)
+                sent[0] = stream.sha256
+            return made
+
+        def find() -> RemoteFile | None:
+            return self._find(request, started)
+
+        return self._connection.create_once(send, find, given_up=given_up), sent[0]
+
+    def _send(self, request: UploadRequest, stream: _Reader) -> RemoteFile:
+        # `files.create` does the same with half as much work again for each of many small files.
+        part: Any = (request.filename, stream, request.media_type)
+        response = self._connection.once.post(
+            "/files",
+            cast_to=httpx2.Response,
+            body=_fields(request),
+            files=[("file", part)],
+            options={"headers": {"Content-Type": "multipart/form-data"}},
+        )
+        return _remote_file(FileObject.model_construct(**response.json()))
+
+    def _upload_in_parts(
+        self, request: UploadRequest, on_bytes: OnBytes
+    ) -> tuple[RemoteFile, str | None]:
+        refuse_too_large(request)
+        started = datetime.now(UTC)
+        uploads = self._connection.once.uploads
+        try:
+            with sent_in_parts(self._connection, request, on_bytes, self._part_size) as parts:
+
+                def send() -> RemoteFile:
+                    made = uploads.complete(parts.upload_id, part_ids=list(parts.part_ids)).file
+                    assert made is not None
+                    return _remote_file(made)
+
+                made = self._connection.create_once(send, lambda: self._find(request, started))
+                return made, parts.sha256
+        except GptasstError as error:
+            raise no_large_files(request, error) or error from error.__cause__
+
+    def _find(self, request: UploadRequest, started: datetime) -> RemoteFile | None:
+        """The file that an upload made whose answer was lost, if there is just one it can be."""
+        found = []
+        for file in self.list(request.purpose):
+            if file.created_at.timestamp() < started.timestamp() - CLOCK_SKEW:
+                break
+            same = file.filename == request.filename and file.size == request.size
+            if same and file.id not in self._made:
+                found.append(file)
+        return found[0] if len(found) == 1 else None
+
+    def list(self, purpose: Purpose | None = None) -> Iterator[RemoteFile]:
+        """Every file, newest first."""
+        files = self._connection.client.files
+        return self._connection.listed(
+            lambda: files.list(limit=_PAGE, order="desc", purpose=purpose or openai.omit),
+            _remote_file,
+        )
+
+    def get(self, file_id: str) -> RemoteFile:
+        """One file.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        with self._connection.errors(f"file `{file_id}`"):
+            return _remote_file(self._connection.client.files.retrieve(file_id))
+
+    def lines(self, file_id: str) -> Iterator[bytes]:
+        """The lines of a file, as they arrive and without their ends; never all in memory.
+
+        Raises:
+            NotFound: there is none of that id.
+            GptasstError: the server does not give it out, or the connection was lost.
+        """
+        content = self._connection.client.files.with_streaming_response.content
+        with self._connection.errors(f"file `{file_id}`"), content(file_id) as response:
+            pending = bytearray()
+            for block in response.iter_bytes():
+                *whole, rest = block.split(b"\n")
+                if whole:
+                    pending += whole[0]
+                    yield from (line for line in (bytes(pending), *whole[1:]) if line.strip())
+                    pending = bytearray()
+                pending += rest
+        if pending.strip():
+            yield bytes(pending)
+
+    def delete(self, file_id: str) -> bool:
+        """Delete a file, also out of every vector store; `False` if it was gone already."""
+        try:
+            with self._connection.errors(f"file `{file_id}`"):
+                self._connection.client.files.delete(file_id)
+        except NotFound:
+            return False
+        return True
+
+
+def _fields(request: UploadRequest) -> dict[str, Any]:
+    fields: dict[str, Any] = {"purpose": request.purpose}
+    if request.expires_after is not None:
+        fields["expires_after"] = {"anchor": "created_at", "seconds": request.expires_after}
+    return fields
+
+
+def _remote_file(file: FileObject) -> RemoteFile:
+    ident: object = file.id  # the SDK takes whatever comes
+    if not isinstance(ident, str) or not ident:
+        raise TypeError("a file has an id")
+    expires = file.expires_at
+    return RemoteFile(
+        id=file.id,
+        filename=file.filename,
+        size=file.bytes or 0,
+        purpose=file.purpose,
+        created_at=moment(file.created_at),
+        expires_at=None if expires is None else moment(expires),
+    )
+
+
+def moment(seconds: float) -> datetime:
+    """A moment from Unix time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _changed(request: UploadRequest) -> InvalidInput:
+    message = f"`{request.file}` changed while it was uploaded"
+    return InvalidInput(message, hint="do it again", code="file_changed")
+
+
+class _Reader(io.RawIOBase):
+    """A file that is read once, front to back, and tells how far and what was read.
+
+    One that grows or shrinks meanwhile would not fit the length that was announced.
+    """
+
+    def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
+        try:
+            self._stream = request.file.open("rb", buffering=0)  # whoever reads takes blocks
+        except OSError as error:
+            reason = error.strerror
+            raise InvalidInput(f"`{request.file}` can't be read: {reason}") from None
+        self._request = request
+        self._on_bytes = on_bytes
+        self._digest = hashlib.sha256()
+        self._place = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, as a client does to learn the size before it reads from the start."""
+        self._digest = hashlib.sha256()
+        self._place = self._stream.seek(offset, whence)
+        return self._place
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self._place += len(block)
+        whole = self._request.size
+        if self._place > whole or (not block and self._place < whole):
+            raise _changed(self._request)
+        self._digest.update(block)
+        self._on_bytes(len(block))
+        return block
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

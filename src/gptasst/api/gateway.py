@@ -1,0 +1,229 @@
+"""The only package that imports the OpenAI SDK: its objects become models, its errors errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import httpx2
+import openai
+
+from gptasst.api.answers import AnswerReader, Deadline, broken_off, refuse_web_page
+from gptasst.api.connection import Connection
+from gptasst.api.errors import translate_error
+from gptasst.api.events import answer_events
+from gptasst.api.limit_headers import rate_limits, retry_after
+from gptasst.api.reading import reading
+from gptasst.api.requests import request_body
+from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
+from gptasst.api.token_counts import with_count
+from gptasst.api.types import (
+    Endpoint,
+    FilePart,
+    ModelAnswer,
+    ModelRequest,
+    OnLimits,
+    PastMessage,
+    TextDelta,
+)
+from gptasst.errors import InvalidInput, NoAnswer, ServiceError
+from gptasst.inputs.encoding import as_utf8
+from gptasst.threads import cached_property
+
+if TYPE_CHECKING:
+    from gptasst.api.batches import BatchGateway
+    from gptasst.api.conversations import ConversationGateway
+    from gptasst.api.files import FileGateway
+    from gptasst.api.models import ModelGateway
+    from gptasst.api.vector_stores import VectorStoreGateway
+
+# An input upload is deleted after its run; should that fail, the server forgets it in a day.
+_UPLOAD_LIFETIME = 86_400
+# What an answer looks like where its connection was cut, as a deadline does it.
+_CUT_SHORT = ("broken_off", "not_an_api")
+
+
+class OpenAIGateway:
+    """Speaks to one endpoint. Connections are reused; call `close` when done."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        connection: Connection | None = None,
+        *,
+        attempts: int = ATTEMPTS,
+        in_pieces: bool = True,
+        on_limits: OnLimits = lambda _: None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._connection = connection or Connection(endpoint)
+        self._client = self._connection.client
+        self._attempts = attempts
+        self._in_pieces = in_pieces
+        self._on_limits = on_limits
+
+    # Each is imported by those who use it.
+
+    @cached_property
+    def files(self) -> FileGateway:
+        from gptasst.api.files import FileGateway
+
+        return FileGateway(self._connection)
+
+    @cached_property
+    def vector_stores(self) -> VectorStoreGateway:
+        from gptasst.api.vector_stores import VectorStoreGateway
+
+        return VectorStoreGateway(self._connection)
+
+    @cached_property
+    def models(self) -> ModelGateway:
+        from gptasst.api.models import ModelGateway
+
+        return ModelGateway(self._connection)
+
+    @cached_property
+    def conversations(self) -> ConversationGateway:
+        from gptasst.api.conversations import ConversationGateway
+
+        return ConversationGateway(self._connection)
+
+    @cached_property
+    def batches(self) -> BatchGateway:
+        from gptasst.api.batches import BatchGateway
+
+        return BatchGateway(self._connection, self.files)
+
+    def paced(self, on_limits: OnLimits) -> OpenAIGateway:
+        """The same connection for somebody who sends many requests and paces them.
+
+        `stream` then sends once and leaves retries to its caller, by an error's `transient` and
+        `retry_after`; `on_limits` is told, from any thread, what each response says of limits.
+        Answers come in one piece: read piece by piece, dozens at once keep a processor busy.
+        """
+        return OpenAIGateway(
+            self._endpoint,
+            self._connection,
+            attempts=1,
+            in_pieces=self._endpoint.embedded,  # as llama.cpp is asked for single runs
+            on_limits=on_limits,
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the gateway is closed meanwhile."""
+        self._connection.pause(seconds)
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """Send a request and yield the answer as it comes, the whole `ModelAnswer` last.
+
+        Raises:
+            NoAnswer: the model refused, failed, was cut off, or the stream broke off.
+            GptasstError: the request was not taken; see `errors`.
+        """
+        try:
+            yield from self._stream(request)
+        except InvalidInput as error:
+            if error.code != "too_long" or self._endpoint.embedded or self._attempts == 1:
+                raise
+            body = request_body(request, self._endpoint)
+            raise with_count(error, self._connection, body) from error
+
+    def _stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        deadline = Deadline(request.timeout)
+        try:
+            with contextlib.closing(self._send(request, deadline)) as response:
+                refuse_web_page(response)
+                self._on_limits(rate_limits(response.headers))
+                deadline.watch(response)
+                with reading(self._endpoint):
+                    yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
+        except openai.OpenAIError as error:
+            deadline.check(request.timeout)
+            self._refuse_gone(error, request)
+            self._raise(error, request.model)
+        except httpx2.HTTPError as error:  # while the answer was read
+            deadline.check(request.timeout)
+            raise broken_off("the connection was lost") from error
+        except (ServiceError, NoAnswer) as error:
+            if error.code in _CUT_SHORT:
+                deadline.check(request.timeout)
+            raise
+        finally:
+            deadline.stop()
+
+    def _send(self, request: ModelRequest, deadline: Deadline) -> httpx2.Response:
+        """The response to a request, its body not read yet."""
+        # Ready as it is: the SDK's own pass over the input takes longer than all else in sending,
+        # and `client.responses` imports three hundred types to do it.
+        body = request_body(request, self._endpoint)
+        if self._in_pieces:
+            body["stream"] = True
+        post = self._connection.once.post
+        return retrying(
+            lambda: post(
+                "/responses",
+                cast_to=object,
+                body=body,
+                options={"timeout": deadline.for_request()},
+                stream=True,
+                stream_cls=openai.Stream[object],
+            ),
+            deadline,
+            self._attempts,
+            lambda: self._refuse_answered(request),
+        ).response
+
+    def _refuse_answered(self, request: ModelRequest) -> None:
+        """Raise if a question must not be asked again, as the server answered it and that got lost.
+
+        It would be in the conversation twice.
+        """
+        ident = request.conversation_id
+        if ident and self.conversations.is_answered(ident, PastMessage("user", request.parts)):
+            raise ServiceError(
+                "the connection was lost, and the conversation has an answer all the same",
+                hint=f"`gptasst conversation show {ident}` shows it",
+                code="answer_lost",
+            )
+
+    def upload_input(self, part: FilePart) -> FilePart:
+        """Upload a part's data for one run; the server forgets it by itself in a day."""
+        assert part.data is not None
+        try:
+            with reading(self._endpoint):
+                uploaded = self._connection.once.files.create(
+                    file=(as_utf8(part.filename), part.data, part.media_type),
+                    purpose="user_data",
+                    expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
+                )
+                file_id = uploaded.id
+        except openai.OpenAIError as error:
+            self._raise(error, None)
+        return FilePart(part.kind, part.filename, part.media_type, file_id=file_id)
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete an uploaded file; one that is gone already is fine."""
+        self.files.delete(file_id)
+
+    def _refuse_gone(self, error: openai.OpenAIError, request: ModelRequest) -> None:
+        """Raise if it is a conversation or vector store that the server does not have any more."""
+        named = {
+            request.conversation_id: "conversation",
+            request.vector_store_id: "vector store",
+        }
+        for ident, kind in named.items():
+            if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
+                with self._connection.errors(f"{kind} `{ident}`"):
+                    raise error
+
+    def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
+        known = translate_error(error, self._endpoint, model)
+        if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
+            known.transient = wait_before_retry(error, 0) is not None
+        if isinstance(error, openai.APIStatusError):
+            known.retry_after = retry_after(error.response.headers)
+        raise known from error

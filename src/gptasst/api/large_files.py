@@ -1,0 +1,155 @@
+"""Files that are too large for one request: sent in parts, by the Uploads API."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from gptasst.api.connection import Connection
+from gptasst.api.types import UploadRequest
+from gptasst.errors import GptasstError, InvalidInput
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+# What the API takes, in bytes: a file in one request, a part, all parts of a file.
+MAX_FILE = 512 * 1024 * 1024
+MAX_PART = 64 * 1024 * 1024
+MAX_UPLOAD = 8 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SentParts:
+    """An upload whose parts are on the server, and the sha256 of what was sent."""
+
+    upload_id: str
+    part_ids: tuple[str, ...]
+    sha256: str
+
+
+@contextlib.contextmanager
+def sent_in_parts(
+    connection: Connection,
+    request: UploadRequest,
+    on_bytes: Callable[[int], None],
+    part_size: int,
+) -> Iterator[SentParts]:
+    """Send the parts of a file, one after the other; the upload is cancelled if anything fails.
+
+    A part that is sent twice does no harm: the upload is made of those that it is told of.
+
+    Raises:
+        InvalidInput: the file can't be read.
+        GptasstError: see `errors`.
+    """
+    arguments: dict[str, Any] = {
+        "bytes": request.size,
+        "filename": request.filename,
+        "mime_type": request.media_type,
+        "purpose": request.purpose,
+    }
+    if request.expires_after is not None:
+        arguments["expires_after"] = {"anchor": "created_at", "seconds": request.expires_after}
+    with connection.errors():
+        upload_id = connection.client.uploads.create(**arguments).id
+    try:
+        yield _send_parts(connection, request, on_bytes, upload_id, part_size)
+    except BaseException:
+        with contextlib.suppress(GptasstError), connection.errors():
+            connection.client.uploads.cancel(upload_id)
+        raise
+
+
+def _send_parts(
+    connection: Connection,
+    request: UploadRequest,
+    on_bytes: Callable[[int], None],
+    upload_id: str,
+    part_size: int,
+) -> SentParts:
+    digest = hashlib.sha256()
+    part_ids = []
+    for start in range(0, request.size, part_size):
+        length = min(part_size, request.size - start)
+        with _PartReader(request, start, length, digest, on_bytes) as part, connection.errors():
+            data: Any = ("part", part, "application/octet-stream")
+            sent = connection.client.uploads.parts.create(upload_id, data=data)
+            part_ids.append(sent.id)
+            digest = part.digest
+    return SentParts(upload_id, tuple(part_ids), digest.hexdigest())
+
+
+def refuse_too_large(request: UploadRequest) -> None:
+    """Raise `InvalidInput` if a file is larger than the API takes in any way."""
+    if request.size > MAX_UPLOAD:
+        raise InvalidInput(
+            f"`{request.file}` is too large: {request.size:,} bytes, uploads take {MAX_UPLOAD:,}",
+            code="too_large",
+        )
+
+
+def no_large_files(request: UploadRequest, error: GptasstError) -> InvalidInput | None:
+    """What to say where the server has no uploads in parts."""
+    if not isinstance(error.__cause__, openai.NotFoundError):
+        return None
+    return InvalidInput(
+        f"`{request.file}` is too large: {request.size:,} bytes, and this server takes no"
+        f" uploads in parts",
+        code="too_large",
+    )
+
+
+class _PartReader(io.RawIOBase):
+    """A range of a file as a file of its own. `digest` goes on from what was read before."""
+
+    def __init__(
+        self,
+        request: UploadRequest,
+        start: int,
+        length: int,
+        before: _Hash,
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        try:
+            self._stream = request.file.open("rb")
+        except OSError as error:
+            reason = error.strerror
+            raise InvalidInput(f"`{request.file}` can't be read: {reason}") from None
+        self._start = start
+        self._length = length
+        self._before = before
+        self._on_bytes = on_bytes
+        self.digest = before.copy()
+        self._stream.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, as a client does to learn the size before it reads from the start."""
+        base = {0: 0, 1: self.tell(), 2: self._length}[whence]
+        self.digest = self._before.copy()
+        return self._stream.seek(self._start + base + offset) - self._start
+
+    def tell(self) -> int:
+        return self._stream.tell() - self._start
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(self._length - self.tell(), 0)
+        block = self._stream.read(left if size < 0 else min(size, left))
+        self.digest.update(block)
+        self._on_bytes(len(block))
+        return block
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

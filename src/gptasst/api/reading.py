@@ -1,0 +1,39 @@
+"""Reading what a server sent: that what is not the API's is said to be so."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import openai
+
+from gptasst.api.types import Endpoint
+from gptasst.errors import ServiceError
+
+# What JSON is made of, and what the SDK makes of it.
+_SENT = (str, int, float, list, dict, type(None), openai.BaseModel)
+
+
+@contextlib.contextmanager
+def reading(endpoint: Endpoint) -> Iterator[None]:
+    """Translate the errors of reading what a server sent.
+
+    The SDK makes its objects from whatever comes: a web page is a `str` to it, and a number where
+    a text should be stays one. An attribute that an object of ours lacks, or a text that can't be
+    encoded, is no fault of the server's and goes on as it is.
+
+    Raises:
+        ServiceError: it is not what the API sends.
+    """
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise
+    except (ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
+        if isinstance(error, AttributeError) and not isinstance(error.obj, _SENT):
+            raise
+        raise ServiceError(
+            f"{endpoint.name} sent something that is not an answer of the API",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        ) from error

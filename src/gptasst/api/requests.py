@@ -1,0 +1,179 @@
+"""What goes out: the client of an endpoint, and a request as the Responses API wants it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx2
+import openai
+
+from gptasst.api.body_blocks import send_in_blocks
+from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
+from gptasst.errors import UsageError
+from gptasst.inputs.encoding import as_utf8
+
+_CONNECT_TIMEOUT = 10.0
+# The SDK sends nothing without a key; what stands in for one does not leave this machine.
+_NO_KEY = "no key"
+
+
+def make_client(endpoint: Endpoint) -> openai.OpenAI:
+    """An SDK client that sends this endpoint its own key and headers and nobody else's."""
+    headers = {} if endpoint.openai_environment else _nothing_of_openai(endpoint.api_key)
+    headers.update(endpoint.headers)
+    has_own = any(name.lower() == "authorization" for name in endpoint.headers)
+    hooks = [send_in_blocks] if endpoint.api_key or has_own else [send_in_blocks, _drop_key]
+    base_url, login = _without_login(endpoint.base_url)
+    return openai.OpenAI(
+        base_url=base_url,
+        api_key=endpoint.api_key or _NO_KEY,
+        admin_api_key="",
+        default_headers=headers,
+        timeout=patience(endpoint.silence),
+        http_client=_http_client(endpoint, login, hooks),
+    )
+
+
+def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """A URL without user and password, so that neither errors nor logs have them; and these."""
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    if not userinfo:
+        return url, None
+    user, _, password = userinfo.partition(":")
+    return parts._replace(netloc=host).geturl(), (unquote(user), unquote(password))
+
+
+def _http_client(
+    endpoint: Endpoint, login: tuple[str, str] | None, hooks: list[Callable[..., Any]]
+) -> openai.DefaultHttpxClient:
+    try:
+        return openai.DefaultHttpxClient(
+            trust_env=not endpoint.embedded,  # a proxy has no business with our own server
+            event_hooks={"request": hooks},
+            auth=login,
+            follow_redirects=False,  # what is sent is for the server that was named
+        )
+    except (ValueError, httpx2.InvalidURL):
+        raise UsageError(
+            "a proxy variable holds what is not the URL of a proxy",
+            hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            code="bad_proxy",
+        ) from None  # its words may hold the password
+
+
+def patience(seconds: float) -> openai.Timeout:
+    """So long a server may say nothing; to connect, no more than ten seconds of it."""
+    return openai.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT))
+
+
+def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:
+    """Headers that keep what the environment holds for OpenAI from other servers.
+
+    Headers, as copies of a client read the environment again.
+    """
+    lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
+    names = {line.partition(":")[0].strip() for line in lines}
+    names |= {"OpenAI-Organization", "OpenAI-Project"}
+    headers: dict[str, Any] = {
+        name: openai.Omit() for name in names if name and name.lower() != "authorization"
+    }
+    return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+
+
+def _drop_key(request: Any) -> None:
+    del request.headers["Authorization"]
+
+
+def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
+    """The body of `POST /responses` for a request.
+
+    Nothing is stored on the server unless it keeps the conversation: with `store` false an
+    answer is not added to it.
+    """
+    settings = request.settings
+    asked = PastMessage("user", request.parts)
+    body: dict[str, Any] = {
+        "model": request.model,
+        "instructions": request.instructions,
+        "input": [message_item(message) for message in (*request.past, asked)],
+    }
+    if request.conversation_id:
+        body["conversation"] = request.conversation_id
+    else:
+        body["store"] = False
+    for name in ("temperature", "top_p", "max_output_tokens"):
+        if getattr(settings, name) is not None:
+            body[name] = getattr(settings, name)
+    if settings.reasoning_effort is not None:
+        body["reasoning"] = {"effort": settings.reasoning_effort}
+    tools: list[dict[str, Any]] = []
+    if request.vector_store_id:
+        tools.append({"type": "file_search", "vector_store_ids": [request.vector_store_id]})
+        body["include"] = ["file_search_call.results"]
+    if request.code_interpreter:
+        tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
+    if request.web_search:
+        tools.append({"type": "web_search"})
+    if tools:
+        body["tools"] = tools
+    if request.schema is not None:
+        body.update(_schema_fields(request.schema, endpoint))
+    return body
+
+
+def message_item(message: PastMessage) -> dict[str, Any]:
+    """A message as an input item."""
+    if message.role == "assistant":  # the one form of an answer that every server takes
+        texts = [part.text for part in message.parts if isinstance(part, TextPart)]
+        return {"type": "message", "role": "assistant", "content": as_utf8("".join(texts))}
+    content = [_content(part) for part in message.parts]
+    return {"type": "message", "role": "user", "content": content}
+
+
+def _content(part: TextPart | FilePart) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"type": "input_text", "text": as_utf8(part.text)}
+    if part.kind == "image":
+        if part.file_id:
+            return {"type": "input_image", "detail": "auto", "file_id": part.file_id}
+        return {"type": "input_image", "detail": "auto", "image_url": _data_url(part)}
+    if part.file_id:
+        return {"type": "input_file", "file_id": part.file_id}
+    filename = as_utf8(part.filename)
+    return {"type": "input_file", "filename": filename, "file_data": _data_url(part)}
+
+
+def _data_url(part: FilePart) -> str:
+    assert part.data is not None
+    return f"data:{part.media_type};base64,{base64.b64encode(part.data).decode('ascii')}"
+
+
+def _schema_fields(schema: Mapping[str, Any], endpoint: Endpoint) -> dict[str, Any]:
+    strict = _is_strict(schema)
+    if endpoint.embedded:
+        # llama.cpp's /v1/responses ignores `text.format` and takes the older field.
+        wrapped = {"name": "answer", "schema": schema, "strict": strict}
+        field = {"type": "json_schema", "json_schema": wrapped}
+        return {"response_format": field}
+    form = {"type": "json_schema", "name": "answer", "schema": schema, "strict": strict}
+    return {"text": {"format": form}}
+
+
+def _is_strict(schema: Any) -> bool:
+    """Whether a JSON Schema keeps the rules of strict mode: closed objects, all required."""
+    if isinstance(schema, list):
+        return all(_is_strict(item) for item in schema)
+    if not isinstance(schema, dict):
+        return True
+    if "properties" in schema or schema.get("type") == "object":
+        required = set(schema.get("required", ()))
+        if schema.get("additionalProperties") is not False:
+            return False
+        if set(schema.get("properties", ())) != required:
+            return False
+    return all(_is_strict(value) for value in schema.values())

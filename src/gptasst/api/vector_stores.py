@@ -1,0 +1,188 @@
+"""Vector stores and their files on the server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from gptasst.api.connection import Connection
+from gptasst.api.files import moment
+from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
+from gptasst.errors import NotFound
+
+if TYPE_CHECKING:
+    from openai.types import VectorStore as ApiStore
+    from openai.types.vector_stores import VectorStoreFile as ApiFile
+
+_PAGE = 100
+_BATCH = 2_000  # files in one file batch
+_MOST_FOUND = 50  # of a search, says the API
+# The metadata key by which a store is found again whose create was answered to nobody.
+_REQUEST = "request"
+
+
+class VectorStoreGateway:
+    """The vector stores of the project that the key belongs to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create(self, name: str, metadata: Mapping[str, str]) -> VectorStore:
+        """Make an empty vector store, once."""
+        nonce = secrets.token_hex(16)
+        marked = {**metadata, _REQUEST: nonce}
+
+        def send() -> VectorStore:
+            return _store(self._connection.once.vector_stores.create(name=name, metadata=marked))
+
+        def find() -> VectorStore | None:
+            made = (store for store in self.list() if store.metadata.get(_REQUEST) == nonce)
+            return next(made, None)
+
+        return self._connection.create_once(send, find)
+
+    def list(self) -> Iterator[VectorStore]:
+        """Every vector store, newest first."""
+        stores = self._connection.client.vector_stores
+        return self._connection.listed(lambda: stores.list(limit=_PAGE), _store)
+
+    def get(self, store_id: str) -> VectorStore:
+        """One vector store.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        with self._connection.errors(_named(store_id)):
+            return _store(self._connection.client.vector_stores.retrieve(store_id))
+
+    def update(
+        self, store_id: str, *, name: str | None = None, metadata: Mapping[str, str]
+    ) -> VectorStore:
+        """Change name and metadata. Send the metadata whole: servers merge it, or replace it."""
+        with self._connection.errors(_named(store_id)):
+            return _store(
+                self._connection.client.vector_stores.update(
+                    store_id, name=name or openai.omit, metadata=dict(metadata)
+                )
+            )
+
+    def delete(self, store_id: str) -> None:
+        """Delete a vector store, not its files; one that is gone already is fine."""
+        try:
+            with self._connection.errors(_named(store_id)):
+                self._connection.client.vector_stores.delete(store_id)
+        except NotFound:
+            return
+
+    def files(self, store_id: str) -> Iterator[VectorStoreFile]:
+        """Every file of a vector store, newest first."""
+        files = self._connection.client.vector_stores.files
+        return self._connection.listed(
+            lambda: files.list(store_id, limit=_PAGE), self._file, _named(store_id)
+        )
+
+    def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:
+        """Every file of a vector store of a list; none, if it was deleted since that was read."""
+        try:
+            return tuple(self.files(store_id))
+        except NotFound:
+            return ()
+
+    def search(self, store_id: str, question: str, limit: int) -> Sequence[SearchHit]:
+        """The pieces of files that fit a question, best first; at most `limit`, 50 of them."""
+        with self._connection.errors(_named(store_id)):
+            page = self._connection.client.vector_stores.search(
+                store_id, query=question, max_num_results=min(limit, _MOST_FOUND)
+            )
+        return [
+            SearchHit(
+                filename=found.filename,
+                attributes=dict(found.attributes or {}),
+                score=found.score,
+                text="\n".join(content.text for content in found.content),
+            )
+            for found in page.data
+        ]
+
+    def file(self, store_id: str, file_id: str) -> VectorStoreFile:
+        """One file of a vector store.
+
+        Raises:
+            NotFound: it is not in there.
+        """
+        with self._connection.errors(f"file `{file_id}` in {_named(store_id)}"):
+            files = self._connection.client.vector_stores.files
+            return self._file(files.retrieve(file_id, vector_store_id=store_id))
+
+    def attach(self, store_id: str, attachment: Attachment) -> VectorStoreFile:
+        """Put one file into a vector store. Doing it again changes nothing but attributes.
+
+        Raises:
+            NotFound: the server knows the file or the store not, or not yet.
+        """
+        with self._connection.errors(f"file `{attachment.file_id}` or {_named(store_id)}"):
+            return self._file(
+                self._connection.client.vector_stores.files.create(
+                    store_id,
+                    file_id=attachment.file_id,
+                    attributes=dict(attachment.attributes),
+                )
+            )
+
+    def attach_all(self, store_id: str, attachments: Sequence[Attachment]) -> None:
+        """Put many files into a vector store at once.
+
+        A file that is in there already stays in once, so a lost answer does no harm. Servers
+        may pass over the attributes, or the files: look at `files` afterwards.
+
+        Raises:
+            NotFound: the server knows one of the files not, or not yet.
+        """
+        with self._connection.errors(f"such files or {_named(store_id)}"):
+            for start in range(0, len(attachments), _BATCH):
+                part = attachments[start : start + _BATCH]
+                self._connection.client.vector_stores.file_batches.create(
+                    store_id,
+                    files=[{"file_id": a.file_id, "attributes": dict(a.attributes)} for a in part],
+                )
+
+    def detach(self, store_id: str, file_id: str) -> None:
+        """Take a file out of a vector store; it stays a file. One that is gone is fine."""
+        try:
+            with self._connection.errors(f"file `{file_id}`"):
+                files = self._connection.client.vector_stores.files
+                files.delete(file_id, vector_store_id=store_id)
+        except NotFound:
+            return
+
+    def _file(self, file: ApiFile) -> VectorStoreFile:
+        error: Any = file.last_error
+        return VectorStoreFile(
+            id=file.id,
+            status=file.status,
+            attributes=dict(file.attributes or {}),
+            created_at=moment(file.created_at),
+            error=self._connection.masked(error.message) if error else None,
+            error_code=error.code if error else None,
+        )
+
+
+def _named(store_id: str) -> str:
+    return f"vector store `{store_id}`"
+
+
+def _store(store: ApiStore) -> VectorStore:
+    counts: Any = store.file_counts  # servers leave it out
+    return VectorStore(
+        id=store.id,
+        name=store.name or "",
+        metadata={key: str(value) for key, value in (store.metadata or {}).items()},
+        created_at=moment(store.created_at),
+        files=counts.total if counts else 0,
+        in_progress=counts.in_progress if counts else 0,
+        completed=counts.completed if counts else 0,
+        usage_bytes=store.usage_bytes or 0,
+    )

@@ -1,0 +1,170 @@
+"""From words on a command line to knowledge, and back to the files they name."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from gptasst.assistants.types import Assistant
+from gptasst.errors import InvalidInput, NotFound
+from gptasst.inputs.screening import names_a_file, screened_files
+from gptasst.inputs.secrets import refusal, secret_error, secret_file
+from gptasst.inputs.types import Refusal
+from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.types import KnowledgeSource
+
+# Says why a file can't be knowledge, if it can't.
+Problem = Callable[[KnowledgeSource], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSources:
+    """The files that words mean.
+
+    `named` are the paths that a word names itself, `collections` the words that are directories
+    or patterns: what those yield may be left out, what is named must do. `left_out` was, as it
+    counts as secret.
+    """
+
+    sources: tuple[KnowledgeSource, ...]
+    named: frozenset[str]
+    collections: tuple[str, ...]
+    left_out: tuple[Refusal, ...] = ()
+
+
+def read_sources(words: Iterable[str], cache: FileCache, *, allow_secrets: bool) -> NamedSources:
+    """Find and hash the files that become knowledge; each path comes once.
+
+    Those that count as secret by their names are not even read.
+
+    Raises:
+        InvalidInput: a word means no file, one that can't be read, or a secret.
+    """
+    files: dict[str, Path] = {}
+    left_out: dict[str, Refusal] = {}
+    named, collections = set(), []
+    for word in words:
+        screened = screened_files([word], allow_secrets=allow_secrets, by_name_only=True)
+        if names_a_file(word):
+            named.add(knowledge_path(Path(word)))
+        else:
+            collections.append(collection_word(word))
+        files.update((knowledge_path(path), path) for path in screened.paths)
+        refused = ((knowledge_path(Path(left.path)), left.reason) for left in screened.left_out)
+        left_out.update((path, Refusal(path, reason)) for path, reason in refused)
+    return NamedSources(
+        _hashed(files, cache),
+        frozenset(named),
+        tuple(dict.fromkeys(collections)),
+        tuple(left_out.values()),
+    )
+
+
+def _hashed(files: dict[str, Path], cache: FileCache) -> tuple[KnowledgeSource, ...]:
+    hashes = cache.sha256_all(list(files.values()))
+    return tuple(
+        KnowledgeSource(path, file, hashes[file].size, hashes[file].sha256)
+        for path, file in files.items()
+    )
+
+
+def existing_sources(paths: Iterable[str], cache: FileCache) -> tuple[KnowledgeSource, ...]:
+    """The files of these paths that are still on disk."""
+    return _hashed({path: Path(path) for path in paths if Path(path).is_file()}, cache)
+
+
+def knowledge_path(path: Path) -> str:
+    """What a file is known by: relative to here if it lies below, else absolute."""
+    absolute = path.absolute()
+    here = Path.cwd()
+    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def sent_from_outside(plan: KnowledgePlan) -> tuple[str, ...]:
+    """The files with content to be sent that lie outside of the working directory."""
+    here = Path.cwd().resolve()
+    wanted = plan.wanted
+    return tuple(sorted(s.path for s in wanted if not s.file.resolve().is_relative_to(here)))
+
+
+def collection_word(word: str) -> str:
+    """A directory or pattern as a definition keeps it, `/` between parts."""
+    return word.replace(os.sep, "/") if glob.has_magic(word) else knowledge_path(Path(word))
+
+
+def words_of_collection(word: str) -> list[str]:
+    r"""What a directory or pattern of a definition means here: `docs\*.md` came from Windows."""
+    if "\\" not in word or os.path.exists(word) or glob.glob(word, recursive=True):
+        return [word]
+    return [word.replace("\\", "/")]
+
+
+def refuse_secrets(sources: Iterable[KnowledgeSource], named: frozenset[str]) -> list[Refusal]:
+    """The files that count as secret, with the reason.
+
+    Raises:
+        InvalidInput: one of them was named itself; nothing was sent.
+    """
+    reasons = ((source.path, secret_file(source.file)) for source in sources)
+    refused = [Refusal(path, refusal(path, reason)) for path, reason in reasons if reason]
+    for one in refused:
+        if one.path in named:
+            raise secret_error(one.reason)
+    return refused
+
+
+def split_refused(
+    sources: Iterable[KnowledgeSource], named: frozenset[str], problem: Problem
+) -> list[Refusal]:
+    """The files that can't be knowledge, with the reason.
+
+    Raises:
+        InvalidInput: one of them was named itself; nothing was sent.
+    """
+    refused = []
+    for source in sources:
+        reason = problem(source)
+        if reason:
+            refused.append(Refusal(source.path, reason))
+    errors = [one.reason for one in refused if one.path in named]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InvalidInput(errors[0] + more, code="not_knowledge")
+    return refused
+
+
+def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFile]:
+    """The knowledge files that ids, paths, patterns or directories mean, each once.
+
+    Raises:
+        NotFound: a word means none of them.
+    """
+    found: dict[str, KnowledgeFile] = {}
+    for word in words:
+        matches = [file for file in assistant.knowledge if _means(word, file)]
+        if not matches:
+            import difflib
+
+            paths = [file.path for file in assistant.knowledge]
+            near = difflib.get_close_matches(word, paths, n=1)
+            name = shlex.quote(assistant.name)
+            listing = f"`gptasst assistant files list {name}` shows them"
+            raise NotFound(
+                f"`{assistant.name}` has no file `{word}`",
+                hint=f"did you mean `{near[0]}`?" if near else listing,
+            )
+        found.update((file.id, file) for file in matches)
+    return list(found.values())
+
+
+def _means(word: str, file: KnowledgeFile) -> bool:
+    path = knowledge_path(Path(word))
+    if word == file.id or file.path in (word, path) or file.path.startswith(path + "/"):
+        return True
+    return glob.has_magic(word) and fnmatchcase(file.path, word)

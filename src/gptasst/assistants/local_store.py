@@ -1,0 +1,350 @@
+"""Assistants in an SQLite file of this machine, their knowledge searched by FTS5."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gptasst.assistants.local_database import ASSISTANTS
+from gptasst.assistants.store_errors import (
+    deleted_meanwhile,
+    edit_conflict,
+    name_taken,
+    no_assistant,
+)
+from gptasst.assistants.types import (
+    Assistant,
+    AssistantSummary,
+    KnowledgeOutcome,
+    Revision,
+    RunTarget,
+)
+from gptasst.definitions.toml import dump_definition, parse_definition
+from gptasst.errors import InvalidInput, NotFound
+from gptasst.storage.database import Database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptasst.definitions.types import Definition
+    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage, KnowledgePlan, Passage
+    from gptasst.uploads.types import KnowledgeSource, OnTransfer
+
+    Prepared = tuple[KnowledgeSource, Sequence[Passage]]
+
+_SUMMARIES = (
+    "SELECT a.id, a.name, a.updated_at, r.definition,"
+    " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
+    " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
+    " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
+)
+
+
+class LocalStore:
+    """The `AssistantStore` of this machine. The file is made by the first write.
+
+    Args:
+        path: the SQLite file. Any number of processes may use it at once.
+
+    Raises (each method):
+        StateError: the file is damaged, newer than this program, or can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, ASSISTANTS)
+        self._passages: dict[str, Sequence[Passage]] = {}
+
+    def close(self) -> None:
+        self._database.close()
+
+    def create(
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        import secrets
+
+        prepared = self._prepare(plan, report)
+        assistant_id = f"asst_{secrets.token_hex(12)}"
+        now = _now()
+        with self._database.writing() as connection:
+            _refuse_taken(connection, definition.name, assistant_id)
+            connection.execute(
+                "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
+                " VALUES (?, ?, 1, ?, ?)",
+                (assistant_id, definition.name, now, now),
+            )
+            _insert_revision(connection, assistant_id, 1, definition, now)
+            _insert_files(connection, assistant_id, prepared, now)
+            return KnowledgeOutcome(_read(connection, assistant_id), plan)
+
+    def list(self) -> Sequence[AssistantSummary]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"{_SUMMARIES} ORDER BY a.name COLLATE NOCASE, a.name"
+            ).fetchall()
+        return [_summary(row) for row in rows]
+
+    def summary(self, name: str) -> AssistantSummary:
+        with self._database.reading() as connection:
+            assistant_id = _find(connection, name)
+            return _summary(
+                connection.execute(f"{_SUMMARIES} WHERE a.id = ?", (assistant_id,)).fetchone()
+            )
+
+    def get(self, name: str) -> Assistant:
+        with self._database.reading() as connection:
+            return _read(connection, _find(connection, name))
+
+    def open(self, name: str) -> RunTarget:
+        from gptasst.knowledge.digest import knowledge_sha256
+
+        with self._database.reading() as connection:
+            found = _read(connection, _find(connection, name))
+        return RunTarget(
+            id=found.id,
+            definition=found.definition,
+            revision=found.revision,
+            knowledge_sha256=knowledge_sha256(found.knowledge),
+        )
+
+    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+        with self._database.writing() as connection:
+            _revise(connection, assistant, definition, _now())
+            return _read(connection, assistant.id)
+
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+        from gptasst.knowledge.index import drop_index
+
+        del keep_files  # only the text of files is kept here
+        with self._database.writing() as connection:
+            drop_index(connection, assistant.id)
+            connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
+
+    def problem(self, source: KnowledgeSource) -> str | None:
+        from gptasst.uploads.searchable import is_unicode, not_unicode
+
+        if not is_unicode(source.path):
+            return not_unicode(source.path)
+        if source.size == 0:
+            return f"`{source.path}` is empty"
+        try:
+            self._passages_of(source)
+        except InvalidInput as error:
+            return error.message
+        return None
+
+    def apply(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+    ) -> KnowledgeOutcome:
+        revised = definition != assistant.definition
+        if plan.is_empty and not revised:
+            return KnowledgeOutcome(assistant, plan)
+        prepared = self._prepare(plan, report)
+        now = _now()
+        with self._database.writing() as connection:
+            _current_revision(connection, assistant)
+            if revised:
+                _revise(connection, assistant, definition, now)
+            _insert_files(connection, assistant.id, prepared, now)
+            for file in plan.remove:
+                _delete_file(connection, assistant.id, file.id)
+            connection.execute(
+                "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
+            )
+            return KnowledgeOutcome(_read(connection, assistant.id), plan)
+
+    def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[Prepared]:
+        from gptasst.uploads.types import TransferState
+
+        prepared = []
+        for number, source in enumerate(plan.wanted, start=1):
+            prepared.append((source, self._passages_of(source)))
+            report(TransferState("indexing", number, len(plan.wanted)))
+        self._passages.clear()
+        return prepared
+
+    def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
+        """A file's passages, kept from when it is checked until it is taken in."""
+        from gptasst.knowledge.passages import passages_of
+
+        if source.sha256 not in self._passages:
+            try:
+                content = source.file.read_bytes()
+            except OSError as error:
+                raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
+            self._passages[source.sha256] = passages_of(content, source.path)
+        return self._passages[source.sha256]
+
+    def history(self, assistant: Assistant) -> Sequence[Revision]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"
+                " ORDER BY number",
+                (assistant.id,),
+            ).fetchall()
+            current = _current_revision(connection, assistant)
+        return [
+            Revision(number, _parse(text), _moment(created_at), number == current)
+            for number, text, created_at in rows
+        ]
+
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        from gptasst.knowledge.index import is_current, make_current
+        from gptasst.knowledge.search import found_passages
+
+        with self._database.reading() as connection:
+            current = is_current(connection, target.id)
+        if not current:
+            with self._database.writing() as connection:
+                make_current(connection, target.id)
+        with self._database.reading() as connection:
+            return found_passages(connection, target.id, question, limit)
+
+
+def _revise(
+    connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
+) -> None:
+    """Make a definition the next revision of an assistant as it was read."""
+    _refuse_taken(connection, definition.name, assistant.id)
+    revision = _current_revision(connection, assistant)
+    if revision != assistant.revision:
+        raise edit_conflict(assistant.name)
+    _insert_revision(connection, assistant.id, revision + 1, definition, now)
+    connection.execute(
+        "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
+        (definition.name, revision + 1, now, assistant.id),
+    )
+
+
+def _insert_revision(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    number: int,
+    definition: Definition,
+    now: str,
+) -> None:
+    connection.execute(
+        "INSERT INTO revisions (assistant_id, number, definition, created_at) VALUES (?, ?, ?, ?)",
+        (assistant_id, number, dump_definition(definition), now),
+    )
+
+
+def _insert_files(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    prepared: Sequence[Prepared],
+    now: str,
+) -> None:
+    import secrets
+
+    from gptasst.knowledge.index import insert_passages
+
+    known = connection.execute(
+        "SELECT path, id FROM knowledge WHERE assistant_id = ?", (assistant_id,)
+    )
+    replaced: dict[str, str] = dict(known.fetchall())
+    for file, passages in prepared:
+        file_id = f"file_{secrets.token_hex(12)}"
+        _delete_file(connection, assistant_id, replaced.get(file.path))
+        connection.execute(
+            "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (file_id, assistant_id, file.path, file.size, file.sha256, now),
+        )
+        insert_passages(connection, file_id, file.path, passages)
+
+
+def _delete_file(connection: sqlite3.Connection, assistant_id: str, file_id: str | None) -> None:
+    from gptasst.knowledge.index import remove_passages
+
+    if file_id is not None:
+        remove_passages(connection, assistant_id, file_id)
+        connection.execute("DELETE FROM knowledge WHERE id = ?", (file_id,))
+
+
+def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:
+    row = connection.execute("SELECT id FROM assistants WHERE name = ?", (name,)).fetchone()
+    if row is not None and row[0] != own_id:
+        raise name_taken(name)
+
+
+def _current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
+    row = connection.execute(
+        "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
+    ).fetchone()
+    if row is None:
+        raise deleted_meanwhile(assistant.name)
+    return int(row[0])
+
+
+def _find(connection: sqlite3.Connection, name: str) -> str:
+    row = connection.execute(
+        "SELECT id FROM assistants WHERE name = :name OR id = :name ORDER BY name = :name DESC",
+        {"name": name},
+    ).fetchone()
+    if row is None:
+        raise _not_found(connection, name)
+    return str(row[0])
+
+
+def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
+    rows = connection.execute("SELECT name FROM assistants").fetchall()
+    return no_assistant(name, [known for (known,) in rows])
+
+
+def _read(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
+    from gptasst.knowledge.types import KnowledgeFile
+
+    revision, created_at, updated_at, definition = connection.execute(
+        "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
+        " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",
+        (assistant_id,),
+    ).fetchone()
+    files = connection.execute(
+        "SELECT id, path, size, sha256, added_at FROM knowledge WHERE assistant_id = ?"
+        " ORDER BY path",
+        (assistant_id,),
+    )
+    return Assistant(
+        id=assistant_id,
+        definition=_parse(definition),
+        revision=revision,
+        created_at=_moment(created_at),
+        updated_at=_moment(updated_at),
+        knowledge=tuple(
+            KnowledgeFile(file_id, path, size, sha256, _moment(added_at))
+            for file_id, path, size, sha256, added_at in files
+        ),
+    )
+
+
+def _summary(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
+    assistant_id, name, updated_at, text, files, size = row
+    definition = _parse(text)
+    return AssistantSummary(
+        id=assistant_id,
+        name=name,
+        model=definition.model,
+        instruction=definition.instruction,
+        files=files,
+        size=size,
+        updated_at=_moment(updated_at),
+    )
+
+
+def _parse(text: str) -> Definition:
+    return parse_definition(text, source="assistant", schema_checked=True)  # when it was kept
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

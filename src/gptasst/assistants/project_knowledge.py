@@ -1,0 +1,274 @@
+"""Bringing the files of an assistant's vector store into line with a plan."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gptasst.api.files import FileGateway
+from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
+from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.knowledge_job import KnowledgeJob
+from gptasst.assistants.project_metadata import knowledge_file
+from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.inputs.types import Refusal
+from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+from gptasst.threads import workers
+from gptasst.uploads.searchable import knowledge_upload
+from gptasst.uploads.types import OnTransfer, TransferState
+from gptasst.uploads.uploader import KNOWLEDGE_JOBS, Uploader
+
+_JOBS = 8
+_ATTACH_TRIES = 4
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 3.0
+# A server that gets no file done for this long is not waited for any more, in seconds.
+LONGEST_STALL = 300.0
+_NO_BATCHES = ("no_endpoint", "bad_request")
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """What a vector store holds after a plan.
+
+    Attributes:
+        knowledge: the files in it.
+        failed: what could not be taken.
+        store: the vector store, if it was read after the last change to it.
+    """
+
+    knowledge: Sequence[KnowledgeFile]
+    failed: Sequence[Refusal] = ()
+    store: VectorStore | None = None
+
+
+class KnowledgeWriter:
+    """Changes the files of vector stores.
+
+    Args:
+        files, vector_stores: the project.
+        uploader: gets contents to the server.
+        pause: waits so many seconds, or until the connection is closed.
+        stall: seconds without progress after which indexing is given up.
+    """
+
+    def __init__(
+        self,
+        files: FileGateway,
+        vector_stores: VectorStoreGateway,
+        uploader: Uploader,
+        pause: Callable[[float], None],
+        stall: float = LONGEST_STALL,
+    ) -> None:
+        self._files = files
+        self._stores = vector_stores
+        self._uploader = uploader
+        self._pause = pause
+        self._stall = stall
+
+    def apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
+        """Carry out a plan.
+
+        What is new is attached and indexed before anything old is detached.
+        """
+        there = {file.id for file in (*plan.unchanged, *plan.remove)}
+        there |= {replacement.old.id for replacement in plan.replace}
+        sources = {knowledge_upload(source): source for source in plan.wanted}
+        job = KnowledgeJob(store_id, sources, there)
+        self._upload(job, list(sources), there, report)
+        attached = self._attach(job, report)
+        store = self._wait(job, report, attached)
+        self._retry_unsupported(job, report)
+        self._drop_failed(job)
+        self._detach_old(job, plan)
+        if job.reasons:
+            left = [knowledge_file(file) for file in self._stores.files(store_id)]
+            return AppliedPlan(left, job.failures())
+        knowledge = (*plan.unchanged, *job.knowledge())
+        return AppliedPlan(knowledge, store=None if plan.replace or plan.remove else store)
+
+    def _upload(
+        self,
+        job: KnowledgeJob,
+        requests: Sequence[UploadRequest],
+        taken: Iterable[str],
+        report: OnTransfer,
+        *,
+        anew: bool = False,
+    ) -> None:
+        uploaded = self._uploader.upload_all(
+            requests, report, set(taken), anew=anew, jobs=KNOWLEDGE_JOBS
+        )
+        job.fresh |= set(uploaded.ids.values()) - uploaded.known
+        for request, file_id in uploaded.ids.items():
+            job.ids[job.sources[request].path] = file_id
+        for request, refusal in uploaded.failed:
+            job.reasons[job.sources[request].path] = refusal.reason
+
+    def _attach(self, job: KnowledgeJob, report: OnTransfer) -> VectorStore | None:
+        """Attach everything; gives the vector store if it was read after that."""
+        attachments, store = job.attachments(), None
+        if len(attachments) > 1:
+            try:
+                self._stores.attach_all(job.store_id, list(attachments.values()))
+            except (NotFound, ServiceError) as error:
+                # Some file is not known (yet), or there are no batches here: one by one.
+                if isinstance(error, ServiceError) and error.code not in _NO_BATCHES:
+                    raise
+            else:
+                with workers(1) as pool:
+                    reading = pool.submit(self._stores.get, job.store_id)
+                    attachments = self._without_attributes(job, attachments)
+                    store = None if attachments else reading.result()
+        self._attach_each(job, attachments, report)
+        return store
+
+    def _without_attributes(
+        self, job: KnowledgeJob, attachments: dict[str, Attachment]
+    ) -> dict[str, Attachment]:
+        """What a server left out of a batch, or took in without attributes: all or nothing."""
+        sample = next(iter(attachments.values()))
+        try:
+            file = self._stores.file(job.store_id, sample.file_id)
+        except NotFound:
+            return attachments
+        return {} if "sha256" in file.attributes else attachments
+
+    def _attach_each(
+        self, job: KnowledgeJob, attachments: Mapping[str, Attachment], report: OnTransfer
+    ) -> None:
+        if not attachments:
+            return
+        with workers(min(_JOBS, len(attachments))) as pool:
+            jobs = {
+                pool.submit(self._attach_one, job, path, attachment, report): path
+                for path, attachment in attachments.items()
+            }
+            for done in concurrent.futures.as_completed(jobs):
+                self._note_failure(job, jobs[done], done)
+
+    def _note_failure(
+        self, job: KnowledgeJob, path: str, done: concurrent.futures.Future[None]
+    ) -> None:
+        try:
+            done.result()
+        except GptasstError as error:
+            if not isinstance(error, NotFound) and error.code != "bad_request":
+                raise
+            job.reasons[path] = error.message
+
+    def _attach_one(
+        self, job: KnowledgeJob, path: str, attachment: Attachment, report: OnTransfer
+    ) -> None:
+        """Attach a file that the server may know not yet, or not any more."""
+        for attempt in range(_ATTACH_TRIES):
+            try:
+                self._stores.attach(job.store_id, attachment)
+            except NotFound:
+                if attempt == _ATTACH_TRIES - 1:
+                    raise
+                self._stores.get(job.store_id)  # or it is this that is not there any more
+                if attachment.file_id not in job.fresh:  # remembered, and deleted by somebody
+                    attachment = self._upload_anew(job, path, attachment, report)
+                else:
+                    self._pause(_FIRST_PAUSE * 2**attempt)
+            else:
+                return
+
+    def _upload_anew(
+        self, job: KnowledgeJob, path: str, attachment: Attachment, report: OnTransfer
+    ) -> Attachment:
+        self._uploader.forget([attachment.file_id])
+        self._upload(job, [job.request(path)], (), report, anew=True)
+        if path in job.reasons:
+            raise NotFound(job.reasons[path], code="gone")
+        return job.attachments()[path]
+
+    def _wait(
+        self, job: KnowledgeJob, report: OnTransfer, store: VectorStore | None = None
+    ) -> VectorStore | None:
+        """Wait until everything that was attached is indexed, or the server stalls.
+
+        Args:
+            job: what was attached.
+            report: told how far it is.
+            store: the vector store, where it was read after that.
+
+        Returns the vector store with all of it indexed; `None` if it did not come to that.
+        """
+        wanted = job.attachments()
+        pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
+        while wanted:
+            store = store or self._stores.get(job.store_id)
+            left = min(store.in_progress, len(wanted))
+            if left == 0 and store.completed == len(job.there | set(job.ids.values())):
+                report(TransferState("indexing", len(wanted), len(wanted)))
+                return store
+            if left == 0:  # some failed, or the counts are behind the files
+                statuses = self._by_id(job.store_id)
+                left = sum(_is_indexing(statuses.get(a.file_id)) for a in wanted.values())
+            report(TransferState("indexing", len(wanted) - left, len(wanted)))
+            if left < fewest:
+                fewest, deadline = left, time.monotonic() + self._stall
+            if left == 0 or time.monotonic() > deadline:
+                self._note_statuses(job)
+                break
+            store = None
+            self._pause(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        return None
+
+    def _note_statuses(self, job: KnowledgeJob) -> None:
+        there = self._by_id(job.store_id)
+        for path, attachment in job.attachments().items():
+            file = there.get(attachment.file_id)
+            if file is None:
+                job.reasons[path] = "the server did not take it into the vector store"
+            elif file.status == "in_progress":
+                job.slow.add(path)
+                job.reasons[path] = f"it is still being indexed after {self._stall:g} s"
+            elif file.status != "completed":
+                job.reasons[path] = file.error or f"indexing was {file.status}"
+                if file.error_code == "unsupported_file":
+                    job.unsupported.add(path)
+
+    def _retry_unsupported(self, job: KnowledgeJob, report: OnTransfer) -> None:
+        """Try once more what was refused as unsupported: servers are known to be wrong in it."""
+        if not job.unsupported:
+            return
+        sources = {job.request(path): job.source(path) for path in job.unsupported}
+        again = KnowledgeJob(job.store_id, sources, job.there)
+        for path in job.unsupported:
+            self._stores.detach(job.store_id, job.ids[path])
+            again.ids[path] = job.ids[path]
+            del job.reasons[path]
+        again.fresh = job.fresh
+        self._attach_each(again, again.attachments(), report)
+        self._wait(again, report)
+        job.reasons |= again.reasons
+        job.slow |= again.slow
+
+    def _drop_failed(self, job: KnowledgeJob) -> None:
+        """Take out again what could not be indexed, and delete it if it was uploaded for this."""
+        for path in job.reasons.keys() & job.ids.keys() - job.slow:
+            file_id = job.ids[path]
+            self._stores.detach(job.store_id, file_id)
+            if file_id in job.fresh:
+                self._files.delete(file_id)
+                self._uploader.forget([file_id])
+
+    def _detach_old(self, job: KnowledgeJob, plan: KnowledgePlan) -> None:
+        kept = set(job.ids.values())
+        old = [r.old for r in plan.replace if r.source.path not in job.reasons]
+        for file in (*old, *plan.remove):
+            if file.id not in kept:
+                self._stores.detach(job.store_id, file.id)
+
+    def _by_id(self, store_id: str) -> dict[str, VectorStoreFile]:
+        return {file.id: file for file in self._stores.files(store_id)}
+
+
+def _is_indexing(file: VectorStoreFile | None) -> bool:
+    return file is not None and file.status == "in_progress"

@@ -1,0 +1,333 @@
+"""Assistants: making, changing, listing, exporting and deleting them."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gptasst.assistants.types import AssistantImport, KnowledgeOutcome
+from gptasst.definitions.library import InstructionLibrary
+from gptasst.definitions.toml import dump_definition, name_problem
+from gptasst.definitions.types import Definition, DefinitionChanges
+from gptasst.errors import InvalidInput, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from gptasst.assistants.knowledge_files import NamedSources
+    from gptasst.assistants.store import AssistantStore
+    from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.inputs.types import Refusal
+    from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
+    from gptasst.uploads.cache import FileCache
+    from gptasst.uploads.types import OnTransfer, TransferState
+
+
+def _silent(_state: TransferState) -> None:
+    """For callers who don't care how far a transfer has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeChange:
+    """A change of an assistant's knowledge that was planned and not carried out.
+
+    `collections` are the directories and patterns that a sync will read again. `outside` are files
+    that are to be sent from outside of the working directory though nobody here named them now:
+    who may edit the assistant may have named any file of this disk.
+    """
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    collections: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+
+
+class AssistantService:
+    """What can be done with the assistants of one store.
+
+    `name` is an assistant's name or id, `words` are file names, patterns or directories, and
+    `report` is told how far a transfer has come. Without `allow_secrets` a file that counts as
+    secret does not become knowledge. Every method may raise what `AssistantStore` says.
+    """
+
+    def __init__(
+        self,
+        store: AssistantStore,
+        library: InstructionLibrary,
+        open_cache: Callable[[], FileCache],
+    ) -> None:
+        self._store = store
+        self._library = library
+        self._open_cache = open_cache
+
+    def create(
+        self,
+        changes: DefinitionChanges,
+        words: Sequence[str] = (),
+        report: OnTransfer = _silent,
+        *,
+        allow_secrets: bool = False,
+    ) -> KnowledgeOutcome:
+        """Make an assistant from an instruction, or from instructions of its own.
+
+        Args:
+            changes: its `name` is required, and `instruction` or `instructions`.
+            words: its knowledge.
+            report: see the class.
+            allow_secrets: see the class.
+
+        Raises:
+            NotFound: there is no such instruction.
+            UsageError: the name is taken or can't be used.
+            InvalidInput: a knowledge file can't be used.
+        """
+        assert changes.name is not None
+        if changes.instruction is not None:
+            template = self._library.find(changes.instruction).definition
+            changes = replace(changes, instruction=template.name)
+        else:
+            template = Definition(changes.name or "", changes.instructions or "")
+        definition = _changed(template, changes)
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan((), named, whole=True, allow_secrets=allow_secrets)
+        definition = replace(definition, knowledge=named.collections)
+        return self._store.create(definition, plan, report)
+
+    def list(self) -> Sequence[AssistantSummary]:
+        return self._store.list()
+
+    def get(self, name: str) -> Assistant:
+        return self._store.get(name)
+
+    def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
+        from gptasst.knowledge.question import Question
+
+        return self._store.search(self._store.open(name), Question(question), limit)
+
+    def edit(
+        self,
+        name: str,
+        changes: DefinitionChanges,
+        words: Sequence[str] | None = None,
+        report: OnTransfer = _silent,
+        *,
+        allow_secrets: bool = False,
+    ) -> KnowledgeOutcome:
+        """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
+
+        A new instruction replaces everything that came from the old one; the model stays
+        where the new instruction names none.
+        """
+        assistant = self._store.get(name)
+        definition = assistant.definition
+        if changes.instruction is not None:
+            template = self._library.find(changes.instruction).definition
+            definition = replace(
+                template,
+                name=definition.name,
+                model=template.model or definition.model,
+                knowledge=definition.knowledge,
+            )
+            changes = replace(changes, instruction=template.name)
+        definition = _changed(definition, changes)
+        if words is None:
+            from gptasst.knowledge.types import KnowledgePlan
+
+            return self._store.apply(assistant, definition, KnowledgePlan(), report)
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        definition = replace(definition, knowledge=named.collections)
+        return self._store.apply(assistant, definition, plan, report)
+
+    def summary(self, name: str) -> AssistantSummary:
+        return self._store.summary(name)
+
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool = False) -> None:
+        """Remove an assistant; uploaded files that nothing else uses go too, unless kept."""
+        self._store.delete(assistant, keep_files=keep_files)
+
+    # Knowledge
+
+    def plan_add(
+        self, assistant: Assistant, words: Sequence[str], *, allow_secrets: bool = False
+    ) -> KnowledgeChange:
+        """Add knowledge; a path that is there already is replaced if its content changed."""
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, whole=False, allow_secrets=allow_secrets)
+        collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
+        return KnowledgeChange(assistant, plan, tuple(collections))
+
+    def plan_remove(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
+        """Take knowledge away, named by path, id, pattern or directory."""
+        from gptasst.assistants.knowledge_files import collection_word, named_files
+        from gptasst.knowledge.types import KnowledgePlan
+
+        gone = named_files(assistant, words)
+        kept = tuple(file for file in assistant.knowledge if file not in gone)
+        named = {collection_word(word) for word in words}
+        collections = tuple(w for w in assistant.definition.knowledge if w not in named)
+        plan = KnowledgePlan(remove=tuple(gone), unchanged=kept)
+        return KnowledgeChange(assistant, plan, collections)
+
+    def plan_set(
+        self, assistant: Assistant, words: Sequence[str], *, allow_secrets: bool = False
+    ) -> KnowledgeChange:
+        """Make `words` the whole knowledge; none at all empties it."""
+        named = self._read(words, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        return KnowledgeChange(assistant, plan, named.collections)
+
+    def plan_sync(self, assistant: Assistant, *, allow_secrets: bool = False) -> KnowledgeChange:
+        """Read again the paths that it has, and the directories and patterns it came from.
+
+        A secret that it was given stays as it is; its new content is knowledge only if allowed.
+
+        Raises:
+            InvalidInput: none of it is here, which tells of a wrong directory.
+        """
+        from gptasst.assistants.knowledge_files import (
+            NamedSources,
+            existing_sources,
+            sent_from_outside,
+            words_of_collection,
+        )
+
+        own = [file.path for file in assistant.knowledge if file.sha256]
+        collections = assistant.definition.knowledge
+        sources = {source.path: source for source in existing_sources(own, self._open_cache())}
+        left_out: dict[str, Refusal] = {}
+        for word in collections:
+            with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
+                words = words_of_collection(word)
+                found = self._read(words, allow_secrets=allow_secrets)
+                sources.update((source.path, source) for source in found.sources)
+                left_out.update((refusal.path, refusal) for refusal in found.left_out)
+        if own and not sources:
+            raise _nothing_here(assistant.name, len(own))
+        new = [refusal for path, refusal in left_out.items() if path not in sources]
+        named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
+        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
+
+    def apply(self, change: KnowledgeChange, report: OnTransfer = _silent) -> KnowledgeOutcome:
+        """Carry out what was planned."""
+        assistant = change.assistant
+        definition = replace(assistant.definition, knowledge=change.collections)
+        return self._store.apply(assistant, definition, change.plan, report)
+
+    def _read(self, words: Sequence[str], *, allow_secrets: bool) -> NamedSources:
+        from gptasst.assistants.knowledge_files import read_sources
+
+        return read_sources(words, self._open_cache(), allow_secrets=allow_secrets)
+
+    def _plan(
+        self,
+        there: Sequence[KnowledgeFile],
+        read: NamedSources,
+        *,
+        whole: bool,
+        allow_secrets: bool,
+    ) -> KnowledgePlan:
+        """A plan with what can't be taken left out; only new content is looked into."""
+        from gptasst.assistants.knowledge_files import refuse_secrets, split_refused
+        from gptasst.knowledge.plans import plan_knowledge
+
+        new = plan_knowledge(there, read.sources, whole=whole).wanted
+        secret = [] if allow_secrets else refuse_secrets(new, read.named)
+        without = {refusal.path for refusal in secret}
+        open_to_all = [source for source in new if source.path not in without]
+        refused = secret + split_refused(open_to_all, read.named, self._store.problem)
+        without = {refusal.path for refusal in refused}
+        taken = [source for source in read.sources if source.path not in without]
+        refused = [*read.left_out, *refused]
+        return plan_knowledge(there, taken, whole=whole, refused=refused)
+
+    def history(self, name: str) -> Sequence[Revision]:
+        return self._store.history(self._store.get(name))
+
+    def revision(self, assistant: Assistant, number: int) -> Revision:
+        """One revision of an assistant.
+
+        Raises:
+            NotFound: it has no revision of that number.
+        """
+        revisions = {found.number: found for found in self._store.history(assistant)}
+        if number not in revisions:
+            name = shlex.quote(assistant.name)
+            raise NotFound(
+                f"`{assistant.name}` has no revision {number}",
+                hint=f"`gptasst assistant history {name}` shows those that it has",
+            )
+        return revisions[number]
+
+    def rollback(self, assistant: Assistant, revision: Revision) -> Assistant:
+        """Make an earlier definition the newest revision, if it is not. Name and knowledge stay."""
+        definition = replace(
+            revision.definition, name=assistant.name, knowledge=assistant.definition.knowledge
+        )
+        if definition == assistant.definition:
+            return assistant
+        return self._store.update(assistant, definition)
+
+    def export(self, name: str) -> str:
+        """An assistant's definition as TOML. Its knowledge is not in it."""
+        return dump_definition(self._store.get(name).definition)
+
+    def import_file(
+        self, path: Path, name: str | None = None, *, allow_secrets: bool = False
+    ) -> AssistantImport:
+        """Make an assistant from a definition's file, or from one of the Assistants API.
+
+        Args:
+            path: see `read_import`.
+            name: see `read_import`.
+            allow_secrets: see the class; here it is about the file itself.
+        """
+        from gptasst.assistants.imports import read_import
+        from gptasst.inputs.secrets import refuse_secret
+        from gptasst.knowledge.types import KnowledgePlan
+
+        if not allow_secrets:
+            refuse_secret(path)
+        read = read_import(path, name)
+        made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
+        return AssistantImport(made, read.notes, read.left_behind)
+
+
+def _nothing_here(name: str, files: int) -> InvalidInput:
+    remove = f"gptasst assistant files remove {shlex.quote(name)} FILE…"
+    return InvalidInput(
+        f"none of the {files} knowledge files of `{name}` is here",
+        hint=f"go to the directory that it was made from; `{remove}` takes files away",
+        code="nothing_here",
+    )
+
+
+def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
+    """A definition with changes made to it.
+
+    Raises:
+        UsageError: the new name can't be used, or nothing is left that the model is told.
+    """
+    problem = name_problem(changes.name) if changes.name is not None else None
+    if problem:
+        raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
+    changed = replace(
+        definition,
+        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
+        tools=replace(
+            definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
+        ),
+        settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
+    )
+    if not changed.instructions.strip():
+        raise UsageError("an assistant needs an instruction, or instructions of its own")
+    return changed
+
+
+def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:
+    values = {name: getattr(changes, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}

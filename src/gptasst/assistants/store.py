@@ -1,0 +1,116 @@
+"""Where assistants and their knowledge live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gptasst.assistants.types import (
+        Assistant,
+        AssistantSummary,
+        KnowledgeOutcome,
+        Revision,
+        RunTarget,
+    )
+    from gptasst.definitions.types import Definition
+    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage, KnowledgePlan
+    from gptasst.uploads.types import KnowledgeSource, OnTransfer
+
+
+class AssistantStore(Protocol):
+    """Assistants under unique names, each with the history of its definition.
+
+    Wherever an assistant is asked for, `name` is its name or its id. `report` is told how far
+    a transfer has come.
+    """
+
+    def create(
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+    ) -> KnowledgeOutcome:
+        """Keep a new assistant and its knowledge; when it returns, the knowledge is searchable.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        ...
+
+    def list(self) -> Sequence[AssistantSummary]:
+        """Every assistant, by name."""
+        ...
+
+    def get(self, name: str) -> Assistant:
+        """One assistant with its knowledge.
+
+        Raises:
+            NotFound: there is none; the hint has the nearest name.
+        """
+        ...
+
+    def summary(self, name: str) -> AssistantSummary:
+        """One assistant in short, even if its definition is damaged.
+
+        Raises:
+            NotFound: there is none; the hint has the nearest name.
+        """
+        ...
+
+    def open(self, name: str) -> RunTarget:
+        """One assistant as a run needs it.
+
+        Raises:
+            NotFound: there is none; the hint has the nearest name.
+        """
+        ...
+
+    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+        """Make `definition` the next revision of an assistant as it was read.
+
+        Raises:
+            UsageError: the new name is taken, or somebody else changed it in between.
+            NotFound: it was deleted in between.
+        """
+        ...
+
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+        """Remove an assistant, its history and its knowledge.
+
+        Args:
+            assistant: as it was read.
+            keep_files: leave uploaded files where they are. Files that something else uses
+                stay in any case.
+        """
+        ...
+
+    def problem(self, source: KnowledgeSource) -> str | None:
+        """Why a file can't be knowledge here, if it can't. Nothing is sent."""
+        ...
+
+    def apply(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+    ) -> KnowledgeOutcome:
+        """Make a definition the newest if it differs, and carry out a plan.
+
+        New content gets in and is searchable before old goes. In one step where the store can
+        do that; on a server the definition comes first.
+
+        Raises:
+            UsageError: as `update`; nothing is changed.
+        """
+        ...
+
+    def history(self, assistant: Assistant) -> Sequence[Revision]:
+        """Every revision, oldest first."""
+        ...
+
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
+        ...
+
+    def close(self) -> None: ...

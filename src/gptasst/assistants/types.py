@@ -1,0 +1,98 @@
+"""Assistants of a store, with the history of their definitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gptasst.definitions.types import Definition
+    from gptasst.inputs.types import Refusal
+    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Assistant:
+    """A definition and its knowledge under a name that is unique in its store."""
+
+    id: str
+    definition: Definition
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    knowledge: tuple[KnowledgeFile, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantSummary:
+    """A line of `assistant list`. `size` is the knowledge in bytes."""
+
+    id: str
+    name: str
+    model: str | None
+    instruction: str | None
+    files: int
+    size: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One saved state of an assistant's definition; `number` counts from 1."""
+
+    number: int
+    definition: Definition
+    created_at: datetime
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunTarget:
+    """What a run needs of an assistant.
+
+    `knowledge_sha256` changes whenever the knowledge does; empty: there is none. With a
+    `vector_store_id` the server searches the knowledge, else the store does.
+    """
+
+    id: str
+    definition: Definition
+    revision: int
+    knowledge_sha256: str
+    vector_store_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeOutcome:
+    """An assistant after its knowledge was changed, and the files that could not be taken."""
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    failed: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A part of a saved assistant that could not come along.
+
+    `kind` is the key it has there (`function`, `file`, `vector_store`, `response_format`,
+    `metadata`, …), `name` its name or id, `reason` says why, and what to do instead.
+    """
+
+    kind: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantImport:
+    """An assistant that was made from a file. `notes` say what is different from the file."""
+
+    assistant: Assistant
+    notes: tuple[str, ...] = ()
+    left_behind: tuple[LeftBehind, ...] = ()

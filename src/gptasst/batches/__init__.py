@@ -1,0 +1,1 @@
+"""Many files within a day, at half price."""

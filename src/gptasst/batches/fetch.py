@@ -1,0 +1,161 @@
+"""The answers of a batch: read in any order, kept in the journal, put in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path, PurePath
+
+from gptasst.api.batches import BatchGateway
+from gptasst.api.types import Batch, BatchAnswer
+from gptasst.batches.records import RecordedBatch
+from gptasst.batches.types import BatchItem
+from gptasst.definitions.answer_schemas import check_schema
+from gptasst.each.answers import place
+from gptasst.each.files import EachFiles
+from gptasst.each.journal import FinishedRun, RunJournal
+from gptasst.each.types import EachJob, FileResult, FileTarget
+from gptasst.errors import GptasstError, InvalidInput, NoAnswer
+from gptasst.inputs.reading import input_of, read_content
+from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
+from gptasst.runs.fingerprints import content_digest
+
+
+def batch_answers(
+    gateway: BatchGateway, batch: Batch, recorded: RecordedBatch, journal: RunJournal
+) -> Iterator[tuple[str, FinishedRun | GptasstError]]:
+    """What came of each run of a batch, by its digest; answers are in the journal already."""
+    items = {item.run: item for item in reversed(recorded.items)}
+    for line in gateway.answers(batch, recorded.manifest.model):
+        outcome = _outcome(line, recorded, items.get(line.custom_id))
+        if isinstance(outcome, FinishedRun):
+            journal.record(line.custom_id, outcome)
+        yield line.custom_id, outcome
+
+
+def _outcome(
+    line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None
+) -> FinishedRun | GptasstError:
+    if line.answer is None:
+        return NoAnswer(line.failure or "no reason given")
+    schema = recorded.manifest.schema
+    given = GivenTexts() if schema is not None or item is None else _given(item, recorded)
+    try:
+        text = answer_text(
+            line.answer.text, given, unwrap=recorded.manifest.unwrap_fence or schema is not None
+        )
+        refuse_unusable(text)
+        if schema is not None:
+            check_schema(text, schema)
+        sha256 = content_digest(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return NoAnswer("the answer holds broken characters")
+    except GptasstError as error:
+        return error
+    return FinishedRun(text, sha256, line.answer.model, line.answer.usage)
+
+
+def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
+    """The input as it was submitted, if it is still here."""
+    path = (recorded.directory or Path()) / item.input
+    if not path.is_file():  # a named pipe would never end
+        return GivenTexts()
+    try:
+        content = read_content(path)
+        file = input_of(path, content)
+    except InvalidInput:
+        return GivenTexts()
+    if file.text is None or content_digest(content) != item.content:
+        return GivenTexts()
+    return GivenTexts.named([(item.input, file.text)])
+
+
+def uncounted(outcome: FinishedRun | GptasstError) -> FinishedRun | GptasstError:
+    """An answer without its tokens, which are counted with another file of the same content."""
+    return replace(outcome, usage=None) if isinstance(outcome, FinishedRun) else outcome
+
+
+def why_unanswered(batch: Batch) -> NoAnswer:
+    """Why a run of a batch that is over is in none of its result files."""
+    if batch.status == "failed":
+        return NoAnswer(f"the batch failed: {'; '.join(batch.errors[:3]) or 'no reason given'}")
+    if batch.status == "expired":
+        return NoAnswer("it was not its turn within 24 hours", code="expired")
+    if batch.status == "cancelled":
+        return NoAnswer("the batch was cancelled before its turn", code="cancelled")
+    return NoAnswer("the server gave neither an answer nor a reason")
+
+
+class AnswerPlacer:
+    """Puts the answers of one batch where `run --each` would have put them.
+
+    Args:
+        recorded: the batch as it was submitted.
+        journal: of finished runs.
+        directory: where all answers go instead, each with its relative path.
+    """
+
+    def __init__(
+        self, recorded: RecordedBatch, journal: RunJournal, directory: Path | None
+    ) -> None:
+        manifest = recorded.manifest
+        self._revises = manifest.purpose == "replace" and directory is None
+        job = EachJob(manifest.name, (), "replace" if self._revises else "write")
+        self._files = EachFiles(job, manifest.basis, journal)
+        self._base = recorded.directory
+        self._directory = directory
+
+    def place(self, item: BatchItem, outcome: FinishedRun | GptasstError) -> FileResult:
+        """Put the answer of one input in place, or say why that can't be."""
+        try:
+            target = self._target(item)
+        except InvalidInput as error:
+            return FileResult(item.input, None, "failed", error=error)
+        if isinstance(outcome, GptasstError):
+            return self._files.result(target, "failed", error=outcome)
+        if self._revises:
+            return self._revise(item, target, outcome)
+        assert outcome.answer is not None
+        try:
+            written = place(target, "write", b"", outcome.answer.encode("utf-8"))
+        except GptasstError as error:
+            return self._files.result(target, "failed", error=error)
+        return self._files.result(
+            target, "written" if written else "unchanged", asked=True, usage=outcome.usage
+        )
+
+    def _revise(self, item: BatchItem, target: FileTarget, outcome: FinishedRun) -> FileResult:
+        given = self._files.read(target)
+        if isinstance(given, FileResult):
+            known = given.error or InvalidInput(f"`{target.path}` is empty by now")
+            return self._files.result(target, "failed", error=known)
+        if given.run == item.run:
+            return self._files.apply(given, outcome, asked=True, usage=outcome.usage)
+        if self._files.is_result(given):
+            return self._files.result(target, "unchanged", asked=True, usage=outcome.usage)
+        error = InvalidInput(
+            f"`{target.path}` was changed since it was submitted, and is left as it is",
+            hint="the same command as before takes it as it is now",
+            code="changed_meanwhile",
+        )
+        return self._files.result(target, "failed", error=error)
+
+    def _target(self, item: BatchItem) -> FileTarget:
+        output = PurePath(item.output)
+        if self._base is None and any(p.startswith(".") and p != ".." for p in output.parts):
+            # Files that are not seen are often files that other programs obey.
+            raise InvalidInput(f"`{item.output}` is hidden", hint="fetch it where it was submitted")
+        if self._directory is not None:
+            parts = [part for part in output.parts if part not in (output.anchor, "..")]
+            return FileTarget(Path(item.input), self._directory.joinpath(*parts))
+        if self._base is not None:
+            base = Path() if self._base == Path.cwd() else self._base
+            return FileTarget(base / item.input, base / output)
+        # Whoever may submit in the project wrote this path: it has no say outside of here.
+        if output.anchor or ".." in output.parts:
+            raise InvalidInput(
+                f"`{item.output}` is outside of this directory",
+                hint="-o DIR puts the answers below DIR",
+                code="outside",
+            )
+        return FileTarget(Path(item.input), Path(output))

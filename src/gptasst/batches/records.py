@@ -1,0 +1,162 @@
+"""What this machine knows of batches: which inputs are in which, and where their answers go.
+
+All of it is in the manifests on the server as well, except for the directory in which a batch was
+submitted. Where the database can't be used, nothing is known and nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gptasst.batches.manifests import manifest_line, read_manifest
+from gptasst.batches.types import BatchItem, BatchManifest
+from gptasst.storage.cache_schema import CacheSchema
+from gptasst.storage.disposable_database import CacheDatabase
+
+_SCHEMA = CacheSchema(
+    "the record of batches",
+    1,
+    """
+CREATE TABLE batches (
+    scope TEXT NOT NULL,
+    id TEXT NOT NULL,
+    basis TEXT NOT NULL,
+    manifest BLOB NOT NULL,
+    directory BLOB,
+    is_over INTEGER NOT NULL DEFAULT 0,
+    recorded_at REAL NOT NULL,
+    PRIMARY KEY (scope, id)
+) WITHOUT ROWID;
+CREATE TABLE items (
+    scope TEXT NOT NULL,
+    batch TEXT NOT NULL,
+    input BLOB NOT NULL,
+    output BLOB NOT NULL,
+    run TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (scope, batch, input, output)
+) WITHOUT ROWID;
+""",
+)
+# Files of batches are gone from the server after 30 days, and so is the use of what is kept here.
+_KEPT_SECONDS = 40 * 86_400
+_INSERT_ITEM = "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """A batch as it was submitted. `directory` is where (`None`: on another machine)."""
+
+    manifest: BatchManifest
+    directory: Path | None
+    items: tuple[BatchItem, ...]
+
+
+class BatchRecords:
+    """Batches in one SQLite file; any number of processes and threads may use it.
+
+    Args:
+        path: of the file, made when it is first needed.
+        note: told in one line if a damaged file was set aside.
+    """
+
+    def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
+        self._database = CacheDatabase(path, _SCHEMA, note)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(
+        self,
+        scope: str,
+        batch_id: str,
+        manifest: BatchManifest,
+        items: Iterable[BatchItem],
+        directory: Path | None,
+    ) -> None:
+        """Remember a batch, and forget those whose files the server has deleted."""
+        place = None if directory is None else os.fsencode(directory)
+        batch = (scope, batch_id, manifest.basis, manifest_line(manifest), place, time.time())
+        rows = _rows(scope, batch_id, items)
+
+        def write(connection: sqlite3.Connection) -> None:
+            _forget_old(connection)
+            connection.execute(
+                "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, 0, ?)",
+                batch,
+            )
+            connection.executemany(_INSERT_ITEM, rows)
+
+        self._database.write(write)
+
+    def add_items(self, scope: str, batch_id: str, items: Iterable[BatchItem]) -> None:
+        """Remember further inputs whose answers come with a batch."""
+        rows = _rows(scope, batch_id, items)
+        self._database.write(lambda connection: connection.executemany(_INSERT_ITEM, rows))
+
+    def known(self, scope: str) -> set[str]:
+        """The ids of all batches that are remembered."""
+        return {
+            batch_id for (batch_id,) in self._all("SELECT id FROM batches WHERE scope = ?", scope)
+        }
+
+    def find(self, scope: str, batch_id: str) -> RecordedBatch | None:
+        """A batch with its inputs, if it is remembered."""
+        batches = "SELECT manifest, directory FROM batches WHERE scope = ? AND id = ?"
+        items = (
+            "SELECT run, content, input, output FROM items"
+            " WHERE scope = ? AND batch = ? ORDER BY input, output"
+        )
+        for line, place in self._all(batches, scope, batch_id):
+            manifest, _ = read_manifest(iter([line]))
+            return RecordedBatch(
+                manifest,
+                None if place is None else Path(os.fsdecode(place)),
+                tuple(
+                    BatchItem(run, content, os.fsdecode(given), os.fsdecode(output))
+                    for run, content, given, output in self._all(items, scope, batch_id)
+                ),
+            )
+        return None
+
+    def running(self, scope: str, basis: str) -> list[str]:
+        """The ids of the batches on that basis that were not over when last looked at."""
+        query = "SELECT id FROM batches WHERE scope = ? AND basis = ? AND NOT is_over"
+        return [batch_id for (batch_id,) in self._all(query, scope, basis)]
+
+    def runs(self, scope: str, batch_id: str) -> set[str]:
+        """The digests of the runs in a batch."""
+        query = "SELECT DISTINCT run FROM items WHERE scope = ? AND batch = ?"
+        return {run for (run,) in self._all(query, scope, batch_id)}
+
+    def mark_over(self, scope: str, batch_id: str) -> None:
+        """Remember that all that will ever come of a batch has been read."""
+        query = "UPDATE batches SET is_over = 1 WHERE scope = ? AND id = ?"
+        self._database.write(lambda connection: connection.execute(query, (scope, batch_id)))
+
+    def _all(self, query: str, *values: str) -> list[Any]:
+        return self._database.read(lambda connection: connection.execute(query, values).fetchall())
+
+
+def _rows(scope: str, batch_id: str, items: Iterable[BatchItem]) -> list[tuple[str | bytes, ...]]:
+    """Rows of items; paths are bytes, as names of files need not be text."""
+    return [
+        (scope, batch_id, os.fsencode(i.input), os.fsencode(i.output), i.run, i.content)
+        for i in items
+    ]
+
+
+def _forget_old(connection: sqlite3.Connection) -> None:
+    oldest = time.time() - _KEPT_SECONDS
+    connection.execute(
+        "DELETE FROM items WHERE (scope, batch) IN"
+        " (SELECT scope, id FROM batches WHERE recorded_at < ?)",
+        (oldest,),
+    )
+    connection.execute("DELETE FROM batches WHERE recorded_at < ?", (oldest,))

@@ -1,0 +1,242 @@
+"""Batches: many files handed to the server at once, their answers fetched when they are there.
+
+A request's `custom_id` is the digest of its run, so that answers go into the journal of finished
+runs whatever machine fetches them, and the same command, typed again, submits what is missing.
+Which input and output belong to a digest is in the batch's manifest, see `batch_manifests`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptasst.api.gateway import OpenAIGateway
+from gptasst.api.types import Batch
+from gptasst.batches.fetch import AnswerPlacer, batch_answers, uncounted, why_unanswered
+from gptasst.batches.manifests import read_manifest
+from gptasst.batches.records import BatchRecords, RecordedBatch
+from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
+from gptasst.batches.types import Fetched, OnBatches, Submission
+from gptasst.each.journal import RunJournal
+from gptasst.each.types import EachJob
+from gptasst.errors import NotFound, ServiceError, UsageError
+from gptasst.hints import for_profile
+from gptasst.runs.answer_text import is_usable
+from gptasst.runs.service import RunService
+from gptasst.uploads.types import OnTransfer
+
+# A batch ends after 24 hours, whatever came of it; the rest is for writing its files.
+_LONGEST_WAIT = 25 * 3600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
+# A manifest that is gone, damaged, of another version, or never given out.
+_NO_MANIFEST = ("gone", "unknown_manifest", "bad_request", "no_endpoint", "not_an_api")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchService:
+    """The batches of one project that gptasst submitted.
+
+    Args:
+        gateway: the connection to the project.
+        submitter: makes batches.
+        records: of batches.
+        journal: of finished runs.
+        scope: endpoint and project, as the records have them.
+        open_runs: gives the service that makes requests.
+        takes_file_search: whether the server takes file search inside a batch.
+        profile: the profile's name, unless it is the one that is found where none is named.
+    """
+
+    gateway: OpenAIGateway
+    submitter: Submitter
+    records: BatchRecords
+    journal: RunJournal
+    scope: str
+    open_runs: Callable[[], RunService]
+    takes_file_search: bool
+    profile: str | None
+
+    def submit(self, job: EachJob, command: str, report: OnTransfer) -> Submission:
+        """Submit the files whose answers are neither there nor on their way.
+
+        Answers that arrived in earlier batches are put in place first, and for free.
+
+        Args:
+            job: what was asked; its purpose is `write` or `replace`.
+            command: what was typed, for whoever fetches the answers.
+            report: told how far uploads have come.
+
+        Raises:
+            NotFound: no assistant or instruction has that name, or its model was shut down.
+            UsageError: the requests need file search, which batches are not known to take.
+            GptasstError: the server does not take the batch; earlier ones stay submitted.
+        """
+        runs = self.open_runs()
+        found = runs.find(job.name)
+        on_the_way: dict[str, str] = {}
+        requests = JobRequests(
+            job, runs, found, self.journal, on_the_way, takes_file_search=self.takes_file_search
+        )
+        requests.check()
+        earlier = self._running(requests.basis)
+        if not job.force:
+            for batch in earlier:
+                known = self.records.runs(self.scope, batch.id)
+                on_the_way.update(dict.fromkeys(known, batch.id))
+        manifest = requests.manifest(command)
+        lines = requests.lines(self.gateway.batches)
+        made = tuple(self.submitter.submit(manifest, lines, report))
+        for batch_id, item in requests.waiting:
+            self.records.add_items(self.scope, batch_id, [item])
+        awaited = {batch_id for batch_id, _ in requests.waiting}
+        return Submission(
+            batches=made,
+            earlier=tuple(batch for batch in earlier if batch.id in awaited),
+            submitted=requests.submitted,
+            waiting=len(requests.waiting),
+            results=tuple(requests.results),
+            warnings=runs.warnings(job.request(), found),
+        )
+
+    def _running(self, basis: str) -> list[Batch]:
+        """The batches on a basis that are not over; what came of the others is read."""
+        self._learn(basis)
+        running = []
+        for batch_id in self.records.running(self.scope, basis):
+            try:
+                batch = self.get(batch_id)
+                if not batch.is_final:
+                    running.append(batch)
+                    continue
+                self._read_answers(batch)
+            except NotFound:  # the batch or its files are gone: so are its answers
+                pass
+            self.records.mark_over(self.scope, batch_id)
+        return running
+
+    def _learn(self, basis: str) -> None:
+        """Learn of batches that were submitted elsewhere, or by a process that was killed."""
+        known = self.records.known(self.scope)
+        for batch in self.all():
+            if batch.id not in known and batch.metadata.get("basis") == basis:
+                try:
+                    self._recorded(batch)
+                except (NotFound, ServiceError) as error:
+                    if error.code not in _NO_MANIFEST:  # what may be in it, would go up twice
+                        raise
+
+    def _read_answers(self, batch: Batch) -> None:
+        recorded = self._recorded(batch)
+        for _ in batch_answers(self.gateway.batches, batch, recorded, self.journal):
+            pass
+
+    def all(self) -> list[Batch]:
+        """The batches that gptasst submitted, newest first."""
+        return [b for b in self.gateway.batches.list() if b.metadata.get(MARK) == MARK_VERSION]
+
+    def get(self, batch_id: str) -> Batch:
+        """One batch.
+
+        Raises:
+            NotFound: there is none of that id, or gptasst did not submit it.
+        """
+        batch = self.gateway.batches.get(batch_id)
+        if batch.metadata.get(MARK) != MARK_VERSION:
+            raise NotFound(
+                f"batch `{batch_id}` was not submitted by gptasst",
+                hint="`gptasst batch list` shows those that were",
+            )
+        return batch
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Stop a batch; what was answered until then can be fetched.
+
+        Raises:
+            UsageError: it is over already.
+        """
+        batch = self.get(batch_id)
+        if batch.is_final:
+            raise UsageError(
+                f"batch `{batch.id}` is {batch.status} and can't be cancelled",
+                hint=f"`gptasst batch fetch {batch.id}` puts its answers in place",
+            )
+        return self.gateway.batches.cancel(batch.id)
+
+    def wait(self, batches: Sequence[Batch], report: OnBatches) -> list[Batch]:
+        """Wait until all are over.
+
+        Raises:
+            ServiceError: one is not, an hour after the last moment that the server allows.
+        """
+        end = time.monotonic() + _LONGEST_WAIT
+        pause = _FIRST_PAUSE
+        current = list(batches)
+        report(current)
+        while not all(batch.is_final for batch in current):
+            if time.monotonic() > end:
+                late = next(batch for batch in current if not batch.is_final)
+                raise ServiceError(
+                    f"batch `{late.id}` is still {late.status} after 25 hours",
+                    hint=f"`gptasst batch show {late.id}` shows how it goes on",
+                    code="timeout",
+                )
+            self.gateway.pause(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            current = [b if b.is_final else self.gateway.batches.get(b.id) for b in current]
+            report(current)
+        return current
+
+    def fetch(self, batch: Batch, directory: Path | None = None) -> Fetched:
+        """Put the answers of a batch that is over in their places; any number of times.
+
+        Args:
+            batch: as `get` or `wait` gave it.
+            directory: where all of them go instead.
+
+        Raises:
+            ServiceError: the batch is not over yet.
+            NotFound: its files are gone from the server.
+        """
+        if not batch.is_final:
+            raise ServiceError(
+                f"batch `{batch.id}` is {batch.status.replace('_', ' ')}:"
+                f" {batch.completed + batch.failed:,} of {batch.all_requests:,} requests are done",
+                hint=f"`gptasst batch fetch {batch.id} --wait` waits for it",
+                code="not_over",
+            )
+        recorded = self._recorded(batch)
+        missing = why_unanswered(batch)
+        by_run: dict[str, list[int]] = {}
+        for number, item in enumerate(recorded.items):
+            by_run.setdefault(item.run, []).append(number)
+        placer = AnswerPlacer(recorded, self.journal, directory)
+        results = {}
+        answers = batch_answers(self.gateway.batches, batch, recorded, self.journal)
+        for run, outcome in answers:
+            for place, number in enumerate(by_run.get(run, ())):
+                counted = uncounted(outcome) if place else outcome
+                results[number] = placer.place(recorded.items[number], counted)
+        for number, item in enumerate(recorded.items):
+            if number not in results:
+                known = self.journal.find(item.run)
+                usable = known if known and known.answer and is_usable(known.answer) else missing
+                results[number] = placer.place(item, usable)
+        self.records.mark_over(self.scope, batch.id)
+        manifest = recorded.manifest
+        ordered = tuple(results[number] for number in sorted(results))
+        # Typed again, it may send files: to the server that has this batch, and to no other.
+        command = for_profile(manifest.command, self.profile)
+        return Fetched(batch, manifest.name, command, ordered)
+
+    def _recorded(self, batch: Batch) -> RecordedBatch:
+        """A batch as it was submitted, from the records or else from the server."""
+        known = self.records.find(self.scope, batch.id)
+        if known is not None:
+            return known
+        file_id = batch.metadata.get("manifest")
+        manifest, items = read_manifest(self.gateway.files.lines(file_id) if file_id else iter(()))
+        learnt = RecordedBatch(manifest, None, tuple(items))
+        self.records.add(self.scope, batch.id, manifest, learnt.items, None)
+        return learnt

@@ -1,0 +1,228 @@
+"""Submitting files as batches: only what is neither finished nor on its way."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gptasst.api.batches import BatchGateway
+from gptasst.api.types import Batch, ModelRequest
+from gptasst.batches.files import BatchFiles
+from gptasst.batches.records import BatchRecords
+from gptasst.batches.types import BatchItem, BatchManifest
+from gptasst.each.files import EachFiles, EachInput
+from gptasst.each.journal import RunJournal
+from gptasst.each.types import EachJob, FileResult
+from gptasst.errors import InvalidInput, NotFound, ServiceError, UsageError
+from gptasst.runs.preparation import Found
+from gptasst.runs.service import RunService
+from gptasst.storage.private_files import private_directory
+from gptasst.uploads.types import OnTransfer
+from gptasst.uploads.uploader import Uploader
+
+# Marks a batch of ours; its value is the version of this format.
+MARK, MARK_VERSION = "gptasst", "1"
+_LONGEST_VALUE = 512
+_PREFIX = "batch-"
+_STALE_SECONDS = 86_400
+
+
+class Submitter:
+    """Writes, uploads and creates batches in one project.
+
+    Args:
+        gateway: the project's batches.
+        uploader: uploads to the project.
+        records: of batches.
+        scope: endpoint and project, as the records have them.
+        temporary: the directory in which files are made for as long as they are needed.
+    """
+
+    def __init__(
+        self,
+        gateway: BatchGateway,
+        uploader: Uploader,
+        records: BatchRecords,
+        scope: str,
+        temporary: Path,
+    ) -> None:
+        self._gateway = gateway
+        self._uploader = uploader
+        self._records = records
+        self._scope = scope
+        self._temporary = temporary
+
+    def submit(
+        self,
+        manifest: BatchManifest,
+        requests: Iterator[tuple[BatchItem, bytes | None]],
+        report: OnTransfer,
+    ) -> Iterator[Batch]:
+        """Submit requests in as few batches as the server's limits allow.
+
+        Args:
+            manifest: what is the same for all.
+            requests: inputs with their lines; without one, an earlier line is the same run.
+            report: told how far uploads have come.
+        """
+        private_directory(self._temporary)
+        _remove_left_behind(self._temporary)
+        with tempfile.TemporaryDirectory(dir=self._temporary, prefix=_PREFIX) as name:
+            kept: tuple[BatchItem, bytes | None] | None = next(requests, None)
+            while kept is not None:
+                with BatchFiles(Path(name), manifest) as files:
+                    while kept is not None and (kept[1] is None or files.takes(kept[1])):
+                        files.add(*kept)
+                        kept = next(requests, None)
+                    yield self._send(manifest, files, report)
+
+    def _send(self, manifest: BatchManifest, files: BatchFiles, report: OnTransfer) -> Batch:
+        try:
+            batch = self._create(manifest, files, report, anew=False)
+        except NotFound:  # an upload of the same content, which is gone by now
+            batch = self._create(manifest, files, report, anew=True)
+        self._records.add(self._scope, batch.id, manifest, files.items, Path.cwd())
+        return batch
+
+    def _create(
+        self, manifest: BatchManifest, files: BatchFiles, report: OnTransfer, *, anew: bool
+    ) -> Batch:
+        uploads = files.uploads()
+        uploaded = self._uploader.upload_all(uploads, report, anew=anew)
+        for _, refusal in uploaded.failed:
+            raise ServiceError(f"the batch can't be uploaded: {refusal.reason}")
+        requests_id, manifest_id = (uploaded.ids[upload] for upload in uploads)
+        return self._gateway.create(
+            requests_id,
+            {
+                MARK: MARK_VERSION,
+                "assistant": manifest.name[:_LONGEST_VALUE],
+                "model": manifest.model[:_LONGEST_VALUE],
+                "basis": manifest.basis,
+                "manifest": manifest_id,
+                "requests": str(len(files.runs)),
+                "files": str(len(files.items)),
+            },
+        )
+
+
+def _remove_left_behind(temporary: Path) -> None:
+    """Remove the files of submissions that were killed a day ago or earlier."""
+    for directory in temporary.glob(f"{_PREFIX}*"):
+        if time.time() - directory.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+class JobRequests:
+    """The requests of a job that are to be submitted; what came of its other files is kept.
+
+    Args:
+        job: what was asked.
+        runs: makes the requests.
+        found: the assistant or instruction.
+        journal: of finished runs.
+        on_the_way: the batch in which a run is already, by its digest.
+        takes_file_search: whether the server takes file search inside a batch.
+    """
+
+    def __init__(
+        self,
+        job: EachJob,
+        runs: RunService,
+        found: Found,
+        journal: RunJournal,
+        on_the_way: dict[str, str],
+        *,
+        takes_file_search: bool,
+    ) -> None:
+        self._job = job
+        self._runs = runs
+        self._found = found
+        self._on_the_way = on_the_way
+        self._takes_file_search = takes_file_search
+        self.basis = runs.basis(job.request(), found)
+        self._files = EachFiles(job, self.basis, journal)
+        self.results: list[FileResult] = []
+        self.waiting: list[tuple[str, BatchItem]] = []
+        self.submitted = 0
+
+    def check(self) -> None:
+        """Refuse, before anything is sent, what the server may refuse.
+
+        Raises:
+            UsageError: the requests need file search, which batches are not known to take.
+        """
+        target, definition = self._found
+        searches = bool(target and target.vector_store_id and target.knowledge_sha256)
+        searches = searches and self._job.file_search and definition.tools.file_search is not False
+        if searches and not self._takes_file_search:
+            raise UsageError(
+                f"`{self._job.name}` searches its knowledge, which batches are not known to do",
+                hint="--no-file-search runs without the knowledge, and without --batch all is as"
+                " usual; `batch_file_search = true` in the profile says that the server does",
+                code="no_file_search_in_batch",
+            )
+
+    def lines(self, gateway: BatchGateway) -> Iterator[tuple[BatchItem, bytes | None]]:
+        """Inputs and their lines, each read when it is asked for.
+
+        Raises:
+            NotFound: the model was shut down; nothing is sent then.
+        """
+        seen: set[str] = set()
+        for target in self._job.targets:
+            given = self._files.read(target)
+            if isinstance(given, FileResult):
+                self.results.append(given)
+                continue
+            finished = self._files.finished(given)
+            if finished is not None:
+                self.results.append(self._files.apply(given, finished, asked=False))
+                continue
+            item = _item(given)
+            if given.run in self._on_the_way:
+                self.waiting.append((self._on_the_way[given.run], item))
+            elif given.run in seen:
+                self.submitted += 1
+                yield item, None
+            else:
+                if not seen:  # a batch would come to it hours later, file by file
+                    self._runs.refuse_retired(self._job.request(), self._found)
+                line = self._line(gateway, given)
+                if line is not None:
+                    seen.add(given.run)
+                    self.submitted += 1
+                    yield item, line
+
+    def _line(self, gateway: BatchGateway, given: EachInput) -> bytes | None:
+        try:
+            return gateway.line(given.run, self._request(given))
+        except InvalidInput as error:
+            self.results.append(self._files.result(given.target, "failed", error=error))
+            return None
+
+    def _request(self, given: EachInput) -> ModelRequest:
+        return self._runs.model_request(self._job.request(given.file), self._found)
+
+    def manifest(self, command: str) -> BatchManifest:
+        """What is the same for all inputs."""
+        assert self._job.purpose in ("write", "replace")
+        _, definition = self._found
+        return BatchManifest(
+            name=self._job.name,
+            model=self._runs.model(self._job.request(), self._found),
+            basis=self.basis,
+            command=command,
+            purpose="replace" if self._job.purpose == "replace" else "write",
+            unwrap_fence=definition.unwrap_fence,
+            schema=self._job.schema or definition.schema,
+        )
+
+
+def _item(given: EachInput) -> BatchItem:
+    target = given.target
+    assert target.output is not None
+    return BatchItem(given.run, given.sha256, target.path.as_posix(), target.output.as_posix())

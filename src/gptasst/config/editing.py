@@ -1,0 +1,241 @@
+"""The configuration: what is in force and why, and changing `config.toml` by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gptasst.config.settings import Profile, Settings
+from gptasst.config.urls import shown_url
+from gptasst.errors import InvalidDefinition, StateError, UsageError
+from gptasst.hints import did_you_mean, for_profile
+from gptasst.storage.private_files import replace_private
+
+# The variables that come before a profile's keys.
+VARIABLES = {
+    "base_url": "GPTASST_BASE_URL",
+    "model": "GPTASST_MODEL",
+    "store": "GPTASST_STORE",
+    "timeout": "GPTASST_TIMEOUT",
+}
+_KINDS: dict[str, type] = {
+    "profile": str,
+    "local.model": str,
+    "local.sha256": str,
+    "local.context": int,
+    "local.threads": int,
+    "base_url": str,
+    "store": str,
+    "model": str,
+    "api_key_env": str,
+    "timeout": float,
+    "input_file": bool,
+    "input_image": bool,
+    "batch_file_search": bool,
+    "headers": str,
+}
+_SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
+_SECRET_VALUE = re.compile(r"\s*(sk-|Bearer\s)\S{8,}")
+
+
+_Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigValue:
+    """A value that is in force: `source` is a variable, `FILE:LINE`, an option, or `default`."""
+
+    key: str
+    value: _Value
+    source: str
+
+
+class ConfigurationService:
+    """Shows and changes the configuration.
+
+    Args:
+        settings: as they are.
+        config_file: the file to change.
+        environ: the environment variables.
+        profile_name: the profile that was asked for by option.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        config_file: Path,
+        environ: Mapping[str, str],
+        profile_name: str | None,
+    ) -> None:
+        self._settings = settings
+        self._config_file = config_file
+        self._environ = environ
+        self._profile_name = profile_name
+
+    def show(self) -> Sequence[ConfigValue]:
+        """What is in force for the profile that is used, and where each value comes from."""
+        profile = self._settings.profile(self._profile_name)
+        return [
+            ConfigValue("profile", profile.name, self._profile_source(profile)),
+            *self._profile_values(profile),
+            *self._local_values(),
+        ]
+
+    def _profile_source(self, profile: Profile) -> str:
+        if self._profile_name:
+            return "--profile"
+        named = self._source("profile", variable="GPTASST_PROFILE")
+        if named != "default":
+            return named
+        return "a key or base URL for OpenAI" if profile.chosen == "key" else "default: no key"
+
+    def _profile_values(self, profile: Profile) -> Iterator[ConfigValue]:
+        values = {
+            "base_url": shown_url(profile.base_url) if profile.base_url else None,
+            "model": profile.model,
+            "store": profile.store,
+            "timeout": profile.timeout,
+            "input_file": profile.input_file,
+            "input_image": profile.input_image,
+            "batch_file_search": profile.batch_file_search,
+        }
+        for key, value in values.items():
+            variable = VARIABLES.get(key)
+            source = self._source("profiles", profile.name, key, variable=variable)
+            if key == "base_url" and source != variable and profile.name == "openai":
+                source = "OPENAI_BASE_URL" if self._environ.get("OPENAI_BASE_URL") else source
+            if key == "base_url" and value is None:
+                source = "default"
+            yield ConfigValue(key, value, source)
+        there = "set" if profile.api_key else None
+        yield ConfigValue("key", there, profile.key_source or "no key is sent")
+        for name in profile.headers:  # their values may be secret
+            source = self._source("profiles", profile.name, "headers", name)
+            yield ConfigValue(f"headers.{name}", "set", source)
+
+    def _local_values(self) -> Iterator[ConfigValue]:
+        local = self._settings.local_model()
+        for key in ("model", "sha256", "context", "threads"):
+            variable = "GPTASST_LOCAL_MODEL" if key == "model" else None
+            value = getattr(local, key)
+            if key == "model":
+                value = _shown(("local", "model"), value)
+            yield ConfigValue(f"local.{key}", value, self._source("local", key, variable=variable))
+
+    def _source(self, *path: str, variable: str | None = None) -> str:
+        if variable and self._environ.get(variable):
+            return variable
+        return self._settings.place(*path) or "default"
+
+    def set(self, key: str, value: str) -> ConfigValue:
+        """Set a key of `config.toml`; comments and everything else in it stay.
+
+        Args:
+            key: with dots: `profile`, `local.context`, `profiles.NAME.model`.
+            value: as typed.
+
+        Raises:
+            UsageError: there is no such key, it is secret, or the value does not fit it.
+            GptasstError: what `Settings` says of the file as it would be.
+            StateError: the file can't be written. Whatever is raised, it is as it was.
+        """
+        import tomlkit
+
+        path = _path(key)
+        _refuse_secret(path, value, self._settings.profile_names())
+        typed = _typed(path, key, value)
+        document = tomlkit.parse(self._text())
+        table: Any = document
+        for name in path[:-1]:
+            if name not in table:
+                table[name] = tomlkit.table(is_super_table=name == "profiles")
+            table = table[name]
+        table[path[-1]] = typed
+        text = tomlkit.dumps(document)
+        changed = Settings(self._config_file, {}, text=text)
+        try:
+            changed.check()
+        except InvalidDefinition as error:
+            # The file and line of the error are those of a file that was never written.
+            raise UsageError(error.problem, hint=error.advice, code="bad_value") from None
+        try:
+            replace_private(self._config_file, text.encode("utf-8"))
+        except OSError as error:
+            raise StateError(f"`{self._config_file}` can't be written: {error.strerror}") from error
+        return ConfigValue(key, _shown(path, typed), changed.place(*path) or "")
+
+    def _text(self) -> str:
+        if not self._config_file.exists():
+            return ""
+        return self._config_file.read_bytes().decode("utf-8-sig")
+
+
+def _shown(path: tuple[str, ...], value: _Value) -> _Value:
+    """A value without what may be secret in it."""
+    if "headers" in path[2:3]:
+        return "set"
+    return shown_url(value) if isinstance(value, str) and "://" in value else value
+
+
+def _path(key: str) -> tuple[str, ...]:
+    """The tables and the key that a dotted key names. A profile's name may have dots itself."""
+    parts = key.split(".")
+    if parts[0] != "profiles" or len(parts) < 3:
+        return tuple(parts)
+    if len(parts) > 3 and parts[-2] == "headers":
+        return ("profiles", ".".join(parts[1:-2]), "headers", parts[-1])
+    return ("profiles", ".".join(parts[1:-1]), parts[-1])
+
+
+def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -> None:
+    if _SECRET.search(path[-1]) or _SECRET_VALUE.match(value):
+        of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
+        login = for_profile("gptasst auth login", of_profile)  # each key is for one server
+        raise UsageError(
+            "a key is never kept in config.toml",
+            hint=f"`{login}` keeps it; or `api_key_env` names the variable that holds it",
+            code="secret",
+        )
+
+
+def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | bool:
+    """A value as the kind that its key wants.
+
+    Raises:
+        UsageError: there is no such key, or the value is of another kind.
+    """
+    name = ("headers" if "headers" in path[2:3] else path[-1]) if path[0] == "profiles" else key
+    if path[0] == "profiles":
+        known = len(path) > 2 and name in _KINDS and "." not in name and name != "profile"
+    else:
+        known = key == "profile" or key.startswith("local.")
+    if not known or name not in _KINDS:
+        raise UsageError(f"there is no key `{key}`", hint=_nearest(key), code="no_such_key")
+    kind = _KINDS[name]
+    if kind is bool:
+        if value not in ("true", "false"):
+            raise UsageError(f"`{key}` is true or false, not `{value}`", code="bad_value")
+        return value == "true"
+    try:
+        return kind(value)  # type: ignore[no-any-return]  # str, int or float
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise UsageError(f"`{key}` is {what}, not `{value}`", code="bad_value") from None
+
+
+def known_keys() -> list[str]:
+    """Every key of `config.toml`, a profile's with NAME for the profile's name."""
+    top = [key for key in _KINDS if "." in key or key == "profile"]
+    inner = [key for key in _KINDS if key not in top]
+    return [*top, *(f"profiles.NAME.{key}" for key in inner if key != "headers")]
+
+
+def _nearest(key: str) -> str:
+    parts = key.split(".")
+    named = {
+        known.replace("NAME", ".".join(parts[1:-1]) or "NAME"): known for known in known_keys()
+    }
+    return did_you_mean(key, named, f"known: {', '.join(known_keys())}")

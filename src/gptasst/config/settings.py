@@ -1,0 +1,385 @@
+"""`config.toml`, the environment and the options, put together into one profile.
+
+Precedence: option, `GPTASST_*` variable, `OPENAI_*` variable, `config.toml`, default. The
+`OPENAI_*` variables describe OpenAI's own endpoint, so only the profile `openai` reads them:
+a key for OpenAI never reaches another server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
+
+from gptasst.config.toml import TomlDocument
+from gptasst.config.urls import is_base_url, is_openai, kept_url, refuse_open_channel, shown_url
+from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
+from gptasst.hints import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from gptasst.config.keys import StoredKeys
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+# The default for editing text in November 2026: $0.10 in, $0.50 out per million tokens.
+OPENAI_MODEL = "gpt-6-luna"
+DEFAULT_TIMEOUT = 600.0
+MAX_TIMEOUT = 604_800.0  # a week: sockets take no number of seconds of any size
+BUILT_IN = ("openai", "local")
+
+_PROFILE_KEYS = (
+    "base_url",
+    "store",
+    "model",
+    "api_key_env",
+    "headers",
+    "timeout",
+    "input_file",
+    "input_image",
+    "batch_file_search",
+)
+_LOCAL_KEYS = ("model", "sha256", "context", "threads")
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+STORES = ("openai", "local")
+StoreKind = Literal["openai", "local"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModelSettings:
+    """The embedded model: a GGUF's path or URL (`None`: the default one).
+
+    `context` is in tokens; `threads` of 0 means one a core.
+    """
+
+    model: str | None = None
+    sha256: str | None = None
+    context: int = 8192
+    threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An endpoint, a store and their defaults. `base_url=None` is the embedded model.
+
+    `chosen` says why this profile was taken; `key_source` names where the key comes from (or
+    should come from), `model_source` the variable that holds the model; `timeout` is seconds
+    for a whole answer. `batch_file_search`: the server is known to take file search inside a
+    batch.
+    """
+
+    name: str
+    base_url: str | None = field(repr=False)  # it may hold a password
+    model: str | None
+    chosen: Literal["named", "key", "fallback"]
+    store: StoreKind = "local"
+    api_key: str | None = field(default=None, repr=False)
+    key_source: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeout: float = DEFAULT_TIMEOUT
+    input_file: bool = False
+    input_image: bool = True
+    batch_file_search: bool = False
+    project: str | None = None
+    model_source: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """Endpoint and project: what file ids and assistants' ids belong to.
+
+        Without a password: it is kept in files.
+        """
+        url = kept_url(self.base_url) if self.base_url else str(None)
+        return f"{url}#{self.project}" if self.project else url
+
+    @property
+    def embedded(self) -> bool:
+        return self.base_url is None
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether the server is OpenAI's own, so that what is known of its models holds."""
+        return self.name == "openai" or (self.base_url is not None and is_openai(self.base_url))
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint as people are told of it."""
+        return shown_url(self.base_url) if self.base_url else "embedded model"
+
+    def require_key(self) -> None:
+        """Raise `AccessDenied` if the endpoint wants a key and there is none."""
+        if self.key_source and not self.api_key:
+            raise AccessDenied(
+                f"no key for {self.endpoint}: {self.key_source} is not set",
+                hint=f"export {self.key_source}=…, or `gptasst auth login` keeps a key;"
+                " --profile local runs without",
+                code="no_key",
+                variable=self.key_source,
+            )
+
+
+class Settings:
+    """The configuration of this machine.
+
+    Args:
+        config_file: `config.toml`; one that does not exist is empty.
+        environ: the environment variables.
+        keys: what `gptasst auth login` keeps; a key in the environment comes before it.
+        text: what the file would hold, in place of what it holds.
+
+    Raises:
+        InvalidDefinition: the file breaks its format; the message starts `FILE:LINE:`.
+    """
+
+    def __init__(
+        self,
+        config_file: Path,
+        environ: Mapping[str, str],
+        keys: StoredKeys | None = None,
+        text: str | None = None,
+    ) -> None:
+        self._environ = environ
+        self._keys = keys
+        self._document = (
+            _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
+        )
+        document = self._document
+        document.only_keys((), ("profile", "profiles", "local"))
+        document.only_keys(("local",), _LOCAL_KEYS)
+        for name in document.table("profiles"):
+            document.only_keys(("profiles", name), _PROFILE_KEYS)
+
+    def check(self) -> None:
+        """Look at every value, whichever profile is used.
+
+        Raises:
+            GptasstError: one can't be used; see `profile` and the class.
+        """
+        self.local_model()
+        for name in self.profile_names():
+            self._build(name, "named")
+        default = self._document.text_value("profile")
+        if default is not None:
+            self._build(default, "named")
+
+    def place(self, *path: str) -> str | None:
+        """`FILE:LINE` of a key of `config.toml`, if it is set there."""
+        document, (*tables, key) = self._document, path
+        if key not in document.table(*tables):
+            return None
+        return f"{document.source}:{document.line_of(*path)}"
+
+    def profile_names(self) -> list[str]:
+        return sorted({*BUILT_IN, *self._document.table("profiles")})
+
+    def local_model(self) -> LocalModelSettings:
+        document = self._document
+        model = self._environ.get("GPTASST_LOCAL_MODEL") or document.text_value("local", "model")
+        return LocalModelSettings(
+            model=model,
+            sha256=document.text_value("local", "sha256"),
+            context=document.number(int, 512, None, "local", "context") or 8192,
+            threads=document.number(int, 0, None, "local", "threads") or 0,
+        )
+
+    def named(self, name: str | None = None) -> str | None:
+        """The name that is asked for, or else the one in `GPTASST_PROFILE` or `config.toml`."""
+        return name or self._environ.get("GPTASST_PROFILE") or self._document.text_value("profile")
+
+    def profile(self, name: str | None = None) -> Profile:
+        """The profile that is asked for, or the one that fits this machine.
+
+        Without a name, `GPTASST_PROFILE` and the key `profile` are asked; then a key or base
+        URL for OpenAI in the environment, or a key for it that was stored, means `openai`; nothing
+        at all means `local`.
+
+        Raises:
+            NotFound: no profile has that name.
+            UsageError: a variable holds something that can't be used.
+            AccessDenied: the key would travel over plain http to another machine.
+        """
+        asked = self.named(name)
+        if asked:
+            by_variable = not name and asked == self._environ.get("GPTASST_PROFILE")
+            return self._build(asked, "named", ", which GPTASST_PROFILE names" * by_variable)
+        openai_variables = (
+            "GPTASST_BASE_URL",
+            "GPTASST_API_KEY",
+            "OPENAI_BASE_URL",
+            "OPENAI_API_KEY",
+        )
+        if any(self._environ.get(variable) for variable in openai_variables):
+            return self._build("openai", "key")
+        if self._keys and self._keys.source(self._base_url("openai") or ""):
+            return self._build("openai", "key")
+        return self._build("local", "fallback")
+
+    def _build(
+        self, name: str, chosen: Literal["named", "key", "fallback"], named_by: str = ""
+    ) -> Profile:
+        if name not in self.profile_names():
+            names = self.profile_names()
+            raise NotFound(
+                f"no profile `{name}`{named_by}",
+                hint=did_you_mean(name, names, f"known profiles: {', '.join(names)}"),
+                near=nearest(name, names),
+            )
+        document, environ, table = self._document, self._environ, ("profiles", name)
+        base_url = self._base_url(name)
+        api_key, key_source = self._key(name, base_url)
+        if base_url and not api_key and self._keys and self._keys.source(base_url):
+            api_key, key_source = self._keys.get(base_url), self._keys.source(base_url)
+        headers = self._headers(table)
+        if base_url:
+            refuse_open_channel(base_url, key_source if api_key else None, headers)
+        own = base_url is not None and is_openai(base_url)
+        model = environ.get("GPTASST_MODEL") or document.text_value(*table, "model")
+        input_file = document.value(bool, *table, "input_file")
+        input_image = document.value(bool, *table, "input_image")
+        return Profile(
+            name=name,
+            base_url=base_url,
+            model=model or (OPENAI_MODEL if own else None),
+            chosen=chosen,
+            store=self._store(name, base_url),
+            project=environ.get("OPENAI_PROJECT_ID") if name == "openai" else None,
+            api_key=api_key,
+            key_source=key_source,
+            headers=headers,
+            timeout=self._timeout(table),
+            input_file=bool(base_url)
+            and (_takes_files(base_url) if input_file is None else input_file),
+            batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
+            input_image=bool(base_url) and (True if input_image is None else input_image),
+            model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,
+        )
+
+    def _base_url(self, name: str) -> str | None:
+        configured = self._document.text_value("profiles", name, "base_url")
+        environ = self._environ
+        if name == "local":
+            if configured:
+                raise self._document.error(
+                    ("profiles", name, "base_url"),
+                    "the profile `local` is the embedded model and takes no `base_url`",
+                    hint="give that server a profile of its own name",
+                )
+            return None
+        variables = ("GPTASST_BASE_URL", "OPENAI_BASE_URL")[: 2 if name == "openai" else 1]
+        variable = next((v for v in variables if environ.get(v)), None)
+        default = OPENAI_BASE_URL if name == "openai" else None
+        url = environ[variable] if variable else configured or default
+        if not url:
+            raise self._document.error(
+                ("profiles", name, "base_url"), f"missing key `profiles.{name}.base_url`"
+            )
+        if not is_base_url(url):
+            said = f"`{url.rpartition('@')[2]}` is not a base URL"  # before the @: a password
+            hint = "it looks like http://127.0.0.1:11434/v1"
+            if variable:
+                raise UsageError(f"{variable}: {said}", hint=hint, variable=variable)
+            raise self._document.error(("profiles", name, "base_url"), said, hint=hint)
+        return url.rstrip("/")
+
+    def _key(self, name: str, base_url: str | None) -> tuple[str | None, str | None]:
+        """The key and the name of the variable it comes from."""
+        if base_url is None:
+            return None, None
+        named = self._document.text_value("profiles", name, "api_key_env")
+        if self._environ.get("GPTASST_API_KEY"):
+            return self._key_in("GPTASST_API_KEY"), "GPTASST_API_KEY"
+        elsewhere = self._environ.get("GPTASST_BASE_URL")
+        if elsewhere and not self._is_configured_host(name, elsewhere):
+            named = None  # that key is for the server in config.toml
+        if named is None and is_openai(base_url):
+            named = "OPENAI_API_KEY"
+        if named is None:
+            own = name == "openai" and not elsewhere and self._environ.get("OPENAI_BASE_URL")
+            if not (own and self._environ.get("OPENAI_API_KEY")):
+                return None, None
+            named = "OPENAI_API_KEY"
+        return self._key_in(named), named
+
+    def _key_in(self, variable: str) -> str | None:
+        key = self._environ.get(variable, "").strip()
+        if not key.isascii() or not key.isprintable():
+            raise AccessDenied(
+                f"`{variable}` holds characters that no key has",
+                hint="copy the key again",
+                code="wrong_key",
+                variable=variable,
+            )
+        return key or None
+
+    def _is_configured_host(self, name: str, url: str) -> bool:
+        configured = self._document.text_value("profiles", name, "base_url")
+        return urlsplit(url).netloc == urlsplit(configured or OPENAI_BASE_URL).netloc
+
+    def _store(self, name: str, base_url: str | None) -> StoreKind:
+        """The store that was asked for; else a project of OpenAI's keeps its own assistants."""
+        variable = self._environ.get("GPTASST_STORE")
+        if variable and variable not in STORES:
+            raise UsageError(
+                f"GPTASST_STORE is `{variable}`",
+                hint=f"the stores are: {', '.join(STORES)}",
+                variable="GPTASST_STORE",
+            )
+        asked = variable or self._document.choice(STORES, "profiles", name, "store")
+        if asked == "openai" and base_url is None:
+            raise UsageError(
+                "the embedded model has no server that could keep assistants",
+                hint="--profile openai has; the store here is `local`",
+                variable="GPTASST_STORE" if variable else None,
+            )
+        own = name == "openai" or (base_url is not None and is_openai(base_url))
+        return cast("StoreKind", asked or ("openai" if own else "local"))
+
+    def _headers(self, table: tuple[str, ...]) -> dict[str, str]:
+        headers = self._document.table(*table, "headers")
+        found = {key: self._document.value(str, *table, "headers", key) or "" for key in headers}
+        for key, value in found.items():
+            if not (_HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
+                raise self._document.error(
+                    (*table, "headers", key), "this header holds what no header can hold"
+                )
+        return found
+
+    def _timeout(self, table: tuple[str, ...]) -> float:
+        variable = self._environ.get("GPTASST_TIMEOUT")
+        if variable:
+            seconds = float(variable) if re.fullmatch(r"\d+(\.\d+)?", variable) else 0.0
+            check_timeout(seconds, f"GPTASST_TIMEOUT is `{variable}`", "GPTASST_TIMEOUT")
+            return seconds
+        configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
+        return configured or DEFAULT_TIMEOUT
+
+
+def check_timeout(seconds: float, said: str, variable: str | None = None) -> None:
+    """Refuse a timeout that nothing can wait for.
+
+    Raises:
+        UsageError: the message begins with `said`.
+    """
+    if not 0 < seconds <= MAX_TIMEOUT:
+        raise UsageError(
+            f"{said}, which is not a number of seconds above 0 and up to {MAX_TIMEOUT:,.0f}",
+            variable=variable,
+        )
+
+
+def _takes_files(base_url: str | None) -> bool:
+    host = urlsplit(base_url or "").hostname or ""
+    return is_openai(base_url or "") or host.endswith(".openai.azure.com")
+
+
+def _read_config(path: Path) -> TomlDocument:
+    try:
+        return TomlDocument(path.read_bytes().decode("utf-8-sig"), str(path))
+    except FileNotFoundError:
+        return TomlDocument("", str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidDefinition(f"can't be read: {error}", file=path) from None

@@ -1,0 +1,1 @@
+"""Dialogues, and where they are kept."""

@@ -1,0 +1,205 @@
+"""One assistant spoken with, turn after turn."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gptasst.api.types import TextDelta
+from gptasst.conversations.past_messages import as_messages
+from gptasst.conversations.service import ConversationService
+from gptasst.conversations.types import Conversation, Turn
+from gptasst.errors import GptasstError, InvalidInput, UsageError
+from gptasst.inputs.encoding import as_utf8
+from gptasst.inputs.secrets import refusal, secret_error, secret_name
+from gptasst.inputs.types import InputFile
+from gptasst.runs.preparation import PreparedRun
+from gptasst.runs.service import RunService
+from gptasst.runs.types import RunPlan, RunRequest, RunResult
+
+_TITLE_CHARACTERS = 60
+
+
+class Dialogue:
+    """A conversation that goes on, or begins with the first turn.
+
+    Args:
+        runs: answers.
+        conversations: keeps what was said.
+        conversation: that goes on; `None` begins one.
+    """
+
+    def __init__(
+        self,
+        runs: RunService,
+        conversations: ConversationService,
+        conversation: Conversation | None = None,
+    ) -> None:
+        self._runs = runs
+        self._conversations = conversations
+        self.conversation = conversation
+        self.kept_part = False
+
+    def plan(self, request: RunRequest) -> RunPlan:
+        """What the next turn would send. Nothing is sent."""
+        return self._runs.plan(self._with_past(request, again=False))
+
+    def say(self, request: RunRequest, *, again: bool = False) -> Generator[TextDelta | RunResult]:
+        """Take a turn; yields and raises as `RunService.stream` does.
+
+        The turn is kept when it is answered. If the answer breaks off (an error, or the
+        generator is closed), what came is kept and marked, and `kept_part` is true; where nothing
+        came, the conversation stays as it was.
+
+        Args:
+            request: the question.
+            again: it takes the place of the last question; its answer that of the last answer.
+        """
+        self.kept_part = False
+        try:
+            prepared = self._runs.prepare(self._with_past(request, again=again))
+        except GptasstError as error:
+            if again and self.conversation:
+                self._restore(self.conversation)
+            raise _explained(error, self.conversation) from error
+        return self._take(prepared, again=again)
+
+    def last_question(self, assistant: str) -> RunRequest:
+        """The question of the last turn, to be asked again.
+
+        Raises:
+            UsageError: nothing was asked yet, or its files are not here any more.
+        """
+        conversation = self.conversation
+        turn = conversation and self._conversations.keeper(conversation).last_question(conversation)
+        if not turn:
+            raise UsageError("nothing was asked yet that could be asked again")
+        return RunRequest(assistant, files=turn.files, text=turn.question)
+
+    def last_answer(self) -> str:
+        """The last answer as it came; empty where there is none yet."""
+        if self.conversation is None:
+            return ""
+        messages = self._conversations.transcript(self.conversation).messages
+        answers = [message.text for message in messages if message.role == "assistant"]
+        return answers[-1] if answers else ""
+
+    def _with_past(self, request: RunRequest, *, again: bool) -> RunRequest:
+        conversation = self.conversation
+        if conversation is None:
+            return request
+        turns = self._conversations.keeper(conversation).past(conversation, again=again)
+        if not request.allow_secrets:
+            _refuse_secrets(turns)
+        return replace(request, past=tuple(m for turn in turns for m in as_messages(turn)))
+
+    def _take(self, prepared: PreparedRun, *, again: bool) -> Generator[TextDelta | RunResult]:
+        conversation, title = self.conversation, _title(prepared)
+        if conversation is None:
+            keeper = self._conversations.keeper(None)
+            conversation = keeper.start(prepared.request.name, title)
+        else:
+            title = conversation.title or title
+            conversation = replace(conversation, assistant=prepared.request.name, title=title)
+        if conversation.kept == "openai":
+            prepared = prepared.within(conversation.id)
+        received: list[str] = []
+        asked_at = datetime.now(UTC)
+        ended = "interrupted"
+        try:
+            with contextlib.closing(self._runs.send(prepared, received)) as events:
+                for event in events:
+                    if isinstance(event, RunResult):
+                        turn = _turn(prepared, event.answer, asked_at, model=event.model)
+                        ended = ""
+                        self._record(conversation, turn, again=again)
+                        yield replace(event, conversation=conversation.id)
+                    else:
+                        yield event
+        except GptasstError as error:
+            ended = ended and error.code
+            raise _explained(error, self.conversation) from error
+        finally:
+            if ended:
+                turn = _turn(prepared, "".join(received), asked_at, broken_off=ended)
+                self._keep_what_came(conversation, turn, again=again)
+
+    def _record(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
+        keeper = self._conversations.keeper(conversation)
+        self.conversation = keeper.record(conversation, turn, as_messages(turn), again=again)
+
+    def _keep_what_came(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
+        with contextlib.suppress(GptasstError):  # what broke the answer off is said instead
+            if turn.answer.strip():
+                self._record(conversation, turn, again=again)
+                self.kept_part = True
+            elif turn.broken_off == "answer_lost":
+                self._conversations.remember(conversation)
+            elif self.conversation is None:
+                self._conversations.discard(conversation)
+            elif again:
+                self._restore(conversation)
+
+    def _restore(self, conversation: Conversation) -> None:
+        with contextlib.suppress(GptasstError):  # it is done with the next turn
+            self._conversations.keeper(conversation).restore(conversation)
+
+
+def _refuse_secrets(turns: Sequence[Turn]) -> None:
+    """Refuse files that were allowed before: it may be another endpoint that would get them now."""
+    for path in (file.path for turn in turns for file in turn.files):
+        reason = secret_name(Path(path))
+        if reason:
+            raise secret_error(f"{refusal(path, reason)}; it was said before in the conversation")
+
+
+def _turn(
+    prepared: PreparedRun,
+    answer: str,
+    asked_at: datetime,
+    *,
+    model: str | None = None,
+    broken_off: str | None = None,
+) -> Turn:
+    request = prepared.request
+    files = request.files
+    if request.stdin is not None:
+        size = len(request.stdin.encode())
+        files = (InputFile("stdin", "text", "text/plain", size, text=request.stdin), *files)
+    files = tuple(replace(file, path=as_utf8(file.path)) for file in files)
+    return Turn(
+        question=prepared.task and as_utf8(prepared.task),
+        files=files,
+        answer=answer,
+        model=model or prepared.model_request.model,
+        asked_at=asked_at,
+        answered_at=datetime.now(UTC),
+        broken_off=broken_off,
+    )
+
+
+def _title(prepared: PreparedRun) -> str:
+    """The first words of what was asked; without words, the files."""
+    request = prepared.request
+    names = " ".join(file.path for file in request.files) or "standard input"
+    words = as_utf8(request.text or names).split()
+    title = ""
+    for word in words:
+        if len(title) + len(word) >= _TITLE_CHARACTERS:
+            return f"{title or word[: _TITLE_CHARACTERS - 1]}…"
+        title = f"{title} {word}".strip()
+    return title
+
+
+def _explained(error: GptasstError, conversation: Conversation | None) -> GptasstError:
+    """The error, with a way out of a conversation that grew too long."""
+    if conversation is None or error.code != "too_long":
+        return error
+    return InvalidInput(
+        f"{error.message}; what was said before in the conversation is part of it",
+        hint="begin a new conversation, or send less",
+        code=error.code,
+    )

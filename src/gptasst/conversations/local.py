@@ -1,0 +1,146 @@
+"""Conversations in an SQLite file of this machine, whole with the files that were given."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from gptasst.api.types import PastMessage
+from gptasst.conversations.index import remember
+from gptasst.conversations.types import Conversation, Message, Turn
+from gptasst.errors import NotFound
+from gptasst.inputs.types import InputFile
+from gptasst.storage.database import Database
+
+
+class LocalConversations:
+    """The `ConversationKeeper` of this machine.
+
+    Args:
+        database: the file of conversations.
+        profile: the name of the profile in use.
+    """
+
+    def __init__(self, database: Database, profile: str) -> None:
+        self._database = database
+        self._profile = profile
+
+    def start(self, assistant: str, title: str) -> Conversation:
+        now = datetime.now(UTC)
+        ident = f"conv_{secrets.token_hex(12)}"
+        return Conversation(ident, assistant, title, "local", self._profile, "", now, now)
+
+    def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
+        turns = self._turns(conversation)
+        return turns[:-1] if again else turns
+
+    def _turns(self, conversation: Conversation) -> Sequence[Turn]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT id, question, answer, model, asked_at, answered_at, broken_off"
+                " FROM turns WHERE conversation_id = ? ORDER BY id",
+                (conversation.id,),
+            ).fetchall()
+            if not rows and not _is_known(connection, conversation.id):
+                raise NotFound(
+                    f"conversation `{conversation.id}` was deleted by somebody else in between"
+                )
+            return [_read(connection, row) for row in rows]
+
+    def record(
+        self,
+        conversation: Conversation,
+        turn: Turn,
+        sent: Sequence[PastMessage],  # noqa: ARG002  # built anew from the turn each time
+        *,
+        again: bool,
+    ) -> Conversation:
+        with self._database.writing() as connection:
+            if again:
+                connection.execute(
+                    "DELETE FROM turns WHERE id ="
+                    " (SELECT MAX(id) FROM turns WHERE conversation_id = ?)",
+                    (conversation.id,),
+                )
+            changed = remember(connection, conversation, further=0 if again else 2)
+            _insert(connection, conversation.id, turn)
+        return changed
+
+    def restore(self, conversation: Conversation) -> None:
+        """Nothing was taken away yet."""
+
+    def last_question(self, conversation: Conversation) -> Turn | None:
+        turns = self._turns(conversation)
+        return turns[-1] if turns else None
+
+    def messages(self, conversation: Conversation) -> Sequence[Message]:
+        shown = []
+        for turn in self._turns(conversation):
+            files = tuple(file.path for file in turn.files)
+            shown.append(Message("user", turn.question or "", files, at=turn.asked_at))
+            shown.append(
+                Message(
+                    "assistant",
+                    turn.answer,
+                    model=turn.model,
+                    at=turn.answered_at,
+                    broken_off=turn.broken_off,
+                )
+            )
+        return shown
+
+    def delete(self, conversation: Conversation) -> bool:
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM conversations WHERE id = ?", (conversation.id,))
+        return True
+
+
+def _is_known(connection: sqlite3.Connection, ident: str) -> bool:
+    rows = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (ident,))
+    return rows.fetchone() is not None
+
+
+def _insert(connection: sqlite3.Connection, conversation_id: str, turn: Turn) -> None:
+    turn_id = connection.execute(
+        "INSERT INTO turns (conversation_id, question, answer, model, asked_at, answered_at,"
+        " broken_off) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            conversation_id,
+            turn.question,
+            turn.answer,
+            turn.model,
+            turn.asked_at.isoformat(),
+            turn.answered_at.isoformat(),
+            turn.broken_off,
+        ),
+    ).lastrowid
+    connection.executemany(
+        "INSERT INTO turn_files (turn_id, position, path, kind, media_type, size, encoding, text,"
+        " data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (turn_id, position, f.path, f.kind, f.media_type, f.size, f.encoding, f.text, f.data)
+            for position, f in enumerate(turn.files)
+        ],
+    )
+
+
+def _read(
+    connection: sqlite3.Connection, row: tuple[int, str | None, str, str, str, str, str | None]
+) -> Turn:
+    turn_id, question, answer, model, asked_at, answered_at, broken_off = row
+    files = connection.execute(
+        "SELECT path, kind, media_type, size, text, encoding, data FROM turn_files"
+        " WHERE turn_id = ? ORDER BY position",
+        (turn_id,),
+    )
+    return Turn(
+        question=question,
+        files=tuple(InputFile(*file) for file in files),
+        answer=answer,
+        model=model,
+        asked_at=datetime.fromisoformat(asked_at),
+        answered_at=datetime.fromisoformat(answered_at),
+        broken_off=broken_off,
+    )

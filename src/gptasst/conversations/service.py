@@ -1,0 +1,138 @@
+"""Conversations: finding, reading and deleting them, wherever they are kept."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gptasst.config.settings import Profile
+from gptasst.conversations.index import ConversationIndex
+from gptasst.conversations.types import Conversation, Transcript
+from gptasst.errors import GptasstError, NotFound, UsageError
+from gptasst.hints import command, did_you_mean
+
+if TYPE_CHECKING:
+    from gptasst.conversations.keepers import ConversationKeeper
+    from gptasst.conversations.local import LocalConversations
+    from gptasst.conversations.server import OpenAIConversations
+
+_LIST_HINT = f"{command('conversation list')} shows those that this machine knows"
+_ID_PREFIX = "conv_"
+
+
+class ConversationService:
+    """The conversations that this machine knows, and those that the server finds by id.
+
+    Args:
+        profile: says where a new conversation is kept.
+        index: what this machine knows.
+        local: keeps conversations here.
+        open_remote: gives what keeps them in the profile's project.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        index: ConversationIndex,
+        local: LocalConversations,
+        open_remote: Callable[[], OpenAIConversations],
+    ) -> None:
+        self._profile = profile
+        self._index = index
+        self._local = local
+        self._open_remote = open_remote
+
+    def list(self) -> Sequence[Conversation]:
+        """Every known conversation, the one that was last spoken in first."""
+        return self._index.list()
+
+    def start(self) -> Conversation:
+        """A new conversation in which nothing was said yet; its first turn gives it a title."""
+        conversation = self.keeper(None).start("", "")
+        self._index.add(conversation)
+        return conversation
+
+    def remember(self, conversation: Conversation) -> None:
+        """Let a conversation be found in which nothing was said yet, or nothing that was seen."""
+        self._index.add(conversation)
+
+    def discard(self, conversation: Conversation) -> None:
+        """Delete a conversation in which nothing was said; while that fails, it is listed."""
+        try:
+            self.delete(conversation)
+        except GptasstError:
+            self.remember(conversation)
+
+    def last(self, assistant: str) -> Conversation | None:
+        """The last conversation with an assistant in the profile's store, if there is one."""
+        store = self._profile.store
+        scope = self._profile.scope if store == "openai" else ""
+        for known in self._index.list():
+            if (known.assistant, known.kept, known.scope) == (assistant, store, scope):
+                return known
+        return None
+
+    def find(self, asked: str) -> Conversation:
+        """A conversation by its id, its title, or the beginning of one of them.
+
+        Raises:
+            NotFound: nobody knows it; the hint has the nearest title.
+            UsageError: several begin so, or it holds an assistant's definitions.
+        """
+        known = self._index.list()
+        for matches in (_is, _begins):
+            found = [conversation for conversation in known if matches(conversation, asked)]
+            if len(found) > 1:
+                ids = ", ".join(conversation.id for conversation in found[:5])
+                raise UsageError(
+                    f"`{asked}` means {len(found)} conversations", hint=f"name one by its id: {ids}"
+                )
+            if found:
+                return found[0]
+        if asked.startswith(_ID_PREFIX) and self._profile.store == "openai":
+            return self._open_remote().look_up(asked)
+        titles = [conversation.title for conversation in known]
+        raise NotFound(f"no conversation `{asked}`", hint=did_you_mean(asked, titles, _LIST_HINT))
+
+    def transcript(self, conversation: Conversation) -> Transcript:
+        """Everything that was said.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        messages = self.keeper(conversation).messages(conversation)
+        return Transcript(conversation, tuple(messages))
+
+    def delete(self, conversation: Conversation) -> bool:
+        """Delete it for good; false: gptasst did not make it, so it is only forgotten here."""
+        return self.keeper(conversation).delete(conversation)
+
+    def keeper(self, conversation: Conversation | None) -> ConversationKeeper:
+        """What keeps a conversation, or (`None`) will keep a new one.
+
+        Raises:
+            UsageError: it is kept by another project than the profile's.
+        """
+        if conversation is None:
+            return self._open_remote() if self._profile.store == "openai" else self._local
+        if conversation.kept == "local":
+            return self._local
+        if conversation.scope != self._profile.scope or self._profile.store != "openai":
+            raise UsageError(
+                f"conversation `{conversation.id}` is kept by {conversation.scope}",
+                hint=f"--profile {shlex.quote(conversation.profile)} was in use when it began",
+                code="other_profile",
+            )
+        return self._open_remote()
+
+
+def _is(conversation: Conversation, asked: str) -> bool:
+    return asked in (conversation.id, conversation.title)
+
+
+def _begins(conversation: Conversation, asked: str) -> bool:
+    beginning = asked.casefold()
+    return bool(beginning) and any(
+        text.casefold().startswith(beginning) for text in (conversation.id, conversation.title)
+    )

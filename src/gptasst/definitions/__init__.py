@@ -1,0 +1,1 @@
+"""TOML documents to definitions and back."""

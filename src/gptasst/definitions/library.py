@@ -1,0 +1,106 @@
+"""Where instructions are found, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.toml import Origin, parse_definition
+from gptasst.definitions.types import Definition, Instruction
+from gptasst.errors import InvalidDefinition, NotFound
+from gptasst.hints import command, did_you_mean, nearest
+
+
+def read_definition_file(
+    path: Path, *, name: str | None = None, schema_checked: bool = False
+) -> Definition:
+    """Read one TOML file; see `parse_definition`.
+
+    Raises:
+        InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    except UnicodeDecodeError as error:
+        raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
+    return parse_definition(text, source=str(path), name=name, schema_checked=schema_checked)
+
+
+class InstructionLibrary:
+    """The instructions that `-i` and `run` find by name: directories of `NAME.toml`.
+
+    Args:
+        directories: where to look, nearest first; a name found in one hides the same name
+            in those after it. A directory that does not exist is empty.
+    """
+
+    def __init__(self, directories: Sequence[tuple[Origin, Path]]) -> None:
+        self._directories = directories
+
+    def names(self) -> list[str]:
+        return sorted(self._files())
+
+    def find(self, name: str) -> Instruction:
+        """One instruction by name, or by the path of a TOML file.
+
+        Raises:
+            NotFound: no such instruction; the hint has the nearest name.
+            InvalidDefinition: it is there and breaks the format.
+        """
+        return self._read(name, schema_checked=False)
+
+    def locate(self, name: str) -> tuple[Path, Origin]:
+        """The file of an instruction, unread, and which library it is in.
+
+        Raises:
+            NotFound: no such instruction; the hint has the nearest name.
+        """
+        if name.endswith(".toml"):
+            if not Path(name).is_file():
+                raise NotFound(f"no instruction file `{name}`")
+            return Path(name), "file"
+        try:
+            origin, path = self._files()[name]
+        except KeyError:
+            raise self._missing(name) from None
+        return path, origin
+
+    def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
+        """Every instruction by name, and the errors of those that can't be read."""
+        found, broken = [], []
+        for name in self.names():
+            try:
+                found.append(self._read(name, schema_checked=True))
+            except InvalidDefinition as error:
+                broken.append(error)
+        return found, broken
+
+    def _read(self, name: str, *, schema_checked: bool) -> Instruction:
+        path, origin = self.locate(name)
+        definition = read_definition_file(path, name=path.stem, schema_checked=schema_checked)
+        if origin != "file" and definition.name != name:
+            raise TomlDocument(path.read_text("utf-8-sig"), str(path)).error(
+                ("name",),
+                f"the key `name` says `{definition.name}`, the file `{name}`",
+                hint="drop the key `name`, or rename the file",
+            )
+        return Instruction(definition, str(path), origin)
+
+    def _files(self) -> dict[str, tuple[Origin, Path]]:
+        files: dict[str, tuple[Origin, Path]] = {}
+        for origin, directory in self._directories:
+            for path in directory.glob("*.toml"):
+                files.setdefault(path.stem, (origin, path))
+        return files
+
+    def _missing(self, name: str) -> NotFound:
+        names = list(self.names())
+        listing = f"{command('instruction list')} shows what there is"
+        return NotFound(
+            f"no instruction `{name}`",
+            hint=did_you_mean(name, names, listing),
+            near=nearest(name, names),
+        )

@@ -1,0 +1,157 @@
+"""Definitions as TOML text: reading with exact errors, writing, and the instruction library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, cast, get_args
+
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.schemas import check_schema, parse_schema
+from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
+
+_KEYS = (
+    "name",
+    "description",
+    "model",
+    "instruction",
+    "instructions",
+    "default_text",
+    "unwrap_fence",
+    "schema",
+    "knowledge",
+    "tools",
+    "settings",
+)
+_TOOLS = ("file_search", "code_interpreter", "web_search")
+_SETTINGS = ("reasoning_effort", "temperature", "top_p", "max_output_tokens")
+_NAME_LIMIT = 200
+
+Origin = Literal["project", "user", "shipped", "file"]
+
+
+def parse_definition(
+    text: str, *, source: str, name: str | None = None, schema_checked: bool = False
+) -> Definition:
+    """Read a definition.
+
+    Args:
+        text: the TOML document.
+        source: what errors call it, usually its path.
+        name: the name where the document has none; without it the key `name` is required.
+        schema_checked: its schema needs no check, which is slow: it was checked before, or
+            is not about to be used.
+
+    Raises:
+        InvalidDefinition: the message starts `SOURCE:LINE:` and names the key.
+    """
+    document = TomlDocument(text, source)
+    document.only_keys((), _KEYS)
+    document.only_keys(("tools",), _TOOLS)
+    document.only_keys(("settings",), _SETTINGS)
+    own_name = document.text_value("name")
+    if own_name is None and name is None:
+        raise document.error(("name",), "missing key `name`")
+    checked = own_name or name or ""
+    problem = name_problem(checked)
+    if problem:
+        raise document.error(("name",), f"name `{checked}` {problem}")
+    return Definition(
+        name=checked,
+        description=document.value(str, "description") or "",
+        model=document.text_value("model"),
+        instruction=document.text_value("instruction"),
+        instructions=document.required_text("instructions"),
+        default_text=document.text_value("default_text"),
+        unwrap_fence=document.value(bool, "unwrap_fence") or False,
+        schema=_schema(document, checked=schema_checked),
+        knowledge=document.texts("knowledge"),
+        tools=Tools(
+            file_search=document.value(bool, "tools", "file_search"),
+            code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
+            web_search=document.value(bool, "tools", "web_search") or False,
+        ),
+        settings=ModelSettings(
+            reasoning_effort=cast(
+                "ReasoningEffort | None",
+                document.choice(get_args(ReasoningEffort), "settings", "reasoning_effort"),
+            ),
+            temperature=document.number(float, 0.0, 2.0, "settings", "temperature"),
+            top_p=document.number(float, 0.0, 1.0, "settings", "top_p"),
+            max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
+        ),
+    )
+
+
+def name_problem(name: str) -> str | None:
+    """Why a name can't be used for an assistant or instruction, if it can't."""
+    if name != name.strip() or not name:
+        return "is blank or has blanks around it"
+    if not name.isprintable():
+        return "has characters that can't be shown"
+    if name.startswith("-"):
+        return "starts with a dash, which a command line takes for an option"
+    if "/" in name or "\\" in name:
+        return "has a slash"
+    if len(name) > _NAME_LIMIT:
+        return f"is longer than {_NAME_LIMIT} characters"
+    return None
+
+
+def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | None:
+    text = document.text_value("schema")
+    if text is None:
+        return None
+    try:
+        schema = parse_schema(text)
+        if not checked:
+            check_schema(schema)
+    except ValueError as error:
+        raise document.error(("schema",), f"key `schema` {error}") from None
+    return schema
+
+
+def without_name(text: str) -> str:
+    """A definition's text without its key `name`, to be one of another name; else as it is."""
+    document = TomlDocument(text, "definition")
+    if "name" not in document.root:
+        return text
+    lines = text.splitlines(keepends=True)
+    del lines[document.line_of("name") - 1]
+    return "".join(lines)
+
+
+def dump_definition(definition: Definition) -> str:
+    """Write a definition as TOML; `parse_definition` reads the same definition back."""
+    import tomli_w
+
+    head: dict[str, Any] = {
+        "name": definition.name,
+        "description": definition.description or None,
+        "model": definition.model,
+        "instruction": definition.instruction,
+        "default_text": definition.default_text,
+        "unwrap_fence": definition.unwrap_fence or None,
+        "instructions": definition.instructions,
+        "schema": None if definition.schema is None else _schema_text(definition.schema),
+        "knowledge": list(definition.knowledge) or None,
+    }
+    tools = {
+        "file_search": definition.tools.file_search,
+        "code_interpreter": definition.tools.code_interpreter or None,
+        "web_search": definition.tools.web_search or None,
+    }
+    settings = {key: getattr(definition.settings, key) for key in _SETTINGS}
+    document = _present(head)
+    for name, table in (("tools", _present(tools)), ("settings", _present(settings))):
+        if table:
+            document[name] = table
+    return tomli_w.dumps(document, multiline_strings=True)
+
+
+def _present(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def _schema_text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""Examines everything and changes nothing."""

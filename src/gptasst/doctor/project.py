@@ -1,0 +1,124 @@
+"""What people have: assistants and the models they run on, and files that nothing uses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+
+from gptasst.assistants.types import AssistantSummary
+from gptasst.config.settings import Profile
+from gptasst.doctor.commands import another_value, counted
+from gptasst.doctor.types import Finding, Severity
+from gptasst.errors import GptasstError
+from gptasst.hints import shown
+from gptasst.models.catalog import ends_soon
+from gptasst.models.ends import ModelEnds, ModelUse
+from gptasst.models.service import ListedModel
+from gptasst.project_files.types import Prunable
+
+
+def assistant_findings(
+    profile: Profile, found: Sequence[AssistantSummary] | GptasstError
+) -> Iterator[Finding]:
+    """Whether the assistants can be read, and told apart by their names."""
+    place = profile.endpoint if profile.store == "openai" else "this machine"
+    if isinstance(found, GptasstError):
+        message = f"the assistants on {place} can't be read: {found.message}"
+        yield Finding("assistants", "problem", message, fix="gptasst assistant list")
+        return
+    size = sum(assistant.size for assistant in found)
+    message = f"{counted(len(found), 'assistant')} on {place}"
+    yield Finding("assistants", "ok", message, count=len(found), bytes=size or None)
+    names = Counter(assistant.name for assistant in found)
+    for assistant in found:
+        if names[assistant.name] > 1:
+            names[assistant.name] = 0  # said once
+            rename = f"gptasst assistant edit {assistant.id} --rename NEW"
+            message = f"several are called `{assistant.name}`, and can only be used by their ids"
+            yield Finding("assistants", "warning", message, fix=rename)
+
+
+def file_findings(found: Sequence[Prunable] | GptasstError) -> Iterator[Finding]:
+    """What gptasst uploaded and nothing uses, and duplicates: what `file prune` would take."""
+    prune = "gptasst file prune"
+    if isinstance(found, GptasstError):
+        message = f"what nothing uses can't be told: {found.message}"
+        yield Finding("files", "warning", message, fix=f"{prune} --dry-run")
+        return
+    said = {"unused": "that nothing uses", "duplicate": "whose content is there once more"}
+    for reason, about in said.items():
+        files = [prunable.file for prunable in found if prunable.reason == reason]
+        if files:
+            size = sum(file.size for file in files)
+            message = f"{counted(len(files), 'upload')} {about}"
+            yield Finding("files", "note", message, fix=prune, count=len(files), bytes=size)
+    if not found:
+        yield Finding("files", "ok", "no upload of ours is left over")
+
+
+def forgotten_findings(gone: int) -> Iterator[Finding]:
+    """Ids in the cache that the server no longer knows; they are found out when they are used."""
+    if gone:
+        message = f"{counted(gone, 'upload')} that the server does not have any more"
+        yield Finding("cache", "note", message, fix="gptasst cache verify", count=gone)
+
+
+def model_findings(
+    profile: Profile,
+    assistants: Sequence[AssistantSummary],
+    listed: Sequence[ListedModel],
+    environ: Mapping[str, str],
+) -> Iterator[Finding]:
+    """The models in use that have ended or will soon. A server's own dates come first."""
+    today = datetime.now(UTC).date()
+    dates = {model.id: model for model in listed}
+    uses = list(_uses(profile, assistants, dates))
+    ending = [finding for use in uses if (finding := _ending(*use, today))]
+    yield from ending
+    if uses and not ending:
+        yield Finding("models", "ok", "none that is used here ends within 60 days")
+    yield from _profile_model(profile, listed, environ)
+
+
+def _profile_model(
+    profile: Profile, listed: Sequence[ListedModel], environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Whether the profile names a model, and one that the server has."""
+    if profile.embedded:
+        return
+    if profile.model is None:
+        message = f"the profile `{profile.name}` names no model, so each run has to"
+        fix = another_value(environ, profile.name, "model", "MODEL")
+        yield Finding("models", "note", message, fix=fix)
+    elif listed and not _is_listed(profile.model, listed):
+        message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
+        yield Finding("models", "note", message, fix="gptasst model list")
+
+
+def _uses(
+    profile: Profile, assistants: Sequence[AssistantSummary], listed: Mapping[str, ListedModel]
+) -> Iterator[tuple[str, ModelUse]]:
+    """Who runs on which model."""
+    ends = ModelEnds(profile, lambda name: listed[name].shutdown_date if name in listed else None)
+    if profile.model:
+        yield f"the profile `{profile.name}`", ends.of_profile()
+    for assistant in assistants:
+        if assistant.model:
+            use = ends.of_assistant(assistant.name, assistant.model)
+            yield f"the assistant `{assistant.name}`", use
+
+
+def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
+    if use.end is None or not ends_soon(use.end, today):
+        return None
+    verb = "was shut down" if use.is_over else "will be shut down"
+    message = f"{user} runs on `{use.model}`, which {verb} on {use.end}"
+    severity: Severity = "problem" if use.is_over else "warning"
+    return Finding("models", severity, message, fix=shown(use.fixes()[0], None, quote=""))
+
+
+def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:
+    """Whether a server lists a model; Ollama lists `name:tag`, Azure not what it deploys."""
+    ids = {found.id for found in listed}
+    return model in ids or f"{model}:latest" in ids

@@ -1,0 +1,161 @@
+"""`gptasst doctor`: everything that can be wrong is looked at, and nothing is changed.
+
+Each module looks at one part and gives findings; this one puts them together. What hinders one
+check is a finding of its own, and the others go on.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gptasst.assistants.types import AssistantSummary
+from gptasst.config.settings import Profile
+from gptasst.doctor.commands import broken_check
+from gptasst.doctor.embedded_model import embedded_findings
+from gptasst.doctor.key import key_findings
+from gptasst.doctor.machine import (
+    completion_findings,
+    configuration_findings,
+    program_findings,
+    versions,
+)
+from gptasst.doctor.patient import Patient
+from gptasst.doctor.project import (
+    assistant_findings,
+    file_findings,
+    forgotten_findings,
+    model_findings,
+)
+from gptasst.doctor.server import ServerState, server_findings, try_server
+from gptasst.doctor.side_by_side import side_by_side
+from gptasst.doctor.storage import cache_findings, database_findings
+from gptasst.doctor.types import TOPICS, Diagnosis, Finding, worst
+from gptasst.errors import GptasstError
+from gptasst.hints import for_profile
+from gptasst.models.service import ListedModel
+from gptasst.project_files.types import Prunable
+
+# For reading all lists of a project; one that takes longer is left to the commands themselves.
+_SECONDS = 20.0
+_NOTHING_TRIED = ServerState({})
+
+
+def examine(patient: Patient) -> Diagnosis:
+    """Look at everything, in half a minute at most. Raises nothing and changes nothing.
+
+    Args:
+        patient: put together so that looking at it changes nothing.
+    """
+    made_of = versions()
+    findings = list(program_findings(made_of, patient.environ))
+    for look in (
+        configuration_findings,
+        key_findings,
+        database_findings,
+        cache_findings,
+        embedded_findings,
+        completion_findings,
+    ):
+        findings += _guarded(look, patient)
+    profile = _usable_profile(patient)
+    state = _NOTHING_TRIED
+    if profile:
+        state = _tried(patient, profile)
+        findings += _server_findings(profile, state, patient.environ)
+        damaged = any(f.topic == "assistants" for f in findings)
+        findings += _belongings(patient, profile, state, look_at_assistants=not damaged)
+    findings = [_followable(finding, patient.profile_option) for finding in findings]
+    return Diagnosis(
+        severity=worst(findings),
+        profile=profile.name if profile else None,
+        endpoint=profile.endpoint if profile else None,
+        versions=made_of,
+        capabilities=state.capabilities,
+        findings=tuple(sorted(findings, key=lambda finding: TOPICS.index(finding.topic))),
+    )
+
+
+def _followable(finding: Finding, profile_option: str | None) -> Finding:
+    """A finding whose commands are for the profile that was looked at."""
+    return replace(
+        finding,
+        message=for_profile(finding.message, profile_option),
+        fix=finding.fix and for_profile(finding.fix, profile_option),
+    )
+
+
+def _guarded(look: Callable[[Patient], Iterable[Finding]], patient: Patient) -> list[Finding]:
+    try:
+        return list(look(patient))
+    except Exception as error:  # noqa: BLE001  # a check that breaks leaves the others alone
+        return [Finding("program", "problem", broken_check(error))]
+
+
+def _usable_profile(patient: Patient) -> Profile | None:
+    try:
+        return patient.profile
+    except GptasstError:
+        return None  # that is a finding already
+
+
+def _tried(patient: Patient, profile: Profile) -> ServerState:
+    if profile.embedded or (profile.key_source and not profile.api_key):
+        return _NOTHING_TRIED
+    return try_server(patient)
+
+
+def _server_findings(
+    profile: Profile, state: ServerState, environ: Mapping[str, str]
+) -> Iterable[Finding]:
+    if profile.embedded:
+        message = "none is asked: runs use the embedded model, on this machine"
+        return [Finding("server", "ok", message)]
+    if not state.answers:
+        return [Finding("server", "note", f"{profile.endpoint} was not asked: it wants a key")]
+    return server_findings(profile, state, environ)
+
+
+def _belongings(
+    patient: Patient, profile: Profile, state: ServerState, *, look_at_assistants: bool
+) -> list[Finding]:
+    """What there is of assistants, files and models, as far as it can be read."""
+    wanted: dict[str, Callable[[Patient], Sequence[Any]]] = {}
+    if look_at_assistants and (profile.store == "local" or state.has("vector stores")):
+        wanted["assistants"] = _assistants
+    if state.has("files"):
+        wanted["files"] = _prunable
+    if state.has("models"):
+        wanted["models"] = _models
+    known = len(patient.file_cache.all_uploads(profile.scope))
+    jobs = {key: functools.partial(read, patient) for key, read in wanted.items()}
+    found = side_by_side(jobs, _SECONDS)
+    findings = list[Finding]()
+    if "assistants" in found:
+        findings += assistant_findings(profile, found["assistants"])
+    if "files" in found:
+        findings += file_findings(found["files"])
+        # Looking for what can go, the copy of the cache has forgotten what is gone.
+        gone = known - len(patient.file_cache.all_uploads(profile.scope))
+        findings += forgotten_findings(gone)
+    assistants, listed = _known(found, "assistants"), _known(found, "models")
+    return [*findings, *model_findings(profile, assistants, listed, patient.environ)]
+
+
+def _assistants(patient: Patient) -> Sequence[AssistantSummary]:
+    return patient.assistants.list()
+
+
+def _prunable(patient: Patient) -> Sequence[Prunable]:
+    return patient.files.prunable()
+
+
+def _models(patient: Patient) -> Sequence[ListedModel]:
+    return patient.models.list()
+
+
+def _known(found: dict[str, Sequence[Any] | GptasstError], key: str) -> Sequence[Any]:
+    there = found.get(key, ())
+    return () if isinstance(there, GptasstError) else there

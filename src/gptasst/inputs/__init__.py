@@ -1,0 +1,1 @@
+"""From words to files, their text, and what must not be sent."""

@@ -1,0 +1,104 @@
+"""Reading the input files of a run: what kind each is, and text out of bytes."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from pathlib import Path
+from typing import Literal
+
+from gptasst.errors import InvalidInput
+from gptasst.inputs.encoding import decode_text
+from gptasst.inputs.types import InputFile
+
+InputKind = Literal["text", "document", "image"]
+
+# What a model takes as `input_file` besides text, from OpenAI's file inputs guide.
+DOCUMENT_TYPES = {
+    ".pdf": "application/pdf",
+    ".doc": "application/msword",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".rtf": "application/rtf",
+    ".ppt": "application/vnd.ms-powerpoint",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".xls": "application/vnd.ms-excel",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+IMAGE_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+# Input text <= 10,485,760 characters in one request; all input files together < 50 MB.
+MAX_TEXT_BYTES = 4 * 10_485_760
+MAX_BINARY_BYTES = 50_000_000
+
+
+def read_input(path: Path) -> InputFile:
+    """Read a file for a run and say what it is.
+
+    Raises:
+        InvalidInput: what `read_content` and `input_of` say.
+    """
+    return input_of(path, read_content(path))
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file for a run.
+
+    Raises:
+        InvalidInput: it can't be read, or is larger than a request may be.
+    """
+    limit = MAX_TEXT_BYTES if input_kind(path) == "text" else MAX_BINARY_BYTES
+    return _read_bounded(path, limit)
+
+
+def input_of(path: Path, content: bytes) -> InputFile:
+    """Say what a file is, by its name and content.
+
+    Raises:
+        InvalidInput: it is empty (code `empty_input`), or neither text nor a document or image
+            that models take.
+    """
+    kind, media_type = _kind(path)
+    if not content:
+        raise InvalidInput(f"`{path}` is empty", code="empty_input")
+    if kind != "text":
+        return InputFile(str(path), kind, media_type, len(content), data=content)
+    text, encoding = decode_text(content, str(path))
+    if not text.strip():
+        raise InvalidInput(f"`{path}` holds nothing but blanks", code="empty_input")
+    return InputFile(str(path), kind, media_type, len(content), text=text, encoding=encoding)
+
+
+def input_kind(path: Path) -> InputKind:
+    """What a file of that name is taken for."""
+    return _kind(path)[0]
+
+
+def _kind(path: Path) -> tuple[InputKind, str]:
+    suffix = path.suffix.lower()
+    if suffix in DOCUMENT_TYPES:
+        return "document", DOCUMENT_TYPES[suffix]
+    if suffix in IMAGE_TYPES:
+        return "image", IMAGE_TYPES[suffix]
+    return "text", mimetypes.guess_type(path.name)[0] or "text/plain"
+
+
+def _read_bounded(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(limit + 1)
+            size = os.fstat(stream.fileno()).st_size
+    except OSError as error:
+        raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
+    if len(content) > limit:
+        raise InvalidInput(
+            f"`{path}` is too large: {max(size, limit + 1):,} bytes, a request takes {limit:,}",
+            hint="split it, or give it to an assistant as knowledge",
+            code="too_large",
+        )
+    return content

@@ -1,0 +1,140 @@
+"""What people are told of a model that ends, and what to type for another in its place.
+
+OpenAI's dates count where OpenAI is asked; other servers may call what they have as they like.
+What a server said itself, when its models were listed, comes before that.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from gptasst.errors import NotFound
+from gptasst.hints import command, commands_in
+from gptasst.models.catalog import Shutdown, ends_soon, shutdown_of
+
+if TYPE_CHECKING:
+    from gptasst.config.settings import Profile
+    from gptasst.definitions.types import Definition
+    from gptasst.runs.types import RunRequest
+
+# Given another model: what to type so that it is taken, best first.
+Commands = Callable[[str], tuple[str, ...]]
+_WHAT_THERE_IS = f"{command('model list')} shows what there is"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """A model that a server is asked for, when it ends, and how it could be another one.
+
+    `end` is `None` where nothing is known; `successor` may be unknown all the same.
+    """
+
+    endpoint: str
+    model: str
+    end: date | None
+    successor: str | None
+    commands: Commands
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended already."""
+        return self.end is not None and self.end <= _today()
+
+    def warning(self) -> str | None:
+        """That it ended or soon will, what to use instead, and what to type for that."""
+        if self.end is None or not ends_soon(self.end, _today()):
+            return None
+        verb = "was" if self.is_over else "will be"
+        fix = ", or ".join(_quoted(fix) for fix in self.fixes())
+        instead = self._successor() or f"; {_WHAT_THERE_IS}"
+        return f"`{self.model}` {verb} shut down on {self.end}{instead}: {fix}"
+
+    def missing(self) -> NotFound | None:
+        """The error where the server does not have it, if it is known when it ends."""
+        if self.end is None:
+            return None
+        name = f"`{self.model}`"
+        message = (
+            f"{self.endpoint} does not have the model: {name} was shut down on {self.end}"
+            if self.is_over
+            else f"{self.endpoint} has no model {name}, which is to be shut down on {self.end}"
+        )
+        # An option stands bare in a hint, a whole command does not.
+        hint = ", or ".join(fix if fix.startswith("-") else _quoted(fix) for fix in self.fixes())
+        if self.successor is None:
+            hint = f"{hint}; {_WHAT_THERE_IS}"
+        return NotFound(f"{message}{self._successor()}", hint=hint, code="model_not_found")
+
+    def fixes(self) -> tuple[str, ...]:
+        """What to type, best first."""
+        return self.commands(self.successor or "MODEL")
+
+    def _successor(self) -> str:
+        return f"; its successor is `{self.successor}`" if self.successor else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEnds:
+    """The models in use with a profile, and when they end.
+
+    Args:
+        profile: the endpoint.
+        said: gives the date that the endpoint itself named for a model, where one is remembered.
+    """
+
+    profile: Profile
+    said: Callable[[str], date | None] = lambda _: None
+
+    def of_run(
+        self, request: RunRequest, definition: Definition, *, of_assistant: bool
+    ) -> ModelUse:
+        """The model that a run asks for, by what names it."""
+        if request.model:
+            return self._use(request.model, _by_option)
+        if definition.model is None:
+            return self.of_profile()
+        if of_assistant:
+            return self.of_assistant(request.name, definition.model)
+        edit = command(f"instruction edit {shlex.quote(request.name)}")
+        return self._use(definition.model, lambda model: (*_by_option(model), edit))
+
+    def of_assistant(self, name: str, model: str) -> ModelUse:
+        """The model that an assistant names."""
+        edit = f"assistant edit {shlex.quote(name)}"
+        return self._use(model, lambda successor: (command(f"{edit} -m {successor}"),))
+
+    def of_profile(self) -> ModelUse:
+        """The model of the profile; a variable comes before config.toml."""
+        profile = self.profile
+        if profile.model_source:
+            variable = profile.model_source
+            return self._use(profile.model or "", lambda model: (f"export {variable}={model}",))
+        key = f"profiles.{shlex.quote(profile.name)}.model"
+        return self._use(profile.model or "", lambda model: (command(f"config set {key} {model}"),))
+
+    def _use(self, model: str, commands: Commands) -> ModelUse:
+        known = known_end(self.profile, model)
+        end = self.said(model) or (known.date if known else None)
+        successor = known.successor if known else None
+        return ModelUse(self.profile.endpoint, model, end, successor, commands)
+
+
+def known_end(profile: Profile, model: str) -> Shutdown | None:
+    """When a model ends or ended on a profile's server, as far as OpenAI said."""
+    return shutdown_of(model) if profile.is_openai else None
+
+
+def _quoted(fix: str) -> str:
+    return fix if commands_in(fix) else f"`{fix}`"
+
+
+def _by_option(model: str) -> tuple[str, ...]:
+    return (f"-m {model}",)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

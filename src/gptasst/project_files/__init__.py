@@ -1,0 +1,1 @@
+"""What `gptasst file` and `gptasst cache` do."""

@@ -1,0 +1,168 @@
+"""The cache of file hashes and ids: what is in it, whether it is right, and making it anew."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptasst.errors import InvalidInput
+from gptasst.project_files.cache_types import CacheRebuild, CacheStatus, CacheVerification
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.hashes import FileHash
+from gptasst.uploads.recovery import knowledge_uploads, local_names, match_uploads
+
+if TYPE_CHECKING:
+    from gptasst.api.files import FileGateway
+    from gptasst.api.types import RemoteFile
+    from gptasst.knowledge.types import KnowledgeFile
+
+
+class CacheService:
+    """What can be done with the cache.
+
+    Args:
+        cache: the cache.
+        scope: endpoint and project, as the cache has them; `None` where there is no server.
+        open_files: the project's files.
+        read_knowledge: the knowledge of all assistants of the project.
+    """
+
+    def __init__(
+        self,
+        cache: FileCache,
+        scope: str | None,
+        open_files: Callable[[], FileGateway],
+        read_knowledge: Callable[[], Iterable[KnowledgeFile]],
+    ) -> None:
+        self._cache = cache
+        self._scope = scope
+        self._open_files = open_files
+        self._read_knowledge = read_knowledge
+
+    def path(self) -> Path:
+        return self._cache.path
+
+    def status(self) -> CacheStatus:
+        """What is in the cache. Nothing is asked of the server."""
+        path, scope = self._cache.path, self._scope
+        return CacheStatus(
+            path=str(path),
+            size=path.stat().st_size if path.is_file() else 0,
+            scope=scope,
+            files=len(self._cache.hashed_files()),
+            uploads=len(self._cache.all_uploads(scope)) if scope else 0,
+            assistants=len(self._cache.assistant_names(scope)) if scope else 0,
+            synced=bool(scope and self._cache.is_synced(scope)),
+        )
+
+    def verify(self) -> CacheVerification:
+        """Check ids against the server, in one listing, and hashes against the files on disk.
+
+        What turns out to be wrong is forgotten.
+
+        Raises:
+            GptasstError: the server can't be asked; see `errors`.
+        """
+        uploads, gone = self._verify_uploads()
+        files, changed, missing = self._verify_files()
+        return CacheVerification(
+            uploads=uploads,
+            uploads_gone=tuple(sorted(gone)),
+            files=files,
+            files_changed=tuple(map(str, changed)),
+            files_missing=tuple(map(str, missing)),
+        )
+
+    def _verify_uploads(self) -> tuple[int, list[str]]:
+        if self._scope is None:
+            return 0, []
+        uploads = self._cache.all_uploads(self._scope)
+        if not uploads:
+            return 0, []
+        there = {(file.id, file.size, file.purpose) for file in self._open_files().list()}
+        gone = [u.file_id for u in uploads if (u.file_id, u.size, u.purpose) not in there]
+        self._cache.forget_uploads(self._scope, gone)
+        return len(uploads), gone
+
+    def _verify_files(self) -> tuple[int, list[Path], list[Path]]:
+        """How many files are known, those whose hash was wrong, and those that are gone."""
+        known = self._cache.hashed_files()
+        self._cache.forget_files(list(known))  # so that they are read
+        changed, missing = [], []
+        for file, before in known.items():
+            try:
+                now = self._cache.sha256(file)
+            except InvalidInput:
+                missing.append(file)
+            else:
+                if now != before:
+                    changed.append(file)
+        return len(known), changed, missing
+
+    def rebuild(self, words: Sequence[str]) -> CacheRebuild:
+        """Make the cache anew from the server and from the disk.
+
+        The assistants' knowledge is known exactly. Any other file on the server is taken for
+        one on this disk only where name, size and time leave no doubt.
+
+        Args:
+            words: files, patterns or directories in which contents are looked for, besides
+                the files that are known already.
+        """
+        knowledge: list[KnowledgeFile] = []
+        remote: list[RemoteFile] = []
+        if self._scope is not None:  # all is read before anything is forgotten
+            knowledge = list(self._read_knowledge())
+            remote = list(self._open_files().list())
+        hashes = self._hash_local(words, knowledge, remote)
+        if self._scope is None:
+            return CacheRebuild(len(hashes), knowledge=0, kept=0, matched=0, unknown=0)
+        uploads = {upload.file_id: upload for upload in knowledge_uploads(knowledge)}
+        there = {file.id: file for file in remote if file.id not in uploads}
+        before = self._cache.all_uploads(self._scope)
+        kept = [
+            upload
+            for upload in before
+            if upload.file_id in there and _is_same(upload, there[upload.file_id])
+        ]
+        unknown = there.keys() - {upload.file_id for upload in kept}
+        matched = match_uploads([there[file_id] for file_id in unknown], hashes)
+        self._cache.forget_uploads(self._scope, [upload.file_id for upload in before])
+        self._cache.remember_uploads(self._scope, [*uploads.values(), *kept, *matched])
+        self._cache.mark_synced(self._scope)
+        return CacheRebuild(
+            len(hashes), len(uploads), len(kept), len(matched), len(unknown) - len(matched)
+        )
+
+    def _hash_local(
+        self,
+        words: Sequence[str],
+        knowledge: Iterable[KnowledgeFile],
+        remote: Iterable[RemoteFile],
+    ) -> dict[Path, FileHash]:
+        """Read the files that are known, and those that may be what is on the server."""
+        from gptasst.inputs.words import expand_words
+
+        known = list(self._cache.hashed_files())
+        wanted = [file for file in known if file.is_file()]
+        wanted += [Path(file.path) for file in knowledge if Path(file.path).is_file()]
+        sizes = {(name, file.size) for file in remote for name in local_names(file)}
+        for path in expand_words(words) if words else ():
+            if (path.name, path.stat().st_size) in sizes:
+                wanted.append(path)
+        self._cache.forget_files(known)
+        hashes = {}
+        for file in dict.fromkeys(path.absolute() for path in wanted):
+            with contextlib.suppress(InvalidInput):  # it may be gone or not readable by now
+                hashes[file] = self._cache.sha256(file)
+        return hashes
+
+    def clear(self) -> None:
+        self._cache.clear()
+
+
+def _is_same(upload: CachedUpload, file: RemoteFile) -> bool:
+    return (upload.size, upload.purpose) == (file.size, file.purpose)

@@ -1,0 +1,212 @@
+"""Uploading local files to a project, each content once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gptasst.api.files import FileGateway
+from gptasst.api.types import Purpose, UploadRequest
+from gptasst.errors import InvalidInput, NotFound, UsageError
+from gptasst.inputs.encoding import as_utf8
+from gptasst.inputs.screening import all_secret, names_a_file, screened_files
+from gptasst.inputs.secrets import refusal, secret_error, secret_file
+from gptasst.inputs.types import Refusal
+from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.searchable import knowledge_upload, search_problem
+from gptasst.uploads.types import KnowledgeSource, OnTransfer
+from gptasst.uploads.uploader import Uploader
+
+# Up to so many ids are asked for one by one; for more, the whole list is read.
+_FEW = 3
+
+
+class UploadService:
+    """Gets files on disk to the server, where they stay.
+
+    Args:
+        files: the project's files.
+        cache: what is known of local files and of earlier uploads.
+        scope: endpoint and project, as the cache has them.
+        uploader: gets contents to the server.
+    """
+
+    def __init__(
+        self, files: FileGateway, cache: FileCache, scope: str, uploader: Uploader
+    ) -> None:
+        self._files = files
+        self._cache = cache
+        self._scope = scope
+        self._uploader = uploader
+
+    def plan(
+        self,
+        words: Sequence[str],
+        purpose: Purpose,
+        expires_after: int | None = None,
+        *,
+        allow_secrets: bool = False,
+    ) -> UploadPlan:
+        """Find out which contents the server has, and has still. Nothing is sent.
+
+        Args:
+            words: names of files, patterns or directories.
+            purpose: `assistants` for knowledge, `user_data` for inputs.
+            expires_after: seconds until the server deletes them; `None` keeps them.
+            allow_secrets: nothing counts as secret.
+
+        Raises:
+            InvalidInput: a word means no file, one that counts as secret, or one that can't be
+                uploaded for this purpose.
+            UsageError: knowledge is asked to expire.
+        """
+        if purpose == "assistants" and expires_after is not None:
+            raise UsageError(
+                "knowledge that expires would vanish from its assistants",
+                hint="--purpose user_data may expire",
+            )
+        screened = screened_files(words, allow_secrets=allow_secrets, by_name_only=True)
+        paths = screened.paths
+        hashes = self._cache.sha256_all(paths)
+        requests = [
+            _request(
+                KnowledgeSource(str(path), path, hashes[path].size, hashes[path].sha256),
+                purpose,
+                expires_after,
+            )
+            for path in paths
+        ]
+        self._uploader.learn()
+        known = self._known(requests, expires_after)
+        plan = UploadPlan(tuple(requests), known, screened.left_out)
+        return plan if allow_secrets else _without_secrets(plan, words)
+
+    def carry_out(self, plan: UploadPlan, report: OnTransfer) -> UploadOutcome:
+        """Upload what is not on the server yet.
+
+        Raises:
+            GptasstError: see `errors`; what was uploaded until then is remembered.
+        """
+        missing = plan.missing
+        stale = self._expiring(plan.requests[0].expires_after) if plan.requests else set()
+        uploaded = self._uploader.upload_all(missing, report, stale)
+        ids = dict(plan.known)
+        ids |= {request.sha256: file_id for request, file_id in uploaded.ids.items()}
+        new = {id(request) for request in missing if uploaded.ids.get(request) is not None}
+        new -= {id(r) for r in missing if uploaded.ids.get(r) in uploaded.known}
+        failures = {request.sha256: refusal.reason for request, refusal in uploaded.failed}
+        return UploadOutcome(
+            tuple(
+                _uploaded(request, ids[request.sha256], new=id(request) in new)
+                for request in plan.requests
+                if request.sha256 in ids
+            ),
+            tuple(
+                Refusal(str(request.file), failures[request.sha256])
+                for request in plan.requests
+                if request.sha256 in failures
+            ),
+            plan.left_out,
+        )
+
+    def _known(
+        self, requests: Sequence[UploadRequest], expires_after: int | None
+    ) -> dict[str, str]:
+        """Ids by content. Those that the server does not have any more are forgotten."""
+        stale = self._expiring(expires_after)
+        uploads = self._cache.uploads(self._scope, {(r.sha256, r.purpose) for r in requests})
+        ids = {
+            sha256: [file_id for file_id in known if file_id not in stale]
+            for (sha256, _), known in uploads.items()
+        }
+        there = self._existing({file_id for known in ids.values() for file_id in known})
+        gone = [file_id for known in ids.values() for file_id in known if file_id not in there]
+        self._cache.forget_uploads(self._scope, gone)
+        found = {
+            sha256: next((file_id for file_id in known if file_id in there), None)
+            for sha256, known in ids.items()
+        }
+        return {sha256: file_id for sha256, file_id in found.items() if file_id is not None}
+
+    def _existing(self, ids: Collection[str]) -> set[str]:
+        if len(ids) > _FEW:
+            return {file.id for file in self._files.list()}.intersection(ids)
+        there = set()
+        for file_id in ids:
+            try:
+                there.add(self._files.get(file_id).id)
+            except NotFound:
+                continue
+        return there
+
+    def _expiring(self, expires_after: int | None) -> set[str]:
+        """The uploads that will be gone too early: before half of the time that is asked for."""
+        wanted = None
+        if expires_after is not None:
+            wanted = datetime.now(UTC) + timedelta(seconds=expires_after / 2)
+        return {
+            upload.file_id
+            for upload in self._cache.all_uploads(self._scope)
+            if upload.expires_at is not None and (wanted is None or upload.expires_at < wanted)
+        }
+
+
+def _without_secrets(plan: UploadPlan, words: Sequence[str]) -> UploadPlan:
+    """The plan without files that hold a secret; what the server has is not looked into again."""
+    named = {Path(word) for word in words if names_a_file(word)}
+    taken, left_out = [], list(plan.left_out)
+    for request in plan.requests:
+        reason = None if request.sha256 in plan.known else secret_file(request.file)
+        if reason is None:
+            taken.append(request)
+            continue
+        refused = Refusal(str(request.file), refusal(str(request.file), reason))
+        if request.file in named:
+            raise secret_error(refused.reason)
+        left_out.append(refused)
+    if left_out and not taken:
+        raise all_secret(left_out)
+    return replace(plan, requests=tuple(taken), left_out=tuple(left_out))
+
+
+def planned_files(plan: UploadPlan) -> tuple[UploadedFile, ...]:
+    """The files of a plan as they are before it is carried out."""
+    missing = {id(request) for request in plan.missing}
+    return tuple(
+        _uploaded(request, plan.known.get(request.sha256), new=id(request) in missing)
+        for request in plan.requests
+    )
+
+
+def _uploaded(request: UploadRequest, file_id: str | None, *, new: bool) -> UploadedFile:
+    return UploadedFile(
+        path=str(request.file),
+        id=file_id,
+        filename=request.filename,
+        size=request.size,
+        sha256=request.sha256,
+        purpose=request.purpose,
+        new=new,
+    )
+
+
+def _request(source: KnowledgeSource, purpose: Purpose, expires_after: int | None) -> UploadRequest:
+    if purpose == "assistants":
+        problem = search_problem(source)
+        request = knowledge_upload(source)
+    else:
+        problem = None if source.size else f"`{source.path}` is empty"
+        request = UploadRequest(
+            file=source.file,
+            filename=as_utf8(source.file.name),
+            size=source.size,
+            sha256=source.sha256,
+            purpose=purpose,
+            expires_after=expires_after,
+        )
+    if problem:
+        raise InvalidInput(problem)
+    return request

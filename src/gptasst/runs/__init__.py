@@ -1,0 +1,1 @@
+"""One run: resolve, prepare, send."""

@@ -1,0 +1,192 @@
+"""From what a model sent to the text that counts as its answer.
+
+Models put a code fence around a whole answer, and they repeat the `<file>` tags in which they were
+given an input. Neither is part of the answer. An answer that holds nothing, or a control character,
+is not usable.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gptasst.errors import NoAnswer
+from gptasst.runs.fences import fence_layers, unwrap_fence
+from gptasst.runs.inputs import STDIN_NAME, file_tag
+from gptasst.runs.types import RunRequest
+
+_FENCES = ("```", "~~~")
+_CLOSING = "</file>"
+_ANY_OPENING = "<file "
+# All of Unicode's control characters but tab, line feed, form feed and carriage return.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_LAST_LINE_END = re.compile(r"\r?\n[ \t]*\Z")
+_FENCE_LINE = re.compile(r"[ \t]*(`+|~+)[^`\n]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenTexts:
+    """The inputs of a run that a model may answer with: their texts, and the tags around them."""
+
+    texts: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, request: RunRequest) -> GivenTexts:
+        named = [(file.path, file.text) for file in request.files if file.text is not None]
+        if request.stdin is not None:
+            named.append((STDIN_NAME, request.stdin))
+        return cls.named(named)
+
+    @classmethod
+    def named(cls, named: list[tuple[str, str]]) -> GivenTexts:
+        """Inputs by the names under which a model got them."""
+        texts = tuple(text for _, text in named)
+        tags = (file_tag(name) for name, _ in named)
+        # A text that begins with such a tag itself keeps it.
+        return cls(
+            texts, tuple(t for t in tags if not any(x.lstrip().startswith(t) for x in texts))
+        )
+
+    @property
+    def may_close(self) -> bool:
+        """Whether a closing tag at the end of an answer can only be ours."""
+        return bool(self.tags) and not any(_CLOSING in text for text in self.texts)
+
+
+def answer_text(received: str, given: GivenTexts, *, unwrap: bool) -> str:
+    """An answer without our own tags and, with `unwrap`, without a fence around the whole.
+
+    A fence is taken off only where the answer has one more around it than the inputs have.
+    """
+    text = _without_tags(received, given)
+    if unwrap and fence_layers(text) > max(map(fence_layers, given.texts), default=0):
+        text = _without_tags(unwrap_fence(text), given)
+    return text
+
+
+def _without_tags(text: str, given: GivenTexts) -> str:
+    begun = text.lstrip()
+    tag = next((tag for tag in given.tags if begun.startswith(tag)), None)
+    inside = text if tag is None else re.sub(r"\A[ \t]*\r?\n?", "", begun[len(tag) :])
+    end = inside.rstrip()
+    if _ANY_OPENING in inside:  # several files, each in tags
+        return text
+    if end.endswith(_CLOSING) and (tag is not None or given.may_close):
+        inside = end[: -len(_CLOSING)]
+    return inside
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: blanks, characters without width, an empty code fence."""
+    fenced = text.lstrip().startswith(_FENCES)
+    inside = unwrap_fence(text) if fenced else text
+    return not any(character.isprintable() and character != " " for character in inside)
+
+
+def refuse_unusable(answer: str) -> None:
+    """Refuse an answer that must not be written to any file.
+
+    Raises:
+        NoAnswer: it is blank (code `empty`) or has a control character.
+    """
+    refuse_control_characters(answer)
+    if is_blank(answer):
+        raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
+
+
+def refuse_control_characters(text: str) -> None:
+    """Refuse control characters other than tab, line feed, form feed and carriage return.
+
+    Raises:
+        NoAnswer: there is one (code `control_character`).
+    """
+    found = _CONTROL.search(text)
+    if found:
+        raise NoAnswer(
+            f"the answer holds the control character U+{ord(found[0]):04X}",
+            hint="run it again",
+            code="control_character",
+        )
+
+
+def is_usable(answer: str) -> bool:
+    """Whether `refuse_unusable` takes an answer."""
+    return _CONTROL.search(answer) is None and not is_blank(answer)
+
+
+class AnswerFilter:
+    """Passes a streamed answer on as `answer_text` has it.
+
+    What may turn out not to be part of the answer is held back: the whole where it begins with a
+    fence or with our tag, else what may be a closing tag at the end.
+    """
+
+    def __init__(self, given: GivenTexts, *, unwrap: bool) -> None:
+        self._given = given
+        self._unwrap = unwrap
+        self._held: list[str] = []
+        self._holds_all = False
+        self._passing = False
+        self._opens_inside = False
+        self._passed_end = ""
+
+    def feed(self, text: str) -> str:
+        """What can be passed on now."""
+        self._held.append(text)
+        if self._holds_all:
+            return ""
+        so_far = "".join(self._held)
+        if not self._passing:
+            beginning = so_far.lstrip()
+            self._holds_all = self._is_wrapped(beginning)
+            if self._holds_all or self._may_be_wrapped(beginning):
+                return ""
+            self._passing = True
+        end = self._possible_end(so_far)
+        self._held = [end] if end else []
+        passed = so_far[: len(so_far) - len(end)]
+        self._note_openings(passed)
+        return passed
+
+    def finish(self) -> str:
+        """What was held back and is part of the answer."""
+        held = "".join(self._held)
+        if not self._passing:
+            return answer_text(held, self._given, unwrap=self._unwrap)
+        if held.rstrip().endswith(_CLOSING) and not self._opens_inside:
+            return held.rstrip()[: -len(_CLOSING)]
+        return held
+
+    def _is_wrapped(self, beginning: str) -> bool:
+        fenced = self._unwrap and beginning.startswith(_FENCES)
+        return fenced or beginning.startswith(self._given.tags)
+
+    def _may_be_wrapped(self, beginning: str) -> bool:
+        """Whether more of the answer is needed to know, or it shows nothing so far."""
+        if not any(character.isprintable() for character in beginning):
+            return True
+        if "\n" not in beginning.rstrip() and _FENCE_LINE.match(beginning.rstrip()):
+            return True
+        if beginning.startswith(_FENCES) and is_blank(beginning):
+            return True
+        return any(tag.startswith(beginning) for tag in self._given.tags)
+
+    def _possible_end(self, text: str) -> str:
+        if not self._given.may_close or self._opens_inside:
+            return ""
+        start = text.rfind("<")
+        if start >= 0:
+            last = text[start:].rstrip()
+            if not _CLOSING.startswith(last):
+                start = -1
+        if start < 0:
+            line_end = _LAST_LINE_END.search(text)
+            return line_end[0] if line_end else ""
+        line_end = _LAST_LINE_END.search(text[:start])
+        return text[line_end.start() if line_end else start :]
+
+    def _note_openings(self, passed: str) -> None:
+        seen = self._passed_end + passed
+        self._opens_inside = self._opens_inside or _ANY_OPENING in seen
+        self._passed_end = seen[-len(_ANY_OPENING) :]

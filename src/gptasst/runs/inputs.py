@@ -1,0 +1,204 @@
+"""From files, text and excerpts to the parts of one message."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from gptasst.api.types import FilePart, TextPart
+from gptasst.config.settings import Profile
+from gptasst.definitions.types import Definition
+from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.reading import read_input
+from gptasst.inputs.screening import screened_files
+from gptasst.inputs.secrets import refusal, secret_content, secret_error, secret_name, secret_text
+from gptasst.inputs.types import InputFile
+from gptasst.knowledge.types import Excerpt
+from gptasst.runs.types import PlannedInput, RunRequest
+
+# Base64 makes a request a third larger; from here on an upload of its own is the better way.
+INLINE_BYTES = 8_000_000
+# Input text <= 10,485,760 characters, input files < 50 MB in all, per request.
+_MAX_CHARACTERS = 10_485_760
+_MAX_FILE_BYTES = 50_000_000
+
+
+STDIN_NAME = "stdin"  # what standard input is called in a request
+
+
+def read_inputs(
+    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+) -> tuple[InputFile, ...]:
+    """Read the files that words on a command line mean, in order.
+
+    Args:
+        words: file names, patterns, directories.
+        note: told what was left out because it counts as secret.
+        allow_secrets: nothing does.
+
+    Raises:
+        InvalidInput: one of them can't be used.
+    """
+    screened = screened_files(words, allow_secrets=allow_secrets)
+    screened.tell(note)
+    return tuple(read_input(path) for path in screened.paths)
+
+
+def refuse_secrets(request: RunRequest) -> None:
+    """Refuse what counts as secret in what is about to be sent, wherever it came from.
+
+    Most files were looked at before, see `screened_files`; this sees what they held when they
+    were read, the text that was typed or piped in, and what was said before.
+
+    Raises:
+        InvalidInput: there is one, and secrets are not allowed.
+    """
+    if request.allow_secrets:
+        return
+    found = {"the text": secret_text(request.text), "standard input": secret_text(request.stdin)}
+    for file in request.files:
+        found[file.path] = secret_name(Path(file.path)) or _secret_in(file)
+    said = (part for message in request.past for part in message.parts)
+    found["what was said before"] = next(filter(None, map(_secret_in, said)), None)
+    for called, reason in found.items():
+        if reason:
+            raise secret_error(refusal(called, reason))
+
+
+def _secret_in(given: InputFile | TextPart | FilePart) -> str | None:
+    if isinstance(given, TextPart):
+        return secret_text(given.text)
+    if given.data is not None:
+        return secret_content(given.data)
+    return secret_text(given.text) if isinstance(given, InputFile) else None
+
+
+def message_parts(
+    task: str | None, request: RunRequest, excerpts: Sequence[Excerpt]
+) -> tuple[TextPart | FilePart, ...]:
+    """The parts of the one message of a run: the task, what is known, then the inputs."""
+    texts = [task] if task else []
+    texts += [_tagged("excerpt", e.text, source=e.path, place=e.place) for e in excerpts]
+    if request.stdin is not None:
+        texts.append(_tagged("file", request.stdin, path=STDIN_NAME))
+    parts: list[TextPart | FilePart] = [TextPart(text) for text in texts]
+    parts += [_file_part(file) for file in request.files]
+    return tuple(parts)
+
+
+def file_tag(path: str) -> str:
+    """The tag that opens an input in a request."""
+    return _opening("file", path=path)
+
+
+def _opening(tag: str, **attributes: str) -> str:
+    named = "".join(f' {key}="{html.escape(value)}"' for key, value in attributes.items())
+    return f"<{tag}{named}>"
+
+
+def _tagged(tag: str, text: str, **attributes: str) -> str:
+    end = "" if text.endswith("\n") else "\n"
+    return f"{_opening(tag, **attributes)}\n{text}{end}</{tag}>"
+
+
+def _file_part(file: InputFile) -> TextPart | FilePart:
+    if file.kind == "text":
+        assert file.text is not None
+        return TextPart(_tagged("file", file.text, path=file.path))
+    return FilePart(file.kind, file.path.replace("\\", "/"), file.media_type, data=file.data)
+
+
+def planned_inputs(request: RunRequest) -> tuple[PlannedInput, ...]:
+    planned = [PlannedInput(f.path, f.kind, f.size, _sent_as(f)) for f in request.files]
+    if request.stdin is not None:
+        planned.insert(0, PlannedInput("stdin", "text", len(request.stdin.encode()), "text"))
+    return tuple(planned)
+
+
+def _sent_as(file: InputFile) -> Literal["text", "inline", "upload"]:
+    if file.kind == "text":
+        return "text"
+    return "upload" if file.size > INLINE_BYTES else "inline"
+
+
+def refuse_what_is_not_taken(request: RunRequest, profile: Profile) -> None:
+    """Refuse inputs that an endpoint does not take, before anything is sent.
+
+    Raises:
+        InvalidInput: names the file, the endpoint and what can be done.
+    """
+    for file in request.files:
+        taken = {"text": True, "document": profile.input_file, "image": profile.input_image}
+        if not taken[file.kind]:
+            raise InvalidInput(
+                f"`{file.path}` is {_a(file)}, which {profile.endpoint} does not take",
+                hint=_way_out(file, profile),
+                code="input_not_taken",
+            )
+    binary = sum(file.size for file in request.files if file.kind != "text")
+    if binary > _MAX_FILE_BYTES:
+        raise InvalidInput(
+            f"documents and images are {binary:,} bytes together,"
+            f" a request takes {_MAX_FILE_BYTES:,}",
+            hint="give fewer at a time",
+            code="too_large",
+        )
+
+
+def _a(file: InputFile) -> str:
+    return "an image" if file.kind == "image" else f"a {file.path.rpartition('.')[2]} document"
+
+
+def _way_out(file: InputFile, profile: Profile) -> str:
+    if file.path.lower().endswith(".pdf"):
+        return "an assistant takes PDF files as knowledge; --profile openai takes them as input"
+    if profile.embedded or file.kind == "image":
+        return "--profile openai takes it"
+    return f"if the server does take it: `input_file = true` in [profiles.{profile.name}]"
+
+
+def refuse_too_long(characters: int) -> None:
+    """Refuse text that no endpoint takes in one request."""
+    if characters > _MAX_CHARACTERS:
+        raise InvalidInput(
+            f"the text is {characters:,} characters, a request takes {_MAX_CHARACTERS:,}",
+            hint="give fewer files at a time, or give them to an assistant as knowledge",
+            code="too_long",
+        )
+
+
+def text_characters(parts: Sequence[TextPart | FilePart]) -> int:
+    return sum(len(part.text) for part in parts if isinstance(part, TextPart))
+
+
+def estimated_tokens(characters: int) -> int:
+    """About how many tokens a text has: four characters each, as in English prose."""
+    return math.ceil(characters / 4)
+
+
+def task_of(request: RunRequest, definition: Definition) -> str | None:
+    """The task in words: the user's, else the definition's own where there is input."""
+    if request.text:
+        return request.text
+    if request.files or request.stdin is not None:
+        return definition.default_text
+    raise UsageError(
+        "there is nothing to work on",
+        hint="give files (-f FILE…), a text (-t TEXT), or pipe something in",
+        code="no_input",
+    )
+
+
+def refuse_hosted_tools(definition: Definition, profile: Profile) -> None:
+    """Refuse what only servers have, before anything is sent."""
+    tools = definition.tools
+    if profile.embedded and (tools.code_interpreter or tools.web_search):
+        tool = "code_interpreter" if tools.code_interpreter else "web_search"
+        raise UsageError(
+            f"`{definition.name}` uses {tool}, which the embedded model does not have",
+            hint="--profile openai has it",
+            code="tool_not_available",
+        )

@@ -1,0 +1,236 @@
+"""A run made ready: what is asked of which model, with all that can be refused refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gptasst.api.types import ModelRequest, PastMessage, TextPart
+from gptasst.assistants.store import AssistantStore
+from gptasst.assistants.types import RunTarget
+from gptasst.config.settings import Profile
+from gptasst.definitions.library import InstructionLibrary
+from gptasst.definitions.types import Definition
+from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
+from gptasst.hints import command
+from gptasst.knowledge.question import Question
+from gptasst.knowledge.types import Excerpt
+from gptasst.runs.inputs import (
+    estimated_tokens,
+    message_parts,
+    refuse_hosted_tools,
+    refuse_secrets,
+    refuse_too_long,
+    refuse_what_is_not_taken,
+    task_of,
+    text_characters,
+)
+from gptasst.runs.types import RunRequest
+
+# What knowledge may take of a request, in characters, where the context is not known.
+_EXCERPT_CHARACTERS = 24_000
+_MOST_EXCERPTS = 100
+_TURNS = 3  # that came before and are searched for as well
+_SHORTEST_EMBEDDED_ANSWER = 1024
+_NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
+Found = tuple[RunTarget | None, Definition]
+_NO_ASSISTANTS = ("no_vector_stores", "no_key")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRun:
+    """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
+
+    `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
+    are what its user should know of it.
+    """
+
+    request: RunRequest
+    task: str | None
+    left_out: int
+    source: Literal["assistant", "instruction"]
+    definition: Definition
+    excerpts: tuple[Excerpt, ...]
+    notes: tuple[str, ...]
+    model_request: ModelRequest
+
+    def within(self, conversation_id: str) -> PreparedRun:
+        """The same run as a turn of a conversation that the server keeps."""
+        sent = replace(self.model_request, conversation_id=conversation_id)
+        return replace(self, model_request=sent)
+
+
+class RunPreparation:
+    """Makes runs ready for one endpoint.
+
+    Args:
+        profile: the endpoint and its defaults.
+        context_window: of the endpoint, in tokens, where it is known.
+        embedded_model: the embedded model's name where that is the endpoint.
+        open_store: gives the store in which assistants are looked up.
+        library: where instructions are looked up.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        context_window: int | None,
+        embedded_model: str | None,
+        open_store: Callable[[], AssistantStore],
+        library: InstructionLibrary,
+    ) -> None:
+        self._profile = profile
+        self._context_window = context_window
+        self._embedded_model = embedded_model
+        self._open_store = open_store
+        self._library = library
+
+    def find(self, name: str) -> Found:
+        """The assistant of that name and its definition, else the instruction's.
+
+        Raises:
+            NotFound: there is neither.
+        """
+        try:
+            target = self._open_store().open(name)
+        except (NotFound, ServiceError, AccessDenied) as missing:
+            # Without a key, or without a place for assistants, there are still instructions.
+            if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
+                raise
+            try:
+                return None, self._library.find(name).definition
+            except NotFound as error:
+                raise NotFound(
+                    f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
+                ) from None
+        return target, target.definition
+
+    def prepare(self, request: RunRequest, found: Found) -> PreparedRun:
+        """Make a run ready to be sent. No key is needed.
+
+        Raises:
+            GptasstError: what can be refused without sending anything.
+        """
+        refuse_secrets(request)
+        refuse_what_is_not_taken(request, self._profile)
+        target, definition = found
+        task = task_of(request, definition)
+        knows = bool(target and target.knowledge_sha256)
+        searches = knows and request.file_search and definition.tools.file_search is not False
+        hosted = target.vector_store_id if target and searches else None
+        looks = target is not None and searches and hosted is None
+        excerpts = self._excerpts(target, request, task) if target and looks else ()
+        parts = message_parts(task, request, excerpts)
+        characters = text_characters(parts)
+        refuse_too_long(characters)
+        refuse_hosted_tools(definition, self._profile)
+        settings = definition.settings
+        if self._embedded_model and settings.max_output_tokens is None:
+            # Small models may never stop by themselves; an edited text is about as long again.
+            limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
+            settings = replace(settings, max_output_tokens=limit)
+        past = request.past
+        if self._context_window is not None:
+            tokens = self._context_window - (settings.max_output_tokens or 0)
+            past = newest_that_fit(past, tokens, len(definition.instructions) + characters)
+        return PreparedRun(
+            request=request,
+            task=task,
+            left_out=len(request.past) - len(past),
+            source="assistant" if target else "instruction",
+            definition=definition,
+            excerpts=excerpts,
+            notes=(_NOTHING_FOUND,) if looks and not excerpts else (),
+            model_request=ModelRequest(
+                model=self.model(request, definition),
+                instructions=definition.instructions,
+                parts=parts,
+                timeout=request.timeout or self._profile.timeout,
+                settings=settings,
+                code_interpreter=definition.tools.code_interpreter,
+                web_search=definition.tools.web_search,
+                schema=request.schema or definition.schema,
+                vector_store_id=hosted,
+                past=past,
+            ),
+        )
+
+    def _excerpts(
+        self, target: RunTarget, request: RunRequest, task: str | None
+    ) -> tuple[Excerpt, ...]:
+        found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
+        # A third of a small context: in characters that is a number about as large.
+        left = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        chosen = []
+        for passage in found:
+            if len(passage.text) <= left:
+                chosen.append(Excerpt(passage.path, passage.place, passage.text))
+                left -= len(passage.text)
+        return tuple(chosen)
+
+    def model(self, request: RunRequest, definition: Definition) -> str:
+        """The model that a run asks.
+
+        Raises:
+            UsageError: none is named.
+            NotFound: the embedded model is another.
+        """
+        asked = request.model or definition.model
+        own = self._embedded_model
+        if own:
+            if asked and asked != own:
+                raise NotFound(
+                    f"the embedded model is `{own}`, not `{asked}`",
+                    hint=f"-m {own} takes it; --profile NAME means a server that has `{asked}`",
+                    code="model_not_found",
+                )
+            return own
+        model = asked or self._profile.model
+        if not model:
+            raise UsageError(
+                f"no model is named for {self._profile.endpoint}",
+                hint=f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml",
+                code="no_model",
+            )
+        return model
+
+
+def _question(request: RunRequest, task: str | None) -> Question:
+    """What a run looks for in the knowledge: what was asked now leads."""
+    inputs = (request.stdin, *(file.text for file in request.files))
+    asked = [message.parts for message in request.past if message.role == "user"]
+    turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]
+    return Question(task or "", tuple(turns), tuple(text for text in inputs if text))
+
+
+def _nearest(*errors: GptasstError) -> str:
+    near = next((error.near for error in errors if error.near), None)
+    if near:
+        return f"did you mean `{near}`?"
+    return f"{command('assistant list')} and {command('instruction list')} show what there is"
+
+
+# Characters that a token has at least, in most texts.
+_SURE_CHARACTERS = 3
+
+
+def newest_that_fit(
+    past: tuple[PastMessage, ...], context: int, taken: int
+) -> tuple[PastMessage, ...]:
+    """The newest turns that a context has room for.
+
+    Args:
+        past: all messages, oldest first; a question and its answer go together.
+        context: in tokens.
+        taken: characters of what has to be in it besides.
+    """
+    left = context * _SURE_CHARACTERS - taken
+    start = len(past)
+    while start >= 2:
+        left -= sum(text_characters(message.parts) for message in past[start - 2 : start])
+        if left < 0:
+            break
+        start -= 2
+    return past[start:]

@@ -1,0 +1,281 @@
+"""One run: an assistant or instruction, a task and its files, an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta
+from gptasst.config.settings import Profile
+from gptasst.definitions.answer_schemas import check_schema
+from gptasst.errors import GptasstError, NotFound
+from gptasst.models.ends import ModelEnds, ModelUse
+from gptasst.models.service import ModelSource
+from gptasst.runs.answer_text import (
+    AnswerFilter,
+    GivenTexts,
+    refuse_control_characters,
+    refuse_unusable,
+)
+from gptasst.runs.fingerprints import basis_digest
+from gptasst.runs.input_uploads import with_uploads
+from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
+from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
+from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
+
+
+class Gateway(Protocol):
+    """What a run needs of an endpoint; `OpenAIGateway` is one."""
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
+    def upload_input(self, part: FilePart) -> FilePart: ...
+    def delete_file(self, file_id: str) -> None: ...
+    @property
+    def models(self) -> ModelSource: ...
+
+
+class RunService:
+    """Runs assistants and instructions on one endpoint.
+
+    Args:
+        profile: the endpoint and its defaults.
+        preparation: makes runs ready for it.
+        open_gateway: makes the connection; called when the request is ready.
+        ends: tells when models end.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        preparation: RunPreparation,
+        open_gateway: Callable[[], Gateway],
+        ends: ModelEnds,
+    ) -> None:
+        self._profile = profile
+        self._preparation = preparation
+        self._open_gateway = open_gateway
+        self._ends = ends
+
+    def find(self, name: str) -> Found:
+        """The assistant of that name and its definition, else the instruction's.
+
+        Raises:
+            NotFound: there is neither.
+        """
+        return self._preparation.find(name)
+
+    def model_of(self, name: str, model: str | None) -> str:
+        """The model that answers for an assistant or instruction.
+
+        Raises:
+            NotFound: no assistant or instruction has that name, or the model is not there.
+            UsageError: no model is named.
+            AccessDenied: the endpoint wants a key, and there is none.
+        """
+        self._profile.require_key()
+        return self._preparation.model(RunRequest(name, model=model), self.find(name)[1])
+
+    def plan(self, request: RunRequest) -> RunPlan:
+        """What a run would send. Nothing is sent, and no key is needed.
+
+        Raises:
+            GptasstError: what `stream` would refuse before sending.
+        """
+        prepared = self._preparation.prepare(request, self.find(request.name))
+        sent = prepared.model_request
+        said = [message.parts for message in sent.past]
+        characters = sum(map(text_characters, (*said, sent.parts)))
+        return RunPlan(
+            name=request.name,
+            source=prepared.source,
+            profile=self._profile.name,
+            endpoint=self._profile.endpoint,
+            model=sent.model,
+            inputs=planned_inputs(request),
+            excerpts=prepared.excerpts,
+            notes=prepared.notes,
+            instructions_characters=len(sent.instructions),
+            input_characters=characters,
+            estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
+        )
+
+    def basis(self, request: RunRequest, found: Found) -> str:
+        """The digest of all that shapes a run's answer but its input; see `run_fingerprints`."""
+        target, definition = found
+        if not request.file_search:
+            tools = replace(definition.tools, file_search=False)
+            definition = replace(definition, tools=tools)
+        return basis_digest(
+            definition,
+            model=self._preparation.model(request, definition),
+            task=request.text or definition.default_text,
+            schema=request.schema or definition.schema,
+            knowledge_sha256=target.knowledge_sha256 if target and request.file_search else "",
+        )
+
+    def model(self, request: RunRequest, found: Found) -> str:
+        """The model that a run asks.
+
+        Raises:
+            UsageError: none is named.
+            NotFound: the endpoint does not have it.
+        """
+        return self._preparation.model(request, found[1])
+
+    def warnings(self, request: RunRequest, found: Found) -> tuple[str, ...]:
+        """That the model of a run ended or soon will, and what to type then."""
+        target, definition = found
+        use = self._ends.of_run(request, definition, of_assistant=target is not None)
+        return _warnings(use)
+
+    def refuse_retired(self, request: RunRequest, found: Found) -> None:
+        """Refuse a model that was shut down, as the server would if it were asked.
+
+        Raises:
+            NotFound: the server does not list it any more.
+        """
+        target, definition = found
+        use = self._ends.of_run(request, definition, of_assistant=target is not None)
+        error = use.missing() if use.is_over else None
+        if error and not self._lists(use.model):
+            raise error
+
+    def _lists(self, model: str) -> bool:
+        try:
+            return any(found.id == model for found in self._open_gateway().models.list())
+        except GptasstError:  # a key may be for less than all; its date counts then
+            return False
+
+    def model_request(self, request: RunRequest, found: Found) -> ModelRequest:
+        """What `stream` would send, for a caller that sends it another way.
+
+        Raises:
+            GptasstError: what `stream` would refuse before sending.
+        """
+        self._profile.require_key()
+        return self._preparation.prepare(request, found).model_request
+
+    def stream(
+        self, request: RunRequest, found: Found | None = None
+    ) -> Generator[TextDelta | RunResult]:
+        """Run it; yields the answer piece by piece, the whole `RunResult` last.
+
+        What can be refused without sending anything is refused at once, before the first piece.
+        With `found` no assistant is looked up, so that many runs are runs of one definition.
+        The pieces may be read in another thread.
+
+        The pieces put together are the result's `answer`. With a schema the answer comes in
+        one piece, after it was checked.
+
+        Raises:
+            NotFound: no assistant or instruction has that name.
+            UsageError: there is nothing to work on.
+            InvalidInput: an input is not taken by this endpoint, or is too long.
+            NoAnswer: the model refused, failed, or was cut off.
+            GptasstError: the request was not taken; see `errors`.
+        """
+        return self.send(self.prepare(request, found))
+
+    def connect(self) -> None:
+        """Open the connection now, so that what hinders it is known before many runs begin."""
+        self._open_gateway()
+
+    def prepare(self, request: RunRequest, found: Found | None = None) -> PreparedRun:
+        """Make a run ready to be sent.
+
+        Raises:
+            GptasstError: what `stream` refuses without sending anything.
+        """
+        self._profile.require_key()
+        return self._preparation.prepare(request, found or self.find(request.name))
+
+    def send(
+        self, prepared: PreparedRun, received: list[str] | None = None
+    ) -> Generator[TextDelta | RunResult]:
+        """Send a run; yields and raises as `stream` does.
+
+        Args:
+            prepared: from `prepare`.
+            received: gets every piece of the answer as it comes, those that are held back, too.
+        """
+        gateway = self._open_gateway()
+        uploaded: list[str] = []
+        sent = prepared.model_request
+        try:
+            if not sent.conversation_id:  # a conversation outlives an upload
+                sent = with_uploads(gateway, sent, uploaded)
+            yield from self._answer(gateway, replace(prepared, model_request=sent), received)
+        except NotFound as error:
+            known = self._use(prepared).missing()
+            if error.code != "model_not_found" or known is None:
+                raise
+            raise known from error
+        finally:
+            for file_id in uploaded:
+                with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                    gateway.delete_file(file_id)
+
+    def _answer(
+        self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
+    ) -> Iterator[TextDelta | RunResult]:
+        started = time.monotonic()
+        first_token: float | None = None
+        pieces: list[str] = []
+        schema = prepared.model_request.schema
+        given = GivenTexts() if schema else GivenTexts.of(prepared.request)
+        unwrap = prepared.definition.unwrap_fence or schema is not None
+        part = AnswerFilter(given, unwrap=unwrap)
+        for event in gateway.stream(prepared.model_request):
+            if isinstance(event, TextDelta):
+                first_token = first_token or time.monotonic() - started
+                refuse_control_characters(event.text)
+                if received is not None:
+                    received.append(event.text)
+                text = part.feed(event.text)
+                pieces.append(text)
+                if text and not schema:
+                    yield TextDelta(text)
+            else:
+                rest = part.finish()
+                answer = "".join(pieces) + rest
+                refuse_unusable(answer)
+                if schema:
+                    check_schema(answer, schema)
+                    rest = answer
+                if rest:
+                    yield TextDelta(rest)
+                timings = Timings(first_token, time.monotonic() - started)
+                yield self._result(prepared, event, answer, timings)
+
+    def _result(
+        self,
+        prepared: PreparedRun,
+        received: ModelAnswer,
+        answer: str,
+        timings: Timings,
+    ) -> RunResult:
+        quoted = tuple(Citation(e.path, e.place, e.text) for e in prepared.excerpts)
+        return RunResult(
+            name=prepared.request.name,
+            answer=answer,
+            model=received.model,
+            profile=self._profile.name,
+            response_id=received.response_id,
+            timings=timings,
+            usage=received.usage,
+            citations=received.citations + quoted,
+            warnings=_warnings(self._use(prepared)) + prepared.notes,
+            left_out=prepared.left_out,
+        )
+
+    def _use(self, prepared: PreparedRun) -> ModelUse:
+        of_assistant = prepared.source == "assistant"
+        return self._ends.of_run(prepared.request, prepared.definition, of_assistant=of_assistant)
+
+
+def _warnings(use: ModelUse) -> tuple[str, ...]:
+    warning = use.warning()
+    return (warning,) if warning else ()

@@ -1,0 +1,89 @@
+"""One run: what was asked, what is sent, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gptasst.api.types import Citation, PastMessage, Usage
+from gptasst.inputs.types import InputFile
+from gptasst.knowledge.types import Excerpt
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the user asked of one run.
+
+    `files` are read already; `text` is the task and `stdin` what was piped in (`None`: nothing).
+    `model`, `schema` and `timeout` (seconds) override the definition and the profile. `past` is
+    what was said before, oldest first. Without `file_search` the knowledge is left alone.
+    `allow_secrets`: private keys may be sent.
+    """
+
+    name: str
+    files: tuple[InputFile, ...] = ()
+    text: str | None = None
+    stdin: str | None = None
+    model: str | None = None
+    schema: Mapping[str, Any] | None = None
+    timeout: float | None = None
+    past: tuple[PastMessage, ...] = ()
+    file_search: bool = True
+    allow_secrets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInput:
+    """An input as a dry run shows it. `size` is in bytes, `sent_as` the form it would take."""
+
+    path: str
+    kind: str
+    size: int
+    sent_as: Literal["text", "inline", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What a run would send, with notes. `estimated_tokens` counts the text, to about a fifth."""
+
+    name: str
+    source: Literal["assistant", "instruction"]
+    profile: str
+    endpoint: str
+    model: str
+    inputs: tuple[PlannedInput, ...]
+    excerpts: tuple[Excerpt, ...]
+    instructions_characters: int
+    input_characters: int
+    estimated_tokens: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds from the request to the first piece of the answer and to its end."""
+
+    first_token: float | None
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """An answer and where it came from; `warnings` are what its user should know besides.
+
+    `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
+    it that did not fit into the model's context any more.
+    """
+
+    name: str
+    answer: str
+    model: str
+    profile: str
+    response_id: str
+    timings: Timings
+    usage: Usage | None = None
+    citations: tuple[Citation, ...] = ()
+    warnings: tuple[str, ...] = ()
+    conversation: str | None = None
+    left_out: int = 0

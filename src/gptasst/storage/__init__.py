@@ -1,0 +1,1 @@
+"""Paths, atomic files, SQLite and locks."""

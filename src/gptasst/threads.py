@@ -1,0 +1,113 @@
+"""Threads for requests that run side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+# What ends within so many seconds is one group.
+_MOMENT = 0.02
+# For jobs that run when others need not be begun any more.
+_LAST_SECONDS = 10.0
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Up to so many threads. At the end they are waited for, but not where anything is raised.
+
+    An interrupted command does not wait for a server that says nothing.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def in_groups(
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    count: int,
+    stop: threading.Event | None = None,
+) -> Generator[list[tuple[_Item, _Result | BaseException]]]:
+    """What `work` makes of items, or raises, in up to `count` threads: as it comes, in groups.
+
+    Many short jobs end every few milliseconds. Whoever looks at each by itself keeps the threads
+    that do them from getting their turn. Once `stop` is set, or the iterator closed, no more are
+    begun; those that run are awaited for a while after `stop`.
+    """
+    import queue
+
+    todo = deque(items)
+    stop = stop or threading.Event()
+    ended: queue.SimpleQueue[tuple[_Item, _Result | BaseException] | None] = queue.SimpleQueue()
+
+    def work_off() -> None:
+        with contextlib.suppress(IndexError):  # nothing is left
+            while not stop.is_set():
+                item = todo.popleft()
+                ended.put((item, _outcome(work, item)))
+        ended.put(None)
+
+    running = min(count, len(todo))
+    for _ in range(running):
+        threading.Thread(target=work_off, daemon=True).start()
+    end = None
+    try:
+        while running:
+            if stop.is_set():
+                end = end or time.monotonic() + _LAST_SECONDS
+            try:
+                group = [ended.get(timeout=end and max(end - time.monotonic(), 0))]
+            except queue.Empty:
+                return
+            if running > 1:
+                time.sleep(_MOMENT)
+            group += [ended.get() for _ in range(ended.qsize())]
+            running -= group.count(None)
+            yield [pair for pair in group if pair is not None]
+    finally:
+        todo.clear()
+
+
+def _outcome(work: Callable[[_Item], _Result], item: _Item) -> _Result | BaseException:
+    try:
+        return work(item)
+    except BaseException as error:  # noqa: BLE001  # whoever asked for it decides
+        return error
+
+
+_Value = TypeVar("_Value")
+_lock = threading.RLock()
+
+
+class cached_property(functools.cached_property[_Value]):  # noqa: N801  # as functools has it
+    """See `functools.cached_property`, which has no lock of its own from Python 3.12 on.
+
+    All of them share one lock, as one value is often built from another.
+    """
+
+    @overload
+    def __get__(
+        self, instance: None, owner: type[Any] | None = None
+    ) -> cached_property[_Value]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> _Value: ...
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
+        with _lock:
+            return super().__get__(instance, owner)

@@ -1,0 +1,1 @@
+"""Contents that go to the server once."""

@@ -1,0 +1,76 @@
+"""Uploads as the cache keeps them, and as rows of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gptasst.api.types import UploadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CachedUpload:
+    """A file on the server whose content is known. `size` is in bytes.
+
+    `own` is false where it was found on the server and may be somebody else's upload.
+    """
+
+    file_id: str
+    sha256: str
+    purpose: str
+    filename: str
+    size: int
+    uploaded_at: datetime
+    expires_at: datetime | None = None
+    own: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BegunUpload:
+    """An upload that was begun and never heard of again: its process was killed."""
+
+    sha256: str
+    purpose: str
+    filename: str
+    size: int
+    begun_at: datetime
+
+
+def begun_key(
+    scope: str, upload: UploadRequest | CachedUpload | BegunUpload
+) -> tuple[str, str, str, str]:
+    """What tells uploads apart that were begun, in a scope."""
+    return scope, upload.sha256, upload.purpose, upload.filename
+
+
+def upload_row(upload: CachedUpload) -> tuple[object, ...]:
+    """The columns of an upload behind its scope."""
+    expires = upload.expires_at
+    return (
+        upload.file_id,
+        upload.sha256,
+        upload.purpose,
+        upload.filename,
+        upload.size,
+        upload.uploaded_at.timestamp(),
+        None if expires is None else expires.timestamp(),
+        upload.own,
+    )
+
+
+def upload_of(row: Iterable[Any]) -> CachedUpload:
+    """The upload that such columns hold."""
+    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
+    return CachedUpload(
+        file_id=file_id,
+        sha256=sha256,
+        purpose=purpose,
+        filename=filename,
+        size=size,
+        uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
+        expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
+        own=bool(own),
+    )

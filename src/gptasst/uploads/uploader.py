@@ -1,0 +1,224 @@
+"""Uploading many files: each content once, some at a time, remembered as they arrive."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeGuard
+
+from gptasst.api.files import FileGateway, GivenUp
+from gptasst.api.types import RemoteFile, UploadRequest
+from gptasst.errors import GptasstError, InvalidInput
+from gptasst.inputs.types import Refusal
+from gptasst.storage.locks import alone
+from gptasst.storage.private_files import private_directory
+from gptasst.threads import in_groups
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.types import OnTransfer, TransferState
+
+# The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
+DEFAULT_JOBS = 16
+# Knowledge is waited for a while longer after its last upload, so its uploads are given more room.
+KNOWLEDGE_JOBS = 32
+# For other processes that upload the same contents, in seconds.
+_LONGEST_WAIT = 600.0
+# Failures of one file; anything else would befall the others as well.
+_OWN_FAULTS = ("bad_request", "file_changed", "too_large", "invalid_input")
+
+
+@dataclass(slots=True)
+class Uploaded:
+    """The ids of uploaded files by request, those that were there before, and failures."""
+
+    ids: dict[UploadRequest, str] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    failed: list[tuple[UploadRequest, Refusal]] = field(default_factory=list)
+
+
+class Uploader:
+    """Uploads to one project.
+
+    Args:
+        files: the project's files.
+        cache: what is known of earlier uploads.
+        scope: endpoint and project, as the cache has them.
+        learn: reads into the cache what the server has and the cache does not know of.
+        locks: the directory of the locks between processes.
+    """
+
+    def __init__(
+        self,
+        files: FileGateway,
+        cache: FileCache,
+        scope: str,
+        learn: Callable[[], None],
+        locks: Path,
+    ) -> None:
+        self._files = files
+        self._cache = cache
+        self._scope = scope
+        self._learn = learn
+        self._locks = locks
+
+    def upload_all(
+        self,
+        requests: Sequence[UploadRequest],
+        report: OnTransfer,
+        taken: Collection[str] = (),
+        *,
+        anew: bool = False,
+        jobs: int = DEFAULT_JOBS,
+    ) -> Uploaded:
+        """Upload what is not there yet.
+
+        Args:
+            requests: what is wanted; two of one content get an id each.
+            report: told of bytes and files.
+            taken: ids that can't be given out again.
+            anew: upload whatever the cache says.
+            jobs: how many uploads run at a time.
+
+        Raises:
+            GptasstError: something that is no fault of one file; what was uploaded until then
+                is remembered.
+        """
+        if requests and not anew:
+            self.learn()
+        result = Uploaded()
+        used = set(taken)
+        missing = list(requests) if anew else self._not_known(requests, used, result)
+        if missing:
+            with self._alone(missing, report):
+                if not anew:  # another process may have been first
+                    missing = self._not_known(missing, used, result)
+                self._upload_missing(missing, result, report, jobs)
+        return result
+
+    def _not_known(
+        self, requests: Sequence[UploadRequest], used: set[str], result: Uploaded
+    ) -> list[UploadRequest]:
+        missing = []
+        uploads = self._cache.uploads(self._scope, {(r.sha256, r.purpose) for r in requests})
+        for request in requests:
+            there = uploads[request.sha256, request.purpose]
+            known = next((file_id for file_id in there if file_id not in used), None)
+            if known is None:
+                missing.append(request)
+            else:
+                used.add(known)
+                result.ids[request] = known
+                result.known.add(known)
+        return missing
+
+    @contextlib.contextmanager
+    def _alone(self, requests: Sequence[UploadRequest], report: OnTransfer) -> Iterator[None]:
+        """Keep other processes from uploading the same contents meanwhile, and few others."""
+        end = time.monotonic() + _LONGEST_WAIT
+        waiting = TransferState("waiting", 0, len(requests))
+        with contextlib.suppress(OSError):
+            private_directory(self._locks)
+        with contextlib.ExitStack() as held:
+            for digit in sorted({request.sha256[0] for request in requests}):
+                lock = self._locks / f"upload-{digit}.lock"
+                left = end - time.monotonic()
+                held.enter_context(alone(lock, left, lambda: report(waiting)))
+            yield
+
+    def learn(self) -> None:
+        """Read into the cache what the server has, if that was not done yet."""
+        self._learn()
+
+    def forget(self, file_ids: Sequence[str]) -> None:
+        """Forget ids that the server does not know any more."""
+        self._cache.forget_uploads(self._scope, file_ids)
+
+    def _upload_missing(
+        self, missing: Sequence[UploadRequest], result: Uploaded, report: OnTransfer, jobs: int
+    ) -> None:
+        if not missing:
+            return
+        progress = _Progress(missing, report)
+        self._cache.begin_uploads(self._scope, missing)
+
+        broken: list[BaseException] = []
+        stop = threading.Event()  # what is on its way then is still remembered
+
+        def upload(request: UploadRequest) -> RemoteFile:
+            try:
+                return self._files.upload(request, progress.sent, stop.is_set)
+            except BaseException as error:
+                if not _is_own_fault(error):
+                    stop.set()
+                raise
+
+        with contextlib.closing(in_groups(upload, missing, jobs, stop)) as groups:
+            for group in groups:
+                broken += self._collect(group, result)
+                progress.files_done(len(group))
+        if broken:
+            raise broken[0]
+
+    def _collect(
+        self, group: Sequence[tuple[UploadRequest, RemoteFile | BaseException]], result: Uploaded
+    ) -> list[BaseException]:
+        """Take in what came of some uploads; gives errors that are no fault of one file."""
+        files = {request: file for request, file in group if not isinstance(file, BaseException)}
+        self._cache.remember_uploads(
+            self._scope, [cached_upload(request, file) for request, file in files.items()]
+        )
+        result.ids |= {request: file.id for request, file in files.items()}
+        own = [(request, error) for request, error in group if _is_own_fault(error)]
+        result.failed += [(r, Refusal(str(r.file), error.message)) for r, error in own]
+        others = [e for _, e in group if isinstance(e, BaseException) and not _is_own_fault(e)]
+        return [error for error in others if not isinstance(error, GivenUp)]
+
+
+def _is_own_fault(outcome: object) -> TypeGuard[GptasstError]:
+    if isinstance(outcome, InvalidInput):
+        return True
+    return isinstance(outcome, GptasstError) and outcome.code in _OWN_FAULTS
+
+
+def cached_upload(request: UploadRequest, file: RemoteFile) -> CachedUpload:
+    """An upload as the cache keeps it."""
+    return CachedUpload(
+        file_id=file.id,
+        sha256=request.sha256,
+        purpose=request.purpose,
+        filename=request.filename,
+        size=request.size,
+        uploaded_at=file.created_at,
+        expires_at=file.expires_at,
+    )
+
+
+class _Progress:
+    """Sums up what many threads have sent."""
+
+    def __init__(self, requests: Sequence[UploadRequest], report: OnTransfer) -> None:
+        self._lock = threading.Lock()
+        self._report = report
+        self._files = len(requests)
+        self._total = sum(request.size for request in requests)
+        self._done = 0
+        self._sent = 0
+        self._tell()
+
+    def sent(self, count: int) -> None:
+        with self._lock:
+            self._sent += count
+            self._tell()
+
+    def files_done(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+            self._tell()
+
+    def _tell(self) -> None:
+        sent = min(self._sent, self._total)  # a file that is sent twice counts once
+        self._report(TransferState("uploading", self._done, self._files, sent, self._total))

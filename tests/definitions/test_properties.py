@@ -1,0 +1,57 @@
+"""Whatever a definition holds, its TOML says the same."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptasst.definitions.toml import dump_definition, name_problem, parse_definition
+from gptasst.definitions.types import Definition, ModelSettings, Tools
+
+# Everything that UTF-8 can carry. TOML reads CR LF as a line's end, whatever was written.
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+_FILLED = _TEXT.map(lambda text: text.replace("\r\n", "\n")).filter(lambda text: text.strip())
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+_SCHEMAS = st.builds(
+    lambda title, examples: {"type": "object", "title": title, "examples": examples},
+    _TEXT,
+    st.lists(_JSON, max_size=3),
+)
+_MAYBE = st.none() | st.booleans()
+
+
+@st.composite
+def definitions(draw: st.DrawFn) -> Definition:
+    return Definition(
+        name=draw(_FILLED.map(str.strip).filter(lambda name: name_problem(name) is None)),
+        instructions=draw(_FILLED),
+        description=draw(st.just("") | _FILLED),
+        model=draw(st.none() | _FILLED),
+        instruction=draw(st.none() | _FILLED),
+        default_text=draw(st.none() | _FILLED),
+        unwrap_fence=draw(st.booleans()),
+        schema=draw(st.none() | _SCHEMAS),
+        knowledge=tuple(draw(st.lists(_TEXT.filter(lambda w: "\r\n" not in w), max_size=3))),
+        tools=Tools(draw(_MAYBE), draw(st.booleans()), draw(st.booleans())),
+        settings=ModelSettings(
+            reasoning_effort=draw(st.none() | st.sampled_from(["none", "low", "max"])),
+            temperature=draw(st.none() | st.floats(0, 2)),
+            top_p=draw(st.none() | st.floats(0, 1)),
+            max_output_tokens=draw(st.none() | st.integers(16, 2**63 - 1)),
+        ),
+    )
+
+
+@given(definitions())
+def test_what_is_written_is_read_back(definition: Definition) -> None:
+    assert parse_definition(dump_definition(definition), source="x.toml") == definition
+
+
+@given(definitions())
+def test_writing_it_again_changes_nothing(definition: Definition) -> None:
+    text = dump_definition(definition)
+    assert dump_definition(parse_definition(text, source="x.toml")) == text

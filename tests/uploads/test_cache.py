@@ -1,0 +1,437 @@
+"""The cache on a real SQLite file: what it trusts, and what it does without."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from gptasst.errors import InvalidInput
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import CachedUpload
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LONG_AGO = 1_600_000_000
+
+
+def hexed(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def uploads(cache: FileCache, purpose: str) -> list[str]:
+    """The ids with the content `x` in the scope `a`."""
+    content = (hexed(b"x"), purpose)
+    return cache.uploads("a", [content])[content]
+
+
+def upload(file_id: str, content: bytes = b"x", minutes: int = 0, **more: object) -> CachedUpload:
+    values: dict[str, object] = {
+        "file_id": file_id, "sha256": hexed(content), "purpose": "user_data",
+        "filename": f"{file_id}.md", "size": len(content),
+        "uploaded_at": NOON + timedelta(minutes=minutes),
+    }  # fmt: skip
+    return CachedUpload(**values | more)  # type: ignore[arg-type]
+
+
+class Notes(list[str]):
+    """What a cache had to say."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "cache.sqlite3"
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def cache(path: Path, notes: Notes) -> Iterator[FileCache]:
+    with contextlib.closing(FileCache(path, notes.append)) as opened:
+        yield opened
+
+
+def old_file(name: str, content: bytes) -> Path:
+    path = Path(name)
+    path.write_bytes(content)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    return path
+
+
+def unreadable(path: Path) -> None:
+    """Content that no hash was made of, in a file that looks the same as before."""
+    before = path.stat()
+    path.write_bytes(b"#" * before.st_size)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+class TestHashes:
+    def test_hash_is_of_the_content(self, cache: FileCache) -> None:
+        file = old_file("a.md", b"hello")
+        assert cache.sha256(file) == (5, hexed(b"hello"))
+
+    def test_unchanged_file_is_not_read_again(self, cache: FileCache, path: Path) -> None:
+        file = old_file("a.md", b"hello")
+        cache.sha256(file)
+        cache.close()
+        unreadable(file)
+        again = FileCache(path)
+        assert again.sha256(file.absolute()).sha256 == hexed(b"hello")
+        again.close()
+
+    @pytest.mark.parametrize("change", ["size", "time", "inode"])
+    def test_changed_file_is_read_again(self, cache: FileCache, change: str) -> None:
+        file = old_file("a.md", b"hello")
+        cache.sha256(file)
+        if change == "size":
+            old_file("a.md", b"hello!")
+        elif change == "time":
+            file.write_bytes(b"HELLO")
+            os.utime(file, (LONG_AGO + 1, LONG_AGO + 1))
+        else:
+            old_file("b.md", b"HELLO").replace(file)
+        assert cache.sha256(file).sha256 == hexed(file.read_bytes())
+
+    @pytest.mark.parametrize("offset", [0, 3_600], ids=["just now", "in the future"])
+    def test_file_changed_in_the_moment_it_was_hashed_is_read_again(
+        self, cache: FileCache, offset: int
+    ) -> None:
+        file = Path("a.md")
+        file.write_bytes(b"hello")
+        moment = int(datetime.now(UTC).timestamp()) + offset
+        os.utime(file, (moment, moment))
+        cache.sha256(file)
+        file.write_bytes(b"HELLO")
+        os.utime(file, (moment, moment))
+        assert cache.sha256(file).sha256 == hexed(b"HELLO")
+
+    def test_many_files(self, cache: FileCache) -> None:
+        files = [old_file(f"{number}.md", b"%d" % number) for number in range(1_200)]
+        first = cache.sha256_all(files)
+        assert {file.name: found.sha256 for file, found in first.items()} == {
+            f"{number}.md": hexed(b"%d" % number) for number in range(1_200)
+        }
+        for file in files[1:]:
+            unreadable(file)
+        old_file("0.md", b"changed")
+        again = cache.sha256_all([*files, files[0]])
+        assert again.pop(files[0]).sha256 == hexed(b"changed")
+        assert again == {file: first[file] for file in files[1:]}
+
+    def test_names_that_are_not_text(self, cache: FileCache) -> None:
+        name = os.fsdecode(b"caf\xe9.md")
+        try:
+            file = old_file(name, b"x")
+        except OSError:
+            pytest.skip("this file system takes only names in UTF-8")
+        assert cache.sha256(file).sha256 == hexed(b"x")
+        assert cache.local_paths([hexed(b"x")]) == {hexed(b"x"): [file.absolute()]}
+
+    def test_missing_file_and_directory(self, cache: FileCache) -> None:
+        for name, message in (("none.md", "No such file"), (".", "is not a file")):
+            with pytest.raises(InvalidInput, match=message):
+                cache.sha256(Path(name))
+
+    def test_pipe_is_refused_and_not_waited_for(self, cache: FileCache) -> None:
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("there are no named pipes here")
+        os.mkfifo("pipe")
+        with pytest.raises(InvalidInput, match="is not a file"):
+            cache.sha256(Path("pipe"))
+
+    def test_local_paths_are_those_that_still_have_the_content(self, cache: FileCache) -> None:
+        files = [old_file(name, b"same") for name in ("b.md", "a.md", "gone.md", "changed.md")]
+        fresh = Path("fresh.md")
+        fresh.write_bytes(b"same")
+        cache.sha256_all([*files, fresh])
+        Path("gone.md").unlink()
+        Path("changed.md").write_bytes(b"other")
+        wanted = [Path(name).absolute() for name in ("a.md", "b.md", "fresh.md")]
+        assert cache.local_paths([hexed(b"same"), hexed(b"none")]) == {hexed(b"same"): wanted}
+
+
+class TestUploads:
+    def test_newest_first_and_by_scope_content_and_purpose(self, cache: FileCache) -> None:
+        cache.remember_uploads("a", [upload("old"), upload("new", minutes=5)])
+        cache.remember_uploads(
+            "a", [upload("other", b"y"), upload("knowledge", purpose="assistants")]
+        )
+        cache.remember_uploads("b", [upload("elsewhere")])
+        assert uploads(cache, "user_data") == ["new", "old"]
+        assert uploads(cache, "assistants") == ["knowledge"]
+        assert [found.file_id for found in cache.all_uploads("b")] == ["elsewhere"]
+        cache.forget_uploads("a", ["new", "never there"])
+        assert uploads(cache, "user_data") == ["old"]
+
+    def test_comes_back_as_it_was(self, cache: FileCache) -> None:
+        kept = upload("f", expires_at=NOON + timedelta(days=1), filename="ünïcode.md")
+        cache.remember_uploads("a", [kept])
+        assert cache.all_uploads("a") == [kept]
+
+    def test_expired_is_not_offered(self, cache: FileCache) -> None:
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        cache.remember_uploads("a", [upload("past", expires_at=NOON - timedelta(days=400))])
+        cache.remember_uploads("a", [upload("valid", expires_at=soon)])
+        assert uploads(cache, "user_data") == ["valid"]
+
+    def test_knowledge_is_never_taken_from_what_will_expire(self, cache: FileCache) -> None:
+        soon = datetime.now(UTC) + timedelta(days=30)
+        for file_id, expires in (("stays", None), ("expires", soon)):
+            cache.remember_uploads("a", [upload(file_id, purpose="assistants", expires_at=expires)])
+        assert uploads(cache, "assistants") == ["stays"]
+
+
+class TestNamesAndDefinitions:
+    def test_assistants(self, cache: FileCache) -> None:
+        cache.remember_assistants("s", {"B": "vs_2", "A": "vs_1"})
+        cache.remember_assistants("t", {"A": "vs_9"})
+        cache.remember_assistants("s", {"B": "vs_3"})
+        assert cache.assistant_names("s") == ["A", "B"]
+        assert cache.assistant_id("s", "B") == "vs_3"
+        cache.forget_assistant("s", "B")
+        assert cache.assistant_id("s", "B") is None
+        cache.remember_assistants("s", {"C": "vs_4"}, whole=True)
+        assert cache.assistant_names("s") == ["C"]
+        assert cache.assistant_id("t", "A") == "vs_9"
+
+    def test_definitions_sync_and_clear(self, cache: FileCache) -> None:
+        cache.remember_definition(hexed(b"text\n"), "text\n")
+        cache.remember_definition("abc", "not of this hash")
+        cache.mark_synced("s")
+        assert cache.definition(hexed(b"text\n")) == "text\n"
+        assert cache.definition("abc") is None
+        assert cache.is_synced("s")
+        assert not cache.is_synced("t")
+        cache.clear()
+        assert cache.definition(hexed(b"text\n")) is None
+        assert not cache.is_synced("s")
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 100])
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(random.Random(7).randbytes(20_000))
+
+
+def zero_bytes(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def garbage_in_the_middle(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
+
+
+def changed_by_sql(*statements: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    return change
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "something").write_text("of somebody's")
+
+
+def wal_is_a_directory(path: Path) -> None:
+    path.with_name(path.name + "-wal").mkdir()
+
+
+DAMAGES = {
+    "truncated": truncated,
+    "garbage": garbage,
+    "zero bytes": zero_bytes,
+    "garbage in the middle": garbage_in_the_middle,
+    "wrong schema": changed_by_sql("DROP TABLE uploads", "CREATE TABLE uploads (id)"),
+    "table missing": changed_by_sql("DROP TABLE synced_scopes"),
+    "newer schema": changed_by_sql("PRAGMA user_version = 99"),
+    "another program's": changed_by_sql("PRAGMA user_version = 0"),
+    "directory": directory,
+    "wal is a directory": wal_is_a_directory,
+    "blob for text": changed_by_sql("UPDATE uploads SET uploaded_at = x'00'"),
+}
+
+
+def set_aside(path: Path) -> list[Path]:
+    found = path.parent.glob(path.name + ".damaged-*")
+    return sorted(one for one in found if not one.name.endswith(("-wal", "-shm")))
+
+
+class TestDamage:
+    @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+    def test_damaged_file_is_set_aside_and_made_anew(
+        self, path: Path, notes: Notes, damage: Callable[[Path], None]
+    ) -> None:
+        first = FileCache(path)
+        first.remember_uploads("s", [upload(f"f{number}") for number in range(200)])
+        first.mark_synced("s")
+        first.close()
+        damage(path)
+
+        cache = FileCache(path, notes.append)
+        assert cache.all_uploads("s") == []
+        assert not cache.is_synced("s")
+        cache.remember_uploads("s", [upload("new")])
+        cache.close()
+        again = FileCache(path, notes.append)
+        assert [found.file_id for found in again.all_uploads("s")] == ["new"]
+        again.close()
+
+        assert len(notes) == 1
+        aside = set_aside(path)
+        assert len(aside) == 1
+        assert str(aside[0]) in notes[0]
+
+    @pytest.mark.parametrize("damage", [garbage, garbage_in_the_middle, zero_bytes])
+    def test_damaged_while_it_is_open(
+        self, cache: FileCache, path: Path, notes: Notes, damage: Callable[[Path], None]
+    ) -> None:
+        for number in range(200):
+            cache.remember_definition(hexed(b"%d" % number), "text " * 200)
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        damage(path)
+        for number in range(200):
+            cache.definition(hexed(b"%d" % number))
+            cache.remember_definition(hexed(b"new %d" % number), f"new {number}")
+        cache.close()
+        again = FileCache(path, notes.append)
+        assert again.definition(hexed(b"new 7")) == "new 7"
+        again.close()
+
+    def test_a_mistake_of_the_caller_is_no_damage(self, cache: FileCache, notes: Notes) -> None:
+        cache.remember_uploads("s", [upload("f")])
+        with pytest.raises(sqlite3.ProgrammingError):
+            cache.remember_uploads("s", [upload("g", size=object())])
+        assert [found.file_id for found in cache.all_uploads("s")] == ["f"]
+        assert notes == []
+
+    def test_deleted_while_it_is_open(self, cache: FileCache, path: Path, notes: Notes) -> None:
+        cache.mark_synced("s")
+        path.unlink()
+        cache.mark_synced("s")
+        again = FileCache(path, notes.append)
+        assert again.is_synced("s")
+        again.close()
+        assert notes == []
+
+    def test_log_of_a_deleted_file_is_not_read_into_the_new_one(self, path: Path) -> None:
+        first = FileCache(path)
+        first.mark_synced("s")
+        log = path.with_name(path.name + "-wal").read_bytes()
+        first.close()
+        path.unlink()
+        path.with_name(path.name + "-wal").write_bytes(log)
+        again = FileCache(path)
+        assert not again.is_synced("s")
+        again.close()
+
+    def test_no_place_for_a_file(self, tmp_path: Path, notes: Notes) -> None:
+        (tmp_path / "data").write_text("a file where the directory should be")
+        cache = FileCache(tmp_path / "data" / "cache.sqlite3", notes.append)
+        file = old_file("a.md", b"hello")
+        assert cache.sha256(file).sha256 == hexed(b"hello")
+        cache.remember_uploads("s", [upload("f")])
+        assert [found.file_id for found in cache.all_uploads("s")] == ["f"]
+        cache.close()
+        assert len(notes) == 1
+        assert "is done without" in notes[0]
+
+    def test_only_the_owner_can_read_it(self, cache: FileCache, path: Path) -> None:
+        cache.mark_synced("s")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert [stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()] == [0o600] * len(
+            list(path.parent.iterdir())
+        )
+
+
+HAMMER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from gptasst.cached_uploads import CachedUpload
+from gptasst.file_cache import FileCache
+cache = FileCache(Path(sys.argv[1]), lambda note: print(note, file=sys.stderr))
+for number in range(40):
+    cache.remember_uploads("s", [CachedUpload(
+        f"{sys.argv[2]}-{number}", "abc", "user_data", "a.md", 1, datetime.now(UTC))])
+    cache.all_uploads("s")
+cache.close()
+"""
+
+
+class TestManyAtOnce:
+    def test_processes(self, path: Path) -> None:
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", HAMMER, str(path), str(number)], stderr=subprocess.PIPE
+            )
+            for number in range(6)
+        ]
+        for process in running:
+            assert (process.communicate()[1], process.returncode) == (b"", 0)
+        cache = FileCache(path)
+        assert len(cache.all_uploads("s")) == 6 * 40
+        cache.close()
+
+    def test_processes_that_find_one_damaged_file(self, path: Path) -> None:
+        path.parent.mkdir()
+        garbage(path)
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", HAMMER, str(path), str(number)], stderr=subprocess.PIPE
+            )
+            for number in range(6)
+        ]
+        said = [process.communicate()[1].decode() for process in running]
+        assert [process.returncode for process in running] == [0] * 6
+        assert sum("set aside" in text for text in said) == 1
+        assert len(set_aside(path)) == 1
+        cache = FileCache(path)
+        assert len(cache.all_uploads("s")) == 6 * 40
+        cache.close()
+
+    def test_threads(self, cache: FileCache) -> None:
+        files = [old_file(f"{number}.md", b"%d" % number) for number in range(40)]
+
+        def work(number: int) -> None:
+            cache.sha256_all(files)
+            cache.remember_uploads("s", [upload(f"{number}-{turn}") for turn in range(20)])
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(cache.all_uploads("s")) == 8 * 20
+
+    def test_lock_held_too_long_is_written_later(self, cache: FileCache, path: Path) -> None:
+        cache.mark_synced("first")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            cache.mark_synced("while it was locked")
+            assert cache.is_synced("first")
+            other.execute("ROLLBACK")
+        cache.mark_synced("afterwards")
+        assert cache.is_synced("while it was locked")
+        assert cache.is_synced("afterwards")
