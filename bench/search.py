@@ -92,8 +92,9 @@ def _measure_found(home: Path, embeddings: str | None, questions: Mapping[str, s
 def _abstracts() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as directory:
         for document in map(json.loads, _lines("corpus.jsonl")):
-            if document["text"].strip():
-                Path(directory, f"{document['_id']}.txt").write_text(document["text"], "utf-8")
+            text = f"{document['title']}\n\n{document['text']}".strip()
+            if text:
+                Path(directory, f"{document['_id']}.txt").write_text(text, "utf-8")
         yield directory
 
 
@@ -123,14 +124,16 @@ def _pieces(texts: Sequence[str], words: int, count: int) -> list[Passage]:
 
 def _kept(connection: sqlite3.Connection, name: str, passages: Sequence[Passage]) -> None:
     connection.execute("INSERT INTO assistants VALUES (?, ?, 1, '', '')", (name, name))
-    for number, chunk in enumerate(_chunks(passages)):
-        file = f"{name}-{number}"
-        connection.execute(
-            "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
-            " VALUES (?, ?, ?, 1, '', '')",
-            (file, name, f"docs/{number}.md"),
-        )
-        insert_passages(connection, file, f"docs/{number}.md", chunk)
+    files = [
+        (f"{name}-{number}", f"docs/{number}.md", chunk)
+        for number, chunk in enumerate(_chunks(passages))
+    ]
+    connection.executemany(
+        "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+        " VALUES (?, ?, ?, 1, '', '')",
+        [(file, name, path) for file, path, _ in files],
+    )
+    insert_passages(connection, name, files)
 
 
 def _chunks(passages: Sequence[Passage]) -> Iterator[Sequence[Passage]]:

@@ -152,8 +152,7 @@ class LocalStore:
             if revised:
                 _revise(connection, assistant, definition, now)
             _insert_files(connection, assistant.id, prepared, now)
-            for file in plan.remove:
-                _delete_file(connection, assistant.id, file.id)
+            _delete_files(connection, assistant.id, [file.id for file in plan.remove])
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
@@ -249,23 +248,36 @@ def _insert_files(
         "SELECT path, id FROM knowledge WHERE assistant_id = ?", (assistant_id,)
     )
     replaced: dict[str, str] = dict(known.fetchall())
-    for file, passages in prepared:
-        file_id = f"file_{secrets.token_hex(12)}"
-        _delete_file(connection, assistant_id, replaced.get(file.path))
-        connection.execute(
-            "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (file_id, assistant_id, file.path, file.size, file.sha256, now),
+    old = (replaced.get(file.path) for file, _ in prepared)
+    _delete_files(connection, assistant_id, [file_id for file_id in old if file_id])
+    ids = [f"file_{secrets.token_hex(12)}" for _ in prepared]
+    connection.executemany(
+        "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (file_id, assistant_id, file.path, file.size, file.sha256, now)
+            for file_id, (file, _) in zip(ids, prepared, strict=True)
+        ],
+    )
+    if prepared:
+        passages = ((file.path, passages) for file, passages in prepared)
+        insert_passages(
+            connection,
+            assistant_id,
+            ((file_id, *each) for file_id, each in zip(ids, passages, strict=True)),
         )
-        insert_passages(connection, file_id, file.path, passages)
 
 
-def _delete_file(connection: sqlite3.Connection, assistant_id: str, file_id: str | None) -> None:
+def _delete_files(
+    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
+) -> None:
     from gptasst.knowledge.index import remove_passages
 
-    if file_id is not None:
-        remove_passages(connection, assistant_id, file_id)
-        connection.execute("DELETE FROM knowledge WHERE id = ?", (file_id,))
+    if file_ids:
+        remove_passages(connection, assistant_id, file_ids)
+        connection.executemany(
+            "DELETE FROM knowledge WHERE id = ?", [(file_id,) for file_id in file_ids]
+        )
 
 
 def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:

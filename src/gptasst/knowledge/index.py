@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import functools
 import heapq
+import itertools
+import json
 import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gptasst.knowledge.languages import language_of
-from gptasst.knowledge.question import Question, Term, Terms, terms_of
+from gptasst.knowledge.question import Question, Term, Terms, parted, terms_of
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
 
@@ -27,9 +29,14 @@ _MOST_TERMS = 64
 # that are in more, it only counts that they are there.
 _MOST_WEIGHED = 6000
 _LEAST_RARITY = 0.1
+# How much it counts that a word comes up again (BM25's k1): FTS5 has 1.2 built in.
+_FTS5_AGAIN, _AGAIN = 1.2, 2.0
 # Passages that fit this much worse than the best one are none that anybody asked for.
 _LEAST_SHARE = 0.1
-_LANGUAGE_SAMPLE = 4000  # characters
+_LANGUAGE_SAMPLE = 1500  # characters
+
+_INDEXED = "id, COALESCE(words, text) || ' ' || more, titles"
+_INDEX = f"INSERT INTO {{}} (rowid, words, titles) SELECT {_INDEXED} FROM passages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +49,45 @@ class WordMatch:
 
 
 def insert_passages(
-    connection: sqlite3.Connection, file_id: str, path: str, passages: Sequence[Passage]
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    files: Iterable[tuple[str, str, Sequence[Passage]]],
 ) -> None:
-    """Keep the passages of a file that is in `knowledge` already, and index them."""
-    (assistant_id,) = connection.execute(
-        "SELECT assistant_id FROM knowledge WHERE id = ?", (file_id,)
-    ).fetchone()
+    """Keep and index the passages of files that are in `knowledge` already: id, path, passages."""
     table = _current_table(connection, assistant_id)
-    language = _language(passage.text for passage in passages)
-    indexer = _indexer(language)
-    named = index_words(path, language)
-    connection.executemany(
-        "INSERT INTO passages (file_id, place, heading, text, words, titles)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            (file_id, p.place, p.heading, p.text, indexer.words(p.text), _titles(named, p, indexer))
-            for p in passages
-        ),
-    )
-    connection.execute("UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id))
-    _index(connection, table, file_id)
-    _count(connection, assistant_id, len(passages))
+    (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM passages").fetchone()
+    for file_id, path, passages in files:
+        texts = [passage.text for passage in passages]
+        language, written = _written(path, texts, [passage.heading for passage in passages])
+        connection.executemany(
+            "INSERT INTO passages (file_id, place, heading, text, words, more, titles)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (file_id, p.place, p.heading, p.text, *columns)
+                for p, columns in zip(passages, written, strict=True)
+            ],
+        )
+        if language:
+            connection.execute(
+                "UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id)
+            )
+    # All at once: FTS5 writes what it has after each statement.
+    added = connection.execute(f"{_INDEX.format(table)} WHERE id > ?", (last,)).rowcount
+    _count(connection, assistant_id, added)
 
 
-def remove_passages(connection: sqlite3.Connection, assistant_id: str, file_id: str) -> None:
-    """Take a file's passages out, before the file is deleted."""
+def remove_passages(
+    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
+) -> None:
+    """Take the passages of files out, before the files are deleted."""
     table = _current_table(connection, assistant_id)
+    which = "FROM passages WHERE file_id IN (SELECT value FROM json_each(?))"
+    ids = (json.dumps(list(file_ids)),)
     connection.execute(
-        f"INSERT INTO {table} ({table}, rowid, words, titles)"
-        " SELECT 'delete', id, COALESCE(words, text), titles FROM passages WHERE file_id = ?",
-        (file_id,),
+        f"INSERT INTO {table} ({table}, rowid, words, titles) SELECT 'delete', {_INDEXED} {which}",
+        ids,
     )
-    removed = connection.execute("DELETE FROM passages WHERE file_id = ?", (file_id,)).rowcount
+    removed = connection.execute(f"DELETE {which}", ids).rowcount
     _count(connection, assistant_id, -removed)
 
 
@@ -116,15 +130,19 @@ def matches(
         "SELECT DISTINCT language FROM knowledge WHERE assistant_id = ? AND language <> ''",
         (assistant_id,),
     )
-    terms = terms_of(question, (language for (language,) in languages))
-    return _Search(connection, _table(row[0]), row[1]).matches(terms, limit)
+    known = [language for (language,) in languages]
+    search = _Search(connection, _table(row[0]), row[1], known)
+    return search.matches(terms_of(question, known), limit)
 
 
 class _Search:
-    def __init__(self, connection: sqlite3.Connection, table: str, passages: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, table: str, passages: int, languages: Sequence[str]
+    ) -> None:
         self._connection = connection
         self._table = table
         self._passages = passages
+        self._languages = languages
 
     def matches(self, terms: Terms, limit: int) -> list[WordMatch]:
         chosen = self._chosen(terms)
@@ -138,7 +156,8 @@ class _Search:
             for passage_id, score in self._rows(term, count, weighed=weighed):
                 if weighed or passage_id in scores:
                     scores[passage_id] += term.weight * score
-                    words[passage_id].append(term.word)
+                    if not term.guessed:
+                        words[passage_id].append(term.word)
             left -= count if weighed else 0
         whole = len(chosen) if terms.together else 0
         fit = (item for item in scores.items() if len(words[item[0]]) >= whole)
@@ -152,17 +171,25 @@ class _Search:
 
     def _chosen(self, terms: Terms) -> list[tuple[Term, int]]:
         """The terms to search, with the number of passages that each is in, rarest first."""
-        found = [(term, self._count(term)) for term in terms.leading]
-        found = self._telling(found, _MOST_TERMS)
-        left = _MOST_TERMS - len(found)
-        if left > 0 and terms.filling:
-            filling = [(term, self._count(term)) for term in terms.filling]
-            found += self._telling(filling, left)
+        found = self._rarest(map(self._leading, terms.leading), _MOST_TERMS)
+        filling = self._rarest(
+            ((term, self._count(term)) for term in terms.filling), _MOST_TERMS - len(found)
+        )
+        # What is worked on may be long: together its words weigh half of what is asked.
+        most = sum(term.weight for term, _ in found) / 2
+        share = min(1.0, most / len(filling)) if found and filling else 1.0
+        found += [(replace(term, weight=term.weight * share), count) for term, count in filling]
         return sorted(found, key=lambda item: item[1])
 
-    def _telling(self, found: list[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
-        there = [item for item in found if item[1]]
-        return sorted(there, key=lambda item: item[1])[:most]
+    def _leading(self, term: Term) -> tuple[Term, int]:
+        count = self._count(term)
+        other = parted(term, self._languages) if count == 0 and not term.guessed else None
+        return (other, self._count(other)) if other else (term, count)
+
+    def _rarest(self, found: Iterable[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
+        if most <= 0:
+            return []
+        return sorted((item for item in found if item[1]), key=lambda item: item[1])[:most]
 
     def _count(self, term: Term) -> int:
         (count,) = self._connection.execute(
@@ -178,18 +205,35 @@ class _Search:
                 (term.expression,),
             )
             # FTS5 gives words that are in half of the passages no weight at all.
-            return ((key, max(rank, _LEAST_RARITY)) for key, rank in rows)
+            if len(term.forms) > 1 or rarity == _LEAST_RARITY:
+                return ((key, max(score, _LEAST_RARITY)) for key, score in rows)
+            return ((key, _weighed_again(score, rarity)) for key, score in rows)
         rows = self._connection.execute(
             f"SELECT rowid FROM {self._table} WHERE {self._table} MATCH ?", (term.expression,)
         )
         return ((key, rarity) for (key,) in rows)
 
 
-def _titles(named: str, passage: Passage, indexer: Indexer) -> str:
-    if not passage.heading:
-        return named
-    written = indexer.words(passage.heading)
-    return f"{named} {passage.heading if written is None else written}"
+def _weighed_again(score: float, rarity: float) -> float:
+    """A score of FTS5's `bm25` for one word as it were with `_AGAIN`."""
+    share = min(score / rarity / (_FTS5_AGAIN + 1), 0.999)
+    often = share / (1 - share) * _FTS5_AGAIN / _AGAIN
+    return rarity * (_AGAIN + 1) * often / (1 + often)
+
+
+def _written(
+    path: str, texts: Sequence[str], headings: Sequence[str]
+) -> tuple[str, Iterable[tuple[str | None, str, str]]]:
+    """The language of a file, and the columns `words`, `more` and `titles` of its passages."""
+    language = _language(texts)
+    indexer = _indexer(language)
+    named = index_words(path, language)
+    titles: Iterable[str] = itertools.repeat(named, len(texts))
+    if any(headings):
+        written = zip(headings, indexer.write(headings), strict=True)
+        titles = [f"{named} {words or heading} {more}" for heading, (words, more) in written]
+    rows = zip(indexer.write(texts), titles, strict=True)
+    return language, ((words, more, title) for (words, more), title in rows)
 
 
 @functools.lru_cache(maxsize=32)
@@ -210,14 +254,6 @@ def _language(texts: Iterable[str]) -> str:
 
 def _table(number: int) -> str:
     return f"search_index_{int(number)}"
-
-
-def _index(connection: sqlite3.Connection, table: str, file_id: str) -> None:
-    connection.execute(
-        f"INSERT INTO {table} (rowid, words, titles)"
-        " SELECT id, COALESCE(words, text), titles FROM passages WHERE file_id = ?",
-        (file_id,),
-    )
 
 
 def _count(connection: sqlite3.Connection, assistant_id: str, more: int) -> None:
@@ -257,17 +293,15 @@ def _index_anew(connection: sqlite3.Connection, assistant_id: str, table: str) -
     ).fetchall()
     for file_id, path in files:
         rows = connection.execute(
-            "SELECT id, place, heading, text FROM passages WHERE file_id = ?", (file_id,)
+            "SELECT id, heading, text FROM passages WHERE file_id = ?", (file_id,)
         ).fetchall()
-        language = _language(text for _, _, _, text in rows)
-        indexer, named = _indexer(language), index_words(path, language)
+        texts = [text for _, _, text in rows]
+        language, written = _written(path, texts, [heading for _, heading, _ in rows])
         connection.executemany(
-            "UPDATE passages SET words = ?, titles = ? WHERE id = ?",
-            [
-                (indexer.words(text), _titles(named, Passage(text, place, heading), indexer), key)
-                for key, place, heading, text in rows
-            ],
+            "UPDATE passages SET words = ?, more = ?, titles = ? WHERE id = ?",
+            [(*columns, key) for columns, (key, _, _) in zip(written, rows, strict=True)],
         )
         connection.execute("UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id))
-        _index(connection, table, file_id)
-        _count(connection, assistant_id, len(rows))
+    which = "file_id IN (SELECT id FROM knowledge WHERE assistant_id = ?)"
+    added = connection.execute(f"{_INDEX.format(table)} WHERE {which}", (assistant_id,)).rowcount
+    _count(connection, assistant_id, added)

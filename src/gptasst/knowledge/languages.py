@@ -138,14 +138,24 @@ _SCRIPTS = (
     (re.compile("[ա-ֆ]"), "armenian"),
 )
 _CLEAR = 2  # different common words of one language
-_EXAMINED = 4000  # characters of a text
+_EXAMINED = 1500  # characters of a text
+
+
+_LANGUAGES_OF: dict[str, list[str]] = {}
+for _language, _words in COMMON.items():
+    for _word in _words:
+        _LANGUAGES_OF.setdefault(_word, []).append(_language)
 
 
 def language_of(text: str) -> str:
     """The language that a text is clearly in, by its common words; else an empty string."""
-    words = set(re.findall(r"\w+", fold(text[:_EXAMINED])))
-    found = sorted(((len(words & common), language) for language, common in COMMON.items()))
-    (second, _), (most, language) = found[-2:]
+    found: dict[str, int] = {}
+    for word in _LANGUAGES_OF.keys() & re.findall(r"\w+", fold(text[:_EXAMINED])):
+        for language in _LANGUAGES_OF[word]:
+            found[language] = found.get(language, 0) + 1
+    (most, language), (second, _) = sorted(
+        [(count, language) for language, count in found.items()] + [(0, ""), (0, "")], reverse=True
+    )[:2]
     return language if most >= _CLEAR and most > second else ""
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from gptasst.knowledge.folding import fold
 from gptasst.knowledge.languages import COMMON, common_words, language_of, stem
-from gptasst.knowledge.words import END, found_words, is_unspaced, joined, names, pairs, runs
+from gptasst.knowledge.words import END, found_words, is_unspaced, names, pairs, runs
 
 _TASK_WEIGHT = 3.0
 _TURN_WEIGHT = 1.0
 _INPUT_WEIGHT = 1.0
+_COMPOUND_SHARE = 0.3  # of the weight: neighbours as one word are often another word
 # Of an input that is long, so many different words are looked at: the most frequent ones.
 _MOST_EXAMINED = 400
 _HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
@@ -22,6 +23,9 @@ _HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
 _PREFIX = 4  # letters of the shortest German word that others may begin with
+_SHORTEST_PARTED = 5
+_LINKS = ("", "s", "n", "en", "es")  # between the parts of a German compound
+_FOUR_DIGITS = re.compile("[0-9]{4,6}")  # 1000 is also written 1,000
 _EXACT = '"{}"'
 _UNSPACED_COMMON = COMMON["chinese"] | COMMON["japanese"] | COMMON["korean"]
 
@@ -40,11 +44,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word and the forms that it is indexed in, as expressions of FTS5. `word` is for people."""
+    """A word and the forms that it is indexed in, as expressions of FTS5. `word` is for people.
+
+    One that is `guessed` stands nowhere in the question.
+    """
 
     word: str
     forms: tuple[str, ...]
     weight: float = 1.0
+    guessed: bool = False
 
     @property
     def expression(self) -> str:
@@ -98,12 +106,18 @@ def _distinct(
         for term in _terms(word, languages):
             if meant or term.word not in left_out:
                 counted[term.word, term.forms] += 1
+    kept = list(counted)
+    if len(kept) > _MOST_EXAMINED:
+        kept = [term for term, _ in counted.most_common(_MOST_EXAMINED)]
+    shown = {fold(word): word for word in words}
+    found = [Term(shown.get(word, word), forms, weight) for word, forms in kept]
     if not common:
-        counted.update(_compounds(words, left_out, languages))
-    found = (
-        counted.most_common(_MOST_EXAMINED) if len(counted) > _MOST_EXAMINED else counted.items()
-    )
-    return [Term(word, forms, weight) for (word, forms), _ in found]
+        share = weight * _COMPOUND_SHARE
+        found += [
+            Term(word, forms, share, guessed=True)
+            for word, forms in dict(_compounds(words, left_out, languages)).items()
+        ]
+    return found
 
 
 def _is_acronym(word: str) -> bool:
@@ -111,14 +125,21 @@ def _is_acronym(word: str) -> bool:
 
 
 def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
+    plain = []
     for run, sign in runs(word):
         if is_unspaced(run):
             yield from _unspaced_terms(run)
         else:
-            for name in names(run, sign):
+            found = list(names(run, sign))
+            plain.append(found[bool(sign)])
+            for name in found[:1] if sign else found:
                 yield Term(name, tuple(_forms(name, languages)))
-    for whole in joined(word, ""):
-        yield Term(word, tuple(_forms(whole, languages)))
+            if len(found) > 2 and not sign:  # `rateLimiter` might be `rate_limiter` elsewhere
+                yield Term(word, tuple(_phrases(found[1:], languages)))
+    if len(plain) > 1:
+        yield Term(word, (*_phrases(plain, languages), *_forms("".join(plain), languages)))
+    elif _FOUR_DIGITS.fullmatch(word):
+        yield Term(word, tuple(_phrases([word[:-3], word[-3:]], frozenset())))
 
 
 def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
@@ -128,6 +149,30 @@ def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
     if "german" in stems and len(name) >= _PREFIX and name.isalpha():
         yield _EXACT.format(END + stems["german"])
         yield _EXACT.format(name) + "*"
+
+
+def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
+    """Words that stand one after the other: `rate-limiter`, `3.9.1`."""
+    phrases = (
+        " ".join(stem(name, language) for name in names) for language in ("", *sorted(languages))
+    )
+    yield from dict.fromkeys(map(_EXACT.format, phrases))
+
+
+def parted(term: Term, languages: Iterable[str]) -> Term | None:
+    """A word that is nowhere, as two: `data base`, `Frist für die Rückgabe`."""
+    word = fold(term.word)
+    if not word.isalpha() or len(word) < _SHORTEST_PARTED or is_unspaced(word):
+        return None
+    known = frozenset(languages)
+    forms: list[str] = []
+    for start in range(1, len(word) - 2):
+        forms += _phrases([word[:start], word[start:]], known)
+        if "german" in known and start >= _PREFIX and len(word) - start >= _PREFIX:
+            head = _EXACT.format(stem(word[start:], "german"))
+            links = (word[: start - len(link)] for link in _LINKS if word[:start].endswith(link))
+            forms += [f"({_EXACT.format(stem(first, 'german'))} AND {head})" for first in links]
+    return Term(term.word, tuple(forms), term.weight)
 
 
 def _unspaced_terms(run: str) -> Iterator[Term]:

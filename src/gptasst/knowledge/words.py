@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gptasst.knowledge.folding import fold, visible
 from gptasst.knowledge.languages import has_endings, stem
@@ -37,14 +37,15 @@ _SEAM = re.compile(
     "(?<=[a-zß-öø-ÿ0-9])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z]{2})(?=[0-9])"
     "|(?<=[0-9])(?=[A-Za-z]{2})"
 )
-_NUMBERS = re.compile(r"[0-9]+(?:[.,-][0-9]+){1,4}")
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*")
-# Whether an ASCII text has anything in it that `_WORD` or `_SEAM` would see: anything but words.
-# The set of characters in front is what makes it fast.
+# Whether an ASCII text has anything that the tokenizer would not read as it is meant, such as
+# `rateLimiter`, `sha256` and `C#`. The set of characters in front is what makes it fast.
 _NOT_PLAIN = re.compile(
-    r"[A-Z0-9_+#.,-](?:(?<=[a-z0-9][A-Z])|(?<=[A-Z][A-Z])(?=[a-z])|(?<=[A-Za-z]{2}[0-9])"
-    r"|(?<=[0-9])(?=[A-Za-z]{2})|(?<=_)|(?<=\+\+)|(?<=\w#)|(?<=[0-9][.,])(?=[0-9])|(?<=\w-)(?=\w))"
+    r"[A-Z0-9+#](?:(?<=[a-z0-9][A-Z])|(?<=[A-Z][A-Z])(?=[a-z])|(?<=[A-Za-z]{2}[0-9])"
+    r"|(?<=[0-9])(?=[A-Za-z]{2})|(?<=\w\+\+)|(?<=\w#))"
 )
+_LETTER = re.compile(r"[^\W_]")
+_PUNCTUATION = ".,;:!?()[]\"'/"
+_ASCII_WORD = re.compile("[a-z0-9]+")
 # Stands in words that nobody types: in numbers, and (`END`) before the end of a compound.
 _MARK = "·"
 END = _MARK
@@ -55,31 +56,70 @@ _VOWEL = re.compile("[aeiouy]")
 _KEPT_WORDS = 100_000
 
 
+# A text as it goes into the index: its words (`None`: the text itself), and more besides.
+Written = tuple[str | None, str]
+
+
 class Indexer:
-    """Writes texts of one language down for the index; remembers what becomes of a word."""
+    """Writes texts of one language down for the index; remembers what becomes of a word.
+
+    What the tokenizer reads rightly by itself stays as it is, which is most of English.
+    """
 
     def __init__(self, language: str) -> None:
         self._language = language
         self._plain = not has_endings(language)
         self._words: dict[str, str] = {}
+        self._nothing_more: set[str] = set()
+        self._more: dict[str, str] = {}
 
-    def words(self, text: str) -> str | None:
-        """The words of a text, one blank between two; `None`: the text itself will do."""
-        if self._plain and text.isascii() and not _NOT_PLAIN.search(text):
-            return None
+    def write(self, texts: Sequence[str]) -> list[Written]:
+        """What texts that belong together are in the index."""
+        together = "\n".join(texts)
+        if len(self._words) + len(self._nothing_more) + len(self._more) > _KEPT_WORDS:
+            self._words.clear()
+            self._nothing_more.clear()
+            self._more.clear()
+        if not self._plain or not together.isascii():
+            return [(self._all_words(text), "") for text in texts]
+        plain = not _NOT_PLAIN.search(together)
+        return [(None, "" if plain else self._more_of(text)) for text in texts]
+
+    def _more_of(self, text: str) -> str:
+        """What ASCII words are found by besides what the tokenizer makes of them."""
+        if not _NOT_PLAIN.search(text):
+            return ""
+        pieces = set(text.split()) - self._nothing_more
+        for piece in pieces:
+            if piece not in self._more:
+                self._learn(piece)
+        return " ".join([self._more[piece] for piece in pieces if piece in self._more])
+
+    def _all_words(self, text: str) -> str:
         known = self._words
-        if len(known) > _KEPT_WORDS:
-            known.clear()
-        found = _WORD.findall(visible(text))
+        found = found_words(text)
         for word in set(found).difference(known):
             known[word] = " ".join(dict.fromkeys(_tokens(word, self._language)))
         return " ".join(map(known.__getitem__, found))
 
+    def _learn(self, piece: str) -> None:
+        word = piece.strip(_PUNCTUATION)
+        if not word or (word.isalpha() and (word.islower() or word[1:].islower())):
+            self._nothing_more.add(piece)
+            return
+        seen = _ASCII_WORD.findall(piece.lower())
+        tokens = (token for word in _WORD.findall(piece) for token in _tokens(word, self._language))
+        more = [token for token in dict.fromkeys(tokens) if token not in seen]
+        if more:
+            self._more[piece] = " ".join(more)
+        else:
+            self._nothing_more.add(piece)
+
 
 def index_words(text: str, language: str = "") -> str:
     """The words that a text is found by, as they go into the index."""
-    written = Indexer(language).words(text)
-    return text if written is None else written
+    ((words, more),) = Indexer(language).write([text])
+    return f"{text if words is None else words} {more}".rstrip()
 
 
 def _tokens(word: str, language: str) -> Iterator[str]:
@@ -92,12 +132,11 @@ def _tokens(word: str, language: str) -> Iterator[str]:
                 yield written
                 if language == "german":
                     yield from _ends(written)
-    yield from joined(word, language)
 
 
 def found_words(text: str) -> list[str]:
     """The words of a text as they stand in it, names of several parts and numbers whole."""
-    return _WORD.findall(visible(text))
+    return [word for word in _WORD.findall(visible(text)) if _LETTER.search(word)]
 
 
 def runs(word: str) -> Iterator[tuple[str, str]]:
@@ -127,19 +166,6 @@ def names(run: str, sign: str = "") -> Iterator[str]:
     yield whole
     if len(parts) > 1:
         yield from parts
-
-
-def joined(word: str, language: str) -> Iterator[str]:
-    """What is written with `_`, `-` or `.` in it, as if it were not."""
-    folded = fold(word)
-    if _NUMBERS.fullmatch(folded):
-        yield _MARK.join(re.split("[.,-]", folded))
-        if _THOUSANDS.fullmatch(folded):
-            yield re.sub("[.,]", "", folded)
-        return
-    pieces = [piece for piece, _ in runs(word)]
-    if len(pieces) > 1 and not any(map(is_unspaced, pieces)):
-        yield stem("".join(map(fold, pieces)), language)
 
 
 def _ends(compound: str) -> Iterator[str]:
