@@ -100,8 +100,9 @@ class Assistants:
             limit: at most so many passages.
 
         Example:
-            >>> [(found.path, found.place) for found in client.assistants.search("Writer", "style")]
-            [('style.md', 'line 1')]
+            >>> found = client.assistants.search("DocWriter-1", "sentences")
+            >>> [(passage.path, passage.text) for passage in found]
+            [('style.md', 'Short sentences.\\n')]
         """
         if limit < 1:
             raise UsageError(f"limit must be at least 1, not {limit}")
