@@ -7,6 +7,9 @@ nobody takes a message apart. At run time this module imports nothing.
 
 from __future__ import annotations
 
+import os
+import traceback
+
 TYPE_CHECKING = False  # `typing` alone takes half as long to import as Python to start
 if TYPE_CHECKING:
     from typing import Literal
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
         "edit_conflict",
         "empty",
         "empty_input",
+        "encoding",
         "error",
         "expired",
         "failed",
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
         "no_such_key",
         "no_text",
         "no_vector_stores",
+        "not_a_file",
         "not_an_api",
         "not_encodable",
         "not_found",
@@ -77,6 +82,7 @@ if TYPE_CHECKING:
         "not_over",
         "not_text",
         "nothing_here",
+        "nothing_taken",
         "other_profile",
         "output_collision",
         "output_escapes",
@@ -85,6 +91,7 @@ if TYPE_CHECKING:
         "partly_done",
         "quota",
         "rate_limited",
+        "read_only",
         "redirected",
         "refused",
         "schema_mismatch",
@@ -95,9 +102,12 @@ if TYPE_CHECKING:
         "timeout",
         "too_large",
         "too_long",
+        "too_much",
         "tool_not_available",
+        "unknown_encoding",
         "unknown_manifest",
         "unreachable",
+        "unreadable",
         "usage",
         "would_change",
         "wrong_key",
@@ -262,3 +272,10 @@ def unexpected(error: Exception) -> GptasstError:
     )
     known.__cause__ = error
     return known
+
+
+def broken_check(error: Exception) -> str:
+    """What is said of a mistake in a check, with the line that helps to find it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
+    return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import openai
 
-from gptasst.api.errors import is_missing_object, translate_error
-from gptasst.api.masking import mask_error, masked
+from gptasst.api.errors import mask_error, masked, translate_error
+from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
 from gptasst.api.reading import reading
-from gptasst.api.requests import make_client, patience
-from gptasst.api.retries import wait_before_retry
+from gptasst.api.refusals import is_missing_object
+from gptasst.api.requests import make_client
+from gptasst.api.retries import wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
 
@@ -99,13 +100,27 @@ class Connection:
         for number in range(_READINGS):
             try:
                 with self.errors(missing):
-                    yield from map(make, _unseen(first_page(), seen))
+                    yield from map(make, _unseen(self._pages(first_page), seen))
             except (NotFound, ServiceError) as error:
                 moved = bool(seen) and error.code in ("gone", "bad_request")
                 if not moved or number == _READINGS - 1:
                     raise
             else:
                 return
+
+    def _pages(self, first_page: Callable[[], Any]) -> Iterator[Any]:
+        """The pages of a list; waiting for them takes no longer than one thing may take."""
+        left, pages = self.endpoint.timeout, None
+        while True:
+            asked = time.monotonic()
+            pages = pages or first_page().iter_pages()
+            page = next(pages, None)
+            left -= time.monotonic() - asked
+            if page is None:
+                return
+            yield page
+            if left <= 0:
+                raise too_slow("sent no whole list", self.endpoint.timeout)
 
     def masked(self, text: str) -> str:
         """A server's words without what is secret of the endpoint."""
@@ -142,7 +157,7 @@ class Connection:
                 wait = wait_before_retry(cause, attempt)
                 if wait is None:
                     raise
-                refused = isinstance(cause, openai.RateLimitError)
+                refused = was_not_carried_out(cause)
                 doubts += not refused
                 last = attempt == _ATTEMPTS - 1 or time.monotonic() + wait >= end
                 last = last or (find is None and doubts > 1)
@@ -170,20 +185,23 @@ class Connection:
         self._stopping.wait(seconds)
 
 
-def _unseen(first_page: Any, seen: set[str]) -> Iterator[Any]:
+def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
     """The objects of all pages that were not seen yet.
 
     Raises:
         TypeError: it is no list.
+        OverLimit: it does not end.
     """
     read: set[str] = set()
-    for page in first_page.iter_pages():
+    for page in pages:
         if not isinstance(page.data, list):
             raise TypeError
         ids = {found.id for found in page.data}
         if ids <= read:  # the end, or a server that gives one page for ever
             return
         read |= ids
+        if len(read) > MAX_ITEMS:
+            raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
         for found in page.data:
             if found.id not in seen:
                 seen.add(found.id)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx2
 import openai
 
-from gptasst.api.body_blocks import send_in_blocks
+from gptasst.api.http_client import LimitedClient
+from gptasst.api.limits import patience
 from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.errors import UsageError
 from gptasst.inputs.encoding import as_utf8
 
-_CONNECT_TIMEOUT = 10.0
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
 _NO_KEY = "no key"
 
@@ -33,7 +33,7 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
-        timeout=patience(endpoint.silence),
+        timeout=patience(endpoint.silence, endpoint.timeout),
         http_client=_http_client(endpoint, login, hooks),
     )
 
@@ -50,9 +50,9 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
 
 def _http_client(
     endpoint: Endpoint, login: tuple[str, str] | None, hooks: list[Callable[..., Any]]
-) -> openai.DefaultHttpxClient:
+) -> LimitedClient:
     try:
-        return openai.DefaultHttpxClient(
+        return LimitedClient(
             trust_env=not endpoint.embedded,  # a proxy has no business with our own server
             event_hooks={"request": hooks},
             auth=login,
@@ -64,11 +64,6 @@ def _http_client(
             hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             code="bad_proxy",
         ) from None  # its words may hold the password
-
-
-def patience(seconds: float) -> openai.Timeout:
-    """So long a server may say nothing; to connect, no more than ten seconds of it."""
-    return openai.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT))
 
 
 def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:
@@ -177,3 +172,37 @@ def _is_strict(schema: Any) -> bool:
         if set(schema.get("properties", ())) != required:
             return False
     return all(_is_strict(value) for value in schema.values())
+
+
+_BLOCK = 256 * 1024
+
+
+def send_in_blocks(request: httpx2.Request) -> None:
+    """Have a form sent in blocks; it would go out piece by piece, with a write each.
+
+    With many small files in many threads these writes are most of what an upload costs.
+    """
+    stream = request.stream
+    is_form = request.headers.get("Content-Type", "").startswith("multipart/")
+    if is_form and isinstance(stream, httpx2.SyncByteStream):
+        request.stream = _Blocks(stream)
+
+
+class _Blocks(httpx2.SyncByteStream):
+    """The bytes of a stream, joined until they fill a block."""
+
+    def __init__(self, pieces: httpx2.SyncByteStream) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        block = bytearray()
+        for piece in self._pieces:
+            block += piece
+            if len(block) >= _BLOCK:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
+
+    def close(self) -> None:
+        self._pieces.close()

@@ -185,4 +185,5 @@ def _store(store: ApiStore) -> VectorStore:
         in_progress=counts.in_progress if counts else 0,
         completed=counts.completed if counts else 0,
         usage_bytes=store.usage_bytes or 0,
+        active_at=float(store.last_active_at or 0),
     )

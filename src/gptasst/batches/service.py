@@ -2,7 +2,7 @@
 
 A request's `custom_id` is the digest of its run, so that answers go into the journal of finished
 runs whatever machine fetches them, and the same command, typed again, submits what is missing.
-Which input and output belong to a digest is in the batch's manifest, see `batch_manifests`.
+Which input and output belong to a digest is in the batch's manifest, see `manifests`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from pathlib import Path
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import Batch
 from gptasst.batches.fetch import AnswerPlacer, batch_answers, uncounted, why_unanswered
-from gptasst.batches.manifests import read_manifest
-from gptasst.batches.records import BatchRecords, RecordedBatch
+from gptasst.batches.records import BatchRecords, RecordedBatch, read_manifest
 from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
 from gptasst.batches.types import Fetched, OnBatches, Submission
 from gptasst.each.journal import RunJournal

@@ -89,8 +89,8 @@ def rebuild(
 ) -> None:
     """Make the cache anew from the server and from the disk.
 
-    Knowledge of assistants is known exactly. Any other file on the server is taken for one on
-    this disk only where name, size and time leave no doubt.
+    Files on the server are recognized by the sha256 that gptasst wrote into their names or into
+    the attributes of an assistant's files. All others are unknown.
     """
     with Activity(session.output, "reading the server and the disk"):
         result = session.context.cache.rebuild(files or ())

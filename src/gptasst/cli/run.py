@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,17 +23,16 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
-from gptasst.cli.schema_files import read_schema
+from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.time_limits import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
-    from gptasst.runs.types import RunPlan, RunResult
-
-_SLOW_STDIN_SECONDS = 1.0
+    from gptasst.runs.types import RunPlan, RunRequest, RunResult
 
 _many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
@@ -117,9 +115,17 @@ def run(  # one parameter an option
         Path | None,
         typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Encoding of the input text."),
+    ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Limit of the whole run; with --each, of each answer.",
+        ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
@@ -130,12 +136,13 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
-    from gptasst.runs.inputs import read_inputs
+    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
-    from gptasst.storage.output_files import output_file
+    from gptasst.storage.atomic_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
+    encoding = text_encoding(encoding) if encoding else None
     words = [*(files or ()), *(file or ())]
     asked = RunRequest(
         name,
@@ -154,18 +161,53 @@ def run(  # one parameter an option
                 hint="without --each all files go into one turn",
             )
         tell_fallback(session)
-        run_each(session, asked, words, output, options, dry_run=dry_run)
+        run_each(session, asked, words, output, options, encoding=encoding, dry_run=dry_run)
         return
     options.refuse_alone()
     output = output_file(output)
+    if output is None:
+        session.output.require_stdout()
+    with time_limit(timeout):
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
+
+
+def _run_once(
+    session: Session,
+    asked: RunRequest,
+    words: Sequence[str],
+    output: Path | None,
+    goes_on: tuple[bool, str | None],
+    *,
+    encoding: str | None,
+    dry_run: bool,
+) -> None:
+    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    from gptasst.runs.inputs import read_inputs
+
+    name, allow_secrets = asked.name, asked.allow_secrets
+    go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report)
     found = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]
     request = replace(
         asked,
-        files=read_inputs(paths, session.output.note, allow_secrets=allow_secrets),
-        stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
+        files=read_inputs(
+            paths,
+            session.output.note,
+            allow_secrets=allow_secrets,
+            encoding=encoding,
+            failed=session.output.miss,
+        ),
+        stdin=_read_stdin(session, words, encoding, asked),
     )
     dialogue = None
     if go_on or conversation:
@@ -207,34 +249,35 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
-    """What was piped in, if anything was."""
+def _read_stdin(
+    session: Session, words: Sequence[str], encoding: str | None, request: RunRequest
+) -> str | None:
+    """Standard input where `-` is among the words, or where there are none and it is piped.
+
+    Beside files that were named it is not read: in a loop of the shell it is the loop's.
+    """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.standard_input import read_standard_input
 
-    stream = sys.stdin
-    if stream is None or (stream.isatty() and not asked):
+    asked = "-" in words
+    if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):
         return None
-    if not allow_secrets:
+    if not request.allow_secrets:
         refuse_secret(STDIN)
-    waiting = threading.Timer(
-        _SLOW_STDIN_SECONDS,
-        output.note,
-        ["reading standard input; Ctrl-D or the end of the pipe ends it, `< /dev/null` skips it"],
+    output = session.output
+    tell = output.note if sys.stdin.isatty() else output.warn
+    limit = time_left()
+    content = read_standard_input(
+        limit[0] if limit else session.context.profile.timeout,
+        lambda: tell("waiting for the end of standard input; `< /dev/null` gives none"),
     )
-    waiting.daemon = True
-    waiting.start()
-    try:
-        content = stream.buffer.read()
-    except OSError:  # a service without standard input
-        content = b""
-    finally:
-        waiting.cancel()
-    if not content:
-        if asked:
-            raise InvalidInput("standard input is empty", code="empty_input")
-        return None
-    return decode_text(content, "stdin")[0]
+    text = decode_text(content, "stdin", encoding)[0] if content else ""
+    if text.strip():
+        return text
+    if asked:
+        raise InvalidInput("standard input is empty", code="empty_input")
+    return None
 
 
 def _follow(
@@ -259,7 +302,7 @@ def _follow(
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
-    from gptasst.storage.output_files import replace_file
+    from gptasst.storage.atomic_files import replace_file
 
     if target is not None:
         content = result.answer.encode("utf-8")

@@ -48,12 +48,12 @@ class AppContext(ServerContext):
         return AppContext(self.environ, profile or self.profile_option, note)
 
     def examine(self) -> Diagnosis:
-        """What is right and what is not; see `services.doctor`."""
-        from gptasst.context.doctor import LookingContext
+        """What is right and what is not; see `doctor`."""
+        from gptasst.context.doctor import ReadOnlyContext
         from gptasst.doctor.service import examine
 
-        with LookingContext(self.environ, self.profile_option) as looking:
-            return examine(looking)
+        with ReadOnlyContext(self.environ, self.profile_option) as program:
+            return examine(program)
 
     @cached_property
     def models(self) -> ModelService:
@@ -83,11 +83,15 @@ class AppContext(ServerContext):
 
     @cached_property
     def files(self) -> FileService:
-        from gptasst.project_files.service import FileService
+        from gptasst.project_files.service import FileService, OwnUploads
 
         gateway = self.gateway
         return FileService(
-            gateway.files, gateway.vector_stores, self.file_cache, self.profile.scope
+            gateway.files,
+            gateway.vector_stores,
+            self.file_cache,
+            self.profile.scope,
+            OwnUploads(lambda: self.machine_mark, self.paths.knowledge_lock),
         )
 
     @cached_property
@@ -105,6 +109,7 @@ class AppContext(ServerContext):
             None if self.profile.embedded else self.profile.scope,
             lambda: self.gateway.files,
             self._all_knowledge,
+            lambda: self.machine_mark,
         )
 
     @cached_property
@@ -153,10 +158,10 @@ class AppContext(ServerContext):
         from gptasst.runs.preparation import RunPreparation
         from gptasst.runs.service import RunService
 
-        embedded = self.profile.embedded
+        embedded, local = self.profile.embedded, self.settings.local_model()
         preparation = RunPreparation(
             profile=self.profile,
-            context_window=self.settings.local_model().context if embedded else None,
+            context_window=local.context if embedded else self.profile.context,
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
             library=self.library,
@@ -166,8 +171,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def conversations(self) -> ConversationService:
-        from gptasst.conversations.index import ConversationIndex
-        from gptasst.conversations.local import LocalConversations
+        from gptasst.conversations.local import ConversationIndex, LocalConversations
         from gptasst.conversations.service import ConversationService
 
         database = self._conversations_database

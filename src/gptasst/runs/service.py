@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta
 from gptasst.config.settings import Profile
-from gptasst.definitions.answer_schemas import check_schema
+from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
@@ -21,10 +21,12 @@ from gptasst.runs.answer_text import (
     refuse_unusable,
 )
 from gptasst.runs.fingerprints import basis_digest
-from gptasst.runs.input_uploads import with_uploads
-from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
+from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
+from gptasst.time_limits import more_time
+
+_LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
 
 class Gateway(Protocol):
@@ -103,7 +105,7 @@ class RunService:
         )
 
     def basis(self, request: RunRequest, found: Found) -> str:
-        """The digest of all that shapes a run's answer but its input; see `run_fingerprints`."""
+        """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
         target, definition = found
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)
@@ -214,9 +216,10 @@ class RunService:
                 raise
             raise known from error
         finally:
-            for file_id in uploaded:
-                with contextlib.suppress(GptasstError):  # the server forgets it in a day
-                    gateway.delete_file(file_id)
+            with more_time(_LAST_SECONDS):
+                for file_id in uploaded:
+                    with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                        gateway.delete_file(file_id)
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
@@ -243,7 +246,7 @@ class RunService:
                 answer = "".join(pieces) + rest
                 refuse_unusable(answer)
                 if schema:
-                    check_schema(answer, schema)
+                    check_answer(answer, schema)
                     rest = answer
                 if rest:
                     yield TextDelta(rest)

@@ -1,0 +1,1 @@
+"""From a proposed answer to a safe change of a text."""

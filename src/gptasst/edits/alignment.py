@@ -1,0 +1,179 @@
+"""Which block of an answer stands for which block of a text.
+
+Blocks are only ever matched in order. Those that are alike letter for letter are found first.
+Between them, where the same kinds of blocks come in the same order, each stands for its like.
+Else close edits are matched by likeness, and free ones (translations) by their headings, as
+nothing else tells which is which.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from gptasst.edits.difference import likeness, pairs_of
+from gptasst.edits.types import Block, Parsed
+
+_ALIKE = 0.5
+# Beyond so many pairs of blocks, each is compared with the next few only.
+_MOST_PAIRS = 4_000
+_WINDOW = 12
+
+Pairs = Iterator[tuple[int, int]]
+Stretch = tuple[int, int, int, int]  # blocks of the text from, to; of the answer from, to
+
+
+def align(old: Parsed, new: Parsed, *, free: bool) -> dict[int, int]:
+    """For each block of a text that has its like in an answer, the index of that."""
+    aligner = _Aligner(old, new, free=free)
+    return dict(aligner.pairs((0, len(old.blocks), 0, len(new.blocks))))
+
+
+class _Aligner:
+    def __init__(self, old: Parsed, new: Parsed, *, free: bool) -> None:
+        self._old = [old.content(block) for block in old.blocks]
+        self._new = [new.content(block) for block in new.blocks]
+        self._old_blocks, self._new_blocks = old.blocks, new.blocks
+        self._free = free
+
+    def pairs(self, stretch: Stretch) -> Pairs:
+        """Pairs in a stretch of both: the same blocks, and what is alike between these."""
+        i1, i2, j1, j2 = stretch
+        place = (i1, j1)
+        for i, j in [*self._same(stretch), (i2, j2)]:
+            yield from self._between((place[0], i, place[1], j))
+            if i < i2:
+                yield i, j
+            place = (i + 1, j + 1)
+
+    def _same(self, stretch: Stretch) -> list[tuple[int, int]]:
+        """Blocks that are the same in both and there once, and their neighbours that are the same.
+
+        The longest series in which both are in order, as in patience diff.
+        """
+        i1, i2, j1, j2 = stretch
+        once_old = _once(self._old, i1, i2)
+        once_new = _once(self._new, j1, j2)
+        anchors = _rising([(once_old[t], once_new[t]) for t in once_old if t in once_new])
+        found: list[tuple[int, int]] = []
+        last = (i1 - 1, j1 - 1)
+        for at, anchor in enumerate(anchors):
+            following = anchors[at + 1] if at + 1 < len(anchors) else (i2, j2)
+            found += reversed(list(self._run(anchor, -1, last)))
+            found.append(anchor)
+            found += self._run(anchor, 1, following)
+            last = found[-1]
+        if not anchors:  # such as a text of one line, again and again
+            found += self._run((i1 - 1, j1 - 1), 1, (i2, j2))
+        return found
+
+    def _run(self, anchor: tuple[int, int], step: int, stop: tuple[int, int]) -> Pairs:
+        i, j = anchor[0] + step, anchor[1] + step
+        while (
+            (stop[0] - i) * step > 0 and (stop[1] - j) * step > 0 and self._old[i] == self._new[j]
+        ):
+            yield i, j
+            i, j = i + step, j + step
+
+    def _between(self, stretch: Stretch) -> Pairs:
+        """Pairs of blocks that differ; whether one may become the other is not seen here."""
+        i1, i2, j1, j2 = stretch
+        if i1 == i2 or j1 == j2:
+            return
+        if self._have_same_kinds(stretch):
+            yield from zip(range(i1, i2), range(j1, j2), strict=True)
+        elif self._free:
+            yield from self._by_sections(stretch)
+        elif (i2 - i1) * (j2 - j1) <= _MOST_PAIRS:
+            yield from self._likest(stretch)
+        else:
+            yield from self._next_alike(stretch)
+
+    def _have_same_kinds(self, stretch: Stretch) -> bool:
+        i1, i2, j1, j2 = stretch
+        return self._kinds(self._old_blocks, i1, i2) == self._kinds(self._new_blocks, j1, j2)
+
+    def _by_sections(self, stretch: Stretch) -> Pairs:
+        """Sections with the same kinds of blocks, where the headings are of the same levels."""
+        i1, i2, j1, j2 = stretch
+        ours = [i for i in range(i1, i2) if self._old_blocks[i].kind.startswith("heading")]
+        theirs = [j for j in range(j1, j2) if self._new_blocks[j].kind.startswith("heading")]
+        levels = [self._old_blocks[i].kind for i in ours]
+        if not ours or levels != [self._new_blocks[j].kind for j in theirs]:
+            return
+        place = (i1, j1)
+        for i, j in [*zip(ours, theirs, strict=True), (i2, j2)]:
+            if self._have_same_kinds((place[0], i, place[1], j)):
+                yield from zip(range(place[0], i), range(place[1], j), strict=True)
+            if i < i2:
+                yield i, j
+            place = (i + 1, j + 1)
+
+    def _kinds(self, blocks: Sequence[Block], start: int, end: int) -> list[tuple[object, ...]]:
+        return [(b.kind, len(b.path), len(b.fields)) for b in blocks[start:end]]
+
+    def _likest(self, stretch: Stretch) -> Pairs:
+        """The pairs, in order, that are most alike together."""
+        i1, i2, j1, j2 = stretch
+        old = [pairs_of(text) for text in self._old[i1:i2]]
+        new = [pairs_of(text) for text in self._new[j1:j2]]
+        best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
+        score = [
+            [self._score(i1 + i, j1 + j, a, b) for j, b in enumerate(new)]
+            for i, a in enumerate(old)
+        ]
+        for i in range(len(old) - 1, -1, -1):
+            for j in range(len(new) - 1, -1, -1):
+                taken = best[i + 1][j + 1] + score[i][j] if score[i][j] else 0.0
+                best[i][j] = max(best[i + 1][j], best[i][j + 1], taken)
+        i = j = 0
+        while i < len(old) and j < len(new):
+            if score[i][j] and best[i][j] == best[i + 1][j + 1] + score[i][j]:
+                yield i1 + i, j1 + j
+                i, j = i + 1, j + 1
+            elif best[i][j] == best[i + 1][j]:
+                i += 1
+            else:
+                j += 1
+
+    def _score(self, i: int, j: int, old: Counter[str], new: Counter[str]) -> float:
+        if bool(self._old_blocks[i].fields) != bool(self._new_blocks[j].fields):
+            return 0.0
+        alike = likeness(old, new)
+        return alike if alike >= _ALIKE else 0.0
+
+    def _next_alike(self, stretch: Stretch) -> Pairs:
+        i1, i2, j1, j2 = stretch
+        j = j1
+        for i in range(i1, i2):
+            old = pairs_of(self._old[i])
+            near = range(j, min(j + _WINDOW, j2))
+            scores = [(self._score(i, k, old, pairs_of(self._new[k])), -k) for k in near]
+            score, index = max(scores, default=(0.0, 0))
+            if score:
+                yield i, -index
+                j = 1 - index
+
+
+def _once(texts: Sequence[str], start: int, end: int) -> dict[str, int]:
+    count = Counter(texts[start:end])
+    return {texts[i]: i for i in range(start, end) if count[texts[i]] == 1}
+
+
+def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The longest series of pairs in which both numbers rise; the first do so already."""
+    ends: list[int] = []
+    tails: list[int] = []
+    before: list[int | None] = []
+    for index, (_, j) in enumerate(pairs):
+        at = bisect_left(ends, j)
+        before.append(tails[at - 1] if at else None)
+        ends[at : at + 1] = [j]
+        tails[at : at + 1] = [index]
+    chain: list[tuple[int, int]] = []
+    index_: int | None = tails[-1] if tails else None
+    while index_ is not None:
+        chain.append(pairs[index_])
+        index_ = before[index_]
+    return chain[::-1]

@@ -1,0 +1,239 @@
+"""A text as blocks: Markdown as CommonMark has it (with tables), other text by paragraphs."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from gptasst.edits.types import Block, Format, Parsed, Span
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+_MARKDOWN = {".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd", ""}
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
+_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*$")
+# `key: value` in front matter, with the value's quotes outside of the field.
+_VALUE = re.compile(r"""\s*(?:-\s+)?[\w-]+:[ \t]+(['"]?)(?P<value>\S.*?)\1[ \t]*$""")
+_HEADING = re.compile(r"[^#]*#{1,6}[ \t]+")
+_ATTRIBUTES = re.compile(r"[ \t]*\{[#.:][^{}]*\}$")
+_CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*")
+# What begins an item and is no text of it: a task's box, a footnote's label.
+_ITEM_MARK = re.compile(r"\[[ xX]\][ \t]+|\[\^[^\]]+\]:[ \t]+")
+# Lines that extensions of Markdown give a meaning of their own: alerts, directives.
+_DIRECTIVE = re.compile(r"\[![A-Za-z]+\]|:{3,}|!!!|\?\?\?|\{%")
+_PIPE = re.compile(r"(?<!\\)\|")
+
+
+def format_of(path: str) -> Format:
+    """How a file is read as blocks; text without a name counts as Markdown."""
+    return "markdown" if PurePath(path).suffix.lower() in _MARKDOWN else "text"
+
+
+@functools.cache
+def parser() -> MarkdownIt:
+    """CommonMark with tables and strikethrough."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+@functools.cache
+def _block_parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").enable("table").disable("inline")
+
+
+def parse(text: str, form: Format = "markdown") -> Parsed:
+    """The blocks of a text. What is in none (blank lines, link definitions) never changes."""
+    lines = _Lines(text)
+    if form == "text":
+        return Parsed(text, tuple(_paragraphs(lines)))
+    front = _front_matter(lines)
+    offset = front.last_line if front else 0
+    environment: dict[str, Any] = {}
+    body = text[lines.start(offset) :] if front else text
+    tokens = _block_parser().parse(body, environment)
+    blocks = list(_markdown_blocks(tokens, lines, offset))
+    return Parsed(
+        text, ((front,) if front else ()) + tuple(blocks), environment.get("references", {})
+    )
+
+
+class _Lines:
+    """The lines of a text by number, from 0, and where they are."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for match in _LINE.finditer(text):
+            self._starts.append(match.start())
+            self._ends.append(match.start() + len(match[0].rstrip("\r\n")))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, number: int) -> str:
+        return self.text[self._starts[number] : self._ends[number]]
+
+    def start(self, number: int) -> int:
+        return self._starts[number] if number < len(self) else len(self.text)
+
+    def span(self, number: int, start: int, end: int) -> Span:
+        return Span(self._starts[number] + start, self._starts[number] + end)
+
+    def block(
+        self,
+        kind: str,
+        begin: int,
+        end: int,
+        fields: Sequence[tuple[Span, ...]] = (),
+        path: tuple[str, ...] = (),
+    ) -> Block:
+        """The block of the lines from `begin` up to, not including, `end`."""
+        return Block(
+            kind, self._starts[begin], self._ends[end - 1], begin + 1, end, tuple(fields), path
+        )
+
+
+def _paragraphs(lines: _Lines) -> Iterator[Block]:
+    begin: int | None = None
+    for number in range(len(lines) + 1):
+        blank = number == len(lines) or not lines[number].strip()
+        if not blank and begin is None:
+            begin = number
+        elif blank and begin is not None:
+            spans = [_stripped(lines, each) for each in range(begin, number)]
+            yield lines.block("paragraph", begin, number, [tuple(spans)])
+            begin = None
+
+
+def _stripped(lines: _Lines, number: int) -> Span:
+    line = lines[number]
+    return lines.span(number, len(line) - len(line.lstrip()), len(line.rstrip()))
+
+
+def _front_matter(lines: _Lines) -> Block | None:
+    opening = _FRONT_MATTER.match(lines[0]) if len(lines) else None
+    if opening is None:
+        return None
+    for number in range(1, len(lines)):
+        if lines[number].rstrip() in (opening[1], "..."):
+            fields = [(value,) for each in range(1, number) for value in _values(lines, each)]
+            return lines.block("front_matter", 0, number + 1, fields)
+    return None
+
+
+def _values(lines: _Lines, number: int) -> Iterator[Span]:
+    match = _VALUE.match(lines[number])
+    if match and any(character.isalpha() for character in match["value"]):
+        yield lines.span(number, match.start("value"), match.end("value"))
+
+
+def _markdown_blocks(tokens: Sequence[Token], lines: _Lines, offset: int) -> Iterator[Block]:
+    path: list[str] = []
+    for index, token in enumerate(tokens):
+        if token.type in _CONTAINER_TOKENS and token.nesting > 0:
+            path.append(token.type.removesuffix("_open"))
+        elif token.type in _CONTAINER_TOKENS:
+            path.pop()
+        elif token.map is not None:
+            begin, end = token.map[0] + offset, min(token.map[1] + offset, len(lines))
+            while end > begin + 1 and not lines[end - 1].strip(" \t>"):
+                end -= 1
+            if begin < end:
+                following = tokens[index + 1] if index + 1 < len(tokens) else token
+                yield from _leaf(token, following.content, lines, (begin, end), tuple(path))
+
+
+_CONTAINER_TOKENS = frozenset(
+    f"{kind}_{side}"
+    for kind in ("bullet_list", "ordered_list", "list_item", "blockquote")
+    for side in ("open", "close")
+)
+
+
+def _leaf(
+    token: Token, content: str, lines: _Lines, place: tuple[int, int], path: tuple[str, ...]
+) -> Iterator[Block]:
+    if token.type in ("paragraph_open", "heading_open"):
+        yield _text_block(token, content, lines, place, path)
+    elif token.type == "table_open":
+        yield from _rows(lines, *place, path)
+    elif token.type in ("fence", "code_block", "html_block", "hr"):
+        yield lines.block(token.type, *place, path=path)
+
+
+def _text_block(
+    token: Token, content: str, lines: _Lines, place: tuple[int, int], path: tuple[str, ...]
+) -> Block:
+    begin, end = place
+    heading = token.type == "heading_open"
+    kind = f"heading {token.tag[1:]}" if heading else "paragraph"
+    if heading and token.markup.startswith("#"):
+        spans = _atx_heading(content, lines, begin)
+    else:
+        spans = _flow(content, lines, begin)
+    return lines.block(kind, begin, end, [spans] if spans else (), path)
+
+
+def _atx_heading(content: str, lines: _Lines, number: int) -> tuple[Span, ...]:
+    opening = _HEADING.match(lines[number])
+    if not content or opening is None or not lines[number].startswith(content, opening.end()):
+        return ()
+    attributes = _ATTRIBUTES.search(content)
+    length = attributes.start() if attributes else len(content)
+    return (lines.span(number, opening.end(), opening.end() + length),) if length else ()
+
+
+def _flow(content: str, lines: _Lines, begin: int) -> tuple[Span, ...]:
+    """The spans of a paragraph's lines; none where its text is not found in them."""
+    spans = []
+    for number, piece in enumerate(content.split("\n"), start=begin):
+        text = piece.strip()
+        if number >= len(lines):
+            return ()
+        line = lines[number].rstrip()
+        if not text or not line.endswith(text):
+            return ()
+        if _DIRECTIVE.match(text):
+            continue
+        mark = _ITEM_MARK.match(text) if number == begin else None
+        start = len(line) - len(text) + (mark.end() if mark else 0)
+        spans.append(lines.span(number, start, len(line)))
+    return tuple(spans)
+
+
+def _rows(lines: _Lines, begin: int, end: int, path: tuple[str, ...]) -> Iterator[Block]:
+    columns: int | None = None
+    for number in range(begin, end):
+        if number == begin + 1:  # the line of dashes
+            yield lines.block("table_line", number, number + 1, path=path)
+            continue
+        cells = list(_cells(lines, number, in_container=bool(path)))
+        columns = columns or len(cells)
+        fields = [(cell,) for cell in cells if cell.end > cell.start]
+        known = len(cells) == columns
+        yield lines.block("row", number, number + 1, fields if known else (), path)
+
+
+def _cells(lines: _Lines, number: int, *, in_container: bool) -> Iterator[Span]:
+    line = lines[number].rstrip()
+    prefix = _CONTAINERS.match(line) if in_container else None
+    start = prefix.end() if prefix else len(line) - len(line.lstrip())
+    if line.startswith("|", start):
+        start += 1
+    bounds = [match.start() for match in _PIPE.finditer(line, start)]
+    if not bounds or bounds[-1] != len(line) - 1:
+        bounds.append(len(line))
+    for bound in bounds:
+        cell = line[start:bound]
+        left = len(cell) - len(cell.lstrip())
+        yield lines.span(number, start + left, start + max(left, len(cell.rstrip())))
+        start = bound + 1

@@ -1,0 +1,172 @@
+"""Whether what was proposed for a block can be taken over, and what the block is then."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from gptasst.edits.blocks import parser
+from gptasst.edits.difference import changed_characters, on_lines, words_of
+from gptasst.edits.inline import lost, what_stays
+from gptasst.edits.types import Block, Change, Format, Parsed, Refusal, Rules, Span
+
+# A short block may change in so many characters, whatever share of it that is.
+_FEW_CHARACTERS = 4
+_ENDS_A_SENTENCE = re.compile(r"[.!?:;…。！？：؟।][\"'»”’)\]*_`]*$")  # noqa: RUF001
+_UNSAFE_VALUE = re.compile(r": |\s#|^[\[\]{}&*!|>'\"%@`,?-]|:$")
+# Control characters, halves of characters, line and paragraph separators.
+_ODD = ("Cc", "Cs", "Zl", "Zp")
+
+OTHER_KIND = "it became another kind of block"
+
+Fields = Sequence[Sequence[str]]
+
+
+def check(
+    parsed: Parsed, block: Block, proposed: Fields, rules: Rules, form: Format
+) -> Change | Refusal | None:
+    """What comes of a block for which a text was proposed: `None` if it says the same.
+
+    Args:
+        parsed: the text that the block is of.
+        block: one with fields.
+        proposed: for each field its lines.
+        rules: what may change.
+        form: how the text is read.
+    """
+    old = [parsed.lines(spans) for spans in block.fields]
+    if len(proposed) != len(old):
+        return Refusal(block, "it has other parts")
+    new: list[list[str]] = []
+    for before, after in zip(old, proposed, strict=True):
+        lines = _laid_out(before, after, rules)
+        problem = _problem(block, before, lines, parsed, rules, form)
+        if problem:
+            return Refusal(block, problem)
+        new.append(lines)
+    if new == old:
+        return None
+    problem = _too_much("\n".join(map("\n".join, old)), "\n".join(map("\n".join, new)), rules)
+    return Refusal(block, problem) if problem else Change(block, _rebuilt(parsed, block, new))
+
+
+def _laid_out(old: Sequence[str], proposed: Sequence[str], rules: Rules) -> list[str]:
+    """The proposed lines, broken where the old ones were, if the words allow that."""
+    lines = [line.strip() for line in proposed]
+    if len(lines) == len(old) or rules.free:
+        return lines
+    return on_lines(old, " ".join(lines)) or lines
+
+
+def _problem(
+    block: Block,
+    old: Sequence[str],
+    new: Sequence[str],
+    parsed: Parsed,
+    rules: Rules,
+    form: Format,
+) -> str | None:
+    before, after = "\n".join(old), "\n".join(new)
+    if before == after:
+        return None
+    if not after.strip():
+        return "it came back empty"
+    if _has_odd_characters(before, after):
+        return "it has control characters"
+    if not _is_still(block, new, form):
+        return OTHER_KIND
+    if _is_cut(before, after, rules):
+        return "it came back cut off"
+    references = parsed.references
+    return lost(what_stays(before, form, references), what_stays(after, form, references), rules)
+
+
+def _has_odd_characters(old: str, new: str) -> bool:
+    added = set(new) - set(old) - {"\n", "\t"}
+    return any(unicodedata.category(each) in _ODD or each == "\ufffd" for each in added)
+
+
+def _is_still(block: Block, new: Sequence[str], form: Format) -> bool:
+    """Whether the new text is a block of the same kind in place of the old one."""
+    if not all(new) or any("\r" in line or "\n" in line for line in new):
+        return False
+    if block.kind == "front_matter":
+        return not _UNSAFE_VALUE.search(new[0])
+    if form == "text":
+        return True
+    text = "\n".join(new)
+    if block.kind == "row":
+        return len(new) == 1 and not re.search(r"(?<!\\)\|", text) and not text.endswith("\\")
+    heading = block.kind.startswith("heading") and len(new) == 1
+    environment: dict[str, Any] = {}
+    tokens = parser().parse(f"# {text}" if heading else text, environment)
+    if len(tokens) != 3 or environment.get("references"):
+        return False
+    kind = "heading_open" if heading else "paragraph_open"
+    return tokens[0].type == kind and tokens[1].content == text
+
+
+def _is_cut(old: str, new: str, rules: Rules) -> bool:
+    if _ENDS_A_SENTENCE.search(old) and not _ENDS_A_SENTENCE.search(new):
+        return new[-1].isalnum()
+    if rules.free:
+        return False
+    before, after = words_of(old), words_of(new)
+    # Of the last three words none is there any more, and the text is shorter.
+    return len(after) + 2 <= len(before) and not set(before[-3:]) & set(after[-4:])
+
+
+def _too_much(old: str, new: str, rules: Rules) -> str | None:
+    if rules.free:
+        return None
+    changed = changed_characters(old, new)
+    allowed = max(rules.max_change * len(old), _FEW_CHARACTERS if rules.max_change else 0)
+    if changed <= allowed:
+        return None
+    return f"{min(round(100 * changed / len(old)), 100)}% of it changed"
+
+
+def _rebuilt(parsed: Parsed, block: Block, new: Fields) -> str:
+    """The block with new text in its fields and all between them as it was."""
+    pieces: list[str] = []
+    place, wider = block.start, 0
+    for spans, lines in zip(block.fields, new, strict=True):
+        for span, line in zip(spans, lines, strict=False):
+            pieces += [_gap(parsed.text[place : span.start], wider, block), line]
+            place, wider = span.end, len(line) - (span.end - span.start)
+        if len(lines) < len(spans):
+            place = spans[-1].end
+        elif len(lines) > len(spans):
+            between = _between(parsed, block, spans)
+            pieces += [between + line for line in lines[len(spans) :]]
+    pieces.append(_gap(parsed.text[place : block.end], wider, block))
+    return "".join(pieces)
+
+
+def _gap(between: str, wider: int, block: Block) -> str:
+    """What stands between two fields; in a table with even columns these stay even."""
+    blanks = len(between) - len(between.lstrip(" "))
+    if block.kind != "row" or blanks < 2:
+        return between
+    return " " * max(blanks - wider, 1) + between[blanks:]
+
+
+def _between(parsed: Parsed, block: Block, spans: Sequence[Span]) -> str:
+    """A line end and what stands before a further line of this block."""
+    if len(spans) > 1:
+        between = parsed.text[spans[-2].end : spans[-1].start]
+        return between.lstrip(" \t\\")
+    before = parsed.text[block.start : spans[0].start]
+    quoted = re.sub(r"[^\s>]", " ", before)
+    return line_end(parsed.text, block.start) + quoted
+
+
+def line_end(text: str, near: int) -> str:
+    """The end that lines have near a place."""
+    after = re.compile(r"\r\n|\r|\n").search(text, near)
+    if after is None:
+        ends = re.findall(r"\r\n|\r|\n", text[:near])
+        return ends[-1] if ends else "\n"
+    return after[0]
