@@ -21,7 +21,8 @@ def _create(cli: Cli, *files: str) -> None:
 
 
 def _texts(server: LoopbackServer) -> list[str]:
-    content = server.requests[-1].json["input"][-1]["content"]
+    asked = [request.json for request in server.requests if request.method == "POST"]
+    content = asked[-1]["input"][-1]["content"]
     return [part["text"] for part in content]
 
 

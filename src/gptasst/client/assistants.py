@@ -90,7 +90,7 @@ class Assistants:
         return self._service.get(name)
 
     def search(self, name: str, question: str, *, limit: int = 10) -> Sequence[FoundPassage]:
-        """The passages of an assistant's knowledge that fit a question, best first.
+        r"""The passages of an assistant's knowledge that fit a question, best first.
 
         No model is asked. An empty result means that nothing in the knowledge matches.
 
@@ -102,7 +102,7 @@ class Assistants:
         Example:
             >>> found = client.assistants.search("DocWriter-1", "sentences")
             >>> [(passage.path, passage.text) for passage in found]
-            [('style.md', 'Short sentences.\\n')]
+            [('style.md', 'Short sentences.\n')]
         """
         if limit < 1:
             raise UsageError(f"limit must be at least 1, not {limit}")
