@@ -41,6 +41,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                      {'names': ('--force',), 'value': '', 'many': False, 'help': 'With --each: do again what was finished before.'},
                      {'names': ('--batch',), 'value': '', 'many': False, 'help': 'With --each: within 24 hours, at half price; see `batch`.'},
                      {'names': ('--wait',), 'value': '', 'many': False, 'help': 'With --batch: stay until the answers are in place.'},
+                     {'names': ('--null', '-0'), 'value': '', 'many': False, 'help': 'With --each: print names of files, each ended by NUL.'},
                      {'names': ('--no-file-search',), 'value': '', 'many': False, 'help': "Leave the assistant's knowledge alone."},
                      {'names': ('--model', '-m'), 'value': 'model', 'many': False, 'help': "In place of the assistant's own."},
                      {'names': ('--schema',), 'value': 'file', 'many': False, 'help': 'JSON Schema that the answer must fit.'},
