@@ -330,3 +330,5 @@ def _show_plan(output: Output, plan: RunPlan) -> None:
         ("estimate", f"about {count_text(plan.estimated_tokens, 'token')}"),
     ]
     output.record(plan, fields, ident=plan.name)
+    for note in plan.notes:
+        output.note(note)
