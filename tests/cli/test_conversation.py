@@ -73,7 +73,7 @@ class TestRun:
 
         body = answered(server)[-1]
         alpha = '<file path="a.md">\nAlpha.\n</file>'
-        assert told(body) == [("user", f"one{alpha}"), ("assistant", alpha), ("user", "two")]
+        assert told(body) == [("user", f"one{alpha}"), ("assistant", "Alpha.\n"), ("user", "two")]
         assert (body["store"], body.get("conversation")) == (False, None)
 
     def test_server_knows_the_past(self, cli: Cli, project: LoopbackServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -213,3 +214,38 @@ def git_apply() -> Callable[[str], None]:
         subprocess.run(["git", "apply", "-"], input=diff, text=True, check=True)
 
     return apply
+
+
+class TestNotWritable:
+    def test_read_only_file_costs_no_request(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "words\n").chmod(0o444)
+        write("b.md", "other words\n")
+        ran = cli(*EACH, "a.md", "b.md", "--in-place")
+        assert ran.code == 6
+        assert "`a.md` failed: `a.md` is read-only (chmod u+w a.md" in ran.stderr
+        assert Path("a.md").read_text() == "words\n"
+        assert Path("b.md").read_text() == "OTHER WORDS\n"
+        assert [file_text(record.json) for record in server.requests] == ["other words\n"]
+
+    def test_read_only_output(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", "words\n")
+        write("out/a.md", "old\n").chmod(0o444)
+        assert cli(*EACH, "a.md", "-o", "out").code == 6
+        assert Path("out/a.md").read_text() == "old\n"
+        assert server.requests == []
+
+    def test_what_is_done_already_is_fine(self, cli: Cli, write: Write) -> None:
+        file = write("a.md", "words\n")
+        assert cli(*EACH, "a.md", "--in-place").code == 0
+        file.chmod(0o444)
+        assert cli(*EACH, "a.md", "--in-place").code == 0
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+    def test_named_pipe(self, cli: Cli, server: LoopbackServer) -> None:
+        os.mkfifo("pipe")
+        ran = cli(*EACH, "pipe", "--in-place")
+        assert ran.code == 6
+        assert "`pipe` is not a file" in ran.stderr
+        assert server.requests == []

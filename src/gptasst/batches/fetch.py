@@ -14,7 +14,7 @@ from gptasst.definitions.answer_schemas import check_schema
 from gptasst.each.answers import place
 from gptasst.each.files import EachFiles
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.types import EachJob, FileResult, FileTarget
+from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
@@ -62,7 +62,7 @@ def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
         return GivenTexts()
     try:
         content = read_content(path)
-        file = input_of(path, content)
+        file = input_of(path, content, recorded.manifest.encoding)
     except InvalidInput:
         return GivenTexts()
     if file.text is None or content_digest(content) != item.content:
@@ -100,7 +100,8 @@ class AnswerPlacer:
     ) -> None:
         manifest = recorded.manifest
         self._revises = manifest.purpose == "replace" and directory is None
-        job = EachJob(manifest.name, (), "replace" if self._revises else "write")
+        purpose: Purpose = "replace" if self._revises else "write"
+        job = EachJob(manifest.name, (), purpose, encoding=manifest.encoding)
         self._files = EachFiles(job, manifest.basis, journal)
         self._base = recorded.directory
         self._directory = directory

@@ -182,6 +182,10 @@ class JobRequests:
             if finished is not None:
                 self.results.append(self._files.apply(given, finished, asked=False))
                 continue
+            hindrance = self._files.hindrance(given)
+            if hindrance is not None:
+                self.results.append(hindrance)
+                continue
             item = _item(given)
             if given.run in self._on_the_way:
                 self.waiting.append((self._on_the_way[given.run], item))
@@ -218,6 +222,7 @@ class JobRequests:
             command=command,
             purpose="replace" if self._job.purpose == "replace" else "write",
             unwrap_fence=definition.unwrap_fence,
+            encoding=self._job.encoding,
             schema=self._job.schema or definition.schema,
         )
 

@@ -31,7 +31,8 @@ class BatchManifest:
 
     `basis` is the digest of all that shapes an answer but the input (see
     `services.run_fingerprints`), `unwrap_fence` and `schema` are what is done to one, `purpose`
-    is where it goes and `command` what was typed to ask for it.
+    is where it goes, `encoding` that of the inputs where it was named, and `command` what was typed
+    to ask for it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class BatchManifest:
     purpose: Literal["write", "replace"] = "write"
     unwrap_fence: bool = False
     schema: Mapping[str, Any] | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,10 @@ def run(  # one parameter an option
         Path | None,
         typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Encoding of the input text."),
+    ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -135,11 +139,13 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
+    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.output_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
+    encoding = text_encoding(encoding) if encoding else None
     words = [*(files or ()), *(file or ())]
     asked = RunRequest(
         name,
@@ -158,12 +164,20 @@ def run(  # one parameter an option
                 hint="without --each all files go into one turn",
             )
         tell_fallback(session)
-        run_each(session, asked, words, output, options, dry_run=dry_run)
+        run_each(session, asked, words, output, options, encoding=encoding, dry_run=dry_run)
         return
     options.refuse_alone()
     output = output_file(output)
     with time_limit(timeout):
-        _run_once(session, asked, words, output, (go_on, conversation), dry_run=dry_run)
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
 
 
 def _run_once(
@@ -173,6 +187,7 @@ def _run_once(
     output: Path | None,
     goes_on: tuple[bool, str | None],
     *,
+    encoding: str | None,
     dry_run: bool,
 ) -> None:
     """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
@@ -186,8 +201,12 @@ def _run_once(
     paths = [word for word in words if word != "-"]
     request = replace(
         asked,
-        files=read_inputs(paths, session.output.note, allow_secrets=allow_secrets),
-        stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
+        files=read_inputs(
+            paths, session.output.note, allow_secrets=allow_secrets, encoding=encoding
+        ),
+        stdin=_read_stdin(
+            session.output, asked="-" in words, encoding=encoding, allow_secrets=allow_secrets
+        ),
     )
     dialogue = None
     if go_on or conversation:
@@ -229,7 +248,9 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
+def _read_stdin(
+    output: Output, *, asked: bool, encoding: str | None, allow_secrets: bool
+) -> str | None:
     """What was piped in, if anything was."""
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
@@ -256,7 +277,7 @@ def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | No
         if asked:
             raise InvalidInput("standard input is empty", code="empty_input")
         return None
-    return decode_text(content, "stdin")[0]
+    return decode_text(content, "stdin", encoding)[0]
 
 
 def _follow(

@@ -69,6 +69,7 @@ def run_each(
     target: Path | None,
     options: EachOptions,
     *,
+    encoding: str | None,
     dry_run: bool,
 ) -> None:
     """Run what was asked on each of the files that `words` mean.
@@ -79,6 +80,7 @@ def run_each(
         words: file names, patterns, directories.
         target: what `-o` said.
         options: the others.
+        encoding: of all text files, where it was named.
         dry_run: only show what would be done.
     """
     from gptasst.each.types import EachJob
@@ -98,6 +100,7 @@ def run_each(
         force=options.force,
         file_search=request.file_search,
         allow_secrets=request.allow_secrets,
+        encoding=encoding,
     )
     activity = Activity(session.output, "looking at the files")
     service = session.context.each(activity.report)
@@ -176,6 +179,8 @@ def _work(
     if run.ended_by is None or run.ended_by.code != "model_not_found":  # that says it, too
         for warning in run.warnings:
             output.warn(warning)
+    for note in run.notes():
+        output.note(note)
     order = {str(target.path): number for number, target in enumerate(job.targets)}
     results.sort(key=lambda result: order[result.path])
     summary = summary_of(results, time.monotonic() - started)

@@ -44,6 +44,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                      {'names': ('--no-file-search',), 'value': '', 'many': False, 'help': "Leave the assistant's knowledge alone."},
                      {'names': ('--model', '-m'), 'value': 'model', 'many': False, 'help': "In place of the assistant's own."},
                      {'names': ('--schema',), 'value': 'file', 'many': False, 'help': 'JSON Schema that the answer must fit.'},
+                     {'names': ('--encoding',), 'value': 'text', 'many': False, 'help': 'Encoding of the input text.'},
                      {'names': ('--timeout',), 'value': 'text', 'many': False, 'help': 'Limit of the whole run; with --each, of each answer.'},
                      {'names': ('--continue', '-c'), 'value': '', 'many': False, 'help': 'Go on with the last conversation, if any.'},
                      {'names': ('--conversation',), 'value': 'conversation', 'many': False, 'help': 'Go on with this one; `new` begins one.'},

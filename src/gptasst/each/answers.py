@@ -54,6 +54,12 @@ def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, 
     text = revised_text(file.text, answer)
     if text == file.text:
         return text, content
+    if encode_like(file.text, content, file.encoding, file.path) != content:
+        raise InvalidInput(
+            f"`{file.path}` can't be changed: {file.encoding} gives other bytes back than it has",
+            hint="`iconv -f NAME -t UTF-8` converts it",
+            code="not_encodable",
+        )
     return text, encode_like(text, content, file.encoding, file.path)
 
 

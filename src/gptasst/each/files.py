@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gptasst.api.types import Usage
 from gptasst.each.answers import place, revised_content, unified_diff
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget
 from gptasst.errors import GptasstError, InvalidInput, unexpected
+from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
+from gptasst.storage.output_files import check_output, refuse_read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class EachFiles:
 
     An answer is *finished* once it is in the journal; its output is brought about from there as
     often as needed. With `replace` and `check`, a file whose content such an answer made is
-    finished too, so that a file is never corrected twice.
+    finished too, so that a file is never corrected twice. `guessed` are the files whose encoding
+    was guessed.
 
     Args:
         job: what was asked.
@@ -44,12 +48,15 @@ class EachFiles:
         self._basis = basis
         self._journal = journal
         self._revises = job.purpose in ("replace", "check")
+        self.guessed: list[str] = []
 
     def read(self, target: FileTarget) -> EachInput | FileResult:
         """The input, or what came of a file that can't be one: an empty one is skipped."""
         try:
+            if self._job.purpose == "replace":
+                _refuse_pipe(target.path)
             content = read_content(target.path)
-            file = input_of(target.path, content)
+            file = input_of(target.path, content, self._job.encoding)
             if self._revises and file.kind != "text":
                 raise InvalidInput(f"`{target.path}` is not text", code="not_text")
         except InvalidInput as error:
@@ -57,7 +64,22 @@ class EachFiles:
                 return self.result(target, "skipped")
             return self.result(target, "failed", error=error)
         sha256 = content_digest(content)
-        return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, file.kind))
+        if is_guessed(file.encoding):
+            self.guessed.append(file.path)
+        kind = f"{file.kind} {self._job.encoding}" if self._job.encoding else file.kind
+        return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
+
+    def hindrance(self, given: EachInput) -> FileResult | None:
+        """What comes of a file whose answer could not be written: nothing is to be sent for it."""
+        target = given.target
+        try:
+            if self._job.purpose == "replace":
+                check_output(target.path)
+            elif self._job.purpose == "write" and target.output is not None:
+                refuse_read_only(target.output)
+        except InvalidInput as error:
+            return self.result(target, "failed", error=error)
+        return None
 
     def finished(self, given: EachInput) -> FinishedRun | None:
         """The answer that is there already, unless all is to be done again."""
@@ -142,3 +164,9 @@ class EachFiles:
         """What came of a file, in the terms of the job."""
         output = None if target.output is None else str(target.output)
         return FileResult(str(target.path), output, status, asked, usage, error, diff, answer)
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Refuse, before it is read, what is there but can't be written over."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"`{path}` is not a file, so it can't be changed", code="not_a_file")

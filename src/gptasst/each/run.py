@@ -33,6 +33,7 @@ from gptasst.errors import (
     UsageError,
     unexpected,
 )
+from gptasst.inputs.encoding import WESTERN
 from gptasst.runs.fingerprints import content_digest
 from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
@@ -86,6 +87,14 @@ class EachRun:
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
     _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
+
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed about files, once they were read."""
+        guessed = self._files.guessed
+        if not guessed:
+            return ()
+        shown = ", ".join(f"`{path}`" for path in guessed[:3]) + (", …" if len(guessed) > 3 else "")
+        return (f"read as {WESTERN}: {shown}",)
 
     def stop(self) -> None:
         """Start nothing more and wait for nothing; from a signal handler, too."""
@@ -192,6 +201,10 @@ class EachRun:
         finished = self._files.finished(given)
         if finished is not None:
             yield self._files.apply(given, finished, asked=False)
+            return
+        hindrance = self._files.hindrance(given)
+        if hindrance is not None:
+            yield hindrance
             return
         same = next((ask for ask in self._asks() if ask.inputs[0].run == given.run), None)
         if same is not None:

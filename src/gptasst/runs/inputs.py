@@ -12,6 +12,7 @@ from gptasst.api.types import FilePart, TextPart
 from gptasst.config.settings import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import read_input
 from gptasst.inputs.screening import screened_files
 from gptasst.inputs.secrets import refusal, secret_content, secret_error, secret_name, secret_text
@@ -30,21 +31,30 @@ STDIN_NAME = "stdin"  # what standard input is called in a request
 
 
 def read_inputs(
-    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+    words: Sequence[str],
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
+    encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out because it counts as secret.
+        note: told what was left out because it counts as secret, and which encoding was guessed.
         allow_secrets: nothing does.
+        encoding: of those that are text, where it was named.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
     screened.tell(note)
-    return tuple(read_input(path) for path in screened.paths)
+    files = tuple(read_input(path, encoding) for path in screened.paths)
+    for file in files:
+        if is_guessed(file.encoding):
+            note(f"`{file.path}` was read as {file.encoding}")
+    return files
 
 
 def refuse_secrets(request: RunRequest) -> None:

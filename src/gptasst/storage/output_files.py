@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import stat
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
-from gptasst.storage.whole_files import replace_whole
+from gptasst.storage.file_attributes import NotKept
+from gptasst.storage.whole_files import replace_whole, write_in_place
 
+_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_MOUNTED = (errno.EBUSY, errno.EXDEV)  # a single file that containers mount can't be moved away
 _DEVICES = ("/dev/", "/proc/")
 
 
@@ -25,7 +29,8 @@ def check_output(path: Path) -> None:
     """Refuse, before anything is sent, an output path that can't be written.
 
     Raises:
-        InvalidInput: it is a directory, or its directory is missing or can't be written to.
+        InvalidInput: it is a directory or read-only, or its directory is missing or can't be
+            written to.
     """
     try:
         path.stat()
@@ -37,6 +42,7 @@ def check_output(path: Path) -> None:
         raise InvalidInput(f"output `{path}` is a directory", hint="name a file in it")
     if _is_special(path):
         return
+    refuse_read_only(path)
     directory = _target(path).parent
     if not directory.is_dir():
         raise InvalidInput(
@@ -47,17 +53,37 @@ def check_output(path: Path) -> None:
         raise InvalidInput(f"output directory `{directory}` can't be written to")
 
 
+def refuse_read_only(path: Path) -> None:
+    """Refuse a file that nobody may write to, which its owner and root could replace.
+
+    Raises:
+        InvalidInput: it is there and read-only.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if stat.S_ISREG(mode) and not (mode & _MAY_WRITE and os.access(path, os.W_OK)):
+        raise InvalidInput(
+            f"`{path}` is read-only",
+            hint=f"chmod u+w {shlex.quote(str(path))} allows writing",
+            code="read_only",
+        )
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that it appears whole or not at all.
 
-    A link keeps pointing where it does and the file there is replaced; permissions of an
-    existing file stay. Devices, pipes, and what `/dev/stdout` stands for are written to as they
-    are.
+    A link keeps pointing where it does and the file there is replaced. Owner, group, permissions
+    and extended attributes of an existing file stay; where the system does not let a new file have
+    them, and where a file has several names, it is overwritten. Devices, pipes, and what
+    `/dev/stdout` stands for are written to as they are.
 
     Raises:
         BrokenPipeError: whoever read the pipe is gone.
-        InvalidInput: it can't be written; what was there is untouched.
+        InvalidInput: it can't be written or is read-only; what was there is untouched.
     """
+    refuse_read_only(path)
     try:
         if _is_special(path):
             with path.open("ab") as stream:  # a log behind `>> log` keeps what it has
@@ -71,8 +97,21 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-    replace_whole(str(target), content, mode)
+    if not target.exists():
+        replace_whole(str(target), content, 0o666 & ~_umask())
+        return
+    if target.stat().st_nlink == 1:
+        mode = stat.S_IMODE(target.stat().st_mode)
+        try:
+            replace_whole(str(target), content, mode, alike=True)
+        except NotKept:
+            pass
+        except OSError as error:
+            if error.errno not in _MOUNTED:
+                raise
+        else:
+            return
+    write_in_place(str(target), content)
 
 
 def _target(path: Path) -> Path:

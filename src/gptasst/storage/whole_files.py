@@ -7,10 +7,13 @@ It knows it by a lock, which is gone with the process; on Windows no open file c
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
 from typing import IO
+
+from gptasst.storage.file_attributes import copy_attributes
 
 if sys.platform != "win32":
     import fcntl
@@ -21,10 +24,17 @@ _LEFT_BEHIND = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")  # as `mkstemp` 
 _swept: set[str] = set()
 
 
-def replace_whole(target: str, content: bytes, mode: int = 0o600) -> None:
+def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool = False) -> None:
     """Write a file, or replace it. `target` is no link.
 
+    Args:
+        target: its path.
+        content: of the new file.
+        mode: its permissions.
+        alike: it keeps what the old file has, permissions included; see `file_attributes`.
+
     Raises:
+        NotKept: the new file can't be like the old one.
         OSError: it can't be written; what was there is untouched.
     """
     directory = os.path.dirname(target)
@@ -35,7 +45,10 @@ def replace_whole(target: str, content: bytes, mode: int = 0o600) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-            os.chmod(name, mode)
+            if alike and sys.platform != "win32":
+                copy_attributes(target, stream.fileno())
+            else:
+                os.chmod(name, mode)
             if sys.platform != "win32":  # while the lock is held
                 os.replace(name, target)
         if sys.platform == "win32":  # no file can be moved that is open
@@ -44,6 +57,43 @@ def replace_whole(target: str, content: bytes, mode: int = 0o600) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def write_in_place(target: str, content: bytes) -> None:
+    """Overwrite a file, so that all its names and attributes stay.
+
+    Room is made before the first byte is touched, and an error brings the old content back. Only
+    a process that is killed just then leaves half of it.
+
+    Raises:
+        OSError: it can't be written; what was there is untouched.
+    """
+    with open(target, "r+b") as stream:
+        old = stream.read()
+        try:
+            _make_room(stream, len(content))
+            _overwrite(stream, content)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                _overwrite(stream, old)
+            raise
+
+
+def _make_room(stream: IO[bytes], size: int) -> None:
+    if sys.platform == "linux" and size:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+
+
+def _overwrite(stream: IO[bytes], content: bytes) -> None:
+    stream.seek(0)
+    stream.write(content)
+    stream.truncate()
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def _made_in(directory: str) -> tuple[IO[bytes], str]:
