@@ -15,6 +15,7 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import command
 from gptasst.knowledge.types import Excerpt
+from gptasst.runs.documents import documents_as_text
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -38,7 +39,8 @@ _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
-    `task` is what was asked in words; `left_out` counts the past messages that do not fit.
+    `task` is what was asked in words; `left_out` counts the past messages that do not fit;
+    `notes` are what its user should know of its inputs.
     """
 
     request: RunRequest
@@ -48,6 +50,7 @@ class PreparedRun:
     definition: Definition
     excerpts: tuple[Excerpt, ...]
     model_request: ModelRequest
+    notes: tuple[str, ...] = ()
 
     def within(self, conversation_id: str) -> PreparedRun:
         """The same run as a turn of a conversation that the server keeps."""
@@ -107,6 +110,7 @@ class RunPreparation:
         Raises:
             GptasstError: what can be refused without sending anything.
         """
+        request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
@@ -146,6 +150,7 @@ class RunPreparation:
                 vector_store_id=target.vector_store_id if target and searches else None,
                 past=past,
             ),
+            notes=notes,
         )
 
     def _excerpts(

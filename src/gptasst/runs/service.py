@@ -62,6 +62,11 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
 
+    @property
+    def takes_documents(self) -> bool:
+        """Whether the endpoint takes documents as they are; else their text is sent."""
+        return self._profile.input_file
+
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
 
@@ -97,7 +102,7 @@ class RunService:
             profile=self._profile.name,
             endpoint=self._profile.endpoint,
             model=sent.model,
-            inputs=planned_inputs(request),
+            inputs=planned_inputs(prepared.request),
             excerpts=prepared.excerpts,
             instructions_characters=len(sent.instructions),
             input_characters=characters,
@@ -270,7 +275,7 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=_warnings(self._use(prepared)),
+            warnings=(*prepared.notes, *_warnings(self._use(prepared))),
             left_out=prepared.left_out,
         )
 

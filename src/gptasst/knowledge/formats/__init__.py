@@ -42,7 +42,7 @@ def read_document(content: bytes, path: str) -> Document:
             code="no_documents",
         ) from error
     # A parser raises whatever it likes about a damaged file, and that is about this file only.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise _unreadable(path, str(error) or type(error).__name__) from error
     if length > _MAX_CHARACTERS:
         raise _unreadable(path, f"it has {length:,} characters, {_MAX_CHARACTERS:,} are the limit")

@@ -77,5 +77,7 @@ def _chapters(opened: zipfile.ZipFile) -> list[str]:
     files = {e.get("id"): e.get("href") for e in elements if local_name(e) == "item"}
     order = [files.get(e.get("idref")) for e in elements if local_name(e) == "itemref"]
     there = set(opened.namelist())
-    paths = [posixpath.normpath(posixpath.join(folder, urllib.parse.unquote(f))) for f in order if f]
+    paths = [
+        posixpath.normpath(posixpath.join(folder, urllib.parse.unquote(f))) for f in order if f
+    ]
     return [path for path in paths if path in there]

@@ -38,6 +38,7 @@ def read_rtf(content: bytes, path: str) -> Document:
     from striprtf.striprtf import rtf_to_text
 
     sections = Sections()
-    for line in rtf_to_text(decode_text(content, path)[0], errors="replace").splitlines():
+    text = str(rtf_to_text(decode_text(content, path)[0], errors="replace"))  # type: ignore[no-untyped-call]
+    for line in text.splitlines():
         sections.paragraph(line)
     return Document(sections.finished())

@@ -1,4 +1,4 @@
-"""Text of tables: XLSX by sheet and rows, CSV and TSV by rows. The head stands over each passage."""
+"""Text of XLSX, CSV and TSV by rows; the head of a table stands over each passage."""
 
 from __future__ import annotations
 

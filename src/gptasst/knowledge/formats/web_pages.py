@@ -9,8 +9,8 @@ from gptasst.knowledge.formats.types import Document, Sections
 
 # Nobody reads these, or they are the same on every page of a site.
 _LEFT_OUT = frozenset(
-    "script style template noscript svg math head nav footer aside form button select iframe"
-    " object canvas dialog".split()
+    "script style template noscript svg math head nav footer button select iframe object"
+    " canvas".split()
 )
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp"
@@ -58,6 +58,7 @@ class _Page(HTMLParser):
         self._level = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
         if tag in _LEFT_OUT:
             self._hidden.append(tag)
         elif tag in _HEADINGS and not self._hidden:
