@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
@@ -21,7 +20,7 @@ COLOURED = {"TERM": "xterm-256color", "COLUMNS": "240"}
 
 
 def seen(*words: str, **environ: str) -> Seen:
-    return on_terminal([sys.executable, "-m", "gptasst", *words], **environ)
+    return on_terminal(*words, **environ)
 
 
 def assert_harmless(screen: str, environ: dict[str, str]) -> None:
@@ -83,8 +82,8 @@ def test_what_a_server_lists(evil: LoopbackServer, line: str, environ: dict[str,
 def test_what_a_question_names(evil: LoopbackServer) -> None:
     store = only_store(evil, "A")
     store.about["name"] = f"named {EVIL}"
-    words = [sys.executable, "-m", "gptasst", "assistant", "delete", store.about["id"]]
-    ran = on_terminal(words, typed="n\n", after="[y/N]", **PLAIN)
+    words = ("assistant", "delete", store.about["id"])
+    ran = on_terminal(*words, typed="n\n", after="[y/N]", **PLAIN)
     assert ran.code
     assert "named" in ran.screen
     assert_harmless(ran.screen, PLAIN)

@@ -7,6 +7,9 @@ nobody takes a message apart. At run time this module imports nothing.
 
 from __future__ import annotations
 
+import os
+import traceback
+
 TYPE_CHECKING = False  # `typing` alone takes half as long to import as Python to start
 if TYPE_CHECKING:
     from typing import Literal
@@ -81,6 +84,7 @@ if TYPE_CHECKING:
         "not_over",
         "not_text",
         "nothing_here",
+        "nothing_taken",
         "other_profile",
         "output_collision",
         "output_escapes",
@@ -105,6 +109,7 @@ if TYPE_CHECKING:
         "unknown_encoding",
         "unknown_manifest",
         "unreachable",
+        "unreadable",
         "usage",
         "would_change",
         "wrong_key",
@@ -269,3 +274,10 @@ def unexpected(error: Exception) -> GptasstError:
     )
     known.__cause__ = error
     return known
+
+
+def broken_check(error: Exception) -> str:
+    """What is said of a mistake in a check, with the line that helps to find it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
+    return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

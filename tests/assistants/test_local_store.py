@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from tests.conftest import Cli, Write
 from tests.knowledge import documents
 from tests.loopback import LoopbackServer
+from tests.processes import processes
 from tests.small_pdf import small_pdf
 
 
@@ -204,9 +203,9 @@ class TestDatabase:
         assert (ran.code, ran.error["code"]) == (1, "state_error")
 
     def test_many_processes_at_once(self, cli: Cli) -> None:
-        command = [sys.executable, "-m", "gptasst", "assistant", "create", "-i", "DocWriter"]
-        running = [subprocess.Popen([*command, f"W{n}"]) for n in range(4)]
-        assert [process.wait(60) for process in running] == [0] * 4
+        with processes() as start:
+            running = [start("assistant", "create", "-i", "DocWriter", f"W{n}") for n in range(4)]
+            assert [process.wait() for process in running] == [0] * 4
         assert cli("assistant", "list", "-q").lines == [f"W{n}" for n in range(4)]
 
 

@@ -292,7 +292,7 @@ class TestNoAnswer:
             (outcomes.stream_error_event(message="Oh"), 7, "`gpt-6-luna` failed: Oh"),
             (outcomes.stream_error_event(flat=False, message="Oh"), 7, "failed: Oh"),
             (outcomes.stream_error_event(code="insufficient_quota"), 5, "quota is used up"),
-            (outcomes.garbage_stream(), 1, "is not an answer of the API"),
+            (outcomes.garbage_stream(), 7, "which is no event"),
         ],
         ids=lambda value: getattr(value, "kind", None) or getattr(value, "status", None),
     )

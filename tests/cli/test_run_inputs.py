@@ -43,8 +43,33 @@ class TestStandardInput:
         self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
     ) -> None:
         write("a.md", "a\n")
-        cli("run", "MarkdownLinter", "-f", "a.md", "-t", "Do it.", stdin=b"piped\n")
+        cli("run", "MarkdownLinter", "-f", "a.md", "-", "-t", "Do it.", stdin=b"piped\n")
         assert sent() == ["Do it.", tagged("stdin", "piped\n"), tagged("a.md", "a\n")]
+
+    def test_with_text_alone(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
+        cli("run", "MarkdownLinter", "-t", "Do it.", stdin=b"piped\n")
+        assert sent() == ["Do it.", tagged("stdin", "piped\n")]
+
+    def test_never_unasked_beside_files(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
+    ) -> None:
+        """It belongs to the loop of a shell that the command stands in."""
+        write("a.md", "a\n")
+        assert cli("run", "MarkdownLinter", "a.md", stdin=b"b.md\nc.md\n").code == 0
+        assert sent()[-1] == tagged("a.md", "a\n")
+        assert len(sent()) == 2
+
+    @pytest.mark.parametrize("words", [["-"], [], ["-t", "  "], ["-t", " \n", "-"]])
+    def test_blank(self, cli: Cli, server: LoopbackServer, words: list[str]) -> None:
+        ran = cli("run", "MarkdownLinter", *words, stdin=b"  \n\n")
+        assert ran.code == 2
+        assert server.requests == []
+        said = "standard input is empty" if "-" in words else "there is nothing to work on"
+        assert said in ran.stderr
+
+    def test_nothing_beside_a_text(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
+        assert cli("run", "MarkdownLinter", "-t", "Do it.", stdin=b"\n").code == 0
+        assert sent() == ["Do it."]
 
     def test_empty(self, cli: Cli, server: LoopbackServer) -> None:
         ran = cli("run", "MarkdownLinter", "-", stdin=b"")

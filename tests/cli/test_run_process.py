@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_interrupted(
 
 def _wait_for_request(server: LoopbackServer, process: Process) -> None:
     while not server.requests and process.poll() is None:
-        os.sched_yield()
+        time.sleep(0.002)
 
 
 def test_interrupted_upload_is_deleted(server: LoopbackServer, start: Start, home: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
+from tests.processes import completed
 
 SET = "config set profiles.x.base_url http://127.0.0.1:9/v1"
 LARGE = "long answer\n" * 20_000
@@ -176,23 +176,7 @@ class TestNoFiles:
     def test_standard_output_is_added_to(self, server: LoopbackServer, write: Write) -> None:
         log = write("log", "before\n")
         with log.open("ab") as stream:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "gptasst",
-                    "run",
-                    "DocWriter",
-                    "-t",
-                    "x",
-                    "-o",
-                    "/dev/stdout",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.PIPE,
-                check=True,
-            )
+            done = completed("run", "DocWriter", "-t", "x", "-o", "/dev/stdout", stdout=stream)
         assert log.read_text() == "before\nx"
         assert done.stderr == b"wrote `/dev/stdout` (1 B)\n"
 
@@ -202,13 +186,7 @@ class TestNoFiles:
     def test_nobody_reads_standard_output(self, server: LoopbackServer, line: str) -> None:
         ours, theirs = os.pipe()
         os.close(ours)
-        done = subprocess.run(
-            [sys.executable, "-m", "gptasst", *line.split()],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
+        done = completed(*line.split(), stdout=theirs)
         os.close(theirs)
         assert (done.returncode, b"Traceback" in done.stderr) == (141, False)
         assert b"error" not in done.stderr

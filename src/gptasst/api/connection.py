@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 import openai
 
-from gptasst.api.errors import is_missing_object, translate_error
+from gptasst.api.errors import mask_error, masked, translate_error
 from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
-from gptasst.api.masking import mask_error, masked
 from gptasst.api.reading import reading
+from gptasst.api.refusals import is_missing_object
 from gptasst.api.requests import make_client
-from gptasst.api.retries import wait_before_retry
+from gptasst.api.retries import wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
 
@@ -157,7 +157,7 @@ class Connection:
                 wait = wait_before_retry(cause, attempt)
                 if wait is None:
                     raise
-                refused = isinstance(cause, openai.RateLimitError)
+                refused = was_not_carried_out(cause)
                 doubts += not refused
                 last = attempt == _ATTEMPTS - 1 or time.monotonic() + wait >= end
                 last = last or (find is None and doubts > 1)

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx2
 import openai
 
-from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page
+from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
 from gptasst.api.connection import Connection
-from gptasst.api.context_windows import ContextWindows
-from gptasst.api.errors import translate_error
+from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
-from gptasst.api.limit_headers import rate_limits, retry_after
 from gptasst.api.limits import MAX_EVENTS, Deadline, OverLimit, patience
+from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
-from gptasst.api.token_counts import with_count
 from gptasst.api.types import (
     Endpoint,
     FilePart,
@@ -29,7 +27,7 @@ from gptasst.api.types import (
     PastMessage,
     TextDelta,
 )
-from gptasst.errors import InvalidInput, ServiceError
+from gptasst.errors import GptasstError, InvalidInput, ServiceError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
@@ -141,13 +139,21 @@ class OpenAIGateway:
                 refuse_web_page(response)
                 self._on_limits(rate_limits(response.headers))
                 with reading(self._endpoint):
-                    reader = AnswerReader(request, self._endpoint, self._windows.filled)
+                    reader = AnswerReader(
+                        request, self._endpoint, self._windows.filled, self._file_name
+                    )
                     yield from reader.follow(answer_events(response))
         except openai.OpenAIError as error:
             self._refuse_gone(error, request)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
             raise broken_off("the connection was lost") from error
+
+    def _file_name(self, ident: str) -> str | None:
+        """The name of a file on the server, for a citation that does not have it."""
+        with contextlib.suppress(GptasstError):
+            return self.files.get(ident).filename
+        return None
 
     def _send(self, request: ModelRequest) -> httpx2.Response:
         """The response to a request, its body not read yet."""

@@ -12,6 +12,10 @@ import httpx2
 import openai
 
 from gptasst.api.limits import Patience, check_command, too_much
+from gptasst.api.retries import wait_after
+from gptasst.time_limits import time_left
+
+_SOON = 0.5  # seconds that the SDK waits where a server asks for nothing
 
 
 class LimitedClient(openai.DefaultHttpxClient):
@@ -43,13 +47,32 @@ class LimitedClient(openai.DefaultHttpxClient):
             return _up_to(patience.most, decoded(chunk_size))
 
         response.iter_bytes = iter_bytes  # type: ignore[method-assign]
-        if not stream:
+        if not stream or response.status_code >= 400:
             try:
                 response.read()
+                _say_whether_to_retry(response)
             except BaseException:
                 response.close()
                 raise
         return response
+
+
+def _say_whether_to_retry(response: httpx2.Response) -> None:
+    """Tell the SDK, in a header that it obeys, whether it is of use to try again."""
+    if response.status_code < 400:
+        return
+    wait = wait_after(response.status_code, _code(response), response.headers, _SOON)
+    command = time_left()
+    again = wait is not None and (command is None or wait < command[0])
+    response.headers["x-should-retry"] = "true" if again else "false"
+
+
+def _code(response: httpx2.Response) -> str | None:
+    try:
+        code = response.json()["error"]["code"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return code if isinstance(code, str) else None
 
 
 def _up_to(most: int, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -288,13 +288,14 @@ class Endpoint:
     `timeout` is how many seconds one thing that is asked of it may take, and `silence` how long it
     may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
-    says where a key is expected.
+    says where a key is expected, `table` which table of config.toml has its settings.
     """
 
     base_url: str = field(repr=False)
     name: str
     api_key: str | None = field(default=None, repr=False)
     key_hint: str | None = None
+    table: str = "the profile"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 600.0
     context_window: int | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +20,8 @@ from gptasst.definitions.library import read_definition_file
 from gptasst.definitions.schemas import check_schema
 from gptasst.definitions.toml import name_problem
 from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
-from gptasst.errors import InvalidDefinition, InvalidInput, UsageError
+from gptasst.errors import InvalidDefinition, UsageError
+from gptasst.inputs.words import no_such_file
 from gptasst.models.catalog import shutdown_of
 
 _Saved = Mapping[str, Any]
@@ -49,14 +52,34 @@ def read_import(path: Path, name: str | None) -> ReadImport:
         InvalidDefinition: it is neither of the two.
         UsageError: it holds several assistants and `name` picks none.
     """
-    if not path.is_file():
-        raise InvalidInput(f"no such file: `{path}`", code="no_such_file")
+    if not path.exists():
+        raise no_such_file(path)
     if not _is_json(path):
         definition = read_definition_file(path, name=path.stem)
-        return ReadImport(replace(definition, name=_usable(name or definition.name)))
+        definition = replace(definition, name=_usable(name or definition.name))
+        return ReadImport(definition, tuple(_what_a_sync_reads(definition)))
     saved = _read_saved(path)
     chosen = saved[0] if len(saved) == 1 else _pick(saved, path, name)
     return _from_saved(chosen, path, name if len(saved) == 1 else None)
+
+
+def _what_a_sync_reads(definition: Definition) -> Iterator[str]:
+    """What the one who imports a definition of somebody else's should know of its `knowledge`."""
+    if not definition.knowledge:
+        return
+    here = os.path.realpath(".")
+    outside = [
+        word
+        for word in definition.knowledge
+        if not Path(os.path.realpath(Path(word))).is_relative_to(here)
+    ]
+    command = f"`gptasst assistant files sync {shlex.quote(definition.name)}`"
+    note = f"{command} will read {_listed(definition.knowledge)}"
+    yield f"{note}; outside of the working directory: {_listed(outside)}" if outside else note
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def _is_json(path: Path) -> bool:

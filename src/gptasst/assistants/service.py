@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -194,11 +193,15 @@ class AssistantService:
         sources = {source.path: source for source in existing_sources(own, self._open_cache())}
         left_out: dict[str, Refusal] = {}
         for word in collections:
-            with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
-                words = words_of_collection(word)
+            words = words_of_collection(word)
+            try:
                 found = self._read(words, allow_secrets=allow_secrets)
-                sources.update((source.path, source) for source in found.sources)
-                left_out.update((refusal.path, refusal) for refusal in found.left_out)
+            except InvalidInput as error:  # a directory that is gone, or empty now
+                if error.code == "unreadable":  # what is in it must not be taken for gone
+                    raise
+                continue
+            sources.update((source.path, source) for source in found.sources)
+            left_out.update((refusal.path, refusal) for refusal in found.left_out)
         if own and not sources:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
@@ -226,8 +229,7 @@ class AssistantService:
         allow_secrets: bool,
     ) -> KnowledgePlan:
         """A plan with what can't be taken left out; only new content is looked into."""
-        from gptasst.assistants.knowledge_files import refuse_secrets, split_refused
-        from gptasst.knowledge.plans import plan_knowledge
+        from gptasst.assistants.knowledge_files import plan_knowledge, refuse_secrets, split_refused
 
         new = plan_knowledge(there, read.sources, whole=whole).wanted
         secret = [] if allow_secrets else refuse_secrets(new, read.named)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import io
 import os
 import signal
 import sys
@@ -156,11 +158,19 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _ClosedStdout(io.TextIOBase):
+    """Stands in for a stdout that the caller closed: data that can't be written is an error."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
 def _open_closed_streams() -> None:
-    """Let what is written to a stream that the caller closed vanish, and the command go on."""
+    """Go on where the caller closed a stream; what is said on stderr vanishes then."""
     if sys.stdout is None or sys.stderr is None:
+        # Takes the number of the closed stream, which a file of ours must not have.
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
-        sys.stdout = sys.stdout or nowhere
+        sys.stdout = sys.stdout or _ClosedStdout()
         sys.stderr = sys.stderr or nowhere
 
 

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gptasst.cli.output import Mode, Output, harmless
-from gptasst.errors import GptasstError, UsageError
+from gptasst.cli.output import Mode, Output, count_text, harmless
+from gptasst.errors import GptasstError, PartlyDone, UsageError
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
@@ -303,6 +303,9 @@ def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Se
     try:
         with context.with_options(profile, output.note) as ready:
             yield Session(ready, output)
+            if output.missed:
+                output.warn(f"partly done: {count_text(output.missed, 'place')} could not be read")
+                raise typer.Exit(PartlyDone.exit_code)
     except GptasstError as error:
         error.profile = profile
         raise

@@ -60,6 +60,15 @@ class Output:
         self.profile = profile
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        self.missed = 0  # what could not be done while the rest of a command went on
+
+    def require_stdout(self) -> None:
+        """Refuse to begin what stdout can't take.
+
+        Raises:
+            OSError: it is closed.
+        """
+        self.stdout.write("")
 
     @property
     def draws(self) -> bool:
@@ -175,6 +184,11 @@ class Output:
     def warn(self, text: str) -> None:
         """Tell people something that they should not miss, on stderr."""
         self._complain(self._coloured("warning:", _BOLD) + f" {for_profile(text, self.profile)}")
+
+    def miss(self, text: str) -> None:
+        """Warn of something that could not be done; the command will end with exit code 6."""
+        self.missed += 1
+        self.warn(text)
 
     def error(self, error: GptasstError) -> None:
         """Write an error: for programs as JSON on stdout, for people on stderr.

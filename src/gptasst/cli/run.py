@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +23,9 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
-from gptasst.cli.schema_files import read_schema
+from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.time_limits import time_limit
+from gptasst.time_limits import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
     from gptasst.runs.types import RunPlan, RunRequest, RunResult
-
-_SLOW_STDIN_SECONDS = 1.0
 
 _many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
@@ -141,7 +138,7 @@ def run(  # one parameter an option
     from gptasst.config.settings import check_timeout
     from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
-    from gptasst.storage.output_files import output_file
+    from gptasst.storage.atomic_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
@@ -168,6 +165,8 @@ def run(  # one parameter an option
         return
     options.refuse_alone()
     output = output_file(output)
+    if output is None:
+        session.output.require_stdout()
     with time_limit(timeout):
         _run_once(
             session,
@@ -202,11 +201,13 @@ def _run_once(
     request = replace(
         asked,
         files=read_inputs(
-            paths, session.output.note, allow_secrets=allow_secrets, encoding=encoding
+            paths,
+            session.output.note,
+            allow_secrets=allow_secrets,
+            encoding=encoding,
+            failed=session.output.miss,
         ),
-        stdin=_read_stdin(
-            session.output, asked="-" in words, encoding=encoding, allow_secrets=allow_secrets
-        ),
+        stdin=_read_stdin(session, words, encoding, asked),
     )
     dialogue = None
     if go_on or conversation:
@@ -249,35 +250,34 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
 
 
 def _read_stdin(
-    output: Output, *, asked: bool, encoding: str | None, allow_secrets: bool
+    session: Session, words: Sequence[str], encoding: str | None, request: RunRequest
 ) -> str | None:
-    """What was piped in, if anything was."""
+    """Standard input where `-` is among the words, or where there are none and it is piped.
+
+    Beside files that were named it is not read: in a loop of the shell it is the loop's.
+    """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.standard_input import read_standard_input
 
-    stream = sys.stdin
-    if stream is None or (stream.isatty() and not asked):
+    asked = "-" in words
+    if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):
         return None
-    if not allow_secrets:
+    if not request.allow_secrets:
         refuse_secret(STDIN)
-    waiting = threading.Timer(
-        _SLOW_STDIN_SECONDS,
-        output.note,
-        ["reading standard input; Ctrl-D or the end of the pipe ends it, `< /dev/null` skips it"],
+    output = session.output
+    tell = output.note if sys.stdin.isatty() else output.warn
+    limit = time_left()
+    content = read_standard_input(
+        limit[0] if limit else session.context.profile.timeout,
+        lambda: tell("waiting for the end of standard input; `< /dev/null` gives none"),
     )
-    waiting.daemon = True
-    waiting.start()
-    try:
-        content = stream.buffer.read()
-    except OSError:  # a service without standard input
-        content = b""
-    finally:
-        waiting.cancel()
-    if not content:
-        if asked:
-            raise InvalidInput("standard input is empty", code="empty_input")
-        return None
-    return decode_text(content, "stdin", encoding)[0]
+    text = decode_text(content, "stdin", encoding)[0] if content else ""
+    if text.strip():
+        return text
+    if asked:
+        raise InvalidInput("standard input is empty", code="empty_input")
+    return None
 
 
 def _follow(
@@ -302,7 +302,7 @@ def _follow(
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
-    from gptasst.storage.output_files import replace_file
+    from gptasst.storage.atomic_files import replace_file
 
     if target is not None:
         content = result.answer.encode("utf-8")

@@ -171,8 +171,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def conversations(self) -> ConversationService:
-        from gptasst.conversations.index import ConversationIndex
-        from gptasst.conversations.local import LocalConversations
+        from gptasst.conversations.local import ConversationIndex, LocalConversations
         from gptasst.conversations.service import ConversationService
 
         database = self._conversations_database

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -11,11 +13,13 @@ from pathlib import Path
 
 from gptasst.completion.install import CompletionState, completion_state, current_shell
 from gptasst.config.settings import Settings
-from gptasst.doctor.commands import quoted
-from gptasst.doctor.patient import Patient
-from gptasst.doctor.types import Finding, Versions
+from gptasst.doctor.types import Finding, Patient, Severity, Versions, another_url, counted, quoted
+from gptasst.embedded.service import LocalModelStatus
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
+from gptasst.hints import install_command
 from gptasst.storage.paths import Paths
+from gptasst.storage.sqlite import find_damage, open_unchanged
+from gptasst.uploads.cache import FileCache
 
 # What `key_findings` tell.
 _OF_THE_KEY = ("wrong_key", "insecure_endpoint", "bad_key_file")
@@ -150,3 +154,164 @@ def completion_findings(patient: Patient) -> Iterator[Finding]:
     else:
         fix = f"gptasst completion install {shell}"
         yield Finding("completion", "note", said[state], fix=fix)
+
+
+def key_findings(patient: Patient) -> Iterator[Finding]:
+    try:
+        profile = patient.profile
+        if profile.embedded and profile.chosen == "fallback":
+            message = "no key is set, so runs use the embedded model"
+            yield Finding("key", "note", message, fix="gptasst auth login")
+            return
+        status = patient.auth.status()
+    except (NotFound, InvalidDefinition):
+        return  # without a profile there is nothing to have a key for
+    except GptasstError as error:
+        if error.exit_code == 4 or error.code == "bad_key_file":
+            yield Finding("key", "problem", error.message, fix=_key_fix(patient, error))
+        return
+    if status.key:
+        yield Finding("key", "ok", f"{status.key} from {status.source}")
+    else:
+        yield Finding("key", "ok", f"{status.endpoint} needs none")
+
+
+def _key_fix(patient: Patient, error: GptasstError) -> str | None:
+    if error.code == "bad_key_file":
+        return f"rm {quoted(patient.paths.keys_file)} && gptasst auth login"
+    if error.code == "insecure_endpoint":
+        name = patient.settings.named(patient.profile_option) or "openai"
+        return another_url(patient.environ, name, "https://…")
+    variable = error.variable  # it comes before a key that is kept
+    if variable and patient.environ.get(variable):
+        return f"export {variable}=KEY"
+    return "gptasst auth login"
+
+
+_SECONDS = 3.0  # for looking through one database
+
+
+def database_findings(patient: Patient) -> Iterator[Finding]:
+    """The databases whose loss would be one. Nothing is said of those that are whole."""
+    paths = patient.paths
+    for path in (paths.assistants_database, paths.conversations_database):
+        damage = _damage(path)
+        if damage:
+            yield Finding(
+                "assistants" if path == paths.assistants_database else "config",
+                "problem",
+                f"`{path}` is damaged: {damage}",
+                fix=f"mv {quoted(path)} {quoted(f'{path}.damaged')}",
+            )
+
+
+def cache_findings(patient: Patient) -> Iterator[Finding]:
+    """The caches, which are made anew by themselves where they are damaged."""
+    paths = patient.paths
+    for path in (paths.file_cache, paths.run_journal, paths.batch_records):
+        damage = _damage(path)
+        if damage:
+            message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"
+            rebuild = "gptasst cache rebuild" if path == paths.file_cache else f"rm {quoted(path)}"
+            yield Finding("cache", "warning", message, fix=rebuild)
+        elif path == paths.file_cache:
+            yield _cache_finding(patient, path)
+
+
+def _cache_finding(patient: Patient, path: Path) -> Finding:
+    if not path.exists():
+        return Finding("cache", "ok", "empty: nothing was read or uploaded yet")
+    try:
+        cache = FileCache.copy_of(path)
+    except sqlite3.Error as error:
+        message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
+        return Finding("cache", "warning", message, fix="gptasst cache rebuild")
+    with contextlib.closing(cache):
+        message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
+        with contextlib.suppress(GptasstError):  # without a profile there is no server
+            profile = patient.profile
+            if not profile.embedded:
+                project = f" ({profile.project})" if profile.project else ""
+                uploads = len(cache.all_uploads(profile.scope))
+                message += f", {counted(uploads, 'upload')} to {profile.endpoint}{project}"
+    return Finding("cache", "ok", message, bytes=path.stat().st_size)
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a database; one that is not there is fine."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        if path.stat().st_size == 0:
+            return "it is empty"
+        with contextlib.closing(open_unchanged(path)) as connection:
+            return find_damage(connection, _SECONDS)
+    except (sqlite3.Error, OSError) as error:
+        return str(error)
+
+
+# Reading more than this takes longer than somebody wants to wait for an opinion.
+_HASHED_BYTES = 1_000_000_000
+
+
+def embedded_findings(patient: Patient) -> Iterator[Finding]:
+    needed = _uses_embedded(patient)
+    bad: Severity = "problem" if needed else "note"
+    try:
+        service = patient.local_model
+    except InvalidDefinition:
+        return  # that is a finding already: the configuration can't be read
+    except GptasstError as error:  # its setting means no file
+        yield Finding("embedded", bad, error.message, fix=_another_file(patient))
+        return
+    status = service.status()
+    if not status.engine_installed:
+        install = install_command("local")
+        if needed:
+            yield Finding("embedded", bad, "the extra `local` is not installed", fix=install)
+        else:
+            message = "the extra `local` is not installed; this profile does without"
+            yield Finding("embedded", "ok", message)
+    if status.size is not None:
+        yield _file_finding(patient, status, service.sha256, bad)
+    elif status.source is None:
+        message = f"the model file `{status.path}` does not exist"
+        yield Finding("embedded", bad, message, fix=_another_file(patient))
+    elif status.engine_installed:
+        message = f"{status.model} is not fetched yet; the first run does it"
+        yield Finding("embedded", "note", message, fix="gptasst local setup")
+
+
+def _uses_embedded(patient: Patient) -> bool:
+    try:
+        return patient.profile.embedded
+    except GptasstError:
+        return False
+
+
+def _another_file(patient: Patient) -> str:
+    """What names another file; a variable comes before config.toml."""
+    if patient.environ.get("GPTASST_LOCAL_MODEL"):
+        return "export GPTASST_LOCAL_MODEL=FILE.gguf"
+    return "gptasst config set local.model FILE.gguf"
+
+
+def _file_finding(
+    patient: Patient, status: LocalModelStatus, sha256: str | None, bad: Severity
+) -> Finding:
+    path, size = Path(status.path), status.size
+    if sha256 is None or size is None or size > _HASHED_BYTES:
+        return Finding("embedded", "ok", f"`{path}`", bytes=size)
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        message = f"`{path}` can't be read: {error.strerror}"
+        return Finding("embedded", bad, message, fix=f"chmod u+r {quoted(path)}")
+    if digest == sha256.lower():
+        return Finding("embedded", "ok", f"`{path}`, whole by its sha256", bytes=size)
+    message = f"`{path}` is not what it should be: its sha256 is {digest}"
+    if status.source is None:  # a file of the user's own is not ours to remove
+        return Finding("embedded", bad, message, fix=_another_file(patient), bytes=size)
+    fix = f"rm {quoted(path)} && gptasst local setup"
+    return Finding("embedded", bad, message, fix=fix, bytes=size)

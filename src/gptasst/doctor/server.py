@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from gptasst.api.types import CAPABILITIES, Capability
 from gptasst.config.settings import Profile
 from gptasst.config.urls import is_openai
-from gptasst.doctor.commands import another_url, another_value, new_key
-from gptasst.doctor.patient import Patient
-from gptasst.doctor.side_by_side import side_by_side
-from gptasst.doctor.types import CapabilityState, Finding, Severity
+from gptasst.doctor.types import (
+    CapabilityState,
+    Finding,
+    Patient,
+    Severity,
+    another_url,
+    another_value,
+    new_key,
+)
 from gptasst.errors import AccessDenied, GptasstError
+from gptasst.threads import side_by_side
 
 _SECONDS = 12.0
 

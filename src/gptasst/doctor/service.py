@@ -13,16 +13,16 @@ from typing import Any
 
 from gptasst.assistants.types import AssistantSummary
 from gptasst.config.settings import Profile
-from gptasst.doctor.commands import broken_check
-from gptasst.doctor.embedded_model import embedded_findings
-from gptasst.doctor.key import key_findings
 from gptasst.doctor.machine import (
+    cache_findings,
     completion_findings,
     configuration_findings,
+    database_findings,
+    embedded_findings,
+    key_findings,
     program_findings,
     versions,
 )
-from gptasst.doctor.patient import Patient
 from gptasst.doctor.project import (
     assistant_findings,
     file_findings,
@@ -30,13 +30,12 @@ from gptasst.doctor.project import (
     model_findings,
 )
 from gptasst.doctor.server import ServerState, server_findings, try_server
-from gptasst.doctor.side_by_side import side_by_side
-from gptasst.doctor.storage import cache_findings, database_findings
-from gptasst.doctor.types import TOPICS, Diagnosis, Finding, worst
-from gptasst.errors import GptasstError
+from gptasst.doctor.types import TOPICS, Diagnosis, Finding, Patient, worst
+from gptasst.errors import GptasstError, broken_check
 from gptasst.hints import for_profile
 from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Prunable
+from gptasst.threads import side_by_side
 
 # For reading all lists of a project; one that takes longer is left to the commands themselves.
 _SECONDS = 20.0

@@ -11,9 +11,10 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Purpose, UploadRequest
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.inputs.encoding import as_utf8
-from gptasst.inputs.screening import all_secret, names_a_file, screened_files
+from gptasst.inputs.screening import all_secret, screened_files
 from gptasst.inputs.secrets import refusal, secret_error, secret_file
 from gptasst.inputs.types import Refusal
+from gptasst.inputs.words import names_a_file
 from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import LASTING
@@ -70,6 +71,7 @@ class UploadService:
                 hint="--purpose user_data may expire",
             )
         screened = screened_files(words, allow_secrets=allow_secrets, by_name_only=True)
+        screened.refuse_unreadable()
         paths = screened.paths
         hashes = self._cache.sha256_all(paths)
         requests = [
