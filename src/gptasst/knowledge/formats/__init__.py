@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gptasst.errors import InvalidInput
-from gptasst.installation import install_command
+from gptasst.hints import install_command
 
 if TYPE_CHECKING:
     from gptasst.knowledge.formats.types import Document
