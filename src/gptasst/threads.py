@@ -119,7 +119,7 @@ class cached_property(functools.cached_property[_Value]):  # noqa: N801  # as fu
 _Key = TypeVar("_Key")
 
 
-def side_by_side(
+def run_within(
     jobs: Mapping[_Key, Callable[[], _Result]], seconds: float
 ) -> dict[_Key, _Result | GptasstError]:
     """What each job gives or raises. One that is not done in time has failed with `timeout`.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, Missing, missing
 from gptasst.api.files import moment
 from gptasst.api.types import Attachment, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
@@ -42,6 +42,11 @@ class VectorStoreGateway:
             return next(made, None)
 
         return self._connection.create_once(send, find)
+
+    @property
+    def server(self) -> str:
+        """The server's name, for messages."""
+        return self._connection.endpoint.name
 
     def list(self) -> Iterator[VectorStore]:
         """Every vector store, newest first."""
@@ -96,7 +101,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: it is not in there.
         """
-        with self._connection.errors(f"file `{file_id}` in {_named(store_id)}"):
+        with self._connection.errors(_named(store_id).within(f"file `{file_id}` in")):
             files = self._connection.client.vector_stores.files
             return self._file(files.retrieve(file_id, vector_store_id=store_id))
 
@@ -106,7 +111,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: the server knows the file or the store not, or not yet.
         """
-        with self._connection.errors(f"file `{attachment.file_id}` or {_named(store_id)}"):
+        with self._connection.errors(_named(store_id).within(f"file `{attachment.file_id}` or")):
             return self._file(
                 self._connection.client.vector_stores.files.create(
                     store_id,
@@ -124,7 +129,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: the server knows one of the files not, or not yet.
         """
-        with self._connection.errors(f"such files or {_named(store_id)}"):
+        with self._connection.errors(_named(store_id).within("such files or")):
             for start in range(0, len(attachments), _BATCH):
                 part = attachments[start : start + _BATCH]
                 self._connection.client.vector_stores.file_batches.create(
@@ -135,7 +140,7 @@ class VectorStoreGateway:
     def detach(self, store_id: str, file_id: str) -> None:
         """Take a file out of a vector store; it stays a file. One that is gone is fine."""
         try:
-            with self._connection.errors(f"file `{file_id}`"):
+            with self._connection.errors(missing("file", file_id)):
                 files = self._connection.client.vector_stores.files
                 files.delete(file_id, vector_store_id=store_id)
         except NotFound:
@@ -153,8 +158,8 @@ class VectorStoreGateway:
         )
 
 
-def _named(store_id: str) -> str:
-    return f"vector store `{store_id}`"
+def _named(store_id: str) -> Missing:
+    return missing("vector store", store_id)
 
 
 def _store(store: ApiStore) -> VectorStore:

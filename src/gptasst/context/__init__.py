@@ -49,11 +49,11 @@ class AppContext(ServerContext):
 
     def examine(self) -> Diagnosis:
         """What is right and what is not; see `doctor`."""
-        from gptasst.context.doctor import LookingContext
+        from gptasst.context.doctor import ReadOnlyContext
         from gptasst.doctor.service import examine
 
-        with LookingContext(self.environ, self.profile_option) as looking:
-            return examine(looking)
+        with ReadOnlyContext(self.environ, self.profile_option) as program:
+            return examine(program)
 
     @cached_property
     def models(self) -> ModelService:

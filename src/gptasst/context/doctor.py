@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PATIENCE = 8.0  # seconds for an answer of the server
 
 
-class LookingContext(AppContext):
+class ReadOnlyContext(AppContext):
     """The same services over a copy of the cache and a connection without patience.
 
     Nothing on this machine changes, and a server that is dead is not waited for.

@@ -145,7 +145,7 @@ def another_value(environ: Mapping[str, str], profile_name: str, key: str, value
     return f"gptasst config set profiles.{quoted(profile_name)}.{key} {value}"
 
 
-class Patient(Protocol):
+class ExaminedProgram(Protocol):
     """The parts of the program, put together so that looking at them changes nothing.
 
     Each is had when it is asked for, and asking raises what is wrong with it. `profile_option`
