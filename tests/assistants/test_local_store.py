@@ -22,7 +22,8 @@ def _create(cli: Cli, *files: str) -> None:
 
 
 def _texts(server: LoopbackServer) -> list[str]:
-    content = server.requests[-1].json["input"][-1]["content"]
+    asked = [request for request in server.requests if request.method == "POST"]
+    content = asked[-1].json["input"][-1]["content"]
     return [part["text"] for part in content]
 
 
