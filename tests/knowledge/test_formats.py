@@ -86,7 +86,7 @@ def test_html(page: str, text: str) -> None:
 
 def test_html_in_the_encoding_that_it_names() -> None:
     page = '<meta charset="windows-1251"><h2>Возврат</h2><p>семь дней'.encode("windows-1251")
-    assert found(page, "a.html") == [("section Возврат", "Возврат", "Возврат\nсемь дней")]  # noqa: RUF001
+    assert found(page, "a.html") == [("section Возврат", "Возврат", "Возврат\nсемь дней")]
 
 
 @pytest.mark.parametrize(
