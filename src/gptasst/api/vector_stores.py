@@ -10,7 +10,7 @@ import openai
 
 from gptasst.api.connection import Connection, Missing, missing
 from gptasst.api.files import moment
-from gptasst.api.types import Attachment, VectorStore, VectorStoreFile
+from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _BATCH = 2_000  # files in one file batch
+_MOST_FOUND = 50  # of a search, says the API
 # The metadata key by which a store is found again whose create was answered to nobody.
 _REQUEST = "request"
 
@@ -94,6 +95,22 @@ class VectorStoreGateway:
             return tuple(self.files(store_id))
         except NotFound:
             return ()
+
+    def search(self, store_id: str, question: str, limit: int) -> Sequence[SearchHit]:
+        """The pieces of files that fit a question, best first; at most `limit`, 50 of them."""
+        with self._connection.errors(_named(store_id)):
+            page = self._connection.client.vector_stores.search(
+                store_id, query=question, max_num_results=min(limit, _MOST_FOUND)
+            )
+        return [
+            SearchHit(
+                filename=found.filename,
+                attributes=dict(found.attributes or {}),
+                score=found.score,
+                text="\n".join(content.text for content in found.content),
+            )
+            for found in page.data
+        ]
 
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:
         """One file of a vector store.

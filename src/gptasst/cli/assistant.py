@@ -377,7 +377,9 @@ def import_assistant(
     session: Session,
     file: Annotated[
         Path,
-        typer.Argument(help="A definition in TOML, or saved JSON of the old Assistants API."),
+        typer.Argument(
+            help="A definition in TOML, or saved JSON of the old Assistants API; - for stdin."
+        ),
     ],
     name: Annotated[
         str | None,
@@ -397,4 +399,5 @@ def import_assistant(
     session.output.done(f"created `{made.assistant.name}`", made, ident=made.assistant.name)
 
 
+app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")
 app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

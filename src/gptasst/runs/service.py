@@ -98,6 +98,7 @@ class RunService:
             model=sent.model,
             inputs=planned_inputs(request),
             excerpts=prepared.excerpts,
+            notes=prepared.notes,
             instructions_characters=len(sent.instructions),
             input_characters=characters,
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
@@ -269,7 +270,7 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=_warnings(self._use(prepared)),
+            warnings=_warnings(self._use(prepared)) + prepared.notes,
             left_out=prepared.left_out,
         )
 
