@@ -277,7 +277,7 @@ def unexpected(error: Exception) -> GptasstError:
 
 
 def broken_check(error: Exception) -> str:
-    """What is said of a mistake in a check, with the line that helps to find it."""
+    """The message for a bug in a check, with the line where it is."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
     return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

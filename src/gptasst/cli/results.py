@@ -1,4 +1,4 @@
-"""What people are told besides an answer: who gives it, and what it rests on."""
+"""What is printed beside an answer: the model, warnings and sources."""
 
 from __future__ import annotations
 
