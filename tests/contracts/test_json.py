@@ -22,6 +22,7 @@ NEVER_SEEN = [
     "Found.passages.words",
     "KnowledgeFile.problem",
     "KnowledgeOutcome.left",
+    "KnowledgeOutcome.notes",
     "RunPlan.notes",
     "Transcript.messages.broken_off",
 ]

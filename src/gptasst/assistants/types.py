@@ -78,12 +78,14 @@ class KnowledgeOutcome:
     """An assistant after its knowledge was changed, and the files that could not be taken.
 
     `left` are ids of files that left it and stay on the server: they may be somebody else's.
+    `notes` tell what of the files that were taken could not be read.
     """
 
     assistant: Assistant
     plan: KnowledgePlan
     failed: tuple[Refusal, ...] = ()
     left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

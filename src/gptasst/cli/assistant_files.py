@@ -67,7 +67,7 @@ def add(
     allow_secrets: AllowSecretsOption = False,
     keep_files: KeepFilesOption = False,
 ) -> None:
-    """Add knowledge; a path that is there already gets its new content."""
+    """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
@@ -84,7 +84,7 @@ def remove(
     dry_run: DryRunOption = False,
     keep_files: KeepFilesOption = False,
 ) -> None:
-    """Take knowledge away. Your files on disk stay."""
+    """Remove knowledge. Your files on disk stay."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_remove(service.get(name), files)
@@ -104,7 +104,7 @@ def set_files(
     allow_secrets: AllowSecretsOption = False,
     keep_files: KeepFilesOption = False,
 ) -> None:
-    """Make these the whole knowledge."""
+    """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
@@ -120,7 +120,7 @@ def sync(
     allow_secrets: AllowSecretsOption = False,
     keep_files: KeepFilesOption = False,
 ) -> None:
-    """Bring the knowledge into line with the files on disk.
+    """Update the knowledge from the files on disk.
 
     Its paths are read again, and the directories and patterns that it was made from. Run it in
     the directory from which the assistant was made. Before files from outside of it are sent, it
