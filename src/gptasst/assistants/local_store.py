@@ -55,7 +55,8 @@ class LocalStore:
     def __init__(self, path: Path, embedder: Embedder | None = None) -> None:
         self._database = Database(path, ASSISTANTS)
         self._embedder = embedder
-        self._passages: dict[str, Sequence[Passage]] = {}
+        self._passages: dict[tuple[str, str], Sequence[Passage]] = {}
+        self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -79,7 +80,7 @@ class LocalStore:
             _insert_files(connection, assistant_id, prepared, now)
             made = _read(connection, assistant_id)
         self._embed(assistant_id, report)
-        return KnowledgeOutcome(made, plan)
+        return KnowledgeOutcome(made, plan, notes=self._told(plan))
 
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
@@ -163,7 +164,7 @@ class LocalStore:
             )
             changed = _read(connection, assistant.id)
         self._embed(assistant.id, report)
-        return KnowledgeOutcome(changed, plan)
+        return KnowledgeOutcome(changed, plan, notes=self._told(plan))
 
     def _embed(self, assistant_id: str, report: OnTransfer) -> None:
         if self._embedder is not None:
@@ -183,15 +184,27 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         """A file's passages, kept from when it is checked until it is taken in."""
-        from gptasst.knowledge.passages import passages_of
+        from gptasst.knowledge.formats import read_document
+        from gptasst.knowledge.passages import split
 
-        if source.sha256 not in self._passages:
+        key = (source.path, source.sha256)  # the ending tells how a content is read
+        if key not in self._passages:
             try:
                 content = source.file.read_bytes()
             except OSError as error:
                 raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-            self._passages[source.sha256] = passages_of(content, source.path)
-        return self._passages[source.sha256]
+            document = read_document(content, source.path)
+            self._passages[key] = split(document)
+            self._notes[key] = document.notes
+        return self._passages[key]
+
+    def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
+        """What of a plan's files could not be read."""
+        found = (
+            (source.path, self._notes.get((source.path, source.sha256), ()))
+            for source in plan.wanted
+        )
+        return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
