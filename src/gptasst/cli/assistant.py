@@ -80,6 +80,7 @@ def create(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Make an assistant from an instruction, with knowledge files."""
     changes = _changes(
@@ -94,6 +95,7 @@ def create(  # one parameter an option
         schema=schema,
         allow_secrets=allow_secrets,
     )
+    _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.create(
             changes, file or (), transfers.report, allow_secrets=allow_secrets
@@ -134,6 +136,7 @@ def edit(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Change an assistant; what is not named stays."""
     from gptasst.definitions.types import DefinitionChanges
@@ -154,6 +157,8 @@ def edit(  # one parameter an option
         raise UsageError(
             "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
         )
+    if instruction is not None:
+        _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.edit(
             name, changes, file or None, transfers.report, allow_secrets=allow_secrets
@@ -162,6 +167,15 @@ def edit(  # one parameter an option
     text = f"changed `{changed.name}` (revision {changed.revision})"
     _warn_of_end(session, changed)
     finish_change(session.output, text, outcome)
+
+
+def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
+    """Ask before an assistant is made from what a repository put in another's place."""
+    found = session.context.library.find(name)
+    if found.hides:
+        notice = found.notice()
+        if notice:
+            session.confirm(f"{notice}: use it?", yes=yes)
 
 
 def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:

@@ -13,7 +13,7 @@ from gptasst.completion.install import CompletionState, completion_state, curren
 from gptasst.config.settings import Settings
 from gptasst.doctor.commands import quoted
 from gptasst.doctor.patient import Patient
-from gptasst.doctor.types import Finding, Versions
+from gptasst.doctor.types import Finding, Severity, Versions
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.storage.paths import Paths
 
@@ -36,6 +36,20 @@ def versions() -> Versions:
         sqlite=sqlite3.sqlite_version,
         platform=platform.platform(terse=True),
     )
+
+
+def instruction_findings(patient: Patient) -> Iterator[Finding]:
+    """What the working directory brings: instructions that hide others, or use hosted tools."""
+    found, broken = patient.library.of_project()
+    for error in broken:
+        yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
+    for instruction in found:
+        notice = instruction.notice()
+        tools = ", ".join(instruction.definition.tools.names) or "none"
+        message = notice or f"the instruction `{instruction.path}` is the working directory's"
+        severity: Severity = "warning" if notice else "ok"
+        fix = "export GPTASST_NO_PROJECT=1" if notice else None
+        yield Finding("config", severity, f"{message}; its tools: {tools}", fix=fix)
 
 
 def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Finding]:

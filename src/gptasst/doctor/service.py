@@ -19,6 +19,7 @@ from gptasst.doctor.key import key_findings
 from gptasst.doctor.machine import (
     completion_findings,
     configuration_findings,
+    instruction_findings,
     program_findings,
     versions,
 )
@@ -57,6 +58,7 @@ def examine(patient: Patient) -> Diagnosis:
         database_findings,
         cache_findings,
         embedded_findings,
+        instruction_findings,
         completion_findings,
     ):
         findings += _guarded(look, patient)
