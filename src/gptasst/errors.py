@@ -7,6 +7,9 @@ nobody takes a message apart. At run time this module imports nothing.
 
 from __future__ import annotations
 
+import os
+import traceback
+
 TYPE_CHECKING = False  # `typing` alone takes half as long to import as Python to start
 if TYPE_CHECKING:
     from typing import Literal
@@ -269,3 +272,10 @@ def unexpected(error: Exception) -> GptasstError:
     )
     known.__cause__ = error
     return known
+
+
+def broken_check(error: Exception) -> str:
+    """What is said of a mistake in a check, with the line that helps to find it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
+    return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gptasst.config.settings import LocalModelSettings
-from gptasst.embedded.model_file import model_file
+from gptasst.embedded.service import model_file
 from gptasst.storage.locks import alone
 from gptasst.storage.paths import user_paths
 from tests.processes import Process, Surroundings, processes

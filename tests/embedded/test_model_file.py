@@ -16,10 +16,10 @@ import pytest
 
 from gptasst.config.settings import LocalModelSettings
 from gptasst.embedded import download as fetching
-from gptasst.embedded import model_file as files
-from gptasst.embedded.model_file import ensure_present, model_file
+from gptasst.embedded import service as files
+from gptasst.embedded.service import ensure_present, model_file
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
-from gptasst.storage.private_files import private_directory
 from tests.conftest import Cli, Write
 from tests.embedded.conftest import Start
 from tests.embedded.model_host import ModelHost

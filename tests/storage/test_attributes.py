@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gptasst.errors import InvalidInput
-from gptasst.storage.output_files import check_output, replace_file
+from gptasst.storage.atomic_files import check_output, replace_file
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gptasst.api.citations import FileName, citations, messages
-from gptasst.api.errors import failed_response, more_context
+from gptasst.api.connection import Connection
+from gptasst.api.errors import failed_response, masked, more_context
 from gptasst.api.events import Event, UnreadableEvent
-from gptasst.api.limits import MAX_ANSWER, too_much
-from gptasst.api.masking import masked
+from gptasst.api.limits import MAX_ANSWER, patience, too_much
 from gptasst.api.types import (
     Endpoint,
     ModelAnswer,
@@ -18,7 +19,7 @@ from gptasst.api.types import (
     TextPart,
     Usage,
 )
-from gptasst.errors import GptasstError, NoAnswer, ServiceError
+from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 
 _SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
 # A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
@@ -272,3 +273,23 @@ def refuse_web_page(response: Any) -> None:
             hint="is the base URL right? it usually ends in /v1",
             code="not_an_api",
         )
+
+
+# What a count takes of a request.
+_COUNTED = ("model", "instructions", "input", "conversation", "tools", "text", "reasoning")
+_SECONDS = 30.0
+
+
+def with_count(refused: InvalidInput, connection: Connection, body: dict[str, Any]) -> InvalidInput:
+    """The refusal of an input that is too long, with its length where the server counts.
+
+    How much a model takes, the API says nowhere: only its refusal does, which costs nothing.
+    """
+    counted = {name: body[name] for name in _COUNTED if name in body}
+    with contextlib.suppress(GptasstError), connection.errors():
+        count = connection.once.responses.input_tokens.count(
+            extra_body=counted, timeout=patience(_SECONDS)
+        )
+        message = f"{refused.message} (it is {count.input_tokens:,} tokens)"
+        return InvalidInput(message, hint=refused.hint, code=refused.code)
+    return refused

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 
 import openai
 
-from gptasst.api.errors import translate_error
+from gptasst.api.errors import mask_error, masked, translate_error
 from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
-from gptasst.api.masking import mask_error, masked
 from gptasst.api.reading import reading
 from gptasst.api.refusals import is_missing_object
 from gptasst.api.requests import make_client

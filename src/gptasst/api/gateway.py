@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx2
 import openai
 
-from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page
+from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
 from gptasst.api.connection import Connection
-from gptasst.api.context_windows import ContextWindows
-from gptasst.api.errors import translate_error
+from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
-from gptasst.api.limit_headers import rate_limits, retry_after
 from gptasst.api.limits import MAX_EVENTS, Deadline, OverLimit, patience
+from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
-from gptasst.api.token_counts import with_count
 from gptasst.api.types import (
     Endpoint,
     FilePart,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx2
 import openai
 
-from gptasst.api.body_blocks import send_in_blocks
 from gptasst.api.http_client import LimitedClient
 from gptasst.api.limits import patience
 from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
@@ -173,3 +172,37 @@ def _is_strict(schema: Any) -> bool:
         if set(schema.get("properties", ())) != required:
             return False
     return all(_is_strict(value) for value in schema.values())
+
+
+_BLOCK = 256 * 1024
+
+
+def send_in_blocks(request: httpx2.Request) -> None:
+    """Have a form sent in blocks; it would go out piece by piece, with a write each.
+
+    With many small files in many threads these writes are most of what an upload costs.
+    """
+    stream = request.stream
+    is_form = request.headers.get("Content-Type", "").startswith("multipart/")
+    if is_form and isinstance(stream, httpx2.SyncByteStream):
+        request.stream = _Blocks(stream)
+
+
+class _Blocks(httpx2.SyncByteStream):
+    """The bytes of a stream, joined until they fill a block."""
+
+    def __init__(self, pieces: httpx2.SyncByteStream) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        block = bytearray()
+        for piece in self._pieces:
+            block += piece
+            if len(block) >= _BLOCK:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
+
+    def close(self) -> None:
+        self._pieces.close()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import openai
 
-from gptasst.api.limit_headers import retry_after
+from gptasst.api.errors import retry_after
 from gptasst.api.limits import Deadline, OverLimit
 from gptasst.api.refusals import code_of
 

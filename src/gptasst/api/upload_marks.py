@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gptasst.storage.private_files import replace_private
+from gptasst.storage.atomic_files import replace_private
 
 _MARK = re.compile(r"\.gptasst-([a-z2-7]{26})-([0-9a-f]{6})(?=\.[^./]*\Z|\Z)")
 _MACHINE = re.compile(r"[0-9a-f]{6}")

@@ -8,12 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.assistants.local_database import ASSISTANTS
-from gptasst.assistants.store_errors import (
-    deleted_meanwhile,
-    edit_conflict,
-    name_taken,
-    no_assistant,
-)
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken, no_assistant
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -97,7 +92,7 @@ class LocalStore:
             return _read(connection, _find(connection, name))
 
     def open(self, name: str) -> RunTarget:
-        from gptasst.knowledge.digest import knowledge_sha256
+        from gptasst.knowledge.types import knowledge_sha256
 
         with self._database.reading() as connection:
             found = _read(connection, _find(connection, name))

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore
-from gptasst.assistants.project_directory import AssistantDirectory, definitions_of
-from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
-from gptasst.assistants.project_metadata import (
+from gptasst.assistants.project_directory import (
     MARKER,
+    AssistantDirectory,
     Pointer,
+    definitions_of,
     item_text,
     item_time,
     knowledge_file,
@@ -25,7 +25,8 @@ from gptasst.assistants.project_metadata import (
     read_pointer,
     without_time,
 )
-from gptasst.assistants.store_errors import deleted_meanwhile, edit_conflict, name_taken
+from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -36,8 +37,7 @@ from gptasst.assistants.types import (
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.knowledge.digest import knowledge_sha256
-from gptasst.knowledge.types import Excerpt, KnowledgeFile, KnowledgePlan
+from gptasst.knowledge.types import Excerpt, KnowledgeFile, KnowledgePlan, knowledge_sha256
 from gptasst.threads import workers
 from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer

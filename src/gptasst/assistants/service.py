@@ -229,8 +229,7 @@ class AssistantService:
         allow_secrets: bool,
     ) -> KnowledgePlan:
         """A plan with what can't be taken left out; only new content is looked into."""
-        from gptasst.assistants.knowledge_files import refuse_secrets, split_refused
-        from gptasst.knowledge.plans import plan_knowledge
+        from gptasst.assistants.knowledge_files import plan_knowledge, refuse_secrets, split_refused
 
         new = plan_knowledge(there, read.sources, whole=whole).wanted
         secret = [] if allow_secrets else refuse_secrets(new, read.named)

@@ -10,9 +10,8 @@ from gptasst.api.batches import BatchGateway
 from gptasst.api.types import Batch, BatchAnswer
 from gptasst.batches.records import RecordedBatch
 from gptasst.batches.types import BatchItem
-from gptasst.definitions.answer_schemas import check_schema
-from gptasst.each.answers import place
-from gptasst.each.files import EachFiles
+from gptasst.definitions.schemas import check_answer
+from gptasst.each.files import EachFiles, place
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
@@ -46,7 +45,7 @@ def _outcome(
         )
         refuse_unusable(text)
         if schema is not None:
-            check_schema(text, schema)
+            check_answer(text, schema)
         sha256 = content_digest(text.encode("utf-8"))
     except UnicodeEncodeError:
         return NoAnswer("the answer holds broken characters")

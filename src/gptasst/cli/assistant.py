@@ -16,11 +16,11 @@ from gptasst.cli.commands import (
     command,
     imported,
 )
-from gptasst.cli.knowledge_output import finish_change
 from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.schema_files import read_schema
+from gptasst.cli.results import finish_change
 from gptasst.cli.tables import Column
+from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
 
@@ -354,7 +354,7 @@ def export(
     ] = None,
 ) -> None:
     """Write an assistant's definition as TOML. Its knowledge is not in it."""
-    from gptasst.storage.output_files import output_file, replace_file
+    from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
     with session.waiting():

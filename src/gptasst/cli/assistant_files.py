@@ -17,9 +17,9 @@ from gptasst.cli.commands import (
     YesOption,
     command,
 )
-from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
 from gptasst.cli.output import size_text, time_text
 from gptasst.cli.progress import Transfers
+from gptasst.cli.results import changes_text, finish_change, show_plan
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:

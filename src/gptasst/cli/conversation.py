@@ -94,8 +94,8 @@ def show(
     ] = None,
 ) -> None:
     """Show a conversation as Markdown, or with --json as JSON."""
-    from gptasst.conversations.transcripts import as_markdown
-    from gptasst.storage.output_files import output_file, replace_file
+    from gptasst.conversations.service import as_markdown
+    from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
     service = session.context.conversations

@@ -12,7 +12,7 @@ import typer
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
-from gptasst.programs import find_program
+from gptasst.processes.programs import find_program
 
 if TYPE_CHECKING:
     from gptasst.definitions.types import Instruction

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
-from gptasst.installation import install_command
+from gptasst.hints import install_command
 
 if TYPE_CHECKING:
     from gptasst.embedded.service import LocalModelStatus

@@ -23,7 +23,7 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
-from gptasst.cli.schema_files import read_schema
+from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.time_limits import time_left, time_limit
 
@@ -138,7 +138,7 @@ def run(  # one parameter an option
     from gptasst.config.settings import check_timeout
     from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
-    from gptasst.storage.output_files import output_file
+    from gptasst.storage.atomic_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
@@ -302,7 +302,7 @@ def _follow(
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
-    from gptasst.storage.output_files import replace_file
+    from gptasst.storage.atomic_files import replace_file
 
     if target is not None:
         content = result.answer.encode("utf-8")

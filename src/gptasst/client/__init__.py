@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
 from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
-from gptasst.client.assistants import Assistants
+from gptasst.client.assistants import Assistants, Instructions
 from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
-from gptasst.client.instructions import Instructions
 from gptasst.context import AppContext
 from gptasst.runs.types import RunPlan, RunResult
 from gptasst.threads import cached_property

@@ -12,7 +12,7 @@ from gptasst.config.settings import Profile, Settings
 from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import did_you_mean, for_profile
-from gptasst.storage.private_files import replace_private
+from gptasst.storage.atomic_files import replace_private
 
 # The variables that come before a profile's keys.
 VARIABLES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import AccessDenied, StateError
-from gptasst.storage.private_files import replace_private
+from gptasst.storage.atomic_files import replace_private
 
 _SERVICE = "gptasst"
 

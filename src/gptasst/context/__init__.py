@@ -57,11 +57,11 @@ class AppContext(ServerContext):
 
     def examine(self) -> Diagnosis:
         """What is right and what is not; see `doctor`."""
-        from gptasst.context.doctor import LookingContext
+        from gptasst.context.doctor import ReadOnlyContext
         from gptasst.doctor.service import examine
 
-        with LookingContext(self.environ, self.profile_option) as looking:
-            return examine(looking)
+        with ReadOnlyContext(self.environ, self.profile_option) as program:
+            return examine(program)
 
     @cached_property
     def models(self) -> ModelService:
@@ -179,8 +179,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def conversations(self) -> ConversationService:
-        from gptasst.conversations.index import ConversationIndex
-        from gptasst.conversations.local import LocalConversations
+        from gptasst.conversations.local import ConversationIndex, LocalConversations
         from gptasst.conversations.service import ConversationService
 
         database = self._conversations_database

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
     from gptasst.each.journal import RunJournal
-    from gptasst.embedded.model_file import ModelFile
-    from gptasst.embedded.service import LocalModelService
+    from gptasst.embedded.service import LocalModelService, ModelFile
     from gptasst.storage.database import Database
     from gptasst.uploads.cache import FileCache
 
@@ -94,7 +93,7 @@ class MachineContext:
 
     @cached_property
     def model_file(self) -> ModelFile:
-        from gptasst.embedded.model_file import model_file
+        from gptasst.embedded.service import model_file
 
         return model_file(self.settings.local_model(), self.paths.embedded_models)
 
@@ -153,7 +152,7 @@ class MachineContext:
 
     @cached_property
     def _conversations_database(self) -> Database:
-        from gptasst.conversations.index import CONVERSATIONS
+        from gptasst.conversations.local import CONVERSATIONS
         from gptasst.storage.database import Database
 
         database = Database(self.paths.conversations_database, CONVERSATIONS)

@@ -8,14 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gptasst.api.types import TextDelta
-from gptasst.conversations.past_messages import as_messages
+from gptasst.api.types import BROKEN_OFF_MARK, PastMessage, TextDelta, TextPart
 from gptasst.conversations.service import ConversationService
 from gptasst.conversations.types import Conversation, Turn
 from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.inputs.secrets import refusal, secret_error, secret_name
 from gptasst.inputs.types import InputFile
+from gptasst.runs.inputs import message_parts
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunPlan, RunRequest, RunResult
@@ -206,3 +206,13 @@ def _explained(error: GptasstError, conversation: Conversation | None) -> Gptass
         hint="begin a new conversation, or send less",
         code=error.code,
     )
+
+
+def as_messages(turn: Turn) -> tuple[PastMessage, PastMessage]:
+    """A turn's question with its files, and its answer; one that broke off says so.
+
+    Excerpts from knowledge are not part of it: they are looked up for each question anew.
+    """
+    question = message_parts(turn.question, RunRequest("", files=turn.files), ())
+    answer = turn.answer + (BROKEN_OFF_MARK if turn.broken_off else "")
+    return PastMessage("user", question), PastMessage("assistant", (TextPart(answer),))

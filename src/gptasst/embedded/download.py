@@ -22,8 +22,8 @@ from typing import IO, Any
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import ServiceError, UsageError
-from gptasst.programs import find_program, neutral_directory, neutral_environ
-from gptasst.storage.private_files import open_private
+from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
+from gptasst.storage.atomic_files import open_private
 
 # Told what was done and what there is to do in all, in bytes (`None`: not known).
 Report = Callable[[int, int | None], None]

@@ -228,7 +228,7 @@ def _excludes_file(*_: str | None) -> str | None:
     """`core.excludesFile` of the user's configuration; git knows what that includes."""
     import subprocess
 
-    from gptasst.programs import find_program, neutral_directory, neutral_environ
+    from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
 
     git = find_program("git")
     if git is None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta
 from gptasst.config.settings import Profile
-from gptasst.definitions.answer_schemas import check_schema
+from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
@@ -21,8 +21,7 @@ from gptasst.runs.answer_text import (
     refuse_unusable,
 )
 from gptasst.runs.fingerprints import basis_digest
-from gptasst.runs.input_uploads import with_uploads
-from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
+from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
 from gptasst.time_limits import more_time
@@ -248,7 +247,7 @@ class RunService:
                 answer = "".join(pieces) + rest
                 refuse_unusable(answer)
                 if schema:
-                    check_schema(answer, schema)
+                    check_answer(answer, schema)
                     rest = answer
                 if rest:
                     yield TextDelta(rest)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gptasst.errors import StateError
-from gptasst.installation import upgrade_command
-from gptasst.storage.private_files import private_directory
+from gptasst.hints import upgrade_command
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.sqlite import (
     Schema,
     connect,

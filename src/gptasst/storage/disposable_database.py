@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
-from gptasst.storage.private_files import private_directory
 from gptasst.storage.sqlite import (
     Schema,
     connect,

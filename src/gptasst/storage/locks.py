@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from gptasst.storage.private_files import private_directory
+from gptasst.storage.atomic_files import private_directory
 
 _TRY = 0.1  # so that Ctrl-C is noticed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gptasst.storage.sqlite import Schema
 
+# In `hashes`, `inode` is what tells a file apart besides its size and time; see `hashes`.
 # In `uploads`, `own` is 0 where version 3 guessed a content from name and size; see `Origin`.
 SCHEMA = Schema(
     title="the cache",

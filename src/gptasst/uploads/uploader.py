@@ -15,8 +15,8 @@ from gptasst.api.types import RemoteFile, UploadRequest
 from gptasst.api.upload_marks import marked_name
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.inputs.types import Refusal
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
-from gptasst.storage.private_files import private_directory
 from gptasst.threads import in_groups
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import CachedUpload

@@ -47,8 +47,8 @@ def chat(
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Speak with an assistant, turn after turn. The conversation is kept."""
-    from gptasst.cli.chat.keyboard import typing_ahead
     from gptasst.cli.chat.loop import ChatLoop
+    from gptasst.cli.chat.prompts import typing_ahead
     from gptasst.conversations.chat import Chat
     from gptasst.inputs.secrets import STDIN, refuse_secret
 

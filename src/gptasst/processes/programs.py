@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 
-from gptasst.import_path import absolute_python_path
+from gptasst.processes.import_path import absolute_python_path
 
 # Where installers look for the configuration of a project in place of the working directory.
 _OTHER_DIRECTORIES = ("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY")
