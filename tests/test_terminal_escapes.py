@@ -107,6 +107,7 @@ class TestAnswers:
         assert "pwned" not in ran.screen
 
     def test_of_a_conversation(self, cli: Cli, server: LoopbackServer) -> None:
+        server.answer = "fine\n"
         assert cli("run", "DocWriter", "-t", f"question {EVIL}", "-c").code == 0
         (ident,) = cli("conversation", "list", "-q").lines
         assert_harmless(seen("conversation", "show", ident, **PLAIN).screen, PLAIN)

@@ -118,14 +118,13 @@ def test_full_disk_with_a_file(server: LoopbackServer, start: Start) -> None:
     [
         (outcomes.answer("no end"), b"no end\r\n"),
         (outcomes.answer("an end\n"), b"an end\r\n"),
-        (outcomes.answer("\x1b]0;title\x07"), "␛]0;title␇\r\n".encode()),
         (outcomes.stream_error_event(), b"hello t\r\n"),
     ],
 )
 def test_on_a_terminal(
     server: LoopbackServer, start: Start, outcome: outcomes.Outcome, shown: bytes
 ) -> None:
-    """What comes after an answer begins a line; control characters are shown, not obeyed."""
+    """What comes after an answer begins a line."""
     server.outcomes.append(outcome)
     ours, theirs = pty.openpty()
     process = start("-t", "hello there", stdout=theirs)

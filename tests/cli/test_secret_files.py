@@ -14,7 +14,7 @@ from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
 from tests.processes import completed
 
-SECRET = "hunter2-of-the-test"
+SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB"
 KEY = f"notes\n-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n"
 
 # Each way by which a file gets to a model or a server; `FILE` stands for its name.

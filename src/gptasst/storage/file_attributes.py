@@ -23,16 +23,21 @@ def copy_attributes(source: str, handle: int) -> None:
     Raises:
         NotKept: the system does not allow it.
     """
-    if sys.platform == "win32":
-        return
-    old, new = Path(source).stat(), os.fstat(handle)
-    try:
-        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
-            os.fchown(handle, old.st_uid, old.st_gid)
-        _copy_extended(source, handle)
-        os.fchmod(handle, stat.S_IMODE(old.st_mode))  # last: a change of owner clears bits of it
-    except OSError as error:
-        raise NotKept(error.errno, error.strerror) from error
+    if sys.platform != "win32":
+        _copy(source, handle)
+
+
+if sys.platform != "win32":
+
+    def _copy(source: str, handle: int) -> None:
+        old, new = Path(source).stat(), os.fstat(handle)
+        try:
+            if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                os.fchown(handle, old.st_uid, old.st_gid)
+            _copy_extended(source, handle)
+            os.fchmod(handle, stat.S_IMODE(old.st_mode))
+        except OSError as error:
+            raise NotKept(error.errno, error.strerror) from error
 
 
 if sys.platform == "linux":
