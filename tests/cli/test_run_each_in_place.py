@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,27 @@ def git_apply() -> Callable[[str], None]:
         subprocess.run(["git", "apply", "-"], input=diff, text=True, check=True)
 
     return apply
+
+
+class TestNames:
+    """What a pipe gets are the names themselves; a terminal is shown what it would obey."""
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no such names")
+    @pytest.mark.parametrize("options", [("--check", "-q"), ("--check",), ("--in-place", "-q")])
+    def test_as_they_are(self, cli: Cli, write: Write, options: tuple[str, ...]) -> None:
+        write("a\x1b[31m.md", "words\n")
+        assert cli(*EACH, "a\x1b[31m.md", *options).stdout == b"a\x1b[31m.md\n"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no such names")
+    @pytest.mark.parametrize("options", [("--check",), ("--in-place",), ("--diff",)])
+    @pytest.mark.parametrize("null", ["-0", "--null"])
+    def test_ended_by_nul(
+        self, cli: Cli, write: Write, options: tuple[str, ...], null: str
+    ) -> None:
+        write("a\nb.md", "words\n")
+        write("c.md", "words\n")
+        ran = cli(*EACH, "a\nb.md", "c.md", *options, null)
+        assert ran.stdout == b"a\nb.md\0c.md\0"
 
 
 class TestNotWritable:

@@ -70,6 +70,10 @@ def test_contents(header: str, encoding: str) -> None:
     assert secret_content(text.encode(encoding))
 
 
+def test_a_header_whose_body_may_still_come() -> None:
+    assert secret_text("-----BEGIN PRIVATE KEY-----\n")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.answers import whole_answer
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, missing
 from gptasst.api.events import Event
 from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
 from gptasst.api.reading import reading
@@ -68,7 +68,7 @@ class BatchGateway:
                     break
             return None
 
-        return self._connection.create_once(send, find, f"file `{input_file_id}`")
+        return self._connection.create_once(send, find, missing("file", input_file_id))
 
     def list(self) -> Iterator[Batch]:
         """Every batch, newest first."""
@@ -81,7 +81,7 @@ class BatchGateway:
         Raises:
             NotFound: there is none of that id.
         """
-        with self._connection.errors(f"batch `{batch_id}`"):
+        with self._connection.errors(missing("batch", batch_id)):
             return self._batch(self._connection.client.batches.retrieve(batch_id))
 
     def cancel(self, batch_id: str) -> Batch:
@@ -92,7 +92,7 @@ class BatchGateway:
             ServiceError: it is over already.
         """
         try:
-            with self._connection.errors(f"batch `{batch_id}`"):
+            with self._connection.errors(missing("batch", batch_id)):
                 return self._batch(self._connection.client.batches.cancel(batch_id))
         except ServiceError as error:
             batch = self.get(batch_id) if error.code == "bad_request" else None

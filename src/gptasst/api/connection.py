@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import openai
 
@@ -18,19 +18,35 @@ from gptasst.api.requests import make_client
 from gptasst.api.retries import wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.hints import command
 
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
 _LOOK = 0.1  # seconds between looks whether something was given up
 _WHAT_IS_THERE = {
-    "file": "`gptasst file list` shows what is there",
-    "vector store": "`gptasst assistant list` shows what is there",
-    "conversation": "`gptasst conversation list` shows those that this machine knows",
-    "batch": "`gptasst batch list` shows what is there",
+    "file": f"{command('file list')} shows what is there",
+    "vector store": f"{command('assistant list')} shows what is there",
+    "conversation": f"{command('conversation list')} shows those that this machine knows",
+    "batch": f"{command('batch list')} shows what is there",
 }
 # How often a list is read from its beginning that keeps changing.
 _READINGS = 5
+
+
+class Missing(NamedTuple):
+    """An object that a request is about, for the error where the server does not have it."""
+
+    kind: str
+    text: str
+
+    def within(self, what: str) -> Missing:
+        """The same where it may as well be something in it: ``file `file-1` in``."""
+        return Missing(self.kind, f"{what} {self.text}")
+
+
+def missing(kind: str, ident: str) -> Missing:
+    return Missing(kind, f"{kind} `{ident}`")
 
 
 class Connection:
@@ -57,11 +73,11 @@ class Connection:
         self.client.close()
 
     @contextlib.contextmanager
-    def errors(self, missing: str | None = None) -> Iterator[None]:
+    def errors(self, missing: Missing | None = None) -> Iterator[None]:
         """Translate the SDK's errors, and those of reading what came.
 
         Args:
-            missing: what is not there where the server does not know an id: `file `file-1``.
+            missing: what is not there where the server does not know an id.
 
         Raises:
             NotFound: the object is not there (servers answer 404, or 400 in words).
@@ -73,9 +89,9 @@ class Connection:
         except openai.APIStatusError as error:
             if missing and is_missing_object(error):
                 mask_error(error, self.endpoint)
-                message = f"{self.endpoint.name} has no {missing}"
-                kind = missing.rpartition(" in ")[2].partition(" `")[0]
-                raise NotFound(message, hint=_WHAT_IS_THERE.get(kind), code="gone") from error
+                message = f"{self.endpoint.name} has no {missing.text}"
+                hint = _WHAT_IS_THERE.get(missing.kind)
+                raise NotFound(message, hint=hint, code="gone") from error
             raise translate_error(error, self.endpoint, None) from error
         except openai.OpenAIError as error:
             raise translate_error(error, self.endpoint, None) from error
@@ -84,7 +100,7 @@ class Connection:
         self,
         first_page: Callable[[], Any],
         make: Callable[[Any], _Made],
-        missing: str | None = None,
+        missing: Missing | None = None,
     ) -> Iterator[_Made]:
         """Every object of a list, each once, also where the list changes while it is read.
 
@@ -130,7 +146,7 @@ class Connection:
         self,
         send: Callable[[], _Made],
         find: Callable[[], _Made | None] | None,
-        missing: str | None = None,
+        missing: Missing | None = None,
         given_up: Callable[[], bool] = lambda: False,
     ) -> _Made:
         """Send a create so that it takes effect once, whatever happens to its answer.

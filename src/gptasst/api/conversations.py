@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, Missing, missing
 from gptasst.api.limits import patience
 from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
@@ -97,7 +97,7 @@ class ConversationGateway:
         Raises:
             NotFound: it is not there.
         """
-        with self._connection.errors(f"item `{item_id}` in {_named(conversation_id)}"):
+        with self._connection.errors(_named(conversation_id).within(f"item `{item_id}` in")):
             items = self._client.conversations.items
             return _item(items.retrieve(item_id, conversation_id=conversation_id))
 
@@ -173,7 +173,7 @@ class ConversationGateway:
     def remove(self, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Take items out of a conversation; those that are gone already are fine."""
         for item_id in item_ids:
-            with contextlib.suppress(NotFound), self._connection.errors(f"item `{item_id}`"):
+            with contextlib.suppress(NotFound), self._connection.errors(missing("item", item_id)):
                 self._client.conversations.items.delete(item_id, conversation_id=conversation_id)
 
     def delete(self, conversation_id: str) -> None:
@@ -191,8 +191,8 @@ class ConversationGateway:
                 conversations.delete(conversation_id)
 
 
-def _named(conversation_id: str) -> str:
-    return f"conversation `{conversation_id}`"
+def _named(conversation_id: str) -> Missing:
+    return missing("conversation", conversation_id)
 
 
 def _item_id(item: Any) -> str:

@@ -14,7 +14,7 @@ import httpx2
 import openai
 from openai.types import FileObject
 
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, missing
 from gptasst.api.large_files import (
     MAX_FILE,
     MAX_PART,
@@ -169,7 +169,7 @@ class FileGateway:
         Raises:
             NotFound: there is none of that id.
         """
-        with self._connection.errors(f"file `{file_id}`"):
+        with self._connection.errors(missing("file", file_id)):
             return _remote_file(self._connection.client.files.retrieve(file_id))
 
     def lines(self, file_id: str) -> Iterator[bytes]:
@@ -185,7 +185,7 @@ class FileGateway:
             endpoint.silence, endpoint.timeout, most=MAX_CONTENT, rate=SLOWEST_DOWNLOAD
         )
         with (
-            self._connection.errors(f"file `{file_id}`"),
+            self._connection.errors(missing("file", file_id)),
             content(file_id, timeout=limits) as response,
         ):
             pending = bytearray()
@@ -204,7 +204,7 @@ class FileGateway:
     def delete(self, file_id: str) -> bool:
         """Delete a file, also out of every vector store; `False` if it was gone already."""
         try:
-            with self._connection.errors(f"file `{file_id}`"):
+            with self._connection.errors(missing("file", file_id)):
                 self._connection.client.files.delete(file_id)
         except NotFound:
             return False

@@ -10,7 +10,7 @@ import httpx2
 import openai
 
 from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, missing
 from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
 from gptasst.api.limits import MAX_EVENTS, Deadline, OverLimit, patience
@@ -220,7 +220,7 @@ class OpenAIGateway:
         }
         for ident, kind in named.items():
             if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
-                with self._connection.errors(f"{kind} `{ident}`"):
+                with self._connection.errors(missing(kind, ident)):
                     raise error
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:

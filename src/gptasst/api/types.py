@@ -245,6 +245,16 @@ class VectorStoreFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A piece of a file that a search of a vector store found."""
+
+    filename: str
+    attributes: Mapping[str, str | float | bool]
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that is to be put into a vector store, with its attributes."""
 

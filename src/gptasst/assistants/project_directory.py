@@ -56,8 +56,7 @@ class AssistantDirectory:
             if error.code != "no_endpoint":
                 raise
             raise ServiceError(
-                f"{error.message.partition(' has nothing at')[0]} has no vector stores,"
-                " in which assistants are kept",
+                f"{self._stores.server} has no vector stores, in which assistants are kept",
                 hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
                 code="no_vector_stores",
             ) from error

@@ -37,7 +37,13 @@ from gptasst.assistants.types import (
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.knowledge.types import Excerpt, KnowledgeFile, KnowledgePlan, knowledge_sha256
+from gptasst.knowledge.question import Question
+from gptasst.knowledge.types import (
+    FoundPassage,
+    KnowledgeFile,
+    KnowledgePlan,
+    knowledge_sha256,
+)
 from gptasst.threads import workers
 from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
@@ -339,9 +345,15 @@ class OpenAIStore:
             self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
         return replace(assistant, knowledge=ordered, updated_at=pointer.updated_at)
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        del target, task, max_characters  # the server searches in the run itself
-        return ()
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """What the server's own search finds; a run has it search in the run itself."""
+        if not target.knowledge_sha256:
+            return ()
+        hits = self._stores.search(target.id, question.task, limit)
+        return [
+            FoundPassage(str(hit.attributes.get("path") or hit.filename), "", hit.text, hit.score)
+            for hit in hits
+        ]
 
     def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
         """Every assistant with its files, for caches that are made anew."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.inputs.types import Refusal
-    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+    from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
     from gptasst.uploads.cache import FileCache
     from gptasst.uploads.types import OnTransfer, TransferState
 
@@ -99,6 +99,12 @@ class AssistantService:
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
+
+    def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
+        from gptasst.knowledge.question import Question
+
+        return self._store.search(self._store.open(name), Question(question), limit)
 
     def edit(
         self,

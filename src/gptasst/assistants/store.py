@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         RunTarget,
     )
     from gptasst.definitions.types import Definition
-    from gptasst.knowledge.types import Excerpt, KnowledgePlan
+    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage, KnowledgePlan
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 
@@ -113,11 +114,8 @@ class AssistantStore(Protocol):
         """Every revision, oldest first."""
         ...
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        """The passages of an assistant's knowledge that fit a task best, best first.
-
-        Empty where the server searches in the run itself.
-        """
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
         ...
 
     def close(self) -> None: ...

@@ -398,4 +398,5 @@ def import_assistant(
     session.output.done(f"created `{made.assistant.name}`", made, ident=made.assistant.name)
 
 
+app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")
 app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

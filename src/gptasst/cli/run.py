@@ -105,6 +105,10 @@ def run(  # one parameter an option
     wait: Annotated[
         bool, _many_option("--wait", help="With --batch: stay until the answers are in place.")
     ] = False,
+    null: Annotated[
+        bool,
+        _many_option("--null", "-0", help="With --each: print names of files, each ended by NUL."),
+    ] = False,
     no_file_search: Annotated[
         bool, typer.Option("--no-file-search", help="Leave the assistant's knowledge alone.")
     ] = False,
@@ -153,7 +157,7 @@ def run(  # one parameter an option
         file_search=not no_file_search,
         allow_secrets=allow_secrets,
     )
-    options = EachOptions(jobs, in_place, check, diff, force, batch, wait)
+    options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
         if go_on or conversation:
             raise UsageError(
@@ -328,3 +332,5 @@ def _show_plan(output: Output, plan: RunPlan) -> None:
         ("estimate", f"about {count_text(plan.estimated_tokens, 'token')}"),
     ]
     output.record(plan, fields, ident=plan.name)
+    for note in plan.notes:
+        output.note(note)

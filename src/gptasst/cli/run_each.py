@@ -54,6 +54,7 @@ class EachOptions:
     force: bool = False
     batch: bool = False
     wait: bool = False
+    null: bool = False
 
     def refuse_alone(self) -> None:
         """Refuse them where `--each` was not given."""
@@ -71,6 +72,7 @@ def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
         ("--force", options.force),
         ("--batch", options.batch),
         ("--wait", options.wait),
+        ("--null", options.null),
     ]
 
 
@@ -202,7 +204,7 @@ def _work(
         shown = [replace(r, diff=r.diff if options.diff else None) for r in results]
         output.document({"files": shown, "summary": summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
-    show_results(output, results, diff=options.diff, check=options.check)
+    show_results(output, results, options)
     tell(output, results, summary, stopped=run.stopped)
     if run.stopped:
         raise typer.Exit(_INTERRUPTED)
@@ -295,18 +297,19 @@ def error_of(
     return None
 
 
-def show_results(output: Output, results: Sequence[FileResult], *, diff: bool, check: bool) -> None:
+def show_results(output: Output, results: Sequence[FileResult], options: EachOptions) -> None:
     """What is data: differences, the names of files that would change, or of those written."""
-    if diff and output.mode != "quiet":
+    if options.diff and not options.null and output.mode != "quiet":
         for result in results:
             if result.diff and output.colours:
                 output.drawn(_coloured(result.diff))
             elif result.diff:
                 output.answer(result.diff)
-    elif output.mode == "quiet" or check:
+    elif output.mode == "quiet" or options.check or options.null:
+        end = "\0" if options.null else "\n"
         for result in results:
             if result.status in ("would_change", "written"):
-                output.text(harmless(result.output or result.path))
+                output.answer((result.output or result.path) + end)
 
 
 def _coloured(diff: str) -> str:

@@ -18,7 +18,7 @@ from gptasst.client.arguments import AssistantOptions, Files, check_schema, word
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError
-from gptasst.knowledge.types import KnowledgePlan
+from gptasst.knowledge.types import FoundPassage, KnowledgePlan
 
 if TYPE_CHECKING:
     from gptasst.assistants.service import AssistantService
@@ -88,6 +88,25 @@ class Assistants:
             'DocWriter'
         """
         return self._service.get(name)
+
+    def search(self, name: str, question: str, *, limit: int = 10) -> Sequence[FoundPassage]:
+        r"""The passages of an assistant's knowledge that fit a question, best first.
+
+        No model is asked. An empty result means that nothing in the knowledge matches.
+
+        Args:
+            name: which assistant.
+            question: what to look for, in words.
+            limit: at most so many passages.
+
+        Example:
+            >>> found = client.assistants.search("DocWriter-1", "sentences")
+            >>> [(passage.path, passage.text) for passage in found]
+            [('style.md', 'Short sentences.\n')]
+        """
+        if limit < 1:
+            raise UsageError(f"limit must be at least 1, not {limit}")
+        return self._service.search(name, question, limit)
 
     def update(
         self,

@@ -129,6 +129,8 @@ def _holds_key(text: str) -> bool:
         if header["pem"] is None:
             return True
         end = text.find("-----END", header.end(), header.end() + _BODY_WITHIN)
+        if not text[header.end() :].strip("- \t\r\n"):
+            return True  # its body may come with the next line, as in a chat that is piped
         body = text[header.end() : end if end >= 0 else header.end() + _BODY_WITHIN]
         if any(len(set(run)) >= _FEWEST_DIFFERENT for run in _BODY.findall(body)):
             return True

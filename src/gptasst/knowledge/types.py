@@ -26,6 +26,23 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage that a search found, best first by `score`, which compares within one search.
+
+    `words` are those of the question that it holds; `similarity` is that of its meaning, from -1
+    to 1, where meanings were compared.
+    """
+
+    path: str
+    place: str
+    text: str
+    score: float
+    heading: str = ""
+    words: tuple[str, ...] = ()
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeFile:
     """One knowledge file of an assistant. `size` is in bytes, `sha256` is of the content.
 

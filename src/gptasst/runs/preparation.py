@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gptasst.api.types import ModelRequest, PastMessage
+from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import RunTarget
 from gptasst.config.settings import Profile
@@ -14,6 +14,7 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import command
+from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.inputs import (
     estimated_tokens,
@@ -29,7 +30,10 @@ from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
 _EXCERPT_CHARACTERS = 24_000
+_MOST_EXCERPTS = 100
+_TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
+_NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 Found = tuple[RunTarget | None, Definition]
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
@@ -38,7 +42,8 @@ _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
-    `task` is what was asked in words; `left_out` counts the past messages that do not fit.
+    `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
+    are what its user should know of it.
     """
 
     request: RunRequest
@@ -48,6 +53,7 @@ class PreparedRun:
     definition: Definition
     definition_path: str | None
     excerpts: tuple[Excerpt, ...]
+    notes: tuple[str, ...]
     model_request: ModelRequest
 
     def within(self, conversation_id: str) -> PreparedRun:
@@ -120,7 +126,9 @@ class RunPreparation:
         task = task_of(request, definition)
         knows = bool(target and target.knowledge_sha256)
         searches = knows and request.file_search and definition.tools.file_search is not False
-        excerpts = self._excerpts(target, request, task) if target and searches else ()
+        hosted = target.vector_store_id if target and searches else None
+        looks = target is not None and searches and hosted is None
+        excerpts = self._excerpts(target, request, task) if target and looks else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
         refuse_too_long(characters)
@@ -142,6 +150,7 @@ class RunPreparation:
             definition=definition,
             definition_path=None if target else self._path_of(request.name),
             excerpts=excerpts,
+            notes=(_NOTHING_FOUND,) if looks and not excerpts else (),
             model_request=ModelRequest(
                 model=self.model(request, definition),
                 instructions=definition.instructions,
@@ -151,7 +160,7 @@ class RunPreparation:
                 code_interpreter=definition.tools.code_interpreter,
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
-                vector_store_id=target.vector_store_id if target and searches else None,
+                vector_store_id=hosted,
                 past=past,
             ),
         )
@@ -159,11 +168,15 @@ class RunPreparation:
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
-        texts = (task, request.stdin, *(file.text for file in request.files))
-        query = "\n".join(text for text in texts if text)
+        found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
         # A third of a small context: in characters that is a number about as large.
-        limit = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
-        return tuple(self._open_store().search(target, query, limit))
+        left = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        chosen = []
+        for passage in found:
+            if len(passage.text) <= left:
+                chosen.append(Excerpt(passage.path, passage.place, passage.text))
+                left -= len(passage.text)
+        return tuple(chosen)
 
     def model(self, request: RunRequest, definition: Definition) -> str:
         """The model that a run asks.
@@ -190,6 +203,14 @@ class RunPreparation:
                 code="no_model",
             )
         return model
+
+
+def _question(request: RunRequest, task: str | None) -> Question:
+    """What a run looks for in the knowledge: what was asked now leads."""
+    inputs = (request.stdin, *(file.text for file in request.files))
+    asked = [message.parts for message in request.past if message.role == "user"]
+    turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]
+    return Question(task or "", tuple(turns), tuple(text for text in inputs if text))
 
 
 def _nearest(*errors: GptasstError) -> str:

@@ -45,7 +45,7 @@ class PlannedInput:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run would send. `estimated_tokens` counts the text only, to about a fifth.
+    """What a run would send, with notes. `estimated_tokens` counts the text only, to about a fifth.
 
     `definition` is the file of the instruction, where it is no assistant's; `tools` are those
     that it uses besides its knowledge.
@@ -63,6 +63,7 @@ class RunPlan:
     estimated_tokens: int
     definition: str | None = None
     tools: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
