@@ -208,6 +208,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                                   {'names': ('--json',), 'value': '', 'many': False, 'help': 'One JSON document on stdout.'},
                                   {'names': ('--quiet', '-q'), 'value': '', 'many': False, 'help': 'Just names or ids, no notes.'},
                                   {'names': ('--verbose', '-v'), 'value': '', 'many': False, 'help': 'More on stderr; tracebacks of errors.'},
+                                  {'names': ('--no-project',), 'value': '', 'many': False, 'help': 'Ignore the instructions in ./instructions.'},
                                   {'names': ('--help', '-h'), 'value': '', 'many': False, 'help': 'Show this message and exit.'}),
                       'arguments': ('assistant', ''),
                       'many': False},
