@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeVar
 
 import openai
@@ -127,6 +128,7 @@ class Connection:
     def _pages(self, first_page: Callable[[], Any]) -> Iterator[Any]:
         """The pages of a list; waiting for them takes no longer than one thing may take."""
         left, pages = self.endpoint.timeout, None
+        followed: set[str] = set()
         while True:
             asked = time.monotonic()
             pages = pages or first_page().iter_pages()
@@ -134,7 +136,10 @@ class Connection:
             left -= time.monotonic() - asked
             if page is None:
                 return
+            empty = not page.data
             yield page
+            if empty and not _go_on(page, followed):
+                return
             if left <= 0:
                 raise too_slow("sent no whole list", self.endpoint.timeout)
 
@@ -201,6 +206,19 @@ class Connection:
         self._stopping.wait(seconds)
 
 
+def _go_on(page: Any, followed: set[str]) -> bool:
+    """Whether there is more behind an empty page, as servers have it that filter pages.
+
+    The SDK goes on behind the last object of a page, so that it is given one.
+    """
+    last = getattr(page, "last_id", None)
+    if not getattr(page, "has_more", False) or not isinstance(last, str) or last in followed:
+        return False
+    followed.add(last)
+    page.data = [SimpleNamespace(id=last)]
+    return True
+
+
 def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
     """The objects of all pages that were not seen yet.
 
@@ -213,7 +231,7 @@ def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
         if not isinstance(page.data, list):
             raise TypeError
         ids = {found.id for found in page.data}
-        if ids <= read:  # the end, or a server that gives one page for ever
+        if ids and ids <= read:  # a server that gives one page for ever
             return
         read |= ids
         if len(read) > MAX_ITEMS:

@@ -93,6 +93,8 @@ def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> Servic
         cause = cause.__cause__
         reason = str(cause)
     reason = masked(reason, endpoint)
+    if isinstance(error.__cause__, httpx2.ProxyError):
+        reason = f"the proxy between answered `{reason}`"
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
         hint=_connection_hint(reason, endpoint),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpcore2
@@ -15,14 +16,27 @@ from gptasst.api.limits import Patience, check_command, too_much
 from gptasst.api.retries import wait_after
 from gptasst.time_limits import time_left
 
+_VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
 _SOON = 0.5  # seconds that the SDK waits where a server asks for nothing
 
 
 class LimitedClient(openai.DefaultHttpxClient):
-    """Reads no more, and no longer, than the `Patience` of each request allows."""
+    """Reads no more, and no longer, than the `Patience` of each request allows.
 
-    def __init__(self, **options: Any) -> None:
+    A base URL that lacks `/v1` is tried with it, once.
+
+    Args:
+        base_url: of the API, without a query.
+        on_moved: told the base URL that works, if that is another one.
+        options: as of httpx.
+    """
+
+    def __init__(self, base_url: str, on_moved: Callable[[str], None], **options: Any) -> None:
         super().__init__(**options)
+        self._base_url_given = base_url.rstrip("/")
+        self._on_moved = on_moved
+        self._added = ""
+        self._may_try = not _VERSION.search(base_url.rstrip("/"))
         # httpx has no public way to hand a backend down to its pools.
         for transport in (self._transport, *self._mounts.values()):
             if transport is not None:
@@ -35,6 +49,36 @@ class LimitedClient(openai.DefaultHttpxClient):
         Raises:
             OverLimit: it is too long, or takes too long.
         """
+        if self._added:
+            request = self._moved(request)
+        response = self._send(request, stream=stream, **options)
+        if not self._may_try:
+            return response
+        self._may_try = False
+        if not _is_nothing(response) or not isinstance(request.stream, httpx2.ByteStream):
+            return response
+        response.read()
+        self._added = "/v1"
+        again = self._send(self._moved(request), stream=stream, **options)
+        if _is_nothing(again):
+            self._added = ""
+            again.close()
+            return response
+        self._on_moved(f"{self._base_url_given}/v1")
+        return again
+
+    def _moved(self, request: httpx2.Request) -> httpx2.Request:
+        """The same request to the base URL with `/v1`."""
+        base, url = self._base_url_given, str(request.url)
+        return httpx2.Request(
+            request.method,
+            f"{base}{self._added}{url.removeprefix(base)}",
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+
+    def _send(self, request: httpx2.Request, *, stream: bool, **options: Any) -> httpx2.Response:
         timeout = request.extensions.get("timeout", {})
         patience = timeout.get("read")
         if not isinstance(patience, Patience):
@@ -55,6 +99,12 @@ class LimitedClient(openai.DefaultHttpxClient):
                 response.close()
                 raise
         return response
+
+
+def _is_nothing(response: httpx2.Response) -> bool:
+    """Whether there is no API at a URL: no such path, or a web page."""
+    kind = response.headers.get("content-type", "")
+    return response.status_code in (404, 405) or "text/html" in kind
 
 
 def _say_whether_to_retry(response: httpx2.Response) -> None:

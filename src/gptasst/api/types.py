@@ -299,6 +299,7 @@ class Endpoint:
     may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
     says where a key is expected, `table` which table of config.toml has its settings.
+    `on_moved` is told the base URL that works where the one that was given lacks `/v1`.
     """
 
     base_url: str = field(repr=False)
@@ -306,6 +307,7 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     key_hint: str | None = None
     table: str = "the profile"
+    on_moved: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 600.0
     context_window: int | None = None

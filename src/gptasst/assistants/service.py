@@ -289,12 +289,9 @@ class AssistantService:
             allow_secrets: see the class; here it is about the file itself.
         """
         from gptasst.assistants.imports import read_import
-        from gptasst.inputs.secrets import refuse_secret
         from gptasst.knowledge.types import KnowledgePlan
 
-        if not allow_secrets:
-            refuse_secret(path)
-        read = read_import(path, name)
+        read = read_import(path, name, allow_secrets=allow_secrets)
         made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
         return AssistantImport(made, read.notes, read.left_behind)
 

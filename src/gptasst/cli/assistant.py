@@ -380,7 +380,9 @@ def import_assistant(
     session: Session,
     file: Annotated[
         Path,
-        typer.Argument(help="A definition in TOML, or saved JSON of the old Assistants API."),
+        typer.Argument(
+            help="A definition in TOML, or saved JSON of the old Assistants API; - for stdin."
+        ),
     ],
     name: Annotated[
         str | None,

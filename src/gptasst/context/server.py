@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.types import Endpoint
 from gptasst.config.settings import Profile
+from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
+from gptasst.hints import command
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -31,7 +34,17 @@ class ServerContext(MachineContext):
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        return self._opened_gateway(server_endpoint(self.profile))
+        endpoint = server_endpoint(self.profile)
+        return self._opened_gateway(replace(endpoint, on_moved=self._tell_moved))
+
+    def _tell_moved(self, url: str) -> None:
+        """Say which base URL works, and what sets it."""
+        given, shown = self.profile.endpoint, shown_url(url)
+        variable = self.settings.url_variable(self.profile.name)
+        fix = f"set {variable}={shown}"
+        if variable is None:
+            fix = command(f"config set profiles.{self.profile.name}.base_url {shown}")
+        self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:
         """Begin to import the SDK in a thread, unless there is no key to go on with."""

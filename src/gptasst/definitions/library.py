@@ -29,12 +29,24 @@ def read_definition_file(
     try:
         with path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            problem = f"it is larger than {_MOST_BYTES:,} bytes"
-            raise InvalidDefinition(f"can't be read: {problem}", file=path)
-        text = content.decode("utf-8-sig")
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    if len(content) > _MOST_BYTES:
+        problem = f"it is larger than {_MOST_BYTES:,} bytes"
+        raise InvalidDefinition(f"can't be read: {problem}", file=path)
+    return definition_of(content, path, name=name, schema_checked=schema_checked)
+
+
+def definition_of(
+    content: bytes, path: Path, *, name: str | None = None, schema_checked: bool = False
+) -> Definition:
+    """The definition in what was read from a path; see `parse_definition`.
+
+    Raises:
+        InvalidDefinition: it is not UTF-8, or breaks the format.
+    """
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
     return parse_definition(text, source=str(path), name=name, schema_checked=schema_checked)
@@ -92,6 +104,8 @@ class InstructionLibrary:
             if not Path(name).is_file():
                 raise NotFound(f"no instruction file `{name}`")
             return Path(name), "file"
+        if os.sep in name and os.path.exists(name) and not os.path.isdir(name):
+            return Path(name), "file"  # a pipe, as `<(command)` makes it
         try:
             origin, path = self._files()[name]
         except KeyError:
