@@ -16,6 +16,7 @@ from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, U
 from gptasst.hints import command
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
+from gptasst.runs.documents import documents_as_text
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -120,6 +121,7 @@ class RunPreparation:
         Raises:
             GptasstError: what can be refused without sending anything.
         """
+        request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
@@ -150,7 +152,7 @@ class RunPreparation:
             definition=definition,
             definition_path=None if target else self._path_of(request.name),
             excerpts=excerpts,
-            notes=(_NOTHING_FOUND,) if looks and not excerpts else (),
+            notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition),
                 instructions=definition.instructions,
