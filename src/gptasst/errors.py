@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         "access_denied",
         "ambiguous_name",
         "answer_lost",
+        "bad_document",
         "bad_download",
         "bad_key",
         "bad_key_file",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         "name_taken",
         "needs_confirmation",
         "newer_store",
+        "no_documents",
         "no_editor",
         "no_endpoint",
         "no_file_search_in_batch",
@@ -275,7 +277,7 @@ def unexpected(error: Exception) -> GptasstError:
 
 
 def broken_check(error: Exception) -> str:
-    """What is said of a mistake in a check, with the line that helps to find it."""
+    """The message for a bug in a check, with the line where it is."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
     return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

@@ -239,7 +239,7 @@ class TestFirstSteps:
         assert ran.code == 0
         assert ran.stderr == (
             "next: `gptasst auth login` keeps a key of OpenAI's; until then a tiny model answers,"
-            " which only shows the plumbing\n"
+            " which only shows that everything works\n"
         )
         assert "Commands:" in ran.text
         assert not home.exists()

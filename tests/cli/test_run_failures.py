@@ -76,7 +76,7 @@ class TestBadInput:
             (bytes(range(256)), "`a.md` is not text: it holds binary data"),
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "`a.md` is not text"),
             (b"\xff\xfe\x00", "`a.md` is not text"),
-            (b"caf\xe9 \x81", "`a.md` is not text"),
+            (b"caf\xe9 \x81", "`a.md` can't be read: its encoding can't be told"),
         ],
     )
     def test_unusable_content(

@@ -90,7 +90,7 @@ def test_where_paths_can_stand(words: list[str], kind: str) -> None:
 def test_every_option_of_a_command_with_what_it_does() -> None:
     kind, found = complete("run", "X", "-")
     assert kind == "words"
-    assert found["--text"] == "The task in words."
+    assert found["--text"] == "The task, as text."
     assert {"-f", "--file", "--json", "--help"} <= set(found)
 
 

@@ -1,4 +1,4 @@
-"""Reading what a server sent: that what is not the API's is said to be so."""
+"""Reject responses that are not valid API objects."""
 
 from __future__ import annotations
 

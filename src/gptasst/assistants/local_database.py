@@ -69,6 +69,6 @@ _MIGRATIONS = (
 
 ASSISTANTS = Schema(
     title="the local store",
-    advice="if it is damaged, move it away; `gptasst assistant import` reads exports",
+    advice="if it is damaged, move it away: `gptasst assistant import` reads exports",
     migrations=_MIGRATIONS,
 )

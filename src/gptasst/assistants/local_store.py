@@ -50,7 +50,8 @@ class LocalStore:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, ASSISTANTS)
-        self._passages: dict[str, Sequence[Passage]] = {}
+        self._passages: dict[tuple[str, str], Sequence[Passage]] = {}
+        self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -72,7 +73,7 @@ class LocalStore:
             )
             _insert_revision(connection, assistant_id, 1, definition, now)
             _insert_files(connection, assistant_id, prepared, now)
-            return KnowledgeOutcome(_read(connection, assistant_id), plan)
+            return KnowledgeOutcome(_read(connection, assistant_id), plan, notes=self._told(plan))
 
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
@@ -151,7 +152,7 @@ class LocalStore:
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
-            return KnowledgeOutcome(_read(connection, assistant.id), plan)
+            return KnowledgeOutcome(_read(connection, assistant.id), plan, notes=self._told(plan))
 
     def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[Prepared]:
         from gptasst.uploads.types import TransferState
@@ -165,15 +166,27 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         """A file's passages, kept from when it is checked until it is taken in."""
-        from gptasst.knowledge.passages import passages_of
+        from gptasst.knowledge.formats import read_document
+        from gptasst.knowledge.passages import split
 
-        if source.sha256 not in self._passages:
+        key = (source.path, source.sha256)  # the ending tells how a content is read
+        if key not in self._passages:
             try:
                 content = source.file.read_bytes()
             except OSError as error:
                 raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-            self._passages[source.sha256] = passages_of(content, source.path)
-        return self._passages[source.sha256]
+            document = read_document(content, source.path)
+            self._passages[key] = split(document)
+            self._notes[key] = document.notes
+        return self._passages[key]
+
+    def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
+        """What of a plan's files could not be read."""
+        found = (
+            (source.path, self._notes.get((source.path, source.sha256), ()))
+            for source in plan.wanted
+        )
+        return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:

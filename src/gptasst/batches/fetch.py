@@ -79,7 +79,7 @@ def why_unanswered(batch: Batch) -> NoAnswer:
     if batch.status == "failed":
         return NoAnswer(f"the batch failed: {'; '.join(batch.errors[:3]) or 'no reason given'}")
     if batch.status == "expired":
-        return NoAnswer("it was not its turn within 24 hours", code="expired")
+        return NoAnswer("not processed within 24 hours", code="expired")
     if batch.status == "cancelled":
         return NoAnswer("the batch was cancelled before its turn", code="cancelled")
     return NoAnswer("the server gave neither an answer nor a reason")

@@ -223,6 +223,6 @@ def _made(kind: Any, fields: dict[str, Any]) -> Any:
 def _damaged() -> ServiceError:
     return ServiceError(
         "the manifest of the batch is damaged",
-        hint="the command that submitted it submits it anew",
+        hint="run the command that submitted it again",
         code="unknown_manifest",
     )

@@ -1,4 +1,4 @@
-"""Batches: many runs that a server works off within a day, at half price."""
+"""Batches: many runs within 24 hours at half price."""
 
 from __future__ import annotations
 

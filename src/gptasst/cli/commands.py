@@ -54,7 +54,7 @@ class Session:
             return
         if not (sys.stdin and sys.stdin.isatty()):
             raise UsageError(
-                f"this needs a yes: {question}", hint="--yes gives it", code="needs_confirmation"
+                f"confirmation required: {question}", hint="pass `--yes`", code="needs_confirmation"
             )
         with line_ended(self.output.stderr):
             self.output.stderr.write(f"{harmless(question)} [y/N] ")
@@ -133,13 +133,15 @@ ProfileOption = Annotated[
     typer.Option("--profile", metavar="NAME", help="Endpoint and store from config.toml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Just names or ids, no notes.")]
-VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="More on stderr; tracebacks of errors.")
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only names or ids, no notes.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print more on stderr, with tracebacks.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", "-n", help="Show what would be done; change nothing.")
+    bool, typer.Option("--dry-run", "-n", help="Show what would be done and change nothing.")
 ]
 FilesArgument = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Files, patterns or directories.")

@@ -59,13 +59,13 @@ def upload(
     expires: Annotated[
         str | None,
         typer.Option(
-            "--expires", metavar="TIME", help="Deleted after so long: 1h to 30d; default never."
+            "--expires", metavar="TIME", help="Delete after this time: 1h to 30d; default never."
         ),
     ] = None,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Upload files; a content that is there already is not sent again."""
+    """Upload files; content that is already there is not sent again."""
     from gptasst.project_files.upload import planned_files
 
     chosen = next((known for known in _PURPOSES if known == purpose), None)
@@ -128,7 +128,7 @@ def _finish_upload(session: Session, outcome: UploadOutcome) -> None:
 
 @command(app, "list")
 def list_files(session: Session) -> None:
-    """List the files, newest first, with their local paths and who uses them."""
+    """List files, newest first, with local paths and the assistants that use them."""
     with Activity(session.output, "reading the list"):
         found = session.context.files.list()
     session.output.table(
@@ -158,7 +158,7 @@ def show(
         str, typer.Argument(metavar="FILE|ID", help="An id, a local path, or a name there.")
     ],
 ) -> None:
-    """Show a file: the newest, where a content was uploaded more than once."""
+    """Show a file; the newest, if its content was uploaded more than once."""
     with Activity(session.output, "looking for it"):
         file = max(session.context.files.find([name]), key=lambda f: f.created_at)
     fields = [
@@ -179,7 +179,7 @@ def show(
 def delete(
     session: Session, names: NamesArgument, yes: YesOption = False, dry_run: DryRunOption = False
 ) -> None:
-    """Delete files from the server, also out of every assistant. Your files on disk stay."""
+    """Delete files from the server and from every assistant. Your files on disk stay."""
 
     def look() -> list[_Row]:
         with Activity(session.output, "looking for them"):
@@ -200,7 +200,7 @@ def prune(
         ),
     ] = "1d",
 ) -> None:
-    """Delete uploads of gptasst that nothing uses any more, and duplicates.
+    """Delete gptasst's unused and duplicate uploads.
 
     Knowledge goes when no vector store holds it. An input stays for as long as the file that it
     was made from is on this disk; inputs of other machines stay. Files that gptasst did not

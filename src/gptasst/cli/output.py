@@ -101,7 +101,7 @@ class Output:
             items: what is listed.
             columns: of the table; the JSON document has all fields of the items.
             ident: what `--quiet` writes of an item.
-            empty: what people are told in place of an empty table.
+            empty: what is printed in place of an empty table.
         """
         if self.mode == "json":
             self.document({name: items})
@@ -177,12 +177,12 @@ class Output:
         return f"\x1b[{code}m{word}\x1b[0m" if code and self.colours else word
 
     def note(self, text: str) -> None:
-        """Tell people something, on stderr. Not under `--quiet`."""
+        """Print a note on stderr; not under `--quiet`."""
         if not self.quiet:
             self._complain(for_profile(text, self.profile))
 
     def warn(self, text: str) -> None:
-        """Tell people something that they should not miss, on stderr."""
+        """Print a warning on stderr."""
         self._complain(self._coloured("warning:", _BOLD) + f" {for_profile(text, self.profile)}")
 
     def miss(self, text: str) -> None:

@@ -62,19 +62,21 @@ def run(  # one parameter an option
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", metavar="FILE...", help="The same; takes several words."),
+        typer.Option(
+            "--file", "-f", metavar="FILE...", help="Input files, patterns or directories."
+        ),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", "-t", help="The task in words.")] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="The task, as text.")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where the answer goes; - is stdout. With --each a directory or pattern.",
+            help="Output file; - is stdout. With --each: a directory or pattern.",
         ),
     ] = None,
-    each: Annotated[bool, _many_option("--each", help="Every file its own run.")] = False,
+    each: Annotated[bool, _many_option("--each", help="Run each file on its own.")] = False,
     jobs: Annotated[
         int | None,
         _many_option(
@@ -96,28 +98,31 @@ def run(  # one parameter an option
         bool, _many_option("--diff", help="With --each: show what changes, as a unified diff.")
     ] = False,
     force: Annotated[
-        bool, _many_option("--force", help="With --each: do again what was finished before.")
+        bool, _many_option("--force", help="With --each: run finished files again.")
     ] = False,
     batch: Annotated[
         bool,
-        _many_option("--batch", help="With --each: within 24 hours, at half price; see `batch`."),
+        _many_option(
+            "--batch", help="With --each: run within 24 hours at half price; see `batch`."
+        ),
     ] = False,
     wait: Annotated[
-        bool, _many_option("--wait", help="With --batch: stay until the answers are in place.")
+        bool, _many_option("--wait", help="With --batch: wait until the answers are written.")
     ] = False,
     null: Annotated[
         bool,
         _many_option("--null", "-0", help="With --each: print names of files, each ended by NUL."),
     ] = False,
     no_file_search: Annotated[
-        bool, typer.Option("--no-file-search", help="Leave the assistant's knowledge alone.")
+        bool, typer.Option("--no-file-search", help="Do not search the assistant's knowledge.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
+        str | None,
+        typer.Option("--model", "-m", help="Model to use instead of the assistant's own."),
     ] = None,
     schema: Annotated[
         Path | None,
-        typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
+        typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must match."),
     ] = None,
     encoding: Annotated[
         str | None,
@@ -128,14 +133,14 @@ def run(  # one parameter an option
         typer.Option(
             "--timeout",
             metavar="SECONDS",
-            help="Limit of the whole run; with --each, of each answer.",
+            help="Time limit of the run; with --each, of each file.",
         ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Show what would be sent; send nothing.")
+        bool, typer.Option("--dry-run", "-n", help="Show what would be sent and send nothing.")
     ] = False,
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""

@@ -117,7 +117,7 @@ class Assistants:
         allow_secrets: bool = False,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
-        """Change an assistant; what is not named stays.
+        """Change an assistant; what you do not name stays.
 
         Args:
             name: which.
@@ -151,7 +151,7 @@ class Assistants:
     def add_files(
         self, name: str, files: Files, *, allow_secrets: bool = False
     ) -> KnowledgeOutcome:
-        """Add knowledge; a path that is there already gets its new content.
+        """Add knowledge; a path that exists gets its new content.
 
         Example:
             >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path

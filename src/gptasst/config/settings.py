@@ -110,7 +110,7 @@ class Profile:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint as people are told of it."""
+        """The endpoint's name in messages."""
         return shown_url(self.base_url) if self.base_url else "embedded model"
 
     def require_key(self) -> None:

@@ -101,7 +101,9 @@ class MachineContext:
         installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
         if not installed:
             return None
-        advice = "it only shows the plumbing; for real work, `gptasst auth login` keeps a key"
+        advice = (
+            "it only shows that everything works; for real work, `gptasst auth login` keeps a key"
+        )
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
@@ -115,7 +117,7 @@ class MachineContext:
         except GptasstError:
             return "next: `gptasst doctor`, as something in the configuration is wrong"
         if engine:
-            plumbing = "until then a tiny model answers, which only shows the plumbing"
+            plumbing = "until then a tiny model answers, which only shows that everything works"
             return f"next: `gptasst auth login` keeps a key of OpenAI's; {plumbing}"
         return "next: `gptasst auth login` keeps a key of OpenAI's"
 

@@ -151,7 +151,7 @@ _COLUMNS = "id, assistant, title, kept, profile, scope, created_at, updated_at, 
 
 CONVERSATIONS = Schema(
     title="the file of conversations",
-    advice="if it is damaged, move it away; conversations on a server are found by their ids",
+    advice="if it is damaged, move it away: conversations on a server are found by their ids",
     migrations=(
         """
         CREATE TABLE conversations (

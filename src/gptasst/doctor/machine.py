@@ -200,7 +200,7 @@ _SECONDS = 3.0  # for looking through one database
 
 
 def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """The databases whose loss would be one. Nothing is said of those that are whole."""
+    """Findings about the databases that must not be lost; none for those that are whole."""
     paths = program.paths
     for path in (paths.assistants_database, paths.conversations_database):
         damage = _damage(path)
@@ -214,7 +214,7 @@ def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
 
 
 def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """The caches, which are made anew by themselves where they are damaged."""
+    """Findings about the caches, which are replaced by themselves when they are damaged."""
     paths = program.paths
     for path in (paths.file_cache, paths.run_journal, paths.batch_records):
         damage = _damage(path)

@@ -62,7 +62,7 @@ class CapabilityState:
 class Finding:
     """One thing that was looked at.
 
-    `fix` is the command that mends it, where one can. `count` and `bytes` are of what the
+    `fix` is the command that fixes it, where there is one. `count` and `bytes` are of what the
     finding is about, where that can be counted.
     """
 

@@ -159,7 +159,7 @@ def secret_file(path: Path) -> str | None:
 
 
 def refusal(called: str, reason: str) -> str:
-    """What people are told of a file that is not taken, `called` as they know it."""
+    """The error for a file that is refused, `called` by the name that the user gave."""
     return f"`{called}` counts as secret: {reason}"
 
 
@@ -167,7 +167,7 @@ def secret_error(refused: str) -> InvalidInput:
     """The error where something must do and counts as secret; `refused` is a `refusal`."""
     return InvalidInput(
         refused,
-        hint="--allow-secrets takes it all the same (from Python: allow_secrets=True)",
+        hint="pass `--allow-secrets` to use it anyway (from Python: allow_secrets=True)",
         code="secret",
     )
 

@@ -107,7 +107,7 @@ class CacheService:
         return len(known), changed, missing
 
     def rebuild(self, words: Sequence[str]) -> CacheRebuild:
-        """Make the cache anew from the server and from the disk.
+        """Rebuild the cache from the server and the disk.
 
         A file on the server is known by the sha256 that gptasst wrote: into the attributes of an
         assistant's file, or into the name of an upload. Any other is unknown.

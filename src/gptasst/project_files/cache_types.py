@@ -1,4 +1,4 @@
-"""What is said of the cache."""
+"""What `gptasst cache` reports."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from gptasst.hints import command
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.choice import ModelChoice
+from gptasst.runs.documents import documents_as_text
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -117,6 +118,7 @@ class RunPreparation:
         Raises:
             GptasstError: what can be refused without sending anything.
         """
+        request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
@@ -146,7 +148,7 @@ class RunPreparation:
             source="assistant" if target else "instruction",
             definition=definition,
             excerpts=excerpts,
-            notes=(_NOTHING_FOUND,) if looks and not excerpts else (),
+            notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition, ask=ask),
                 instructions=definition.instructions,

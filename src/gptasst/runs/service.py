@@ -61,6 +61,11 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
 
+    @property
+    def takes_documents(self) -> bool:
+        """Whether the endpoint takes documents as they are; else their text is sent."""
+        return self._profile.input_file
+
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
 
@@ -96,7 +101,7 @@ class RunService:
             profile=self._profile.name,
             endpoint=self._profile.endpoint,
             model=sent.model,
-            inputs=planned_inputs(request),
+            inputs=planned_inputs(prepared.request),
             excerpts=prepared.excerpts,
             notes=prepared.notes,
             instructions_characters=len(sent.instructions),

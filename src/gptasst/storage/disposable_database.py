@@ -242,7 +242,7 @@ class DisposableDatabase:
             for sidecar in _sidecars(self.path):
                 sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
         called = self._schema.title
-        self._note(f"{called} is damaged ({reason}): set aside as `{aside}` and made anew")
+        self._note(f"{called} is damaged ({reason}): moved to `{aside}` and replaced")
 
 
 class _Unusable(Exception):
