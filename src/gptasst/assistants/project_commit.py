@@ -46,6 +46,7 @@ class KnowledgeJob:
         self.reasons: dict[str, str] = {}
         self.unsupported: set[str] = set()
         self.slow: set[str] = set()
+        self.slow_before = 0  # of the files that were in it
         self._requests = {source.path: request for request, source in sources.items()}
 
     def request(self, path: str) -> UploadRequest:

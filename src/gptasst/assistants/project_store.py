@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
+from gptasst.api.upload_marks import shown_name
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     MARKER,
@@ -26,8 +27,13 @@ from gptasst.assistants.project_directory import (
     read_pointer,
     without_time,
 )
-from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
+from gptasst.assistants.project_knowledge import (
+    LONGEST_STALL,
+    AppliedPlan,
+    KnowledgeWriter,
+)
 from gptasst.assistants.project_names import NameClaims, age
+from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
@@ -402,7 +408,8 @@ class OpenAIStore:
         if creating and changed.knowledge != _ordered(applied.knowledge):
             raise name_taken(assistant.name)  # somebody else took it for one to be finished
         left = () if keep_files else self._remover.remove(sorted(applied.detached))
-        return KnowledgeOutcome(changed, plan, tuple(applied.failed), tuple(left))
+        slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
+        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
 
     def _is_creating(self, assistant: Assistant) -> bool:
         return read_pointer(self._stores.get(assistant.id)).creating
@@ -466,7 +473,9 @@ class OpenAIStore:
             return ()
         hits = self._stores.search(target.id, question.task, limit)
         return [
-            FoundPassage(str(hit.attributes.get("path") or hit.filename), "", hit.text, hit.score)
+            FoundPassage(
+                str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score
+            )
             for hit in hits
         ]
 
