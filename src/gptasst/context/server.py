@@ -126,11 +126,31 @@ class ServerContext(MachineContext):
         return store
 
     def _embedder(self) -> Embedder | None:
-        """The profile's embedding model, where its server is to make vectors of knowledge."""
+        """What makes vectors of knowledge: `embedded`, or a model of the profile's server."""
         model = self.profile.embedding_model
+        if model == "embedded":
+            from gptasst.embedded.embeddings import EmbeddedEmbedder
+
+            return EmbeddedEmbedder(
+                lambda texts: self._embedding_gateway.embeddings.create(model, texts)
+            )
         if not model or self.profile.embedded:
             return None
         return _ServerEmbedder(model, lambda: self.gateway)
+
+    @cached_property
+    def _embedding_gateway(self) -> OpenAIGateway:
+        from gptasst.embedded.embeddings import embedding_model
+        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+
+        require_installed(chosen=True)
+        models = self.paths.embedded_models
+        if not any(models.glob("all-MiniLM*.gguf")):
+            self._note("fetching the embedding model, once (84 MB)")
+        path = embedding_model(models, self.paths.locks, lambda *_: None)
+        engine = EmbeddedEngine(path, self.settings.local_model(), embeddings=True)
+        self._opened.callback(engine.close)
+        return self._opened_gateway(engine.endpoint())
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
