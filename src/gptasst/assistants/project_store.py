@@ -315,6 +315,9 @@ class OpenAIStore:
 
     # Knowledge
 
+    def content(self, file: KnowledgeFile) -> bytes:
+        return self._files.content(file.id)
+
     def problem(self, source: KnowledgeSource) -> str | None:
         return search_problem(source)
 
