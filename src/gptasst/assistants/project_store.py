@@ -83,6 +83,7 @@ class OpenAIStore:
         writer: KnowledgeWriter,
         remover: UploadRemover,
     ) -> None:
+        self._files = gateway.files
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
         self._directory = directory
