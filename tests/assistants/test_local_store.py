@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli, Write
+from tests.knowledge import documents
 from tests.loopback import LoopbackServer
 from tests.processes import processes
 from tests.small_pdf import small_pdf
@@ -226,3 +227,33 @@ def test_an_edit_of_definition_and_files_is_one_step(cli: Cli, write: Write, hom
     ran = cli("assistant", "edit", "W", "-m", "m2", "-f", "b.md")
     assert (ran.code, "the disk is full" in ran.stderr) == (1, True)
     assert cli("assistant", "show", "W", "--json").json == before
+
+
+def test_documents_are_knowledge_and_each_answers_for_itself(cli: Cli, write: Write) -> None:
+    write("kb/travel.docx", documents.docx())
+    write("kb/prices.xlsx", documents.xlsx())
+    write("kb/mixed.pdf", small_pdf(["", "Only this page has text: Okapi."]))
+    write("kb/broken.pptx", documents.pptx()[:500])
+    ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
+    assert ran.code == 0
+    assert "left out: `kb/broken.pptx` can't be read as PPTX" in ran.stderr
+    assert "`kb/mixed.pdf`: 1 of 2 pages have no text" in ran.stderr
+    for question, path, place in (
+        ("Who approves a taxi?", "kb/travel.docx", "section Travel > Taxis"),
+        ("price of the Quokka widget", "kb/prices.xlsx", "sheet Prices, rows 2-3"),
+        ("Okapi", "kb/mixed.pdf", "page 2"),
+    ):
+        excerpts = cli("run", "W", "-t", question, "-n", "--json").json["excerpts"]
+        assert (excerpts[0]["path"], excerpts[0]["place"]) == (path, place)
+
+
+def test_one_content_under_two_endings_is_read_as_each(cli: Cli, write: Write) -> None:
+    content = "animal,days\nQuokka,17\n"
+    write("kb/a.csv", content)
+    write("kb/b.txt", content)
+    cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
+    excerpts = cli("run", "W", "-t", "Quokka", "-n", "--json").json["excerpts"]
+    assert {e["path"]: e["place"] for e in excerpts} == {
+        "kb/a.csv": "row 2",
+        "kb/b.txt": "lines 1-2",
+    }

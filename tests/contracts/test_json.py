@@ -20,6 +20,7 @@ NEVER_SEEN = [
     "Found.passages.similarity",
     "Found.passages.words",
     "KnowledgeFile.problem",
+    "KnowledgeOutcome.notes",
     "RunPlan.notes",
     "Transcript.messages.broken_off",
 ]

@@ -114,6 +114,8 @@ def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
     """
     for refusal in outcome.plan.refused:
         output.note(f"left out: {refusal.reason}")
+    for note in outcome.notes:
+        output.warn(note)
     if not outcome.failed:
         output.done(text, outcome, ident=outcome.assistant.name)
         return

@@ -15,12 +15,15 @@ from gptasst.hints import command
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
+    from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.uploader import Uploader
 
 
@@ -34,8 +37,12 @@ class ServerContext(MachineContext):
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        endpoint = server_endpoint(self.profile)
-        return self._opened_gateway(replace(endpoint, on_moved=self._tell_moved))
+        return self._opened_gateway(replace(self.endpoint, on_moved=self._tell_moved))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The profile's server with its key."""
+        return server_endpoint(self.profile, self.settings.url_variable(self.profile.name))
 
     def _tell_moved(self, url: str) -> None:
         """Say which base URL works, and what sets it."""
@@ -114,9 +121,16 @@ class ServerContext(MachineContext):
             return self.openai_store
         from gptasst.assistants.local_store import LocalStore
 
-        store = LocalStore(self.paths.assistants_database)
+        store = LocalStore(self.paths.assistants_database, self._embedder())
         self._opened.callback(store.close)
         return store
+
+    def _embedder(self) -> Embedder | None:
+        """The profile's embedding model, where its server is to make vectors of knowledge."""
+        model = self.profile.embedding_model
+        if not model or self.profile.embedded:
+            return None
+        return _ServerEmbedder(model, lambda: self.gateway)
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
@@ -139,8 +153,8 @@ class ServerContext(MachineContext):
         return OpenAIStore(gateway, directory, writer)
 
 
-def server_endpoint(profile: Profile) -> Endpoint:
-    """A profile's server with its key.
+def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
+    """A profile's server with its key; `variable` holds its base URL, if one does.
 
     Raises:
         UsageError: the profile is the embedded model.
@@ -160,7 +174,7 @@ def server_endpoint(profile: Profile) -> Endpoint:
         base_url=profile.base_url,
         name=profile.endpoint,
         api_key=profile.api_key,
-        key_hint=_key_hint(profile),
+        key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
         headers=profile.headers,
         timeout=profile.timeout,
@@ -169,10 +183,25 @@ def server_endpoint(profile: Profile) -> Endpoint:
     )
 
 
-def _key_hint(profile: Profile) -> str:
+def _key_hint(profile: Profile, variable: str | None) -> str:
+    """Where the key is expected; `variable` holds the base URL, if one does.
+
+    A key that was meant for one server is not sent to another.
+    """
     if profile.key_source:
         return f"it is read from {profile.key_source}"
-    if profile.name == "openai":
+    if variable == "OPENAI_BASE_URL":
         return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
+    if variable:
+        return "GPTASST_API_KEY holds it"
     table = f"[profiles.{profile.name}]"
     return f"`api_key_env` in {table} of config.toml names the variable that holds it"
+
+
+class _ServerEmbedder:
+    def __init__(self, model: str, open_gateway: Callable[[], OpenAIGateway]) -> None:
+        self.model = model
+        self._open_gateway = open_gateway
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        return self._open_gateway().embeddings.create(self.model, texts)

@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -34,6 +34,7 @@ from gptasst.errors import (
     unexpected,
 )
 from gptasst.inputs.encoding import WESTERN
+from gptasst.inputs.reading import input_kind
 from gptasst.runs.fingerprints import content_digest
 from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
@@ -90,11 +91,11 @@ class EachRun:
 
     def notes(self) -> tuple[str, ...]:
         """What was assumed about files, once they were read."""
-        guessed = self._files.guessed
-        if not guessed:
-            return ()
-        shown = ", ".join(f"`{path}`" for path in guessed[:3]) + (", …" if len(guessed) > 3 else "")
-        return (f"read as {WESTERN}: {shown}",)
+        about = {f"read as {WESTERN}": self._files.guessed}
+        if not self._runs.takes_documents:
+            paths = [target.path for target in self._job.targets]
+            about["sent as text"] = [str(p) for p in paths if input_kind(p) == "document"]
+        return tuple(f"{what}: {_named(paths)}" for what, paths in about.items() if paths)
 
     def stop(self) -> None:
         """Start nothing more and wait for nothing; from a signal handler, too."""
@@ -250,3 +251,7 @@ def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
     except UnicodeEncodeError:
         raise NoAnswer("the answer holds broken characters", hint="run it again") from None
     return FinishedRun(result.answer, content_digest(content), result.model, result.usage)
+
+
+def _named(paths: Sequence[str]) -> str:
+    return ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")

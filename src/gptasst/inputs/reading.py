@@ -24,6 +24,7 @@ DOCUMENT_TYPES = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".epub": "application/epub+zip",  # its text is sent: nobody takes the file
 }
 IMAGE_TYPES = {
     ".png": "image/png",

@@ -61,6 +61,11 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
 
+    @property
+    def takes_documents(self) -> bool:
+        """Whether the endpoint takes documents as they are; else their text is sent."""
+        return self._profile.input_file
+
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
 
@@ -86,7 +91,7 @@ class RunService:
         Raises:
             GptasstError: what `stream` would refuse before sending.
         """
-        prepared = self._preparation.prepare(request, self.find(request.name))
+        prepared = self._preparation.prepare(request, self.find(request.name), ask=False)
         sent = prepared.model_request
         said = [message.parts for message in sent.past]
         characters = sum(map(text_characters, (*said, sent.parts)))
@@ -96,12 +101,14 @@ class RunService:
             profile=self._profile.name,
             endpoint=self._profile.endpoint,
             model=sent.model,
-            inputs=planned_inputs(request),
+            inputs=planned_inputs(prepared.request),
             excerpts=prepared.excerpts,
             notes=prepared.notes,
             instructions_characters=len(sent.instructions),
             input_characters=characters,
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
+            definition=prepared.definition_path,
+            tools=prepared.definition.tools.hosted,
         )
 
     def basis(self, request: RunRequest, found: Found) -> str:
@@ -211,6 +218,8 @@ class RunService:
                 sent = with_uploads(gateway, sent, uploaded)
             yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         except NotFound as error:
+            if error.code == "model_not_found":
+                self._preparation.forget_model()
             known = self._use(prepared).missing()
             if error.code != "model_not_found" or known is None:
                 raise
@@ -272,6 +281,8 @@ class RunService:
             citations=received.citations + quoted,
             warnings=_warnings(self._use(prepared)) + prepared.notes,
             left_out=prepared.left_out,
+            definition=prepared.definition_path,
+            tools=prepared.definition.tools.hosted,
         )
 
     def _use(self, prepared: PreparedRun) -> ModelUse:
