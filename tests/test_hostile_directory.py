@@ -60,7 +60,9 @@ class TestModules:
         assert (ran.returncode, ran.stderr) == (0, "")
         assert not marker.exists()
 
-    def test_the_directory_that_gptasst_lies_in_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_directory_that_gptasst_lies_in_stays(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         own = Path(gptasst.__file__).parents[1]
         monkeypatch.chdir(own)
         monkeypatch.setattr(sys, "path", ["", str(own), "/elsewhere"])
