@@ -15,6 +15,7 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import command
 from gptasst.knowledge.types import Excerpt
+from gptasst.runs.edits import EditPlan, inputs_of, most_characters
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -38,7 +39,8 @@ _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
-    `task` is what was asked in words; `left_out` counts the past messages that do not fit.
+    `task` is what was asked in words; `left_out` counts the past messages that do not fit; `edit`
+    is there where the answer is an edit.
     """
 
     request: RunRequest
@@ -48,6 +50,7 @@ class PreparedRun:
     definition: Definition
     excerpts: tuple[Excerpt, ...]
     model_request: ModelRequest
+    edit: EditPlan | None = None
 
     def within(self, conversation_id: str) -> PreparedRun:
         """The same run as a turn of a conversation that the server keeps."""
@@ -64,6 +67,7 @@ class RunPreparation:
         embedded_model: the embedded model's name where that is the endpoint.
         open_store: gives the store in which assistants are looked up.
         library: where instructions are looked up.
+        small_model: the embedded model is too small for more than a sentence at a time.
     """
 
     def __init__(
@@ -74,12 +78,14 @@ class RunPreparation:
         embedded_model: str | None,
         open_store: Callable[[], AssistantStore],
         library: InstructionLibrary,
+        small_model: bool = False,
     ) -> None:
         self._profile = profile
         self._context_window = context_window
         self._embedded_model = embedded_model
         self._open_store = open_store
         self._library = library
+        self._small_model = small_model
 
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
@@ -116,7 +122,9 @@ class RunPreparation:
         excerpts = self._excerpts(target, request, task) if target and searches else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
-        refuse_too_long(characters)
+        edit = self._edit_plan(request, definition)
+        if edit is None:
+            refuse_too_long(characters)
         refuse_hosted_tools(definition, self._profile)
         settings = definition.settings
         if self._embedded_model and settings.max_output_tokens is None:
@@ -134,6 +142,7 @@ class RunPreparation:
             source="assistant" if target else "instruction",
             definition=definition,
             excerpts=excerpts,
+            edit=edit,
             model_request=ModelRequest(
                 model=self.model(request, definition),
                 instructions=definition.instructions,
@@ -147,6 +156,20 @@ class RunPreparation:
                 past=past,
             ),
         )
+
+    def _edit_plan(self, request: RunRequest, definition: Definition) -> EditPlan | None:
+        settings = definition.edit
+        if settings is None or request.schema or definition.schema or request.past:
+            return None
+        inputs = inputs_of(request, settings)
+        if not inputs:
+            return None
+        told = len(definition.instructions) + len(request.text or "")
+        most = most_characters(self._context_window, definition.settings.max_output_tokens, told)
+        small = self._small_model and settings.sentence_instructions is not None
+        by_sentence = settings.unit == "sentence" or (settings.unit is None and small)
+        at_once = 1 if self._embedded_model else 4
+        return EditPlan(settings, inputs, by_sentence, most, at_once)
 
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None

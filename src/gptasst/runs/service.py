@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta
+from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
 from gptasst.config.settings import Profile
 from gptasst.definitions.answer_schemas import check_schema
 from gptasst.errors import GptasstError, NotFound
@@ -20,6 +20,7 @@ from gptasst.runs.answer_text import (
     refuse_control_characters,
     refuse_unusable,
 )
+from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.input_uploads import with_uploads
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
@@ -45,6 +46,7 @@ class RunService:
         preparation: makes runs ready for it.
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
+        progress: told how many requests of an edit are done, and of how many.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class RunService:
         preparation: RunPreparation,
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
+        progress: Progress = lambda _done, _all: None,
     ) -> None:
         self._profile = profile
         self._preparation = preparation
         self._open_gateway = open_gateway
         self._ends = ends
+        self._progress = progress
 
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
@@ -176,7 +180,8 @@ class RunService:
             NoAnswer: the model refused, failed, or was cut off.
             GptasstError: the request was not taken; see `errors`.
         """
-        return self.send(self.prepare(request, found))
+        prepared = self.prepare(request, found)
+        return self._edited(prepared, prepared.edit) if prepared.edit else self.send(prepared)
 
     def connect(self) -> None:
         """Open the connection now, so that what hinders it is known before many runs begin."""
@@ -208,14 +213,34 @@ class RunService:
                 sent = with_uploads(gateway, sent, uploaded)
             yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         except NotFound as error:
-            known = self._use(prepared).missing()
-            if error.code != "model_not_found" or known is None:
-                raise
-            raise known from error
+            raise self._explained(prepared, error) from error
         finally:
             for file_id in uploaded:
                 with contextlib.suppress(GptasstError):  # the server forgets it in a day
                     gateway.delete_file(file_id)
+
+    def _edited(self, prepared: PreparedRun, plan: EditPlan) -> Generator[TextDelta | RunResult]:
+        """Run an edit; the text comes in one piece, once all of it was checked."""
+        started = time.monotonic()
+        gateway = self._open_gateway()
+        sent = prepared.model_request
+        texts = sum(isinstance(part, TextPart) for part in sent.parts) - len(plan.inputs)
+        common = replace(sent, parts=sent.parts[:texts])
+        run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
+        try:
+            edited = run.run()
+        except NotFound as error:
+            raise self._explained(prepared, error) from error
+        timings = Timings(None, time.monotonic() - started)
+        last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
+        received = replace(last, usage=edited.usage)
+        yield TextDelta(edited.text)
+        yield replace(self._result(prepared, received, edited.text, timings), kept=edited.kept)
+
+    def _explained(self, prepared: PreparedRun, error: NotFound) -> NotFound:
+        """What is known of a model that is not there; else the error as it is."""
+        known = self._use(prepared).missing() if error.code == "model_not_found" else None
+        return known or error
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None

@@ -68,11 +68,24 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A block of an input that an edit left as it was, against the answer.
+
+    `lines` are counted from 1, as in `3` or `3-5`.
+    """
+
+    path: str
+    lines: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """An answer and where it came from; `warnings` are what its user should know besides.
 
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
-    it that did not fit into the model's context any more.
+    it that did not fit into the model's context any more; `kept` are the blocks that an edit left
+    as they were.
     """
 
     name: str
@@ -86,3 +99,4 @@ class RunResult:
     warnings: tuple[str, ...] = ()
     conversation: str | None = None
     left_out: int = 0
+    kept: tuple[Kept, ...] = ()
