@@ -41,7 +41,7 @@ print(time.perf_counter() - started)
 _OURS = """
 import os, pathlib, sys, time
 from gptasst.context import AppContext
-from gptasst.models.definitions import DefinitionChanges
+from gptasst.definitions.types import DefinitionChanges
 with AppContext(os.environ) as context:
     service = context.assistants
     service.create(DefinitionChanges(name=sys.argv[2], instruction="DocWriter"))
@@ -53,7 +53,7 @@ with AppContext(os.environ) as context:
 _UPLOAD = """
 import hashlib, os, pathlib, resource, sys
 from gptasst.context import AppContext
-from gptasst.models.files import UploadRequest
+from gptasst.api.types import UploadRequest
 path = pathlib.Path(sys.argv[1])
 with AppContext(os.environ) as context:
     known = context.file_cache.sha256(path)

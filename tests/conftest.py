@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import signal
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer import testing
 from typer.testing import CliRunner
 
 from gptasst.cli.app import app
+from gptasst.cli.commands import Group
 from tests.loopback import LoopbackServer
 
 
@@ -54,6 +58,37 @@ def certificates_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_built_once() -> Iterator[None]:
+    """Typer looks at a function's signature for longer than most commands take here."""
+    built = functools.cache(lambda build: build())
+
+    def get_command(group: Group, _: Any, name: str) -> Any:
+        build = group.builders.get(name)
+        return built(build) if build else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testing, "_get_command", functools.cache(typer.main.get_command))
+        patch.setattr(Group, "get_command", get_command)
+        yield
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run single files and tests in this process: workers take seconds to begin.
+
+    So `-s` and what is printed show up at once. `-n 2` has workers all the same, `-n 0` never.
+    """
+    named: list[str] = config.option.file_or_dir
+    single = named and all(Path(name.partition("::")[0]).suffix == ".py" for name in named)
+    return 0 if single else None  # xdist's own answer: one for each core
+
+
+def pytest_collection_finish() -> None:
+    """Don't look through what was imported again and again for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

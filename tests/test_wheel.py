@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import gptasst
+from tests.workers import made_once
 
 ROOT = Path(__file__).parents[1]
 _NOT_SOURCE = (".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "site", "dist", "build")
@@ -36,10 +37,13 @@ def contents(archive: Path) -> dict[str, bytes]:
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with a wheel and an sdist, built from a copy of the sources."""
     pytest.importorskip("hatchling", reason="hatchling builds the wheel: pip install '.[dev]'")
-    source = tmp_path_factory.mktemp("source") / "gptasst"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*_NOT_SOURCE))
-    build(source, "wheel", "sdist")
-    return source / "dist"
+
+    def make(directory: Path) -> None:
+        source = directory / "gptasst"
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*_NOT_SOURCE))
+        build(source, "wheel", "sdist")
+
+    return made_once(tmp_path_factory, "distributions", make) / "gptasst" / "dist"
 
 
 @pytest.fixture

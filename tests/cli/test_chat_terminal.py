@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from tests.cli.test_conversation import answered, shown, told
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.processes import Process, Surroundings
 
 if sys.platform == "win32":
     pytest.skip("terminals of POSIX", allow_module_level=True)
@@ -25,12 +25,6 @@ import pty
 import termios
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\r")
-# Makes stdin the terminal that Ctrl-C comes from, then runs gptasst.
-_AT_TERMINAL = """
-import fcntl, runpy, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-runpy.run_module("gptasst", run_name="__main__", alter_sys=True)
-"""
 CTRL_C, CTRL_D, ENTER, ALT_ENTER, UP = "\x03", "\x04", "\r", "\x1b\r", "\x1b[A"
 
 
@@ -40,14 +34,13 @@ class Terminal:
     def __init__(self, words: tuple[str, ...], stdout: int | IO[bytes] | None) -> None:
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 80))
-        environment = {**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _AT_TERMINAL, "chat", *words],
+        self.process = Process(
+            "chat",
+            *words,
             stdin=slave,
             stdout=slave if stdout is None else stdout,
             stderr=slave,
-            env=environment,
-            start_new_session=True,
+            surroundings=Surroundings(terminal=True),
         )
         os.close(slave)
         self.raw = b""
@@ -85,6 +78,12 @@ class Terminal:
 
 
 Open = Callable[..., Terminal]
+
+
+@pytest.fixture(autouse=True)
+def kind_of_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("PROMPT_TOOLKIT_NO_CPR", "1")
 
 
 @pytest.fixture

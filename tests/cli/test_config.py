@@ -90,6 +90,7 @@ def test_set_keeps_comments_and_everything_else(cli: Cli, config: Path) -> None:
         ("local.context", "4096", "context = 4096"),
         ("profiles.ollama.timeout", "2.5", "timeout = 2.5"),
         ("profiles.ollama.input_file", "true", "input_file = true"),
+        ("profiles.ollama.context", "4096", "context = 4096"),
         ("profiles.ollama.batch_file_search", "true", "batch_file_search = true"),
         ("profiles.ollama.headers.X-Team", "docs", 'X-Team = "docs"'),
         ("profile", "local", 'profile = "local" # what I use'),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pty
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +16,11 @@ import pytest
 
 from tests.cli.each import asked_for, make_files, shout
 from tests.loopback import LoopbackServer
+from tests.processes import Process, processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
-Start = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Process]
 EACH = ("run", "MarkdownLinter", "--each", "in")
 JOBS = 4
 
@@ -28,27 +29,11 @@ JOBS = 4
 def start(server: LoopbackServer) -> Iterator[Start]:
     """Start `gptasst run MarkdownLinter --each in …`."""
     server.answer = shout
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gptasst", *EACH, *words, "-j", str(JOBS)],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with processes() as begin:
+        yield functools.partial(begin, *EACH, "-j", str(JOBS))
 
 
-def wait_for(server: LoopbackServer, requests: int, process: subprocess.Popen[str]) -> None:
+def wait_for(server: LoopbackServer, requests: int, process: Process) -> None:
     """Wait until the server has got so many requests in all, or the process ended."""
     while len(server.requests) < requests and process.poll() is None:
         time.sleep(0.005)
@@ -92,7 +77,7 @@ def test_killed_ten_times_at_random_moments(
                 done[old] = asked[old]
     assert kills > 3
     process = start(*words)
-    assert process.wait(timeout=100) == 0
+    assert process.wait() == 0
     assert contents("in" if in_place else "out") == {n: t.upper() for n, t in before.items()}
     asked = asked_for(server)
     assert all(asked[text] == times for text, times in done.items())
@@ -105,7 +90,7 @@ def test_ctrl_c_keeps_what_was_finished(server: LoopbackServer, start: Start) ->
     process = start("-o", "out")
     wait_for(server, 3 * JOBS, process)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = (stream.decode() for stream in process.communicate())
     written = len(contents("out"))
 
     assert (process.returncode, stdout) == (130, "")
@@ -115,7 +100,7 @@ def test_ctrl_c_keeps_what_was_finished(server: LoopbackServer, start: Start) ->
     assert "Traceback" not in stderr
 
     asked = asked_for(server)
-    assert start("-o", "out").wait(timeout=100) == 0
+    assert start("-o", "out").wait() == 0
     again = [text for text, times in asked_for(server).items() if times > asked[text] > 0]
     assert len(again) <= JOBS
     assert len(contents("out")) == 40
@@ -128,14 +113,14 @@ def test_ctrl_c_does_not_wait_for_the_server(server: LoopbackServer, start: Star
     process = start("-o", "out")
     wait_for(server, JOBS, process)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait() == 130
 
 
 def test_two_at_once(server: LoopbackServer, start: Start) -> None:
     make_files(20)
     server.latency = 0.02
     processes = [start("-o", directory) for directory in ("one", "two")]
-    assert [process.wait(timeout=100) for process in processes] == [0, 0]
+    assert [process.wait() for process in processes] == [0, 0]
     assert (
         contents("one") == contents("two") == {f"{n}.md": f"FILE NUMBER {n}\n" for n in range(20)}
     )
@@ -152,7 +137,7 @@ def test_a_diff_on_a_terminal(
         monkeypatch.setenv("NO_COLOR", "1")
     outer, inner = pty.openpty()
     try:
-        assert start("--diff", stdout=inner).wait(timeout=60) == 0
+        assert start("--diff", stdout=inner).wait() == 0
         shown = os.read(outer, 10_000).decode().splitlines()
     finally:
         os.close(inner)

@@ -2,56 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pty
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from tests.cli.conftest import names
 from tests.loopback import LoopbackServer, outcomes
-from tests.processes import leaves_no_child
+from tests.processes import Process, Surroundings, leaves_no_child, processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
-Start = Callable[..., "subprocess.Popen[bytes]"]
+Start = Callable[..., Process]
 
 
 @pytest.fixture
 def start(server: LoopbackServer) -> Iterator[Start]:
     """Start `gptasst run CommitMessage …` in a process group of its own."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(*words: str, stdout: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gptasst", "run", "CommitMessage", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with processes() as begin:
+        own_group = Surroundings(session=True)
+        yield functools.partial(begin, "run", "CommitMessage", surroundings=own_group)
 
 
-def first_bytes(process: subprocess.Popen[bytes], count: int) -> bytes:
+def first_bytes(process: Process, count: int) -> bytes:
     assert process.stdout is not None
-    return process.stdout.read(count)
+    return b"".join(process.stdout.read(1) for _ in range(count))
 
 
-def said_in_the_end(process: subprocess.Popen[bytes]) -> str:
-    return process.communicate(timeout=60)[1].decode()
+def said_in_the_end(process: Process) -> str:
+    return process.communicate()[1].decode()
 
 
 def test_pieces_arrive_as_they_come(server: LoopbackServer, start: Start) -> None:
@@ -83,7 +67,7 @@ def test_interrupted(
     assert not old or Path("out.md").read_bytes() == old
 
 
-def _wait_for_request(server: LoopbackServer, process: subprocess.Popen[bytes]) -> None:
+def _wait_for_request(server: LoopbackServer, process: Process) -> None:
     while not server.requests and process.poll() is None:
         os.sched_yield()
 
@@ -110,7 +94,7 @@ def test_closed_pipe(server: LoopbackServer, start: Start) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == b""
-    assert process.wait(60) == 141
+    assert process.wait() == 141
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

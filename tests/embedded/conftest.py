@@ -13,6 +13,7 @@ import pytest
 
 from gptasst.config.settings import LocalModelSettings
 from gptasst.embedded.model_file import model_file
+from gptasst.storage.locks import alone
 from gptasst.storage.paths import user_paths
 
 GPTASST = (sys.executable, "-m", "gptasst")
@@ -28,12 +29,13 @@ def fetched_model(pytestconfig: pytest.Config) -> Path:
         return own
     assert pytestconfig.cache is not None
     kept = pytestconfig.cache.mkdir("embedded-model")
-    fetched = subprocess.run(
-        [*GPTASST, "local", "setup", "--quiet"],
-        env={**os.environ, "GPTASST_HOME": str(kept)},
-        check=True,
-        stdout=subprocess.PIPE,
-    )
+    with alone(kept / "fetched.lock", 240):  # another worker may want it, too
+        fetched = subprocess.run(
+            [*GPTASST, "local", "setup", "--quiet"],
+            env={**os.environ, "GPTASST_HOME": str(kept)},
+            check=True,
+            stdout=subprocess.PIPE,
+        )
     return Path(os.fsdecode(fetched.stdout).strip())
 
 

@@ -33,6 +33,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def threads_end() -> Iterator[None]:
     """Such a connection is noticed here and not in the next test."""
+    gc.freeze()  # what is here already takes long to look through
     yield
     for thread in threading.enumerate():
         if thread.name.startswith("ThreadPoolExecutor"):

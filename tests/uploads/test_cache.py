@@ -369,8 +369,8 @@ HAMMER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from gptasst.cached_uploads import CachedUpload
-from gptasst.file_cache import FileCache
+from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.cache import FileCache
 cache = FileCache(Path(sys.argv[1]), lambda note: print(note, file=sys.stderr))
 for number in range(40):
     cache.remember_uploads("s", [CachedUpload(

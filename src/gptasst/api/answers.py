@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import openai
@@ -30,6 +30,9 @@ _SMALL = "small models often don't come to an end; `gptasst auth login` keeps a 
 _PASSAGE = 120
 _REPEATED = 4
 _PIECES_BETWEEN_LOOKS = 32
+
+
+Filled = Callable[[str, int], int | None]
 
 
 class Deadline:
@@ -79,11 +82,19 @@ class AnswerReader:
     Built from the events themselves: the SDK's own accumulator stops at servers that leave
     out `content_index` (llama.cpp does). What is of another kind than the API has it raises
     `AttributeError` or `TypeError`; see `reading`.
+
+    Args:
+        request: what was asked.
+        endpoint: the server.
+        filled: gives the context of a model if so many tokens fill it.
     """
 
-    def __init__(self, request: ModelRequest, endpoint: Endpoint) -> None:
+    def __init__(
+        self, request: ModelRequest, endpoint: Endpoint, filled: Filled = lambda *_: None
+    ) -> None:
         self._request = request
         self._endpoint = endpoint
+        self._filled = filled
         self._pieces: list[str] = []
         self._commentary: set[str] = set()
         self._refusal: list[str] = []
@@ -171,20 +182,20 @@ class AnswerReader:
         )
 
     def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
-        limit = self._request.settings.max_output_tokens
-        window = self._endpoint.context_window
+        limit = self._request.settings.max_output_tokens or response.max_output_tokens
+        limit = limit if isinstance(limit, int) else None
         if response.status == "incomplete":
             details = response.incomplete_details
             reason = details.reason if details else None
             if reason == "content_filter":
                 raise NoAnswer("the answer was stopped by the content filter", code="incomplete")
             raise self._cut_off(str(reason or "no reason given"), limit)
-        # llama.cpp calls an answer completed that ran into a limit.
-        if usage and self._endpoint.embedded:
-            if window and usage.input + usage.output >= window:
-                raise self._cut_off(f"the context of {window:,} tokens is full", None)
-            if limit and usage.output >= limit:
-                raise self._cut_off("max_output_tokens", limit)
+        # llama.cpp calls an answer completed that ran into a limit, and so do proxies.
+        if usage and limit and usage.output >= limit:
+            raise self._cut_off("max_output_tokens", limit)
+        window = self._filled(self._request.model, usage.input + usage.output) if usage else None
+        if window:
+            raise self._cut_off(f"the context of {window:,} tokens is full", None)
 
     def _cut_off(self, reason: str, limit: int | None) -> NoAnswer:
         if reason == "max_output_tokens" and limit is not None:

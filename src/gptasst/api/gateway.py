@@ -11,6 +11,7 @@ import openai
 
 from gptasst.api.answers import AnswerReader, Deadline, broken_off, refuse_web_page
 from gptasst.api.connection import Connection
+from gptasst.api.context_windows import ContextWindows
 from gptasst.api.errors import translate_error
 from gptasst.api.events import answer_events
 from gptasst.api.limit_headers import rate_limits, retry_after
@@ -55,6 +56,7 @@ class OpenAIGateway:
         attempts: int = ATTEMPTS,
         in_pieces: bool = True,
         on_limits: OnLimits = lambda _: None,
+        windows: ContextWindows | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._connection = connection or Connection(endpoint)
@@ -62,6 +64,7 @@ class OpenAIGateway:
         self._attempts = attempts
         self._in_pieces = in_pieces
         self._on_limits = on_limits
+        self._windows = windows or ContextWindows(self._connection)
 
     # Each is imported by those who use it.
 
@@ -108,6 +111,7 @@ class OpenAIGateway:
             attempts=1,
             in_pieces=self._endpoint.embedded,  # as llama.cpp is asked for single runs
             on_limits=on_limits,
+            windows=self._windows,
         )
 
     def close(self) -> None:
@@ -140,7 +144,8 @@ class OpenAIGateway:
                 self._on_limits(rate_limits(response.headers))
                 deadline.watch(response)
                 with reading(self._endpoint):
-                    yield from AnswerReader(request, self._endpoint).follow(answer_events(response))
+                    reader = AnswerReader(request, self._endpoint, self._windows.filled)
+                    yield from reader.follow(answer_events(response))
         except openai.OpenAIError as error:
             deadline.check(request.timeout)
             self._refuse_gone(error, request)

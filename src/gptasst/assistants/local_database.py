@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gptasst.storage.database import DatabaseForm
+from gptasst.storage.sqlite import Schema
 
 _MIGRATIONS = (
     """
@@ -50,7 +50,7 @@ _MIGRATIONS = (
     """,
 )
 
-ASSISTANTS = DatabaseForm(
+ASSISTANTS = Schema(
     title="the local store",
     advice="if it is damaged, move it away; `gptasst assistant import` reads exports",
     migrations=_MIGRATIONS,

@@ -16,13 +16,14 @@ from typing import Any
 
 from gptasst.batches.manifests import manifest_line, read_manifest
 from gptasst.batches.types import BatchItem, BatchManifest
-from gptasst.storage.cache_schema import CacheSchema
-from gptasst.storage.disposable_database import CacheDatabase
+from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.storage.sqlite import Schema
 
-_SCHEMA = CacheSchema(
-    "the record of batches",
-    1,
-    """
+_SCHEMA = Schema(
+    title="the record of batches",
+    first=1,
+    migrations=(
+        """
 CREATE TABLE batches (
     scope TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -43,6 +44,7 @@ CREATE TABLE items (
     PRIMARY KEY (scope, batch, input, output)
 ) WITHOUT ROWID;
 """,
+    ),
 )
 # Files of batches are gone from the server after 30 days, and so is the use of what is kept here.
 _KEPT_SECONDS = 40 * 86_400
@@ -67,7 +69,7 @@ class BatchRecords:
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
-        self._database = CacheDatabase(path, _SCHEMA, note)
+        self._database = DisposableDatabase(path, _SCHEMA, note)
 
     def close(self) -> None:
         self._database.close()

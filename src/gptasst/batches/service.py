@@ -2,7 +2,7 @@
 
 A request's `custom_id` is the digest of its run, so that answers go into the journal of finished
 runs whatever machine fetches them, and the same command, typed again, submits what is missing.
-Which input and output belong to a digest is in the batch's manifest, see `batch_manifests`.
+Which input and output belong to a digest is in the batch's manifest, see `manifests`.
 """
 
 from __future__ import annotations

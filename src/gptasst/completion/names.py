@@ -145,7 +145,7 @@ def config_keys(_: list[str]) -> list[tuple[str, str]]:
     keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
     inner = (
         "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
-        "batch_file_search",
+        "batch_file_search", "context",
     )  # fmt: skip
     names = sorted({"openai", *configured_profiles()})
     return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]

@@ -35,6 +35,7 @@ _KINDS: dict[str, type] = {
     "input_file": bool,
     "input_image": bool,
     "batch_file_search": bool,
+    "context": int,
     "headers": str,
 }
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
@@ -101,6 +102,7 @@ class ConfigurationService:
             "input_file": profile.input_file,
             "input_image": profile.input_image,
             "batch_file_search": profile.batch_file_search,
+            "context": profile.context,
         }
         for key, value in values.items():
             variable = VARIABLES.get(key)

@@ -39,6 +39,7 @@ _PROFILE_KEYS = (
     "input_file",
     "input_image",
     "batch_file_search",
+    "context",
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
@@ -69,7 +70,8 @@ class Profile:
     `chosen` says why this profile was taken; `key_source` names where the key comes from (or
     should come from), `model_source` the variable that holds the model; `timeout` is seconds
     for a whole answer. `batch_file_search`: the server is known to take file search inside a
-    batch.
+    batch. `context` is how many tokens its models take together with their answer, where that
+    was set.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Profile:
     input_file: bool = False
     input_image: bool = True
     batch_file_search: bool = False
+    context: int | None = None
     project: str | None = None
     model_source: str | None = None
 
@@ -253,6 +256,7 @@ class Settings:
             timeout=self._timeout(table),
             input_file=bool(base_url)
             and (_takes_files(base_url) if input_file is None else input_file),
+            context=document.number(int, 256, None, *table, "context"),
             batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
             input_image=bool(base_url) and (True if input_image is None else input_image),
             model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,

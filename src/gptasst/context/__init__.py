@@ -48,7 +48,7 @@ class AppContext(ServerContext):
         return AppContext(self.environ, profile or self.profile_option, note)
 
     def examine(self) -> Diagnosis:
-        """What is right and what is not; see `services.doctor`."""
+        """What is right and what is not; see `doctor`."""
         from gptasst.context.doctor import LookingContext
         from gptasst.doctor.service import examine
 
@@ -153,10 +153,10 @@ class AppContext(ServerContext):
         from gptasst.runs.preparation import RunPreparation
         from gptasst.runs.service import RunService
 
-        embedded = self.profile.embedded
+        embedded, local = self.profile.embedded, self.settings.local_model()
         preparation = RunPreparation(
             profile=self.profile,
-            context_window=self.settings.local_model().context if embedded else None,
+            context_window=local.context if embedded else self.profile.context,
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
             library=self.library,

@@ -31,6 +31,7 @@ def server_endpoint(profile: Profile) -> Endpoint:
         key_hint=_key_hint(profile),
         headers=profile.headers,
         timeout=profile.timeout,
+        context_window=profile.context,
         openai_environment=profile.name == "openai",
     )
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gptasst.conversations.types import Conversation
-from gptasst.storage.database import Database, DatabaseForm
+from gptasst.storage.database import Database
+from gptasst.storage.sqlite import Schema
 
 _COLUMNS = "id, assistant, title, kept, profile, scope, created_at, updated_at, messages"
 
-CONVERSATIONS = DatabaseForm(
+CONVERSATIONS = Schema(
     title="the file of conversations",
     advice="if it is damaged, move it away; conversations on a server are found by their ids",
     migrations=(

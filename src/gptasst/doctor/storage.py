@@ -12,7 +12,7 @@ from gptasst.doctor.commands import counted, quoted
 from gptasst.doctor.patient import Patient
 from gptasst.doctor.types import Finding
 from gptasst.errors import GptasstError
-from gptasst.storage.database_reading import find_damage, open_unchanged
+from gptasst.storage.sqlite import find_damage, open_unchanged
 from gptasst.uploads.cache import FileCache
 
 _SECONDS = 3.0  # for looking through one database

@@ -1,6 +1,6 @@
 """The journal of finished runs: which answers there are already, known by content.
 
-A run is named by its digest (see `services.run_fingerprints`), so that an answer is found again
+A run is named by its digest (see `runs.fingerprints`), so that an answer is found again
 wherever its files were moved. It may be lost without harm to any file: what is not known is asked
 again. Old entries go by themselves.
 """
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from gptasst.api.types import Usage
-from gptasst.storage.cache_schema import CacheSchema
-from gptasst.storage.disposable_database import CacheDatabase
+from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.storage.sqlite import Schema
 
-_SCHEMA = CacheSchema(
-    "the journal of finished runs",
-    1,
-    """
+_SCHEMA = Schema(
+    title="the journal of finished runs",
+    first=1,
+    migrations=(
+        """
 CREATE TABLE answers (
     run TEXT PRIMARY KEY,
     answer TEXT,
@@ -40,6 +41,7 @@ CREATE TABLE results (
 ) WITHOUT ROWID;
 CREATE INDEX results_by_age ON results (applied_at);
 """,
+    ),
 )
 _KEPT_SECONDS = 180 * 86_400
 # Of answers older than the newest so many bytes only the hash is kept.
@@ -71,7 +73,7 @@ class RunJournal:
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
-        self._database = CacheDatabase(path, _SCHEMA, note)
+        self._database = DisposableDatabase(path, _SCHEMA, note)
 
     def close(self) -> None:
         self._database.close()

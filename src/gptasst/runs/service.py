@@ -106,7 +106,7 @@ class RunService:
         )
 
     def basis(self, request: RunRequest, found: Found) -> str:
-        """The digest of all that shapes a run's answer but its input; see `run_fingerprints`."""
+        """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
         target, definition = found
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)

@@ -1,4 +1,4 @@
-"""An SQLite file with a version: how it is opened, brought up to date and written to."""
+"""An SQLite file that must not be lost: a damaged one is left alone and reported."""
 
 from __future__ import annotations
 
@@ -8,29 +8,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import StateError
 from gptasst.installation import upgrade_command
 from gptasst.storage.private_files import private_directory
+from gptasst.storage.sqlite import Schema, connect, in_transaction, is_busy, version_of
 
 _BUSY_SECONDS = 30.0
 _IN_USE = "another gptasst is writing to it: try again when that has ended"
 _PAUSE = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseForm:
-    """What a database holds.
-
-    `title` names it in messages and `advice` says what to do with a damaged one. `migrations`
-    has one script a version of the format; an older file is brought up step by step.
-    """
-
-    title: str
-    advice: str
-    migrations: tuple[str, ...]
 
 
 class Database:
@@ -40,12 +27,12 @@ class Database:
 
     Args:
         path: of the file. Any number of processes may use it at once.
-        form: what is in it.
+        schema: what is in it.
     """
 
-    def __init__(self, path: Path, form: DatabaseForm) -> None:
+    def __init__(self, path: Path, schema: Schema) -> None:
         self._path = path
-        self._form = form
+        self._schema = schema
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.RLock()
 
@@ -60,7 +47,7 @@ class Database:
         """A transaction that sees one state of the file throughout."""
         with self._translated():
             if self._connection is None and not self._path.exists():
-                with contextlib.closing(_empty(self._form)) as connection:
+                with contextlib.closing(_empty(self._schema)) as connection:
                     yield connection
                 return
             connection = self._open()
@@ -90,30 +77,28 @@ class Database:
                 yield
         except sqlite3.DatabaseError as error:
             raise StateError(
-                f"{self._form.title} `{self._path}` can't be used: {error}",
-                hint=_IN_USE if _is_busy(error) else self._form.advice,
+                f"{self._schema.title} `{self._path}` can't be used: {error}",
+                hint=_IN_USE if is_busy(error) else self._schema.advice,
                 code="bad_store",
             ) from error
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = _connect(self._path, self._form)
+            self._connection = _connect(self._path, self._schema)
         return self._connection
 
 
-def _connect(path: Path, form: DatabaseForm) -> sqlite3.Connection:
+def _connect(path: Path, schema: Schema) -> sqlite3.Connection:
     try:
         private_directory(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StateError(f"{form.title} `{path}` can't be written: {error.strerror}") from error
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+        raise StateError(f"{schema.title} `{path}` can't be written: {error.strerror}") from error
+    connection = connect(path.absolute().as_uri(), _BUSY_SECONDS)
     try:
         _write_ahead(connection)
         connection.execute("PRAGMA foreign_keys = ON")
-        _migrate(connection, str(path), form)
+        _bring_up(connection, path, schema)
     except BaseException:
         connection.close()
         raise
@@ -127,55 +112,31 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > end:
+            if not is_busy(error) or time.monotonic() > end:
                 raise
             time.sleep(_PAUSE)
         else:
             return
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # not of Python's own
-    return code & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def _empty(form: DatabaseForm) -> sqlite3.Connection:
+def _empty(schema: Schema) -> sqlite3.Connection:
     """What a database holds that was never written to. Leaves no file behind."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    _migrate(connection, "memory", form)
+    connection = connect(":memory:", _BUSY_SECONDS)
+    in_transaction(connection, "BEGIN", schema.bring_up)
     return connection
 
 
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _migrate(connection: sqlite3.Connection, source: str, form: DatabaseForm) -> None:
-    if _version(connection) == len(form.migrations):
+def _bring_up(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    if version_of(connection) == schema.version:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = _version(connection)  # another process may have been first
-        if version > len(form.migrations):
+
+    def bring_up(connection: sqlite3.Connection) -> None:
+        if version_of(connection) > schema.version:
             raise StateError(
-                f"{form.title} `{source}` was written by a newer gptasst",
+                f"{schema.title} `{path}` was written by a newer gptasst",
                 hint=upgrade_command(),
                 code="newer_store",
             )
-        for number, script in enumerate(form.migrations[version:], start=version + 1):
-            for statement in _statements(script):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
+        schema.bring_up(connection)
 
-
-def _statements(script: str) -> Iterator[str]:
-    pending = ""
-    for line in script.splitlines():
-        pending += line + "\n"
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
+    in_transaction(connection, "BEGIN IMMEDIATE", bring_up)

@@ -1,4 +1,4 @@
-"""SQLite files that may vanish: opened when asked, and made anew when they can't be used.
+"""SQLite files that may be lost: opened when asked, and replaced when they can't be used.
 
 Nothing fails because of them. A damaged file is set aside; where none can be written, a cache
 lives in memory for as long as the process does.
@@ -15,10 +15,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from gptasst.storage.cache_schema import CacheSchema
-from gptasst.storage.database_reading import open_unchanged
 from gptasst.storage.locks import alone
 from gptasst.storage.private_files import private_directory
+from gptasst.storage.sqlite import (
+    Schema,
+    connect,
+    in_transaction,
+    is_busy,
+    open_unchanged,
+    primary_code,
+)
 
 _Result = TypeVar("_Result")
 _Identity = tuple[int, int]
@@ -31,10 +37,9 @@ _TRIES = 3
 
 # Signs of trouble around the file: nothing says that the file itself is bad.
 _NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT)
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-class CacheDatabase:
+class DisposableDatabase:
     """One SQLite file for any number of processes and threads.
 
     Args:
@@ -47,7 +52,7 @@ class CacheDatabase:
     def __init__(
         self,
         path: Path,
-        schema: CacheSchema,
+        schema: Schema,
         note: Callable[[str], None],
         *,
         only_memory: bool = False,
@@ -71,7 +76,7 @@ class CacheDatabase:
         """
         with contextlib.closing(open_unchanged(self.path)) as file:
             self._schema.check(file)
-            self._memory = _connect(":memory:", self._patience)
+            self._memory = connect(":memory:", self._patience)
             file.backup(self._memory)
 
     def close(self) -> None:
@@ -89,7 +94,7 @@ class CacheDatabase:
         """What `work` reads in one transaction. It may be called more than once."""
         with self._lock:
             try:
-                return self._in_file(lambda connection: _transaction(connection, "BEGIN", work))
+                return self._in_file(lambda connection: in_transaction(connection, "BEGIN", work))
             except _Unusable:
                 return work(self._in_memory())
 
@@ -106,12 +111,12 @@ class CacheDatabase:
                     one(connection)
 
             try:
-                self._in_file(lambda c: _transaction(c, "BEGIN IMMEDIATE", all_work))
+                self._in_file(lambda c: in_transaction(c, "BEGIN IMMEDIATE", all_work))
             except _Locked:
                 self._pending.append(work)
                 return False
             except _Unusable:
-                _transaction(self._in_memory(), "BEGIN", work)
+                in_transaction(self._in_memory(), "BEGIN", work)
                 return False
             self._pending.clear()
             return True
@@ -142,15 +147,15 @@ class CacheDatabase:
         Raises:
             _Locked: somebody else uses the file for longer than is waited for.
         """
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-        if code & 0xFF in _BUSY:
+        if is_busy(error):
             self._patience = _BUSY_SECONDS_AFTERWARDS
             if self._connection is not None:
                 self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
             raise _Locked
         self._disconnect()
-        blameless = code & 0xFF in _NO_FAULT_OF_THE_FILE
-        if blameless or (code & 0xFF == sqlite3.SQLITE_CANTOPEN and _looks_usable(self.path)):
+        code = primary_code(error, sqlite3.SQLITE_CORRUPT)
+        blameless = code in _NO_FAULT_OF_THE_FILE
+        if blameless or (code == sqlite3.SQLITE_CANTOPEN and _looks_usable(self.path)):
             self._give_up(str(error))
             return
         try:
@@ -161,13 +166,13 @@ class CacheDatabase:
     def _give_up(self, reason: str) -> None:
         self._only_memory = True
         self._note(
-            f"{self._schema.called} `{self.path}` can't be used and is done without: {reason}"
+            f"{self._schema.title} `{self.path}` can't be used and is done without: {reason}"
         )
 
     def _in_memory(self) -> sqlite3.Connection:
         if self._memory is None:
-            self._memory = _connect(":memory:", self._patience)
-            self._schema.make(self._memory)
+            self._memory = connect(":memory:", self._patience)
+            self._schema.bring_up(self._memory)
         return self._memory
 
     def _connected(self) -> sqlite3.Connection:
@@ -179,7 +184,7 @@ class CacheDatabase:
                 self._create()
                 self._identity = _identity(self.path)
             # A name without a file would be made an empty file: `mode` keeps it from that.
-            connection = _connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
+            connection = connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 self._schema.check(connection)
@@ -210,9 +215,9 @@ class CacheDatabase:
             handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.new-", dir=self.path.parent)
             os.close(handle)
             try:
-                with contextlib.closing(_connect(Path(name).as_uri(), self._patience)) as made:
+                with contextlib.closing(connect(Path(name).as_uri(), self._patience)) as made:
                     made.execute("PRAGMA journal_mode = WAL")
-                    self._schema.make(made)
+                    self._schema.bring_up(made)
                 Path(name).rename(self.path)
             except BaseException:
                 Path(name).unlink(missing_ok=True)
@@ -227,7 +232,7 @@ class CacheDatabase:
             self.path.rename(aside)
             for sidecar in _sidecars(self.path):
                 sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
-        called = self._schema.called
+        called = self._schema.title
         self._note(f"{called} is damaged ({reason}): set aside as `{aside}` and made anew")
 
 
@@ -237,26 +242,6 @@ class _Unusable(Exception):
 
 class _Locked(_Unusable):
     """The file can't be used at the moment."""
-
-
-def _connect(uri: str, patience: float) -> sqlite3.Connection:
-    return sqlite3.connect(
-        uri, timeout=patience, isolation_level=None, check_same_thread=False, uri=True
-    )
-
-
-def _transaction(
-    connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], _Result]
-) -> _Result:
-    connection.execute(begin)
-    try:
-        result = work(connection)
-        connection.commit()
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.rollback()
-        raise
-    return result
 
 
 def _identity(path: Path) -> _Identity | None:

@@ -1,7 +1,7 @@
 """What is known of files without asking the disk or the server again.
 
 The cache answers from `cache.sqlite3`. It may know less than there is at any time, and no caller
-fails because of it; see `cache_database`.
+fails because of it; see `storage.disposable_database`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from gptasst.storage.cache_schema import CacheSchema
-from gptasst.storage.disposable_database import CacheDatabase
+from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.storage.sqlite import Schema
 from gptasst.uploads.cached_uploads import (
     BegunUpload,
     CachedUpload,
@@ -29,10 +29,11 @@ from gptasst.uploads.hashes import FileHash, file_key, here, read_file, still_st
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
 
-_SCHEMA = CacheSchema(
-    "the cache",
-    3,
-    """
+_SCHEMA = Schema(
+    title="the cache",
+    first=3,
+    migrations=(
+        """
 CREATE TABLE hashes (
     path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     inode INTEGER NOT NULL, hashed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
@@ -58,6 +59,7 @@ CREATE TABLE models (
 CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
 """,
+    ),
 )
 _NEVER = 2**62  # seconds: later than any upload expires
 _ROWS_AT_ONCE = 500
@@ -88,7 +90,7 @@ class FileCache:
         *,
         only_memory: bool = False,
     ) -> None:
-        self._database = CacheDatabase(path, _SCHEMA, note, only_memory=only_memory)
+        self._database = DisposableDatabase(path, _SCHEMA, note, only_memory=only_memory)
 
     @classmethod
     def copy_of(cls, path: Path) -> Self:
