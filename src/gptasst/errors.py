@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         "not_knowledge",
         "not_over",
         "not_text",
+        "nothing_taken",
         "nothing_here",
         "other_profile",
         "output_collision",

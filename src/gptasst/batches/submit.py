@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from gptasst.api.batches import BatchGateway
 from gptasst.api.types import Batch, ModelRequest
 from gptasst.batches.files import BatchFiles
 from gptasst.batches.records import BatchRecords
 from gptasst.batches.types import BatchItem, BatchManifest
+from gptasst.definitions.types import EditSettings
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob, FileResult
@@ -219,7 +221,12 @@ class JobRequests:
             purpose="replace" if self._job.purpose == "replace" else "write",
             unwrap_fence=definition.unwrap_fence,
             schema=self._job.schema or definition.schema,
+            edit=_edit_keys(definition.edit),
         )
+
+
+def _edit_keys(edit: EditSettings | None) -> Mapping[str, Any] | None:
+    return None if edit is None else {"keep": edit.keep, "max_change": edit.max_change}
 
 
 def _item(given: EachInput) -> BatchItem:

@@ -159,7 +159,7 @@ def run(  # one parameter an option
     options.refuse_alone()
     output = output_file(output)
     activity = Activity(session.output, "waiting for the answer")
-    service = session.context.runs(activity.report)
+    service = session.context.runs(activity.report, progress=activity.advance)
     found = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]
     request = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gptasst.api.types import Usage
 from gptasst.each.answers import place, revised_content, unified_diff
@@ -99,7 +99,7 @@ class EachFiles:
         except Exception as error:  # noqa: BLE001  # the other files go on
             failed = unexpected(error)
             return self.result(target, "failed", asked=asked, usage=usage, error=failed)
-        return self.result(
+        result = self.result(
             target,
             self._status(changed=changed),
             asked=asked,
@@ -107,6 +107,7 @@ class EachFiles:
             diff=diff,
             answer=finished.answer if self._job.purpose == "collect" else None,
         )
+        return replace(result, kept=finished.kept)
 
     def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""

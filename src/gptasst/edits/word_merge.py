@@ -99,11 +99,17 @@ def may_become(old: str, new: str) -> bool:
         return False
     if old[0].isupper() != new[0].isupper():
         return False
-    if any(a in group and b in group for group in _EXCHANGED):
-        return True
-    if "'" in b.replace("’", "'"):  # noqa: RUF001
-        return b.replace("’", "'").replace("'", "") == a  # noqa: RUF001
-    return len(a) > 3 and len(b) > 3 and is_close(a, b)
+    return any(a in group and b in group for group in _EXCHANGED) or _is_same_word(a, b)
+
+
+def _is_same_word(a: str, b: str) -> bool:
+    plain = b.replace("’", "'")  # noqa: RUF001
+    if "'" in plain:
+        return plain.replace("'", "") == a
+    if min(len(a), len(b)) <= 3:  # of short words only forms, and letters in another order
+        longer, shorter = sorted((a, b), key=len, reverse=True)
+        return len(shorter) == 3 and (longer.startswith(shorter) or sorted(a) == sorted(b))
+    return is_close(a, b)
 
 
 def _is_name(word: str) -> bool:

@@ -213,7 +213,10 @@ class RunService:
                 sent = with_uploads(gateway, sent, uploaded)
             yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         except NotFound as error:
-            raise self._explained(prepared, error) from error
+            known = self._known_end(prepared, error)
+            if known is None:
+                raise
+            raise known from error
         finally:
             for file_id in uploaded:
                 with contextlib.suppress(GptasstError):  # the server forgets it in a day
@@ -230,17 +233,19 @@ class RunService:
         try:
             edited = run.run()
         except NotFound as error:
-            raise self._explained(prepared, error) from error
+            known = self._known_end(prepared, error)
+            if known is None:
+                raise
+            raise known from error
         timings = Timings(None, time.monotonic() - started)
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
         yield TextDelta(edited.text)
         yield replace(self._result(prepared, received, edited.text, timings), kept=edited.kept)
 
-    def _explained(self, prepared: PreparedRun, error: NotFound) -> NotFound:
-        """What is known of a model that is not there; else the error as it is."""
-        known = self._use(prepared).missing() if error.code == "model_not_found" else None
-        return known or error
+    def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
+        """What is known of the end of a model that is not there."""
+        return self._use(prepared).missing() if error.code == "model_not_found" else None
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
