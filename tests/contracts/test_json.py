@@ -13,8 +13,16 @@ from tests.docs.pages import DOCS, blocks
 from tests.loopback import LoopbackServer
 
 # What takes more to be seen than is worth it here: a batch that fails as a whole, a file that
-# could not be indexed and stays, an answer that breaks off.
-NEVER_SEEN = ["Batch.errors", "KnowledgeFile.problem", "Transcript.messages.broken_off"]
+# could not be indexed and stays, an answer that breaks off, an edit
+# of which a part was kept.
+NEVER_SEEN = [
+    "Batch.errors",
+    "EditSettings.unit",
+    "FileResult.kept",
+    "KnowledgeFile.problem",
+    "RunResult.kept",
+    "Transcript.messages.broken_off",
+]
 
 
 @pytest.fixture(scope="module")

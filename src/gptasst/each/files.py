@@ -37,13 +37,17 @@ class EachFiles:
         job: what was asked.
         basis: the digest of everything that shapes an answer but the input.
         journal: of finished runs.
+        edits: answers are edits, and are written in the encoding of their inputs.
     """
 
-    def __init__(self, job: EachJob, basis: str, journal: RunJournal) -> None:
+    def __init__(
+        self, job: EachJob, basis: str, journal: RunJournal, *, edits: bool = False
+    ) -> None:
         self._job = job
         self._basis = basis
         self._journal = journal
         self._revises = job.purpose in ("replace", "check")
+        self._edits = edits
 
     def read(self, target: FileTarget) -> EachInput | FileResult:
         """The input, or what came of a file that can't be one: an empty one is skipped."""
@@ -118,6 +122,8 @@ class EachFiles:
             diff = unified_diff(target.path.as_posix(), given.file.text or "", text)
             # Noted first: should this process end now, it is true all the same.
             self._journal.record_result(self._basis, content_digest(new))
+        elif self._edits and given.file.kind == "text":
+            _, new = revised_content(given.file, given.content, answer)
         else:
             new = answer.encode("utf-8")
         return place(target, self._job.purpose, given.content, new), diff

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from gptasst.api.types import ModelAnswer, ModelRequest, PastMessage, TextDelta, TextPart, Usage
 from gptasst.definitions.types import EditSettings
 from gptasst.edits import pieces
-from gptasst.edits.blocks import format_of
+from gptasst.edits.blocks import forget_sections, format_of
 from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
 from gptasst.edits.small_models import by_sentences, count_sentences
@@ -133,10 +133,13 @@ class EditRun:
             )
             for each in self.plan.inputs
         ]
-        if self.plan.by_sentence:
-            self._by_sentences(texts)
-        else:
-            self._by_pieces(texts)
+        try:
+            if self.plan.by_sentence:
+                self._by_sentences(texts)
+            else:
+                self._by_pieces(texts)
+        finally:
+            forget_sections()
         if any(each.editable for each in texts) and not any(each.is_touched for each in texts):
             raise _nothing_taken(texts)
         usages = [answer.usage for answer in self._answers if answer.usage]
@@ -213,7 +216,9 @@ class EditRun:
         return "".join(received), False
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
-        for event in self.stream(replace(request, timeout=self._seconds())):
+        if self._all > 1:  # one limit for all requests
+            request = replace(request, timeout=self._seconds())
+        for event in self.stream(request):
             if isinstance(event, TextDelta):
                 received.append(event.text)
             else:

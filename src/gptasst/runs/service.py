@@ -241,7 +241,13 @@ class RunService:
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
         yield TextDelta(edited.text)
-        yield replace(self._result(prepared, received, edited.text, timings), kept=edited.kept)
+        files = prepared.request.files
+        encoding = files[0].encoding if len(files) == len(plan.inputs) == 1 else None
+        yield replace(
+            self._result(prepared, received, edited.text, timings),
+            kept=edited.kept,
+            encoding=encoding or "utf-8",
+        )
 
     def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
         """What is known of the end of a model that is not there."""

@@ -85,7 +85,7 @@ class RunResult:
 
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
-    as they were.
+    as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
     """
 
     name: str
@@ -100,3 +100,4 @@ class RunResult:
     conversation: str | None = None
     left_out: int = 0
     kept: tuple[Kept, ...] = ()
+    encoding: str = "utf-8"
