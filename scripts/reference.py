@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from gptasst import __version__
-from gptasst.cli.epilogs import Example, epilog_parts, paragraphs
+from gptasst.cli.help import Example, epilog_parts, paragraphs
 
 
 @dataclass(frozen=True, slots=True)

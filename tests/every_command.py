@@ -25,6 +25,7 @@ assistant files set A a.md
 assistant files sync A
 assistant files remove A a.md
 assistant history A
+assistant search A words
 assistant rollback A 1 -y
 assistant export A -o a.toml
 assistant import a.toml --name B

@@ -1,29 +1,17 @@
-"""A program on a terminal of its own, as a person sees it."""
+"""`gptasst` on a terminal of its own, as a person sees it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import select
-import signal
-import subprocess
-import sys
+import termios
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LIMIT = 30.0
+from tests.processes import Process, Surroundings
 
-# Makes the terminal the one that Ctrl-C comes from, without echo, and becomes the program.
-_TAKE_TERMINAL = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-attributes = termios.tcgetattr(0)
-attributes[3] &= ~termios.ECHO
-termios.tcsetattr(0, termios.TCSANOW, attributes)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
+_LIMIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -34,25 +22,26 @@ class Seen:
     screen: str
 
 
-def on_terminal(
-    command: Sequence[str], *, typed: str = "", after: str = "", **environ: str
-) -> Seen:
-    """Run a program with all three streams on a terminal.
+def on_terminal(*words: str, typed: str = "", after: str = "", **environ: str) -> Seen:
+    """Run gptasst with all three streams on a terminal without echo.
 
     Args:
-        command: the program and its words.
+        words: what follows `gptasst`.
         typed: what is typed; a `\\x03` interrupts as Ctrl-C does.
         after: typing waits until this is on the screen; without it, until anything is.
         environ: further variables.
     """
     terminal, far_end = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", _TAKE_TERMINAL, *command],
+    attributes = termios.tcgetattr(far_end)
+    attributes[3] &= ~termios.ECHO
+    termios.tcsetattr(far_end, termios.TCSANOW, attributes)
+    process = Process(
+        *words,
         stdin=far_end,
         stdout=far_end,
         stderr=far_end,
-        env={**os.environ, "COLUMNS": "100", **environ},
-        start_new_session=True,
+        surroundings=Surroundings(terminal=True),
+        **{"COLUMNS": "100", **environ},
     )
     os.close(far_end)
     try:
@@ -60,8 +49,7 @@ def on_terminal(
         return Seen(process.wait(_LIMIT), screen.decode("utf-8", "replace").replace("\r\n", "\n"))
     finally:
         os.close(terminal)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 

@@ -17,7 +17,7 @@ _OTHERS = (
     "h11", "httpcore2", "jsonschema", "openai.pagination", "openai.resources.batches",
     "openai.resources.conversations", "openai.resources.files", "openai.resources.models",
     "openai.resources.responses", "openai.resources.uploads", "openai.resources.vector_stores",
-    "pathspec", "prompt_toolkit.shortcuts", "pypdf", "rich.console", "rich.live", "rich.markdown",
+    "prompt_toolkit.shortcuts", "pypdf", "rich.console", "rich.live", "rich.markdown",
     "rich.progress", "rich.table", "tomli_w", "tomlkit",
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import forkserver, reduction
@@ -48,11 +48,15 @@ class Surroundings:
         session: it is the first of a session and a process group of its own.
         terminal: so it is, and standard input is the terminal that controls it.
         first: is called before anything else.
+        directory: where it works, if not here.
+        environ: all its variables, if not those of this process.
     """
 
     session: bool = False
     terminal: bool = False
     first: Callable[[], None] | None = None
+    directory: str | None = None
+    environ: Mapping[str, str] | None = None
 
 
 class Process:
@@ -65,8 +69,20 @@ class Process:
         stdout: Stream = PIPE,
         stderr: Stream = PIPE,
         surroundings: Surroundings | None = None,
+        **environ: str,
     ) -> None:
-        """Start it. `words` follow `gptasst`; `stdin` can't be `PIPE`."""
+        """Start it.
+
+        Args:
+            words: follow `gptasst`.
+            stdin: what it reads; not `PIPE`.
+            stdout: where it writes.
+            stderr: where it writes messages.
+            surroundings: what else is about it.
+            environ: further variables.
+        """
+        around = surroundings or Surroundings()
+        variables = {**(os.environ if around.environ is None else around.environ), **environ}
         self.stdout: IO[bytes] | None = None
         self.stderr: IO[bytes] | None = None
         with contextlib.ExitStack() as handed_over:
@@ -82,8 +98,8 @@ class Process:
             self._process = _forks().Process(
                 target=_become_gptasst,
                 args=(
-                    [str(word) for word in words], dict(os.environ), str(Path.cwd()), streams,
-                    surroundings or Surroundings(),
+                    [str(word) for word in words], variables,
+                    around.directory or str(Path.cwd()), streams, around,
                 ),
             )  # fmt: skip
             with _without_main():
@@ -231,8 +247,9 @@ def _become_gptasst(
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
     sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        open(number, mode, encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115
         for number, (mode, errors) in enumerate(
             (("r", "strict"), ("w", "strict"), ("w", "backslashreplace"))
         )

@@ -12,11 +12,10 @@ import pytest
 import gptasst
 from gptasst import hchatgpt
 from gptasst.client import Client
-from gptasst.client.assistants import Assistants
+from gptasst.client.assistants import Assistants, Instructions
 from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
-from gptasst.client.instructions import Instructions
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 

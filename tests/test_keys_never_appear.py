@@ -253,13 +253,14 @@ class TestUrls:
             assert holds(ran.text + ran.stderr) == []
 
     def test_that_are_set(self, cli: Cli, home: Path) -> None:
-        for key, url in (
-            ("profiles.x.base_url", f"https://me:{PASSWORD}@host/v1"),
-            ("local.model", f"https://me:{PASSWORD}@host/m.gguf"),
+        for key, url, code in (
+            ("profiles.x.base_url", f"https://me:{PASSWORD}@host/v1", 2),
+            ("local.model", f"https://me:{PASSWORD}@host/m.gguf", 0),
         ):
             for options in ([], ["--json"]):
                 ran = cli("config", "set", key, url, *options)
-                assert (ran.code, holds(ran.text + ran.stderr)) == (0, [])
+                assert (ran.code, holds(ran.text + ran.stderr)) == (code, [])
+        assert cli("config", "set", "profiles.x.base_url", "https://host/v1").code == 0
         for command in ("config show", "config show --profile x", "local status"):
             ran = cli(*command.split(), "--json")
             assert (ran.code, holds(ran.text)) == (0, [])

@@ -12,7 +12,7 @@ import pytest
 from tests.loopback import LoopbackServer
 from tests.test_startup import below, modules
 
-_LAZY = "from gptasst.lazy_packages import import_lazily\nimport_lazily('shapes')\n"
+_LAZY = "from gptasst.processes.lazy_packages import import_lazily\nimport_lazily('shapes')\n"
 _NO_CUBE = "AttributeError: module 'shapes' has no attribute 'Cube'"
 
 
@@ -97,7 +97,9 @@ for module in [*pkgutil.walk_packages(openai.types.__path__, "openai.types.")]:
     )
 print(json.dumps(found))
 """
-    lazy = "from gptasst.lazy_packages import import_lazily\nimport_lazily('openai.types')\n"
+    lazy = (
+        "from gptasst.processes.lazy_packages import import_lazily\nimport_lazily('openai.types')\n"
+    )
     found = json.loads(run(lazy + code, tmp_path))
     assert len(found) > 400
     assert found == json.loads(run(code, tmp_path))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.cli.chat.keyboard import typing_ahead
+from gptasst.cli.chat.prompts import typing_ahead
 
 SOURCES = sorted((Path(__file__).parents[1] / "src").rglob("*.py"))
 # The standard library's modules that Windows, or all but Windows, do without.

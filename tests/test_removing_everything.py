@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from tests.conftest import Cli, Write
 from tests.docs.pages import ROOT, section
 from tests.every_command import ready_for_every_command, run_every_command
 from tests.loopback import LoopbackServer
+from tests.shell_program import program_for_shells
 
 KEY = "sk-test-0123456789"
 PAGE = ROOT / "SECURITY.md"
@@ -60,10 +60,7 @@ def test_on_this_machine(
         for line in section(PAGE, "How to remove everything").splitlines()
         if line.startswith("rm -r ")
     )
-    program = tmp_path / "bin/gptasst"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gptasst "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-    subprocess.run(["sh", "-c", line], check=True)
+    with program_for_shells(tmp_path / "bin") as program:
+        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+        subprocess.run(["sh", "-c", line], check=True)
     assert list(home.rglob("*")) == []

@@ -22,7 +22,7 @@ from gptasst.__main__ import program
 program()
 """
 _HEAVY = (
-    "openai", "pydantic", "httpx2", "jsonschema", "pathspec", "pypdf", "rich", "tomlkit",
+    "openai", "pydantic", "httpx2", "jsonschema", "pypdf", "rich", "tomlkit",
     "keyring", "asyncio", "ssl",
 )  # fmt: skip
 
@@ -148,7 +148,7 @@ def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
 def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:
     loaded = modules("run", "DocWriter", "-t", "hello")
     assert len(server.requests) == 1
-    unneeded = ("rich", "jsonschema", "pypdf", "pathspec", "tomlkit", "keyring")
+    unneeded = ("rich", "jsonschema", "pypdf", "tomlkit", "keyring")
     assert below(loaded, *unneeded, "gptasst.cli.assistant") == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
@@ -13,19 +12,30 @@ from tests.loopback import LoopbackServer, outcomes
 from tests.on_terminal import Seen, on_terminal
 
 # Sets the title, clears the screen, writes the clipboard, goes to the line's beginning; and the
-# same by single characters above 127.
-EVIL = "\x1b]0;pwned\x07\x1b[2J\x1b]52;c;cHduZWQ=\x07\rhidden\x9b31m\x9d0;x\x9c\x08\x7f"
+# same by single characters above 127. The last ones turn around what stands behind them.
+BIDI = "\u061c\u200f\u202a\u202e\u2066\u2069"
+EVIL = "\x1b]0;pwned\x07\x1b[2J\x1b]52;c;cHduZWQ=\x07\rhidden\x9b31m\x9d0;x\x9c\x08\x7f" + BIDI
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "240"}
 COLOURED = {"TERM": "xterm-256color", "COLUMNS": "240"}
 
 
 def seen(*words: str, **environ: str) -> Seen:
-    return on_terminal([sys.executable, "-m", "gptasst", *words], **environ)
+    return on_terminal(*words, **environ)
 
 
 def assert_harmless(screen: str, environ: dict[str, str]) -> None:
     assert "pwned" in screen or "hidden" in screen or "cHduZWQ" in screen, screen
-    for sequence in ("\x1b]0;", "\x1b]52", "\x1b[2J", "\x07", "\x9b", "\x9d", "\x08", "\x7f"):
+    for sequence in (
+        "\x1b]0;",
+        "\x1b]52",
+        "\x1b[2J",
+        "\x07",
+        "\x9b",
+        "\x9d",
+        "\x08",
+        "\x7f",
+        *BIDI,
+    ):
         assert sequence not in screen, repr(screen)
     assert "\rhidden" not in screen
     if environ is PLAIN:
@@ -69,6 +79,16 @@ def test_what_a_server_lists(evil: LoopbackServer, line: str, environ: dict[str,
     assert_harmless(seen(*line.split(), **environ).screen, environ)
 
 
+def test_what_a_question_names(evil: LoopbackServer) -> None:
+    store = only_store(evil, "A")
+    store.about["name"] = f"named {EVIL}"
+    words = ("assistant", "delete", store.about["id"])
+    ran = on_terminal(*words, typed="n\n", after="[y/N]", **PLAIN)
+    assert ran.code
+    assert "named" in ran.screen
+    assert_harmless(ran.screen, PLAIN)
+
+
 class TestAnswers:
     @pytest.mark.parametrize("environ", [PLAIN, COLOURED], ids=["plain", "coloured"])
     def test_and_their_sources(self, server: LoopbackServer, environ: dict[str, str]) -> None:
@@ -87,6 +107,7 @@ class TestAnswers:
         assert "pwned" not in ran.screen
 
     def test_of_a_conversation(self, cli: Cli, server: LoopbackServer) -> None:
+        server.answer = "fine\n"
         assert cli("run", "DocWriter", "-t", f"question {EVIL}", "-c").code == 0
         (ident,) = cli("conversation", "list", "-q").lines
         assert_harmless(seen("conversation", "show", ident, **PLAIN).screen, PLAIN)
@@ -134,7 +155,7 @@ class TestElsewhere:
     def test_json_is_harmless_as_it_is(self, cli: Cli, evil: LoopbackServer) -> None:
         """It is looked at on a terminal as well, after a pager or `jq`."""
         text = cli("assistant", "show", "A", "--json").text
-        assert not {"\x1b", "\x07", "\x9b"} & set(text)
+        assert not {"\x1b", "\x07", "\x9b", *BIDI} & set(text)
         assert EVIL in json.loads(text)["knowledge"][0]["path"]
 
 

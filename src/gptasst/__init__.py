@@ -10,7 +10,7 @@ Everything that the command line does is there from Python as well:
 Importing this costs nothing: what a name needs is imported when the name is first used.
 """
 
-from gptasst.import_path import is_run_as_module, leave_working_directory_out
+from gptasst.processes.import_path import is_run_as_module, leave_working_directory_out
 
 if is_run_as_module():  # before anything else is imported
     leave_working_directory_out()

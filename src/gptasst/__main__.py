@@ -2,24 +2,23 @@
 
 import sys
 
-from gptasst.import_path import leave_working_directory_out
+from gptasst.processes.import_path import leave_working_directory_out
 
 _INTERRUPTED = 130
-# Frames from a function here to the bottom: those of `python -m`, or of the installed script.
-_FRAMES = 4
 
 
 def program() -> None:
-    """The program `gptasst`: `main`, and the end of the process."""
+    """The installed command `gptasst`: `main`, and the end of the process.
+
+    `python -m gptasst` ends as Python does, for profilers and debuggers.
+    """
     leave_working_directory_out()
     try:
         main()
         code = 0
     except SystemExit as ended:
         code = int(ended.code or 0)
-    if _is_whole_process():
-        leave_at_once(code)
-    sys.exit(code)
+    leave_at_once(code)
 
 
 def main() -> None:
@@ -32,15 +31,6 @@ def main() -> None:
         _run(sys.argv[1:])
     except KeyboardInterrupt:  # while the command line was imported
         sys.exit(_INTERRUPTED)
-
-
-def _is_whole_process() -> bool:
-    """Whether nobody else has something to do at the end: a profiler, a debugger, a test."""
-    try:
-        sys._getframe(_FRAMES + 1)  # noqa: SLF001  # as `warnings` and `logging` do
-    except ValueError:
-        return not sys.flags.inspect
-    return False
 
 
 def _run(words: list[str]) -> None:
@@ -57,7 +47,7 @@ def _run(words: list[str]) -> None:
     # again for garbage took a tenth of the time until a command began.
     gc.set_threshold(100_000, 50, 100)
     from gptasst.cli.app import app
-    from gptasst.lazy_packages import import_lazily
+    from gptasst.processes.lazy_packages import import_lazily
 
     # The SDK has five hundred modules of types, of which a command needs a few dozen.
     import_lazily("openai.types")
@@ -68,6 +58,8 @@ def _version_printed() -> bool:
     """Whether it was said here; the command line knows how to say that it can't be."""
     from gptasst import __version__
 
+    if sys.stdout is None:
+        return False
     try:
         print(f"gptasst {__version__}", flush=True)  # noqa: T201  # there is no output sink yet
     except OSError:
@@ -96,4 +88,5 @@ def leave_at_once(code: int) -> None:
 
 
 if __name__ == "__main__":
-    program()
+    leave_working_directory_out()
+    main()

@@ -7,6 +7,9 @@ nobody takes a message apart. At run time this module imports nothing.
 
 from __future__ import annotations
 
+import os
+import traceback
+
 TYPE_CHECKING = False  # `typing` alone takes half as long to import as Python to start
 if TYPE_CHECKING:
     from typing import Literal
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
         "access_denied",
         "ambiguous_name",
         "answer_lost",
+        "bad_document",
         "bad_download",
         "bad_key",
         "bad_key_file",
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         "edit_conflict",
         "empty",
         "empty_input",
+        "encoding",
         "error",
         "expired",
         "failed",
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
         "name_taken",
         "needs_confirmation",
         "newer_store",
+        "no_documents",
         "no_editor",
         "no_endpoint",
         "no_file_search_in_batch",
@@ -70,14 +76,15 @@ if TYPE_CHECKING:
         "no_such_key",
         "no_text",
         "no_vector_stores",
+        "not_a_file",
         "not_an_api",
         "not_encodable",
         "not_found",
         "not_knowledge",
         "not_over",
         "not_text",
-        "nothing_taken",
         "nothing_here",
+        "nothing_taken",
         "other_profile",
         "output_collision",
         "output_escapes",
@@ -86,6 +93,7 @@ if TYPE_CHECKING:
         "partly_done",
         "quota",
         "rate_limited",
+        "read_only",
         "redirected",
         "refused",
         "schema_mismatch",
@@ -96,9 +104,12 @@ if TYPE_CHECKING:
         "timeout",
         "too_large",
         "too_long",
+        "too_much",
         "tool_not_available",
+        "unknown_encoding",
         "unknown_manifest",
         "unreachable",
+        "unreadable",
         "usage",
         "would_change",
         "wrong_key",
@@ -263,3 +274,10 @@ def unexpected(error: Exception) -> GptasstError:
     )
     known.__cause__ = error
     return known
+
+
+def broken_check(error: Exception) -> str:
+    """The message for a bug in a check, with the line where it is."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
+    return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

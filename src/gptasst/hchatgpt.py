@@ -487,7 +487,7 @@ def e2e_assistant_runner(
         '# A guide'
     """
     from gptasst.inputs.secrets import STDIN, refuse_secret
-    from gptasst.storage.output_files import check_output, replace_file
+    from gptasst.storage.atomic_files import check_output, replace_file
 
     target = Path(output_file_path) if output_file_path else None
     if target is not None:

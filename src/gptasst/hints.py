@@ -7,7 +7,9 @@ looked for among its words: whoever shows the text adds the `--profile` of the c
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 # Those for which it makes a difference which profile is in force.
 USING_A_PROFILE = (
@@ -109,3 +111,25 @@ def for_profile(text: str, profile: str | None) -> str:
         return f"{start}gptasst {option if _USING.match(words) else ''}{words}"
 
     return _UNMARKED.sub(carrying, text)
+
+
+# What an installer leaves in the environment that it makes for one program.
+_PIPX, _UV = "pipx_metadata.json", "uv-receipt.toml"
+
+
+def install_command(extra: str) -> str:
+    """What adds an extra to this installation."""
+    if _has(_PIPX):
+        return f"pipx install --force 'gptasst[{extra}]'"
+    return f"{'uv tool' if _has(_UV) else 'pip'} install 'gptasst[{extra}]'"
+
+
+def upgrade_command() -> str:
+    """What brings this installation to the newest version."""
+    if _has(_PIPX):
+        return "pipx upgrade gptasst"
+    return "uv tool upgrade gptasst" if _has(_UV) else "pip install -U gptasst"
+
+
+def _has(file: str) -> bool:
+    return Path(sys.prefix, file).exists()

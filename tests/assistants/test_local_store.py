@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Cli, Write
+from tests.knowledge import documents
 from tests.loopback import LoopbackServer
+from tests.processes import processes
 from tests.small_pdf import small_pdf
 
 
@@ -22,7 +22,8 @@ def _create(cli: Cli, *files: str) -> None:
 
 
 def _texts(server: LoopbackServer) -> list[str]:
-    content = server.requests[-1].json["input"][-1]["content"]
+    asked = [request.json for request in server.requests if request.method == "POST"]
+    content = asked[-1]["input"][-1]["content"]
     return [part["text"] for part in content]
 
 
@@ -70,9 +71,10 @@ class TestSearch:
         """FTS5's own syntax, other scripts, and no word at all."""
         write("a.md", "Ein Zug fährt. 電車が走る. NOT AND OR NEAR.\n")
         _create(cli, "a.md")
-        for task in ('"', "NEAR(a b", "a* OR ^b -c", "fahrt", "電車が走る", "?!", "x" * 3000):
+        found = ("NEAR(a b", "Not?", "b* OR ^zug -c", "fahrt", "電車が走る")
+        for task in (*found, '"', "?!", "x" * 3000):
             assert cli("run", "W", "-t", task).code == 0
-            assert len(_excerpts(server)) == 1
+            assert len(_excerpts(server)) == (1 if task in found else 0)
 
     def test_the_input_is_searched_for_too(
         self, cli: Cli, write: Write, server: LoopbackServer
@@ -89,7 +91,9 @@ class TestSearch:
         write("b.md", "something of b\n")
         cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md")
         cli("assistant", "create", "B", "-i", "DocWriter", "-f", "b.md")
-        cli("run", "B", "-t", "secret")
+        cli("run", "B", "-t", "secret of whom?")
+        assert _excerpts(server) == []
+        cli("run", "B", "-t", "secret or something?")
         assert ['source="b.md"' in text for text in _excerpts(server)] == [True]
 
     def test_changed_and_removed_knowledge_is_forgotten(
@@ -203,9 +207,9 @@ class TestDatabase:
         assert (ran.code, ran.error["code"]) == (1, "state_error")
 
     def test_many_processes_at_once(self, cli: Cli) -> None:
-        command = [sys.executable, "-m", "gptasst", "assistant", "create", "-i", "DocWriter"]
-        running = [subprocess.Popen([*command, f"W{n}"]) for n in range(4)]
-        assert [process.wait(60) for process in running] == [0] * 4
+        with processes() as start:
+            running = [start("assistant", "create", "-i", "DocWriter", f"W{n}") for n in range(4)]
+            assert [process.wait() for process in running] == [0] * 4
         assert cli("assistant", "list", "-q").lines == [f"W{n}" for n in range(4)]
 
 
@@ -223,3 +227,33 @@ def test_an_edit_of_definition_and_files_is_one_step(cli: Cli, write: Write, hom
     ran = cli("assistant", "edit", "W", "-m", "m2", "-f", "b.md")
     assert (ran.code, "the disk is full" in ran.stderr) == (1, True)
     assert cli("assistant", "show", "W", "--json").json == before
+
+
+def test_documents_are_knowledge_and_each_answers_for_itself(cli: Cli, write: Write) -> None:
+    write("kb/travel.docx", documents.docx())
+    write("kb/prices.xlsx", documents.xlsx())
+    write("kb/mixed.pdf", small_pdf(["", "Only this page has text: Okapi."]))
+    write("kb/broken.pptx", documents.pptx()[:500])
+    ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
+    assert ran.code == 0
+    assert "left out: `kb/broken.pptx` can't be read as PPTX" in ran.stderr
+    assert "`kb/mixed.pdf`: 1 of 2 pages have no text" in ran.stderr
+    for question, path, place in (
+        ("Who approves a taxi?", "kb/travel.docx", "section Travel > Taxis"),
+        ("price of the Quokka widget", "kb/prices.xlsx", "sheet Prices, rows 2-3"),
+        ("Okapi", "kb/mixed.pdf", "page 2"),
+    ):
+        excerpts = cli("run", "W", "-t", question, "-n", "--json").json["excerpts"]
+        assert (excerpts[0]["path"], excerpts[0]["place"]) == (path, place)
+
+
+def test_one_content_under_two_endings_is_read_as_each(cli: Cli, write: Write) -> None:
+    content = "animal,days\nQuokka,17\n"
+    write("kb/a.csv", content)
+    write("kb/b.txt", content)
+    cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
+    excerpts = cli("run", "W", "-t", "Quokka", "-n", "--json").json["excerpts"]
+    assert {e["path"]: e["place"] for e in excerpts} == {
+        "kb/a.csv": "row 2",
+        "kb/b.txt": "lines 1-2",
+    }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gptasst.uploads import hashes
 from tests.assistants.project import (
     calls,
     contents,
@@ -23,6 +23,7 @@ from tests.assistants.project import (
 )
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer, outcomes
+from tests.processes import Process
 
 Write = Callable[[str, str | bytes], Path]
 MANY = 300
@@ -140,7 +141,7 @@ def test_text_that_file_search_refuses_goes_as_txt_under_its_own_path(
     write(name, "a: 1\n")
     assert cli("assistant", "create", "A", "-i", "DocWriter", "-f", name).code == 0
     assert knowledge(project, "A") == {name: b"a: 1\n"}
-    assert [f.about["filename"] for f in project.files.values()] == [f"{name}.txt"]
+    assert [f.name for f in project.files.values()] == [f"{name}.txt"]
 
 
 @pytest.mark.parametrize(
@@ -322,9 +323,7 @@ def test_a_create_that_is_killed_is_finished_by_doing_it_again(
     project.latency = 0.03
     for moment in (2, 4, 6, 9, 14, 19, 21, 23):
         project.requests.clear()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gptasst", *words], stderr=subprocess.DEVNULL, env=os.environ
-        )
+        process = Process(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while len(project.requests) < moment and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(stop)
@@ -349,8 +348,13 @@ def test_a_lost_cache_is_made_again_from_the_server(
 
 
 def test_a_file_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
-    cli: Cli, project: LoopbackServer, docs: Path, write: Write
+    cli: Cli,
+    project: LoopbackServer,
+    docs: Path,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(hashes, "_identity", lambda _: 0)  # as where no clock tells of a change
     path = write("docs/big.md", "x" * 3_000_000)
     os.utime(path, (1, 1))
     assert cli("assistant", "files", "sync", "Docs", "-n").code == 0  # hashed and remembered

@@ -285,7 +285,7 @@ def test_citations_name_the_file_on_disk_and_stay_out_of_the_answer(
     write("conf/sheep.yaml", "sheep: 3\n")
     cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "conf/sheep.yaml")
     (file_id,) = project.files
-    assert project.files[file_id].about["filename"] == "sheep.yaml.txt"
+    assert project.files[file_id].name == "sheep.yaml.txt"
     project.outcomes += [outcomes.answer("three", [(file_id, "sheep.yaml.txt")])] * 2
     assert cli("run", "Docs", "-t", "how many sheep").text == "three"
     ran = cli("run", "Docs", "-t", "how many sheep", "--json").json
@@ -315,6 +315,52 @@ def test_a_damaged_definition_is_said_and_can_be_deleted(
     new_machine(home)
     ran = cli("assistant", "show", "Docs", "--json")
     assert (ran.code, ran.error["code"]) == (1, "bad_store")
+    assert "delete" not in ran.error["hint"]
     store_id = only_store(project, "Docs").about["id"]
     assert cli("assistant", "delete", store_id, "-y").code == 0
     assert not project.stores
+
+
+def test_a_definition_that_is_not_what_was_written_is_no_reason_to_delete(
+    cli: Cli, project: LoopbackServer, home: Path
+) -> None:
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    conversation = only_store(project, "Docs").about["metadata"]["conversation"]
+    project.conversations[conversation].items[0]["content"][0]["text"] += "# odd"
+    new_machine(home)
+    ran = cli("assistant", "show", "Docs", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "bad_store")
+    assert "is not what its metadata says" in ran.error["message"]
+    assert "delete" not in ran.error["hint"]
+
+
+@pytest.mark.parametrize("kept_as", ["parts", "string"])
+def test_on_a_server_that_keeps_content_as_sent_all_machines_read_it(
+    cli: Cli, project: LoopbackServer, home: Path, kept_as: str
+) -> None:
+    """OGX 1.5 does. An earlier gptasst sent definitions as strings."""
+    project.keeps_content = True
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    (conversation,) = project.conversations.values()
+    if kept_as == "string":
+        conversation.items[0]["content"] = conversation.items[0]["content"][0]["text"]
+    new_machine(home)
+    assert cli("assistant", "show", "Docs").code == 0
+    assert cli("assistant", "edit", "Docs", "--description", "second").code == 0
+    new_machine(home)
+    history = cli("assistant", "history", "Docs", "--json").json["revisions"]
+    assert [revision["definition"]["description"] for revision in history][1:] == ["second"]
+    assert cli("assistant", "rollback", "Docs", "1", "-y").code == 0
+
+
+def test_files_that_a_server_keeps_for_a_year_are_not_uploaded_again(
+    cli: Cli, project: LoopbackServer, docs: Path
+) -> None:
+    """OGX 1.5 gives every file an end."""
+    project.file_lifetime = 365 * 86_400
+    cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", docs)
+    cli("assistant", "create", "More", "-i", "DocWriter", "-f", docs)
+    assert len(project.files) == 3
+    for _ in range(2):
+        assert cli("file", "upload", docs / "a.md").code == 0
+    assert len(project.files) == 4

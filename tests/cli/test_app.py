@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ import pytest
 from gptasst import __version__
 from tests.conftest import Cli, Write
 from tests.on_terminal import on_terminal
-
-COMMAND = [sys.executable, "-m", "gptasst"]
+from tests.processes import Process
 
 
 @pytest.fixture
@@ -98,14 +95,10 @@ class TestErrors:
 
     def test_a_reader_that_went_away(self, write: Write) -> None:
         write("instructions/Long.toml", f"instructions = '''{'x' * 200_000}'''")
-        shown = subprocess.Popen(
-            [*COMMAND, "instruction", "show", "Long"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        shown = Process("instruction", "show", "Long")
         assert shown.stdout is not None
         shown.stdout.close()
-        _, stderr = shown.communicate(timeout=60)
+        _, stderr = shown.communicate()
         assert (shown.returncode, b"Traceback" in stderr, b"error" in stderr) == (141, False, False)
 
 
@@ -201,36 +194,36 @@ class TestConfirm:
         [("y\n", 0, []), ("YES\n", 0, []), ("n\n", 130, ["W"]), ("\n", 130, ["W"])],
     )
     def test_asks(self, cli: Cli, writer: str, typed: str, code: int, left: list[str]) -> None:
-        ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed=typed)
+        ran = on_terminal("assistant", "delete", writer, typed=typed)
         assert "delete assistant `W` with 0 knowledge files? [y/N] " in ran.screen
         assert (ran.code, cli("assistant", "list", "-q").lines) == (code, left)
         assert ran.screen.endswith("nothing was done\n" if left else "deleted `W`\n")
 
     def test_interrupted(self, cli: Cli, writer: str) -> None:
-        ran = on_terminal([*COMMAND, "assistant", "delete", writer], typed="\x03", after="[y/N] ")
+        ran = on_terminal("assistant", "delete", writer, typed="\x03", after="[y/N] ")
         assert (ran.code, "Traceback" in ran.screen) == (130, False)
         assert ran.screen.endswith("\n")  # the shell's prompt has a line of its own
         assert cli("assistant", "list", "-q").lines == [writer]
 
     def test_yes_asks_nothing(self, writer: str) -> None:
-        ran = on_terminal([*COMMAND, "assistant", "delete", writer, "--yes"])
+        ran = on_terminal("assistant", "delete", writer, "--yes")
         assert (ran.code, ran.screen) == (0, "deleted `W`\n")
 
 
 class TestTerminal:
     def test_a_table_has_heads(self, cli: Cli) -> None:
-        ran = on_terminal([*COMMAND, "instruction", "list"], TERM="dumb")
+        ran = on_terminal("instruction", "list", TERM="dumb")
         assert ran.screen.splitlines()[0].split() == ["name", "from", "description"]
 
     def test_an_encoding_that_lacks_a_character(self, write: Write) -> None:
         write("instructions/Ü.toml", "description = '🙂'\ninstructions = 'x'\n")
-        ran = on_terminal([*COMMAND, "instruction", "list"], PYTHONIOENCODING="ascii")
+        ran = on_terminal("instruction", "list", PYTHONIOENCODING="ascii")
         assert (ran.code, "Traceback" in ran.screen) == (0, False)
         assert "MarkdownLinter" in ran.screen
 
     def test_control_characters_of_a_file_are_harmless(self, write: Write) -> None:
         write("instructions/X.toml", "instructions = 'a\\u001b[2Jb'\n# \x9b2J")
-        ran = on_terminal([*COMMAND, "instruction", "show", "X"], TERM="dumb")
+        ran = on_terminal("instruction", "show", "X", TERM="dumb")
         assert (ran.code, "\x1b" in ran.screen, "\x9b" in ran.screen) == (0, False, False)
 
 
@@ -246,7 +239,7 @@ class TestFirstSteps:
         assert ran.code == 0
         assert ran.stderr == (
             "next: `gptasst auth login` keeps a key of OpenAI's; until then a tiny model answers,"
-            " which only shows the plumbing\n"
+            " which only shows that everything works\n"
         )
         assert "Commands:" in ran.text
         assert not home.exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -212,3 +214,39 @@ def test_refused(cli: Cli, write: Write, content: str | bytes, message: str) -> 
     assert ran.code == 2
     assert ran.error["message"].startswith(message)
     assert cli("assistant", "list", "-q").lines == []
+
+
+class TestPipes:
+    """What is read from a pipe is read once."""
+
+    TOML = b'name = "Piped"\ninstructions = "Do it."\n'
+    JSON = b'{"object": "assistant", "name": "Piped", "instructions": "Do it."}'
+
+    @pytest.mark.parametrize("content", [TOML, JSON])
+    def test_standard_input(self, cli: Cli, content: bytes) -> None:
+        assert cli("assistant", "import", "-", stdin=content).code == 0
+        shown = cli("assistant", "show", "Piped", "--json").json
+        assert shown["definition"]["instructions"] == "Do it."
+
+    def test_without_a_name(self, cli: Cli) -> None:
+        content = b'{"object": "assistant", "instructions": "Do it."}'
+        ran = cli("assistant", "import", "-", stdin=content)
+        assert (ran.code, "--name" in ran.stderr) == (2, True)
+        assert cli("assistant", "import", "-", "--name", "B", stdin=content).code == 0
+
+    def test_a_key(self, cli: Cli) -> None:
+        key = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIB\n"
+        ran = cli("assistant", "import", "-", stdin=self.TOML + b"# " + key)
+        assert ran.code == 2
+        assert "counts as secret" in ran.stderr
+
+    @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd")
+    @pytest.mark.parametrize("command", ["assistant import", "instruction validate"])
+    @pytest.mark.parametrize("content", [TOML, JSON])
+    def test_of_the_shell(self, cli: Cli, command: str, content: bytes) -> None:
+        read, write = os.pipe()
+        with os.fdopen(write, "wb") as stream:
+            stream.write(content)
+        ran = cli(*command.split(), f"/dev/fd/{read}")
+        os.close(read)
+        assert ran.code == (2 if content == self.JSON and "validate" in command else 0), ran.stderr

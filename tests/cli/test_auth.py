@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,8 +161,8 @@ def test_a_key_for_plain_http_is_not_kept(
 
 
 def test_ctrl_c_at_the_question_ends_its_line() -> None:
-    command = [sys.executable, "-m", "gptasst", "auth", "login", "--profile", "openai"]
-    ran = on_terminal(command, typed="\x03", after="key for ")
+    words = ("auth", "login", "--profile", "openai")
+    ran = on_terminal(*words, typed="\x03", after="key for ")
     assert (ran.code, ran.screen.rstrip("\n").endswith("/v1: ")) == (130, True)
     assert ran.screen.endswith("\n")
 

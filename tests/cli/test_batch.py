@@ -435,3 +435,22 @@ def test_split_at_the_limit(server: LoopbackServer, home: Path) -> None:
     assert sizes == [50_000, 1]
     assert [len(runs) for runs in known] == sizes
     assert not list((home / "data").glob("batch-*"))
+
+
+@pytest.mark.parametrize("broken", [b'{"custom_id": "%b", "respo', b"\xff\xfe", b"[" * 100_000])
+def test_a_line_that_is_broken_costs_no_other(
+    cli: Cli, server: LoopbackServer, write: Write, broken: bytes
+) -> None:
+    for name in "abc":
+        write(f"in/{name}.md", f"{name}\n")
+    assert cli("run", "DocWriter", "in", "--each", "--batch", "-o", "out").code == 0
+    (batch,) = server.batches
+    assert cli("batch", "show", batch).code == 0
+    output = next(f for f in server.files.values() if f.about["purpose"] == "batch_output")
+    first, *rest = output.data.splitlines()
+    custom_id = json.loads(first)["custom_id"].encode()
+    line = broken % custom_id if b"%b" in broken else broken
+    output.data = b"\n".join([line, *rest, b""])
+    ran = cli("batch", "fetch", batch)
+    assert ran.code == 6
+    assert len(list(Path("out").iterdir())) == 2

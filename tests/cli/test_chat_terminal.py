@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import pytest
 from tests.cli.test_conversation import answered, shown, told
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.processes import Process, Surroundings
+from tests.processes import LIMIT, Process, Surroundings
 
 if sys.platform == "win32":
     pytest.skip("terminals of POSIX", allow_module_level=True)
@@ -52,7 +53,8 @@ class Terminal:
     def wait_for(self, text: str) -> None:
         """Read on until a text is there that was not waited for yet."""
         while (found := self.text.find(text, self._seen)) < 0:
-            assert self._read(), f"{text!r} never came:\n{self.text[self._seen :]}"
+            came = select.select([self._master], [], [], LIMIT)[0] and self._read()
+            assert came, f"{text!r} never came:\n{self.text[self._seen :]}"
         self._seen = found + len(text)
 
     def ends(self) -> int:
@@ -226,7 +228,7 @@ def test_control_characters_do_nothing(server: LoopbackServer, open_chat: Open) 
     server.answer = "title \x1b]0;evil\x07 done"
     chat = open_chat()
     chat.type("one" + ENTER)
-    chat.wait_for("done")
+    chat.wait_for("the answer holds the control character U+001B")
     assert b"\x1b]0;evil" not in chat.raw
 
 

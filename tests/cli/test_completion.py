@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Cli
+from tests.shell_program import program_for_shells
 
 
 @pytest.fixture
@@ -66,15 +67,11 @@ def test_powershell_has_a_script(cli: Cli) -> None:
 
 
 @pytest.fixture
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """`gptasst` on the path of a shell."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    path = folder / "gptasst"
-    path.write_text(f'#!/bin/sh\nexec {sys.executable} -m gptasst "$@"\n')
-    path.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
-    return path
+    with program_for_shells(tmp_path / "bin") as path:
+        monkeypatch.setenv("PATH", str(path.parent), prepend=":")
+        yield path
 
 
 def in_shell(shell: str, script: str) -> list[str]:

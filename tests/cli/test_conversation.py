@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ class TestRun:
 
         body = answered(server)[-1]
         alpha = '<file path="a.md">\nAlpha.\n</file>'
-        assert told(body) == [("user", f"one{alpha}"), ("assistant", alpha), ("user", "two")]
+        assert told(body) == [("user", f"one{alpha}"), ("assistant", "Alpha.\n"), ("user", "two")]
         assert (body["store"], body.get("conversation")) == (False, None)
 
     def test_server_knows_the_past(self, cli: Cli, project: LoopbackServer) -> None:
@@ -364,5 +363,5 @@ def _made_by_somebody(project: LoopbackServer, metadata: dict[str, str]) -> str:
 
 def test_on_a_terminal_what_is_said_of_it_begins_a_line(server: LoopbackServer) -> None:
     server.answer = "no line end"
-    command = [sys.executable, "-m", "gptasst", "run", "DocWriter", "-t", "hi", "-c"]
-    assert "no line end\nthis is conversation" in on_terminal(command, TERM="dumb").screen
+    seen = on_terminal("run", "DocWriter", "-t", "hi", "-c", TERM="dumb")
+    assert "no line end\nthis is conversation" in seen.screen

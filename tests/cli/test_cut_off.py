@@ -27,8 +27,8 @@ def tell(server: LoopbackServer, path: str, body: Any, times: int = 1) -> None:
 
 @pytest.fixture
 def long_answer(server: LoopbackServer) -> str:
-    """About 500 tokens; what is sent are about 100 more."""
-    server.answer = "word " * 500 + "\n"
+    """About 1,250 tokens."""
+    server.answer = "word " * 1000 + "\n"
     return server.answer
 
 
@@ -36,22 +36,22 @@ def long_answer(server: LoopbackServer) -> str:
 class TestContext:
     def test_from_the_list_of_models(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.md", "text\n")
-        tell(server, "/v1/models", {"data": [{"id": "gpt-6-luna", "max_model_len": 600}]})
+        tell(server, "/v1/models", {"data": [{"id": "gpt-6-luna", "max_model_len": 1100}]})
         ran = cli(*EACH, "a.md", "--in-place")
         assert ran.code == 6
-        assert "the answer was cut off: the context of 600 tokens is full" in ran.stderr
+        assert "the answer was cut off: the context of 1,100 tokens is full" in ran.stderr
         assert Path("a.md").read_text() == "text\n"
         assert asked(server) == ["/v1/responses", "/v1/models"]
 
     def test_from_llama_cpp(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("out.md", "old\n")
-        tell(server, "/props", {"default_generation_settings": {"n_ctx": 600}})
+        tell(server, "/props", {"default_generation_settings": {"n_ctx": 1100}})
         ran = cli("run", "DocWriter", "-t", "x", "-o", "out.md", "--json")
         assert (ran.code, ran.error["code"]) == (7, "incomplete")
         assert Path("out.md").read_text() == "old\n"
         assert asked(server) == ["/v1/responses", "/v1/models", "/props"]
 
-    @pytest.mark.parametrize("window", [4096, "600", None, True])
+    @pytest.mark.parametrize("window", [4096, "1100", None, True])
     def test_not_full_or_not_known(
         self, cli: Cli, server: LoopbackServer, long_answer: str, window: object
     ) -> None:
@@ -66,7 +66,7 @@ class TestContext:
 
     def test_from_the_profile(self, cli: Cli, server: LoopbackServer, home: Path) -> None:
         (home / "config").mkdir(parents=True)
-        (home / "config/config.toml").write_text("[profiles.openai]\ncontext = 600\n")
+        (home / "config/config.toml").write_text("[profiles.openai]\ncontext = 1100\n")
         assert cli("run", "DocWriter", "-t", "x").code == 7
         assert asked(server) == ["/v1/responses"]
 

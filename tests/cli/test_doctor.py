@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import sqlite3
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 from openai import Timeout
 
-from gptasst.context.doctor import LookingContext
+from gptasst.context.doctor import ReadOnlyContext
 from gptasst.doctor import server as server_checks
 from tests.assistants.project import writes
 from tests.conftest import Cli, Ran, Write
@@ -274,7 +273,7 @@ def test_each_request_is_sent_once_and_not_waited_for_long(
 ) -> None:
     failed = HttpAnswer(json_reply({"error": {"message": "overloaded"}}, 503))
     project.disturb("GET", "/v1/models", failed, times=9)
-    with LookingContext(os.environ) as looking:
+    with ReadOnlyContext(os.environ) as looking:
         assert looking.gateway.files is looking.files._files
         client = looking.gateway._connection.client
         assert isinstance(client.timeout, Timeout)
@@ -534,8 +533,7 @@ def test_a_pipe_gets_a_line_a_finding(cli: Cli, project: LoopbackServer) -> None
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
 def test_it_fits_the_terminal(project: LoopbackServer, cli: Cli, columns: int) -> None:
     cli("assistant", "create", "Old", "-i", "DocWriter", "-m", "gpt-4")
-    command = [sys.executable, "-m", "gptasst", "doctor"]
-    seen = on_terminal(command, COLUMNS=str(columns), NO_COLOR="1", TERM="xterm")
+    seen = on_terminal("doctor", COLUMNS=str(columns), NO_COLOR="1", TERM="xterm")
     assert seen.code == 6
     lines = seen.screen.splitlines()
     assert any(line.strip() == "fix: gptasst assistant edit Old -m gpt-6.2-sol" for line in lines)
@@ -549,7 +547,7 @@ def test_it_fits_the_terminal(project: LoopbackServer, cli: Cli, columns: int) -
     ("check", "topic"),
     [
         ("gptasst.doctor.machine.current_shell", "program"),
-        ("gptasst.api.probes.ProbeGateway.has", "server"),
+        ("gptasst.api.models.ProbeGateway.has", "server"),
     ],
 )
 def test_a_check_with_a_mistake_in_it_says_where_and_the_others_go_on(

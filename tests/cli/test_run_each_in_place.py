@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,10 +53,14 @@ class TestInPlace:
     def test_one_file_under_two_names(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.md", "words\n")
         Path("b.md").symlink_to("a.md")
-        ran = cli(*EACH, "a.md", "b.md", "--in-place")
-        assert ran.code == 2
-        assert "`a.md` and `b.md` would both be written to" in ran.stderr
-        assert server.requests == []
+        server.answer = shout
+        ran = cli(*EACH, "b.md", "a.md", "--in-place")
+        assert (ran.code, Path("a.md").read_text(), Path("b.md").is_symlink()) == (
+            0,
+            "WORDS\n",
+            True,
+        )
+        assert len([r for r in server.requests if r.path.endswith("/responses")]) == 1
 
     def test_a_file_that_was_changed_meanwhile_is_left(
         self, cli: Cli, server: LoopbackServer, write: Write
@@ -88,7 +94,7 @@ ANSWERS: list[tuple[str, bytes, str, bytes]] = [
     ("utf-8", "grüße\n".encode(), "GRÜSSE\n", "GRÜSSE\n".encode()),
     ("bom", codecs.BOM_UTF8 + b"a\n", "b\n", codecs.BOM_UTF8 + b"b\n"),
     ("bom given back", codecs.BOM_UTF8 + b"a\n", "\ufeffb\n", codecs.BOM_UTF8 + b"b\n"),
-    ("windows-1252", "ü\n".encode("cp1252"), "Ü\n", "Ü\n".encode("cp1252")),
+    ("windows-1252", "für\n".encode("cp1252"), "FÜR\n", "FÜR\n".encode("cp1252")),
     ("utf-16 little", codecs.BOM_UTF16_LE + "a\n".encode("utf-16-le"), "ü\n",
      codecs.BOM_UTF16_LE + "ü\n".encode("utf-16-le")),
     ("utf-16 big", codecs.BOM_UTF16_BE + "a\n".encode("utf-16-be"), "ü\n",
@@ -98,7 +104,11 @@ ANSWERS: list[tuple[str, bytes, str, bytes]] = [
     ("crlf unchanged", b"a\r\nb\r\n", "a\nb", b"a\r\nb\r\n"),
     ("cr", b"a\rb\r", "A\nB\n", b"A\rB\r"),
     ("mixed", b"a\r\nb\n", "A\r\nB\n", b"A\r\nB\n"),
-    ("the answer wants crlf", b"a\nb\n", "a\r\nb\r\n", b"a\r\nb\r\n"),
+    ("the answer wants crlf", b"a\nb\n", "a\r\nb\r\n", b"a\nb\n"),
+    ("mixed and given lf", b"a\r\nb\nc\r\n", "a\nB\nc\n", b"a\r\nB\nc\r\n"),
+    ("mixed, lines added", b"a\r\nb\n", "0\na\n1\nb\n2\n", b"0\r\na\r\n1\r\nb\n2\n"),
+    ("mixed, lines dropped", b"a\r\nb\nc\r\nd", "a\nc\nD\n", b"a\r\nc\r\nD\r\n"),
+    ("mixed and unchanged", b"a\r\nb\nc\rd", "a\nb\nc\nd\n", b"a\r\nb\nc\rd"),
     ("end dropped", b"a\n", "b", b"b\n"),
     ("nothing but the end dropped", b"a\n", "a", b"a\n"),
     ("nothing but an end added", b"a", "a\n", b"a"),
@@ -126,11 +136,11 @@ def test_a_character_that_the_encoding_lacks(
     cli: Cli, server: LoopbackServer, write: Write
 ) -> None:
     server.answer = "\N{RIGHTWARDS ARROW}\n"
-    file = write("a.md", "ü\n".encode("cp1252"))
+    file = write("a.md", "für\n".encode("cp1252"))
     ran = cli(*EACH, "a.md", "--in-place")
     assert ran.code == 6
     assert "has `→`, which windows-1252 does not" in ran.stderr
-    assert file.read_bytes() == "ü\n".encode("cp1252")
+    assert file.read_bytes() == "für\n".encode("cp1252")
 
 
 class TestCheck:
@@ -213,3 +223,59 @@ def git_apply() -> Callable[[str], None]:
         subprocess.run(["git", "apply", "-"], input=diff, text=True, check=True)
 
     return apply
+
+
+class TestNames:
+    """What a pipe gets are the names themselves; a terminal is shown what it would obey."""
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no such names")
+    @pytest.mark.parametrize("options", [("--check", "-q"), ("--check",), ("--in-place", "-q")])
+    def test_as_they_are(self, cli: Cli, write: Write, options: tuple[str, ...]) -> None:
+        write("a\x1b[31m.md", "words\n")
+        assert cli(*EACH, "a\x1b[31m.md", *options).stdout == b"a\x1b[31m.md\n"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no such names")
+    @pytest.mark.parametrize("options", [("--check",), ("--in-place",), ("--diff",)])
+    @pytest.mark.parametrize("null", ["-0", "--null"])
+    def test_ended_by_nul(
+        self, cli: Cli, write: Write, options: tuple[str, ...], null: str
+    ) -> None:
+        write("a\nb.md", "words\n")
+        write("c.md", "words\n")
+        ran = cli(*EACH, "a\nb.md", "c.md", *options, null)
+        assert ran.stdout == b"a\nb.md\0c.md\0"
+
+
+class TestNotWritable:
+    def test_read_only_file_costs_no_request(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "words\n").chmod(0o444)
+        write("b.md", "other words\n")
+        ran = cli(*EACH, "a.md", "b.md", "--in-place")
+        assert ran.code == 6
+        assert "`a.md` failed: `a.md` is read-only (chmod u+w a.md" in ran.stderr
+        assert Path("a.md").read_text() == "words\n"
+        assert Path("b.md").read_text() == "OTHER WORDS\n"
+        assert [file_text(record.json) for record in server.requests] == ["other words\n"]
+
+    def test_read_only_output(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", "words\n")
+        write("out/a.md", "old\n").chmod(0o444)
+        assert cli(*EACH, "a.md", "-o", "out").code == 6
+        assert Path("out/a.md").read_text() == "old\n"
+        assert server.requests == []
+
+    def test_what_is_done_already_is_fine(self, cli: Cli, write: Write) -> None:
+        file = write("a.md", "words\n")
+        assert cli(*EACH, "a.md", "--in-place").code == 0
+        file.chmod(0o444)
+        assert cli(*EACH, "a.md", "--in-place").code == 0
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+    def test_named_pipe(self, cli: Cli, server: LoopbackServer) -> None:
+        os.mkfifo("pipe")
+        ran = cli(*EACH, "pipe", "--in-place")
+        assert ran.code == 6
+        assert "`pipe` is not a file" in ran.stderr
+        assert server.requests == []

@@ -76,7 +76,7 @@ class TestBadInput:
             (bytes(range(256)), "`a.md` is not text: it holds binary data"),
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "`a.md` is not text"),
             (b"\xff\xfe\x00", "`a.md` is not text"),
-            (b"caf\xe9 \x81", "`a.md` is not text"),
+            (b"caf\xe9 \x81", "`a.md` can't be read: its encoding can't be told"),
         ],
     )
     def test_unusable_content(
@@ -292,7 +292,7 @@ class TestNoAnswer:
             (outcomes.stream_error_event(message="Oh"), 7, "`gpt-6-luna` failed: Oh"),
             (outcomes.stream_error_event(flat=False, message="Oh"), 7, "failed: Oh"),
             (outcomes.stream_error_event(code="insufficient_quota"), 5, "quota is used up"),
-            (outcomes.garbage_stream(), 1, "is not an answer of the API"),
+            (outcomes.garbage_stream(), 7, "which is no event"),
         ],
         ids=lambda value: getattr(value, "kind", None) or getattr(value, "status", None),
     )

@@ -10,8 +10,10 @@ import pytest
 
 from tests.cli.conftest import Sent, names, sent_parts
 from tests.conftest import Cli, Write
+from tests.knowledge import documents
 from tests.loopback import LoopbackServer, outcomes
 from tests.openapi import assert_valid_request
+from tests.small_pdf import small_pdf
 
 pytestmark = pytest.mark.usefixtures("local_store")
 
@@ -44,8 +46,33 @@ class TestStandardInput:
         self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
     ) -> None:
         write("a.md", "a\n")
-        cli("run", "DocWriter", "-f", "a.md", "-t", "Do it.", stdin=b"piped\n")
+        cli("run", "DocWriter", "-f", "a.md", "-", "-t", "Do it.", stdin=b"piped\n")
         assert sent() == ["Do it.", tagged("stdin", "piped\n"), tagged("a.md", "a\n")]
+
+    def test_with_text_alone(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
+        cli("run", "DocWriter", "-t", "Do it.", stdin=b"piped\n")
+        assert sent() == ["Do it.", tagged("stdin", "piped\n")]
+
+    def test_never_unasked_beside_files(
+        self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
+    ) -> None:
+        """It belongs to the loop of a shell that the command stands in."""
+        write("a.md", "a\n")
+        assert cli("run", "DocWriter", "a.md", stdin=b"b.md\nc.md\n").code == 0
+        assert sent()[-1] == tagged("a.md", "a\n")
+        assert len(sent()) == 2
+
+    @pytest.mark.parametrize("words", [["-"], [], ["-t", "  "], ["-t", " \n", "-"]])
+    def test_blank(self, cli: Cli, server: LoopbackServer, words: list[str]) -> None:
+        ran = cli("run", "DocWriter", *words, stdin=b"  \n\n")
+        assert ran.code == 2
+        assert server.requests == []
+        said = "standard input is empty" if "-" in words else "there is nothing to work on"
+        assert said in ran.stderr
+
+    def test_nothing_beside_a_text(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
+        assert cli("run", "DocWriter", "-t", "Do it.", stdin=b"\n").code == 0
+        assert sent() == ["Do it."]
 
     def test_empty(self, cli: Cli, server: LoopbackServer) -> None:
         ran = cli("run", "DocWriter", "-", stdin=b"")
@@ -228,8 +255,10 @@ class TestDocuments:
 
 
 class TestWhatIsNotTaken:
-    @pytest.mark.parametrize("name", ["a.pdf", "a.docx"])
-    def test_documents(self, cli: Cli, server: LoopbackServer, write: Write, name: str) -> None:
+    @pytest.mark.parametrize("name", ["a.doc", "a.xls"])
+    def test_documents_that_have_no_text_here(
+        self, cli: Cli, server: LoopbackServer, write: Write, name: str
+    ) -> None:
         write(name, PDF)
         ran = cli("run", "DocWriter", "-f", name, "-o", "out.md")
         assert (ran.code, server.requests, names()) == (2, [], [name])
@@ -246,9 +275,47 @@ class TestWhatIsNotTaken:
         assert (ran.code, server.requests) == (2, [])
         assert f"`a.png` is an image, which {server.base_url} does not take" in ran.stderr
 
-    @pytest.mark.parametrize("name", ["a.pdf", "a.png"])
+    @pytest.mark.parametrize("name", ["a.doc", "a.png"])
     def test_by_the_embedded_model(self, cli: Cli, write: Write, name: str) -> None:
         write(name, PDF)
         ran = cli("run", "DocWriter", "-f", name)
         assert ran.code == 2
         assert "which embedded model does not take" in ran.stderr
+
+
+class TestDocumentsAsText:
+    """For servers that take no documents, and documents that none takes."""
+
+    def test_a_run(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.pdf", small_pdf(["The Ibex.", ""]))
+        write("b.docx", documents.docx())
+        ran = cli("run", "DocWriter", "-f", "a.pdf", "b.docx")
+        assert ran.code == 0
+        sent = server.requests[-1].json["input"][0]["content"]
+        assert {part["type"] for part in sent} == {"input_text"}
+        assert "[page 1]\nThe Ibex." in sent[1]["text"]
+        assert "Per diem | 55 EUR" in sent[2]["text"]
+        assert f"`a.pdf` is sent as text, as {server.base_url} takes no" in ran.stderr
+        assert "1 of 2 pages have no text" in ran.stderr
+        assert "`b.docx` is sent as text" in ran.stderr
+
+    def test_each(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("in/a.pdf", small_pdf(["The Ibex."]))
+        write("in/b.pdf", b"%PDF- no")
+        ran = cli("run", "DocWriter", "--each", "-f", "in", "-o", "out/{stem}.md")
+        assert ran.code == 6
+        assert "sent as text: `in/a.pdf`, `in/b.pdf`" in ran.stderr
+        assert "`in/b.pdf` can't be read as PDF" in ran.stderr
+        assert Path("out/a.md").exists()
+
+    def test_a_dry_run(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.epub", documents.epub())
+        ran = cli("run", "DocWriter", "-f", "a.epub", "-n", "--json")
+        assert [i["sent_as"] for i in ran.json["inputs"]] == ["text"]
+
+    def test_a_secret_in_it_is_refused(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.pdf", small_pdf(["-----BEGIN RSA PRIVATE KEY-----"]))
+        ran = cli("run", "DocWriter", "-f", "a.pdf")
+        assert (ran.code, server.requests) == (2, [])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +12,9 @@ import gptasst
 from gptasst import hchatgpt
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
+from tests.processes import completed
 
-SECRET = "hunter2-of-the-test"
+SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB"
 KEY = f"notes\n-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n"
 
 # Each way by which a file gets to a model or a server; `FILE` stands for its name.
@@ -215,12 +214,9 @@ class TestOtherWays:
     ) -> None:
         for name, code in ((".env", 2), ("plain.md", 0)):
             with write(name, f"PASSWORD={SECRET}\n").open("rb") as stream:
-                command = [sys.executable, "-m", "gptasst", verb, "DocWriter"]
-                ran = subprocess.run(
-                    command, check=False, stdin=stream, capture_output=True, text=True
-                )
+                ran = completed(verb, "DocWriter", stdin=stream)
             assert ran.returncode == code, ran.stderr
-            assert ("counts as secret" in ran.stderr) == (code == 2)
+            assert (b"counts as secret" in ran.stderr) == (code == 2)
         assert len(server.requests) == 1
 
     @pytest.mark.parametrize("content", [KEY, "PASSWORD=x\n"])

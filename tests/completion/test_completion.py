@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -19,13 +17,13 @@ from gptasst.config.settings import Settings
 from gptasst.config.urls import is_openai
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
+from tests.processes import completed
 
 
 def complete(*words: str, shell: str = "zsh") -> tuple[str, dict[str, str]]:
     """What the shell is told: may paths stand there, and the candidates with their meaning."""
-    command = [sys.executable, "-m", "gptasst", "__complete", shell, *words]
-    done = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL)
-    assert done.stderr == b""
+    done = completed("__complete", shell, *words)
+    assert (done.returncode, done.stderr) == (0, b"")
     kind, *lines = done.stdout.decode("utf-8").splitlines()
     return kind, dict(line.split("\t") for line in lines)
 
@@ -92,7 +90,7 @@ def test_where_paths_can_stand(words: list[str], kind: str) -> None:
 def test_every_option_of_a_command_with_what_it_does() -> None:
     kind, found = complete("run", "X", "-")
     assert kind == "words"
-    assert found["--text"] == "The task in words."
+    assert found["--text"] == "The task, as text."
     assert {"-f", "--file", "--json", "--help"} <= set(found)
 
 
@@ -317,9 +315,8 @@ def test_a_broken_configuration_or_store_is_nothing_to_talk_about(home: Path, da
 
 
 def test_completion_never_fails() -> None:
-    command = [sys.executable, "-m", "gptasst", "__complete"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = completed("__complete")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

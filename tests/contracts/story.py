@@ -120,6 +120,7 @@ class Story:
         self._do("assistant list")
         self._do("assistant show", "A")
         self._do("assistant history", "A")
+        self._do("assistant search", "A", "alpha")
         self._do("assistant rollback", "A", "1", "--yes")
         self._do("assistant export", "A")
         self._do("assistant export -o", "a.toml", "A")

@@ -14,6 +14,7 @@ import pytest
 
 from tests.docs.pages import DOCS, ROOT, Block, blocks
 from tests.loopback import LoopbackServer
+from tests.shell_program import program_for_shells
 
 PAGE = DOCS / "tutorial.md"
 NOT_RUN = "<!-- not run -->\n"
@@ -60,20 +61,18 @@ def shell(script: str, path: str) -> str:
 @pytest.mark.skipif(not shutil.which("bash"), reason="its commands are for a POSIX shell")
 def test_it_works(project: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project.answer = corrected
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, module in (("gptasst", "-m gptasst"), ("python3", "")):
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
-        program.chmod(0o755)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     shutil.copytree(ROOT / "examples", "examples")
-    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    for commands, shown in steps():
-        written = shell(commands, path)
-        for line in shown:  # columns are wide on a terminal only
-            pattern = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
-            assert re.search(pattern, written), f"{line}\n---\n{written}"
+    with program_for_shells(tmp_path / "bin") as program:
+        python = program.with_name("python3")
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+        for commands, shown in steps():
+            written = shell(commands, path)
+            for line in shown:  # columns are wide on a terminal only
+                pattern = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
+                assert re.search(pattern, written), f"{line}\n---\n{written}"
 
 
 def test_it_has_steps() -> None:

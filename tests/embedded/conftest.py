@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -12,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from gptasst.config.settings import LocalModelSettings
-from gptasst.embedded.model_file import model_file
+from gptasst.embedded.service import model_file
 from gptasst.storage.locks import alone
 from gptasst.storage.paths import user_paths
+from tests.processes import Process, Surroundings, processes
 
-GPTASST = (sys.executable, "-m", "gptasst")
-
-Start = Callable[..., "subprocess.Popen[bytes]"]
+Start = Callable[..., Process]
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def fetched_model(pytestconfig: pytest.Config) -> Path:
     kept = pytestconfig.cache.mkdir("embedded-model")
     with alone(kept / "fetched.lock", 240):  # another worker may want it, too
         fetched = subprocess.run(
-            [*GPTASST, "local", "setup", "--quiet"],
+            [sys.executable, "-m", "gptasst", "local", "setup", "--quiet"],
             env={**os.environ, "GPTASST_HOME": str(kept)},
             check=True,
             stdout=subprocess.PIPE,
@@ -54,21 +54,5 @@ def embedded(fetched_model: Path, home: Path) -> Path:
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Start `gptasst …` in a process group of its own."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run(*words: str | Path) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [*GPTASST, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+    with processes() as begin:
+        yield functools.partial(begin, surroundings=Surroundings(session=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ class ModelHost:
         breaks: after how many bytes each of the next replies ends too early.
         status: of every reply, in place of 200 or 206.
         stalls: an early end is silence for ever, not a closed connection.
+        length: whether a reply says how long it is.
     """
 
     content: bytes
@@ -28,6 +30,7 @@ class ModelHost:
     breaks: list[int] = field(default_factory=list)
     status: int | None = None
     stalls: bool = False
+    length: bool = True
     asked: list[dict[str, str]] = field(default_factory=list, init=False)
     stalled: threading.Event = field(default_factory=threading.Event, init=False)
     _closing: threading.Event = field(default_factory=threading.Event, init=False)
@@ -74,10 +77,12 @@ class ModelHost:
         if start:
             place = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
             request.send_header("Content-Range", place)
-        request.send_header("Content-Length", str(len(self.content) - start))
+        if self.length:
+            request.send_header("Content-Length", str(len(self.content) - start))
         request.end_headers()
         end = start + self.breaks.pop(0) if self.breaks else len(self.content)
-        request.wfile.write(self.content[start:end])
+        with contextlib.suppress(ConnectionError):  # whoever asked may have had enough
+            request.wfile.write(self.content[start:end])
         if end < len(self.content) and self.stalls:
             request.wfile.flush()
             self.stalled.set()

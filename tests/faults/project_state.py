@@ -18,7 +18,7 @@ def held(server: LoopbackServer) -> dict[str, list[Any]]:
     """Everything on the server, without ids and times, so that two outcomes can be compared."""
     return {
         "files": sorted(
-            (stored.about["filename"], stored.about["purpose"], stored.data)
+            (stored.name, stored.about["purpose"], stored.data)
             for stored in server.files.values()
             if not stored.about["purpose"].startswith("batch")
         ),

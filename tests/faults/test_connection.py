@@ -125,7 +125,7 @@ def test_silence(
     """Looked up, a server is given up after the timeout or a minute, whichever is less."""
     monkeypatch.setenv("GPTASST_TIMEOUT", "0.02")
     monkeypatch.setattr(project, "latency", 3600.0)
-    said = Said("timeout", 1, "did not answer in time", "GPTASST_TIMEOUT")
+    said = Said("timeout", 1, "did not answer", "GPTASST_TIMEOUT")
     each_says(said, cli, project, operations)
 
 

@@ -104,6 +104,29 @@ def test_a_page_that_comes_for_ever(
     assert len(project.requests) == 2
 
 
+def test_an_empty_page_that_is_not_the_last(cli: Cli, project: LoopbackServer) -> None:
+    """As of a server that takes out of its pages what is not for this key."""
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    cli("assistant", "create", "Newer", "-i", "DocWriter")
+    project.requests.clear()
+    page = {
+        "object": "list",
+        "data": [],
+        "has_more": True,
+        "last_id": only_store(project, "Newer").about["id"],
+    }
+    project.disturb("GET", "/v1/vector_stores", outcomes.http_error(200, body=page))
+    assert cli("assistant", "list", "-q").lines == ["Docs"]
+    assert len(project.requests) == 2
+
+
+def test_empty_pages_that_come_for_ever(cli: Cli, project: LoopbackServer) -> None:
+    page = {"object": "list", "data": [], "has_more": True, "last_id": "vs_1"}
+    project.disturb("GET", "*", outcomes.http_error(200, body=page), times=1_000_000)
+    assert cli("assistant", "list", "-q").lines == []
+    assert len(project.requests) == 2
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

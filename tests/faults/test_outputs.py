@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
+from tests.processes import completed
 
 SET = "config set profiles.x.base_url http://127.0.0.1:9/v1"
 LARGE = "long answer\n" * 20_000
@@ -91,6 +92,31 @@ class TestFullDisk:
             assert (line, ran.code in (1, 2)) == (line, True)
             assert "space left" in ran.error["message"] or "full" in ran.error["message"]
 
+    def test_a_cache_that_is_right_is_not_taken_for_a_damaged_one(
+        self,
+        cli: Cli,
+        project: LoopbackServer,
+        disk: Path,
+        write: Write,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("GPTASST_HOME", str(disk / "home"))
+        path = write("a.md", "text\n")
+        assert cli("file", "upload", path).code == 0
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as stream:
+            while True:
+                stream.write(b"x" * 1024)
+        ran = cli("file", "upload", path, write("b.md", "another\n"))
+        assert ran.code == 0
+        assert "damaged" not in ran.stderr
+        assert "can't be used and is done without" in ran.stderr
+        filler.unlink()
+        project.requests.clear()
+        assert cli("file", "upload", path).code == 0
+        assert [r.path for r in project.requests if r.method == "POST"] == []
+        assert list(disk.rglob("*damaged*")) == []
+
 
 class TestReadOnly:
     @pytest.mark.parametrize("more", [(), ("--each",)])
@@ -150,23 +176,7 @@ class TestNoFiles:
     def test_standard_output_is_added_to(self, server: LoopbackServer, write: Write) -> None:
         log = write("log", "before\n")
         with log.open("ab") as stream:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "gptasst",
-                    "run",
-                    "DocWriter",
-                    "-t",
-                    "x",
-                    "-o",
-                    "/dev/stdout",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.PIPE,
-                check=True,
-            )
+            done = completed("run", "DocWriter", "-t", "x", "-o", "/dev/stdout", stdout=stream)
         assert log.read_text() == "before\nx"
         assert done.stderr == b"wrote `/dev/stdout` (1 B)\n"
 
@@ -176,13 +186,7 @@ class TestNoFiles:
     def test_nobody_reads_standard_output(self, server: LoopbackServer, line: str) -> None:
         ours, theirs = os.pipe()
         os.close(ours)
-        done = subprocess.run(
-            [sys.executable, "-m", "gptasst", *line.split()],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
+        done = completed(*line.split(), stdout=theirs)
         os.close(theirs)
         assert (done.returncode, b"Traceback" in done.stderr) == (141, False)
         assert b"error" not in done.stderr

@@ -20,7 +20,7 @@ Trouble = tuple[outcomes.Outcome, int, str, str]
 TROUBLES: dict[str, Trouble] = {
     "stops": (outcomes.stream_breaks_after(1, LONG), 7, "broken_off", "one two"),
     "stops before it begins": (outcomes.stream_breaks_after(0, LONG), 7, "broken_off", ""),
-    "garbage": (outcomes.garbage_stream(), 1, "not_an_api", ""),
+    "garbage": (outcomes.garbage_stream(), 7, "broken_off", ""),
     "flat error": (outcomes.stream_error_event(), 7, "failed", "hello t"),
     "nested error": (outcomes.stream_error_event(flat=False), 7, "failed", "hello t"),
     "limit in the stream": (

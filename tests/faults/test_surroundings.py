@@ -25,8 +25,7 @@ class TestTerminals:
     @pytest.mark.parametrize("line", ["assistant list", "file list", "assistant show Docs"])
     def test_twenty_columns(self, cli: Cli, project: LoopbackServer, line: str) -> None:
         prepare(cli, project)
-        command = [sys.executable, "-m", "gptasst", *line.split()]
-        seen = on_terminal(command, COLUMNS="20", TERM="xterm")
+        seen = on_terminal(*line.split(), COLUMNS="20", TERM="xterm")
         assert seen.code == 0
         assert "Traceback" not in seen.screen
         assert "Docs" in seen.screen
@@ -35,9 +34,8 @@ class TestTerminals:
     def test_dumb(self, cli: Cli, project: LoopbackServer, line: str) -> None:
         """Nothing moves, and nothing is coloured."""
         cli("assistant", "create", "Docs", "-i", "DocWriter")
-        command = [sys.executable, "-m", "gptasst", *line.split()]
         typed = "spoken plainly\n\x04" if line.startswith("chat") else ""
-        seen = on_terminal(command, typed=typed, after="> ", TERM="dumb")
+        seen = on_terminal(*line.split(), typed=typed, after="> ", TERM="dumb")
         assert seen.code == 0
         assert ("spoken plainly" if typed else "Docs") in seen.screen
         assert "\x1b" not in seen.screen

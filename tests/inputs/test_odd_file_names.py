@@ -174,7 +174,7 @@ class TestNotUtf8:
 
     def test_upload(self, cli: Cli, project: LoopbackServer, name: str) -> None:
         fine(cli("file", "upload", name))
-        assert [stored.about["filename"] for stored in project.files.values()] == ["??.md"]
+        assert [stored.name for stored in project.files.values()] == ["??.md"]
         fine(cli("file", "upload", name))
         fine(cli("cache", "verify"))
         (entry,) = fine(cli("file", "list", "--json")).json["files"]

@@ -29,6 +29,9 @@ config config.json docker/config.json hosts.yml shadow README.md .gitignore cert
 """
 
 
+BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+
+
 @pytest.mark.parametrize("name", NAMES.split())
 def test_names(name: str) -> None:
     assert secret_name(Path(name))
@@ -62,19 +65,27 @@ def test_names_that_are_harmless(name: str) -> None:
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_contents(header: str, encoding: str) -> None:
-    text = f'{{"private_key": "{header}\\nMII"}}'
+    text = f'{{"private_key": "{header}\\n{BODY}"}}'
     assert secret_text(text)
     assert secret_content(text.encode(encoding))
+
+
+def test_a_header_whose_body_may_still_come() -> None:
+    assert secret_text("-----BEGIN PRIVATE KEY-----\n")
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "-----BEGIN PUBLIC KEY-----",
+        f"-----BEGIN PUBLIC KEY-----\n{BODY}",
+        "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n" + BODY,
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA...\n-----END RSA PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\n" + "x" * 64 + "\n-----END PRIVATE KEY-----\n",
         "-----BEGIN CERTIFICATE-----",
         "a private key begins with BEGIN PRIVATE KEY",
         "",
-        " " * LOOKED_AT + "-----BEGIN PRIVATE KEY-----",  # only the beginning is read
+        " " * LOOKED_AT + f"-----BEGIN PRIVATE KEY-----\n{BODY}",  # only the beginning is read
     ],
 )
 def test_contents_that_are_harmless(text: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptasst.knowledge.plans import plan_knowledge
+from gptasst.assistants.knowledge_files import plan_knowledge
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 from gptasst.uploads.types import KnowledgeSource
 

@@ -16,7 +16,7 @@ _ID_PREFIXES = {"message": "msg_", "file_search_call": "fs_", "reasoning": "rs_"
 
 def create(world: World, call: Call) -> Reply:
     body = call.json_object()
-    items = _new_items(body.get("items") or [])
+    items = _new_items(world, body.get("items") or [])
     about: Json = {
         "id": new_id("conv_"), "object": "conversation", "created_at": now(),
         "metadata": check_metadata(body.get("metadata")),
@@ -25,18 +25,19 @@ def create(world: World, call: Call) -> Reply:
     return json_reply(about)
 
 
-def _new_items(given: Any) -> list[Json]:
+def _new_items(world: World, given: Any) -> list[Json]:
     if not isinstance(given, list) or len(given) > _MAX_ITEMS:
         message = f"Invalid 'items': at most {_MAX_ITEMS} are taken at a time."
         raise ApiError(400, message, code="array_above_max_length", param="items")
-    return [_kept_item(item) for item in given]
+    return [_kept_item(item, as_sent=world.keeps_content) for item in given]
 
 
-def _kept_item(item: Json) -> Json:
+def _kept_item(item: Json, *, as_sent: bool = False) -> Json:
     kind = item.get("type", "message")
     kept: Json = {"id": new_id(_ID_PREFIXES.get(kind, "item_")), "status": "completed"} | item
     if kind == "message":
-        kept.update(type=kind, content=_content(item))
+        content = _content(item)
+        kept.update(type=kind, content=item["content"] if as_sent else content)
     return kept
 
 
@@ -94,7 +95,7 @@ def list_items(world: World, call: Call) -> Reply:
 
 def create_items(world: World, call: Call) -> Reply:
     conversation = _find(world, call.params["id"])
-    items = _new_items(call.json_object().get("items"))
+    items = _new_items(world, call.json_object().get("items"))
     conversation.items += items
     return json_reply(listing(items))
 

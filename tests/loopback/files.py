@@ -26,17 +26,17 @@ def create(world: World, call: Call) -> Reply:
         raise ApiError(400, f"'{purpose}' is not one of {list(PURPOSES)}", param="purpose")
     about: Json = {
         "id": new_id("file-"), "object": "file", "bytes": len(upload.data), "created_at": now(),
-        "expires_at": _expiry(fields), "filename": upload.filename, "purpose": purpose,
-        "status": "processed", "status_details": None,
+        "expires_at": _expiry(fields, world.file_lifetime), "filename": upload.filename,
+        "purpose": purpose, "status": "processed", "status_details": None,
     }  # fmt: skip
     world.files[about["id"]] = StoredFile(about, upload.data)
     return json_reply(about)
 
 
-def _expiry(fields: dict[str, Part]) -> int | None:
+def _expiry(fields: dict[str, Part], default: int | None) -> int | None:
     anchor, seconds = fields.get("expires_after[anchor]"), fields.get("expires_after[seconds]")
     if anchor is None and seconds is None:
-        return None
+        return None if default is None else now() + default
     lifetime = int(seconds.text) if seconds and seconds.text.isdecimal() else 0
     return expiry_of({"anchor": anchor.text if anchor else None, "seconds": lifetime})
 

@@ -17,7 +17,7 @@ _CHUNKING: Json = {
 def status(world: World, attachment: Attachment) -> str:
     if attachment.cancelled:
         return "cancelled"
-    delay = world.index_delays.get(attachment.file.about["filename"], world.index_delay)
+    delay = world.index_delays.get(attachment.file.name, world.index_delay)
     if time.monotonic() - attachment.attached < delay:
         return "in_progress"
     return "failed" if _failure(world, attachment) else "completed"
@@ -26,7 +26,7 @@ def status(world: World, attachment: Attachment) -> str:
 def _failure(world: World, attachment: Attachment) -> tuple[str, str] | None:
     if attachment.refused:
         return "unsupported_file", "This file type is not supported."
-    return world.index_failures.get(attachment.file.about["filename"])
+    return world.index_failures.get(attachment.file.name)
 
 
 def file_object(world: World, attachment: Attachment, *, fresh: bool = False) -> Json:

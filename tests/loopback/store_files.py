@@ -26,7 +26,7 @@ def attach(world: World, store: Store, wanted: Json) -> Attachment:
         attributes=_attributes(wanted.get("attributes")),
         created_at=now(),
     )
-    name = attachment.file.about["filename"]
+    name = attachment.file.name
     attachment.refused = name in world.refused_once
     world.refused_once.discard(name)
     store.files[attachment.file.about["id"]] = attachment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -22,6 +23,11 @@ class StoredFile:
 
     about: Json
     data: bytes
+
+    @property
+    def name(self) -> str:
+        """Its name without what marks it as an upload of gptasst's."""
+        return re.sub(r"\.gptasst-[a-z2-7]{26}-[0-9a-f]{6}", "", str(self.about["filename"]))
 
 
 @dataclass
@@ -121,7 +127,8 @@ class World:
     `index_delay` is how long an attached file stays in_progress, `index_delays` the same for some
     by name; `index_failures` maps file names to (code, message). `refused_once` are file names that
     are unsupported at first and taken the next time. `batch_files` says what becomes of `files` in
-    a file batch: other servers leave out their attributes, or the files. A batch takes
+    a file batch: other servers leave out their attributes, or the files. `keeps_content` as it was
+    sent, and `file_lifetime` (seconds) where none is asked for, are OGX's ways. A batch takes
     `batch_delay` seconds; its requests fail or expire whose last input text has `batch_fails_on`
     or `batch_expires_on` in it. `crashes` holds the tracebacks of what went wrong in here.
     """
@@ -139,6 +146,8 @@ class World:
     index_failures: dict[str, tuple[str, str]] = field(default_factory=dict)
     refused_once: set[str] = field(default_factory=set)
     batch_files: Literal["taken", "without attributes", "ignored"] = "taken"
+    keeps_content: bool = False
+    file_lifetime: int | None = None
     batch_delay: float = 0.0
     batch_fails_on: str | None = None
     batch_expires_on: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptasst.runs.fences import fence_layers, unwrap_fence
+from gptasst.runs.answer_text import fence_layers, unwrap_fence
 
 WRAPPED = [
     ("```\nx\n```", "x\n"),

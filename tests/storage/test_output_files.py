@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gptasst.errors import InvalidInput
-from gptasst.storage.output_files import check_output, replace_file
+from gptasst.storage.atomic_files import check_output, replace_file
 
 
 def names() -> list[str]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import openai
-
-from gptasst.api.errors import failed_response, more_context
-from gptasst.api.events import Event
-from gptasst.api.requests import patience
+from gptasst.api.citations import FileName, citations, messages
+from gptasst.api.connection import Connection
+from gptasst.api.errors import failed_response, masked, more_context
+from gptasst.api.events import Event, UnreadableEvent
+from gptasst.api.limits import MAX_ANSWER, patience, too_much
 from gptasst.api.types import (
-    Citation,
     Endpoint,
     ModelAnswer,
     ModelRequest,
@@ -23,57 +19,17 @@ from gptasst.api.types import (
     TextPart,
     Usage,
 )
-from gptasst.errors import GptasstError, NoAnswer, ServiceError
+from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 
 _SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
 # A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
 _PASSAGE = 120
 _REPEATED = 4
 _PIECES_BETWEEN_LOOKS = 32
+_QUOTED = 200  # characters of what is no event
 
 
 Filled = Callable[[str, int], int | None]
-
-
-class Deadline:
-    """Ends a stream when its time is over, even while the server keeps sending signs of life."""
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-        self._timer: threading.Timer | None = None
-        self.passed = False
-
-    def left(self) -> float:
-        return max(self._end - time.monotonic(), 0.001)
-
-    def for_request(self) -> openai.Timeout:
-        return patience(self.left())
-
-    def watch(self, response: Any) -> None:
-        self._timer = threading.Timer(self.left(), self._cut, (response,))
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _cut(self, response: Any) -> None:
-        self.passed = True
-        stream = response.extensions.get("network_stream")
-        raw = stream.get_extra_info("socket") if stream is not None else None
-        with contextlib.suppress(OSError):
-            if raw is not None:  # closing alone would not wake the thread that reads
-                raw.shutdown(socket.SHUT_RDWR)
-
-    def check(self, seconds: float) -> None:
-        """Raise if what went wrong was this deadline."""
-        if self.passed or time.monotonic() >= self._end:
-            raise ServiceError(
-                f"no whole answer within {seconds:g} s",
-                hint="--timeout SECONDS of `run`, or GPTASST_TIMEOUT, allows more",
-                code="timeout",
-            )
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
 
 
 class AnswerReader:
@@ -87,25 +43,35 @@ class AnswerReader:
         request: what was asked.
         endpoint: the server.
         filled: gives the context of a model if so many tokens fill it.
+        file_name: gives the name of a file that is cited by its id alone.
     """
 
     def __init__(
-        self, request: ModelRequest, endpoint: Endpoint, filled: Filled = lambda *_: None
+        self,
+        request: ModelRequest,
+        endpoint: Endpoint,
+        filled: Filled = lambda *_: None,
+        file_name: FileName = lambda _: None,
     ) -> None:
         self._request = request
         self._endpoint = endpoint
         self._filled = filled
+        self._file_name = file_name
+        self._items: list[Event] = []
         self._pieces: list[str] = []
         self._commentary: set[str] = set()
         self._refusal: list[str] = []
         self._half = ""
+        self._length = 0
 
     def follow(self, events: Iterable[Event]) -> Iterator[TextDelta | ModelAnswer]:
-        for event in events:
+        for event in _unbroken(events, self._endpoint):
             kind = event.type
             if kind == "response.output_item.added":
                 if event.item and event.item.phase == "commentary":
                     self._commentary.add(event.item.id)
+            elif kind == "response.output_item.done":
+                self._items.append(event.item)
             elif kind == "response.output_text.delta":
                 if event.item_id not in self._commentary and event.delta:
                     yield from self._piece(event.delta)
@@ -121,6 +87,9 @@ class AnswerReader:
     def _piece(self, delta: str) -> Iterator[TextDelta]:
         """A piece of whole characters: JSON may bring half of one, its other half with the next."""
         text = self._half + delta
+        self._length += len(delta)
+        if self._length > MAX_ANSWER:
+            raise too_much(f"an answer of more than {MAX_ANSWER:,} characters")
         self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
         text = whole_characters(text.removesuffix(self._half))
         if text:
@@ -158,7 +127,8 @@ class AnswerReader:
         """What a response comes to at its end: the text that is still missing, the answer."""
         if response.status == "failed":
             raise self._failed(response.error)
-        refusal = "".join(self._refusal) or _refusal_of(response)
+        output = response.output or self._items  # servers leave out what they sent before
+        refusal = "".join(self._refusal) or _refusal_of(output)
         if refusal:
             raise NoAnswer(f"the model refused: {refusal}", code="refused")
         usage = _usage(response)
@@ -168,17 +138,17 @@ class AnswerReader:
             yield from self._piece("\N{REPLACEMENT CHARACTER}")
         text = "".join(self._pieces)
         if not text:  # a server that sends the text only with the end
-            text = whole_characters(_text_of(response))
+            text = whole_characters(_text_of(output))
             if text:
                 yield TextDelta(text)
         if not text:
             raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
         yield ModelAnswer(
             text=text,
-            model=response.model or self._request.model,
-            response_id=response.id or "",
+            model=response.model if isinstance(response.model, str) else self._request.model,
+            response_id=response.id if isinstance(response.id, str) else "",
             usage=usage,
-            citations=_citations(response),
+            citations=citations(output, self._file_name),
         )
 
     def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
@@ -212,6 +182,25 @@ class AnswerReader:
         )
 
 
+def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
+    """The events; what can't be read after the first of them is the end of an answer.
+
+    Raises:
+        ValueError: the first one can't be read.
+        NoAnswer: another one can't; proxies put their own words there when the server is gone.
+    """
+    begun = False
+    try:
+        for event in events:
+            begun = True
+            yield event
+    except UnreadableEvent as error:
+        if not begun:
+            raise
+        said = masked(" ".join(error.data.decode("utf-8", "replace").split()), endpoint)
+        raise broken_off(f"the server sent `{said[:_QUOTED]}`, which is no event") from error
+
+
 def whole_answer(response: Event, model: str, endpoint: Endpoint) -> ModelAnswer:
     """The answer in a response that came in one piece.
 
@@ -240,66 +229,39 @@ def broken_off(reason: str) -> NoAnswer:
     return error
 
 
-def _messages(response: Event) -> Iterator[Any]:
-    for item in response.output or ():
-        if item.type == "message" and item.phase != "commentary":
-            yield from item.content or ()
+def _text_of(output: object) -> str:
+    """The text of a response.
 
-
-def _text_of(response: Event) -> str:
-    return "".join(part.text for part in _messages(response) if part.type == "output_text")
-
-
-def _refusal_of(response: Event) -> str:
-    return "".join(part.refusal for part in _messages(response) if part.type == "refusal")
-
-
-def _citations(response: Event) -> tuple[Citation, ...]:
-    found: dict[tuple[str, str | None], Citation] = {}
-    results = _search_results(response)
-    for part in _messages(response):
-        for annotation in part.annotations or ():
-            if annotation.type == "file_citation":
-                citation = _file_citation(annotation, results)
-            elif annotation.type == "url_citation":
-                citation = Citation(annotation.url, quote=annotation.title or "")
-            else:
-                continue
-            found.setdefault((citation.path, citation.file_id), citation)
-    return tuple(found.values())
-
-
-def _search_results(response: Event) -> list[Any]:
-    """What file search found, best first."""
-    calls = (item for item in response.output or () if item.type == "file_search_call")
-    found = [result for call in calls for result in call.results or ()]
-    return sorted(found, key=lambda result: -(result.score or 0.0))
-
-
-def _file_citation(annotation: Any, results: list[Any]) -> Citation:
-    """A citation by the path that the file has for its owner, with the passage found in it.
-
-    Servers differ in which id a citation carries, so the name serves where the id is unknown.
+    Raises:
+        AttributeError, TypeError: there is none, and what stands in its place is not the API's.
     """
-    same = [result for result in results if result.file_id == annotation.file_id]
-    same = same or [result for result in results if result.filename == annotation.filename]
-    if not same:
-        return Citation(annotation.filename, file_id=annotation.file_id)
-    path = (same[0].attributes or {}).get("path") or annotation.filename
-    return Citation(str(path), quote=same[0].text or "", file_id=annotation.file_id)
+    items: Any = output or ()
+    parts = [part for part in messages(output) if part.type == "output_text"]
+    if not parts and not all(isinstance(item, Event) for item in items):
+        raise TypeError
+    return "".join(part.text for part in parts)
+
+
+def _refusal_of(output: object) -> str:
+    refusals = (part.refusal for part in messages(output) if part.type == "refusal")
+    return "".join(refusal for refusal in refusals if isinstance(refusal, str))
 
 
 def _usage(response: Event) -> Usage | None:
     usage = response.usage
-    if usage is None:
+    if not isinstance(usage, Event):
         return None
     read, written = usage.input_tokens, usage.output_tokens
     if not (isinstance(read, int) and isinstance(written, int)):
         return None
-    # Servers leave the details out, or give them as nothing.
-    cached = getattr(usage.input_tokens_details, "cached_tokens", None)
-    reasoning = getattr(usage.output_tokens_details, "reasoning_tokens", None)
-    return Usage(read, written, cached or 0, reasoning or 0)
+    cached = _detail(usage.input_tokens_details, "cached_tokens")
+    return Usage(read, written, cached, _detail(usage.output_tokens_details, "reasoning_tokens"))
+
+
+def _detail(details: object, name: str) -> int:
+    """A number that servers leave out, or give as nothing."""
+    value = details.get(name) if isinstance(details, Event) else None
+    return value if isinstance(value, int) else 0
 
 
 def refuse_web_page(response: Any) -> None:
@@ -311,3 +273,23 @@ def refuse_web_page(response: Any) -> None:
             hint="is the base URL right? it usually ends in /v1",
             code="not_an_api",
         )
+
+
+# What a count takes of a request.
+_COUNTED = ("model", "instructions", "input", "conversation", "tools", "text", "reasoning")
+_SECONDS = 30.0
+
+
+def with_count(refused: InvalidInput, connection: Connection, body: dict[str, Any]) -> InvalidInput:
+    """The refusal of an input that is too long, with its length where the server counts.
+
+    How much a model takes, the API says nowhere: only its refusal does, which costs nothing.
+    """
+    counted = {name: body[name] for name in _COUNTED if name in body}
+    with contextlib.suppress(GptasstError), connection.errors():
+        count = connection.once.responses.input_tokens.count(
+            extra_body=counted, timeout=patience(_SECONDS)
+        )
+        message = f"{refused.message} (it is {count.input_tokens:,} tokens)"
+        return InvalidInput(message, hint=refused.hint, code=refused.code)
+    return refused

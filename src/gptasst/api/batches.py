@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.answers import whole_answer
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, missing
 from gptasst.api.events import Event
 from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
 from gptasst.api.reading import reading
@@ -25,6 +26,7 @@ _PAGE = 100
 _STOPPED = ("cancelling", "cancelled")
 # The metadata key by which a batch is found again whose create was answered to nobody.
 _REQUEST = "request"
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([\x20\x21\x23-\x5b\x5d-\x7e]+)"')
 
 
 class BatchGateway:
@@ -68,7 +70,7 @@ class BatchGateway:
                     break
             return None
 
-        return self._connection.create_once(send, find, f"file `{input_file_id}`")
+        return self._connection.create_once(send, find, missing("file", input_file_id))
 
     def list(self) -> Iterator[Batch]:
         """Every batch, newest first."""
@@ -81,7 +83,7 @@ class BatchGateway:
         Raises:
             NotFound: there is none of that id.
         """
-        with self._connection.errors(f"batch `{batch_id}`"):
+        with self._connection.errors(missing("batch", batch_id)):
             return self._batch(self._connection.client.batches.retrieve(batch_id))
 
     def cancel(self, batch_id: str) -> Batch:
@@ -92,7 +94,7 @@ class BatchGateway:
             ServiceError: it is over already.
         """
         try:
-            with self._connection.errors(f"batch `{batch_id}`"):
+            with self._connection.errors(missing("batch", batch_id)):
                 return self._batch(self._connection.client.batches.cancel(batch_id))
         except ServiceError as error:
             batch = self.get(batch_id) if error.code == "bad_request" else None
@@ -105,9 +107,20 @@ class BatchGateway:
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
                 for line in self._files.lines(file_id):
-                    yield self._answer(line, model)
+                    answer = self._answer(line, model)
+                    if answer:
+                        yield answer
 
-    def _answer(self, line: bytes, model: str) -> BatchAnswer:
+    def _answer(self, line: bytes, model: str) -> BatchAnswer | None:
+        """What a line says; one that can't be read costs no other, and none if it names no run."""
+        try:
+            return self._read_answer(line, model)
+        except ServiceError:
+            named = _CUSTOM_ID.search(line)
+            unread = "the server's answer can't be read"
+            return BatchAnswer(named[1].decode(), failure=unread) if named else None
+
+    def _read_answer(self, line: bytes, model: str) -> BatchAnswer:
         endpoint = self._connection.endpoint
         with reading(endpoint):
             result = json.loads(line, object_hook=Event)

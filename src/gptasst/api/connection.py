@@ -6,30 +6,48 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, NamedTuple, TypeVar
 
 import openai
 
-from gptasst.api.errors import is_missing_object, translate_error
-from gptasst.api.masking import mask_error, masked
+from gptasst.api.errors import mask_error, masked, translate_error
+from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
 from gptasst.api.reading import reading
-from gptasst.api.requests import make_client, patience
-from gptasst.api.retries import wait_before_retry
+from gptasst.api.refusals import is_missing_object
+from gptasst.api.requests import make_client
+from gptasst.api.retries import wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.hints import command
 
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
 _LOOK = 0.1  # seconds between looks whether something was given up
 _WHAT_IS_THERE = {
-    "file": "`gptasst file list` shows what is there",
-    "vector store": "`gptasst assistant list` shows what is there",
-    "conversation": "`gptasst conversation list` shows those that this machine knows",
-    "batch": "`gptasst batch list` shows what is there",
+    "file": f"{command('file list')} shows what is there",
+    "vector store": f"{command('assistant list')} shows what is there",
+    "conversation": f"{command('conversation list')} shows those that this machine knows",
+    "batch": f"{command('batch list')} shows what is there",
 }
 # How often a list is read from its beginning that keeps changing.
 _READINGS = 5
+
+
+class Missing(NamedTuple):
+    """An object that a request is about, for the error where the server does not have it."""
+
+    kind: str
+    text: str
+
+    def within(self, what: str) -> Missing:
+        """The same where it may as well be something in it: ``file `file-1` in``."""
+        return Missing(self.kind, f"{what} {self.text}")
+
+
+def missing(kind: str, ident: str) -> Missing:
+    return Missing(kind, f"{kind} `{ident}`")
 
 
 class Connection:
@@ -56,11 +74,11 @@ class Connection:
         self.client.close()
 
     @contextlib.contextmanager
-    def errors(self, missing: str | None = None) -> Iterator[None]:
+    def errors(self, missing: Missing | None = None) -> Iterator[None]:
         """Translate the SDK's errors, and those of reading what came.
 
         Args:
-            missing: what is not there where the server does not know an id: `file `file-1``.
+            missing: what is not there where the server does not know an id.
 
         Raises:
             NotFound: the object is not there (servers answer 404, or 400 in words).
@@ -72,9 +90,9 @@ class Connection:
         except openai.APIStatusError as error:
             if missing and is_missing_object(error):
                 mask_error(error, self.endpoint)
-                message = f"{self.endpoint.name} has no {missing}"
-                kind = missing.rpartition(" in ")[2].partition(" `")[0]
-                raise NotFound(message, hint=_WHAT_IS_THERE.get(kind), code="gone") from error
+                message = f"{self.endpoint.name} has no {missing.text}"
+                hint = _WHAT_IS_THERE.get(missing.kind)
+                raise NotFound(message, hint=hint, code="gone") from error
             raise translate_error(error, self.endpoint, None) from error
         except openai.OpenAIError as error:
             raise translate_error(error, self.endpoint, None) from error
@@ -83,7 +101,7 @@ class Connection:
         self,
         first_page: Callable[[], Any],
         make: Callable[[Any], _Made],
-        missing: str | None = None,
+        missing: Missing | None = None,
     ) -> Iterator[_Made]:
         """Every object of a list, each once, also where the list changes while it is read.
 
@@ -99,13 +117,31 @@ class Connection:
         for number in range(_READINGS):
             try:
                 with self.errors(missing):
-                    yield from map(make, _unseen(first_page(), seen))
+                    yield from map(make, _unseen(self._pages(first_page), seen))
             except (NotFound, ServiceError) as error:
                 moved = bool(seen) and error.code in ("gone", "bad_request")
                 if not moved or number == _READINGS - 1:
                     raise
             else:
                 return
+
+    def _pages(self, first_page: Callable[[], Any]) -> Iterator[Any]:
+        """The pages of a list; waiting for them takes no longer than one thing may take."""
+        left, pages = self.endpoint.timeout, None
+        followed: set[str] = set()
+        while True:
+            asked = time.monotonic()
+            pages = pages or first_page().iter_pages()
+            page = next(pages, None)
+            left -= time.monotonic() - asked
+            if page is None:
+                return
+            empty = not page.data
+            yield page
+            if empty and not _go_on(page, followed):
+                return
+            if left <= 0:
+                raise too_slow("sent no whole list", self.endpoint.timeout)
 
     def masked(self, text: str) -> str:
         """A server's words without what is secret of the endpoint."""
@@ -115,7 +151,7 @@ class Connection:
         self,
         send: Callable[[], _Made],
         find: Callable[[], _Made | None] | None,
-        missing: str | None = None,
+        missing: Missing | None = None,
         given_up: Callable[[], bool] = lambda: False,
     ) -> _Made:
         """Send a create so that it takes effect once, whatever happens to its answer.
@@ -142,7 +178,7 @@ class Connection:
                 wait = wait_before_retry(cause, attempt)
                 if wait is None:
                     raise
-                refused = isinstance(cause, openai.RateLimitError)
+                refused = was_not_carried_out(cause)
                 doubts += not refused
                 last = attempt == _ATTEMPTS - 1 or time.monotonic() + wait >= end
                 last = last or (find is None and doubts > 1)
@@ -170,20 +206,36 @@ class Connection:
         self._stopping.wait(seconds)
 
 
-def _unseen(first_page: Any, seen: set[str]) -> Iterator[Any]:
+def _go_on(page: Any, followed: set[str]) -> bool:
+    """Whether there is more behind an empty page, as servers have it that filter pages.
+
+    The SDK goes on behind the last object of a page, so that it is given one.
+    """
+    last = getattr(page, "last_id", None)
+    if not getattr(page, "has_more", False) or not isinstance(last, str) or last in followed:
+        return False
+    followed.add(last)
+    page.data = [SimpleNamespace(id=last)]
+    return True
+
+
+def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
     """The objects of all pages that were not seen yet.
 
     Raises:
         TypeError: it is no list.
+        OverLimit: it does not end.
     """
     read: set[str] = set()
-    for page in first_page.iter_pages():
+    for page in pages:
         if not isinstance(page.data, list):
             raise TypeError
         ids = {found.id for found in page.data}
-        if ids <= read:  # the end, or a server that gives one page for ever
+        if ids and ids <= read:  # a server that gives one page for ever
             return
         read |= ids
+        if len(read) > MAX_ITEMS:
+            raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
         for found in page.data:
             if found.id not in seen:
                 seen.add(found.id)

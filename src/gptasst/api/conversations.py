@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gptasst.api.connection import Connection
-from gptasst.api.requests import message_item, patience
+from gptasst.api.connection import Connection, Missing, missing
+from gptasst.api.limits import patience
+from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
 from gptasst.errors import NotFound
 
@@ -39,7 +40,9 @@ class ConversationGateway:
         self._connection = connection
         # What is left to do here when an answer was stopped must not take long.
         silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
-        self._client = connection.client.with_options(timeout=patience(silence))
+        self._client = connection.client.with_options(
+            timeout=patience(silence, connection.endpoint.timeout)
+        )
         self._once = self._client.with_options(max_retries=0)
 
     def create(self, metadata: Mapping[str, str]) -> str:
@@ -64,27 +67,27 @@ class ConversationGateway:
             found: Any = self._client.conversations.retrieve(conversation_id)
             return {str(key): str(value) for key, value in (found.metadata or {}).items()}
 
-    def append(self, conversation_id: str, text: str, role: str = "user") -> str:
-        """Add a message, once, and give its id.
+    def append(self, conversation_id: str, text: str) -> str:
+        """Add a message of the user's, once, and give its id.
 
         Raises:
             NotFound: there is no such conversation.
         """
-        message: Any = {"type": "message", "role": role, "content": text}
+        message: Any = {"type": "message", "role": "user", "content": _parts(text)}
 
         def send() -> str:
             items = self._once.conversations.items
             return _item_id(items.create(conversation_id, items=[message]).data[-1])
 
         def find() -> str | None:
-            return self._find(conversation_id, role, text)
+            return self._find(conversation_id, text)
 
         return self._connection.create_once(send, find, _named(conversation_id))
 
-    def _find(self, conversation_id: str, role: str, text: str) -> str | None:
+    def _find(self, conversation_id: str, text: str) -> str | None:
         recent = self.items(conversation_id)
         for _, item in zip(range(_RECENT), recent, strict=False):
-            if item.role == role and item.text == text:
+            if item.role == "user" and item.text == text:
                 return item.id
         return None
 
@@ -94,7 +97,7 @@ class ConversationGateway:
         Raises:
             NotFound: it is not there.
         """
-        with self._connection.errors(f"item `{item_id}` in {_named(conversation_id)}"):
+        with self._connection.errors(_named(conversation_id).within(f"item `{item_id}` in")):
             items = self._client.conversations.items
             return _item(items.retrieve(item_id, conversation_id=conversation_id))
 
@@ -170,7 +173,7 @@ class ConversationGateway:
     def remove(self, conversation_id: str, item_ids: Sequence[str]) -> None:
         """Take items out of a conversation; those that are gone already are fine."""
         for item_id in item_ids:
-            with contextlib.suppress(NotFound), self._connection.errors(f"item `{item_id}`"):
+            with contextlib.suppress(NotFound), self._connection.errors(missing("item", item_id)):
                 self._client.conversations.items.delete(item_id, conversation_id=conversation_id)
 
     def delete(self, conversation_id: str) -> None:
@@ -188,8 +191,8 @@ class ConversationGateway:
                 conversations.delete(conversation_id)
 
 
-def _named(conversation_id: str) -> str:
-    return f"conversation `{conversation_id}`"
+def _named(conversation_id: str) -> Missing:
+    return missing("conversation", conversation_id)
 
 
 def _item_id(item: Any) -> str:
@@ -197,15 +200,29 @@ def _item_id(item: Any) -> str:
 
 
 def _item(item: Any) -> ConversationItem:
-    texts = [getattr(part, "text", None) or "" for part in item.content or ()]
+    texts = [str(part.get("text") or "") for part in _read_parts(item.content)]
     between = "\n\n" if item.role == "user" else ""  # a task and its files are parts
     return ConversationItem(id=item.id, role=item.role, text=between.join(texts))
 
 
 def _question(item: Any) -> Mapping[str, Any]:
-    content = [part.to_dict() for part in item.content or ()]
-    return {"type": "message", "role": "user", "content": content}
+    return {"type": "message", "role": "user", "content": _read_parts(item.content)}
+
+
+def _parts(text: str) -> list[dict[str, Any]]:
+    """A text as the content of a message.
+
+    OGX 1.5 keeps content as it was sent. OpenAI makes this of a string.
+    """
+    return [{"type": "input_text", "text": text}]
+
+
+def _read_parts(content: Any) -> list[dict[str, Any]]:
+    """The content of a message that a server gave: parts, or one text."""
+    if isinstance(content, str):
+        return _parts(content)
+    return [part if isinstance(part, dict) else part.to_dict() for part in content or ()]
 
 
 def _question_text(question: Mapping[str, Any]) -> str:
-    return "".join(part.get("text", "") for part in question["content"])
+    return "".join(part.get("text", "") for part in _read_parts(question["content"]))

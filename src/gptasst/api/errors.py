@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import base64
+import email.utils
 import math
+import os
+import re
+import time
 import urllib.request
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote, urlsplit
 
+import httpx2
 import openai
 
-from gptasst.api.limit_headers import retry_after
-from gptasst.api.masking import mask_error, masked
-from gptasst.api.types import Endpoint
+from gptasst.api.limits import OverLimit
+from gptasst.api.refusals import (
+    code_of,
+    filtered_for,
+    is_about_model,
+    is_expired,
+    is_no_access,
+    is_too_long,
+    is_used_up,
+    message_of,
+    missing_part,
+    words_of,
+)
+from gptasst.api.types import Endpoint, RateLimits
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
     AccessDenied,
@@ -20,17 +39,17 @@ from gptasst.errors import (
     NotFound,
     ServiceError,
 )
+from gptasst.hints import command
 
-# FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
-_NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
+_STORE_ID = re.compile(r"\bvs_\w+")
 
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
     """The error of a response that failed after it was accepted."""
     message = masked(message, endpoint)
-    if code in ("rate_limit_exceeded", "insufficient_quota"):
+    if code == "rate_limit_exceeded" or is_used_up(0, code):
         return _limit_reached(code, message, endpoint)
-    if code == "context_length_exceeded":
+    if is_too_long(code, message):
         return _too_long(message, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
@@ -42,19 +61,29 @@ def translate_error(
 ) -> GptasstError:
     """The error that a user gets for an error of the SDK. No key is left in either."""
     mask_error(error, endpoint)
+    if isinstance(error, OverLimit):
+        return ServiceError(f"{endpoint.name} {error.said}", hint=error.hint, code=error.code)
     if isinstance(error, openai.APITimeoutError):
-        return ServiceError(
-            f"{endpoint.name} did not answer in time",
-            hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
-            code="timeout",
-        )
+        return _timed_out(error, endpoint)
     if isinstance(error, openai.APIConnectionError):
         return _unreachable(error, endpoint)
     if isinstance(error, openai.APIStatusError):
         return _status_error(error, endpoint, model)
     if isinstance(error, openai.APIError):  # a nested error event in a stream
-        return failed_response(_code(error), error.message, model or "the model", endpoint)
+        return failed_response(code_of(error), error.message, model or "the model", endpoint)
     return ServiceError(str(error))
+
+
+def _timed_out(error: openai.APITimeoutError, endpoint: Endpoint) -> ServiceError:
+    connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
+    limits = error.request.extensions.get("timeout", {})
+    seconds = limits.get("connect" if connecting else "read") or endpoint.silence
+    what = "took no connection" if connecting else "said nothing"
+    return ServiceError(
+        f"{endpoint.name} did not answer in time: it {what} for {seconds:g} s",
+        hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
+        code="timeout",
+    )
 
 
 def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> ServiceError:
@@ -64,6 +93,8 @@ def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> Servic
         cause = cause.__cause__
         reason = str(cause)
     reason = masked(reason, endpoint)
+    if isinstance(error.__cause__, httpx2.ProxyError):
+        reason = f"the proxy between answered `{reason}`"
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
         hint=_connection_hint(reason, endpoint),
@@ -81,58 +112,71 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     return "is a server running there, and is the base URL right?"
 
 
-def _code(error: openai.APIError) -> str | None:
-    body = error.body if isinstance(error.body, dict) else {}
-    code = str(error.code or body.get("code") or "")
-    kind = error.type or body.get("type")
-    if code and not code.isdecimal():  # llama.cpp puts the status there
-        return code
-    return str(kind) if kind else None
-
-
-def _message(error: openai.APIStatusError) -> str:
-    body = error.body
-    if isinstance(body, dict):
-        message = body.get("message") or body.get("detail") or body.get("error")
-        if message:
-            return str(message)
-    elif isinstance(body, str) and "json" in error.response.headers.get("content-type", ""):
-        return body  # `{"error": "…"}`, as Ollama has it
-    return f"HTTP {error.status_code}"
-
-
-def _status_error(  # noqa: PLR0911  # one return a kind of refusal
+def _status_error(
     error: openai.APIStatusError, endpoint: Endpoint, model: str | None
 ) -> GptasstError:
-    status, code = error.status_code, _code(error)
-    message = masked(_message(error), endpoint)
-    if status == 401:
-        return _no_access(endpoint)
-    if status == 403:
-        return AccessDenied(
-            f"{endpoint.name}: {message}",
-            hint="`gptasst doctor` shows what the key has no permission for",
-            code="no_permission",
-        )
-    if status == 429:
-        return _limit_reached(code, message, endpoint, retry_after(error.response.headers))
-    if code in ("context_length_exceeded", "exceed_context_size_error"):
+    status, code = error.status_code, code_of(error)
+    message = masked(message_of(error), endpoint)
+    if is_no_access(status, code):
+        return _no_access(error, endpoint)
+    if status in (402, 429) or is_used_up(status, code):
+        return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
+    if status in (400, 413, 422) or is_too_long(code, message):
+        refused = _refused_input(error, endpoint)
+        if refused:
+            return refused
+    if model and is_about_model(status, code, message, model):
+        return _no_model(model, endpoint)
+    return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
+
+
+def _refused_input(error: openai.APIStatusError, endpoint: Endpoint) -> GptasstError | None:
+    """The error of an input that is not taken as it is; `None` if it is something else."""
+    message = masked(message_of(error), endpoint)
+    if is_too_long(code_of(error), message):
         return _too_long(message, endpoint)
-    if status == 413:
+    if error.status_code == 413:
         return InvalidInput(
             f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
         )
-    if model and _is_about_model(status, code, message, model):
-        return _no_model(model, endpoint)
-    if status == 404:
+    found = filtered_for(error)
+    if found:
+        found = masked(found, endpoint)
+        refused = f"the content filter of {endpoint.name} refused the input: {found}"
+        return NoAnswer(refused, code="refused")
+    if is_expired(message):
+        ident = _STORE_ID.search(message)
+        export = (
+            f"{command(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
+        )
+        return ServiceError(
+            f"{endpoint.name}: {message}",
+            hint=f"{export}create the assistant again with its files, and delete this one",
+            code="expired",
+        )
+    return None
+
+
+def _no_endpoint(
+    error: openai.APIStatusError, message: str, endpoint: Endpoint
+) -> ServiceError | None:
+    part = missing_part(error)
+    if part:
+        keep = f'`store = "local"` in {endpoint.table} keeps assistants on this machine'
+        return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
+    if error.status_code == 404:
         return ServiceError(
             f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
             hint="is the base URL right, and does the server speak the Responses API?",
             code="no_endpoint",
         )
-    if 300 <= status < 400:
+    return None
+
+
+def _failed(error: openai.APIStatusError, message: str, endpoint: Endpoint) -> ServiceError:
+    if 300 <= error.status_code < 400:
         return _redirected(error, endpoint)
-    if status < 500:
+    if error.status_code < 500:
         return ServiceError(f"{endpoint.name} refused the request: {message}", code="bad_request")
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
 
@@ -148,38 +192,6 @@ def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceErro
     )
 
 
-def is_missing_object(error: openai.APIStatusError) -> bool:
-    """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
-
-    A path that the server does not serve at all is something else.
-    """
-    message = _message(error).lower()
-    if error.status_code == 404:
-        return "invalid url" not in message and message not in ("not found", "http 404")
-    return error.status_code == 400 and ("not found" in message or "no such" in message)
-
-
-def is_missing_path(error: openai.APIStatusError) -> bool:
-    """Whether a server does not serve a path at all.
-
-    There is no one way to say so: nothing but the status, a general word, or the path itself.
-    """
-    if error.status_code in (405, 501):
-        return True
-    if error.status_code != 404:
-        return False
-    message = _message(error).lower().rstrip(".")
-    return message in _NO_SUCH_PATH or error.request.url.path.lower() in message
-
-
-def _is_about_model(status: int, code: str | None, message: str, model: str) -> bool:
-    if code == "model_not_found":
-        return True
-    lower = message.lower()
-    known = "not found" in lower or "does not exist" in lower or "deprecated" in lower
-    return status in (400, 404) and known and model.lower() in lower
-
-
 def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     return NotFound(
         f"{endpoint.name} has no model `{model}`",
@@ -188,20 +200,33 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     )
 
 
-def _no_access(endpoint: Endpoint) -> AccessDenied:
+def _no_access(error: openai.APIStatusError, endpoint: Endpoint) -> AccessDenied:
+    words = words_of(error)
+    said = f": {masked(words, endpoint)}" if words else ""
+    if error.status_code == 403:
+        return AccessDenied(
+            f"{endpoint.name}{said or ': HTTP 403'}",
+            hint=f"{command('doctor')} shows what the key has no permission for",
+            code="no_permission",
+        )
+    # A gateway in front of it may mean something else, such as a header of its own.
     if endpoint.api_key is None:
-        return AccessDenied(f"{endpoint.name} wants a key", hint=endpoint.key_hint, code="no_key")
-    return AccessDenied(
-        f"{endpoint.name} does not accept the key", hint=endpoint.key_hint, code="wrong_key"
-    )
+        wants = f"{endpoint.name} wants a key{said}"
+        return AccessDenied(wants, hint=endpoint.key_hint, code="no_key")
+    refused = f"{endpoint.name} does not accept the key{said}"
+    return AccessDenied(refused, hint=endpoint.key_hint, code="wrong_key")
 
 
 def _limit_reached(
-    code: str | None, message: str, endpoint: Endpoint, wait: float | None = None
+    code: str | None,
+    message: str,
+    endpoint: Endpoint,
+    status: int = 429,
+    wait: float | None = None,
 ) -> LimitReached:
-    if code == "insufficient_quota":
+    if is_used_up(status, code):
         return LimitReached(
-            f"{endpoint.name}: the quota is used up",
+            f"{endpoint.name}: the quota is used up: {message}",
             hint="see the plan and billing of the account that the key belongs to",
             code="quota",
         )
@@ -234,3 +259,125 @@ def more_context(endpoint: Endpoint) -> str:
     if endpoint.embedded:
         return "send less at a time, or raise `context` in [local] of config.toml"
     return "send less at a time, or use a model with a larger context"
+
+
+_MASK = "[key]"
+# Servers that want no key are given words such as `x`, which are no secret.
+_SHORTEST_SECRET = 8
+# httpx quotes a header that it does not send, in a form of its own.
+_QUOTED_HEADER = re.compile(r"(Illegal header (?:name|value)) .*", re.DOTALL)
+
+
+def masked(text: str, endpoint: Endpoint) -> str:
+    """A text without the key, the values of further headers, and passwords of URLs."""
+    for secret in _secrets(endpoint):
+        text = text.replace(secret, _MASK)
+    return _QUOTED_HEADER.sub(r"\1", text)
+
+
+def mask_error(error: BaseException, endpoint: Endpoint) -> None:
+    """Mask what an exception says, and those that it came from: tracebacks show them all."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.args = tuple(masked(a, endpoint) if isinstance(a, str) else a for a in one.args)
+        message = getattr(one, "message", None)
+        if isinstance(message, str):
+            one.message = masked(message, endpoint)  # type: ignore[attr-defined]  # it is there
+        waiting += [one.__cause__, one.__context__]
+
+
+def _secrets(endpoint: Endpoint) -> list[str]:
+    """What may not be said, the longest first, as one may be part of another."""
+    found = {secret for secret in _all_secrets(endpoint) if len(secret) >= _SHORTEST_SECRET}
+    passwords = {secret for url in _urls(endpoint) for secret in _passwords(url)}
+    return sorted(found | passwords, key=len, reverse=True)
+
+
+def _all_secrets(endpoint: Endpoint) -> Iterator[str]:
+    yield endpoint.api_key or ""
+    values = list(endpoint.headers.values())
+    if endpoint.openai_environment:
+        lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
+        values += [line.partition(":")[2].strip() for line in lines]
+    for value in values:
+        yield value
+        yield value.rpartition(" ")[2]  # without `Bearer`
+
+
+def _urls(endpoint: Endpoint) -> list[str]:
+    return [endpoint.base_url, *urllib.request.getproxies().values()]
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """The user and password of a URL as they may be quoted; short ones only together."""
+    userinfo = urlsplit(url).netloc.rpartition("@")[0]
+    user, colon, password = userinfo.partition(":")
+    if not colon or not password:
+        return
+    yield userinfo + "@"
+    yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    for quoted in (password, unquote(password)):
+        if len(quoted) >= _SHORTEST_SECRET:
+            yield quoted
+
+
+# As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def rate_limits(headers: Mapping[str, str]) -> RateLimits:
+    """What the `x-ratelimit-*` headers of a response say; nonsense counts as silence."""
+    return RateLimits(
+        remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
+        reset_requests=_duration(headers.get("x-ratelimit-reset-requests")),
+        remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
+        reset_tokens=_duration(headers.get("x-ratelimit-reset-tokens")),
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """What `retry-after-ms` or `Retry-After` asks for, in seconds; nonsense counts as silence.
+
+    The latter is a number or a date.
+    """
+    exact = _finite(headers.get("retry-after-ms"))
+    if exact is not None:
+        return exact / 1000
+    value: str | None = headers.get("retry-after")
+    seconds = _finite(value)
+    date = email.utils.parsedate_tz(value) if value and seconds is None else None
+    if date is None:
+        return seconds
+    try:
+        return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
+    except (ValueError, OverflowError):  # a year that no clock has
+        return None
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return max(number, 0.0) if math.isfinite(number) else None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _duration(text: str | None) -> float | None:
+    if not text:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from gptasst.api.limits import MAX_LINE, too_much
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -30,6 +32,7 @@ def answer_events(response: httpx2.Response) -> Iterator[Event]:
     Raises:
         ValueError: it is not what the API sends.
         httpx2.HTTPError: the connection was lost.
+        OverLimit: there is too much of it.
     """
     kind = response.headers.get("content-type", "")
     if "json" in kind:
@@ -53,39 +56,69 @@ def _last_event(whole: Any) -> Event:
     raise ValueError("it is no response")
 
 
+class UnreadableEvent(ValueError):
+    """An event whose data is not JSON."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__("the data of an event is not JSON")
+        self.data = data
+
+
 def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
     """The events of a stream of server-sent events; what is no JSON object is left out.
 
+    Events without data are signs of life. Some servers give the type beside the data only.
+
     Raises:
-        json.JSONDecodeError: the data of an event is not JSON.
-        UnicodeDecodeError: it is not UTF-8.
+        UnreadableEvent: the data of an event is not JSON, or not UTF-8.
     """
-    for data in _event_data(_lines(chunks)):
+    for name, data in _event_data(_lines(chunks)):
         if data.startswith(b"[DONE]"):
             return
-        event = json.loads(data.decode("utf-8"), object_hook=Event)
+        try:
+            event = json.loads(data.decode("utf-8"), object_hook=Event)
+        except ValueError as error:
+            raise UnreadableEvent(data) from error
         if isinstance(event, Event):
+            if name and event.type is None:
+                event["type"] = name.decode("utf-8", "replace")
             yield event
 
 
-def _event_data(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The data of each event: its `data` fields, up to the empty line that ends it."""
+def _event_data(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The name and data of each event: its fields, up to the empty line that ends it."""
     pending: list[bytes] = []
-    for line in lines:
-        if line.startswith(b"data:"):
-            pending.append(line[5:].removeprefix(b" "))
-        elif not line and pending:
-            yield b"\n".join(pending)
+    name = b""
+    for line in _ended(lines):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            pending.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+        elif not line:
+            data = b"\n".join(pending)
+            if data.strip():
+                yield name, data
             pending.clear()
-    if pending:  # a server that forgets the last empty line
-        yield b"\n".join(pending)
+            name = b""
+
+
+def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines, and the last empty one that servers forget."""
+    yield from lines
+    yield b""
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+    pending = bytearray()
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
+        *whole, rest = chunk.split(b"\n")
         for line in whole:
-            yield line.removesuffix(b"\r")
-    if rest:
-        yield rest.removesuffix(b"\r")
+            pending += line
+            yield bytes(pending).removesuffix(b"\r")
+            pending.clear()
+        pending += rest
+        if len(pending) > MAX_LINE:
+            raise too_much(f"more than {MAX_LINE >> 20} MiB in one line")
+    if pending:
+        yield bytes(pending).removesuffix(b"\r")

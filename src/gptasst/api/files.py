@@ -14,7 +14,7 @@ import httpx2
 import openai
 from openai.types import FileObject
 
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, missing
 from gptasst.api.large_files import (
     MAX_FILE,
     MAX_PART,
@@ -22,7 +22,15 @@ from gptasst.api.large_files import (
     refuse_too_large,
     sent_in_parts,
 )
+from gptasst.api.limits import (
+    MAX_CONTENT,
+    MAX_LINE,
+    SLOWEST_DOWNLOAD,
+    patience,
+    too_much,
+)
 from gptasst.api.types import Purpose, RemoteFile, UploadRequest
+from gptasst.api.upload_marks import read_mark
 from gptasst.errors import GptasstError, InvalidInput, NotFound
 
 # Told how many more bytes went out.
@@ -136,15 +144,16 @@ class FileGateway:
             raise no_large_files(request, error) or error from error.__cause__
 
     def _find(self, request: UploadRequest, started: datetime) -> RemoteFile | None:
-        """The file that an upload made whose answer was lost, if there is just one it can be."""
-        found = []
+        """The file that an upload made whose answer was lost: its name tells what it holds."""
+        if read_mark(request.filename) is None and request.purpose != "batch":
+            return None  # a name that others may have given
         for file in self.list(request.purpose):
             if file.created_at.timestamp() < started.timestamp() - CLOCK_SKEW:
                 break
             same = file.filename == request.filename and file.size == request.size
             if same and file.id not in self._made:
-                found.append(file)
-        return found[0] if len(found) == 1 else None
+                return file
+        return None
 
     def list(self, purpose: Purpose | None = None) -> Iterator[RemoteFile]:
         """Every file, newest first."""
@@ -160,7 +169,7 @@ class FileGateway:
         Raises:
             NotFound: there is none of that id.
         """
-        with self._connection.errors(f"file `{file_id}`"):
+        with self._connection.errors(missing("file", file_id)):
             return _remote_file(self._connection.client.files.retrieve(file_id))
 
     def lines(self, file_id: str) -> Iterator[bytes]:
@@ -171,7 +180,14 @@ class FileGateway:
             GptasstError: the server does not give it out, or the connection was lost.
         """
         content = self._connection.client.files.with_streaming_response.content
-        with self._connection.errors(f"file `{file_id}`"), content(file_id) as response:
+        endpoint = self._connection.endpoint
+        limits = patience(
+            endpoint.silence, endpoint.timeout, most=MAX_CONTENT, rate=SLOWEST_DOWNLOAD
+        )
+        with (
+            self._connection.errors(missing("file", file_id)),
+            content(file_id, timeout=limits) as response,
+        ):
             pending = bytearray()
             for block in response.iter_bytes():
                 *whole, rest = block.split(b"\n")
@@ -180,13 +196,15 @@ class FileGateway:
                     yield from (line for line in (bytes(pending), *whole[1:]) if line.strip())
                     pending = bytearray()
                 pending += rest
+                if len(pending) > MAX_LINE:
+                    raise too_much(f"more than {MAX_LINE >> 20} MiB in one line")
         if pending.strip():
             yield bytes(pending)
 
     def delete(self, file_id: str) -> bool:
         """Delete a file, also out of every vector store; `False` if it was gone already."""
         try:
-            with self._connection.errors(f"file `{file_id}`"):
+            with self._connection.errors(missing("file", file_id)):
                 self._connection.client.files.delete(file_id)
         except NotFound:
             return False

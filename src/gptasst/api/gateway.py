@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx2
 import openai
 
-from gptasst.api.answers import AnswerReader, Deadline, broken_off, refuse_web_page
-from gptasst.api.connection import Connection
-from gptasst.api.context_windows import ContextWindows
-from gptasst.api.errors import translate_error
+from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
+from gptasst.api.connection import Connection, missing
+from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
-from gptasst.api.limit_headers import rate_limits, retry_after
+from gptasst.api.limits import MAX_EVENTS, Deadline, OverLimit, patience
+from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
-from gptasst.api.token_counts import with_count
 from gptasst.api.types import (
     Endpoint,
     FilePart,
@@ -28,7 +27,7 @@ from gptasst.api.types import (
     PastMessage,
     TextDelta,
 )
-from gptasst.errors import InvalidInput, NoAnswer, ServiceError
+from gptasst.errors import GptasstError, InvalidInput, ServiceError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
 _UPLOAD_LIFETIME = 86_400
-# What an answer looks like where its connection was cut, as a deadline does it.
-_CUT_SHORT = ("broken_off", "not_an_api")
 
 
 class OpenAIGateway:
@@ -137,43 +134,47 @@ class OpenAIGateway:
             raise with_count(error, self._connection, body) from error
 
     def _stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
-        deadline = Deadline(request.timeout)
         try:
-            with contextlib.closing(self._send(request, deadline)) as response:
+            with contextlib.closing(self._send(request)) as response:
                 refuse_web_page(response)
                 self._on_limits(rate_limits(response.headers))
-                deadline.watch(response)
                 with reading(self._endpoint):
-                    reader = AnswerReader(request, self._endpoint, self._windows.filled)
+                    reader = AnswerReader(
+                        request, self._endpoint, self._windows.filled, self._file_name
+                    )
                     yield from reader.follow(answer_events(response))
         except openai.OpenAIError as error:
-            deadline.check(request.timeout)
             self._refuse_gone(error, request)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
-            deadline.check(request.timeout)
             raise broken_off("the connection was lost") from error
-        except (ServiceError, NoAnswer) as error:
-            if error.code in _CUT_SHORT:
-                deadline.check(request.timeout)
-            raise
-        finally:
-            deadline.stop()
 
-    def _send(self, request: ModelRequest, deadline: Deadline) -> httpx2.Response:
+    def _file_name(self, ident: str) -> str | None:
+        """The name of a file on the server, for a citation that does not have it."""
+        with contextlib.suppress(GptasstError):
+            return self.files.get(ident).filename
+        return None
+
+    def _send(self, request: ModelRequest) -> httpx2.Response:
         """The response to a request, its body not read yet."""
+        deadline = Deadline(request.timeout, said="gave no whole answer")
         # Ready as it is: the SDK's own pass over the input takes longer than all else in sending,
         # and `client.responses` imports three hundred types to do it.
         body = request_body(request, self._endpoint)
         if self._in_pieces:
             body["stream"] = True
         post = self._connection.once.post
+
+        def within(deadline: Deadline) -> openai.Timeout:
+            silence = max(deadline.left(), 0.001)
+            return patience(silence, most=MAX_EVENTS, deadline=deadline)
+
         return retrying(
             lambda: post(
                 "/responses",
                 cast_to=object,
                 body=body,
-                options={"timeout": deadline.for_request()},
+                options={"timeout": within(deadline)},
                 stream=True,
                 stream_cls=openai.Stream[object],
             ),
@@ -198,16 +199,13 @@ class OpenAIGateway:
     def upload_input(self, part: FilePart) -> FilePart:
         """Upload a part's data for one run; the server forgets it by itself in a day."""
         assert part.data is not None
-        try:
-            with reading(self._endpoint):
-                uploaded = self._connection.once.files.create(
-                    file=(as_utf8(part.filename), part.data, part.media_type),
-                    purpose="user_data",
-                    expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
-                )
-                file_id = uploaded.id
-        except openai.OpenAIError as error:
-            self._raise(error, None)
+        with self._connection.errors():
+            uploaded = self._connection.once.files.create(
+                file=(as_utf8(part.filename), part.data, part.media_type),
+                purpose="user_data",
+                expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
+            )
+            file_id = uploaded.id
         return FilePart(part.kind, part.filename, part.media_type, file_id=file_id)
 
     def delete_file(self, file_id: str) -> None:
@@ -222,12 +220,12 @@ class OpenAIGateway:
         }
         for ident, kind in named.items():
             if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
-                with self._connection.errors(f"{kind} `{ident}`"):
+                with self._connection.errors(missing(kind, ident)):
                     raise error
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)
-        if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
+        if isinstance(error, openai.APIStatusError | openai.APIConnectionError | OverLimit):
             known.transient = wait_before_retry(error, 0) is not None
         if isinstance(error, openai.APIStatusError):
             known.retry_after = retry_after(error.response.headers)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
 
 from gptasst.api.connection import Connection
-from gptasst.api.types import ServerModel
+from gptasst.api.limits import patience
+from gptasst.api.refusals import is_missing_path
+from gptasst.api.types import Capability, ServerModel
+from gptasst.config.urls import is_openai
+from gptasst.errors import GptasstError
 
 
 class ModelGateway:
@@ -41,3 +52,115 @@ def _date(text: object) -> date | None:
         return date.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         return None
+
+
+_NOBODYS_ID = "000000000000000000000000gptasst"
+_GETS: Mapping[Capability, str] = {
+    "models": "/models",
+    "responses": f"/responses/resp_{_NOBODYS_ID}",
+    "vector stores": "/vector_stores?limit=1",
+    "files": "/files?limit=1",
+    "conversations": f"/conversations/conv_{_NOBODYS_ID}",
+    "batches": "/batches?limit=1",
+}
+# Sent empty: without a model and an input there is nothing that could run.
+_POSTS: Mapping[Capability, str] = {
+    "responses": "/responses",  # many servers keep none, so that none can be asked for
+    "input tokens": "/responses/input_tokens",
+}
+_NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
+
+
+class ProbeGateway:
+    """Looks at one server. May be used from any number of threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def has(self, capability: Capability) -> bool:
+        """Whether the server has a part of the API.
+
+        Raises:
+            AccessDenied: the key is wrong, or has no permission for it.
+            GptasstError: it can't be told; see `errors`.
+        """
+        if capability in _GETS and self._knows("GET", _GETS[capability]):
+            return True
+        return capability in _POSTS and self._knows("POST", _POSTS[capability])
+
+    def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
+        """Whether a path is one of the server's, whatever it has to say to the request."""
+        client = self._connection.once
+        with self._connection.errors():
+            try:
+                if method == "GET":
+                    response = client.get(path, cast_to=httpx2.Response)
+                else:
+                    response = client.post(path, body={}, cast_to=httpx2.Response)
+            except openai.APIStatusError as error:
+                if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
+                    raise
+                return not is_missing_path(error)
+            body = response.json()
+        # LM Studio says that it has no such path, with 200.
+        return isinstance(body, dict) and not body.get("error")
+
+
+# Nobody gives a model fewer tokens, so that a run that took fewer needs no request.
+_SMALLEST = 1024
+_SECONDS = 5.0
+_KEYS = ("max_model_len", "context_length", "context_window")
+
+
+class ContextWindows:
+    """The contexts of one server's models; each is asked for once. For any number of threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, int | None] = {}
+        self._lock = threading.Lock()
+
+    def filled(self, model: str, tokens: int) -> int | None:
+        """The context of a model if so many tokens fill it.
+
+        A server that tells nothing, or fails to, is taken at its word.
+        """
+        window = self._connection.endpoint.context_window
+        if window is None and tokens >= _SMALLEST and not self._tells_itself():
+            with self._lock:
+                if model not in self._known:
+                    self._known[model] = self._ask(model)
+                window = self._known[model]
+        return window if window is not None and tokens >= window else None
+
+    def _tells_itself(self) -> bool:
+        """Whether the server is one that calls an answer incomplete where it is."""
+        url = self._connection.endpoint.base_url
+        return is_openai(url) or (urlsplit(url).hostname or "").endswith(".openai.azure.com")
+
+    def _ask(self, model: str) -> int | None:
+        base = self._connection.endpoint.base_url.rstrip("/")
+        models = self._get("/models").get("data")
+        for listed in models if isinstance(models, list) else ():
+            if isinstance(listed, dict) and listed.get("id") == model:
+                told = [listed.get(key) for key in _KEYS]
+                told.append(_object(listed.get("meta")).get("n_ctx"))
+                found = next(filter(None, map(_tokens, told)), None)
+                if found:
+                    return found
+        settings = self._get(base.removesuffix("/v1") + "/props").get("default_generation_settings")
+        return _tokens(_object(settings).get("n_ctx"))
+
+    def _get(self, url: str) -> dict[str, Any]:
+        with contextlib.suppress(GptasstError), self._connection.errors():
+            options: Any = {"timeout": patience(_SECONDS)}
+            return _object(self._connection.once.get(url, cast_to=object, options=options))
+        return {}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _tokens(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

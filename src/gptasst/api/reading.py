@@ -1,4 +1,4 @@
-"""Reading what a server sent: that what is not the API's is said to be so."""
+"""Reject responses that are not valid API objects."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def reading(endpoint: Endpoint) -> Iterator[None]:
         yield
     except UnicodeEncodeError:
         raise
+    except RecursionError as error:
+        raise ServiceError(
+            f"{endpoint.name} sent JSON that is nested too deeply to be read",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        ) from error
     except (ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
         if isinstance(error, AttributeError) and not isinstance(error.obj, _SENT):
             raise

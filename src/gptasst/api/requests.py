@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx2
 import openai
 
-from gptasst.api.body_blocks import send_in_blocks
+from gptasst.api.http_client import LimitedClient
+from gptasst.api.limits import patience
 from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
 from gptasst.errors import UsageError
+from gptasst.hints import install_command
 from gptasst.inputs.encoding import as_utf8
 
-_CONNECT_TIMEOUT = 10.0
 # The SDK sends nothing without a key; what stands in for one does not leave this machine.
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _NO_KEY = "no key"
 
 
@@ -26,15 +28,18 @@ def make_client(endpoint: Endpoint) -> openai.OpenAI:
     headers = {} if endpoint.openai_environment else _nothing_of_openai(endpoint.api_key)
     headers.update(endpoint.headers)
     has_own = any(name.lower() == "authorization" for name in endpoint.headers)
-    hooks = [send_in_blocks] if endpoint.api_key or has_own else [send_in_blocks, _drop_key]
     base_url, login = _without_login(endpoint.base_url)
+    base_url, query = _without_query(base_url)
+    known = endpoint.api_key or has_own or login
+    hooks = [send_in_blocks] if known else [send_in_blocks, _drop_key]
     return openai.OpenAI(
         base_url=base_url,
         api_key=endpoint.api_key or _NO_KEY,
         admin_api_key="",
         default_headers=headers,
-        timeout=patience(endpoint.silence),
-        http_client=_http_client(endpoint, login, hooks),
+        default_query=query,
+        timeout=patience(endpoint.silence, endpoint.timeout),
+        http_client=_http_client(endpoint, base_url, login, hooks),
     )
 
 
@@ -48,16 +53,36 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
     return parts._replace(netloc=host).geturl(), (unquote(user), unquote(password))
 
 
+def _without_query(url: str) -> tuple[str, dict[str, object]]:
+    """A URL without its query, which goes with each request: `api-version` at Azure."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return parts._replace(query="", fragment="").geturl(), dict(query)
+
+
 def _http_client(
-    endpoint: Endpoint, login: tuple[str, str] | None, hooks: list[Callable[..., Any]]
-) -> openai.DefaultHttpxClient:
+    endpoint: Endpoint,
+    base_url: str,
+    login: tuple[str, str] | None,
+    hooks: list[Callable[..., Any]],
+) -> LimitedClient:
     try:
-        return openai.DefaultHttpxClient(
+        return LimitedClient(
+            base_url,
+            endpoint.on_moved,
             trust_env=not endpoint.embedded,  # a proxy has no business with our own server
             event_hooks={"request": hooks},
             auth=login,
             follow_redirects=False,  # what is sent is for the server that was named
         )
+    except ImportError:
+        raise UsageError(
+            "a proxy variable names a SOCKS proxy, and support for those is not installed",
+            hint=f"{install_command('socks')} installs it",
+            code="bad_proxy",
+        ) from None
+    except OSError as error:  # of OpenSSL's own, too
+        raise _bad_certificates(error) from error
     except (ValueError, httpx2.InvalidURL):
         raise UsageError(
             "a proxy variable holds what is not the URL of a proxy",
@@ -66,9 +91,20 @@ def _http_client(
         ) from None  # its words may hold the password
 
 
-def patience(seconds: float) -> openai.Timeout:
-    """So long a server may say nothing; to connect, no more than ten seconds of it."""
-    return openai.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT))
+def _bad_certificates(error: OSError) -> UsageError:
+    """The error of certificates that can't be read, with the variable that names them."""
+    named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
+    missing = [name for name, path in named.items() if not os.path.exists(path)]
+    variable = next(iter(missing or named), None)
+    if variable is None:
+        return UsageError(f"certificates can't be read: {error}")
+    problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
+    return UsageError(
+        f"{variable} is `{named[variable]}`, {problem}",
+        hint=f"{variable} names a file of certificates, in PEM; without it the usual ones are used",
+        code="bad_value",
+        variable=variable,
+    )
 
 
 def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:
@@ -86,7 +122,7 @@ def _nothing_of_openai(api_key: str | None) -> dict[str, Any]:
 
 
 def _drop_key(request: Any) -> None:
-    del request.headers["Authorization"]
+    request.headers.pop("Authorization", None)
 
 
 def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
@@ -177,3 +213,37 @@ def _is_strict(schema: Any) -> bool:
         if set(schema.get("properties", ())) != required:
             return False
     return all(_is_strict(value) for value in schema.values())
+
+
+_BLOCK = 256 * 1024
+
+
+def send_in_blocks(request: httpx2.Request) -> None:
+    """Have a form sent in blocks; it would go out piece by piece, with a write each.
+
+    With many small files in many threads these writes are most of what an upload costs.
+    """
+    stream = request.stream
+    is_form = request.headers.get("Content-Type", "").startswith("multipart/")
+    if is_form and isinstance(stream, httpx2.SyncByteStream):
+        request.stream = _Blocks(stream)
+
+
+class _Blocks(httpx2.SyncByteStream):
+    """The bytes of a stream, joined until they fill a block."""
+
+    def __init__(self, pieces: httpx2.SyncByteStream) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        block = bytearray()
+        for piece in self._pieces:
+            block += piece
+            if len(block) >= _BLOCK:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
+
+    def close(self) -> None:
+        self._pieces.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import openai
 
-from gptasst.api.answers import Deadline
-from gptasst.api.limit_headers import retry_after
+from gptasst.api.errors import retry_after
+from gptasst.api.limits import Deadline, OverLimit
+from gptasst.api.refusals import code_of
 
 _Made = TypeVar("_Made")
 
@@ -19,7 +20,11 @@ _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
 # As the SDK has it: a server that asks for more is not waited for.
 _LONGEST_RETRY_AFTER = 120.0
-_AMBIGUOUS = (408, 409)
+# 425: a server that does not take what may be a replay, before the handshake is through.
+_PASSING = (408, 409, 425, 429)
+_LOCKED = "conversation_locked"
+_NOT_CARRIED_OUT = (425, 429)
+_FINAL = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 def retrying(
@@ -49,7 +54,7 @@ def retrying(
             wait = wait_before_retry(error, attempt)
             if wait is None or wait >= deadline.left():
                 raise
-            refused = isinstance(error, openai.RateLimitError)
+            refused = was_not_carried_out(error)
         time.sleep(wait)
         if not refused:
             before_again()
@@ -59,16 +64,30 @@ def retrying(
 def wait_before_retry(error: BaseException | None, attempt: int) -> float | None:
     """Seconds to wait before a failed request is looked at again; `None` if it is final."""
     backoff: float = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
-    if isinstance(error, openai.APIConnectionError):  # time-outs included
+    timed_out = isinstance(error, OverLimit) and error.code == "timeout"
+    if timed_out or isinstance(error, openai.APIConnectionError):
         return backoff
     if not isinstance(error, openai.APIStatusError):
         return None
-    if isinstance(error, openai.RateLimitError):
-        if error.code == "insufficient_quota":
-            return None
-    elif error.status_code < 500 and error.status_code not in _AMBIGUOUS:
+    return wait_after(error.status_code, code_of(error), error.response.headers, backoff)
+
+
+def was_not_carried_out(error: BaseException | None) -> bool:
+    """Whether a server refused a request before it did anything, and may take it later."""
+    return isinstance(error, openai.APIStatusError) and (
+        error.status_code in _NOT_CARRIED_OUT or code_of(error) == _LOCKED
+    )
+
+
+def wait_after(
+    status: int, code: str | None, headers: Mapping[str, str], backoff: float
+) -> float | None:
+    """Seconds to wait after a refusal, `backoff` where the server asks for none; as above."""
+    if code == _LOCKED:  # OpenAI: to be tried again in a few seconds
+        backoff *= 4
+    elif code in _FINAL or (status < 500 and status not in _PASSING):
         return None
-    asked = retry_after(error.response.headers)
+    asked = retry_after(headers)
     if asked is None:
         return backoff
     return asked if asked <= _LONGEST_RETRY_AFTER else None

@@ -218,7 +218,7 @@ IndexStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 class VectorStore:
     """A vector store. `files` counts all, `in_progress` and `completed` where they have got to.
 
-    `usage_bytes` is what its index takes.
+    `usage_bytes` is what its index takes, `active_at` when it was last used, in Unix time.
     """
 
     id: str
@@ -229,6 +229,7 @@ class VectorStore:
     in_progress: int
     completed: int
     usage_bytes: int
+    active_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +242,16 @@ class VectorStoreFile:
     created_at: datetime
     error: str | None = None
     error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """A piece of a file that a search of a vector store found."""
+
+    filename: str
+    attributes: Mapping[str, str | float | bool]
+    score: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +298,16 @@ class Endpoint:
     `timeout` is how many seconds one thing that is asked of it may take, and `silence` how long it
     may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
-    says where a key is expected.
+    says where a key is expected, `table` which table of config.toml has its settings.
+    `on_moved` is told the base URL that works where the one that was given lacks `/v1`.
     """
 
     base_url: str = field(repr=False)
     name: str
     api_key: str | None = field(default=None, repr=False)
     key_hint: str | None = None
+    table: str = "the profile"
+    on_moved: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 600.0
     context_window: int | None = None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, Missing, missing
 from gptasst.api.files import moment
-from gptasst.api.types import Attachment, VectorStore, VectorStoreFile
+from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PAGE = 100
 _BATCH = 2_000  # files in one file batch
+_MOST_FOUND = 50  # of a search, says the API
 # The metadata key by which a store is found again whose create was answered to nobody.
 _REQUEST = "request"
 
@@ -42,6 +43,11 @@ class VectorStoreGateway:
             return next(made, None)
 
         return self._connection.create_once(send, find)
+
+    @property
+    def server(self) -> str:
+        """The server's name, for messages."""
+        return self._connection.endpoint.name
 
     def list(self) -> Iterator[VectorStore]:
         """Every vector store, newest first."""
@@ -90,13 +96,29 @@ class VectorStoreGateway:
         except NotFound:
             return ()
 
+    def search(self, store_id: str, question: str, limit: int) -> Sequence[SearchHit]:
+        """The pieces of files that fit a question, best first; at most `limit`, 50 of them."""
+        with self._connection.errors(_named(store_id)):
+            page = self._connection.client.vector_stores.search(
+                store_id, query=question, max_num_results=min(limit, _MOST_FOUND)
+            )
+        return [
+            SearchHit(
+                filename=found.filename,
+                attributes=dict(found.attributes or {}),
+                score=found.score,
+                text="\n".join(content.text for content in found.content),
+            )
+            for found in page.data
+        ]
+
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:
         """One file of a vector store.
 
         Raises:
             NotFound: it is not in there.
         """
-        with self._connection.errors(f"file `{file_id}` in {_named(store_id)}"):
+        with self._connection.errors(_named(store_id).within(f"file `{file_id}` in")):
             files = self._connection.client.vector_stores.files
             return self._file(files.retrieve(file_id, vector_store_id=store_id))
 
@@ -106,7 +128,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: the server knows the file or the store not, or not yet.
         """
-        with self._connection.errors(f"file `{attachment.file_id}` or {_named(store_id)}"):
+        with self._connection.errors(_named(store_id).within(f"file `{attachment.file_id}` or")):
             return self._file(
                 self._connection.client.vector_stores.files.create(
                     store_id,
@@ -124,7 +146,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: the server knows one of the files not, or not yet.
         """
-        with self._connection.errors(f"such files or {_named(store_id)}"):
+        with self._connection.errors(_named(store_id).within("such files or")):
             for start in range(0, len(attachments), _BATCH):
                 part = attachments[start : start + _BATCH]
                 self._connection.client.vector_stores.file_batches.create(
@@ -135,7 +157,7 @@ class VectorStoreGateway:
     def detach(self, store_id: str, file_id: str) -> None:
         """Take a file out of a vector store; it stays a file. One that is gone is fine."""
         try:
-            with self._connection.errors(f"file `{file_id}`"):
+            with self._connection.errors(missing("file", file_id)):
                 files = self._connection.client.vector_stores.files
                 files.delete(file_id, vector_store_id=store_id)
         except NotFound:
@@ -153,8 +175,8 @@ class VectorStoreGateway:
         )
 
 
-def _named(store_id: str) -> str:
-    return f"vector store `{store_id}`"
+def _named(store_id: str) -> Missing:
+    return missing("vector store", store_id)
 
 
 def _store(store: ApiStore) -> VectorStore:
@@ -168,4 +190,5 @@ def _store(store: ApiStore) -> VectorStore:
         in_progress=counts.in_progress if counts else 0,
         completed=counts.completed if counts else 0,
         usage_bytes=store.usage_bytes or 0,
+        active_at=float(store.last_active_at or 0),
     )

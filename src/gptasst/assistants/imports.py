@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from gptasst.assistants.types import LeftBehind
-from gptasst.definitions.library import read_definition_file
+from gptasst.definitions.library import definition_of
 from gptasst.definitions.schemas import check_schema
 from gptasst.definitions.toml import name_problem
 from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
-from gptasst.errors import InvalidDefinition, InvalidInput, UsageError
+from gptasst.errors import InvalidDefinition, UsageError
+from gptasst.inputs.secrets import STDIN, refusal, refuse_secret, secret_content, secret_error
+from gptasst.inputs.standard_input import read_standard_input
+from gptasst.inputs.words import no_such_file
 from gptasst.models.catalog import shutdown_of
 
 _Saved = Mapping[str, Any]
 
+STANDARD_INPUT = Path("-")
+_STDIN_SECONDS = 600.0
 _FILE_SEARCH = ("file_search", "retrieval")  # `retrieval` until v2 of the API
 _NO_CONTENT = "knowledge can't be downloaded from the server; add the file from your disk"
 
@@ -36,44 +43,75 @@ class ReadImport:
     left_behind: tuple[LeftBehind, ...] = ()
 
 
-def read_import(path: Path, name: str | None) -> ReadImport:
+def read_import(path: Path, name: str | None, *, allow_secrets: bool = False) -> ReadImport:
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
-        path: the file; its stem is the assistant's name where nothing else says one.
+        path: the file, or `-` for standard input; its stem is the assistant's name where nothing
+            else says one.
         name: the assistant's name in place of its own; of several, the one that is meant,
             by name or id.
+        allow_secrets: it may hold a private key.
 
     Raises:
-        InvalidInput: there is no such file.
+        InvalidInput: there is no such file, or it counts as secret.
         InvalidDefinition: it is neither of the two.
         UsageError: it holds several assistants and `name` picks none.
     """
-    if not path.is_file():
-        raise InvalidInput(f"no such file: `{path}`", code="no_such_file")
-    if not _is_json(path):
-        definition = read_definition_file(path, name=path.stem)
-        return ReadImport(replace(definition, name=_usable(name or definition.name)))
-    saved = _read_saved(path)
+    content = _read(path, allow_secrets=allow_secrets)
+    if not _is_json(content, path):
+        definition = definition_of(content, path, name=path.stem)
+        definition = replace(definition, name=_usable(name or definition.name))
+        return ReadImport(definition, tuple(_what_a_sync_reads(definition)))
+    saved = _saved_in(content, path)
     chosen = saved[0] if len(saved) == 1 else _pick(saved, path, name)
     return _from_saved(chosen, path, name if len(saved) == 1 else None)
 
 
-def _is_json(path: Path) -> bool:
-    if path.suffix.lower() == ".json":
-        return True
-    try:
-        with path.open("rb") as stream:
-            return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
-    except OSError as error:
-        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+def _what_a_sync_reads(definition: Definition) -> Iterator[str]:
+    """What the one who imports a definition of somebody else's should know of its `knowledge`."""
+    if not definition.knowledge:
+        return
+    here = os.path.realpath(".")
+    outside = [
+        word
+        for word in definition.knowledge
+        if not Path(os.path.realpath(Path(word))).is_relative_to(here)
+    ]
+    command = f"`gptasst assistant files sync {shlex.quote(definition.name)}`"
+    note = f"{command} will read {_listed(definition.knowledge)}"
+    yield f"{note}; outside of the working directory: {_listed(outside)}" if outside else note
 
 
-def _read_saved(path: Path) -> Sequence[_Saved]:
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _read(path: Path, *, allow_secrets: bool) -> bytes:
+    """The content, read once: a pipe has it no second time."""
+    piped = path == STANDARD_INPUT
+    if not piped and not path.exists():
+        raise no_such_file(path)
+    if not allow_secrets:
+        refuse_secret(STDIN if piped else path)
     try:
-        found = json.loads(path.read_bytes().decode("utf-8-sig"))
+        content = read_standard_input(_STDIN_SECONDS) if piped else path.read_bytes()
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    reason = None if allow_secrets else secret_content(content)
+    if reason:
+        raise secret_error(refusal(str(path), reason))
+    return content
+
+
+def _is_json(content: bytes, path: Path) -> bool:
+    beginning = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return path.suffix.lower() == ".json" or beginning[:1] == b"{"
+
+
+def _saved_in(content: bytes, path: Path) -> Sequence[_Saved]:
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise InvalidDefinition(f"not JSON: {error}", file=path) from None
     listed = found.get("data", [found]) if isinstance(found, dict) else found
@@ -150,6 +188,8 @@ def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
 
 def _usable(name: str) -> str:
     problem = name_problem(name)
+    if name == str(STANDARD_INPUT):  # nothing in it says one
+        problem = "is none"
     if problem:
         raise UsageError(
             f"the name `{name}` {problem}", hint="--name gives it another", code="bad_name"

@@ -48,10 +48,27 @@ _MIGRATIONS = (
         VALUES ('delete', old.id, old.text);
     END;
     """,
+    # `knowledge.index` makes an FTS5 table for each of `search_indexes`.
+    """
+    DROP TRIGGER passage_added;
+    DROP TRIGGER passage_removed;
+    DROP TABLE passage_index;
+    ALTER TABLE knowledge ADD COLUMN language TEXT NOT NULL DEFAULT '';
+    ALTER TABLE passages ADD COLUMN heading TEXT NOT NULL DEFAULT '';
+    ALTER TABLE passages ADD COLUMN words TEXT;
+    ALTER TABLE passages ADD COLUMN more TEXT NOT NULL DEFAULT '';
+    ALTER TABLE passages ADD COLUMN titles TEXT NOT NULL DEFAULT '';
+    CREATE TABLE search_indexes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        assistant_id TEXT NOT NULL UNIQUE REFERENCES assistants ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        passages INTEGER NOT NULL
+    );
+    """,
 )
 
 ASSISTANTS = Schema(
     title="the local store",
-    advice="if it is damaged, move it away; `gptasst assistant import` reads exports",
+    advice="if it is damaged, move it away: `gptasst assistant import` reads exports",
     migrations=_MIGRATIONS,
 )

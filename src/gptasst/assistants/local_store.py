@@ -8,12 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.assistants.local_database import ASSISTANTS
-from gptasst.assistants.store_errors import (
-    deleted_meanwhile,
-    edit_conflict,
-    name_taken,
-    no_assistant,
-)
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken, no_assistant
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -29,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gptasst.definitions.types import Definition
-    from gptasst.knowledge.types import Excerpt, KnowledgePlan, Passage
+    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage, KnowledgePlan, Passage
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
     Prepared = tuple[KnowledgeSource, Sequence[Passage]]
@@ -54,7 +50,8 @@ class LocalStore:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, ASSISTANTS)
-        self._passages: dict[str, Sequence[Passage]] = {}
+        self._passages: dict[tuple[str, str], Sequence[Passage]] = {}
+        self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -76,7 +73,7 @@ class LocalStore:
             )
             _insert_revision(connection, assistant_id, 1, definition, now)
             _insert_files(connection, assistant_id, prepared, now)
-            return KnowledgeOutcome(_read(connection, assistant_id), plan)
+            return KnowledgeOutcome(_read(connection, assistant_id), plan, notes=self._told(plan))
 
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
@@ -97,7 +94,7 @@ class LocalStore:
             return _read(connection, _find(connection, name))
 
     def open(self, name: str) -> RunTarget:
-        from gptasst.knowledge.digest import knowledge_sha256
+        from gptasst.knowledge.types import knowledge_sha256
 
         with self._database.reading() as connection:
             found = _read(connection, _find(connection, name))
@@ -114,8 +111,11 @@ class LocalStore:
             return _read(connection, assistant.id)
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+        from gptasst.knowledge.index import drop_index
+
         del keep_files  # only the text of files is kept here
         with self._database.writing() as connection:
+            drop_index(connection, assistant.id)
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
 
     def problem(self, source: KnowledgeSource) -> str | None:
@@ -148,14 +148,11 @@ class LocalStore:
             if revised:
                 _revise(connection, assistant, definition, now)
             _insert_files(connection, assistant.id, prepared, now)
-            connection.executemany(
-                "DELETE FROM knowledge WHERE assistant_id = ? AND id = ?",
-                [(assistant.id, file.id) for file in plan.remove],
-            )
+            _delete_files(connection, assistant.id, [file.id for file in plan.remove])
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
-            return KnowledgeOutcome(_read(connection, assistant.id), plan)
+            return KnowledgeOutcome(_read(connection, assistant.id), plan, notes=self._told(plan))
 
     def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[Prepared]:
         from gptasst.uploads.types import TransferState
@@ -169,15 +166,27 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         """A file's passages, kept from when it is checked until it is taken in."""
-        from gptasst.knowledge.passages import passages_of
+        from gptasst.knowledge.formats import read_document
+        from gptasst.knowledge.passages import split
 
-        if source.sha256 not in self._passages:
+        key = (source.path, source.sha256)  # the ending tells how a content is read
+        if key not in self._passages:
             try:
                 content = source.file.read_bytes()
             except OSError as error:
                 raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-            self._passages[source.sha256] = passages_of(content, source.path)
-        return self._passages[source.sha256]
+            document = read_document(content, source.path)
+            self._passages[key] = split(document)
+            self._notes[key] = document.notes
+        return self._passages[key]
+
+    def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
+        """What of a plan's files could not be read."""
+        found = (
+            (source.path, self._notes.get((source.path, source.sha256), ()))
+            for source in plan.wanted
+        )
+        return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
@@ -192,39 +201,17 @@ class LocalStore:
             for number, text, created_at in rows
         ]
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        from gptasst.knowledge.search_query import match_expression
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        from gptasst.knowledge.index import is_current, make_current
+        from gptasst.knowledge.search import found_passages
 
-        expression = match_expression(task)
         with self._database.reading() as connection:
-            rows: Sequence[tuple[str, str, str]] = []
-            if expression:
-                rows = connection.execute(
-                    "SELECT k.path, p.place, p.text FROM passage_index i"
-                    " JOIN passages p ON p.id = i.rowid JOIN knowledge k ON k.id = p.file_id"
-                    " WHERE passage_index MATCH ? AND k.assistant_id = ?"
-                    " ORDER BY i.rank, p.id LIMIT 200",
-                    (expression, target.id),
-                ).fetchall()
-            if not rows:  # nothing in common with the task: how each file begins
-                rows = connection.execute(
-                    "SELECT k.path, p.place, p.text FROM knowledge k JOIN passages p"
-                    " ON p.id = (SELECT MIN(id) FROM passages WHERE file_id = k.id)"
-                    " WHERE k.assistant_id = ? ORDER BY k.path LIMIT 200",
-                    (target.id,),
-                ).fetchall()
-        return _within(rows, max_characters)
-
-
-def _within(rows: Sequence[tuple[str, str, str]], max_characters: int) -> list[Excerpt]:
-    from gptasst.knowledge.types import Excerpt
-
-    chosen, left = [], max_characters
-    for path, place, text in rows:
-        if len(text) <= left:
-            chosen.append(Excerpt(path, place, text))
-            left -= len(text)
-    return chosen
+            current = is_current(connection, target.id)
+        if not current:
+            with self._database.writing() as connection:
+                make_current(connection, target.id)
+        with self._database.reading() as connection:
+            return found_passages(connection, target.id, question, limit)
 
 
 def _revise(
@@ -263,19 +250,41 @@ def _insert_files(
 ) -> None:
     import secrets
 
-    for file, passages in prepared:
-        file_id = f"file_{secrets.token_hex(12)}"
-        connection.execute(
-            "DELETE FROM knowledge WHERE assistant_id = ? AND path = ?", (assistant_id, file.path)
+    from gptasst.knowledge.index import insert_passages
+
+    known = connection.execute(
+        "SELECT path, id FROM knowledge WHERE assistant_id = ?", (assistant_id,)
+    )
+    replaced: dict[str, str] = dict(known.fetchall())
+    old = (replaced.get(file.path) for file, _ in prepared)
+    _delete_files(connection, assistant_id, [file_id for file_id in old if file_id])
+    ids = [f"file_{secrets.token_hex(12)}" for _ in prepared]
+    connection.executemany(
+        "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (file_id, assistant_id, file.path, file.size, file.sha256, now)
+            for file_id, (file, _) in zip(ids, prepared, strict=True)
+        ],
+    )
+    if prepared:
+        passages = ((file.path, passages) for file, passages in prepared)
+        insert_passages(
+            connection,
+            assistant_id,
+            ((file_id, *each) for file_id, each in zip(ids, passages, strict=True)),
         )
-        connection.execute(
-            "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (file_id, assistant_id, file.path, file.size, file.sha256, now),
-        )
+
+
+def _delete_files(
+    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
+) -> None:
+    from gptasst.knowledge.index import remove_passages
+
+    if file_ids:
+        remove_passages(connection, assistant_id, file_ids)
         connection.executemany(
-            "INSERT INTO passages (file_id, place, text) VALUES (?, ?, ?)",
-            [(file_id, passage.place, passage.text) for passage in passages],
+            "DELETE FROM knowledge WHERE id = ?", [(file_id,) for file_id in file_ids]
         )
 
 

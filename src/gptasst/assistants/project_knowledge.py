@@ -6,18 +6,19 @@ import concurrent.futures
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.knowledge_job import KnowledgeJob
-from gptasst.assistants.project_metadata import knowledge_file
+from gptasst.assistants.project_directory import file_attributes, knowledge_file, now
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+from gptasst.storage.locks import under_way
 from gptasst.threads import workers
 from gptasst.uploads.searchable import knowledge_upload
-from gptasst.uploads.types import OnTransfer, TransferState
+from gptasst.uploads.types import KnowledgeSource, OnTransfer, TransferState
 from gptasst.uploads.uploader import KNOWLEDGE_JOBS, Uploader
 
 _JOBS = 8
@@ -51,6 +52,8 @@ class KnowledgeWriter:
         files, vector_stores: the project.
         uploader: gets contents to the server.
         pause: waits so many seconds, or until the connection is closed.
+        lock: held while something is uploaded and not attached yet, so that no other process of
+            this home takes it for unused.
         stall: seconds without progress after which indexing is given up.
     """
 
@@ -60,12 +63,14 @@ class KnowledgeWriter:
         vector_stores: VectorStoreGateway,
         uploader: Uploader,
         pause: Callable[[float], None],
+        lock: Path,
         stall: float = LONGEST_STALL,
     ) -> None:
         self._files = files
         self._stores = vector_stores
         self._uploader = uploader
         self._pause = pause
+        self._lock = lock
         self._stall = stall
 
     def apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
@@ -73,6 +78,10 @@ class KnowledgeWriter:
 
         What is new is attached and indexed before anything old is detached.
         """
+        with under_way(self._lock):
+            return self._apply(store_id, plan, report)
+
+    def _apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
         there |= {replacement.old.id for replacement in plan.replace}
         sources = {knowledge_upload(source): source for source in plan.wanted}
@@ -272,3 +281,54 @@ class KnowledgeWriter:
 
 def _is_indexing(file: VectorStoreFile | None) -> bool:
     return file is not None and file.status == "in_progress"
+
+
+class KnowledgeJob:
+    """The files of one plan on their way into one vector store, by path.
+
+    Args:
+        store_id: the vector store.
+        sources: what is to get there, and how each is uploaded.
+        there: the ids of the files that were in it before.
+    """
+
+    def __init__(
+        self,
+        store_id: str,
+        sources: Mapping[UploadRequest, KnowledgeSource],
+        there: frozenset[str] | set[str],
+    ) -> None:
+        self.store_id = store_id
+        self.there = frozenset(there)
+        self.sources = sources
+        self.ids: dict[str, str] = {}
+        self.fresh: set[str] = set()  # uploaded just now, not known from before
+        self.reasons: dict[str, str] = {}
+        self.unsupported: set[str] = set()
+        self.slow: set[str] = set()
+        self._requests = {source.path: request for request, source in sources.items()}
+
+    def request(self, path: str) -> UploadRequest:
+        return self._requests[path]
+
+    def source(self, path: str) -> KnowledgeSource:
+        return self.sources[self._requests[path]]
+
+    def attachments(self) -> dict[str, Attachment]:
+        """What is to be attached: all that was uploaded and has not failed."""
+        return {
+            path: Attachment(file_id, file_attributes(self.source(path)))
+            for path, file_id in self.ids.items()
+            if path not in self.reasons
+        }
+
+    def failures(self) -> list[Refusal]:
+        return [Refusal(path, reason) for path, reason in sorted(self.reasons.items())]
+
+    def knowledge(self) -> list[KnowledgeFile]:
+        """What got in, as it is known without asking the server again."""
+        moment = now()
+        return [
+            KnowledgeFile(file_id, path, self.source(path).size, self.source(path).sha256, moment)
+            for path, file_id in self.ids.items()
+        ]

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore
-from gptasst.assistants.project_directory import AssistantDirectory, definitions_of
-from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
-from gptasst.assistants.project_metadata import (
+from gptasst.assistants.project_directory import (
     MARKER,
+    AssistantDirectory,
     Pointer,
+    definitions_of,
     item_text,
     item_time,
     knowledge_file,
@@ -25,7 +25,8 @@ from gptasst.assistants.project_metadata import (
     read_pointer,
     without_time,
 )
-from gptasst.assistants.store_errors import deleted_meanwhile, edit_conflict, name_taken
+from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -36,8 +37,13 @@ from gptasst.assistants.types import (
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.knowledge.digest import knowledge_sha256
-from gptasst.knowledge.types import Excerpt, KnowledgeFile, KnowledgePlan
+from gptasst.knowledge.question import Question
+from gptasst.knowledge.types import (
+    FoundPassage,
+    KnowledgeFile,
+    KnowledgePlan,
+    knowledge_sha256,
+)
 from gptasst.threads import workers
 from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
@@ -339,9 +345,15 @@ class OpenAIStore:
             self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
         return replace(assistant, knowledge=ordered, updated_at=pointer.updated_at)
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        del target, task, max_characters  # the server searches in the run itself
-        return ()
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """What the server's own search finds; a run has it search in the run itself."""
+        if not target.knowledge_sha256:
+            return ()
+        hits = self._stores.search(target.id, question.task, limit)
+        return [
+            FoundPassage(str(hit.attributes.get("path") or hit.filename), "", hit.text, hit.score)
+            for hit in hits
+        ]
 
     def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
         """Every assistant with its files, for caches that are made anew."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.inputs.types import Refusal
-    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+    from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
     from gptasst.uploads.cache import FileCache
     from gptasst.uploads.types import OnTransfer, TransferState
 
@@ -100,6 +99,12 @@ class AssistantService:
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
+
+    def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
+        from gptasst.knowledge.question import Question
+
+        return self._store.search(self._store.open(name), Question(question), limit)
 
     def edit(
         self,
@@ -194,11 +199,15 @@ class AssistantService:
         sources = {source.path: source for source in existing_sources(own, self._open_cache())}
         left_out: dict[str, Refusal] = {}
         for word in collections:
-            with contextlib.suppress(InvalidInput):  # a directory that is gone, or empty now
-                words = words_of_collection(word)
+            words = words_of_collection(word)
+            try:
                 found = self._read(words, allow_secrets=allow_secrets)
-                sources.update((source.path, source) for source in found.sources)
-                left_out.update((refusal.path, refusal) for refusal in found.left_out)
+            except InvalidInput as error:  # a directory that is gone, or empty now
+                if error.code == "unreadable":  # what is in it must not be taken for gone
+                    raise
+                continue
+            sources.update((source.path, source) for source in found.sources)
+            left_out.update((refusal.path, refusal) for refusal in found.left_out)
         if own and not sources:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
@@ -226,8 +235,7 @@ class AssistantService:
         allow_secrets: bool,
     ) -> KnowledgePlan:
         """A plan with what can't be taken left out; only new content is looked into."""
-        from gptasst.assistants.knowledge_files import refuse_secrets, split_refused
-        from gptasst.knowledge.plans import plan_knowledge
+        from gptasst.assistants.knowledge_files import plan_knowledge, refuse_secrets, split_refused
 
         new = plan_knowledge(there, read.sources, whole=whole).wanted
         secret = [] if allow_secrets else refuse_secrets(new, read.named)
@@ -281,12 +289,9 @@ class AssistantService:
             allow_secrets: see the class; here it is about the file itself.
         """
         from gptasst.assistants.imports import read_import
-        from gptasst.inputs.secrets import refuse_secret
         from gptasst.knowledge.types import KnowledgePlan
 
-        if not allow_secrets:
-            refuse_secret(path)
-        read = read_import(path, name)
+        read = read_import(path, name, allow_secrets=allow_secrets)
         made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
         return AssistantImport(made, read.notes, read.left_behind)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
+
+from gptasst.errors import NotFound, UsageError
+from gptasst.hints import command, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +20,8 @@ if TYPE_CHECKING:
         RunTarget,
     )
     from gptasst.definitions.types import Definition
-    from gptasst.knowledge.types import Excerpt, KnowledgePlan
+    from gptasst.knowledge.question import Question
+    from gptasst.knowledge.types import FoundPassage, KnowledgePlan
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 
@@ -108,11 +114,39 @@ class AssistantStore(Protocol):
         """Every revision, oldest first."""
         ...
 
-    def search(self, target: RunTarget, task: str, max_characters: int) -> Sequence[Excerpt]:
-        """The passages of an assistant's knowledge that fit a task best, best first.
-
-        Empty where the server searches in the run itself.
-        """
+    def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        """The passages of an assistant's knowledge that fit a question, best first."""
         ...
 
     def close(self) -> None: ...
+
+
+def name_taken(name: str) -> UsageError:
+    return UsageError(
+        f"there is an assistant `{name}` already",
+        hint=f"`gptasst assistant edit {shlex.quote(name)} …` changes it",
+        code="name_taken",
+    )
+
+
+def no_assistant(name: str, names: Iterable[str]) -> NotFound:
+    """The error for a name that is not there; it suggests the nearest one of `names`."""
+    known = list(names)
+    hint = did_you_mean(name, known, f"{command('assistant list')} shows them")
+    return NotFound(f"no assistant `{name}`", hint=hint, near=nearest(name, known))
+
+
+def edit_conflict(name: str) -> UsageError:
+    return UsageError(
+        f"`{name}` was changed by somebody else in between",
+        hint=f"`gptasst assistant show {shlex.quote(name)}`, then do it again",
+        code="edit_conflict",
+    )
+
+
+def deleted_meanwhile(name: str) -> NotFound:
+    return NotFound(
+        f"`{name}` was deleted by somebody else in between",
+        hint="`gptasst assistant list` shows what is there",
+        code="gone",
+    )

@@ -69,11 +69,15 @@ class RunTarget:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeOutcome:
-    """An assistant after its knowledge was changed, and the files that could not be taken."""
+    """An assistant after its knowledge was changed, and the files that could not be taken.
+
+    `notes` tell what of the files that were taken could not be read.
+    """
 
     assistant: Assistant
     plan: KnowledgePlan
     failed: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

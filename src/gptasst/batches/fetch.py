@@ -11,11 +11,10 @@ from gptasst.api.batches import BatchGateway
 from gptasst.api.types import Batch, BatchAnswer
 from gptasst.batches.records import RecordedBatch
 from gptasst.batches.types import BatchItem
-from gptasst.definitions.answer_schemas import check_schema
-from gptasst.each.answers import place
-from gptasst.each.files import EachFiles
+from gptasst.definitions.schemas import check_answer
+from gptasst.each.files import EachFiles, place
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.types import EachJob, FileResult, FileTarget
+from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
 from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
@@ -55,7 +54,7 @@ def _outcome(
                 item.input, given.texts[0], line.answer.text, _rules(recorded.manifest.edit)
             )
         if schema is not None:
-            check_schema(text, schema)
+            check_answer(text, schema)
         sha256 = content_digest(text.encode("utf-8"))
     except UnicodeEncodeError:
         return NoAnswer("the answer holds broken characters")
@@ -75,7 +74,7 @@ def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
         return GivenTexts()
     try:
         content = read_content(path)
-        file = input_of(path, content)
+        file = input_of(path, content, recorded.manifest.encoding)
     except InvalidInput:
         return GivenTexts()
     if file.text is None or content_digest(content) != item.content:
@@ -93,7 +92,7 @@ def why_unanswered(batch: Batch) -> NoAnswer:
     if batch.status == "failed":
         return NoAnswer(f"the batch failed: {'; '.join(batch.errors[:3]) or 'no reason given'}")
     if batch.status == "expired":
-        return NoAnswer("it was not its turn within 24 hours", code="expired")
+        return NoAnswer("not processed within 24 hours", code="expired")
     if batch.status == "cancelled":
         return NoAnswer("the batch was cancelled before its turn", code="cancelled")
     return NoAnswer("the server gave neither an answer nor a reason")
@@ -113,7 +112,8 @@ class AnswerPlacer:
     ) -> None:
         manifest = recorded.manifest
         self._revises = manifest.purpose == "replace" and directory is None
-        job = EachJob(manifest.name, (), "replace" if self._revises else "write")
+        purpose: Purpose = "replace" if self._revises else "write"
+        job = EachJob(manifest.name, (), purpose, encoding=manifest.encoding)
         self._files = EachFiles(job, manifest.basis, journal)
         self._base = recorded.directory
         self._directory = directory

@@ -6,16 +6,18 @@ submitted. Where the database can't be used, nothing is known and nothing is rem
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gptasst.batches.manifests import manifest_line, read_manifest
 from gptasst.batches.types import BatchItem, BatchManifest
+from gptasst.errors import ServiceError
 from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.storage.sqlite import Schema
 
@@ -162,3 +164,65 @@ def _forget_old(connection: sqlite3.Connection) -> None:
         (oldest,),
     )
     connection.execute("DELETE FROM batches WHERE recorded_at < ?", (oldest,))
+
+
+_FORMAT = 1
+
+
+def manifest_line(manifest: BatchManifest) -> bytes:
+    """The first line."""
+    return _line({"gptasst": _FORMAT, **dataclasses.asdict(manifest)})
+
+
+def item_line(item: BatchItem) -> bytes:
+    """The line of one input."""
+    return _line(dataclasses.asdict(item))
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def read_manifest(lines: Iterator[bytes]) -> tuple[BatchManifest, Iterator[BatchItem]]:
+    """A manifest from its lines; the inputs are read as they are asked for.
+
+    Raises:
+        ServiceError: it is damaged, or another version made it.
+    """
+    first = _object(next(lines, b""))
+    if first.pop("gptasst", None) != _FORMAT:
+        raise ServiceError(
+            "the batch was submitted by another version of gptasst",
+            hint="fetch it with that version",
+            code="unknown_manifest",
+        )
+    return _made(BatchManifest, first), (_made(BatchItem, _object(line)) for line in lines)
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _damaged()
+    return value
+
+
+def _made(kind: Any, fields: dict[str, Any]) -> Any:
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    given = {name: value for name, value in fields.items() if name in known}
+    if not all(isinstance(v, str) for name, v in given.items() if known[name].type == "str"):
+        raise _damaged()
+    try:
+        return kind(**given)
+    except TypeError:
+        raise _damaged() from None
+
+
+def _damaged() -> ServiceError:
+    return ServiceError(
+        "the manifest of the batch is damaged",
+        hint="run the command that submitted it again",
+        code="unknown_manifest",
+    )

@@ -15,8 +15,7 @@ from pathlib import Path
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import Batch
 from gptasst.batches.fetch import AnswerPlacer, batch_answers, uncounted, why_unanswered
-from gptasst.batches.manifests import read_manifest
-from gptasst.batches.records import BatchRecords, RecordedBatch
+from gptasst.batches.records import BatchRecords, RecordedBatch, read_manifest
 from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
 from gptasst.batches.types import Fetched, OnBatches, Submission
 from gptasst.each.journal import RunJournal

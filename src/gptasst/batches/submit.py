@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from gptasst.api.batches import BatchGateway
-from gptasst.api.types import Batch, ModelRequest
-from gptasst.batches.files import BatchFiles
-from gptasst.batches.records import BatchRecords
+from gptasst.api.types import MAX_BYTES, MAX_REQUESTS, Batch, ModelRequest, UploadRequest
+from gptasst.batches.records import BatchRecords, item_line, manifest_line
 from gptasst.batches.types import BatchItem, BatchManifest
 from gptasst.definitions.types import EditSettings
 from gptasst.each.files import EachFiles, EachInput
@@ -21,7 +22,7 @@ from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import InvalidInput, NotFound, ServiceError, UsageError
 from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
-from gptasst.storage.private_files import private_directory
+from gptasst.storage.atomic_files import open_private, private_directory
 from gptasst.uploads.types import OnTransfer
 from gptasst.uploads.uploader import Uploader
 
@@ -184,6 +185,10 @@ class JobRequests:
             if finished is not None:
                 self.results.append(self._files.apply(given, finished, asked=False))
                 continue
+            hindrance = self._files.hindrance(given)
+            if hindrance is not None:
+                self.results.append(hindrance)
+                continue
             item = _item(given)
             if given.run in self._on_the_way:
                 self.waiting.append((self._on_the_way[given.run], item))
@@ -220,6 +225,7 @@ class JobRequests:
             command=command,
             purpose="replace" if self._job.purpose == "replace" else "write",
             unwrap_fence=definition.unwrap_fence,
+            encoding=self._job.encoding,
             schema=self._job.schema or definition.schema,
             edit=_edit_keys(definition.edit),
         )
@@ -233,3 +239,83 @@ def _item(given: EachInput) -> BatchItem:
     target = given.target
     assert target.output is not None
     return BatchItem(given.run, given.sha256, target.path.as_posix(), target.output.as_posix())
+
+
+# The server's own limit for files of batches, set so that servers without one forget them too.
+_LIFETIME = 30 * 86_400
+
+
+class BatchFiles:
+    """Requests and their manifest on disk, line by line; used as a context, deleted at its end.
+
+    Args:
+        directory: where the files are made.
+        manifest: the first line of the manifest.
+    """
+
+    def __init__(self, directory: Path, manifest: BatchManifest) -> None:
+        self._requests = _LineFile(directory / "requests.jsonl")
+        self._manifest = _LineFile(directory / "manifest.jsonl")
+        self._manifest.write(manifest_line(manifest))
+        self.items: list[BatchItem] = []
+        self.runs: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._requests.delete()
+        self._manifest.delete()
+
+    def takes(self, line: bytes) -> bool:
+        """Whether one more request fits in."""
+        return len(self.runs) < MAX_REQUESTS and self._requests.size + len(line) <= MAX_BYTES
+
+    def add(self, item: BatchItem, line: bytes | None) -> None:
+        """Add an input; without a line its request is in there already."""
+        if line is not None:
+            self._requests.write(line)
+            self.runs.add(item.run)
+        self._manifest.write(item_line(item))
+        self.items.append(item)
+
+    def uploads(self) -> tuple[UploadRequest, UploadRequest]:
+        """The two files, finished: requests and manifest."""
+        return self._requests.upload("requests"), self._manifest.upload("manifest")
+
+
+class _LineFile:
+    """A file that is written once, and hashed on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stream = open_private(path, "wb")
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, line: bytes) -> None:
+        self._stream.write(line)
+        self._digest.update(line)
+        self.size += len(line)
+
+    def upload(self, kind: str) -> UploadRequest:
+        self._stream.close()
+        sha256 = self._digest.hexdigest()
+        return UploadRequest(
+            file=self._path,
+            filename=f"gptasst-{kind}-{sha256[:16]}.jsonl",
+            size=self.size,
+            sha256=sha256,
+            purpose="batch",
+            media_type="application/jsonl",
+            expires_after=_LIFETIME,
+        )
+
+    def delete(self) -> None:
+        self._stream.close()
+        self._path.unlink(missing_ok=True)

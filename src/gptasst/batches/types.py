@@ -1,4 +1,4 @@
-"""Batches: many runs that a server works off within a day, at half price."""
+"""Batches: many runs within 24 hours at half price."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class BatchManifest:
 
     `basis` is the digest of all that shapes an answer but the input (see
     `runs.fingerprints`), `unwrap_fence`, `schema` and `edit` (the keys `keep` and `max_change` of
-    an edit) are what is done to one, `purpose` is where it goes and `command` what was typed to
-    ask for it.
+    an edit) are what is done to one, `purpose` is where it goes, `encoding` that of the inputs
+    where it was named, and `command` what was typed to ask for it.
     """
 
     name: str
@@ -42,6 +42,7 @@ class BatchManifest:
     purpose: Literal["write", "replace"] = "write"
     unwrap_fence: bool = False
     schema: Mapping[str, Any] | None = None
+    encoding: str | None = None
     edit: Mapping[str, Any] | None = None
 
 

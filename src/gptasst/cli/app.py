@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import io
 import os
 import signal
 import sys
@@ -41,23 +43,23 @@ class _ClosedPipe(Exception):
 SECTIONS = {
     "Commands": {
         "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
-        "chat": "Speak with an assistant, turn after turn. The conversation is kept.",
+        "chat": "Chat with an assistant. The conversation is kept.",
     },
     "What there is": {
         "assistant": "Assistants: a model with instructions and knowledge, under a name.",
-        "instruction": "Instructions: what assistants are made from.",
+        "instruction": "Instructions: the definitions that assistants are made from.",
         "file": "The files of the project on the server.",
-        "conversation": "Conversations: those that this machine knows, and any by its id.",
-        "batch": "Files that the server works off within a day, at half price.",
+        "conversation": "Show and delete conversations.",
+        "batch": "Run many files within 24 hours at half price.",
         "model": "The models of the profile's server.",
     },
     "This machine": {
-        "auth": "The key, in the system keyring or a file that only you can read.",
-        "config": "The configuration: what is in force, and where it comes from.",
-        "doctor": "Look at everything, and name the command that mends what is wrong.",
-        "cache": "The cache of file hashes and ids. Nothing is lost without it.",
+        "auth": "Store the API key in the system keyring or a private file.",
+        "config": "Show and change the configuration.",
+        "doctor": "Check everything and suggest the command that fixes each problem.",
+        "cache": "The cache of file hashes and ids. It is safe to delete.",
         "local": "The embedded model, which needs no account.",
-        "completion": "Completion of commands, options, names and paths in your shell.",
+        "completion": "Shell completion of commands, options, names and paths.",
     },
 }
 COMMANDS = {name: what for section in SECTIONS.values() for name, what in section.items()}
@@ -156,11 +158,19 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _ClosedStdout(io.TextIOBase):
+    """Stands in for a stdout that the caller closed: data that can't be written is an error."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
 def _open_closed_streams() -> None:
-    """Let what is written to a stream that the caller closed vanish, and the command go on."""
+    """Go on where the caller closed a stream; what is said on stderr vanishes then."""
     if sys.stdout is None or sys.stderr is None:
+        # Takes the number of the closed stream, which a file of ours must not have.
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
-        sys.stdout = sys.stdout or nowhere
+        sys.stdout = sys.stdout or _ClosedStdout()
         sys.stderr = sys.stderr or nowhere
 
 
@@ -205,7 +215,7 @@ def gptasst(  # one parameter an option
     version: Annotated[  # noqa: ARG001  # answered by its callback
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Say which this is."
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:

@@ -16,11 +16,11 @@ from gptasst.cli.commands import (
     command,
     imported,
 )
-from gptasst.cli.knowledge_output import finish_change
 from gptasst.cli.output import count_text, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.schema_files import read_schema
+from gptasst.cli.results import finish_change
 from gptasst.cli.tables import Column
+from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
 
@@ -35,23 +35,27 @@ _EFFORTS = get_args(ReasoningEffort)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", "-m", help="Without it: the model of the profile.")
+    str | None, typer.Option("--model", "-m", help="Model; the default is the profile's.")
 ]
 FilesOption = Annotated[
     list[str] | None,
-    typer.Option("--file", "-f", metavar="FILE...", help="Knowledge; takes several words."),
+    typer.Option(
+        "--file", "-f", metavar="FILE...", help="Knowledge files, patterns or directories."
+    ),
 ]
-DescriptionOption = Annotated[str | None, typer.Option("--description", help="In one line.")]
+DescriptionOption = Annotated[
+    str | None, typer.Option("--description", help="Description, in one line.")
+]
 FileSearchOption = Annotated[
     bool | None,
     typer.Option("--file-search/--no-file-search", help="Search the knowledge in each run."),
 ]
 CodeOption = Annotated[
     bool | None,
-    typer.Option("--code-interpreter/--no-code-interpreter", help="Let it run Python."),
+    typer.Option("--code-interpreter/--no-code-interpreter", help="Allow it to run Python."),
 ]
 WebOption = Annotated[
-    bool | None, typer.Option("--web-search/--no-web-search", help="Let it search the web.")
+    bool | None, typer.Option("--web-search/--no-web-search", help="Allow it to search the web.")
 ]
 EffortOption = Annotated[
     str | None,
@@ -59,14 +63,14 @@ EffortOption = Annotated[
 ]
 SchemaOption = Annotated[
     Path | None,
-    typer.Option("--schema", metavar="FILE", help="JSON Schema that its answers must fit."),
+    typer.Option("--schema", metavar="FILE", help="JSON Schema that its answers must match."),
 ]
 
 
 @command(app, "create", examples=["gptasst assistant create DocWriter-1 -i DocWriter -f docs"])
 def create(  # one parameter an option
     session: Session,
-    name: Annotated[str, typer.Argument(help="A name that no other assistant has.")],
+    name: Annotated[str, typer.Argument(help="A name that is not taken.")],
     instruction: Annotated[
         str,
         typer.Option("--instruction", "-i", metavar="NAME", help="An instruction or TOML file."),
@@ -81,7 +85,7 @@ def create(  # one parameter an option
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Make an assistant from an instruction, with knowledge files."""
+    """Create an assistant from an instruction and knowledge files."""
     changes = _changes(
         name=name,
         instruction=instruction,
@@ -117,7 +121,12 @@ def edit(  # one parameter an option
     name: NameArgument,
     instruction: Annotated[
         str | None,
-        typer.Option("--instruction", "-i", metavar="NAME", help="Start over from this one."),
+        typer.Option(
+            "--instruction",
+            "-i",
+            metavar="NAME",
+            help="Replace the definition with this instruction.",
+        ),
     ] = None,
     model: ModelOption = None,
     rename: Annotated[
@@ -125,7 +134,9 @@ def edit(  # one parameter an option
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", metavar="FILE...", help="Replaces the whole knowledge."),
+        typer.Option(
+            "--file", "-f", metavar="FILE...", help="Replace all knowledge with these files."
+        ),
     ] = None,
     description: DescriptionOption = None,
     file_search: FileSearchOption = None,
@@ -135,7 +146,7 @@ def edit(  # one parameter an option
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Change an assistant; what is not named stays."""
+    """Change an assistant; what you do not name stays."""
     from gptasst.definitions.types import DefinitionChanges
 
     changes = _changes(
@@ -221,7 +232,7 @@ def _warn_of_end(session: Session, changed: Assistant) -> None:
 
 @command(app, "show")
 def show(session: Session, name: NameArgument) -> None:
-    """Show an assistant: what it is made of and what it knows."""
+    """Show an assistant, its instructions and its knowledge."""
     with session.waiting():
         found = session.context.assistants.get(name)
     session.output.record(found, _fields(found), ident=found.name)
@@ -313,7 +324,7 @@ def rollback(
     revision: Annotated[int, typer.Argument(help="A number that `history` shows.")],
     yes: YesOption = False,
 ) -> None:
-    """Make an earlier definition the newest revision. Knowledge and name stay."""
+    """Restore an earlier definition as the newest revision. Knowledge and name stay."""
     service = session.context.assistants
     with session.waiting():
         assistant = service.get(name)
@@ -336,11 +347,11 @@ def export(
     name: NameArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE.toml", help="Where to; - is stdout."),
+        typer.Option("--output", "-o", metavar="FILE.toml", help="Output file; - is stdout."),
     ] = None,
 ) -> None:
     """Write an assistant's definition as TOML. Its knowledge is not in it."""
-    from gptasst.storage.output_files import output_file, replace_file
+    from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
     with session.waiting():
@@ -366,15 +377,19 @@ def import_assistant(
     session: Session,
     file: Annotated[
         Path,
-        typer.Argument(help="A definition in TOML, or saved JSON of the old Assistants API."),
+        typer.Argument(
+            help="A definition in TOML, or saved JSON of the old Assistants API; - for stdin."
+        ),
     ],
     name: Annotated[
         str | None,
-        typer.Option("--name", help="In place of its own; of several, the one to import."),
+        typer.Option(
+            "--name", help="Name to give it, or which one to import if the file has several."
+        ),
     ] = None,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Make an assistant from a file: a definition, or what the Assistants API had."""
+    """Create an assistant from a definition, or from saved JSON of the Assistants API."""
     with session.waiting():
         made = session.context.assistants.import_file(file, name, allow_secrets=allow_secrets)
     for note in made.notes:
@@ -384,4 +399,5 @@ def import_assistant(
     session.output.done(f"created `{made.assistant.name}`", made, ident=made.assistant.name)
 
 
+app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")
 app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

@@ -17,9 +17,9 @@ from gptasst.cli.commands import (
     YesOption,
     command,
 )
-from gptasst.cli.knowledge_output import changes_text, finish_change, show_plan
 from gptasst.cli.output import size_text, time_text
 from gptasst.cli.progress import Transfers
+from gptasst.cli.results import changes_text, finish_change, show_plan
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def add(
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Add knowledge; a path that is there already gets its new content."""
+    """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
@@ -76,7 +76,7 @@ def remove(
     ],
     dry_run: DryRunOption = False,
 ) -> None:
-    """Take knowledge away. Your files on disk stay."""
+    """Remove knowledge. Your files on disk stay."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_remove(service.get(name), files)
@@ -95,7 +95,7 @@ def set_files(
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Make these the whole knowledge."""
+    """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
@@ -110,7 +110,7 @@ def sync(
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Bring the knowledge into line with the files on disk.
+    """Update the knowledge from the files on disk.
 
     Its paths are read again, and the directories and patterns that it was made from. Run it in
     the directory from which the assistant was made. Before files from outside of it are sent, it

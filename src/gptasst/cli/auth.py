@@ -7,12 +7,12 @@ import sys
 from gptasst.cli.commands import CommandGroup, Session, command, line_ended
 from gptasst.errors import UsageError
 
-app = CommandGroup("The key, in the system keyring or a file that only you can read.")
+app = CommandGroup("Store the API key in the system keyring or a private file.")
 
 
 @command(app, "login", epilog="Without a terminal: gptasst auth login < key.txt")
 def login(session: Session) -> None:
-    """Keep a key for the profile's server (without --profile: OpenAI's)."""
+    """Store a key for the profile's server (default: OpenAI)."""
     service = session.context.auth
     url = service.login_url()
     status = service.login(_read_key(url))
@@ -36,7 +36,7 @@ def _read_key(url: str) -> str:
 
 @command(app, "logout")
 def logout(session: Session) -> None:
-    """Forget the key that is kept for the profile's server."""
+    """Delete the stored key of the profile's server."""
     status = session.context.auth.logout()
     session.output.done(f"forgot the key for {status.endpoint}", status, ident=status.endpoint)
 

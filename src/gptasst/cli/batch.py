@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from gptasst.api.types import Batch
     from gptasst.batches.types import Submission
 
-app = CommandGroup("Files that the server works off within a day, at half price.")
+app = CommandGroup("Run many files within 24 hours at half price.")
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `batch list` shows it.")]
 
 
 @command(app, "list")
 def list_batches(session: Session) -> None:
-    """List the batches that gptasst submitted, newest first; from any machine."""
+    """List the batches that gptasst submitted from any machine, newest first."""
     columns: list[Column[Batch]] = [
         Column("id", lambda b: b.id),
         Column("assistant", lambda b: b.metadata.get("assistant", ""), wraps=True),
@@ -52,7 +52,7 @@ def list_batches(session: Session) -> None:
 
 @command(app, "show")
 def show(session: Session, batch_id: IdArgument) -> None:
-    """Show where a batch stands."""
+    """Show the status of a batch."""
     with session.waiting():
         batch = session.context.batches.get(batch_id)
     fields = [
@@ -81,11 +81,11 @@ def fetch(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Put all answers below DIR instead."),
+        typer.Option("--output", "-o", metavar="DIR", help="Write all answers below DIR instead."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until they are done.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until they are done.")] = False,
 ) -> None:
-    """Put the answers of batches in their places; on any machine, any number of times.
+    """Fetch the answers of batches and write them; on any machine, any number of times.
 
     Where the batch was submitted, that is where `run --each` would have put them; elsewhere the
     same paths, read from the working directory.
@@ -123,7 +123,7 @@ def fetch_all(
 
 @command(app, "cancel")
 def cancel(session: Session, batch_id: IdArgument) -> None:
-    """Stop a batch. Answers that are there already can be fetched, and are paid for."""
+    """Cancel a batch. Answers that are there already can be fetched, and are paid for."""
     with session.waiting():
         batch = session.context.batches.cancel(batch_id)
     session.output.done(

@@ -14,7 +14,7 @@ from gptasst.cli.tables import Column
 if TYPE_CHECKING:
     from gptasst.project_files.cache_types import CacheVerification
 
-app = CommandGroup("The cache of file hashes and ids. Nothing is lost without it.")
+app = CommandGroup("The cache of file hashes and ids. It is safe to delete.")
 
 
 @command(app, "show")
@@ -35,7 +35,7 @@ def show(session: Session) -> None:
 
 @command(app, "path")
 def path(session: Session) -> None:
-    """Print where the cache lies."""
+    """Print the path of the cache."""
     found = str(session.context.cache.path())
     if session.output.mode == "json":
         session.output.document({"path": found})
@@ -45,7 +45,7 @@ def path(session: Session) -> None:
 
 @command(app, "verify")
 def verify(session: Session) -> None:
-    """Check ids against the server and hashes against the disk; what is wrong is forgotten."""
+    """Check the cache against the server and the disk, and drop wrong entries."""
     output = session.output
     with Activity(output, "checking"):
         result = session.context.cache.verify()
@@ -82,15 +82,14 @@ def rebuild(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="Where contents are looked for besides what is known: files, patterns,"
-            " directories.",
+            help="More files, patterns or directories in which to look for uploaded content.",
         ),
     ] = None,
 ) -> None:
-    """Make the cache anew from the server and from the disk.
+    """Rebuild the cache from the server and the disk.
 
-    Knowledge of assistants is known exactly. Any other file on the server is taken for one on
-    this disk only where name, size and time leave no doubt.
+    Files on the server are recognized by the sha256 that gptasst wrote into their names or into
+    the attributes of an assistant's files. All others are unknown.
     """
     with Activity(session.output, "reading the server and the disk"):
         result = session.context.cache.rebuild(files or ())
@@ -105,7 +104,7 @@ def rebuild(
 
 @command(app, "clear")
 def clear(session: Session, yes: YesOption = False) -> None:
-    """Forget everything that is in the cache. No file is deleted, here or on the server."""
+    """Clear the cache. No file is deleted, here or on the server."""
     service = session.context.cache
     session.confirm(f"forget everything in `{service.path()}`?", yes=yes)
     service.clear()

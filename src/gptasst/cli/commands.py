@@ -10,19 +10,20 @@ import os
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gptasst.cli.output import Mode, Output
-from gptasst.errors import GptasstError, UsageError
+from gptasst.cli.output import Mode, Output, count_text, harmless
+from gptasst.errors import GptasstError, PartlyDone, UsageError
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
     from gptasst.context import AppContext
 
 _GLOBALS = "gptasst.globals"
+_Found = TypeVar("_Found")
 # A slip of the fingers in a short word is nearer than this; `rename` and `create` are not.
 _NEAR = 0.75
 
@@ -53,10 +54,10 @@ class Session:
             return
         if not (sys.stdin and sys.stdin.isatty()):
             raise UsageError(
-                f"this needs a yes: {question}", hint="--yes gives it", code="needs_confirmation"
+                f"confirmation required: {question}", hint="pass `--yes`", code="needs_confirmation"
             )
         with line_ended(self.output.stderr):
-            self.output.stderr.write(f"{question} [y/N] ")
+            self.output.stderr.write(f"{harmless(question)} [y/N] ")
             self.output.stderr.flush()
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):  # Ctrl-D
@@ -64,6 +65,32 @@ class Session:
         if answer.strip().lower() not in ("y", "yes"):
             self.output.note("nothing was done")
             raise typer.Abort
+
+    def confirmed(
+        self,
+        look: Callable[[], _Found],
+        question: Callable[[_Found], str],
+        *,
+        yes: bool,
+        nothing: object = None,
+    ) -> _Found:
+        """What will go, as it is after the yes; where it is not what was named, ask again.
+
+        Args:
+            look: finds it.
+            question: names it; called before each question, so it may list more beforehand.
+            yes: nobody is asked.
+            nothing: what `look` finds where there is nothing to ask about.
+        """
+        found = look()
+        while not yes and found != nothing:
+            self.confirm(question(found), yes=yes)
+            now = look()
+            if now == found:
+                return now
+            self.output.note("that changed while the question was open")
+            found = now
+        return found
 
 
 @contextlib.contextmanager
@@ -106,13 +133,15 @@ ProfileOption = Annotated[
     typer.Option("--profile", metavar="NAME", help="Endpoint and store from config.toml."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Just names or ids, no notes.")]
-VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="More on stderr; tracebacks of errors.")
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only names or ids, no notes.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print more on stderr, with tracebacks.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", "-n", help="Show what would be done; change nothing.")
+    bool, typer.Option("--dry-run", "-n", help="Show what would be done and change nothing.")
 ]
 FilesArgument = Annotated[
     list[str], typer.Argument(metavar="FILE...", help="Files, patterns or directories.")
@@ -276,6 +305,9 @@ def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Se
     try:
         with context.with_options(profile, output.note) as ready:
             yield Session(ready, output)
+            if output.missed:
+                output.warn(f"partly done: {count_text(output.missed, 'place')} could not be read")
+                raise typer.Exit(PartlyDone.exit_code)
     except GptasstError as error:
         error.profile = profile
         raise

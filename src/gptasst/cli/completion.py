@@ -9,17 +9,17 @@ import typer
 
 from gptasst.cli.commands import CommandGroup, Session, command
 
-app = CommandGroup("Completion of commands, options, names and paths in your shell.")
+app = CommandGroup("Shell completion of commands, options, names and paths.")
 
 
 @command(app, "install", examples=["gptasst completion install zsh"])
 def install(
     session: Session,
     shell: Annotated[
-        str | None, typer.Argument(help="bash, zsh, fish or powershell; without it: yours.")
+        str | None, typer.Argument(help="bash, zsh, fish or powershell; default: yours.")
     ] = None,
 ) -> None:
-    """Install completion for your shell. Again after an upgrade brings it up to date."""
+    """Install completion for your shell. Run it again after an upgrade."""
     from gptasst.completion.install import current_shell, install_completion
 
     chosen = shell or current_shell(os.environ)
@@ -33,7 +33,7 @@ def show(
     session: Session,
     shell: Annotated[str, typer.Argument(help="bash, zsh, fish or powershell.")],
 ) -> None:
-    """Write the completion script, to install it by hand."""
+    """Print the completion script, to install it by hand."""
     from gptasst.completion.install import completion_script
 
     script = completion_script(shell)

@@ -12,12 +12,12 @@ from gptasst.cli.tables import Column
 if TYPE_CHECKING:
     from gptasst.config.editing import ConfigValue
 
-app = CommandGroup("The configuration: what is in force, and where it comes from.")
+app = CommandGroup("Show and change the configuration.")
 
 
 @command(app, "show")
 def show(session: Session) -> None:
-    """Show each value that is in force, and where it comes from."""
+    """Show each setting and where it comes from."""
     columns: list[Column[ConfigValue]] = [
         Column("key", lambda v: v.key),
         Column("value", _text, wraps=True),
@@ -42,7 +42,7 @@ def _text(value: ConfigValue) -> str:
 
 @command(app, "path")
 def path(session: Session) -> None:
-    """Write the path of config.toml, which need not exist."""
+    """Print the path of config.toml, which may not exist yet."""
     found = str(session.context.paths.config_file)
     if session.output.mode == "json":
         session.output.document({"path": found})

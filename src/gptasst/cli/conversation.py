@@ -15,7 +15,7 @@ from gptasst.errors import UsageError
 if TYPE_CHECKING:
     from gptasst.conversations.types import Conversation
 
-app = CommandGroup("Conversations: those that this machine knows, and any by its id.")
+app = CommandGroup("Show and delete conversations.")
 
 _NEW = "new"
 
@@ -23,11 +23,13 @@ IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="An id or a title, or the beginning of one.")
 ]
 ContinueOption = Annotated[
-    bool, typer.Option("--continue", "-c", help="Go on with the last conversation, if any.")
+    bool, typer.Option("--continue", "-c", help="Continue the last conversation, if any.")
 ]
 ConversationOption = Annotated[
     str | None,
-    typer.Option("--conversation", metavar="ID", help=f"Go on with this one; `{_NEW}` begins one."),
+    typer.Option(
+        "--conversation", metavar="ID", help=f"Continue this conversation; `{_NEW}` starts one."
+    ),
 ]
 
 
@@ -50,7 +52,7 @@ def chosen_conversation(
     service = session.context.conversations
     found = service.find(asked) if asked else service.last(assistant)
     if found is None:
-        session.output.note(f"no conversation with `{assistant}` yet, so this begins one")
+        session.output.note(f"no conversation with `{assistant}` yet, so this starts one")
         return None
     service.keeper(found)  # what another project keeps is refused here
     session.output.note(f"going on with {shown(found)}")
@@ -64,7 +66,7 @@ def shown(conversation: Conversation) -> str:
 
 @command(app, "list")
 def list_conversations(session: Session) -> None:
-    """List the conversations that this machine knows, the last first."""
+    """List this machine's conversations, newest first."""
     columns: list[Column[Conversation]] = [
         Column("id", lambda c: c.id),
         Column("assistant", lambda c: c.assistant, wraps=True),
@@ -89,13 +91,16 @@ def show(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Where to; FILE.json gets JSON, - is stdout."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Output file; JSON if it ends in .json; - is stdout.",
         ),
     ] = None,
 ) -> None:
     """Show a conversation as Markdown, or with --json as JSON."""
-    from gptasst.conversations.transcripts import as_markdown
-    from gptasst.storage.output_files import output_file, replace_file
+    from gptasst.conversations.service import as_markdown
+    from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
     service = session.context.conversations

@@ -1,4 +1,4 @@
-"""`gptasst doctor`: what is right and what is not, with the command that mends it."""
+"""`gptasst doctor`: checks everything and suggests a command that fixes each problem."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from gptasst.doctor.types import Diagnosis, Finding
 
 _EPILOG = (
-    "Nothing is changed, here or on the server. Exit code: 0 without a problem; else 4 if it is "
-    "with the key, 1 with the server, 6 with anything else. --quiet writes the commands that "
-    "mend, one a line."
+    "Nothing is changed, here or on the server. Exit code: 0 without problems, 4 for a problem "
+    "with the key, 1 for one with the server, 6 for any other. --quiet prints only the commands "
+    "that fix something, one per line."
 )
 _SEVERITY_WIDTH = len("problem") + 2
 _TOPIC_WIDTH = len("assistants") + 2
@@ -34,7 +34,7 @@ def build() -> Any:
 
 
 def doctor(session: Session) -> None:
-    """Look at everything, and name the command that mends what is wrong."""
+    """Check everything and suggest the command that fixes each problem."""
     output = session.output
     with Activity(output, "looking at everything"):
         diagnosis = session.context.examine()

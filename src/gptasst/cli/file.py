@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -17,7 +18,7 @@ from gptasst.cli.commands import (
     YesOption,
     command,
 )
-from gptasst.cli.output import count_text, size_text, time_text
+from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Activity, Transfers
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone, UsageError
@@ -30,6 +31,7 @@ app = CommandGroup("The files of the project on the server.")
 
 _PURPOSES: tuple[Purpose, ...] = ("user_data", "assistants")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_TIME = re.compile(r"(\d{1,9})([smhd]?)")
 _SHORTEST, _LONGEST = 3_600, 2_592_000  # seconds, as the API has it
 
 NamesArgument = Annotated[
@@ -57,13 +59,13 @@ def upload(
     expires: Annotated[
         str | None,
         typer.Option(
-            "--expires", metavar="TIME", help="Deleted after so long: 1h to 30d; default never."
+            "--expires", metavar="TIME", help="Delete after this time: 1h to 30d; default never."
         ),
     ] = None,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Upload files; a content that is there already is not sent again."""
+    """Upload files; content that is already there is not sent again."""
     from gptasst.project_files.upload import planned_files
 
     chosen = next((known for known in _PURPOSES if known == purpose), None)
@@ -86,7 +88,7 @@ def _lifetime(text: str | None) -> int | None:
     """Seconds from `3600`, `90m`, `12h` or `30d`."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    match = _TIME.fullmatch(text)
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not _SHORTEST <= seconds <= _LONGEST:
         raise UsageError(f"--expires `{text}` is not a time from 1h to 30d", hint="such as 12h")
@@ -126,7 +128,7 @@ def _finish_upload(session: Session, outcome: UploadOutcome) -> None:
 
 @command(app, "list")
 def list_files(session: Session) -> None:
-    """List the files, newest first, with their local paths and who uses them."""
+    """List files, newest first, with local paths and the assistants that use them."""
     with Activity(session.output, "reading the list"):
         found = session.context.files.list()
     session.output.table(
@@ -156,7 +158,7 @@ def show(
         str, typer.Argument(metavar="FILE|ID", help="An id, a local path, or a name there.")
     ],
 ) -> None:
-    """Show a file: the newest, where a content was uploaded more than once."""
+    """Show a file; the newest, if its content was uploaded more than once."""
     with Activity(session.output, "looking for it"):
         file = max(session.context.files.find([name]), key=lambda f: f.created_at)
     fields = [
@@ -177,26 +179,51 @@ def show(
 def delete(
     session: Session, names: NamesArgument, yes: YesOption = False, dry_run: DryRunOption = False
 ) -> None:
-    """Delete files from the server, also out of every assistant. Your files on disk stay."""
-    with Activity(session.output, "looking for them"):
-        files = session.context.files.find(names)
-    _delete(session, [(file, _users(file)) for file in files], yes=yes, dry_run=dry_run)
+    """Delete files from the server and from every assistant. Your files on disk stay."""
+
+    def look() -> list[_Row]:
+        with Activity(session.output, "looking for them"):
+            return [(file, _users(file)) for file in session.context.files.find(names)]
+
+    _delete(session, look, session.context.files.delete, yes=yes, dry_run=dry_run)
 
 
 @command(app, "prune", examples=["gptasst file prune --dry-run"])
-def prune(session: Session, yes: YesOption = False, dry_run: DryRunOption = False) -> None:
-    """Delete what gptasst uploaded and nothing uses any more, and duplicates.
+def prune(
+    session: Session,
+    yes: YesOption = False,
+    dry_run: DryRunOption = False,
+    min_age: Annotated[
+        str,
+        typer.Option(
+            "--min-age", metavar="TIME", help="Keep younger uploads of other machines, such as 12h."
+        ),
+    ] = "1d",
+) -> None:
+    """Delete gptasst's unused and duplicate uploads.
 
-    Knowledge goes when no vector store holds it; an input stays for as long as the file that
-    it was made from is on this disk. Files of others are never touched.
+    Knowledge goes when no vector store holds it. An input stays for as long as the file that it
+    was made from is on this disk; inputs of other machines stay. Files that gptasst did not
+    upload are never touched.
     """
-    with Activity(session.output, "looking for what nothing uses"):
-        found = session.context.files.prunable()
-    if not found:
-        _nothing_to_prune(session)
-        return
-    rows = [(prunable.file, prunable.reason) for prunable in found]
-    _delete(session, rows, yes=yes, dry_run=dry_run)
+    age = _age(min_age)
+    files = session.context.files
+
+    def look() -> list[_Row]:
+        with Activity(session.output, "looking for unused files"):
+            return [(prunable.file, prunable.reason) for prunable in files.prunable(age)]
+
+    def delete(found: Sequence[FileEntry]) -> Sequence[FileEntry]:
+        return files.delete(found, unless_used=True)
+
+    _delete(session, look, delete, yes=yes, dry_run=dry_run)
+
+
+def _age(text: str) -> timedelta:
+    match = _TIME.fullmatch(text)
+    if not match:
+        raise UsageError(f"--min-age `{text}` is not a time", hint="such as 12h, 2d or 0")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
 def _nothing_to_prune(session: Session) -> None:
@@ -214,35 +241,57 @@ def _users(file: FileEntry) -> str:
     return f"used by {', '.join(file.used_by)}" if file.used_by else ""
 
 
-def _delete(session: Session, rows: Sequence[_Row], *, yes: bool, dry_run: bool) -> None:
-    """Say what goes, ask, and delete it."""
+def _delete(
+    session: Session,
+    look: Callable[[], list[_Row]],
+    delete: Callable[[Sequence[FileEntry]], Sequence[FileEntry]],
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Show what goes, ask, look again, and delete it."""
     output = session.output
-    files = [file for file, _ in rows]
-    total = sum(file.size for file in files)
-    amount = f"{count_text(len(files), 'file')} ({size_text(total)})"
-    document = _document(rows)
-    if dry_run:
-        if output.mode == "json":
-            output.document(document)
-            return
-        output.table("files", rows, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
-        output.note(f"would delete {amount}")
-        return
-    if not yes:
+
+    def question(rows: Sequence[_Row]) -> str:
         for file, about in rows:
             tail = f", {about}" if about else ""
-            output.note(f"{file.id}  {file.filename} ({size_text(file.size)}{tail})")
-    session.confirm(f"delete {amount} from the server?", yes=yes)
+            name = one_line(file.filename)
+            output.note(f"{file.id}  {name} ({size_text(file.size)}{tail})")
+        return f"delete {_amount(rows)} from the server?"
+
+    rows = look() if dry_run else session.confirmed(look, question, yes=yes, nothing=[])
+    if not rows:
+        _nothing_to_prune(session)
+        return
+    if dry_run:
+        if output.mode == "json":
+            output.document(_document(rows))
+            return
+        output.table("files", rows, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
+        output.note(f"would delete {_amount(rows)}")
+        return
     try:
         with Activity(output, "deleting"):
-            session.context.files.delete(files)
+            gone = delete([file for file, _ in rows])
     except PartlyDone as error:
         error.done = _document([row for row in rows if row[0] in cast("Any", error.done)])
         raise
+    _report_deleted(output, [row for row in rows if row[0] in gone], rows)
+
+
+def _report_deleted(output: Output, gone: Sequence[_Row], named: Sequence[_Row]) -> None:
+    for file, _ in named:
+        if not any(file is row[0] for row in gone):
+            output.note(f"kept {file.id}: it is used by now")
     if output.mode == "quiet":
-        output.table("files", rows, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
+        output.table("files", gone, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
     else:
-        output.done(f"deleted {amount}", document, ident="")
+        output.done(f"deleted {_amount(gone)}", _document(gone), ident="")
+
+
+def _amount(rows: Sequence[_Row]) -> str:
+    total = sum(file.size for file, _ in rows)
+    return f"{count_text(len(rows), 'file')} ({size_text(total)})"
 
 
 _ROW_COLUMNS: list[Column[_Row]] = [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 _EVERYWHERE = ("profile", "json", "quiet", "verbose", "help")
@@ -44,8 +47,6 @@ def write_section(title: str, summaries: Mapping[str, str], formatter: Any) -> N
 
 def write_epilog(text: str, formatter: Any) -> None:
     """Sentences, and lines to type, which are not broken."""
-    from gptasst.cli.epilogs import epilog_parts
-
     notes, examples = epilog_parts(text)
     for note in notes:
         formatter.write_paragraph()
@@ -56,3 +57,38 @@ def write_epilog(text: str, formatter: Any) -> None:
         formatter.write(f"{example.lead}:\n")
         for line in example.lines:
             formatter.write(f"  {line}\n")
+
+
+_LINE = re.compile(r"(?:([^:]+): )?((?:gptasst|git) .*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Lines to type, and the sentence that leads to them."""
+
+    lead: str
+    lines: tuple[str, ...]
+
+
+def epilog_parts(text: str) -> tuple[list[str], list[Example]]:
+    """What stands below the options: sentences, and lines to type."""
+    notes: list[str] = []
+    examples: list[Example] = []
+    for paragraph in paragraphs(text):
+        found = _LINE.fullmatch(paragraph)
+        if found and found[1]:  # `Example: gptasst …`
+            examples.append(Example(found[1], (found[2],)))
+        elif found:  # below `Examples:`
+            last = examples.pop() if examples else Example("Example", ())
+            examples.append(Example(last.lead, (*last.lines, found[2])))
+        elif paragraph.endswith(":"):
+            examples.append(Example(paragraph.rstrip(":"), ()))
+        else:
+            notes.append(paragraph)
+    return notes, examples
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text, each in one line."""
+    parts = re.split(r"\n\s*\n", inspect.cleandoc(text))
+    return [" ".join(part.split()) for part in parts if part]

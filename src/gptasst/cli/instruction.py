@@ -12,19 +12,19 @@ import typer
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
-from gptasst.programs import find_program
+from gptasst.processes.programs import find_program
 
 if TYPE_CHECKING:
     from gptasst.definitions.types import Instruction
 
-app = CommandGroup("Instructions: what assistants are made from.")
+app = CommandGroup("Instructions: the definitions that assistants are made from.")
 
 NameArgument = Annotated[str, typer.Argument(help="An instruction's name, or its TOML file.")]
 
 
 @command(app, "list")
 def list_instructions(session: Session) -> None:
-    """List every instruction that can be used here."""
+    """List the instructions."""
     found, broken = session.context.instructions.list()
     columns: list[Column[Instruction]] = [
         Column("name", lambda i: i.definition.name),
@@ -45,7 +45,7 @@ def list_instructions(session: Session) -> None:
 
 @command(app, "show")
 def show(session: Session, name: NameArgument) -> None:
-    """Show an instruction as it lies on disk."""
+    """Show an instruction's file."""
     found = session.context.instructions.get(name)
     if session.output.mode == "json":
         session.output.document(found)
@@ -59,15 +59,18 @@ def show(session: Session, name: NameArgument) -> None:
 @command(app, "new", examples=["gptasst instruction new HouseStyle --project"])
 def new(
     session: Session,
-    name: Annotated[str, typer.Argument(help="Its name, and its file's.")],
+    name: Annotated[str, typer.Argument(help="Name of the instruction and of its file.")],
     source: Annotated[
         str | None, typer.Option("--from", metavar="NAME", help="An instruction to copy.")
     ] = None,
     project: Annotated[
-        bool, typer.Option("--project", help="Into ./instructions, to share it with the project.")
+        bool,
+        typer.Option(
+            "--project", help="Create it in ./instructions, to share it with the project."
+        ),
     ] = False,
 ) -> None:
-    """Make the file of a new instruction and write its path."""
+    """Create an instruction and print its path."""
     path = session.context.instructions.new(name, source=source, in_project=project)
     if session.output.mode == "json":
         session.output.document({"name": name, "path": str(path)})
@@ -78,7 +81,7 @@ def new(
 
 @command(app, "edit")
 def edit(session: Session, name: NameArgument) -> None:
-    """Open an instruction in your editor; one that is shipped is copied first."""
+    """Edit an instruction; a shipped one is copied first."""
     found = session.context.instructions.edit(name, _open_editor)
     session.output.done(f"`{found.path}` is valid", found, ident=found.definition.name)
 
@@ -115,10 +118,10 @@ def validate(
     session: Session,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME|FILE]...", help="Without any: all that there are."),
+        typer.Argument(metavar="[NAME|FILE]...", help="Default: all."),
     ] = None,
 ) -> None:
-    """Check instructions; errors name file, line and key."""
+    """Check instructions; errors show file, line and key."""
     result = session.context.instructions.validate(names or ())
     output = session.output
     if output.mode == "json":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
-from gptasst.installation import install_command
+from gptasst.hints import install_command
 
 if TYPE_CHECKING:
     from gptasst.embedded.service import LocalModelStatus
@@ -17,7 +17,7 @@ app = CommandGroup("The embedded model, which needs no account.")
 
 @command(app, "setup")
 def setup(session: Session) -> None:
-    """Fetch the embedded model now and not with the first run."""
+    """Download the embedded model now instead of on the first run."""
     service = session.context.local_model
     service.require_engine()
     with Activity(session.output, "looking for the embedded model") as activity:
@@ -27,7 +27,7 @@ def setup(session: Session) -> None:
 
 @command(app, "status")
 def status(session: Session) -> None:
-    """Show which model it is, where it lies, and whether all is there."""
+    """Show the embedded model, its path and whether it is ready."""
     _show(session.output, session.context.local_model.status())
 
 
@@ -45,6 +45,6 @@ def _show(output: Output, status: LocalModelStatus) -> None:
     output.record(status, fields, ident=status.path)
     if status.is_default:
         output.note(
-            "this small model shows the plumbing and is not for real work;"
+            "this small model only shows that everything works and is not for real work;"
             " `local.model` takes a GGUF file of your own"
         )

@@ -15,7 +15,7 @@ app = CommandGroup("The models of the profile's server.")
 
 @command(app, "list")
 def list_models(session: Session) -> None:
-    """List the models, and when those end that do."""
+    """List the models, with their shutdown dates."""
     columns: list[Column[ListedModel]] = [
         Column("model", lambda m: m.id),
         Column("created", lambda m: f"{m.created_at:%Y-%m-%d}" if m.created_at else ""),

@@ -30,8 +30,11 @@ _BOLD, _BOLD_RED = "1", "1;31"
 _HALVES = re.compile("[\ud800-\udfff]")
 # What OpenAI's keys look like; nothing else that people name is so long and begins so.
 _KEY, _MASK = re.compile(r"\bsk-[\w-]{40,}"), "sk-…"
+# They change the order in which a terminal shows what stands around them (Unicode's property
+# Bidi_Control), so that a command or a name may be read as another.
+_BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 # Control characters that JSON allows as they are and a terminal would obey.
-_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_BIDI)}
 
 
 class Output:
@@ -57,6 +60,15 @@ class Output:
         self.profile = profile
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        self.missed = 0  # what could not be done while the rest of a command went on
+
+    def require_stdout(self) -> None:
+        """Refuse to begin what stdout can't take.
+
+        Raises:
+            OSError: it is closed.
+        """
+        self.stdout.write("")
 
     @property
     def draws(self) -> bool:
@@ -89,7 +101,7 @@ class Output:
             items: what is listed.
             columns: of the table; the JSON document has all fields of the items.
             ident: what `--quiet` writes of an item.
-            empty: what people are told in place of an empty table.
+            empty: what is printed in place of an empty table.
         """
         if self.mode == "json":
             self.document({name: items})
@@ -165,13 +177,18 @@ class Output:
         return f"\x1b[{code}m{word}\x1b[0m" if code and self.colours else word
 
     def note(self, text: str) -> None:
-        """Tell people something, on stderr. Not under `--quiet`."""
+        """Print a note on stderr; not under `--quiet`."""
         if not self.quiet:
             self._complain(for_profile(text, self.profile))
 
     def warn(self, text: str) -> None:
-        """Tell people something that they should not miss, on stderr."""
+        """Print a warning on stderr."""
         self._complain(self._coloured("warning:", _BOLD) + f" {for_profile(text, self.profile)}")
+
+    def miss(self, text: str) -> None:
+        """Warn of something that could not be done; the command will end with exit code 6."""
+        self.missed += 1
+        self.warn(text)
 
     def error(self, error: GptasstError) -> None:
         """Write an error: for programs as JSON on stdout, for people on stderr.
@@ -231,6 +248,8 @@ def harmless(text: str) -> str:
 
 def _visible(character: str) -> str:
     code = ord(character)
+    if code in _BIDI:
+        return f"<U+{code:04X}>"
     if character in "\n\t" or (code >= 32 and not 0x7F <= code < 0xA0):
         return character
     if code == 0x0D:

@@ -1,11 +1,20 @@
-"""What people are told besides an answer: who gives it, and what it rests on."""
+"""What is printed beside an answer: the model, warnings and sources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from gptasst.cli.output import Output, count_text
+from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.tables import Column
+from gptasst.errors import PartlyDone
+
+if TYPE_CHECKING:
+    from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.knowledge.types import KnowledgePlan
+
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gptasst.api.types import Usage
@@ -77,3 +86,71 @@ def _account(output: Output, result: RunResult) -> str:
     first = result.timings.first_token
     begun = f"first after {first:.1f} s, " if first is not None else ""
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
+
+
+_Row = tuple[str, str, str]
+
+
+def show_plan(output: Output, plan: KnowledgePlan) -> None:
+    """Write what would be done, a line a file."""
+    if output.mode == "json":
+        output.document(plan)
+        return
+    columns: list[Column[_Row]] = [
+        Column("change", lambda row: row[0]),
+        Column("path", lambda row: row[1], wraps=True),
+        Column("about", lambda row: row[2], wraps=True),
+    ]
+    rows = _rows(plan)
+    output.table(
+        "changes", rows, columns, ident=lambda row: row[1], empty="everything is as it should be"
+    )
+    if output.draws and plan.unchanged:
+        output.note(f"{count_text(len(plan.unchanged), 'file')} unchanged")
+
+
+def _rows(plan: KnowledgePlan) -> list[_Row]:
+    rows = [("add", source.path, size_text(source.size)) for source in plan.add]
+    rows += [
+        ("replace", r.source.path, f"{size_text(r.old.size)} -> {size_text(r.source.size)}")
+        for r in plan.replace
+    ]
+    rows += [("remove", file.path, size_text(file.size)) for file in plan.remove]
+    return rows + [("refused", refusal.path, refusal.reason) for refusal in plan.refused]
+
+
+def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
+    """Say what was done; files that failed are named, and end the command with exit code 6.
+
+    Raises:
+        PartlyDone: files could not be taken.
+    """
+    for refusal in outcome.plan.refused:
+        output.note(f"left out: {refusal.reason}")
+    for note in outcome.notes:
+        output.warn(note)
+    if not outcome.failed:
+        output.done(text, outcome, ident=outcome.assistant.name)
+        return
+    if output.mode != "json":
+        output.done(text, outcome, ident=outcome.assistant.name)
+    named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
+    error = PartlyDone(
+        f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
+        hint="the rest is done; the same command tries these again",
+    )
+    error.done = outcome
+    raise error
+
+
+def changes_text(outcome: KnowledgeOutcome) -> str:
+    """What a change came to, in a few words."""
+    plan, failed = outcome.plan, {failure.path for failure in outcome.failed}
+    replaced = [r for r in plan.replace if r.source.path not in failed]
+    counts = [
+        (len([source for source in plan.add if source.path not in failed]), "added"),
+        (len(replaced), "replaced"),
+        (len(plan.remove), "removed"),
+        (len(plan.unchanged), "unchanged"),
+    ]
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count) or "nothing to do"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,17 +23,16 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
-from gptasst.cli.schema_files import read_schema
+from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.time_limits import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
-    from gptasst.runs.types import RunPlan, RunResult
-
-_SLOW_STDIN_SECONDS = 1.0
+    from gptasst.runs.types import RunPlan, RunRequest, RunResult
 
 _many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
@@ -64,19 +62,21 @@ def run(  # one parameter an option
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", metavar="FILE...", help="The same; takes several words."),
+        typer.Option(
+            "--file", "-f", metavar="FILE...", help="Input files, patterns or directories."
+        ),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", "-t", help="The task in words.")] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="The task, as text.")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where the answer goes; - is stdout. With --each a directory or pattern.",
+            help="Output file; - is stdout. With --each: a directory or pattern.",
         ),
     ] = None,
-    each: Annotated[bool, _many_option("--each", help="Every file its own run.")] = False,
+    each: Annotated[bool, _many_option("--each", help="Run each file on its own.")] = False,
     jobs: Annotated[
         int | None,
         _many_option(
@@ -98,44 +98,60 @@ def run(  # one parameter an option
         bool, _many_option("--diff", help="With --each: show what changes, as a unified diff.")
     ] = False,
     force: Annotated[
-        bool, _many_option("--force", help="With --each: do again what was finished before.")
+        bool, _many_option("--force", help="With --each: run finished files again.")
     ] = False,
     batch: Annotated[
         bool,
-        _many_option("--batch", help="With --each: within 24 hours, at half price; see `batch`."),
+        _many_option(
+            "--batch", help="With --each: run within 24 hours at half price; see `batch`."
+        ),
     ] = False,
     wait: Annotated[
-        bool, _many_option("--wait", help="With --batch: stay until the answers are in place.")
+        bool, _many_option("--wait", help="With --batch: wait until the answers are written.")
+    ] = False,
+    null: Annotated[
+        bool,
+        _many_option("--null", "-0", help="With --each: print names of files, each ended by NUL."),
     ] = False,
     no_file_search: Annotated[
-        bool, typer.Option("--no-file-search", help="Leave the assistant's knowledge alone.")
+        bool, typer.Option("--no-file-search", help="Do not search the assistant's knowledge.")
     ] = False,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
+        str | None,
+        typer.Option("--model", "-m", help="Model to use instead of the assistant's own."),
     ] = None,
     schema: Annotated[
         Path | None,
-        typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must fit."),
+        typer.Option("--schema", metavar="FILE", help="JSON Schema that the answer must match."),
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", metavar="NAME", help="Encoding of the input text."),
     ] = None,
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", metavar="SECONDS", help="For the whole answer."),
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Time limit of the run; with --each, of each file.",
+        ),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Show what would be sent; send nothing.")
+        bool, typer.Option("--dry-run", "-n", help="Show what would be sent and send nothing.")
     ] = False,
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
-    from gptasst.runs.inputs import read_inputs
+    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
-    from gptasst.storage.output_files import output_file
+    from gptasst.storage.atomic_files import output_file
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
+    encoding = text_encoding(encoding) if encoding else None
     words = [*(files or ()), *(file or ())]
     asked = RunRequest(
         name,
@@ -146,7 +162,7 @@ def run(  # one parameter an option
         file_search=not no_file_search,
         allow_secrets=allow_secrets,
     )
-    options = EachOptions(jobs, in_place, check, diff, force, batch, wait)
+    options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
         if go_on or conversation:
             raise UsageError(
@@ -154,18 +170,53 @@ def run(  # one parameter an option
                 hint="without --each all files go into one turn",
             )
         tell_fallback(session)
-        run_each(session, asked, words, output, options, dry_run=dry_run)
+        run_each(session, asked, words, output, options, encoding=encoding, dry_run=dry_run)
         return
     options.refuse_alone()
     output = output_file(output)
+    if output is None:
+        session.output.require_stdout()
+    with time_limit(timeout):
+        _run_once(
+            session,
+            asked,
+            words,
+            output,
+            (go_on, conversation),
+            encoding=encoding,
+            dry_run=dry_run,
+        )
+
+
+def _run_once(
+    session: Session,
+    asked: RunRequest,
+    words: Sequence[str],
+    output: Path | None,
+    goes_on: tuple[bool, str | None],
+    *,
+    encoding: str | None,
+    dry_run: bool,
+) -> None:
+    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    from gptasst.runs.inputs import read_inputs
+
+    name, allow_secrets = asked.name, asked.allow_secrets
+    go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report, progress=activity.advance)
     found = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]
     request = replace(
         asked,
-        files=read_inputs(paths, session.output.note, allow_secrets=allow_secrets),
-        stdin=_read_stdin(session.output, asked="-" in words, allow_secrets=allow_secrets),
+        files=read_inputs(
+            paths,
+            session.output.note,
+            allow_secrets=allow_secrets,
+            encoding=encoding,
+            failed=session.output.miss,
+        ),
+        stdin=_read_stdin(session, words, encoding, asked),
     )
     dialogue = None
     if go_on or conversation:
@@ -207,34 +258,35 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(output: Output, *, asked: bool, allow_secrets: bool) -> str | None:
-    """What was piped in, if anything was."""
+def _read_stdin(
+    session: Session, words: Sequence[str], encoding: str | None, request: RunRequest
+) -> str | None:
+    """Standard input where `-` is among the words, or where there are none and it is piped.
+
+    Beside files that were named it is not read: in a loop of the shell it is the loop's.
+    """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.standard_input import read_standard_input
 
-    stream = sys.stdin
-    if stream is None or (stream.isatty() and not asked):
+    asked = "-" in words
+    if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):
         return None
-    if not allow_secrets:
+    if not request.allow_secrets:
         refuse_secret(STDIN)
-    waiting = threading.Timer(
-        _SLOW_STDIN_SECONDS,
-        output.note,
-        ["reading standard input; Ctrl-D or the end of the pipe ends it, `< /dev/null` skips it"],
+    output = session.output
+    tell = output.note if sys.stdin.isatty() else output.warn
+    limit = time_left()
+    content = read_standard_input(
+        limit[0] if limit else session.context.profile.timeout,
+        lambda: tell("waiting for the end of standard input; `< /dev/null` gives none"),
     )
-    waiting.daemon = True
-    waiting.start()
-    try:
-        content = stream.buffer.read()
-    except OSError:  # a service without standard input
-        content = b""
-    finally:
-        waiting.cancel()
-    if not content:
-        if asked:
-            raise InvalidInput("standard input is empty", code="empty_input")
-        return None
-    return decode_text(content, "stdin")[0]
+    text = decode_text(content, "stdin", encoding)[0] if content else ""
+    if text.strip():
+        return text
+    if asked:
+        raise InvalidInput("standard input is empty", code="empty_input")
+    return None
 
 
 def _follow(
@@ -259,7 +311,7 @@ def _follow(
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
-    from gptasst.storage.output_files import replace_file
+    from gptasst.storage.atomic_files import replace_file
 
     if target is not None:
         content = encoded_answer(result)
@@ -301,3 +353,5 @@ def _show_plan(output: Output, plan: RunPlan) -> None:
         ("estimate", f"about {count_text(plan.estimated_tokens, 'token')}"),
     ]
     output.record(plan, fields, ident=plan.name)
+    for note in plan.notes:
+        output.note(note)

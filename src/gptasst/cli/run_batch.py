@@ -69,6 +69,8 @@ def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
         options.append("--schema …")
     if not job.file_search:
         options.append("--no-file-search")
+    if job.encoding:
+        options += ["--encoding", job.encoding]
     if job.allow_secrets:
         options.append("--allow-secrets")
     name = shlex.quote(job.name)

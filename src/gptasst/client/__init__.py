@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
 from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
-from gptasst.client.assistants import Assistants
+from gptasst.client.assistants import Assistants, Instructions
 from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
-from gptasst.client.instructions import Instructions
 from gptasst.context import AppContext
 from gptasst.runs.types import RunPlan, RunResult
 from gptasst.threads import cached_property
+from gptasst.time_limits import time_limit
 
 if TYPE_CHECKING:
     from gptasst.config.settings import Profile, StoreKind
@@ -128,7 +128,10 @@ class Client:
             >>> client.run("Translator", "guide.md", text="German").answer
             '# A guide'
         """
-        with contextlib.closing(self.stream(name, files, **options)) as events:
+        with (
+            time_limit(options.get("timeout")),
+            contextlib.closing(self.stream(name, files, **options)) as events,
+        ):
             return next(event for event in events if isinstance(event, RunResult))
 
     def stream(
@@ -146,8 +149,9 @@ class Client:
             # A gui|de|
         """
         request = run_request(name, files, options, self._note)
-        dialogue = self._dialogue(options)
-        return dialogue.say(request) if dialogue else self._runs.stream(request)
+        with time_limit(options.get("timeout")):
+            dialogue = self._dialogue(options)
+            return dialogue.say(request) if dialogue else self._runs.stream(request)
 
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
         """What `run` would send. Nothing is sent, and no key is needed.

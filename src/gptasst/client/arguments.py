@@ -22,7 +22,7 @@ class RunOptions(TypedDict, total=False):
 
     `text` is the task in words; `stdin` is a text to work on, as if it were piped in; `model`
     and `schema` (a JSON Schema that the answer must fit) are used in place of the assistant's
-    own; `timeout` is in seconds, for the whole answer. `allow_secrets` takes files that count as
+    own; `timeout` is in seconds, for the whole run. `allow_secrets` takes files that count as
     secret (`.env`, private keys) and are refused otherwise. `conversation` is gone on with: the run
     knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
     """
@@ -33,6 +33,7 @@ class RunOptions(TypedDict, total=False):
     schema: Mapping[str, Any] | None
     timeout: float | None
     allow_secrets: bool
+    encoding: str | None
     conversation: Conversation | str | None
 
 
@@ -56,6 +57,7 @@ class MapOptions(TypedDict, total=False):
     schema: Mapping[str, Any] | None
     timeout: float | None
     allow_secrets: bool
+    encoding: str | None
 
 
 class AssistantOptions(TypedDict, total=False):
@@ -88,13 +90,16 @@ def run_request(
         InvalidInput: a file or the schema can't be used.
         UsageError: the timeout is no time.
     """
+    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.inputs import read_inputs
 
     _check(options.get("timeout"), options.get("schema"))
     rest: dict[str, Any] = dict(options)
     rest.pop("conversation", None)
+    named = rest.pop("encoding", None)
+    encoding = text_encoding(named) if named else None
     allowed = options.get("allow_secrets", False)
-    read = read_inputs(words_of(files), note, allow_secrets=allowed)
+    read = read_inputs(words_of(files), note, allow_secrets=allowed, encoding=encoding)
     return RunRequest(name=name, files=read, **rest)
 
 
@@ -108,8 +113,11 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
         InvalidInput: a word means no file, or an output can't be used.
     """
     from gptasst.each.targets import plan_targets
+    from gptasst.inputs.encoding import text_encoding
 
     rest: dict[str, Any] = dict(options)
+    if rest.get("encoding"):
+        rest["encoding"] = text_encoding(rest["encoding"])
     output = rest.pop("output", None)
     in_place, check = rest.pop("in_place", False), rest.pop("check", False)
     if (output is not None) + bool(in_place) + bool(check) > 1:

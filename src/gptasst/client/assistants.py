@@ -16,9 +16,9 @@ from gptasst.assistants.types import (
 )
 from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
 from gptasst.context import AppContext
-from gptasst.definitions.types import DefinitionChanges
+from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError
-from gptasst.knowledge.types import KnowledgePlan
+from gptasst.knowledge.types import FoundPassage, KnowledgePlan
 
 if TYPE_CHECKING:
     from gptasst.assistants.service import AssistantService
@@ -89,6 +89,25 @@ class Assistants:
         """
         return self._service.get(name)
 
+    def search(self, name: str, question: str, *, limit: int = 10) -> Sequence[FoundPassage]:
+        r"""The passages of an assistant's knowledge that fit a question, best first.
+
+        No model is asked. An empty result means that nothing in the knowledge matches.
+
+        Args:
+            name: which assistant.
+            question: what to look for, in words.
+            limit: at most so many passages.
+
+        Example:
+            >>> found = client.assistants.search("DocWriter-1", "sentences")
+            >>> [(passage.path, passage.text) for passage in found]
+            [('style.md', 'Short sentences.\n')]
+        """
+        if limit < 1:
+            raise UsageError(f"limit must be at least 1, not {limit}")
+        return self._service.search(name, question, limit)
+
     def update(
         self,
         name: str,
@@ -98,7 +117,7 @@ class Assistants:
         allow_secrets: bool = False,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
-        """Change an assistant; what is not named stays.
+        """Change an assistant; what you do not name stays.
 
         Args:
             name: which.
@@ -132,7 +151,7 @@ class Assistants:
     def add_files(
         self, name: str, files: Files, *, allow_secrets: bool = False
     ) -> KnowledgeOutcome:
-        """Add knowledge; a path that is there already gets its new content.
+        """Add knowledge; a path that exists gets its new content.
 
         Example:
             >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
@@ -262,3 +281,31 @@ class Assistants:
             'vector_store'
         """
         return self._service.import_file(Path(path), name, allow_secrets=allow_secrets)
+
+
+class Instructions:
+    """The instruction library: the project's, the user's, and what ships with the package."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+
+    def list(self) -> Sequence[Instruction]:
+        """Every instruction that can be read, by name.
+
+        Example:
+            >>> [each.definition.name for each in client.instructions.list()][:2]
+            ['CodeReviewer', 'CommitMessage']
+        """
+        return self._context.instructions.list()[0]
+
+    def get(self, name: str) -> Instruction:
+        """One instruction, by name or TOML file.
+
+        Raises:
+            NotFound: there is none; the hint has the nearest name.
+
+        Example:
+            >>> client.instructions.get("DocWriter").origin
+            'shipped'
+        """
+        return self._context.instructions.get(name)

@@ -15,7 +15,7 @@ from gptasst.errors import UsageError
 
 
 class Batches:
-    """Many files that the server works off within a day, at half price; only where it can."""
+    """Many files within 24 hours at half price, where the server has batches."""
 
     def __init__(self, context: AppContext, note: Callable[[str], None]) -> None:
         self._context = context
@@ -96,7 +96,7 @@ class Batches:
         return self._context.batches.fetch(found, None if directory is None else Path(directory))
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch. Answers that are there already can be fetched, and are paid for.
+        """Cancel a batch. Answers that are there already can be fetched, and are paid for.
 
         Raises:
             UsageError: it is over already.

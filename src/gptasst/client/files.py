@@ -114,7 +114,7 @@ class Cache:
         return self._context.cache.verify()
 
     def rebuild(self, files: Files = ()) -> CacheRebuild:
-        """Make the cache anew from the server and the disk.
+        """Rebuild the cache from the server and the disk.
 
         Args:
             files: paths, patterns, directories in which contents are looked for.

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from gptasst.completion.candidates import complete
-from gptasst.completion.words import rest_of_word, shell_words
+from gptasst.completion.candidates import complete, rest_of_word, shell_words
 
 
 def answer(arguments: list[str]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import StateError, UsageError
-from gptasst.programs import find_program
+from gptasst.processes.programs import find_program
+from gptasst.storage.atomic_files import replace_private
 from gptasst.storage.paths import Paths
-from gptasst.storage.private_files import replace_private
 
 _SUFFIXES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 SHELLS = tuple(_SUFFIXES)

@@ -12,7 +12,7 @@ from gptasst.config.settings import Profile, Settings
 from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import did_you_mean, for_profile
-from gptasst.storage.private_files import replace_private
+from gptasst.storage.atomic_files import replace_private
 
 # The variables that come before a profile's keys.
 VARIABLES = {
@@ -39,6 +39,7 @@ _KINDS: dict[str, type] = {
     "headers": str,
 }
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
+_PASSWORD = re.compile(r"[^:/]+://[^/@]*:[^/]*@")
 _SECRET_VALUE = re.compile(r"\s*(sk-|Bearer\s)\S{8,}")
 
 
@@ -193,6 +194,12 @@ def _path(key: str) -> tuple[str, ...]:
 
 
 def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -> None:
+    if path[-1] == "base_url" and _PASSWORD.match(value):
+        raise UsageError(
+            "a password is never kept in config.toml",
+            hint="GPTASST_BASE_URL may hold the URL with its password",
+            code="secret",
+        )
     if _SECRET.search(path[-1]) or _SECRET_VALUE.match(value):
         of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
         login = for_profile("gptasst auth login", of_profile)  # each key is for one server

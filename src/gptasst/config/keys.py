@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import AccessDenied, StateError
-from gptasst.storage.private_files import replace_private
+from gptasst.storage.atomic_files import replace_private
 
 _SERVICE = "gptasst"
 
@@ -78,7 +78,7 @@ class StoredKeys:
             return {str(url): dict(entry) for url, entry in entries.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StateError(
                 f"`{self._path}` can't be read: {type(error).__name__}",
                 hint="delete it, then `gptasst auth login`",

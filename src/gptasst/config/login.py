@@ -76,7 +76,7 @@ class AuthService:
         if not key.isascii() or not key.isprintable() or " " in key:
             raise UsageError(
                 "that is not a key: it has characters that no key has",
-                hint="copy the key once more",
+                hint="copy the key again",
                 code="bad_key",
             )
         base_url = self.login_url()

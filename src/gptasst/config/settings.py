@@ -110,7 +110,7 @@ class Profile:
 
     @property
     def endpoint(self) -> str:
-        """The endpoint as people are told of it."""
+        """The endpoint's name in messages."""
         return shown_url(self.base_url) if self.base_url else "embedded model"
 
     def require_key(self) -> None:
@@ -273,8 +273,7 @@ class Settings:
                     hint="give that server a profile of its own name",
                 )
             return None
-        variables = ("GPTASST_BASE_URL", "OPENAI_BASE_URL")[: 2 if name == "openai" else 1]
-        variable = next((v for v in variables if environ.get(v)), None)
+        variable = self.url_variable(name)
         default = OPENAI_BASE_URL if name == "openai" else None
         url = environ[variable] if variable else configured or default
         if not url:
@@ -287,7 +286,12 @@ class Settings:
             if variable:
                 raise UsageError(f"{variable}: {said}", hint=hint, variable=variable)
             raise self._document.error(("profiles", name, "base_url"), said, hint=hint)
-        return url.rstrip("/")
+        return _of_api(url)
+
+    def url_variable(self, name: str) -> str | None:
+        """The variable that holds a profile's base URL, if one does."""
+        variables = ("GPTASST_BASE_URL", "OPENAI_BASE_URL")[: 2 if name == "openai" else 1]
+        return next((v for v in variables if self._environ.get(v)), None)
 
     def _key(self, name: str, base_url: str | None) -> tuple[str | None, str | None]:
         """The key and the name of the variable it comes from."""
@@ -360,6 +364,13 @@ class Settings:
             return seconds
         configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
         return configured or DEFAULT_TIMEOUT
+
+
+def _of_api(url: str) -> str:
+    """A base URL as the API's paths follow it: people copy the URL of a request, too."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix("/responses").rstrip("/")
+    return parts._replace(path=path).geturl()
 
 
 def check_timeout(seconds: float, said: str, variable: str | None = None) -> None:

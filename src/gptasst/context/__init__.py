@@ -50,11 +50,11 @@ class AppContext(ServerContext):
 
     def examine(self) -> Diagnosis:
         """What is right and what is not; see `doctor`."""
-        from gptasst.context.doctor import LookingContext
+        from gptasst.context.doctor import ReadOnlyContext
         from gptasst.doctor.service import examine
 
-        with LookingContext(self.environ, self.profile_option) as looking:
-            return examine(looking)
+        with ReadOnlyContext(self.environ, self.profile_option) as program:
+            return examine(program)
 
     @cached_property
     def models(self) -> ModelService:
@@ -84,11 +84,15 @@ class AppContext(ServerContext):
 
     @cached_property
     def files(self) -> FileService:
-        from gptasst.project_files.service import FileService
+        from gptasst.project_files.service import FileService, OwnUploads
 
         gateway = self.gateway
         return FileService(
-            gateway.files, gateway.vector_stores, self.file_cache, self.profile.scope
+            gateway.files,
+            gateway.vector_stores,
+            self.file_cache,
+            self.profile.scope,
+            OwnUploads(lambda: self.machine_mark, self.paths.knowledge_lock),
         )
 
     @cached_property
@@ -106,6 +110,7 @@ class AppContext(ServerContext):
             None if self.profile.embedded else self.profile.scope,
             lambda: self.gateway.files,
             self._all_knowledge,
+            lambda: self.machine_mark,
         )
 
     @cached_property
@@ -174,8 +179,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def conversations(self) -> ConversationService:
-        from gptasst.conversations.index import ConversationIndex
-        from gptasst.conversations.local import LocalConversations
+        from gptasst.conversations.local import ConversationIndex, LocalConversations
         from gptasst.conversations.service import ConversationService
 
         database = self._conversations_database

@@ -12,13 +12,13 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from gptasst.api.connection import Connection
     from gptasst.api.gateway import OpenAIGateway
-    from gptasst.api.probes import ProbeGateway
+    from gptasst.api.models import ProbeGateway
     from gptasst.uploads.cache import FileCache
 
 _PATIENCE = 8.0  # seconds for an answer of the server
 
 
-class LookingContext(AppContext):
+class ReadOnlyContext(AppContext):
     """The same services over a copy of the cache and a connection without patience.
 
     Nothing on this machine changes, and a server that is dead is not waited for.
@@ -45,14 +45,14 @@ class LookingContext(AppContext):
 
     @cached_property
     def probes(self) -> ProbeGateway:
-        from gptasst.api.probes import ProbeGateway
+        from gptasst.api.models import ProbeGateway
 
         return ProbeGateway(self._connection)
 
     @cached_property
     def _connection(self) -> Connection:
         from gptasst.api.connection import Connection
-        from gptasst.context.endpoints import server_endpoint
+        from gptasst.context.server import server_endpoint
 
         endpoint = replace(server_endpoint(self.profile), timeout=_PATIENCE)
         connection = Connection(endpoint, retries=False)

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
     from gptasst.each.journal import RunJournal
-    from gptasst.embedded.model_file import ModelFile
-    from gptasst.embedded.service import LocalModelService
+    from gptasst.embedded.service import LocalModelService, ModelFile
     from gptasst.storage.database import Database
     from gptasst.uploads.cache import FileCache
 
@@ -89,7 +88,7 @@ class MachineContext:
 
     @cached_property
     def model_file(self) -> ModelFile:
-        from gptasst.embedded.model_file import model_file
+        from gptasst.embedded.service import model_file
 
         return model_file(self.settings.local_model(), self.paths.embedded_models)
 
@@ -114,7 +113,9 @@ class MachineContext:
         installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
         if not installed:
             return None
-        advice = "it only shows the plumbing; for real work, `gptasst auth login` keeps a key"
+        advice = (
+            "it only shows that everything works; for real work, `gptasst auth login` keeps a key"
+        )
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
@@ -128,7 +129,7 @@ class MachineContext:
         except GptasstError:
             return "next: `gptasst doctor`, as something in the configuration is wrong"
         if engine:
-            plumbing = "until then a tiny model answers, which only shows the plumbing"
+            plumbing = "until then a tiny model answers, which only shows that everything works"
             return f"next: `gptasst auth login` keeps a key of OpenAI's; {plumbing}"
         return "next: `gptasst auth login` keeps a key of OpenAI's"
 
@@ -141,6 +142,13 @@ class MachineContext:
         return journal
 
     @cached_property
+    def machine_mark(self) -> str:
+        """What tells the uploads of this machine from those of others."""
+        from gptasst.api.upload_marks import machine_mark
+
+        return machine_mark(self.paths.machine_mark)
+
+    @cached_property
     def file_cache(self) -> FileCache:
         from gptasst.uploads.cache import FileCache
 
@@ -150,7 +158,7 @@ class MachineContext:
 
     @cached_property
     def _conversations_database(self) -> Database:
-        from gptasst.conversations.index import CONVERSATIONS
+        from gptasst.conversations.local import CONVERSATIONS
         from gptasst.storage.database import Database
 
         database = Database(self.paths.conversations_database, CONVERSATIONS)

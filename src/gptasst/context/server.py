@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gptasst.api.types import Endpoint
+from gptasst.config.settings import Profile
+from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
-from gptasst.errors import ServiceError
+from gptasst.errors import AccessDenied, ServiceError, UsageError
+from gptasst.hints import command
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -29,9 +34,17 @@ class ServerContext(MachineContext):
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        from gptasst.context.endpoints import server_endpoint
+        endpoint = server_endpoint(self.profile)
+        return self._opened_gateway(replace(endpoint, on_moved=self._tell_moved))
 
-        return self._opened_gateway(server_endpoint(self.profile))
+    def _tell_moved(self, url: str) -> None:
+        """Say which base URL works, and what sets it."""
+        given, shown = self.profile.endpoint, shown_url(url)
+        variable = self.settings.url_variable(self.profile.name)
+        fix = f"set {variable}={shown}"
+        if variable is None:
+            fix = command(f"config set profiles.{self.profile.name}.base_url {shown}")
+        self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:
         """Begin to import the SDK in a thread, unless there is no key to go on with."""
@@ -73,6 +86,7 @@ class ServerContext(MachineContext):
             self.profile.scope,
             self._learn_uploads,
             self.paths.locks,
+            lambda: self.machine_mark,
         )
 
     def _learn_uploads(self) -> None:
@@ -80,8 +94,10 @@ class ServerContext(MachineContext):
 
         scope = self.profile.scope
         if not self.file_cache.is_synced(scope):
-            learn_uploads(self.gateway.files, self._all_knowledge, self.file_cache, scope)
-        recover_begun(self.gateway.files, self.file_cache, scope)
+            learn_uploads(
+                self.gateway.files, self._all_knowledge, self.file_cache, scope, self.machine_mark
+            )
+        recover_begun(self.gateway.files, self.file_cache, scope, self.machine_mark)
 
     def _all_knowledge(self) -> list[KnowledgeFile]:
         """The knowledge of every assistant on the server."""
@@ -114,9 +130,49 @@ class ServerContext(MachineContext):
             gateway.vector_stores,
             self.uploader,
             gateway.pause,
+            self.paths.knowledge_lock,
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
         )
         return OpenAIStore(gateway, directory, writer)
+
+
+def server_endpoint(profile: Profile) -> Endpoint:
+    """A profile's server with its key.
+
+    Raises:
+        UsageError: the profile is the embedded model.
+        AccessDenied: the server wants a key, and there is none; or the embedded model stands in
+            for want of one.
+    """
+    if profile.embedded:
+        nothing = "the embedded model has no files and no assistants on a server"
+        hint = "--profile NAME means a server"
+        if profile.chosen == "fallback":
+            hint = f"`gptasst auth login` keeps a key of OpenAI's; {hint}"
+            raise AccessDenied(f"no key is set, and {nothing}", hint=hint, code="no_key")
+        raise UsageError(nothing, hint=hint, code="no_server")
+    profile.require_key()
+    assert profile.base_url is not None
+    return Endpoint(
+        base_url=profile.base_url,
+        name=profile.endpoint,
+        api_key=profile.api_key,
+        key_hint=_key_hint(profile),
+        table=f"[profiles.{profile.name}] of config.toml",
+        headers=profile.headers,
+        timeout=profile.timeout,
+        context_window=profile.context,
+        openai_environment=profile.name == "openai",
+    )
+
+
+def _key_hint(profile: Profile) -> str:
+    if profile.key_source:
+        return f"it is read from {profile.key_source}"
+    if profile.name == "openai":
+        return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
+    table = f"[profiles.{profile.name}]"
+    return f"`api_key_env` in {table} of config.toml names the variable that holds it"

@@ -110,7 +110,7 @@ class Chat:
             NoAnswer: it is blank or has control characters.
         """
         from gptasst.runs.answer_text import refuse_unusable
-        from gptasst.storage.output_files import check_output, replace_file
+        from gptasst.storage.atomic_files import check_output, replace_file
 
         path = path.expanduser()
         answer = self._answer or self._dialogue.last_answer()

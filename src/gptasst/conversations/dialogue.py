@@ -8,19 +8,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gptasst.api.types import TextDelta
-from gptasst.conversations.past_messages import as_messages
+from gptasst.api.types import BROKEN_OFF_MARK, PastMessage, TextDelta, TextPart
 from gptasst.conversations.service import ConversationService
 from gptasst.conversations.types import Conversation, Turn
 from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.inputs.secrets import refusal, secret_error, secret_name
 from gptasst.inputs.types import InputFile
+from gptasst.runs.inputs import message_parts
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunPlan, RunRequest, RunResult
+from gptasst.time_limits import more_time
 
 _TITLE_CHARACTERS = 60
+_LAST_SECONDS = 10.0  # to keep what came, when the time of a run is over
 
 
 class Dialogue:
@@ -132,7 +134,8 @@ class Dialogue:
         self.conversation = keeper.record(conversation, turn, as_messages(turn), again=again)
 
     def _keep_what_came(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
-        with contextlib.suppress(GptasstError):  # what broke the answer off is said instead
+        # What broke the answer off is said instead of what goes wrong here.
+        with more_time(_LAST_SECONDS), contextlib.suppress(GptasstError):
             if turn.answer.strip():
                 self._record(conversation, turn, again=again)
                 self.kept_part = True
@@ -203,3 +206,13 @@ def _explained(error: GptasstError, conversation: Conversation | None) -> Gptass
         hint="begin a new conversation, or send less",
         code=error.code,
     )
+
+
+def as_messages(turn: Turn) -> tuple[PastMessage, PastMessage]:
+    """A turn's question with its files, and its answer; one that broke off says so.
+
+    Excerpts from knowledge are not part of it: they are looked up for each question anew.
+    """
+    question = message_parts(turn.question, RunRequest("", files=turn.files), ())
+    answer = turn.answer + (BROKEN_OFF_MARK if turn.broken_off else "")
+    return PastMessage("user", question), PastMessage("assistant", (TextPart(answer),))

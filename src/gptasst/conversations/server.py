@@ -11,9 +11,9 @@ from typing import Any
 
 from gptasst.api.conversations import ConversationGateway, ConversationTurn
 from gptasst.api.types import BROKEN_OFF_MARK, PastMessage
-from gptasst.assistants.project_metadata import MARKER
+from gptasst.assistants.project_directory import MARKER
 from gptasst.config.settings import Profile
-from gptasst.conversations.index import remember
+from gptasst.conversations.local import remember
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import GptasstError, NotFound, UsageError
 from gptasst.storage.database import Database

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gptasst.config.settings import Profile
-from gptasst.conversations.index import ConversationIndex
-from gptasst.conversations.types import Conversation, Transcript
+from gptasst.conversations.local import ConversationIndex
+from gptasst.conversations.types import Conversation, Message, Transcript
 from gptasst.errors import GptasstError, NotFound, UsageError
 from gptasst.hints import command, did_you_mean
 
 if TYPE_CHECKING:
-    from gptasst.conversations.keepers import ConversationKeeper
     from gptasst.conversations.local import LocalConversations
     from gptasst.conversations.server import OpenAIConversations
+    from gptasst.conversations.types import ConversationKeeper
 
 _LIST_HINT = f"{command('conversation list')} shows those that this machine knows"
 _ID_PREFIX = "conv_"
@@ -136,3 +137,30 @@ def _begins(conversation: Conversation, asked: str) -> bool:
     return bool(beginning) and any(
         text.casefold().startswith(beginning) for text in (conversation.id, conversation.title)
     )
+
+
+def as_markdown(transcript: Transcript) -> str:
+    """A conversation in Markdown: a heading a message, its text as it was."""
+    conversation = transcript.conversation
+    name = conversation.assistant
+    head = f"# {conversation.title or conversation.id}\n\nConversation `{conversation.id}`"
+    head += f" with {name}\n" if name else "\n"
+    return "\n".join([head, *(_section(message, name) for message in transcript.messages)])
+
+
+def _section(message: Message, assistant: str) -> str:
+    who = "You" if message.role == "user" else assistant or message.role
+    notes = [message.model, message.at and _moment(message.at)]
+    said = ", ".join(note for note in notes if note)
+    parts = [f"## {who}{f' ({said})' if said else ''}"]
+    if message.text:
+        parts.append(message.text.rstrip("\n"))
+    if message.files:
+        parts.append("Files: " + ", ".join(f"`{path}`" for path in message.files))
+    if message.broken_off:
+        parts.append(f"*The answer broke off here: {message.broken_off.replace('_', ' ')}.*")
+    return "\n\n".join(parts) + "\n"
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +22,22 @@ def read_definition_file(
         InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    return definition_of(content, path, name=name, schema_checked=schema_checked)
+
+
+def definition_of(
+    content: bytes, path: Path, *, name: str | None = None, schema_checked: bool = False
+) -> Definition:
+    """The definition in what was read from a path; see `parse_definition`.
+
+    Raises:
+        InvalidDefinition: it is not UTF-8, or breaks the format.
+    """
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
     return parse_definition(text, source=str(path), name=name, schema_checked=schema_checked)
@@ -62,6 +76,8 @@ class InstructionLibrary:
             if not Path(name).is_file():
                 raise NotFound(f"no instruction file `{name}`")
             return Path(name), "file"
+        if os.sep in name and os.path.exists(name) and not os.path.isdir(name):
+            return Path(name), "file"  # a pipe, as `<(command)` makes it
         try:
             origin, path = self._files()[name]
         except KeyError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+from gptasst.errors import InvalidInput, NoAnswer
 
 _TOO_DEEP = "is nested too deeply"
 
@@ -40,3 +43,53 @@ def check_schema(schema: dict[str, Any]) -> None:
         raise ValueError(f"is not a JSON Schema: {error.json_path}: {error.message}") from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+
+
+def read_schema(path: Path, *, allow_secrets: bool) -> dict[str, Any]:
+    """Read and check a JSON Schema.
+
+    Raises:
+        InvalidInput: it can't be read, is not JSON, is not a schema, or counts as secret.
+    """
+    from gptasst.inputs.secrets import refuse_secret
+
+    if not allow_secrets:  # any JSON object passes for a schema
+        refuse_secret(path)
+    try:
+        schema = parse_schema(path.read_text("utf-8-sig"))
+        check_schema(schema)
+    except OSError as error:
+        raise InvalidInput(f"schema `{path}` can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"schema `{path}` is not UTF-8 at byte {error.start}") from None
+    except ValueError as error:
+        raise InvalidInput(f"schema `{path}` {error}") from None
+    return schema
+
+
+def check_answer(answer: str, schema: object) -> None:
+    """Hold the answer to its schema: servers may ignore the one they are sent."""
+    from jsonschema import ValidationError, validate
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    nothing_fetched: Registry[object] = Registry()  # jsonschema's own asks the network
+    try:
+        validate(json.loads(answer), schema, registry=nothing_fetched)  # type: ignore[arg-type]
+    except ValueError as error:
+        reason = f"it is not JSON: {error}"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValidationError as error:
+        reason = f"{error.json_path}: {error.message}"
+    except Unresolvable as error:
+        raise InvalidInput(
+            f"the schema refers to `{error.ref}`, which is not in it", code="bad_schema"
+        ) from None
+    else:
+        return
+    raise NoAnswer(
+        f"the answer does not fit the schema: {reason}",
+        hint="run it again, or use a model that follows schemas",
+        code="schema_mismatch",
+    )

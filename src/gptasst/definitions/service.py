@@ -11,7 +11,7 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
 from gptasst.definitions.types import Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
-from gptasst.storage.private_files import open_private, private_directory
+from gptasst.storage.atomic_files import open_private, private_directory
 
 _TEMPLATE = """\
 description = "what it does, in one line"

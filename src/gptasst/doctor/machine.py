@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -11,11 +13,21 @@ from pathlib import Path
 
 from gptasst.completion.install import CompletionState, completion_state, current_shell
 from gptasst.config.settings import Settings
-from gptasst.doctor.commands import quoted
-from gptasst.doctor.patient import Patient
-from gptasst.doctor.types import Finding, Versions
+from gptasst.doctor.types import (
+    ExaminedProgram,
+    Finding,
+    Severity,
+    Versions,
+    another_url,
+    counted,
+    quoted,
+)
+from gptasst.embedded.service import LocalModelStatus
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
+from gptasst.hints import install_command
 from gptasst.storage.paths import Paths
+from gptasst.storage.sqlite import find_damage, open_unchanged
+from gptasst.uploads.cache import FileCache
 
 # What `key_findings` tell.
 _OF_THE_KEY = ("wrong_key", "insecure_endpoint", "bad_key_file")
@@ -62,45 +74,45 @@ def _terminal_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("program", "note", message, fix="export PYTHONUTF8=1")
 
 
-def configuration_findings(patient: Patient) -> Iterator[Finding]:
+def configuration_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """What is wrong with the configuration, as a whole and for the profile that is used."""
-    file, errors = patient.paths.config_file, list[GptasstError]()
-    for check in (_check_all_profiles, lambda patient: patient.profile):
+    file, errors = program.paths.config_file, list[GptasstError]()
+    for check in (_check_all_profiles, lambda program: program.profile):
         try:
-            check(patient)
+            check(program)
         except GptasstError as error:
             errors.append(error)
     others = [error for error in errors if error.code not in _OF_THE_KEY]
     if others:
-        yield _problem(patient, others[0])
+        yield _problem(program, others[0])
     elif not errors:
         where = f"`{file}`" if file.exists() else "no config.toml, so the defaults"
-        yield Finding("config", "ok", f"{where}; the profile is `{patient.profile.name}`")
+        yield Finding("config", "ok", f"{where}; the profile is `{program.profile.name}`")
     if os.name == "posix":
-        yield from _permission_findings(patient.paths)
+        yield from _permission_findings(program.paths)
 
 
-def _check_all_profiles(patient: Patient) -> None:
+def _check_all_profiles(program: ExaminedProgram) -> None:
     # The store that a variable names need not suit the profiles that are not used.
-    environ = {**patient.environ, "GPTASST_STORE": ""}
-    Settings(patient.paths.config_file, environ, patient.keys).check()
+    environ = {**program.environ, "GPTASST_STORE": ""}
+    Settings(program.paths.config_file, environ, program.keys).check()
 
 
-def _problem(patient: Patient, error: GptasstError) -> Finding:
+def _problem(program: ExaminedProgram, error: GptasstError) -> Finding:
     if isinstance(error, NotFound):
-        return _unknown_profile(patient, error)
+        return _unknown_profile(program, error)
     fix = f"unset {error.variable}" if error.variable else None
     if isinstance(error, InvalidDefinition):
-        fix = f'"${{EDITOR:-vi}}" {quoted(patient.paths.config_file)}'
+        fix = f'"${{EDITOR:-vi}}" {quoted(program.paths.config_file)}'
     return Finding("config", "problem", error.message, fix=fix)
 
 
-def _unknown_profile(patient: Patient, error: GptasstError) -> Finding:
-    option, known = patient.profile_option, patient.settings.profile_names()
+def _unknown_profile(program: ExaminedProgram, error: GptasstError) -> Finding:
+    option, known = program.profile_option, program.settings.profile_names()
     if option and option not in known:
         make = f"gptasst config set profiles.{quoted(option)}.base_url URL"
         fix = f"gptasst --profile {quoted(error.near)} doctor" if error.near else make
-    elif not option and patient.environ.get("GPTASST_PROFILE", known[0]) not in known:
+    elif not option and program.environ.get("GPTASST_PROFILE", known[0]) not in known:
         fix = "unset GPTASST_PROFILE"
     else:
         fix = "gptasst config set profile openai"
@@ -134,12 +146,12 @@ def _is_open_to_others(path: Path) -> bool:
         return False
 
 
-def completion_findings(patient: Patient) -> Iterator[Finding]:
+def completion_findings(program: ExaminedProgram) -> Iterator[Finding]:
     try:
-        shell = current_shell(patient.environ)
+        shell = current_shell(program.environ)
     except GptasstError:
         return  # a shell that has no completion lacks nothing
-    state = completion_state(shell, patient.paths, patient.environ)
+    state = completion_state(shell, program.paths, program.environ)
     said: dict[CompletionState, str] = {
         "installed": f"installed for {shell}",
         "outdated": f"installed for {shell}, by another version of gptasst",
@@ -150,3 +162,164 @@ def completion_findings(patient: Patient) -> Iterator[Finding]:
     else:
         fix = f"gptasst completion install {shell}"
         yield Finding("completion", "note", said[state], fix=fix)
+
+
+def key_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    try:
+        profile = program.profile
+        if profile.embedded and profile.chosen == "fallback":
+            message = "no key is set, so runs use the embedded model"
+            yield Finding("key", "note", message, fix="gptasst auth login")
+            return
+        status = program.auth.status()
+    except (NotFound, InvalidDefinition):
+        return  # without a profile there is nothing to have a key for
+    except GptasstError as error:
+        if error.exit_code == 4 or error.code == "bad_key_file":
+            yield Finding("key", "problem", error.message, fix=_key_fix(program, error))
+        return
+    if status.key:
+        yield Finding("key", "ok", f"{status.key} from {status.source}")
+    else:
+        yield Finding("key", "ok", f"{status.endpoint} needs none")
+
+
+def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
+    if error.code == "bad_key_file":
+        return f"rm {quoted(program.paths.keys_file)} && gptasst auth login"
+    if error.code == "insecure_endpoint":
+        name = program.settings.named(program.profile_option) or "openai"
+        return another_url(program.environ, name, "https://…")
+    variable = error.variable  # it comes before a key that is kept
+    if variable and program.environ.get(variable):
+        return f"export {variable}=KEY"
+    return "gptasst auth login"
+
+
+_SECONDS = 3.0  # for looking through one database
+
+
+def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    """Findings about the databases that must not be lost; none for those that are whole."""
+    paths = program.paths
+    for path in (paths.assistants_database, paths.conversations_database):
+        damage = _damage(path)
+        if damage:
+            yield Finding(
+                "assistants" if path == paths.assistants_database else "config",
+                "problem",
+                f"`{path}` is damaged: {damage}",
+                fix=f"mv {quoted(path)} {quoted(f'{path}.damaged')}",
+            )
+
+
+def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    """Findings about the caches, which are replaced by themselves when they are damaged."""
+    paths = program.paths
+    for path in (paths.file_cache, paths.run_journal, paths.batch_records):
+        damage = _damage(path)
+        if damage:
+            message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"
+            rebuild = "gptasst cache rebuild" if path == paths.file_cache else f"rm {quoted(path)}"
+            yield Finding("cache", "warning", message, fix=rebuild)
+        elif path == paths.file_cache:
+            yield _cache_finding(program, path)
+
+
+def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
+    if not path.exists():
+        return Finding("cache", "ok", "empty: nothing was read or uploaded yet")
+    try:
+        cache = FileCache.copy_of(path)
+    except sqlite3.Error as error:
+        message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
+        return Finding("cache", "warning", message, fix="gptasst cache rebuild")
+    with contextlib.closing(cache):
+        message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
+        with contextlib.suppress(GptasstError):  # without a profile there is no server
+            profile = program.profile
+            if not profile.embedded:
+                project = f" ({profile.project})" if profile.project else ""
+                uploads = len(cache.all_uploads(profile.scope))
+                message += f", {counted(uploads, 'upload')} to {profile.endpoint}{project}"
+    return Finding("cache", "ok", message, bytes=path.stat().st_size)
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a database; one that is not there is fine."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        if path.stat().st_size == 0:
+            return "it is empty"
+        with contextlib.closing(open_unchanged(path)) as connection:
+            return find_damage(connection, _SECONDS)
+    except (sqlite3.Error, OSError) as error:
+        return str(error)
+
+
+# Reading more than this takes longer than somebody wants to wait for an opinion.
+_HASHED_BYTES = 1_000_000_000
+
+
+def embedded_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    needed = _uses_embedded(program)
+    bad: Severity = "problem" if needed else "note"
+    try:
+        service = program.local_model
+    except InvalidDefinition:
+        return  # that is a finding already: the configuration can't be read
+    except GptasstError as error:  # its setting means no file
+        yield Finding("embedded", bad, error.message, fix=_another_file(program))
+        return
+    status = service.status()
+    if not status.engine_installed:
+        install = install_command("local")
+        if needed:
+            yield Finding("embedded", bad, "the extra `local` is not installed", fix=install)
+        else:
+            message = "the extra `local` is not installed; this profile does without"
+            yield Finding("embedded", "ok", message)
+    if status.size is not None:
+        yield _file_finding(program, status, service.sha256, bad)
+    elif status.source is None:
+        message = f"the model file `{status.path}` does not exist"
+        yield Finding("embedded", bad, message, fix=_another_file(program))
+    elif status.engine_installed:
+        message = f"{status.model} is not fetched yet; the first run does it"
+        yield Finding("embedded", "note", message, fix="gptasst local setup")
+
+
+def _uses_embedded(program: ExaminedProgram) -> bool:
+    try:
+        return program.profile.embedded
+    except GptasstError:
+        return False
+
+
+def _another_file(program: ExaminedProgram) -> str:
+    """What names another file; a variable comes before config.toml."""
+    if program.environ.get("GPTASST_LOCAL_MODEL"):
+        return "export GPTASST_LOCAL_MODEL=FILE.gguf"
+    return "gptasst config set local.model FILE.gguf"
+
+
+def _file_finding(
+    program: ExaminedProgram, status: LocalModelStatus, sha256: str | None, bad: Severity
+) -> Finding:
+    path, size = Path(status.path), status.size
+    if sha256 is None or size is None or size > _HASHED_BYTES:
+        return Finding("embedded", "ok", f"`{path}`", bytes=size)
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        message = f"`{path}` can't be read: {error.strerror}"
+        return Finding("embedded", bad, message, fix=f"chmod u+r {quoted(path)}")
+    if digest == sha256.lower():
+        return Finding("embedded", "ok", f"`{path}`, whole by its sha256", bytes=size)
+    message = f"`{path}` is not what it should be: its sha256 is {digest}"
+    if status.source is None:  # a file of the user's own is not ours to remove
+        return Finding("embedded", bad, message, fix=_another_file(program), bytes=size)
+    fix = f"rm {quoted(path)} && gptasst local setup"
+    return Finding("embedded", bad, message, fix=fix, bytes=size)

@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime
 
 from gptasst.assistants.types import AssistantSummary
 from gptasst.config.settings import Profile
-from gptasst.doctor.commands import another_value, counted
-from gptasst.doctor.types import Finding, Severity
+from gptasst.doctor.types import Finding, Severity, another_value, counted
 from gptasst.errors import GptasstError
 from gptasst.hints import shown
 from gptasst.models.catalog import ends_soon

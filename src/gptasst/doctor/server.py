@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from gptasst.api.types import CAPABILITIES, Capability
 from gptasst.config.settings import Profile
 from gptasst.config.urls import is_openai
-from gptasst.doctor.commands import another_url, another_value, new_key
-from gptasst.doctor.patient import Patient
-from gptasst.doctor.side_by_side import side_by_side
-from gptasst.doctor.types import CapabilityState, Finding, Severity
+from gptasst.doctor.types import (
+    CapabilityState,
+    ExaminedProgram,
+    Finding,
+    Severity,
+    another_url,
+    another_value,
+    new_key,
+)
 from gptasst.errors import AccessDenied, GptasstError
+from gptasst.threads import run_within
 
 _SECONDS = 12.0
 
@@ -45,11 +51,11 @@ def _state(name: Capability, answer: Answer) -> CapabilityState:
     return CapabilityState(name, "available" if answer else "missing")
 
 
-def try_server(patient: Patient) -> ServerState:
+def try_server(program: ExaminedProgram) -> ServerState:
     """Try each part of the API. Nothing is made or changed there."""
-    probes = patient.probes
+    probes = program.probes
     jobs = {name: functools.partial(probes.has, name) for name in CAPABILITIES}
-    return ServerState(side_by_side(jobs, _SECONDS))
+    return ServerState(run_within(jobs, _SECONDS))
 
 
 def server_findings(

@@ -13,16 +13,16 @@ from typing import Any
 
 from gptasst.assistants.types import AssistantSummary
 from gptasst.config.settings import Profile
-from gptasst.doctor.commands import broken_check
-from gptasst.doctor.embedded_model import embedded_findings
-from gptasst.doctor.key import key_findings
 from gptasst.doctor.machine import (
+    cache_findings,
     completion_findings,
     configuration_findings,
+    database_findings,
+    embedded_findings,
+    key_findings,
     program_findings,
     versions,
 )
-from gptasst.doctor.patient import Patient
 from gptasst.doctor.project import (
     assistant_findings,
     file_findings,
@@ -30,27 +30,26 @@ from gptasst.doctor.project import (
     model_findings,
 )
 from gptasst.doctor.server import ServerState, server_findings, try_server
-from gptasst.doctor.side_by_side import side_by_side
-from gptasst.doctor.storage import cache_findings, database_findings
-from gptasst.doctor.types import TOPICS, Diagnosis, Finding, worst
-from gptasst.errors import GptasstError
+from gptasst.doctor.types import TOPICS, Diagnosis, ExaminedProgram, Finding, worst
+from gptasst.errors import GptasstError, broken_check
 from gptasst.hints import for_profile
 from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Prunable
+from gptasst.threads import run_within
 
 # For reading all lists of a project; one that takes longer is left to the commands themselves.
 _SECONDS = 20.0
 _NOTHING_TRIED = ServerState({})
 
 
-def examine(patient: Patient) -> Diagnosis:
+def examine(program: ExaminedProgram) -> Diagnosis:
     """Look at everything, in half a minute at most. Raises nothing and changes nothing.
 
     Args:
-        patient: put together so that looking at it changes nothing.
+        program: put together so that looking at it changes nothing.
     """
     made_of = versions()
-    findings = list(program_findings(made_of, patient.environ))
+    findings = list(program_findings(made_of, program.environ))
     for look in (
         configuration_findings,
         key_findings,
@@ -59,15 +58,15 @@ def examine(patient: Patient) -> Diagnosis:
         embedded_findings,
         completion_findings,
     ):
-        findings += _guarded(look, patient)
-    profile = _usable_profile(patient)
+        findings += _guarded(look, program)
+    profile = _usable_profile(program)
     state = _NOTHING_TRIED
     if profile:
-        state = _tried(patient, profile)
-        findings += _server_findings(profile, state, patient.environ)
+        state = _tried(program, profile)
+        findings += _server_findings(profile, state, program.environ)
         damaged = any(f.topic == "assistants" for f in findings)
-        findings += _belongings(patient, profile, state, look_at_assistants=not damaged)
-    findings = [_followable(finding, patient.profile_option) for finding in findings]
+        findings += _project_findings(program, profile, state, look_at_assistants=not damaged)
+    findings = [_followable(finding, program.profile_option) for finding in findings]
     return Diagnosis(
         severity=worst(findings),
         profile=profile.name if profile else None,
@@ -87,24 +86,26 @@ def _followable(finding: Finding, profile_option: str | None) -> Finding:
     )
 
 
-def _guarded(look: Callable[[Patient], Iterable[Finding]], patient: Patient) -> list[Finding]:
+def _guarded(
+    look: Callable[[ExaminedProgram], Iterable[Finding]], program: ExaminedProgram
+) -> list[Finding]:
     try:
-        return list(look(patient))
+        return list(look(program))
     except Exception as error:  # noqa: BLE001  # a check that breaks leaves the others alone
         return [Finding("program", "problem", broken_check(error))]
 
 
-def _usable_profile(patient: Patient) -> Profile | None:
+def _usable_profile(program: ExaminedProgram) -> Profile | None:
     try:
-        return patient.profile
+        return program.profile
     except GptasstError:
         return None  # that is a finding already
 
 
-def _tried(patient: Patient, profile: Profile) -> ServerState:
+def _tried(program: ExaminedProgram, profile: Profile) -> ServerState:
     if profile.embedded or (profile.key_source and not profile.api_key):
         return _NOTHING_TRIED
-    return try_server(patient)
+    return try_server(program)
 
 
 def _server_findings(
@@ -118,42 +119,42 @@ def _server_findings(
     return server_findings(profile, state, environ)
 
 
-def _belongings(
-    patient: Patient, profile: Profile, state: ServerState, *, look_at_assistants: bool
+def _project_findings(
+    program: ExaminedProgram, profile: Profile, state: ServerState, *, look_at_assistants: bool
 ) -> list[Finding]:
     """What there is of assistants, files and models, as far as it can be read."""
-    wanted: dict[str, Callable[[Patient], Sequence[Any]]] = {}
+    wanted: dict[str, Callable[[ExaminedProgram], Sequence[Any]]] = {}
     if look_at_assistants and (profile.store == "local" or state.has("vector stores")):
         wanted["assistants"] = _assistants
     if state.has("files"):
         wanted["files"] = _prunable
     if state.has("models"):
         wanted["models"] = _models
-    known = len(patient.file_cache.all_uploads(profile.scope))
-    jobs = {key: functools.partial(read, patient) for key, read in wanted.items()}
-    found = side_by_side(jobs, _SECONDS)
+    known = len(program.file_cache.all_uploads(profile.scope))
+    jobs = {key: functools.partial(read, program) for key, read in wanted.items()}
+    found = run_within(jobs, _SECONDS)
     findings = list[Finding]()
     if "assistants" in found:
         findings += assistant_findings(profile, found["assistants"])
     if "files" in found:
         findings += file_findings(found["files"])
         # Looking for what can go, the copy of the cache has forgotten what is gone.
-        gone = known - len(patient.file_cache.all_uploads(profile.scope))
+        gone = known - len(program.file_cache.all_uploads(profile.scope))
         findings += forgotten_findings(gone)
     assistants, listed = _known(found, "assistants"), _known(found, "models")
-    return [*findings, *model_findings(profile, assistants, listed, patient.environ)]
+    return [*findings, *model_findings(profile, assistants, listed, program.environ)]
 
 
-def _assistants(patient: Patient) -> Sequence[AssistantSummary]:
-    return patient.assistants.list()
+def _assistants(program: ExaminedProgram) -> Sequence[AssistantSummary]:
+    return program.assistants.list()
 
 
-def _prunable(patient: Patient) -> Sequence[Prunable]:
-    return patient.files.prunable()
+def _prunable(program: ExaminedProgram) -> Sequence[Prunable]:
+    return program.files.prunable()
 
 
-def _models(patient: Patient) -> Sequence[ListedModel]:
-    return patient.models.list()
+def _models(program: ExaminedProgram) -> Sequence[ListedModel]:
+    return program.models.list()
 
 
 def _known(found: dict[str, Sequence[Any] | GptasstError], key: str) -> Sequence[Any]:

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gptasst.api.models import ProbeGateway
+    from gptasst.assistants.service import AssistantService
+    from gptasst.config.keys import StoredKeys
+    from gptasst.config.login import AuthService
+    from gptasst.config.settings import Profile, Settings
+    from gptasst.embedded.service import LocalModelService
+    from gptasst.models.service import ModelService
+    from gptasst.project_files.service import FileService
+    from gptasst.storage.paths import Paths
+    from gptasst.uploads.cache import FileCache
+
+
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.api.types import Capability
+from gptasst.config.editing import VARIABLES
+from gptasst.config.settings import Profile
 
 Severity = Literal["ok", "note", "warning", "problem"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "problem")
@@ -43,7 +62,7 @@ class CapabilityState:
 class Finding:
     """One thing that was looked at.
 
-    `fix` is the command that mends it, where one can. `count` and `bytes` are of what the
+    `fix` is the command that fixes it, where there is one. `count` and `bytes` are of what the
     finding is about, where that can be counted.
     """
 
@@ -92,3 +111,69 @@ class Diagnosis:
 
 def worst(findings: Sequence[Finding]) -> Severity:
     return max((f.severity for f in findings), key=SEVERITIES.index, default="ok")
+
+
+def quoted(word: object) -> str:
+    """A path or a name as one word."""
+    return shlex.quote(str(word))
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def new_key(profile: Profile) -> str:
+    """What puts another key in the place of a profile's."""
+    if profile.key_source and profile.key_source.isupper():  # a variable comes before a kept key
+        return f"export {profile.key_source}=KEY"
+    return "gptasst auth login"
+
+
+def another_url(environ: Mapping[str, str], profile_name: str, url: str = "URL") -> str:
+    """What points a profile at another server."""
+    return another_value(environ, profile_name, "base_url", url)
+
+
+def another_value(environ: Mapping[str, str], profile_name: str, key: str, value: str) -> str:
+    """What gives a key of a profile another value; a variable comes before config.toml."""
+    variables = [VARIABLES[key]]
+    if (profile_name, key) == ("openai", "base_url"):
+        variables.append("OPENAI_BASE_URL")
+    for variable in variables:
+        if environ.get(variable):
+            return f"export {variable}={value}"
+    return f"gptasst config set profiles.{quoted(profile_name)}.{key} {value}"
+
+
+class ExaminedProgram(Protocol):
+    """The parts of the program, put together so that looking at them changes nothing.
+
+    Each is had when it is asked for, and asking raises what is wrong with it. `profile_option`
+    is the profile that was asked for by option.
+    """
+
+    environ: Mapping[str, str]
+    profile_option: str | None
+
+    @property
+    def paths(self) -> Paths: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def keys(self) -> StoredKeys: ...
+    @property
+    def profile(self) -> Profile: ...
+    @property
+    def auth(self) -> AuthService: ...
+    @property
+    def local_model(self) -> LocalModelService: ...
+    @property
+    def file_cache(self) -> FileCache: ...
+    @property
+    def probes(self) -> ProbeGateway: ...
+    @property
+    def assistants(self) -> AssistantService: ...
+    @property
+    def files(self) -> FileService: ...
+    @property
+    def models(self) -> ModelService: ...

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gptasst.api.types import Usage
-from gptasst.each.answers import place, revised_content, unified_diff
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget
+from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget, Purpose
+from gptasst.edits.difference import opcodes
 from gptasst.errors import GptasstError, InvalidInput, unexpected
+from gptasst.inputs.encoding import encode_like, is_guessed
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
+from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class EachFiles:
 
     An answer is *finished* once it is in the journal; its output is brought about from there as
     often as needed. With `replace` and `check`, a file whose content such an answer made is
-    finished too, so that a file is never corrected twice.
+    finished too, so that a file is never corrected twice. `guessed` are the files whose encoding
+    was guessed.
 
     Args:
         job: what was asked.
@@ -48,12 +55,15 @@ class EachFiles:
         self._journal = journal
         self._revises = job.purpose in ("replace", "check")
         self._edits = edits
+        self.guessed: list[str] = []
 
     def read(self, target: FileTarget) -> EachInput | FileResult:
         """The input, or what came of a file that can't be one: an empty one is skipped."""
         try:
+            if self._job.purpose == "replace":
+                _refuse_pipe(target.path)
             content = read_content(target.path)
-            file = input_of(target.path, content)
+            file = input_of(target.path, content, self._job.encoding)
             if self._revises and file.kind != "text":
                 raise InvalidInput(f"`{target.path}` is not text", code="not_text")
         except InvalidInput as error:
@@ -61,7 +71,22 @@ class EachFiles:
                 return self.result(target, "skipped")
             return self.result(target, "failed", error=error)
         sha256 = content_digest(content)
-        return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, file.kind))
+        if is_guessed(file.encoding):
+            self.guessed.append(file.path)
+        kind = f"{file.kind} {self._job.encoding}" if self._job.encoding else file.kind
+        return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
+
+    def hindrance(self, given: EachInput) -> FileResult | None:
+        """What comes of a file whose answer could not be written: nothing is to be sent for it."""
+        target = given.target
+        try:
+            if self._job.purpose == "replace":
+                check_output(target.path)
+            elif self._job.purpose == "write" and target.output is not None:
+                refuse_read_only(target.output)
+        except InvalidInput as error:
+            return self.result(target, "failed", error=error)
+        return None
 
     def finished(self, given: EachInput) -> FinishedRun | None:
         """The answer that is there already, unless all is to be done again."""
@@ -149,3 +174,126 @@ class EachFiles:
         """What came of a file, in the terms of the job."""
         output = None if target.output is None else str(target.output)
         return FileResult(str(target.path), output, status, asked, usage, error, diff, answer)
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Refuse, before it is read, what is there but can't be written over."""
+    if path.exists() and not path.is_file():
+        raise InvalidInput(f"`{path}` is not a file, so it can't be changed", code="not_a_file")
+
+
+_LINE_END = re.compile(r"(\r\n|\r|\n)")
+
+
+def revised_text(old: str, answer: str) -> str:
+    """The text that an answer makes of a file, with what models drop put back.
+
+    Lines keep the ends that they have, and new ones get that of the lines around them. A file that
+    ends in a line end keeps ending in one. An answer that differs from the file in nothing but a
+    line end after its last line changes nothing. Everything else is as the answer has it.
+    """
+    lines, ends = _split(old)
+    new, given = _split(answer)
+    if len(ends) < len(lines):  # the last line has no end
+        if new == lines:
+            return old
+        if not ends:
+            return answer
+        ends = [*ends, ends[-1]]
+        ended = len(given) == len(new)
+    else:
+        ended = True
+    new_ends = _ends(lines, ends, new) if len(set(ends)) > 1 else ends[:1] * len(new)
+    if not ended:
+        new_ends[-1:] = [""]
+    return "".join(line + end for line, end in zip(new, new_ends, strict=True))
+
+
+def _ends(lines: Sequence[str], ends: Sequence[str], new: Sequence[str]) -> list[str]:
+    """The ends of new lines, after those of the lines that they were made from."""
+    found: list[str] = []
+    for _, i1, i2, j1, j2 in opcodes(lines, new):
+        ends_here = ends[i1:i2] or ends[max(i1 - 1, 0) : i1 or 1]
+        found += [ends_here[min(k, len(ends_here) - 1)] for k in range(j2 - j1)]
+    return found
+
+
+def _split(text: str) -> tuple[list[str], list[str]]:
+    """Lines without their ends, and the ends; a last line may have none."""
+    parts = _LINE_END.split(text)
+    lines, ends = parts[::2], parts[1::2]
+    return (lines if lines[-1] else lines[:-1]), ends
+
+
+def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, bytes]:
+    """What an answer makes of a text file: the text, and its bytes in the file's own encoding.
+
+    Raises:
+        InvalidInput: the answer has a character that the encoding does not.
+    """
+    assert file.text is not None
+    assert file.encoding is not None
+    text = revised_text(file.text, answer)
+    if text == file.text:
+        return text, content
+    if encode_like(file.text, content, file.encoding, file.path) != content:
+        raise InvalidInput(
+            f"`{file.path}` can't be changed: {file.encoding} gives other bytes back than it has",
+            hint="`iconv -f NAME -t UTF-8` converts it",
+            code="not_encodable",
+        )
+    return text, encode_like(text, content, file.encoding, file.path)
+
+
+def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:
+    """Put new content where it belongs, whole or not at all; `False` if it is there already.
+
+    Args:
+        target: names the output.
+        purpose: with `check` and `collect` nothing is written.
+        old: the input as it was read.
+        new: the content of the output.
+
+    Raises:
+        InvalidInput: it can't be written, or the file to replace was changed meanwhile.
+    """
+    if purpose in ("check", "collect"):
+        return new != old
+    assert target.output is not None
+    if purpose == "replace" and _content(target.path) != old:
+        raise InvalidInput(
+            f"`{target.path}` was changed while its answer was awaited, and is left as it is",
+            hint="the same command takes it as it is now",
+            code="changed_meanwhile",
+        )
+    if _content(target.output) == new:
+        return False
+    try:
+        target.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"directory `{target.output.parent}` can't be made: {error.strerror}"
+        ) from None
+    replace_file(target.output, new)
+    return True
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError:
+        return None
+
+
+def unified_diff(path: str, old: str, new: str) -> str:
+    """The difference as `diff -u` writes it; empty if there is none."""
+    lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{path}", f"b/{path}")
+    marked = (
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+    return "".join(marked)
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as diff has them: only LF ends one."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)

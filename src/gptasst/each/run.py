@@ -12,7 +12,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -33,6 +33,8 @@ from gptasst.errors import (
     UsageError,
     unexpected,
 )
+from gptasst.inputs.encoding import WESTERN
+from gptasst.inputs.reading import input_kind
 from gptasst.runs.fingerprints import content_digest
 from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
@@ -86,6 +88,14 @@ class EachRun:
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
     _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
+
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed about files, once they were read."""
+        about = {f"read as {WESTERN}": self._files.guessed}
+        if not self._runs.takes_documents:
+            paths = [target.path for target in self._job.targets]
+            about["sent as text"] = [str(p) for p in paths if input_kind(p) == "document"]
+        return tuple(f"{what}: {_named(paths)}" for what, paths in about.items() if paths)
 
     def stop(self) -> None:
         """Start nothing more and wait for nothing; from a signal handler, too."""
@@ -193,6 +203,10 @@ class EachRun:
         if finished is not None:
             yield self._files.apply(given, finished, asked=False)
             return
+        hindrance = self._files.hindrance(given)
+        if hindrance is not None:
+            yield hindrance
+            return
         same = next((ask for ask in self._asks() if ask.inputs[0].run == given.run), None)
         if same is not None:
             same.inputs.append(given)
@@ -238,3 +252,7 @@ def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
         raise NoAnswer("the answer holds broken characters", hint="run it again") from None
     sha256 = content_digest(content)
     return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)
+
+
+def _named(paths: Sequence[str]) -> str:
+    return ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")

@@ -25,6 +25,7 @@ def plan_targets(
     note: Callable[[str], None],
     *,
     allow_secrets: bool = False,
+    failed: Callable[[str], None] | None = None,
 ) -> tuple[FileTarget, ...]:
     """The files that words mean and where their answers go; see the functions below.
 
@@ -32,10 +33,11 @@ def plan_targets(
         words: file names, patterns, directories.
         purpose: `write` needs an output.
         output: see `plan_outputs`.
-        note: told what was left out because it counts as secret.
-        allow_secrets: nothing does.
+        note: told what was left out, as it counts as secret or does not lie in the tree.
+        allow_secrets: nothing counts as secret.
+        failed: told of directories that can't be read; without it, `note` is.
     """
-    inputs = named_inputs(words, note, allow_secrets=allow_secrets)
+    inputs = named_inputs(words, note, allow_secrets=allow_secrets, failed=failed)
     if output is not None:
         return plan_outputs(inputs, output, words)
     if purpose == "replace":
@@ -44,7 +46,11 @@ def plan_targets(
 
 
 def named_inputs(
-    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+    words: Sequence[str],
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
+    failed: Callable[[str], None] | None = None,
 ) -> Mapping[Path, Path]:
     """The files that words on a command line mean, each with its place below an output directory.
 
@@ -57,7 +63,7 @@ def named_inputs(
             "--each has no files to work on", hint="give files: -f FILE…", code="no_input"
         )
     screened = screened_files(words, allow_secrets=allow_secrets)
-    screened.tell(note)
+    screened.tell(note, failed)
     return screened.places
 
 
@@ -82,9 +88,13 @@ def plan_outputs(
     if any(name is not None for _, name in parts):
         _refuse_upwards(output)
         targets = [FileTarget(path, _filled(parts, path, output)) for path in inputs]
+        for target in targets:
+            _refuse_links(target, _root(parts, target.path))
     else:
         directory = Path("".join(literal for literal, _ in parts))
         targets = [FileTarget(path, directory / place) for path, place in inputs.items()]
+        for target in targets:
+            _refuse_links(target, directory)
     _refuse_inputs(targets, words)
     _refuse_shared(targets)
     _refuse_unwritable(targets)
@@ -135,11 +145,7 @@ def _filled(parts: Sequence[tuple[str, str | None]], path: Path, pattern: str) -
         raise UsageError(
             f"`{pattern}` names no file for `{path}`", hint="end it with {name}", code="bad_pattern"
         )
-    first, beginning = parts[0][1], parts[0][0]
-    if beginning or first in ("stem", "suffix", "name"):
-        root = Path(beginning + "x").parent
-    else:  # beside the input
-        root = here.parent
+    root = _root(parts, path)
     if not _is_below(Path(text), root):
         raise UsageError(
             f"`{pattern}` leaves `{root}` for `{path}`: it would be `{text}`",
@@ -147,6 +153,36 @@ def _filled(parts: Sequence[tuple[str, str | None]], path: Path, pattern: str) -
             code="output_escapes",
         )
     return Path(text)
+
+
+def _root(parts: Sequence[tuple[str, str | None]], path: Path) -> Path:
+    """The directory that a pattern must not leave."""
+    beginning, first = parts[0]
+    if beginning or first in ("stem", "suffix", "name"):
+        return Path(beginning + "x").parent
+    here = Path(os.path.relpath(path)) if _is_below(path, Path()) else path
+    return here.parent  # beside the input
+
+
+def _refuse_links(target: FileTarget, root: Path) -> None:
+    """Refuse an output that a link leads out of the directory that was named for it.
+
+    That directory may be a link itself where it was named as one that lies elsewhere; one in the
+    working directory has to stay there, as whoever made the repository may have made it.
+    """
+    assert target.output is not None
+    real_root = Path(os.path.realpath(root))
+    here = Path.cwd().resolve()
+    stays = not _is_below(root, Path()) or real_root.is_relative_to(here)
+    real = Path(os.path.realpath(target.output))
+    if not stays or not real.is_relative_to(real_root):
+        place = root if not stays else target.output
+        raise InvalidInput(
+            f"`{place}` is, or lies behind, a link that leads to"
+            f" `{real_root if not stays else real}`",
+            hint="nothing is written there; to do so, name that directory itself with -o",
+            code="output_escapes",
+        )
 
 
 def _refuse_upwards(pattern: str) -> None:

@@ -41,7 +41,7 @@ class EachJob:
 
     `jobs` is how many may be in flight at once; `force` does again what was finished before;
     `model`, `schema`, `timeout` (seconds for one answer), `file_search` and `allow_secrets` are as
-    in `RunRequest`.
+    in `RunRequest`; `encoding` is that of all text files, where it was named.
     """
 
     name: str
@@ -53,6 +53,7 @@ class EachJob:
     timeout: float | None = None
     file_search: bool = True
     allow_secrets: bool = False
+    encoding: str | None = None
     jobs: int = 8
     force: bool = False
 

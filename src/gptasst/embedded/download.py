@@ -22,15 +22,22 @@ from typing import IO, Any
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import ServiceError, UsageError
-from gptasst.programs import find_program, neutral_directory, neutral_environ
-from gptasst.storage.private_files import open_private
+from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
+from gptasst.storage.atomic_files import open_private
 
 # Told what was done and what there is to do in all, in bytes (`None`: not known).
 Report = Callable[[int, int | None], None]
 
 _BLOCK = 1 << 20
+_MAGIC = b"GGUF"
 _STALE_SECONDS = 3600.0
 _STALL_SECONDS = 60.0
+# A model from a URL: bytes at most, and bytes that have to come in each minute.
+_MOST_BYTES = 128 << 30
+_LEAST_BYTES_A_MINUTE = 64 << 10
+# The installer may need this much more room than the wheel, unpacked beside it, and no longer.
+_INSTALLER_FACTOR = 4
+_INSTALLER_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
@@ -75,6 +82,7 @@ def download_wheel(requirement: str, sha256: str, size: int, work: Path, report:
     command = _installer(wanted, target)
     # Where the bytes come in is watched, and nothing stays elsewhere when this is killed.
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "UV_CACHE_DIR"), str(work))
+    most, end = _INSTALLER_FACTOR * size, time.monotonic() + _INSTALLER_SECONDS
     with (work / "messages").open("w+b") as messages:
         process = subprocess.Popen(  # noqa: S603  # our own words
             command,
@@ -86,7 +94,9 @@ def download_wheel(requirement: str, sha256: str, size: int, work: Path, report:
         )
         try:
             while process.poll() is None:
-                report(min(_bytes_below(work), size), size)
+                done = _bytes_below(work)
+                _refuse_endless(requirement, done, most, end)
+                report(min(done, size), size)
                 time.sleep(0.1)
         except BaseException:
             _stop(process)
@@ -102,6 +112,20 @@ def download_wheel(requirement: str, sha256: str, size: int, work: Path, report:
     report(size, size)
     wheels = list(target.glob("*.whl"))
     return wheels[0] if wheels else target
+
+
+def _refuse_endless(requirement: str, done: int, most: int, end: float) -> None:
+    problem = None
+    if done > most:
+        problem = f"the package index sent more than {most:,} bytes"
+    elif time.monotonic() > end:
+        problem = f"it took longer than {_INSTALLER_SECONDS:,.0f} s"
+    if problem:
+        raise ServiceError(
+            f"`{requirement}` can't be fetched: {problem}",
+            hint="`gptasst local setup` tries again; `local.model` takes a GGUF file of your own",
+            code="download_failed",
+        )
 
 
 def _installer(wanted: Path, target: Path) -> list[str]:
@@ -173,6 +197,14 @@ def download(url: str, path: Path, sha256: str | None, report: Report) -> None:
             hint="check `local.model`",
             code="download_failed",
         ) from error
+    except _TooLarge as error:
+        for left in (part, note):
+            left.unlink(missing_ok=True)
+        raise ServiceError(
+            f"{shown_url(url)} is too large: {error}",
+            hint="make room on the disk, or set `local.model` to a smaller file",
+            code="too_large",
+        ) from error
     except (OSError, HTTPException) as error:
         raise ServiceError(
             f"{shown_url(url)} can't be fetched: {getattr(error, 'reason', None) or error}",
@@ -216,9 +248,14 @@ def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> Non
             stream.write(json.dumps({"validator": validator}).encode("utf-8"))
     else:
         note.unlink(missing_ok=True)
+    most = _room(part, done, total)
     with open_private(part, "ab" if resumed else "wb") as stream:
-        while block := reply.read(_BLOCK):
+        for block in _in_time(reply):
+            if done + len(block) > most:
+                raise _TooLarge(f"more than {most:,} bytes came")
             stream.write(block)
+            if not done and not _MAGIC.startswith(block[: len(_MAGIC)]):
+                return  # the rest of it would be for nothing
             done += len(block)
             report(done, total)
         stream.flush()
@@ -227,9 +264,41 @@ def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> Non
         raise ConnectionError(f"it broke off after {done:,} of {total:,} bytes")
 
 
+def _room(part: Path, done: int, total: int | None) -> int:
+    """Bytes that a download may have in all: it leaves the disk a tenth of what is free.
+
+    Raises:
+        _TooLarge: it announces more.
+    """
+    most = min(_MOST_BYTES, done + shutil.disk_usage(part.parent).free * 9 // 10)
+    if total is not None and total > most:
+        raise _TooLarge(f"{total:,} bytes are announced, and there is room for {most:,}")
+    return most
+
+
+def _in_time(reply: HTTPResponse) -> Iterator[bytes]:
+    """What comes, as it comes.
+
+    Raises:
+        TimeoutError: it comes too slowly to be a download.
+    """
+    since, came = time.monotonic(), 0
+    while block := reply.read1(_BLOCK):
+        came += len(block)
+        if time.monotonic() - since > _STALL_SECONDS:
+            if came < _LEAST_BYTES_A_MINUTE:
+                raise TimeoutError(f"only {came:,} bytes came in {_STALL_SECONDS:g} s")
+            since, came = time.monotonic(), 0
+        yield block
+
+
+class _TooLarge(OSError):
+    """A download that is larger than it may be."""
+
+
 def _problem(part: Path, sha256: str | None) -> str | None:
     with part.open("rb") as stream:
-        if stream.read(4) != b"GGUF":
+        if stream.read(len(_MAGIC)) != _MAGIC:
             return "is not a GGUF file"
         if sha256 is None:
             return None
@@ -238,11 +307,18 @@ def _problem(part: Path, sha256: str | None) -> str | None:
     return None if digest == sha256.lower() else f"has sha256 {digest}, not {sha256}"
 
 
-def copy_hashed(source: IO[bytes], target: Path) -> str:
-    """Copy a stream to a file on disk and give the sha256 of what was copied, in hex."""
-    digest = hashlib.sha256()
+def copy_hashed(source: IO[bytes], target: Path, most: int) -> str:
+    """Copy a stream to a file on disk and give the sha256 of what was copied, in hex.
+
+    Raises:
+        OSError: it can't be written, or holds more than `most` bytes.
+    """
+    digest, size = hashlib.sha256(), 0
     with open_private(target, "wb") as stream:
         while block := source.read(_BLOCK):
+            size += len(block)
+            if size > most:
+                raise _TooLarge(f"it holds more than {most:,} bytes")
             digest.update(block)
             stream.write(block)
         stream.flush()

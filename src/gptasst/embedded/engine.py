@@ -16,8 +16,8 @@ from typing import Any
 from gptasst.api.types import Endpoint
 from gptasst.config.settings import LocalModelSettings
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
-from gptasst.installation import install_command
-from gptasst.programs import neutral_directory, neutral_environ
+from gptasst.hints import install_command
+from gptasst.processes.programs import neutral_directory, neutral_environ
 
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
 # Headers may hold a key as well.

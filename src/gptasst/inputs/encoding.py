@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import re
 
-from gptasst.errors import InvalidInput
+from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.western import is_western
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -23,31 +25,101 @@ _UNMARKED = {
 }
 _CONTROL = frozenset(range(32)) - {9, 10, 12, 13, 27}
 _UTF16_SAMPLE = 4096
+WESTERN = "windows-1252"
+_ASCII = 0x7F
+_UTF8_SEQUENCE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
 
 
-def decode_text(content: bytes, name: str) -> tuple[str, str]:
-    """Decode a text and name its encoding: what a byte order mark says, UTF-8, UTF-16
-    without a mark, else Windows-1252. A byte order mark is not part of the text.
+def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
+    """Decode a text and name its encoding. A byte order mark is not part of the text.
+
+    Without a named one the encoding is what a byte order mark says, UTF-8, UTF-16 without a mark,
+    or Windows-1252 where it can be nothing else.
 
     Raises:
-        InvalidInput: these bytes are not text.
+        InvalidInput: these bytes are not text, or not in that encoding, or it can't be told in
+            which (code `encoding`).
     """
-    for bom, encoding in _BOMS:
+    for bom, marked in _BOMS:
         if content.startswith(bom):
-            return _decode(content, encoding, name), encoding
+            return _decode(content, marked, name), marked
+    if encoding is not None:
+        return _decode_as(content, encoding, name), encoding
     if b"\0" in content[:_UTF16_SAMPLE]:
         unmarked = _unmarked_utf16(content)
         if unmarked:
             return _decode(content, unmarked, name), unmarked
         raise _not_text(name)
-    with contextlib.suppress(UnicodeDecodeError):
+    try:
         text = content.decode("utf-8")
-        if "\0" in text:
-            raise _not_text(name)
-        return text, "utf-8"
+    except UnicodeDecodeError as error:
+        return _western(content, name, error.start), WESTERN
+    if "\0" in text:
+        raise _not_text(name)
+    return text, "utf-8"
+
+
+def text_encoding(name: str) -> str:
+    """An encoding by one of its names, as Python calls it.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    try:
+        known = codecs.lookup(name)
+    except (LookupError, ValueError):
+        known = None
+    if known is None or not getattr(known, "_is_text_encoding", True):
+        raise UsageError(
+            f"no encoding is called `{name}`",
+            hint="such as utf-8, windows-1252, iso-8859-2, koi8-r, gb18030, big5, shift_jis",
+            code="unknown_encoding",
+        )
+    return known.name
+
+
+def is_guessed(encoding: str | None) -> bool:
+    """Whether an encoding was taken without any mark that says so."""
+    return encoding == WESTERN
+
+
+def _decode_as(content: bytes, encoding: str, name: str) -> str:
+    try:
+        text = content.decode(encoding)
+    except UnicodeError as error:
+        where = _place(content, error.start) if isinstance(error, UnicodeDecodeError) else ""
+        raise InvalidInput(f"`{name}` is not {encoding}{where}", code="encoding") from None
+    if "\0" in text:
+        raise _not_text(name)
+    return text
+
+
+def _western(content: bytes, name: str, start: int) -> str:
+    """Text that is no UTF-8, because of the byte at `start`."""
     if any(byte in _CONTROL for byte in content):
         raise _not_text(name)
-    return _decode(content, "windows-1252", name), "windows-1252"
+    valid = sum(map(len, _UTF8_SEQUENCE.findall(content)))
+    with contextlib.suppress(UnicodeDecodeError):
+        text = content.decode(WESTERN)
+        if not valid and is_western(text):
+            return text
+    beyond = sum(byte > _ASCII for byte in content)
+    problem = "its encoding can't be told"
+    if 2 * valid > beyond:
+        problem = f"it is UTF-8, but not everywhere{_place(content, start)}"
+    raise InvalidInput(
+        f"`{name}` can't be read: {problem}",
+        hint="`run --encoding NAME` reads it in the one that it has;"
+        " `iconv -f NAME -t UTF-8` converts it",
+        code="encoding",
+    )
+
+
+def _place(content: bytes, start: int) -> str:
+    line = content.count(b"\n", 0, start) + 1
+    return f": byte 0x{content[start]:02x} at offset {start:,}, line {line:,}"
 
 
 def _decode(content: bytes, encoding: str, name: str) -> str:

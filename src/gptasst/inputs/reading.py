@@ -24,6 +24,7 @@ DOCUMENT_TYPES = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".epub": "application/epub+zip",  # its text is sent: nobody takes the file
 }
 IMAGE_TYPES = {
     ".png": "image/png",
@@ -37,13 +38,13 @@ MAX_TEXT_BYTES = 4 * 10_485_760
 MAX_BINARY_BYTES = 50_000_000
 
 
-def read_input(path: Path) -> InputFile:
-    """Read a file for a run and say what it is.
+def read_input(path: Path, encoding: str | None = None) -> InputFile:
+    """Read a file for a run, its text in an encoding if one is named, and say what it is.
 
     Raises:
         InvalidInput: what `read_content` and `input_of` say.
     """
-    return input_of(path, read_content(path))
+    return input_of(path, read_content(path), encoding)
 
 
 def read_content(path: Path) -> bytes:
@@ -56,8 +57,8 @@ def read_content(path: Path) -> bytes:
     return _read_bounded(path, limit)
 
 
-def input_of(path: Path, content: bytes) -> InputFile:
-    """Say what a file is, by its name and content.
+def input_of(path: Path, content: bytes, encoding: str | None = None) -> InputFile:
+    """Say what a file is, by its name and content; its text is in an encoding if one is named.
 
     Raises:
         InvalidInput: it is empty (code `empty_input`), or neither text nor a document or image
@@ -68,10 +69,10 @@ def input_of(path: Path, content: bytes) -> InputFile:
         raise InvalidInput(f"`{path}` is empty", code="empty_input")
     if kind != "text":
         return InputFile(str(path), kind, media_type, len(content), data=content)
-    text, encoding = decode_text(content, str(path))
+    text, used = decode_text(content, str(path), encoding)
     if not text.strip():
         raise InvalidInput(f"`{path}` holds nothing but blanks", code="empty_input")
-    return InputFile(str(path), kind, media_type, len(content), text=text, encoding=encoding)
+    return InputFile(str(path), kind, media_type, len(content), text=text, encoding=used)
 
 
 def input_kind(path: Path) -> InputKind:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from gptasst.errors import InvalidInput
 from gptasst.inputs.secrets import refusal, secret_error, secret_file, secret_name
 from gptasst.inputs.types import Refusal
-from gptasst.inputs.words import placed_files
+from gptasst.inputs.words import find_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +18,16 @@ class ScreenedFiles:
 
     places: Mapping[Path, Path]
     left_out: tuple[Refusal, ...] = ()
+    unreadable: tuple[Refusal, ...] = ()
 
     @property
     def paths(self) -> Sequence[Path]:
         return list(self.places)
 
-    def tell(self, note: Callable[[str], None]) -> None:
-        """Say what was left out.
+    def tell(
+        self, note: Callable[[str], None], failed: Callable[[str], None] | None = None
+    ) -> None:
+        """Report what was left out, and with `failed` the directories that can't be read.
 
         Raises:
             InvalidInput: it is everything.
@@ -34,6 +36,17 @@ class ScreenedFiles:
             raise all_secret(self.left_out)
         for left in self.left_out:
             note(f"left out: {left.reason}")
+        for directory in self.unreadable:
+            (failed or note)(directory.reason)
+
+    def refuse_unreadable(self) -> None:
+        """Refuse directories that can't be read, where what is in them must not be missed.
+
+        Raises:
+            InvalidInput: there is one.
+        """
+        for directory in self.unreadable:
+            raise InvalidInput(directory.reason, code="unreadable")
 
 
 def screened_files(
@@ -52,26 +65,22 @@ def screened_files(
         InvalidInput: a file that counts as secret was named itself, or a word means no file.
     """
     places: dict[Path, Path] = {}
-    left_out: dict[Path, Refusal] = {}
+    secret: list[Refusal] = []
     reason_of = secret_name if by_name_only else secret_file
-    for word in words:
-        for path, place in placed_files([word]).items():
-            reason = None if allow_secrets else reason_of(path)
-            if reason is None:
-                places.setdefault(path, place)
-            elif names_a_file(word):
-                raise secret_error(refusal(str(path), reason))
-            else:
-                left_out[path] = Refusal(str(path), refusal(str(path), reason))
-    return ScreenedFiles(places, tuple(left_out.values()))
+    found = find_files(words)
+    for file in found.files:
+        reason = None if allow_secrets else reason_of(file.path)
+        if reason is None:
+            places[file.path] = file.place
+            continue
+        refused = Refusal(str(file.path), refusal(str(file.path), reason))
+        if file.named:
+            raise secret_error(refused.reason)
+        secret.append(refused)
+    return ScreenedFiles(places, (*secret, *found.skipped), found.unreadable)
 
 
 def all_secret(left_out: Sequence[Refusal]) -> InvalidInput:
     """The error where nothing is left of the files that were meant."""
     more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
     return secret_error(left_out[0].reason + more)
-
-
-def names_a_file(word: str) -> bool:
-    """Whether a word is a file's own name, and no directory or pattern."""
-    return os.path.exists(word) and not os.path.isdir(word)

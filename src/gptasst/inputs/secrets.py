@@ -66,9 +66,13 @@ _PLACES = {
 _HARMLESS = re.compile(
     r"(?s).+\.(pub|example|sample|template|tmpl|dist)|(.*[^a-z0-9])?(example|sample|template)\.env"
 )
-_PRIVATE_KEY = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1"
-_IN_TEXT = re.compile(_PRIVATE_KEY)
-_IN_BYTES = re.compile(_PRIVATE_KEY.encode())
+_HEADER = re.compile(
+    r"(?P<pem>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1"
+)
+# What stands below a header in documentation (`...`, `MII…`, `xxxx`) is no key.
+_BODY = re.compile(r"[A-Za-z0-9+/]{32,}")
+_BODY_WITHIN = 2_000  # characters: a few lines of other headers may come first
+_FEWEST_DIFFERENT = 10
 _MOST_LINKS = 40
 # Linux makes this a link to the file; elsewhere nobody knows.
 STDIN = Path("/dev/stdin")
@@ -109,15 +113,28 @@ def _called(directory: str) -> set[str]:
 
 def secret_text(text: str | None) -> str | None:
     """Why a text counts as secret, if it does; only its beginning is looked at."""
-    return _HOLDS_KEY if text and _IN_TEXT.search(text, 0, LOOKED_AT) else None
+    return _HOLDS_KEY if text and _holds_key(text[: LOOKED_AT + _BODY_WITHIN]) else None
 
 
 def secret_content(content: bytes) -> str | None:
     """Why a content of any encoding counts as secret, if it does; see `secret_text`."""
-    beginning = content[:LOOKED_AT]
+    beginning = content[: LOOKED_AT + _BODY_WITHIN]
     if b"\0" in beginning:  # UTF-16
         beginning = beginning.replace(b"\0", b"")
-    return _HOLDS_KEY if _IN_BYTES.search(beginning) else None
+    return _HOLDS_KEY if _holds_key(beginning.decode("latin-1")) else None
+
+
+def _holds_key(text: str) -> bool:
+    for header in _HEADER.finditer(text, 0, LOOKED_AT):
+        if header["pem"] is None:
+            return True
+        end = text.find("-----END", header.end(), header.end() + _BODY_WITHIN)
+        if not text[header.end() :].strip("- \t\r\n"):
+            return True  # its body may come with the next line, as in a chat that is piped
+        body = text[header.end() : end if end >= 0 else header.end() + _BODY_WITHIN]
+        if any(len(set(run)) >= _FEWEST_DIFFERENT for run in _BODY.findall(body)):
+            return True
+    return False
 
 
 _HOLDS_KEY = "it holds a private key"
@@ -136,13 +153,13 @@ def secret_file(path: Path) -> str | None:
         if not path.is_file():
             return None
         with path.open("rb") as stream:
-            return secret_content(stream.read(LOOKED_AT))
+            return secret_content(stream.read(LOOKED_AT + _BODY_WITHIN))
     except OSError:
         return None
 
 
 def refusal(called: str, reason: str) -> str:
-    """What people are told of a file that is not taken, `called` as they know it."""
+    """The error for a file that is refused, `called` by the name that the user gave."""
     return f"`{called}` counts as secret: {reason}"
 
 
@@ -150,7 +167,7 @@ def secret_error(refused: str) -> InvalidInput:
     """The error where something must do and counts as secret; `refused` is a `refusal`."""
     return InvalidInput(
         refused,
-        hint="--allow-secrets takes it all the same (from Python: allow_secrets=True)",
+        hint="pass `--allow-secrets` to use it anyway (from Python: allow_secrets=True)",
         code="secret",
     )
 

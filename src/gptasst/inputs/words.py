@@ -6,29 +6,48 @@ import contextlib
 import glob
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gptasst.errors import InvalidInput
+from gptasst.inputs.ignore import rules_above
+from gptasst.inputs.tree import Yield, files_below, files_matching, link_trouble
+from gptasst.inputs.types import Refusal
 
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
-    _Rules = list[tuple[Path, GitIgnoreSpec]]
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that a word means, with its place among those of the word (see `placed_files`).
+
+    `named` is whether the word is its own name, and no directory or pattern.
+    """
+
+    path: Path
+    place: Path
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """The files that words mean, each once; what was passed over, and what could not be read."""
+
+    files: tuple[FoundFile, ...]
+    skipped: tuple[Refusal, ...] = ()
+    unreadable: tuple[Refusal, ...] = ()
 
 
 def expand_words(words: Iterable[str]) -> list[Path]:
     """Turn file names, patterns and directories into files, in order, each once.
 
-    A word that exists is itself. A directory means the files below it that `.gitignore` does
-    not leave out (names starting with a dot are left out too). A word with `*`, `?` or `[` is
-    a pattern, `**` included.
+    A word that exists is itself. A directory means the files below it that git does not leave
+    out (names starting with a dot are left out too). A word with `*`, `?` or `[` is a pattern,
+    `**` included. Of a file and links to it, what is found first is meant, the file before links.
 
     Raises:
         InvalidInput: nothing has that name, or a pattern or directory yields nothing.
     """
-    return list(placed_files(words))
+    return [file.path for file in find_files(words).files]
 
 
 def placed_files(words: Iterable[str]) -> dict[Path, Path]:
@@ -37,13 +56,35 @@ def placed_files(words: Iterable[str]) -> dict[Path, Path]:
     Below a directory, and below the fixed beginning of a pattern with `**`, the place is the
     path from there; of any other word it is the file's name.
     """
-    found: dict[Path, Path] = {}
+    return {file.path: file.place for file in find_files(words).files}
+
+
+def find_files(words: Iterable[str]) -> FoundFiles:
+    """The files that words mean, with what was passed over.
+
+    Raises:
+        InvalidInput: see `expand_words`.
+    """
+    files: dict[str, FoundFile] = {}
+    skipped: dict[str, Refusal] = {}
+    unreadable: dict[str, Refusal] = {}
     for word in words:
         base = _base(word)
-        for path in _expand_word(word):
+        found = _expand_word(word)
+        named = names_a_file(word)
+        for path, real in found.files.items():
             place = path.relative_to(base) if base else Path(path.name)
-            found.setdefault(path, place)
-    return found
+            file = FoundFile(path, place, named)
+            if files.setdefault(real, file).path.is_symlink():  # its own name is better
+                files[real] = file if not path.is_symlink() else files[real]
+        skipped.update((refusal.path, refusal) for refusal in found.skipped)
+        unreadable.update((refusal.path, refusal) for refusal in found.unreadable)
+    return FoundFiles(tuple(files.values()), tuple(skipped.values()), tuple(unreadable.values()))
+
+
+def names_a_file(word: str) -> bool:
+    """Whether a word is a file's own name, and no directory or pattern."""
+    return os.path.exists(word) and not os.path.isdir(word)
 
 
 def _base(word: str) -> Path | None:
@@ -61,34 +102,66 @@ def is_found_below(directory: Path, path: Path) -> bool:
         parts = path.absolute().relative_to(directory.absolute()).parts
     except ValueError:
         return False
-    rules, here = _repository_rules(directory), directory
+    rules, here = rules_above(directory), directory
     for number, part in enumerate(parts, start=1):
-        rules = _with_own_rules(rules, here)
+        rules = rules.within(here)
         here /= part
-        if part.startswith(".") or _ignored(here, rules, is_dir=number < len(parts)):
+        if part.startswith(".") or rules.leave_out(here, is_dir=number < len(parts)):
             return False
     return True
 
 
-def _expand_word(word: str) -> Iterable[Path]:
+def _expand_word(word: str) -> Yield:
     path = Path(word)
     if os.path.isdir(word):
-        files = sorted(_files_below(path))
-        if not files:
-            raise InvalidInput(
-                f"no files in directory `{word}`",
-                hint="hidden files and those that .gitignore names are passed over: name them",
-            )
-        return files
+        found = files_below(path)
+        found.files = dict(sorted(found.files.items()))
+        hint = "hidden files and those that git ignores are passed over: name them"
+        return _not_empty(found, f"no files in directory `{word}`", hint)
     if os.path.exists(word):
-        return [path]
+        return Yield(path, {path: os.path.realpath(path)})
     if glob.has_magic(word):
-        matches = sorted(Path(match) for match in glob.glob(word, recursive=True))
-        files = [match for match in matches if match.is_file()]
-        if not files:
-            raise InvalidInput(f"no file matches `{word}`")
-        return files
-    raise InvalidInput(f"no such file: `{word}`", hint=_nearby(path), code="no_such_file")
+        return _not_empty(files_matching(word), f"no file matches `{word}`", None)
+    raise no_such_file(path)
+
+
+def _not_empty(found: Yield, message: str, hint: str | None) -> Yield:
+    passed_over = [*found.unreadable, *found.skipped]
+    if found.files:
+        return found
+    if passed_over:
+        more = f" (and {len(passed_over) - 1} more)" if len(passed_over) > 1 else ""
+        raise InvalidInput(
+            f"{message}: {passed_over[0].reason}{more}",
+            code="unreadable" if found.unreadable else "nothing_taken",
+        )
+    raise InvalidInput(message, hint=hint)
+
+
+def no_such_file(path: Path) -> InvalidInput:
+    """The error where a name that was given means nothing; it says what is in the way."""
+    for place in (path, *path.parents):
+        trouble = link_trouble(place)
+        if trouble:
+            return InvalidInput(f"`{place}` {trouble}", code="no_such_file")
+    try:
+        path.lstat()
+    except (PermissionError, NotADirectoryError) as error:
+        return InvalidInput(
+            f"`{path}` can't be reached: {_in_the_way(path, error)}", code="no_such_file"
+        )
+    except OSError:
+        pass
+    return InvalidInput(f"no such file: `{path}`", hint=_nearby(path), code="no_such_file")
+
+
+def _in_the_way(path: Path, error: OSError) -> str:
+    for parent in reversed(path.parents):
+        if isinstance(error, NotADirectoryError) and parent.is_file():
+            return f"`{parent}` is not a directory"
+        if isinstance(error, PermissionError) and not os.access(parent, os.X_OK):
+            return f"no permission to look into `{parent}`"
+    return error.strerror or "unknown"
 
 
 def _nearby(path: Path) -> str | None:
@@ -100,55 +173,3 @@ def _nearby(path: Path) -> str | None:
         if near:
             return f"did you mean `{path.parent / near[0]}`?"
     return None
-
-
-def _files_below(root: Path) -> Iterator[Path]:
-    outer = _repository_rules(root)
-    yield from _walk(root, outer)
-
-
-def _walk(directory: Path, rules: _Rules) -> Iterator[Path]:
-    rules = _with_own_rules(rules, directory)
-    for entry in sorted(directory.iterdir()):
-        if entry.name.startswith(".") or _ignored(entry, rules, is_dir=entry.is_dir()):
-            continue
-        if entry.is_dir():
-            if not entry.is_symlink():  # a link back up would never end
-                yield from _walk(entry, rules)
-        elif entry.is_file():
-            yield entry
-
-
-def _repository_rules(root: Path) -> _Rules:
-    """The `.gitignore` files from the repository's top down to above `root`."""
-    rules: _Rules = []
-    here = root.absolute()
-    if (here / ".git").exists():
-        return rules
-    for parent in here.parents:
-        if (parent / ".gitignore").is_file():
-            rules.insert(0, (parent, _ignore_spec(parent / ".gitignore")))
-        if (parent / ".git").exists():
-            return rules
-    return []
-
-
-def _with_own_rules(rules: _Rules, directory: Path) -> _Rules:
-    own = directory / ".gitignore"
-    return [*rules, (directory, _ignore_spec(own))] if own.is_file() else rules
-
-
-def _ignore_spec(path: Path) -> GitIgnoreSpec:
-    from pathspec import GitIgnoreSpec
-
-    return GitIgnoreSpec.from_lines(path.read_text("utf-8", "replace").splitlines())
-
-
-def _ignored(entry: Path, rules: _Rules, *, is_dir: bool) -> bool:
-    """Whether the nearest rule that speaks of `entry` leaves it out, as git has it."""
-    for base, spec in reversed(rules):
-        relative = entry.absolute().relative_to(base.absolute()).as_posix()
-        verdict = spec.check_file(relative + "/" if is_dir else relative).include
-        if verdict is not None:
-            return verdict
-    return False

@@ -1,60 +1,76 @@
-"""From a knowledge file to passages that can be searched and quoted."""
+"""From a document to passages that can be searched and quoted."""
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 
-from gptasst.errors import InvalidInput
-from gptasst.inputs.encoding import decode_text
+from gptasst.knowledge.formats import read_document
+from gptasst.knowledge.formats.types import Document, Part
 from gptasst.knowledge.types import Passage
 
 # In characters: about 400 tokens, a few paragraphs.
 PASSAGE_SIZE = 1600
+_SMALL = PASSAGE_SIZE // 4  # neighbours that are smaller are put together
 
-_HEADING = re.compile(r"#{1,6}\s|(def|class|func|fn|function|public|private)\s")
+_BEGINNING = re.compile(r"#{1,6}\s|(def|class|func|fn|function|public|private)\s")
 
 
 def passages_of(content: bytes, path: str) -> list[Passage]:
-    """Split a document into passages of at most about `PASSAGE_SIZE` characters.
-
-    Args:
-        content: the file, text of any encoding or PDF.
-        path: its name; the ending tells a PDF.
+    """Split a file into passages of at most about `PASSAGE_SIZE` characters.
 
     Raises:
-        InvalidInput: there is no text in it.
+        InvalidInput: see `read_document`.
     """
-    if path.lower().endswith(".pdf") or content.startswith(b"%PDF-"):
-        passages = list(_pdf_passages(content, path))
-    else:
-        text, _ = decode_text(content, path)
-        passages = list(_text_passages(text))
-    if not passages:
-        raise InvalidInput(f"there is no text in `{path}`", code="no_text")
-    return passages
+    return split(read_document(content, path))
 
 
-def _text_passages(text: str) -> Iterator[Passage]:
+def split(document: Document) -> list[Passage]:
+    """The passages of a document, in its order."""
+    return [passage for part in _put_together(document.parts) for passage in _pieces(part)]
+
+
+def _put_together(parts: tuple[Part, ...]) -> Iterator[Part]:
+    """Lines under small headings that follow each other, so that passages don't get small."""
+    held: Part | None = None
+    for part in parts:
+        if held is not None and _belongs(held, part):
+            text = f"{held.text}{part.text}"
+            held = Part(text, heading=held.heading, unit="line", first=held.first)
+            continue
+        if held is not None:
+            yield held
+        held = part
+    if held is not None:
+        yield held
+
+
+def _belongs(held: Part, part: Part) -> bool:
+    lines = held.unit == part.unit == "line" and not held.place and not part.place
+    small = len(held.text) < _SMALL and len(held.text) + len(part.text) <= PASSAGE_SIZE
+    return lines and small and part.heading.startswith(held.heading)
+
+
+def _pieces(part: Part) -> Iterator[Passage]:
     lines: list[tuple[int, str]] = []
     size = 0
-    for number, line in _numbered_lines(text):
-        if lines and size + len(line) > PASSAGE_SIZE:
+    room = PASSAGE_SIZE - min(len(part.header), PASSAGE_SIZE // 2)
+    for number, line in _numbered_lines(part, room):
+        if lines and size + len(line) > room:
             kept = _best_break([text for _, text in lines])
-            yield from _passage(lines[:kept])
+            yield from _passage(part, lines[:kept])
             lines = lines[kept:]
             size = sum(len(text) for _, text in lines)
         lines.append((number, line))
         size += len(line)
-    yield from _passage(lines)
+    yield from _passage(part, lines)
 
 
-def _numbered_lines(text: str) -> Iterator[tuple[int, str]]:
+def _numbered_lines(part: Part, room: int) -> Iterator[tuple[int, str]]:
     """Lines with number and end; one longer than a passage comes in pieces."""
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        for start in range(0, len(line), PASSAGE_SIZE):
-            yield number, line[start : start + PASSAGE_SIZE]
+    for number, line in enumerate(part.text.splitlines(keepends=True), start=part.first):
+        for start in range(0, len(line), room):
+            yield number, line[start : start + room]
 
 
 def _best_break(lines: list[str]) -> int:
@@ -64,7 +80,7 @@ def _best_break(lines: list[str]) -> int:
     """
     later = range(len(lines) - 1, len(lines) // 2, -1)
     for index in later:
-        if _HEADING.match(lines[index]):
+        if _BEGINNING.match(lines[index]):
             return index
     for index in later:
         if not lines[index - 1].strip():
@@ -72,33 +88,13 @@ def _best_break(lines: list[str]) -> int:
     return len(lines)
 
 
-def _passage(lines: list[tuple[int, str]]) -> Iterator[Passage]:
+def _passage(part: Part, lines: list[tuple[int, str]]) -> Iterator[Passage]:
     text = "".join(line for _, line in lines).strip("\r\n")
     if text.strip():
-        first, last = lines[0][0], lines[-1][0]
-        yield Passage(text, f"line {first}" if first == last else f"lines {first}-{last}")
+        whole = f"{part.header[: PASSAGE_SIZE // 2]}\n{text}" if part.header else text
+        yield Passage(whole, _place(part, lines[0][0], lines[-1][0]), part.heading)
 
 
-def _pdf_passages(content: bytes, path: str) -> Iterator[Passage]:
-    for number, text in enumerate(_pdf_pages(content, path), start=1):
-        for passage in _text_passages(text):
-            yield Passage(passage.text, f"page {number}")
-
-
-def _pdf_pages(content: bytes, path: str) -> Iterator[str]:
-    import logging
-
-    from pypdf import PdfReader
-    from pypdf.errors import PyPdfError
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what matters is raised
-    try:
-        reader = PdfReader(io.BytesIO(content))
-        for page in reader.pages:
-            yield page.extract_text()
-    except (PyPdfError, ValueError, KeyError, TypeError, RecursionError, OSError) as error:
-        raise InvalidInput(
-            f"`{path}` can't be read as PDF: {error}",
-            hint="is it whole, and without a password?",
-            code="bad_pdf",
-        ) from error
+def _place(part: Part, first: int, last: int) -> str:
+    counted = f"{part.unit} {first}" if first == last else f"{part.unit}s {first}-{last}"
+    return ", ".join(filter(None, [part.place, counted if part.unit else ""]))

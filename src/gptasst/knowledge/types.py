@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +23,23 @@ class Passage:
     text: str
     place: str
     heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """A passage that a search found, best first by `score`, which compares within one search.
+
+    `words` are those of the question that it holds; `similarity` is that of its meaning, from -1
+    to 1, where meanings were compared.
+    """
+
+    path: str
+    place: str
+    text: str
+    score: float
+    heading: str = ""
+    words: tuple[str, ...] = ()
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +95,9 @@ class Excerpt:
     path: str
     place: str
     text: str
+
+
+def knowledge_sha256(files: Iterable[KnowledgeFile]) -> str:
+    """The sha256 over paths and contents in hex, whatever their order; empty without files."""
+    lines = sorted(f"{file.sha256} {file.path}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gptasst.api.upload_marks import shown_name
 from gptasst.errors import InvalidInput
 from gptasst.project_files.cache_types import CacheRebuild, CacheStatus, CacheVerification
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import CachedUpload
 from gptasst.uploads.hashes import FileHash
-from gptasst.uploads.recovery import knowledge_uploads, local_names, match_uploads
+from gptasst.uploads.recovery import proven_uploads
 
 if TYPE_CHECKING:
     from gptasst.api.files import FileGateway
@@ -28,6 +29,7 @@ class CacheService:
         scope: endpoint and project, as the cache has them; `None` where there is no server.
         open_files: the project's files.
         read_knowledge: the knowledge of all assistants of the project.
+        machine: gives this machine's mark.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class CacheService:
         scope: str | None,
         open_files: Callable[[], FileGateway],
         read_knowledge: Callable[[], Iterable[KnowledgeFile]],
+        machine: Callable[[], str],
     ) -> None:
         self._cache = cache
         self._scope = scope
         self._open_files = open_files
         self._read_knowledge = read_knowledge
+        self._machine = machine
 
     def path(self) -> Path:
         return self._cache.path
@@ -103,10 +107,10 @@ class CacheService:
         return len(known), changed, missing
 
     def rebuild(self, words: Sequence[str]) -> CacheRebuild:
-        """Make the cache anew from the server and from the disk.
+        """Rebuild the cache from the server and the disk.
 
-        The assistants' knowledge is known exactly. Any other file on the server is taken for
-        one on this disk only where name, size and time leave no doubt.
+        A file on the server is known by the sha256 that gptasst wrote: into the attributes of an
+        assistant's file, or into the name of an upload. Any other is unknown.
 
         Args:
             words: files, patterns or directories in which contents are looked for, besides
@@ -120,22 +124,19 @@ class CacheService:
         hashes = self._hash_local(words, knowledge, remote)
         if self._scope is None:
             return CacheRebuild(len(hashes), knowledge=0, kept=0, matched=0, unknown=0)
-        uploads = {upload.file_id: upload for upload in knowledge_uploads(knowledge)}
-        there = {file.id: file for file in remote if file.id not in uploads}
+        there = {file.id: file for file in remote}
         before = self._cache.all_uploads(self._scope)
-        kept = [
-            upload
-            for upload in before
-            if upload.file_id in there and _is_same(upload, there[upload.file_id])
-        ]
-        unknown = there.keys() - {upload.file_id for upload in kept}
-        matched = match_uploads([there[file_id] for file_id in unknown], hashes)
-        self._cache.forget_uploads(self._scope, [upload.file_id for upload in before])
-        self._cache.remember_uploads(self._scope, [*uploads.values(), *kept, *matched])
+        kept = {u.file_id for u in before if u.file_id in there and _is_same(u, there[u.file_id])}
+        proven = proven_uploads(remote, knowledge, self._machine())
+        known = {file.id for file in knowledge if file.sha256} & {u.file_id for u in proven}
+        matched = {upload.file_id for upload in proven} - known - kept
+        gone = [upload.file_id for upload in before if upload.file_id not in kept]
+        self._cache.forget_uploads(self._scope, gone)
+        self._cache.remember_uploads(self._scope, [u for u in proven if u.file_id not in kept])
         self._cache.mark_synced(self._scope)
-        return CacheRebuild(
-            len(hashes), len(uploads), len(kept), len(matched), len(unknown) - len(matched)
-        )
+        kept -= known
+        unknown = there.keys() - known - kept - matched
+        return CacheRebuild(len(hashes), len(known), len(kept), len(matched), len(unknown))
 
     def _hash_local(
         self,
@@ -149,7 +150,7 @@ class CacheService:
         known = list(self._cache.hashed_files())
         wanted = [file for file in known if file.is_file()]
         wanted += [Path(file.path) for file in knowledge if Path(file.path).is_file()]
-        sizes = {(name, file.size) for file in remote for name in local_names(file)}
+        sizes = {(name, file.size) for file in remote for name in _local_names(file)}
         for path in expand_words(words) if words else ():
             if (path.name, path.stat().st_size) in sizes:
                 wanted.append(path)
@@ -162,6 +163,14 @@ class CacheService:
 
     def clear(self) -> None:
         self._cache.clear()
+
+
+def _local_names(file: RemoteFile) -> tuple[str, ...]:
+    """What a file on the server may be called on a disk: knowledge may have got `.txt`."""
+    name = shown_name(file.filename)
+    if file.purpose == "assistants" and name.endswith(".txt"):
+        return name, name.removesuffix(".txt")
+    return (name,)
 
 
 def _is_same(upload: CachedUpload, file: RemoteFile) -> bool:

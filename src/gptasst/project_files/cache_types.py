@@ -1,4 +1,4 @@
-"""What is said of the cache."""
+"""What `gptasst cache` reports."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class CacheVerification:
 class CacheRebuild:
     """What a new cache holds: hashes of local files, and contents of files on the server.
 
-    `knowledge` are known exactly from their attributes, `kept` from before, `matched` by name,
-    size and time; of `unknown` nothing is sure.
+    `knowledge` are known exactly from their attributes, `kept` from before, `matched` by the
+    marks in their names; of `unknown` nothing is sure.
     """
 
     files: int

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import RemoteFile, VectorStore
+from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.project_metadata import is_assistant
-from gptasst.errors import GptasstError, NotFound, PartlyDone, ServiceError, UsageError
+from gptasst.assistants.file_usage import FileUsage
+from gptasst.assistants.project_directory import is_assistant
+from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
 from gptasst.project_files.types import FileEntry, Prunable
+from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import CachedUpload, Origin
+from gptasst.uploads.recovery import origin_of
 
 _JOBS = 16
+# Of what other machines uploaded, something younger may be on its way into an assistant.
+DEFAULT_MIN_AGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnUploads:
+    """What tells the uploads of this machine from those of others.
+
+    `machine` gives its mark, `lock` is held while knowledge is on its way that nothing uses yet.
+    """
+
+    machine: Callable[[], str]
+    lock: Path
+
+    def are_under_way(self) -> bool:
+        """Whether some process of this home is putting knowledge into an assistant."""
+        return is_under_way(self.lock)
 
 
 class FileService:
@@ -27,6 +51,7 @@ class FileService:
         files, vector_stores: the project.
         cache: what is known of local files and of earlier uploads.
         scope: endpoint and project, as the cache has them.
+        uploads: what tells those of this machine.
     """
 
     def __init__(
@@ -35,11 +60,13 @@ class FileService:
         vector_stores: VectorStoreGateway,
         cache: FileCache,
         scope: str,
+        uploads: OwnUploads,
     ) -> None:
         self._files = files
-        self._stores = vector_stores
+        self._usage = FileUsage(vector_stores)
         self._cache = cache
         self._scope = scope
+        self._uploads = uploads
 
     def list(self) -> Sequence[FileEntry]:
         """Every file of the project, newest first, with local paths and who uses it."""
@@ -67,7 +94,7 @@ class FileService:
         by_content = self._by_content(word, files)
         if by_content:
             return by_content
-        named = [file for file in files.values() if file.filename == word]
+        named = [f for f in files.values() if word in (f.filename, shown_name(f.filename))]
         if len(named) > 1:
             ids = ", ".join(f"`{file.id}`" for file in named)
             raise UsageError(
@@ -83,82 +110,116 @@ class FileService:
         if not Path(word).is_file():
             return []
         sha256 = self._cache.sha256(Path(word)).sha256
+        content = (sha256, content_mark(sha256))
         uploads = self._cache.all_uploads(self._scope)
-        return [files[u.file_id] for u in uploads if u.sha256 == sha256 and u.file_id in files]
+        return [files[u.file_id] for u in uploads if u.sha256 in content and u.file_id in files]
 
     def _entries(self, files: Sequence[RemoteFile]) -> Sequence[FileEntry]:
         if not files:
             return []
         contents = {u.file_id: u.sha256 for u in self._cache.all_uploads(self._scope)}
-        users, attributes = self._usage()
+        users, attributes = self._used_by()
         contents |= attributes
-        paths = self._cache.local_paths({contents[f.id] for f in files if f.id in contents})
+        paths = self._local_paths({contents[f.id] for f in files if f.id in contents})
         return [
             FileEntry(
                 id=file.id,
-                filename=file.filename,
+                filename=shown_name(file.filename),
                 size=file.size,
                 purpose=file.purpose,
                 created_at=file.created_at,
                 expires_at=file.expires_at,
-                sha256=contents.get(file.id),
+                sha256=_known(contents.get(file.id)),
                 paths=tuple(str(path) for path in paths.get(contents.get(file.id, ""), ())),
                 used_by=tuple(sorted(users.get(file.id, ()))),
             )
             for file in files
         ]
 
-    def _usage(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    def _local_paths(self, contents: set[str]) -> dict[str, Sequence[Path]]:
+        """The files on this disk by content, which may be known by its mark only."""
+        marks = {content for content in contents if content.startswith(CONTENT_MARK)}
+        paths: dict[str, Sequence[Path]] = dict(self._cache.local_paths(contents - marks))
+        if marks:
+            here = {known.sha256 for known in self._cache.hashed_files().values()}
+            by_mark = {content_mark(sha256): sha256 for sha256 in here}
+            known = {mark: by_mark[mark] for mark in marks if mark in by_mark}
+            found = self._cache.local_paths(set(known.values()))
+            paths |= {mark: found[sha256] for mark, sha256 in known.items() if sha256 in found}
+        return paths
+
+    def _used_by(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
         """Which assistants and other vector stores hold a file, and the hashes they give."""
         users: dict[str, tuple[str, ...]] = {}
         contents: dict[str, str] = {}
-        stores = [store for store in self._all_stores() if store.files]
-        with workers(_JOBS) as pool:
-            listed = pool.map(lambda store: self._stores.files_if_there(store.id), stores)
-            for store, files in zip(stores, listed, strict=True):
-                ours = is_assistant(store)
-                user = store.name if ours else f"vector store {store.name or store.id}"
-                for file in files:
-                    users[file.id] = (*users.get(file.id, ()), user)
-                    if ours and "sha256" in file.attributes:
-                        contents[file.id] = str(file.attributes["sha256"])
+        for store, files in self._usage.look():
+            for file in files:
+                users[file.id] = (*users.get(file.id, ()), _called(store))
+                if is_assistant(store) and "sha256" in file.attributes:
+                    contents[file.id] = str(file.attributes["sha256"])
         return users, contents
 
-    def _all_stores(self) -> Sequence[VectorStore]:
-        try:
-            return list(self._stores.list())
-        except ServiceError as error:
-            if error.code == "no_endpoint":  # a server with files and no vector stores
-                return []
-            raise
-
-    def prunable(self) -> Sequence[Prunable]:
+    def prunable(self, min_age: timedelta = DEFAULT_MIN_AGE) -> Sequence[Prunable]:
         """What gptasst uploaded and nothing uses any more, and duplicates.
 
         Knowledge is used by vector stores; an input is kept for as long as the file that it was
-        made from is on this disk.
+        made from is on this disk. Of what other machines uploaded only knowledge goes, and only
+        what has that age: it may be on its way into an assistant.
         """
         files = list(self._files.list())
-        own = {u.file_id: u for u in self._cache.all_uploads(self._scope) if u.own}
-        gone = own.keys() - {file.id for file in files}
-        self._cache.forget_uploads(self._scope, gone)
-        entries = [entry for entry in self._entries(files) if entry.id in own]
+        recorded = {u.file_id: u for u in self._cache.all_uploads(self._scope)}
+        self._cache.forget_uploads(self._scope, recorded.keys() - {file.id for file in files})
+        # After the list: what is on its way then is in it, or was not begun.
+        busy = self._uploads.are_under_way()
+        young = datetime.now(UTC) - DEFAULT_MIN_AGE
+        old = datetime.now(UTC) - min_age
+        candidates = []
+        for file in files:
+            origin = self._origin(file, recorded.get(file.id))
+            here = origin == Origin.HERE and not (
+                busy and file.purpose == "assistants" and file.created_at > young
+            )
+            others = origin == Origin.ELSEWHERE and file.created_at <= old
+            if here or (others and file.purpose == "assistants"):
+                candidates.append(file)
         copies: defaultdict[tuple[str, str], list[FileEntry]] = defaultdict(list)
-        for entry in entries:
-            copies[own[entry.id].sha256, entry.purpose].append(entry)
+        for file, entry in zip(candidates, self._entries(candidates), strict=True):
+            upload = recorded.get(file.id)
+            copies[_content_of(file, upload), file.purpose].append(entry)
         found = [prunable for same in copies.values() for prunable in _prunable_copies(same)]
         return sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
 
-    def delete(self, files: Sequence[FileEntry]) -> None:
+    def _origin(self, file: RemoteFile, recorded: CachedUpload | None) -> Origin | None:
+        """Who uploaded a file: what this machine noted, or else what its name tells."""
+        if recorded is not None and recorded.origin == Origin.HERE:
+            return Origin.HERE
+        return origin_of(file, self._uploads.machine())
+
+    def delete(
+        self, files: Sequence[FileEntry], *, unless_used: bool = False
+    ) -> Sequence[FileEntry]:
         """Delete files, also out of every vector store; one that is gone already is fine.
+
+        Args:
+            files: as they were read.
+            unless_used: leave those that a vector store holds by now; each is looked up.
+
+        Returns those that went.
 
         Raises:
             PartlyDone: the server refused some; its `done` are those that were deleted.
             GptasstError: it refused all, or what failed is no fault of one file.
         """
+
+        def delete(file: FileEntry) -> bool:
+            if unless_used and self._usage.users(file.id):
+                return False
+            self._files.delete(file.id)
+            return True
+
         with workers(_JOBS) as pool:
-            jobs = [(file, pool.submit(self._files.delete, file.id)) for file in files]
-        deleted = [file for file, job in jobs if job.exception() is None]
+            jobs = [(file, pool.submit(delete, file)) for file in files]
+        deleted = [file for file, job in jobs if job.exception() is None and job.result()]
         self._cache.forget_uploads(self._scope, [file.id for file in deleted])
         failed = [(file, job.exception()) for file, job in jobs if job.exception()]
         for _, error in failed:
@@ -166,6 +227,7 @@ class FileService:
                 raise error
         if failed:
             raise _partly_deleted(deleted, failed)
+        return deleted
 
 
 def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
@@ -180,6 +242,23 @@ def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
     keep = 1 if kept_for_disk and not used else 0
     reason: Literal["duplicate", "unused"] = "duplicate" if used or keep else "unused"
     return [Prunable(entry, reason) for entry in unused[keep:]]
+
+
+def _known(content: str | None) -> str | None:
+    """A sha256, where more than its mark is known."""
+    return None if content is None or content.startswith(CONTENT_MARK) else content
+
+
+def _content_of(file: RemoteFile, recorded: CachedUpload | None) -> str:
+    """What two copies of a content have in common."""
+    if recorded is not None:
+        return content_mark(recorded.sha256)
+    mark = read_mark(file.filename)
+    return mark.content if mark else file.id
+
+
+def _called(store: VectorStore) -> str:
+    return store.name if is_assistant(store) else f"vector store {store.name or store.id}"
 
 
 def _is_own_fault(error: BaseException) -> bool:
@@ -200,7 +279,8 @@ def _partly_deleted(
 
 
 def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
-    names = {file.filename.casefold(): file.filename for file in files}
+    shown = [shown_name(file.filename) for file in files]
+    names = {name.casefold(): name for name in shown}
     near = difflib.get_close_matches(word.casefold(), names, n=1)
     hint = f"did you mean `{names[near[0]]}`?" if near else "`gptasst file list` shows them"
     return NotFound(f"no file `{word}` on the server", hint=hint)

@@ -11,11 +11,13 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Purpose, UploadRequest
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.inputs.encoding import as_utf8
-from gptasst.inputs.screening import all_secret, names_a_file, screened_files
+from gptasst.inputs.screening import all_secret, screened_files
 from gptasst.inputs.secrets import refusal, secret_error, secret_file
 from gptasst.inputs.types import Refusal
+from gptasst.inputs.words import names_a_file
 from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
 from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import LASTING
 from gptasst.uploads.searchable import knowledge_upload, search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 from gptasst.uploads.uploader import Uploader
@@ -69,6 +71,7 @@ class UploadService:
                 hint="--purpose user_data may expire",
             )
         screened = screened_files(words, allow_secrets=allow_secrets, by_name_only=True)
+        screened.refuse_unreadable()
         paths = screened.paths
         hashes = self._cache.sha256_all(paths)
         requests = [
@@ -144,13 +147,12 @@ class UploadService:
 
     def _expiring(self, expires_after: int | None) -> set[str]:
         """The uploads that will be gone too early: before half of the time that is asked for."""
-        wanted = None
-        if expires_after is not None:
-            wanted = datetime.now(UTC) + timedelta(seconds=expires_after / 2)
+        lasting = LASTING if expires_after is None else timedelta(seconds=expires_after / 2)
+        wanted = datetime.now(UTC) + lasting
         return {
             upload.file_id
             for upload in self._cache.all_uploads(self._scope)
-            if upload.expires_at is not None and (wanted is None or upload.expires_at < wanted)
+            if upload.expires_at is not None and upload.expires_at < wanted
         }
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from gptasst.api.types import FilePart, TextPart
+from gptasst.api.types import FilePart, ModelRequest, TextPart
 from gptasst.config.settings import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import read_input
 from gptasst.inputs.screening import screened_files
 from gptasst.inputs.secrets import refusal, secret_content, secret_error, secret_name, secret_text
@@ -30,21 +32,33 @@ STDIN_NAME = "stdin"  # what standard input is called in a request
 
 
 def read_inputs(
-    words: Sequence[str], note: Callable[[str], None], *, allow_secrets: bool = False
+    words: Sequence[str],
+    note: Callable[[str], None],
+    *,
+    allow_secrets: bool = False,
+    failed: Callable[[str], None] | None = None,
+    encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out because it counts as secret.
-        allow_secrets: nothing does.
+        note: told what was left out, as it counts as secret or does not lie in the
+            tree, and which encoding was guessed.
+        allow_secrets: nothing counts as secret.
+        encoding: of those that are text, where it was named.
+        failed: told of directories that can't be read; without it, `note` is.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
-    screened.tell(note)
-    return tuple(read_input(path) for path in screened.paths)
+    screened.tell(note, failed)
+    files = tuple(read_input(path, encoding) for path in screened.paths)
+    for file in files:
+        if is_guessed(file.encoding):
+            note(f"`{file.path}` was read as {file.encoding}")
+    return files
 
 
 def refuse_secrets(request: RunRequest) -> None:
@@ -186,7 +200,9 @@ def estimated_tokens(characters: int) -> int:
 
 def task_of(request: RunRequest, definition: Definition) -> str | None:
     """The task in words: the user's, else the definition's own where there is input."""
-    if request.text:
+    if request.stdin is not None and not request.stdin.strip():
+        raise InvalidInput("standard input is empty", code="empty_input")
+    if request.text and request.text.strip():
         return request.text
     if request.files or request.stdin is not None:
         return definition.default_text
@@ -207,3 +223,32 @@ def refuse_hosted_tools(definition: Definition, profile: Profile) -> None:
             hint="--profile openai has it",
             code="tool_not_available",
         )
+
+
+class UploadGateway(Protocol):
+    """Uploads a part's data; the part that comes back has the file's id instead."""
+
+    def upload_input(self, part: FilePart) -> FilePart: ...
+
+
+def with_uploads(
+    gateway: UploadGateway, request: ModelRequest, uploaded: list[str]
+) -> ModelRequest:
+    """A request whose large files were uploaded; `uploaded` gets their ids."""
+    past = [
+        replace(message, parts=tuple(_upload_large(gateway, p, uploaded) for p in message.parts))
+        for message in request.past
+    ]
+    parts = tuple(_upload_large(gateway, part, uploaded) for part in request.parts)
+    return replace(request, past=tuple(past), parts=parts)
+
+
+def _upload_large(
+    gateway: UploadGateway, part: TextPart | FilePart, uploaded: list[str]
+) -> TextPart | FilePart:
+    if isinstance(part, TextPart) or part.data is None or len(part.data) <= INLINE_BYTES:
+        return part
+    sent = gateway.upload_input(part)
+    assert sent.file_id is not None
+    uploaded.append(sent.file_id)
+    return sent

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gptasst.api.types import ModelRequest, PastMessage
+from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import RunTarget
 from gptasst.config.settings import Profile
@@ -14,7 +14,9 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import command
+from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
+from gptasst.runs.documents import documents_as_text
 from gptasst.runs.edits import EditPlan, inputs_of, most_characters
 from gptasst.runs.inputs import (
     estimated_tokens,
@@ -30,7 +32,10 @@ from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
 _EXCERPT_CHARACTERS = 24_000
+_MOST_EXCERPTS = 100
+_TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
+_NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 Found = tuple[RunTarget | None, Definition]
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
@@ -39,8 +44,8 @@ _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
-    `task` is what was asked in words; `left_out` counts the past messages that do not fit; `edit`
-    is there where the answer is an edit.
+    `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
+    are what its user should know of it; `edit` is there where the answer is an edit.
     """
 
     request: RunRequest
@@ -49,6 +54,7 @@ class PreparedRun:
     source: Literal["assistant", "instruction"]
     definition: Definition
     excerpts: tuple[Excerpt, ...]
+    notes: tuple[str, ...]
     model_request: ModelRequest
     edit: EditPlan | None = None
 
@@ -113,13 +119,16 @@ class RunPreparation:
         Raises:
             GptasstError: what can be refused without sending anything.
         """
+        request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = found
         task = task_of(request, definition)
         knows = bool(target and target.knowledge_sha256)
         searches = knows and request.file_search and definition.tools.file_search is not False
-        excerpts = self._excerpts(target, request, task) if target and searches else ()
+        hosted = target.vector_store_id if target and searches else None
+        looks = target is not None and searches and hosted is None
+        excerpts = self._excerpts(target, request, task) if target and looks else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
         edit = self._edit_plan(request, definition)
@@ -143,6 +152,7 @@ class RunPreparation:
             definition=definition,
             excerpts=excerpts,
             edit=edit,
+            notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition),
                 instructions=definition.instructions,
@@ -152,7 +162,7 @@ class RunPreparation:
                 code_interpreter=definition.tools.code_interpreter,
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
-                vector_store_id=target.vector_store_id if target and searches else None,
+                vector_store_id=hosted,
                 past=past,
             ),
         )
@@ -174,11 +184,15 @@ class RunPreparation:
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
-        texts = (task, request.stdin, *(file.text for file in request.files))
-        query = "\n".join(text for text in texts if text)
+        found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
         # A third of a small context: in characters that is a number about as large.
-        limit = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
-        return tuple(self._open_store().search(target, query, limit))
+        left = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        chosen = []
+        for passage in found:
+            if len(passage.text) <= left:
+                chosen.append(Excerpt(passage.path, passage.place, passage.text))
+                left -= len(passage.text)
+        return tuple(chosen)
 
     def model(self, request: RunRequest, definition: Definition) -> str:
         """The model that a run asks.
@@ -205,6 +219,14 @@ class RunPreparation:
                 code="no_model",
             )
         return model
+
+
+def _question(request: RunRequest, task: str | None) -> Question:
+    """What a run looks for in the knowledge: what was asked now leads."""
+    inputs = (request.stdin, *(file.text for file in request.files))
+    asked = [message.parts for message in request.past if message.role == "user"]
+    turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]
+    return Question(task or "", tuple(turns), tuple(text for text in inputs if text))
 
 
 def _nearest(*errors: GptasstError) -> str:

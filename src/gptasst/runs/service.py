@@ -10,7 +10,7 @@ from typing import Protocol
 
 from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
 from gptasst.config.settings import Profile
-from gptasst.definitions.answer_schemas import check_schema
+from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
@@ -22,10 +22,12 @@ from gptasst.runs.answer_text import (
 )
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
-from gptasst.runs.input_uploads import with_uploads
-from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters
+from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
+from gptasst.time_limits import more_time
+
+_LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
 
 class Gateway(Protocol):
@@ -63,6 +65,11 @@ class RunService:
         self._ends = ends
         self._progress = progress
 
+    @property
+    def takes_documents(self) -> bool:
+        """Whether the endpoint takes documents as they are; else their text is sent."""
+        return self._profile.input_file
+
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
 
@@ -98,8 +105,9 @@ class RunService:
             profile=self._profile.name,
             endpoint=self._profile.endpoint,
             model=sent.model,
-            inputs=planned_inputs(request),
+            inputs=planned_inputs(prepared.request),
             excerpts=prepared.excerpts,
+            notes=prepared.notes,
             instructions_characters=len(sent.instructions),
             input_characters=characters,
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
@@ -218,9 +226,10 @@ class RunService:
                 raise
             raise known from error
         finally:
-            for file_id in uploaded:
-                with contextlib.suppress(GptasstError):  # the server forgets it in a day
-                    gateway.delete_file(file_id)
+            with more_time(_LAST_SECONDS):
+                for file_id in uploaded:
+                    with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                        gateway.delete_file(file_id)
 
     def _edited(self, prepared: PreparedRun, plan: EditPlan) -> Generator[TextDelta | RunResult]:
         """Run an edit; the text comes in one piece, once all of it was checked."""
@@ -278,7 +287,7 @@ class RunService:
                 answer = "".join(pieces) + rest
                 refuse_unusable(answer)
                 if schema:
-                    check_schema(answer, schema)
+                    check_answer(answer, schema)
                     rest = answer
                 if rest:
                     yield TextDelta(rest)
@@ -302,7 +311,7 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=_warnings(self._use(prepared)),
+            warnings=_warnings(self._use(prepared)) + prepared.notes,
             left_out=prepared.left_out,
         )
 

@@ -45,7 +45,7 @@ class PlannedInput:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run would send. `estimated_tokens` counts the text only, to about a fifth."""
+    """What a run would send, with notes. `estimated_tokens` counts the text, to about a fifth."""
 
     name: str
     source: Literal["assistant", "instruction"]
@@ -57,6 +57,7 @@ class RunPlan:
     instructions_characters: int
     input_characters: int
     estimated_tokens: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

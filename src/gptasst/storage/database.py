@@ -11,12 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gptasst.errors import StateError
-from gptasst.installation import upgrade_command
-from gptasst.storage.private_files import private_directory
-from gptasst.storage.sqlite import Schema, connect, in_transaction, is_busy, version_of
+from gptasst.hints import upgrade_command
+from gptasst.storage.atomic_files import private_directory
+from gptasst.storage.sqlite import (
+    Schema,
+    connect,
+    in_transaction,
+    is_busy,
+    primary_code,
+    version_of,
+)
 
 _BUSY_SECONDS = 30.0
 _IN_USE = "another gptasst is writing to it: try again when that has ended"
+_NO_ROOM = "is the disk full? nothing that was kept is lost"
+_NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
 _PAUSE = 0.01
 
 
@@ -78,9 +87,15 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise StateError(
                 f"{self._schema.title} `{self._path}` can't be used: {error}",
-                hint=_IN_USE if is_busy(error) else self._schema.advice,
+                hint=self._hint(error),
                 code="bad_store",
             ) from error
+
+    def _hint(self, error: sqlite3.Error) -> str | None:
+        if is_busy(error):
+            return _IN_USE
+        full = primary_code(error) in _NO_FAULT_OF_THE_FILE
+        return _NO_ROOM if full else self._schema.advice
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
-from gptasst.storage.private_files import private_directory
 from gptasst.storage.sqlite import (
     Schema,
     connect,
@@ -36,7 +36,13 @@ _BUSY_SECONDS_AFTERWARDS = 0.1
 _TRIES = 3
 
 # Signs of trouble around the file: nothing says that the file itself is bad.
-_NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT)
+# On a full disk SQLite reports an I/O error where it has no room for the memory that it shares.
+_NO_FAULT_OF_THE_FILE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+)
 
 
 class DisposableDatabase:
@@ -75,9 +81,10 @@ class DisposableDatabase:
             sqlite3.Error: the file can't be read, is damaged, or has other tables.
         """
         with contextlib.closing(open_unchanged(self.path)) as file:
-            self._schema.check(file)
             self._memory = connect(":memory:", self._patience)
             file.backup(self._memory)
+        self._schema.migrate(self._memory)
+        self._schema.check(self._memory)
 
     def close(self) -> None:
         """Write what still waits for a lock, and close the file."""
@@ -187,6 +194,7 @@ class DisposableDatabase:
             connection = connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
+                self._schema.migrate(connection)
                 self._schema.check(connection)
             except BaseException:
                 connection.close()
@@ -220,7 +228,8 @@ class DisposableDatabase:
                     self._schema.bring_up(made)
                 Path(name).rename(self.path)
             except BaseException:
-                Path(name).unlink(missing_ok=True)
+                for made_here in (Path(name), *_sidecars(Path(name))):
+                    made_here.unlink(missing_ok=True)
                 raise
 
     def _set_aside(self, reason: str) -> None:
@@ -233,7 +242,7 @@ class DisposableDatabase:
             for sidecar in _sidecars(self.path):
                 sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
         called = self._schema.title
-        self._note(f"{called} is damaged ({reason}): set aside as `{aside}` and made anew")
+        self._note(f"{called} is damaged ({reason}): moved to `{aside}` and replaced")
 
 
 class _Unusable(Exception):

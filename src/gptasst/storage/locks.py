@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gptasst.storage.atomic_files import private_directory
+
 _TRY = 0.1  # so that Ctrl-C is noticed
 
 
@@ -29,13 +31,43 @@ def alone(lock: Path, seconds: float, on_wait: Callable[[], None] = lambda: None
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(sqlite3.Error, OSError):
-            os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(
-                lock.absolute().as_uri(), timeout=_TRY, isolation_level=None, uri=True
-            )
+            connection = _opened(lock)
             held.callback(connection.close)
             _take(connection, time.monotonic() + seconds, on_wait)
         yield
+
+
+@contextlib.contextmanager
+def under_way(lock: Path) -> Iterator[None]:
+    """Let others see for a while that something is under way; any number may do so at once."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(sqlite3.Error, OSError):
+            private_directory(lock.parent)
+            connection = _opened(lock)
+            held.callback(connection.close)
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield
+
+
+def is_under_way(lock: Path) -> bool:
+    """Whether some process is in `under_way` with that lock."""
+    if not lock.exists():
+        return False
+    try:
+        with contextlib.closing(_opened(lock)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    except OSError:
+        pass
+    return False
+
+
+def _opened(lock: Path) -> sqlite3.Connection:
+    os.close(os.open(lock, os.O_CREAT | os.O_RDWR, 0o600))
+    uri = lock.absolute().as_uri()
+    return sqlite3.connect(uri, timeout=_TRY, isolation_level=None, uri=True)
 
 
 def _take(connection: sqlite3.Connection, end: float, on_wait: Callable[[], None]) -> None:

@@ -62,8 +62,17 @@ class Paths:
         return self.data / BATCH_RECORDS
 
     @property
+    def machine_mark(self) -> Path:
+        return self.data / "machine"
+
+    @property
     def locks(self) -> Path:
         return self.data / "locks"
+
+    @property
+    def knowledge_lock(self) -> Path:
+        """Held while knowledge is on its way that nothing uses yet."""
+        return self.locks / "knowledge.lock"
 
     @property
     def embedded_models(self) -> Path:

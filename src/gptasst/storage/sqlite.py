@@ -59,6 +59,11 @@ class Schema:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {self.version}")
 
+    def migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring up a file of an earlier version; one that is no such file stays as it is."""
+        if self.first <= version_of(connection) < self.version:
+            in_transaction(connection, "BEGIN IMMEDIATE", self.bring_up)
+
     def check(self, connection: sqlite3.Connection) -> None:
         """See that a file has exactly these tables, for files that a new one can replace.
 

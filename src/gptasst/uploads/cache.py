@@ -15,9 +15,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from gptasst.api.upload_marks import content_mark
 from gptasst.storage.disposable_database import DisposableDatabase
-from gptasst.storage.sqlite import Schema
 from gptasst.uploads.cached_uploads import (
+    LASTING,
     BegunUpload,
     CachedUpload,
     begun_key,
@@ -25,48 +26,13 @@ from gptasst.uploads.cached_uploads import (
     upload_row,
 )
 from gptasst.uploads.hashes import FileHash, file_key, here, read_file, still_stands
+from gptasst.uploads.tables import SCHEMA, TABLES
 
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
 
-_SCHEMA = Schema(
-    title="the cache",
-    first=3,
-    migrations=(
-        """
-CREATE TABLE hashes (
-    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    inode INTEGER NOT NULL, hashed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX hashes_by_content ON hashes (sha256);
-CREATE TABLE uploads (
-    scope TEXT NOT NULL, file_id TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL,
-    filename TEXT NOT NULL, size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,
-    own INTEGER NOT NULL,
-    PRIMARY KEY (scope, file_id)
-) WITHOUT ROWID;
-CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
-CREATE TABLE begun_uploads (
-    scope TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
-    size INTEGER NOT NULL, begun_at REAL NOT NULL, PRIMARY KEY (scope, sha256, purpose, filename)
-) WITHOUT ROWID;
-CREATE TABLE assistants (
-    scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
-) WITHOUT ROWID;
-CREATE TABLE models (
-    scope TEXT NOT NULL, name TEXT NOT NULL, shutdown_date TEXT, PRIMARY KEY (scope, name)
-) WITHOUT ROWID;
-CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
-""",
-    ),
-)
-_NEVER = 2**62  # seconds: later than any upload expires
 _ROWS_AT_ONCE = 500
 _FILES_AT_ONCE = 500
-_TABLES = (
-    "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
-)  # fmt: skip
 _END_UPLOAD = (
     "DELETE FROM begun_uploads WHERE scope = ? AND sha256 = ? AND purpose = ? AND filename = ?"
 )
@@ -90,7 +56,7 @@ class FileCache:
         *,
         only_memory: bool = False,
     ) -> None:
-        self._database = DisposableDatabase(path, _SCHEMA, note, only_memory=only_memory)
+        self._database = DisposableDatabase(path, SCHEMA, note, only_memory=only_memory)
 
     @classmethod
     def copy_of(cls, path: Path) -> Self:
@@ -188,19 +154,20 @@ class FileCache:
         """Ids of files on the server by their content, which is a sha256 and a purpose.
 
         Those that stay come first, then the newest; those that have expired are left out.
-        Knowledge (`assistants`) must stay, so for that purpose those that will ever expire are
-        left out.
+        Knowledge (`assistants`) must stay, so for that purpose those that do not last are left
+        out (`LASTING`). What is known of a content may be its mark: see `upload_marks`.
         """
         now = time.time()
         (known_as,) = _storable((scope,))
 
         def ids(connection: sqlite3.Connection, sha256: str, purpose: str) -> list[str]:
-            until = _NEVER if purpose == "assistants" else now
+            until = now + (LASTING.total_seconds() if purpose == "assistants" else 0)
             rows = connection.execute(
-                "SELECT file_id FROM uploads WHERE scope = ? AND sha256 = ? AND purpose = ?"
+                "SELECT file_id FROM uploads WHERE scope = ? AND sha256 IN (?, ?) AND purpose = ?"
+                " AND own"
                 " AND (expires_at IS NULL OR expires_at > ?)"
                 " ORDER BY expires_at IS NOT NULL, uploaded_at DESC, file_id",
-                (known_as, sha256, purpose, until),
+                (known_as, sha256, content_mark(sha256), purpose, until),
             )
             return [file_id for (file_id,) in rows]
 
@@ -215,7 +182,7 @@ class FileCache:
                 upload_of(row)
                 for row in connection.execute(
                     "SELECT file_id, sha256, purpose, filename, size, uploaded_at, expires_at,"
-                    " own FROM uploads WHERE scope = ? ORDER BY uploaded_at DESC, file_id",
+                    " own FROM uploads WHERE scope = ? AND own ORDER BY uploaded_at DESC, file_id",
                     (scope,),
                 )
             ]
@@ -238,6 +205,7 @@ class FileCache:
     def forget_uploads(self, scope: str, file_ids: Iterable[str]) -> None:
         rows = [(scope, file_id) for file_id in file_ids]
         self._execute_many("DELETE FROM uploads WHERE scope = ? AND file_id = ?", rows)
+        self._execute_many("DELETE FROM former_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     def begin_uploads(self, scope: str, requests: Sequence[UploadRequest]) -> None:
         """Note what is about to be uploaded, so that it is found should this process die."""
@@ -258,6 +226,33 @@ class FileCache:
     def end_uploads(self, scope: str, begun: Sequence[BegunUpload]) -> None:
         """Forget what was noted by `begin_uploads`."""
         self._execute_many(_END_UPLOAD, [begun_key(scope, upload) for upload in begun])
+
+    # Knowledge
+
+    def remember_knowledge(self, scope: str, store: str, sha256s: Mapping[str, str]) -> None:
+        """Keep what an assistant knows, path by path, in place of what it knew."""
+        rows = [_storable((scope, store, path, sha256)) for path, sha256 in sha256s.items()]
+
+        def work(connection: sqlite3.Connection) -> None:
+            old = "DELETE FROM knowledge WHERE scope = ? AND store = ?"
+            connection.execute(old, (scope, store))
+            connection.executemany("INSERT INTO knowledge VALUES (?, ?, ?, ?)", rows)
+
+        self._database.write(work)
+
+    def knowledge(self, scope: str, store: str) -> dict[str, str]:
+        """What an assistant knew when it was last seen: the sha256 by path."""
+        query = "SELECT path, sha256 FROM knowledge WHERE scope = ? AND store = ?"
+        return dict(self._rows(query, scope, store))
+
+    def remember_former_knowledge(self, scope: str, store: str, file_ids: Iterable[str]) -> None:
+        """Note uploads that an assistant knew once, so that they can go when it does."""
+        rows = [(scope, store, file_id) for file_id in file_ids]
+        self._execute_many("INSERT OR IGNORE INTO former_knowledge VALUES (?, ?, ?)", rows)
+
+    def former_knowledge(self, scope: str, store: str) -> list[str]:
+        query = "SELECT file_id FROM former_knowledge WHERE scope = ? AND store = ?"
+        return [file_id for (file_id,) in self._rows(query, scope, store)]
 
     # Assistants and definitions
 
@@ -334,7 +329,7 @@ class FileCache:
         """Forget everything."""
 
         def work(connection: sqlite3.Connection) -> None:
-            for table in _TABLES:
+            for table in TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608  # one of ours
 
         self._database.write(work)

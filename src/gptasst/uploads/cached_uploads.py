@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
+
+# What is there for longer than any time that can be asked for (30 days) was to stay: OGX 1.5 gives
+# every file a year.
+LASTING = timedelta(days=31)
+
+
+class Origin(enum.IntEnum):
+    """Who sent an upload whose content is known: this machine, or another one of gptasst's."""
+
+    HERE = 1
+    ELSEWHERE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class CachedUpload:
     """A file on the server whose content is known. `size` is in bytes.
 
-    `own` is false where it was found on the server and may be somebody else's upload.
+    `sha256` may be no more than a mark, see `upload_marks`. `origin` is
+    `ELSEWHERE` also where only the content is proven, and nothing that gptasst sent it.
     """
 
     file_id: str
@@ -25,7 +38,7 @@ class CachedUpload:
     size: int
     uploaded_at: datetime
     expires_at: datetime | None = None
-    own: bool = True
+    origin: Origin = Origin.HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,7 @@ def upload_row(upload: CachedUpload) -> tuple[object, ...]:
         upload.size,
         upload.uploaded_at.timestamp(),
         None if expires is None else expires.timestamp(),
-        upload.own,
+        int(upload.origin),
     )
 
 
@@ -72,5 +85,5 @@ def upload_of(row: Iterable[Any]) -> CachedUpload:
         size=size,
         uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
         expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
-        own=bool(own),
+        origin=Origin(own),
     )

@@ -46,11 +46,11 @@ def still_stands(file: bytes, row: Any, *, freshly_changed: bool = False) -> boo
         found = os.stat(file)  # noqa: PTH116  # 100,000 times
     except OSError:
         return False
-    _, size, mtime_ns, inode, hashed_ns, _ = row
+    _, size, mtime_ns, identity, hashed_ns, _ = row
     return (
         found.st_mtime_ns == mtime_ns
         and found.st_size == size
-        and found.st_ino & _LARGEST_INTEGER == inode
+        and _identity(found) == identity
         and (freshly_changed or hashed_ns - mtime_ns >= _TICK_NS)
     )
 
@@ -72,5 +72,13 @@ def read_file(file: Path) -> tuple[FileHash, tuple[int, int, int, int, str] | No
         raise InvalidInput(f"`{file}` can't be read: {error.strerror}") from None
     if (before.st_size, before.st_mtime_ns) != (size, after.st_mtime_ns):
         return FileHash(size, sha256), None
-    inode = after.st_ino & _LARGEST_INTEGER
-    return FileHash(size, sha256), (size, after.st_mtime_ns, inode, started, sha256)
+    return FileHash(size, sha256), (size, after.st_mtime_ns, _identity(after), started, sha256)
+
+
+def _identity(found: os.stat_result) -> int:
+    """The inode and when anything about the file last changed, as the one number of a row.
+
+    That moment can't be set: it tells of another content where size and time were kept, as
+    `cp -p`, layers of images and the Nix store do.
+    """
+    return (found.st_ino ^ found.st_ctime_ns << 1) & _LARGEST_INTEGER

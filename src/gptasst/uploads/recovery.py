@@ -1,17 +1,19 @@
-"""Finding uploads again that a new cache, or a process that was killed, does not know of."""
+"""Finding uploads again that a new cache, or a process that was killed, does not know of.
+
+A content on the server is known by the sha256 that gptasst wrote: into the attributes of an
+assistant's file, or into the name of an upload. Equal names and sizes prove nothing.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from gptasst.api.upload_marks import content_mark, marked_name, read_mark, shown_name
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import BegunUpload, CachedUpload
-from gptasst.uploads.hashes import FileHash
+from gptasst.uploads.cached_uploads import BegunUpload, CachedUpload, Origin
 
 if TYPE_CHECKING:
     from gptasst.api.files import FileGateway
@@ -27,106 +29,79 @@ def learn_uploads(
     read_knowledge: Callable[[], Iterable[KnowledgeFile]],
     cache: FileCache,
     scope: str,
+    machine: str,
 ) -> None:
     """Read into a new cache which files on the server have which content.
 
     Args:
         files: the project's files.
         read_knowledge: gives that of all assistants of the project.
-        cache: what it knows of local files is compared with the other files on the server.
+        cache: what it knows already stays.
         scope: endpoint and project, as the cache has them.
+        machine: this machine's mark.
     """
-    hashes = cache.hashed_files()
     with workers(1) as pool:
-        listing = pool.submit(lambda: list(files.list()) if hashes else [])
-        exact = knowledge_uploads(read_knowledge())
+        listing = pool.submit(lambda: list(files.list()))
+        knowledge = list(read_knowledge())
         remote = listing.result()
-    known = {upload.file_id for upload in (*exact, *cache.all_uploads(scope))}
-    others = [file for file in remote if file.id not in known]
-    cache.remember_uploads(scope, [*exact, *match_uploads(others, hashes)])
+    known = {upload.file_id for upload in cache.all_uploads(scope)}
+    found = proven_uploads(remote, knowledge, machine)
+    cache.remember_uploads(scope, [upload for upload in found if upload.file_id not in known])
     cache.mark_synced(scope)
 
 
-def knowledge_uploads(knowledge: Iterable[KnowledgeFile]) -> list[CachedUpload]:
-    """The contents of knowledge files, as their attributes have them."""
-    found = {
-        file.id: CachedUpload(
-            file_id=file.id,
-            sha256=file.sha256,
-            purpose="assistants",
-            filename=file.path.rpartition("/")[2],
-            size=file.size,
-            uploaded_at=file.added_at,
-        )
-        for file in knowledge
-        if file.sha256
-    }
-    return list(found.values())
-
-
-def match_uploads(
-    remote: Iterable[RemoteFile], local: Mapping[Path, FileHash]
+def proven_uploads(
+    remote: Iterable[RemoteFile], knowledge: Iterable[KnowledgeFile], machine: str
 ) -> list[CachedUpload]:
-    """The files on the server that local files leave no doubt about.
-
-    Name and size must be those of just one file on the server (of a purpose) and of just one
-    content on this disk, which must lie there as it is since before the upload.
-    """
-    alike = defaultdict(list)
+    """The files on the server of which gptasst wrote down what they hold."""
+    attributes = {file.id: file for file in knowledge if file.sha256}
+    found = []
     for file in remote:
-        for name in local_names(file):
-            alike[name, file.size, file.purpose].append(file)
-    wanted = {(name, size) for name, size, _ in alike}
-    contents: defaultdict[tuple[str, int], dict[str, float]] = defaultdict(dict)
-    for path, known in local.items():
-        key = (path.name, known.size)
-        since = _unchanged_since(path, known.size) if key in wanted else None
-        if since is not None:
-            contents[key][known.sha256] = min(since, contents[key].get(known.sha256, since))
-    matched: dict[str, CachedUpload] = {}
-    for (name, size, _), files in alike.items():
-        candidates = contents.get((name, size), {})
-        if len(files) == 1 and len(candidates) == 1:
-            ((sha256, since),) = candidates.items()
-            # The server's times are whole seconds.
-            if since < files[0].created_at.timestamp() + 1:
-                matched[files[0].id] = _as_cached(sha256, files[0], own=False)
-    return list(matched.values())
+        mark = read_mark(file.filename)
+        known = attributes.get(file.id)
+        if known is not None and known.size == file.size:
+            if mark is not None and mark.content != _mark_of(known.sha256):
+                continue  # one of the two is a lie
+            sha256 = known.sha256
+        elif mark is not None and known is None:
+            sha256 = mark.content
+        else:
+            continue
+        origin = origin_of(file, machine) or Origin.ELSEWHERE
+        found.append(_as_cached(sha256, file, origin))
+    return found
 
 
-def local_names(file: RemoteFile) -> tuple[str, ...]:
-    """What a file on the server may be called on a disk: knowledge gets `.txt` behind its name."""
-    if file.purpose == "assistants" and file.filename.endswith(".txt"):
-        return file.filename, file.filename.removesuffix(".txt")
-    return (file.filename,)
-
-
-def _unchanged_since(path: Path, size: int) -> float | None:
-    """When a file came to lie where it is as it is; `None` if it has another size by now."""
-    try:
-        found = path.stat()
-    except OSError:
+def origin_of(file: RemoteFile, machine: str) -> Origin | None:
+    """Which machine uploaded a file, as its name has it; `None`: it need not be gptasst's."""
+    mark = read_mark(file.filename)
+    if mark is None:
         return None
-    return max(found.st_mtime, found.st_ctime) if found.st_size == size else None
+    return Origin.HERE if mark.machine == machine else Origin.ELSEWHERE
 
 
-def recover_begun(files: FileGateway, cache: FileCache, scope: str) -> None:
-    """Look for uploads that were begun and never heard of again.
+def _mark_of(sha256: str) -> str:
+    """The mark of a content; that of none where somebody wrote what is no sha256."""
+    try:
+        return content_mark(sha256)
+    except ValueError:
+        return ""
 
-    A file on the server is taken for one of them only where name, size and time leave no doubt.
-    """
+
+def recover_begun(files: FileGateway, cache: FileCache, scope: str, machine: str) -> None:
+    """Look for uploads that were begun here and never heard of again, by their marks."""
     begun = cache.begun_uploads(scope)
     if not begun:
         return
     known = {upload.file_id for upload in cache.all_uploads(scope)}
-    counts = Counter((upload.filename, upload.size) for upload in begun)
     for purpose in sorted({upload.purpose for upload in begun}):
         own = [upload for upload in begun if upload.purpose == purpose]
         candidates = _candidates(files, own, known)
         for upload in own:
-            matches = candidates.get((upload.filename, upload.size), [])
-            if len(matches) == 1 and counts[upload.filename, upload.size] == 1:
-                cache.remember_uploads(scope, [_as_cached(upload.sha256, matches[0])])
+            name = marked_name(upload.filename, upload.sha256, machine)
+            matches = candidates.get((name, upload.size), [])
+            made = [_as_cached(upload.sha256, file, Origin.HERE) for file in matches]
+            cache.remember_uploads(scope, made)
     cache.end_uploads(scope, begun)
 
 
@@ -143,14 +118,14 @@ def _candidates(
     return found
 
 
-def _as_cached(sha256: str, file: RemoteFile, *, own: bool = True) -> CachedUpload:
+def _as_cached(sha256: str, file: RemoteFile, origin: Origin) -> CachedUpload:
     return CachedUpload(
         file_id=file.id,
         sha256=sha256,
         purpose=file.purpose,
-        filename=file.filename,
+        filename=shown_name(file.filename),
         size=file.size,
         uploaded_at=file.created_at,
         expires_at=file.expires_at,
-        own=own,
+        origin=origin,
     )

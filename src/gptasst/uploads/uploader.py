@@ -6,16 +6,17 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeGuard
 
 from gptasst.api.files import FileGateway, GivenUp
 from gptasst.api.types import RemoteFile, UploadRequest
+from gptasst.api.upload_marks import marked_name
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.inputs.types import Refusal
+from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
-from gptasst.storage.private_files import private_directory
 from gptasst.threads import in_groups
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import CachedUpload
@@ -49,6 +50,7 @@ class Uploader:
         scope: endpoint and project, as the cache has them.
         learn: reads into the cache what the server has and the cache does not know of.
         locks: the directory of the locks between processes.
+        machine: gives this machine's mark, which is put into names; see `upload_marks`.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Uploader:
         scope: str,
         learn: Callable[[], None],
         locks: Path,
+        machine: Callable[[], str],
     ) -> None:
         self._files = files
         self._cache = cache
         self._scope = scope
         self._learn = learn
         self._locks = locks
+        self._machine = machine
 
     def upload_all(
         self,
@@ -149,8 +153,10 @@ class Uploader:
         stop = threading.Event()  # what is on its way then is still remembered
 
         def upload(request: UploadRequest) -> RemoteFile:
+            name = marked_name(request.filename, request.sha256, self._machine())
+            marked = replace(request, filename=name)
             try:
-                return self._files.upload(request, progress.sent, stop.is_set)
+                return self._files.upload(marked, progress.sent, stop.is_set)
             except BaseException as error:
                 if not _is_own_fault(error):
                     stop.set()

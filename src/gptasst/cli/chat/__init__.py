@@ -40,15 +40,16 @@ def chat(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant, or an instruction.")],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="In place of the assistant's own.")
+        str | None,
+        typer.Option("--model", "-m", help="Model to use instead of the assistant's own."),
     ] = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
-    """Speak with an assistant, turn after turn. The conversation is kept."""
-    from gptasst.cli.chat.keyboard import typing_ahead
+    """Chat with an assistant. The conversation is kept."""
     from gptasst.cli.chat.loop import ChatLoop
+    from gptasst.cli.chat.prompts import typing_ahead
     from gptasst.conversations.chat import Chat
     from gptasst.inputs.secrets import STDIN, refuse_secret
 
@@ -91,7 +92,7 @@ def _prompt(session: Session) -> Prompt:
     if output.mode == "json":
         raise UsageError(
             "a chat at a terminal is no JSON document",
-            hint="pipe the questions in, one a line, or use `gptasst run NAME -c --json`",
+            hint="pipe the questions in, one per line, or use `gptasst run NAME -c --json`",
         )
     if is_dumb():
         return PlainLines(drawn_on[0])

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from gptasst.cli.consoles import console
 from gptasst.cli.output import Output, harmless, is_dumb
+from gptasst.cli.tables import console
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

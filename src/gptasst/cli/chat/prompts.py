@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from gptasst.cli.chat.slash_commands import COMMANDS, TAKE_PATHS
-from gptasst.storage.private_files import private_directory
+from gptasst.storage.atomic_files import private_directory
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -151,3 +152,30 @@ def _completer() -> Completer:
             return ()
 
     return CommandCompleter()
+
+
+@contextlib.contextmanager
+def typing_ahead() -> Iterator[None]:
+    """Leave what is typed while no prompt is shown to the next prompt, key by key.
+
+    It is not echoed into an answer, and Enter stays Enter. Ctrl-C goes on to interrupt.
+    """
+    try:
+        import termios
+    except ImportError:  # Windows
+        yield
+        return
+    try:
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, termios.error):  # no terminal
+        yield
+        return
+    during = list(before)
+    during[0] &= ~termios.ICRNL
+    during[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(descriptor, termios.TCSANOW, during)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSANOW, before)

@@ -1,0 +1,161 @@
+"""From the bytes of a file to text with places, for every format that people keep knowledge in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from gptasst.errors import InvalidInput
+from gptasst.hints import install_command
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.formats.types import Document
+
+# About what OpenAI's search takes of one file, 5,000,000 tokens.
+_MAX_CHARACTERS = 20_000_000
+_EXTRA = "documents"
+
+
+def read_document(content: bytes, path: str) -> Document:
+    """The text of a file.
+
+    Args:
+        content: its bytes.
+        path: its name; the ending tells the format. What has no known ending is text.
+
+    Raises:
+        InvalidInput: there is no text in it, it can't be read, or more is needed for it to be.
+    """
+    reader = _reader(content, path)
+    try:
+        document = reader(content, path)
+        length = sum(len(part.text) for part in document.parts)
+    except InvalidInput as error:
+        if error.code != "invalid_input":
+            raise
+        raise _unreadable(path, error.message) from error
+    except ImportError as error:
+        raise InvalidInput(
+            f"`{path}` needs a package that is not installed: {error.name}",
+            hint=f"`{install_command(_EXTRA)}` reads office documents",
+            code="no_documents",
+        ) from error
+    # A parser raises whatever it likes about a damaged file, and that is about this file only.
+    except Exception as error:
+        raise _unreadable(path, str(error) or type(error).__name__) from error
+    if length > _MAX_CHARACTERS:
+        raise _unreadable(path, f"it has {length:,} characters, {_MAX_CHARACTERS:,} are the limit")
+    if not any(part.text.strip() for part in document.parts):
+        notes = "".join(f" ({note})" for note in document.notes)
+        raise InvalidInput(f"there is no text in `{path}`{notes}", code="no_text")
+    return document
+
+
+def is_document(path: str) -> bool:
+    """Whether a name is that of a format that is no plain text."""
+    return _suffix(path) in _BINARY
+
+
+def _unreadable(path: str, reason: str) -> InvalidInput:
+    suffix = _suffix(path).removeprefix(".").upper() or "text"
+    return InvalidInput(
+        f"`{path}` can't be read as {suffix}: {' '.join(reason.split())[:300]}",
+        hint="is it whole, and without a password?",
+        code="bad_pdf" if suffix == "PDF" else "bad_document",
+    )
+
+
+def _suffix(path: str) -> str:
+    return PurePath(path).suffix.lower()
+
+
+_Reader = Callable[[bytes, str], "Document"]
+
+
+def _reader(content: bytes, path: str) -> _Reader:
+    if content.startswith(b"%PDF-"):
+        return _pdf
+    return _READERS.get(_suffix(path), _text)
+
+
+def _pdf(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.pdf import read_pdf
+
+    return read_pdf(content)
+
+
+def _docx(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.word import read_docx
+
+    return read_docx(content)
+
+
+def _pptx(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.slides import read_pptx
+
+    return read_pptx(content)
+
+
+def _xlsx(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.tables import read_xlsx
+
+    return read_xlsx(content)
+
+
+def _odt(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.books import read_odt
+
+    return read_odt(content)
+
+
+def _epub(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.books import read_epub
+
+    return read_epub(content)
+
+
+def _delimited(content: bytes, path: str) -> Document:
+    from gptasst.knowledge.formats.tables import read_delimited
+
+    return read_delimited(content, path)
+
+
+def _html(content: bytes, path: str) -> Document:
+    from gptasst.knowledge.formats.web_pages import read_html
+
+    return read_html(content, path)
+
+
+def _ipynb(content: bytes, path: str) -> Document:
+    from gptasst.knowledge.formats.notebooks import read_ipynb
+
+    return read_ipynb(content, path)
+
+
+def _eml(content: bytes, _path: str) -> Document:
+    from gptasst.knowledge.formats.mail import read_eml
+
+    return read_eml(content)
+
+
+def _rtf(content: bytes, path: str) -> Document:
+    from gptasst.knowledge.formats.mail import read_rtf
+
+    return read_rtf(content, path)
+
+
+def _text(content: bytes, path: str) -> Document:
+    from gptasst.knowledge.formats.plain import read_text
+
+    return read_text(content, path)
+
+
+_READERS: dict[str, _Reader] = {
+    ".pdf": _pdf, ".docx": _docx, ".docm": _docx, ".pptx": _pptx, ".pptm": _pptx, ".xlsx": _xlsx,
+    ".xlsm": _xlsx, ".odt": _odt, ".epub": _epub, ".csv": _delimited, ".tsv": _delimited,
+    ".html": _html, ".htm": _html, ".xhtml": _html, ".ipynb": _ipynb, ".eml": _eml, ".rtf": _rtf,
+}  # fmt: skip
+_BINARY = frozenset(
+    {".pdf", ".docx", ".docm", ".pptx", ".pptm", ".xlsx", ".xlsm", ".odt", ".epub", ".rtf"}
+)

@@ -1,0 +1,96 @@
+"""Text of HTML: what a reader sees, under its headings."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+from gptasst.inputs.encoding import decode_text
+from gptasst.knowledge.formats.types import Document, Sections
+
+# Nobody reads these, or they are the same on every page of a site.
+_LEFT_OUT = frozenset(
+    "script style template noscript svg math head nav footer button select iframe object"
+    " canvas".split()
+)
+_INLINE = frozenset(
+    "a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp"
+    " small span strong sub sup time tt u var wbr img".split()
+)
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_CELLS = ("td", "th")
+_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+
+
+def read_html(content: bytes, path: str) -> Document:
+    """A page, in the encoding that it names or has."""
+    return Document(html_sections(_decoded(content, path)).finished())
+
+
+def html_sections(text: str, place: str = "") -> Sections:
+    """The text of a page in sections, for documents of which it is a part."""
+    page = _Page(Sections(place))
+    page.feed(text)
+    page.close()
+    page.end_block()
+    return page.sections
+
+
+def _decoded(content: bytes, path: str) -> str:
+    import re
+
+    named = re.search(rb"<meta[^>]+charset=[\"']?([\w-]+)", content[:2048], re.IGNORECASE)
+    if named:
+        try:
+            return content.decode(named[1].decode("ascii"))
+        except (LookupError, UnicodeDecodeError):
+            pass
+    return decode_text(content, path)[0]
+
+
+class _Page(HTMLParser):
+    """Reads without a tree, so that depth costs nothing."""
+
+    def __init__(self, sections: Sections) -> None:
+        super().__init__(convert_charrefs=True)
+        self.sections = sections
+        self._pieces: list[str] = []
+        self._hidden: list[str] = []
+        self._level = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag in _LEFT_OUT:
+            self._hidden.append(tag)
+        elif tag in _HEADINGS and not self._hidden:
+            self.end_block()
+            self._level = _HEADINGS[tag]
+        elif tag in _CELLS:
+            self._pieces.append(" | " if self._pieces else "")
+        elif tag not in _INLINE:
+            self.end_block()
+        if tag == "body":  # after a head that nobody closed
+            self._hidden.clear()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _VOID or tag not in _LEFT_OUT:
+            super().handle_startendtag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._hidden:
+            while self._hidden.pop() != tag:
+                pass
+        elif tag not in _INLINE and tag not in _CELLS:
+            self.end_block()
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self._pieces.append(data)
+
+    def end_block(self) -> None:
+        """Take what was collected as a paragraph, or as the heading that it was in."""
+        text, level = "".join(self._pieces), self._level
+        self._pieces, self._level = [], 0
+        if level:
+            self.sections.heading(level, text)
+        else:
+            self.sections.paragraph(text)

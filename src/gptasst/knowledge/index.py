@@ -1,0 +1,307 @@
+"""The index of an assistant's passages in SQLite: kept, and searched by words.
+
+Each assistant has an FTS5 table of its own. So the search of one takes as long as if it were
+alone, and what is rare is what is rare in its own knowledge. The tables are made from `passages`,
+and made anew where `words.VERSION` is another than they were written with.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import itertools
+import json
+import math
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from gptasst.knowledge.languages import language_of
+from gptasst.knowledge.question import Question, Term, Terms, parted, terms_of
+from gptasst.knowledge.types import Passage
+from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
+
+# A word in a heading or a path tells more than one in the text.
+_TITLE_WEIGHT = 2.0
+_MOST_TERMS = 64
+# So many passages are weighed by FTS5 in one search, those with the rarest words first. For words
+# that are in more, it only counts that they are there.
+_MOST_WEIGHED = 6000
+_LEAST_RARITY = 0.1
+# How much it counts that a word comes up again (BM25's k1): FTS5 has 1.2 built in.
+_FTS5_AGAIN, _AGAIN = 1.2, 2.0
+# Passages that fit this much worse than the best one are none that anybody asked for.
+_LEAST_SHARE = 0.1
+_LANGUAGE_SAMPLE = 1500  # characters
+
+_INDEXED = "id, COALESCE(words, text) || ' ' || more, titles"
+_INDEX = f"INSERT INTO {{}} (rowid, words, titles) SELECT {_INDEXED} FROM passages"
+
+
+@dataclass(frozen=True, slots=True)
+class WordMatch:
+    """A passage that words of a question are in. A higher `score` fits better."""
+
+    passage_id: int
+    score: float
+    words: tuple[str, ...]
+
+
+def insert_passages(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    files: Iterable[tuple[str, str, Sequence[Passage]]],
+) -> None:
+    """Keep and index the passages of files that are in `knowledge` already: id, path, passages."""
+    table = _current_table(connection, assistant_id)
+    (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM passages").fetchone()
+    for file_id, path, passages in files:
+        texts = [passage.text for passage in passages]
+        language, written = _written(path, texts, [passage.heading for passage in passages])
+        connection.executemany(
+            "INSERT INTO passages (file_id, place, heading, text, words, more, titles)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (file_id, p.place, p.heading, p.text, *columns)
+                for p, columns in zip(passages, written, strict=True)
+            ],
+        )
+        if language:
+            connection.execute(
+                "UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id)
+            )
+    # All at once: FTS5 writes what it has after each statement.
+    added = connection.execute(f"{_INDEX.format(table)} WHERE id > ?", (last,)).rowcount
+    _count(connection, assistant_id, added)
+
+
+def remove_passages(
+    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
+) -> None:
+    """Take the passages of files out, before the files are deleted."""
+    table = _current_table(connection, assistant_id)
+    which = "FROM passages WHERE file_id IN (SELECT value FROM json_each(?))"
+    ids = (json.dumps(list(file_ids)),)
+    connection.execute(
+        f"INSERT INTO {table} ({table}, rowid, words, titles) SELECT 'delete', {_INDEXED} {which}",
+        ids,
+    )
+    removed = connection.execute(f"DELETE {which}", ids).rowcount
+    _count(connection, assistant_id, -removed)
+
+
+def drop_index(connection: sqlite3.Connection, assistant_id: str) -> None:
+    """Take the index of an assistant away, before the assistant is deleted."""
+    row = connection.execute(
+        "SELECT number FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
+    ).fetchone()
+    if row is not None:
+        connection.execute(f"DROP TABLE IF EXISTS {_table(row[0])}")
+        connection.execute("DELETE FROM search_indexes WHERE number = ?", row)
+
+
+def is_current(connection: sqlite3.Connection, assistant_id: str) -> bool:
+    """Whether an assistant can be searched as it is; else `make_current` has to write first."""
+    row = connection.execute(
+        "SELECT version FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
+    ).fetchone()
+    if row is not None:
+        return bool(row[0] == VERSION)
+    knows = "SELECT EXISTS (SELECT 1 FROM knowledge WHERE assistant_id = ?)"
+    return not connection.execute(knows, (assistant_id,)).fetchone()[0]
+
+
+def make_current(connection: sqlite3.Connection, assistant_id: str) -> None:
+    """Index what is kept of an assistant anew if its index is of another version, or missing."""
+    _current_table(connection, assistant_id)
+
+
+def matches(
+    connection: sqlite3.Connection, assistant_id: str, question: Question, limit: int
+) -> list[WordMatch]:
+    """The passages that fit a question by their words, best first; at most `limit`."""
+    row = connection.execute(
+        "SELECT number, passages FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
+    ).fetchone()
+    if row is None:
+        return []
+    languages = connection.execute(
+        "SELECT DISTINCT language FROM knowledge WHERE assistant_id = ? AND language <> ''",
+        (assistant_id,),
+    )
+    known = [language for (language,) in languages]
+    search = _Search(connection, _table(row[0]), row[1], known)
+    return search.matches(terms_of(question, known), limit)
+
+
+class _Search:
+    def __init__(
+        self, connection: sqlite3.Connection, table: str, passages: int, languages: Sequence[str]
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._passages = passages
+        self._languages = languages
+
+    def matches(self, terms: Terms, limit: int) -> list[WordMatch]:
+        chosen = self._chosen(terms)
+        if terms.together and len(chosen) < len(terms.leading):
+            return []
+        scores: defaultdict[int, float] = defaultdict(float)
+        words: defaultdict[int, list[str]] = defaultdict(list)
+        left = _MOST_WEIGHED
+        for term, count in chosen:
+            weighed = count <= left or not scores
+            for passage_id, score in self._rows(term, count, weighed=weighed):
+                if weighed or passage_id in scores:
+                    scores[passage_id] += term.weight * score
+                    if not term.guessed:
+                        words[passage_id].append(term.word)
+            left -= count if weighed else 0
+        whole = len(chosen) if terms.together else 0
+        fit = (item for item in scores.items() if len(words[item[0]]) >= whole)
+        best = heapq.nlargest(limit, fit, key=lambda item: (item[1], -item[0]))
+        least = best[0][1] * _LEAST_SHARE if best else 0
+        return [
+            WordMatch(key, score, tuple(dict.fromkeys(words[key])))
+            for key, score in best
+            if score >= least
+        ]
+
+    def _chosen(self, terms: Terms) -> list[tuple[Term, int]]:
+        """The terms to search, with the number of passages that each is in, rarest first."""
+        found = self._rarest(map(self._leading, terms.leading), _MOST_TERMS)
+        filling = self._rarest(
+            ((term, self._count(term)) for term in terms.filling), _MOST_TERMS - len(found)
+        )
+        # What is worked on may be long: together its words weigh half of what is asked.
+        most = sum(term.weight for term, _ in found) / 2
+        share = min(1.0, most / len(filling)) if found and filling else 1.0
+        found += [(replace(term, weight=term.weight * share), count) for term, count in filling]
+        return sorted(found, key=lambda item: item[1])
+
+    def _leading(self, term: Term) -> tuple[Term, int]:
+        count = self._count(term)
+        other = parted(term, self._languages) if count == 0 and not term.guessed else None
+        return (other, self._count(other)) if other else (term, count)
+
+    def _rarest(self, found: Iterable[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
+        if most <= 0:
+            return []
+        return sorted((item for item in found if item[1]), key=lambda item: item[1])[:most]
+
+    def _count(self, term: Term) -> int:
+        (count,) = self._connection.execute(
+            f"SELECT COUNT(*) FROM {self._table} WHERE {self._table} MATCH ?", (term.expression,)
+        ).fetchone()
+        return int(count)
+
+    def _rows(self, term: Term, count: int, *, weighed: bool) -> Iterable[tuple[int, float]]:
+        rarity = max(_LEAST_RARITY, math.log((self._passages - count + 0.5) / (count + 0.5)))
+        if weighed:
+            rows = self._connection.execute(
+                f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ?",
+                (term.expression,),
+            )
+            # FTS5 gives words that are in half of the passages no weight at all.
+            if len(term.forms) > 1 or rarity == _LEAST_RARITY:
+                return ((key, max(score, _LEAST_RARITY)) for key, score in rows)
+            return ((key, _weighed_again(score, rarity)) for key, score in rows)
+        rows = self._connection.execute(
+            f"SELECT rowid FROM {self._table} WHERE {self._table} MATCH ?", (term.expression,)
+        )
+        return ((key, rarity) for (key,) in rows)
+
+
+def _weighed_again(score: float, rarity: float) -> float:
+    """A score of FTS5's `bm25` for one word as it were with `_AGAIN`."""
+    share = min(score / rarity / (_FTS5_AGAIN + 1), 0.999)
+    often = share / (1 - share) * _FTS5_AGAIN / _AGAIN
+    return rarity * (_AGAIN + 1) * often / (1 + often)
+
+
+def _written(
+    path: str, texts: Sequence[str], headings: Sequence[str]
+) -> tuple[str, Iterable[tuple[str | None, str, str]]]:
+    """The language of a file, and the columns `words`, `more` and `titles` of its passages."""
+    language = _language(texts)
+    indexer = _indexer(language)
+    named = index_words(path, language)
+    titles: Iterable[str] = itertools.repeat(named, len(texts))
+    if any(headings):
+        written = zip(headings, indexer.write(headings), strict=True)
+        titles = [f"{named} {words or heading} {more}" for heading, (words, more) in written]
+    rows = zip(indexer.write(texts), titles, strict=True)
+    return language, ((words, more, title) for (words, more), title in rows)
+
+
+@functools.lru_cache(maxsize=32)
+def _indexer(language: str) -> Indexer:
+    return Indexer(language)
+
+
+def _language(texts: Iterable[str]) -> str:
+    sample: list[str] = []
+    length = 0
+    for text in texts:
+        sample.append(text)
+        length += len(text)
+        if length >= _LANGUAGE_SAMPLE:
+            break
+    return language_of("\n".join(sample))
+
+
+def _table(number: int) -> str:
+    return f"search_index_{int(number)}"
+
+
+def _count(connection: sqlite3.Connection, assistant_id: str, more: int) -> None:
+    connection.execute(
+        "UPDATE search_indexes SET passages = passages + ? WHERE assistant_id = ?",
+        (more, assistant_id),
+    )
+
+
+def _current_table(connection: sqlite3.Connection, assistant_id: str) -> str:
+    row = connection.execute(
+        "SELECT number, version FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
+    ).fetchone()
+    if row is not None and row[1] == VERSION:
+        return _table(row[0])
+    drop_index(connection, assistant_id)
+    number = connection.execute(
+        "INSERT INTO search_indexes (assistant_id, version, passages) VALUES (?, ?, 0)",
+        (assistant_id, VERSION),
+    ).lastrowid
+    assert number is not None
+    table = _table(number)
+    connection.execute(
+        f"CREATE VIRTUAL TABLE {table} USING fts5 (words, titles, content='',"
+        f" tokenize='{TOKENIZER}')"
+    )
+    connection.execute(
+        f"INSERT INTO {table} ({table}, rank) VALUES ('rank', 'bm25(1.0, {_TITLE_WEIGHT})')"
+    )
+    _index_anew(connection, assistant_id, table)
+    return table
+
+
+def _index_anew(connection: sqlite3.Connection, assistant_id: str, table: str) -> None:
+    files = connection.execute(
+        "SELECT id, path FROM knowledge WHERE assistant_id = ?", (assistant_id,)
+    ).fetchall()
+    for file_id, path in files:
+        rows = connection.execute(
+            "SELECT id, heading, text FROM passages WHERE file_id = ?", (file_id,)
+        ).fetchall()
+        texts = [text for _, _, text in rows]
+        language, written = _written(path, texts, [heading for _, heading, _ in rows])
+        connection.executemany(
+            "UPDATE passages SET words = ?, more = ?, titles = ? WHERE id = ?",
+            [(*columns, key) for columns, (key, _, _) in zip(written, rows, strict=True)],
+        )
+        connection.execute("UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id))
+    which = "file_id IN (SELECT id FROM knowledge WHERE assistant_id = ?)"
+    added = connection.execute(f"{_INDEX.format(table)} WHERE {which}", (assistant_id,)).rowcount
+    _count(connection, assistant_id, added)

@@ -1,0 +1,206 @@
+"""From what is asked to the terms that knowledge is searched for."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gptasst.knowledge.folding import fold
+from gptasst.knowledge.languages import COMMON, common_words, language_of, stem
+from gptasst.knowledge.words import END, found_words, is_unspaced, names, pairs, runs
+
+_TASK_WEIGHT = 3.0
+_TURN_WEIGHT = 1.0
+_INPUT_WEIGHT = 1.0
+_COMPOUND_SHARE = 0.3  # of the weight: neighbours as one word are often another word
+# Of an input that is long, so many different words are looked at: the most frequent ones.
+_MOST_EXAMINED = 400
+_HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
+# Pairs of their characters say too little: three in a row are searched.
+_TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
+_PREFIX = 4  # letters of the shortest German word that others may begin with
+_SHORTEST_PARTED = 5
+_LINKS = ("", "s", "n", "en", "es")  # between the parts of a German compound
+_FOUR_DIGITS = re.compile("[0-9]{4,6}")  # 1000 is also written 1,000
+_EXACT = '"{}"'
+_UNSPACED_COMMON = COMMON["chinese"] | COMMON["japanese"] | COMMON["korean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What passages are looked for.
+
+    `task` is what is asked; `turns` was said before, oldest first; `inputs` are worked on.
+    """
+
+    task: str
+    turns: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word and the forms that it is indexed in, as expressions of FTS5. `word` is for people.
+
+    One that is `guessed` stands nowhere in the question.
+    """
+
+    word: str
+    forms: tuple[str, ...]
+    weight: float = 1.0
+    guessed: bool = False
+
+    @property
+    def expression(self) -> str:
+        return " OR ".join(self.forms)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What to look for: `leading` always, the best of `filling` besides.
+
+    With `together` a passage has to have all, as they are too common to tell anything alone.
+    """
+
+    leading: tuple[Term, ...]
+    filling: tuple[Term, ...] = ()
+    together: bool = False
+
+
+def terms_of(question: Question, languages: Iterable[str]) -> Terms:
+    """The terms of a question for an index in which texts are in `languages`."""
+    known = frozenset(languages)
+    task = _distinct(question.task, known, _TASK_WEIGHT)
+    taken = {term.forms for term in task}
+    filling: list[Term] = []
+    for texts, weight in ((question.turns, _TURN_WEIGHT), (question.inputs, _INPUT_WEIGHT)):
+        for term in _distinct("\n".join(texts), known, weight):
+            if term.forms not in taken:
+                taken.add(term.forms)
+                filling.append(term)
+    if task or filling:
+        return Terms(tuple(task), tuple(filling))
+    every = _distinct(question.task, known, _TASK_WEIGHT, common=True)
+    return Terms(tuple(every), together=True)
+
+
+def _distinct(
+    text: str, languages: frozenset[str], weight: float, *, common: bool = False
+) -> list[Term]:
+    """The terms of a text, each once, the most frequent ones first where they are very many."""
+    plain = _ELISION.sub(" ", text)
+    words = found_words(text if common else plain)
+    if common:
+        left_out: frozenset[str] = frozenset()
+    else:
+        left_out = common_words(frozenset({language_of(text), "english"}) | languages)
+        left_out |= _UNSPACED_COMMON
+    shouted = text.isupper()
+    counted: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for word in words:
+        meant = not shouted and _is_acronym(word)  # IT, and not: it
+        for term in _terms(word, languages):
+            if meant or term.word not in left_out:
+                counted[term.word, term.forms] += 1
+    kept = list(counted)
+    if len(kept) > _MOST_EXAMINED:
+        kept = [term for term, _ in counted.most_common(_MOST_EXAMINED)]
+    shown = {fold(word): word for word in words}
+    found = [Term(shown.get(word, word), forms, weight) for word, forms in kept]
+    if not common:
+        share = weight * _COMPOUND_SHARE
+        found += [
+            Term(word, forms, share, guessed=True)
+            for word, forms in dict(_compounds(words, left_out, languages)).items()
+        ]
+    return found
+
+
+def _is_acronym(word: str) -> bool:
+    return len(word) > 1 and word.isupper()
+
+
+def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
+    plain = []
+    for run, sign in runs(word):
+        if is_unspaced(run):
+            yield from _unspaced_terms(run)
+        else:
+            found = list(names(run, sign))
+            plain.append(found[bool(sign)])
+            for name in found[:1] if sign else found:
+                yield Term(name, tuple(_forms(name, languages)))
+            if len(found) > 2 and not sign:  # `rateLimiter` might be `rate_limiter` elsewhere
+                yield Term(word, tuple(_phrases(found[1:], languages)))
+    if len(plain) > 1:
+        yield Term(word, (*_phrases(plain, languages), *_forms("".join(plain), languages)))
+    elif _FOUR_DIGITS.fullmatch(word):
+        yield Term(word, tuple(_phrases([word[:-3], word[-3:]], frozenset())))
+
+
+def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
+    stems = {language: stem(name, language) for language in languages}
+    for form in dict.fromkeys([stem(name, ""), *sorted(stems.values())]):
+        yield _EXACT.format(form)
+    if "german" in stems and len(name) >= _PREFIX and name.isalpha():
+        yield _EXACT.format(END + stems["german"])
+        yield _EXACT.format(name) + "*"
+
+
+def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
+    """Words that stand one after the other: `rate-limiter`, `3.9.1`."""
+    phrases = (
+        " ".join(stem(name, language) for name in names) for language in ("", *sorted(languages))
+    )
+    yield from dict.fromkeys(map(_EXACT.format, phrases))
+
+
+def parted(term: Term, languages: Iterable[str]) -> Term | None:
+    """A word that is nowhere, as two: `data base`, `Frist für die Rückgabe`."""
+    word = fold(term.word)
+    if not word.isalpha() or len(word) < _SHORTEST_PARTED or is_unspaced(word):
+        return None
+    known = frozenset(languages)
+    forms: list[str] = []
+    for start in range(1, len(word) - 2):
+        forms += _phrases([word[:start], word[start:]], known)
+        if "german" in known and start >= _PREFIX and len(word) - start >= _PREFIX:
+            head = _EXACT.format(stem(word[start:], "german"))
+            links = (word[: start - len(link)] for link in _LINKS if word[:start].endswith(link))
+            forms += [f"({_EXACT.format(stem(first, 'german'))} AND {head})" for first in links]
+    return Term(term.word, tuple(forms), term.weight)
+
+
+def _unspaced_terms(run: str) -> Iterator[Term]:
+    folded = fold(run)
+    if len(folded) == 1:
+        yield Term(folded, (_EXACT.format(folded) + "*",))
+    elif _HIRAGANA.fullmatch(folded):  # grammar, unless somebody looks for just that
+        yield Term(folded, (_phrase(folded),))
+    elif _TRIPLES.match(folded):
+        for start in range(max(1, len(folded) - 2)):
+            triple = folded[start : start + 3]
+            yield Term(triple, (_phrase(triple),))
+    else:
+        for pair in pairs(run)[:-1]:
+            if not _HIRAGANA.fullmatch(pair):
+                yield Term(pair, (_EXACT.format(pair),))
+
+
+def _phrase(run: str) -> str:
+    return _EXACT.format(" ".join(map("".join, itertools.pairwise(run))))
+
+
+def _compounds(
+    words: Sequence[str], left_out: frozenset[str], languages: frozenset[str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Neighbours that might be written as one word: `data base`, `Rückgabe Frist`."""
+    for first, second in itertools.pairwise(map(fold, words)):
+        one = first + second
+        plain = one.isalpha() and not is_unspaced(first) and not is_unspaced(second)
+        if plain and len(first) > 1 and not {first, second} & left_out:
+            yield one, tuple(_forms(one, languages))

@@ -1,0 +1,1 @@
+"""Other programs, and where this one imports from."""

@@ -1,0 +1,54 @@
+"""The tables of the file cache."""
+
+from __future__ import annotations
+
+from gptasst.storage.sqlite import Schema
+
+# In `hashes`, `inode` is what tells a file apart besides its size and time; see `hashes`.
+# In `uploads`, `own` is 0 where version 3 guessed a content from name and size; see `Origin`.
+SCHEMA = Schema(
+    title="the cache",
+    first=3,
+    migrations=(
+        """
+CREATE TABLE hashes (
+    path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL, hashed_ns INTEGER NOT NULL, sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX hashes_by_content ON hashes (sha256);
+CREATE TABLE uploads (
+    scope TEXT NOT NULL, file_id TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL,
+    filename TEXT NOT NULL, size INTEGER NOT NULL, uploaded_at REAL NOT NULL, expires_at REAL,
+    own INTEGER NOT NULL,
+    PRIMARY KEY (scope, file_id)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_content ON uploads (scope, sha256, purpose);
+CREATE TABLE begun_uploads (
+    scope TEXT NOT NULL, sha256 TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
+    size INTEGER NOT NULL, begun_at REAL NOT NULL, PRIMARY KEY (scope, sha256, purpose, filename)
+) WITHOUT ROWID;
+CREATE TABLE assistants (
+    scope TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+CREATE TABLE models (
+    scope TEXT NOT NULL, name TEXT NOT NULL, shutdown_date TEXT, PRIMARY KEY (scope, name)
+) WITHOUT ROWID;
+CREATE TABLE definitions (sha256 TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE synced_scopes (scope TEXT PRIMARY KEY) WITHOUT ROWID
+""",
+        """
+CREATE TABLE knowledge (
+    scope TEXT NOT NULL, store TEXT NOT NULL, path TEXT NOT NULL, sha256 TEXT NOT NULL,
+    PRIMARY KEY (scope, store, path)
+) WITHOUT ROWID;
+CREATE TABLE former_knowledge (
+    scope TEXT NOT NULL, store TEXT NOT NULL, file_id TEXT NOT NULL,
+    PRIMARY KEY (scope, store, file_id)
+) WITHOUT ROWID
+""",
+    ),
+)
+TABLES = (
+    "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
+    "knowledge", "former_knowledge",
+)  # fmt: skip

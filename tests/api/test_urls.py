@@ -1,0 +1,135 @@
+"""Base URLs, proxies and certificates as people have them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
+
+
+def configured(write: Write, home: Path, base_url: str) -> None:
+    write(
+        str(home / "config/config.toml"),
+        f"profile = 'x'\n[profiles.x]\nbase_url = '{base_url}'\nmodel = 'gpt-6-luna'\n",
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_variables(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "GPTASST_MODEL"):
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("url", ["{}?api-version=preview&x=1", "{}/?api-version=preview&x=1"])
+def test_queries_go_with_each_request(
+    cli: Cli, server: LoopbackServer, write: Write, home: Path, url: str
+) -> None:
+    """As Azure's `api-version`."""
+    configured(write, home, url.format(server.base_url))
+    assert cli("run", "DocWriter", "-t", "x").text == "x"
+    assert cli("model", "list").code == 0
+    assert [r.path for r in server.requests] == ["/v1/responses", "/v1/models"]
+    assert all(
+        r.query.items() >= {"api-version": "preview", "x": "1"}.items() for r in server.requests
+    )
+
+
+def test_user_and_password_are_sent_without_a_key(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = server.base_url.replace("://", "://me:secret-word@")
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+    assert cli("run", "DocWriter", "-t", "x").text == "x"
+    (request,) = server.requests
+    basic = base64.b64encode(b"me:secret-word").decode()
+    assert request.headers["authorization"] == f"Basic {basic}"
+
+
+def test_a_password_is_not_kept(cli: Cli, home: Path) -> None:
+    url = "https://me:secret-word@host/v1"
+    ran = cli("config", "set", "profiles.x.base_url", url, "--json")
+    assert (ran.code, ran.error["code"]) == (2, "secret")
+    assert "secret-word" not in ran.text
+    assert not (home / "config/config.toml").exists()
+
+
+@pytest.mark.parametrize("ending", ["/responses", "/responses/", "/"])
+def test_what_a_request_url_ends_in(
+    cli: Cli, server: LoopbackServer, write: Write, home: Path, ending: str
+) -> None:
+    configured(write, home, server.base_url + ending)
+    assert cli("run", "DocWriter", "-t", "x").text == "x"
+    assert len(server.requests) == 1
+
+
+class TestWithoutVersion:
+    def test_is_tried_with_it_once(
+        self, cli: Cli, server: LoopbackServer, write: Write, home: Path
+    ) -> None:
+        configured(write, home, server.base_url.removesuffix("/v1"))
+        ran = cli("run", "DocWriter", "-t", "x")
+        assert ran.text == "x"
+        fix = f"config set profiles.x.base_url {server.base_url}"
+        assert f"`gptasst {fix}`" in ran.stderr
+        assert [r.path for r in server.requests] == ["/responses", "/v1/responses"]
+        assert cli(*fix.split()).code == 0
+        assert cli("run", "DocWriter", "-t", "x").stderr == ""
+        assert [r.path for r in server.requests][2:] == ["/v1/responses"]
+
+    def test_all_requests_of_a_command_go_there(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, write: Write
+    ) -> None:
+        monkeypatch.delenv("GPTASST_STORE")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.removesuffix("/v1"))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        path = write("a.md", "text\n")
+        ran = cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", path, "-m", "gpt-6-luna")
+        assert ran.code == 0
+        assert f"set OPENAI_BASE_URL={server.base_url}" in ran.stderr
+        assert [r.path for r in server.requests if not r.path.startswith("/v1/")] == [
+            server.requests[0].path
+        ]
+
+    def test_neither_is_one(
+        self, cli: Cli, server: LoopbackServer, write: Write, home: Path
+    ) -> None:
+        configured(write, home, server.base_url.replace("/v1", "/elsewhere"))
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "no_endpoint")
+        assert len(server.requests) == 2
+
+
+class TestSurroundings:
+    @pytest.fixture(autouse=True)
+    def chosen(self, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+
+    def test_certificates_that_are_not_there(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "bad_value")
+        assert ran.error["message"] == "SSL_CERT_FILE is `/no/such.pem`, which is not there"
+
+    def test_certificates_that_are_none(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, write: Write
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(write("a.pem", "nothing\n").absolute()))
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "bad_value")
+        assert "which can't be used" in ran.error["message"]
+
+    def test_socks(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("httpx2")
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert ran.error["code"] in ("bad_proxy", "unreachable")
+        if ran.error["code"] == "bad_proxy":
+            assert "socks" in ran.error["hint"]

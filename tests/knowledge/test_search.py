@@ -1,0 +1,257 @@
+"""What is found in the knowledge of the local store, and what is not."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gptasst.assistants.local_database import ASSISTANTS
+from gptasst.client import Client
+from gptasst.knowledge.folding import fold
+from gptasst.knowledge.index import insert_passages, matches
+from gptasst.knowledge.languages import language_of
+from gptasst.knowledge.question import Question
+from gptasst.knowledge.types import Passage
+from gptasst.knowledge.words import found_words
+from gptasst.storage.database import Database
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
+
+Find = Callable[[str, list[str]], list[str]]
+
+
+@pytest.fixture(scope="module")
+def find(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Find]:
+    """Finds which of some texts, each a file of its own, match a question; best first."""
+    database = Database(tmp_path_factory.mktemp("store") / "store.sqlite3", ASSISTANTS)
+    numbers = itertools.count()
+
+    def search(question: str, texts: list[str]) -> list[str]:
+        assistant = f"a{next(numbers)}"
+        with database.writing() as connection:
+            connection.execute("INSERT INTO assistants VALUES (?, ?, 1, '', '')", [assistant] * 2)
+            files = [(f"{assistant}-{n}", f"{n}.txt", [Passage(t, "line 1")]) for n, t in
+                     enumerate(texts)]  # fmt: skip
+            connection.executemany(
+                "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+                " VALUES (?, ?, ?, 1, '', '')",
+                [(file, assistant, path) for file, path, _ in files],
+            )
+            insert_passages(connection, assistant, files)
+            found = matches(connection, assistant, Question(question), 10)
+            ids = [match.passage_id for match in found]
+            kept = dict(connection.execute("SELECT id, text FROM passages").fetchall())
+            return [kept[key] for key in ids]
+
+    with closing(database):
+        yield search
+
+
+class TestWords:
+    @given(st.text(min_size=1, max_size=20))
+    @example("C++")
+    @example("C#")
+    @example("R")
+    @example("the")
+    @example("狗")
+    @example("です")
+    @example("สวัสดี")
+    @example("कितने")
+    @example("Größe")
+    @example("e-mail")
+    @example("3.9.1")
+    @example("getUserProfile")
+    @settings(max_examples=60, deadline=None)
+    def test_every_word_finds_a_text_that_consists_of_it(self, find: Find, text: str) -> None:
+        for word in found_words(text):
+            assert find(word, [word]) == [word]
+
+    @given(st.text())
+    def test_what_is_folded_is_folded(self, text: str) -> None:
+        assert fold(fold(text)) == fold(text)
+
+    @pytest.mark.parametrize(
+        ("question", "text"),
+        [
+            ("rate limiter", "class RateLimiter: ..."),
+            ("RateLimiter", "the rate limiter"),
+            ("max retry", "max_retry_count = 3"),
+            ("maxRetryCount", "max_retry_count = 3"),
+            ("user profile", "getUserProfile()"),
+            ("error code 5031", "5031 disk full"),
+            ("Straße", "STRASSE"),
+            ("strasse", "Straße"),
+            ("Größe", unicodedata.normalize("NFD", "Größe")),
+            ("find", "\ufb01nd"),
+            ("cooperate", "co\u00adoperate"),
+            ("François", "Francois signs"),
+            ("naive", "naïve"),
+            ("email", "send an e-mail"),
+            ("e-mail", "send an email"),
+            ("database", "a data base"),
+            ("1000", "1,000 users"),
+            ("version 3.9.1", "since 3.9.1"),
+            ("C++", "in C++ only"),
+            ("退货", "产品自购买之日起七天内可以无理由退货。"),
+            ("返品", "返品は七日以内です。"),
+            ("환불", "환불은 칠일 이내입니다"),
+            ("คืนสินค้า", "ลูกค้าคืนสินค้าได้ภายในเจ็ดวัน"),
+            ("возврата", "Срок возврат товара"),
+            ("Frist", "Die Rückgabefristen sind für alle Geräte in der Regel lang."),
+            ("Rückgabe", "Die Rückgabefristen sind für alle Geräte in der Regel lang."),
+            ("Rückgabefrist", "Die Frist für eine Rückgabe ist in der Regel nicht lang."),
+            ("kündigen", "Die Kündigung ist nur zum Ende des Monats möglich, und das ist gut."),
+            ("remboursements", "Le remboursement est fait dans les dix jours pour la commande."),
+        ],
+    )
+    def test_a_question_finds_another_spelling(self, find: Find, question: str, text: str) -> None:
+        others = ["Something else entirely.", "Ganz etwas anderes ist das hier und nicht da."]
+        assert find(question, [*others, text]) == [text]
+
+    @pytest.mark.parametrize(
+        ("question", "text"),
+        [
+            ("thanks!", "Refunds take 12 days."),
+            ("who are you?", "You pay what they are worth."),
+            ("C++", "the C language"),
+            ("what is it", "refunds"),
+            ("谢谢", "产品自购买之日起七天内可以无理由退货。"),
+            ("ありがとう", "返品は七日以内にお願いします。"),
+        ],
+    )
+    def test_a_question_about_nothing_there_finds_nothing(
+        self, find: Find, question: str, text: str
+    ) -> None:
+        assert find(question, [text]) == []
+
+    @pytest.mark.parametrize(
+        ("text", "language"),
+        [
+            ("Where is the key of my car?", "english"),
+            ("Wo ist der Schlüssel?", "german"),
+            ("Où est la clé de ma voiture ?", "french"),
+            ("¿Dónde está la llave de mi coche?", "spanish"),
+            ("Где ключ от моей машины и как его найти?", "russian"),
+            ("RateLimiter", ""),
+        ],
+    )
+    def test_a_clear_language_is_known(self, text: str, language: str) -> None:
+        assert language_of(text) == language
+
+
+class TestQuestion:
+    def test_the_task_leads_however_long_the_input(
+        self, cli: Cli, write: Write, server: LoopbackServer
+    ) -> None:
+        words = [f"word{number}" for number in range(63)]
+        write("style.md", "Use the Oxford comma.\n")
+        write("other.md", "\n".join(words))
+        write("in.txt", "\n".join(words * 2))
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code == 0
+        ran = cli("run", "W", "-t", "Oxford comma?", "-f", "in.txt", "--dry-run", "--json")
+        assert ran.json["excerpts"][0]["path"] == "style.md"
+
+    def test_an_earlier_turn_counts(self, cli: Cli, write: Write, server: LoopbackServer) -> None:
+        write("refunds.md", "Refunds take 12 days.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "refunds.md").code == 0
+        cli("run", "W", "-c", "-t", "How long do refunds take?")
+        cli("run", "W", "-c", "-t", "Really?")
+        content = server.requests[-1].json["input"][-1]["content"]
+        assert any("Refunds take 12 days." in part["text"] for part in content)
+
+    def test_nothing_found_is_said_and_nothing_is_sent(
+        self, cli: Cli, write: Write, server: LoopbackServer
+    ) -> None:
+        for number in range(30):
+            write(f"{number}.md", f"Refunds of kind {number} take {number} days.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code == 0
+        ran = cli("run", "W", "-t", "thanks!", "--json")
+        assert len(server.requests[-1].json["input"][-1]["content"]) == 1
+        assert ran.json["citations"] == []
+        assert "nothing in the knowledge matches" in ran.stderr
+
+
+class TestCommand:
+    def test_passages_are_shown_with_place_score_and_why(self, cli: Cli, write: Write) -> None:
+        write("a.md", "# Refunds\n\nRefunds take 12 days.\n")
+        write("b.md", "Nothing.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+        ran = cli("assistant", "search", "W", "How long do refunds take?")
+        score, path, place, why, text = ran.stdout.decode().strip().split("\t")
+        assert float(score) > 0
+        assert path == "a.md"
+        assert place.startswith("lines 1-3")
+        assert why == "words: refunds, take"
+        assert text == "# Refunds Refunds take 12 days."
+        found = cli("assistant", "search", "W", "refund", "--json").json["passages"]
+        assert [each["text"] for each in found] == ["# Refunds\n\nRefunds take 12 days."]
+        assert cli("assistant", "search", "W", "refund", "-q").stdout == b"a.md\n"
+
+    def test_nothing_found_is_a_note_and_no_error(self, cli: Cli, write: Write) -> None:
+        write("a.md", "Refunds take 12 days.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        ran = cli("assistant", "search", "W", "thanks!")
+        assert (ran.code, ran.stdout) == (0, b"")
+        assert "nothing in the knowledge of `W` matches" in ran.stderr
+        assert cli("assistant", "search", "V", "thanks!").code == 3
+
+    def test_as_many_as_are_wanted(self, cli: Cli, write: Write) -> None:
+        for number in range(5):
+            write(f"{number}.md", "Refunds take days.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code == 0
+        ran = cli("assistant", "search", "W", "refunds", "--limit", "2", "-q")
+        assert ran.stdout == b"0.md\n1.md\n"
+        assert cli("assistant", "search", "W", "refunds", "--limit", "0").code == 2
+
+    def test_headings_and_paths_are_searched(self, cli: Cli, write: Write) -> None:
+        write("linux/setup.md", "# Zeppelin\n\nType make.\n" + "More words. " * 300)
+        write("other.md", "Type make.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", ".").code == 0
+        found = cli("assistant", "search", "W", "linux", "--json").json["passages"]
+        assert {each["path"] for each in found} == {"linux/setup.md"}
+        assert len(found) > 1
+
+    def test_from_python(self, cli: Cli, write: Write) -> None:
+        write("a.md", "Refunds take 12 days.\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        with Client() as client:
+            (found,) = client.assistants.search("W", "refund", limit=3)
+        assert (found.path, found.place, found.words) == ("a.md", "line 1", ("refund",))
+
+
+class TestOlderStores:
+    def test_a_store_of_the_last_version_is_indexed_anew(
+        self, cli: Cli, write: Write, home: Path
+    ) -> None:
+        write("a.md", "class RateLimiter: ...\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        (path,) = home.rglob("assistants.sqlite3")
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            (number,) = connection.execute("SELECT number FROM search_indexes").fetchone()
+            connection.execute(f"DROP TABLE search_index_{number}")
+            connection.execute("DROP TABLE search_indexes")
+            for column in ("heading", "words", "more", "titles"):
+                connection.execute(f"ALTER TABLE passages DROP COLUMN {column}")
+            connection.execute("ALTER TABLE knowledge DROP COLUMN language")
+            connection.executescript(
+                ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[1]
+                + ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[2]
+            )
+            connection.execute("PRAGMA user_version = 1")
+        assert cli("assistant", "search", "W", "rate limiter", "-q").stdout == b"a.md\n"
+        write("b.md", "another rate limiter\n")
+        assert cli("assistant", "files", "add", "W", "b.md").code == 0
+        assert cli("assistant", "files", "remove", "W", "a.md").code == 0
+        assert cli("assistant", "search", "W", "rate limiter", "-q").stdout == b"b.md\n"
+        assert cli("assistant", "delete", "W", "-y").code == 0
+        with closing(sqlite3.connect(path)) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+        assert not any(name.startswith("search_index_") for (name,) in tables)

@@ -1,0 +1,180 @@
+"""All that gptasst does with a project, on OGX, from two machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.conftest import Write
+
+from .conftest import Machine
+
+pytestmark = pytest.mark.servers("ogx")
+
+MODEL = "stub/stub"
+REFUNDS = "# Refunds\n\nThe Tapir refund is 12 days.\n"
+
+
+@pytest.fixture
+def machines(on: Callable[[str], Machine], url: str) -> tuple[Machine, Machine]:
+    """Two machines with the profile that docs/how-to/servers.md describes."""
+    for which in ("one", "two"):
+        run = on(which)
+        run("config", "set", "profiles.ogx.base_url", url)
+        run("config", "set", "profiles.ogx.model", MODEL)
+        run("config", "set", "profiles.ogx.store", "openai")
+        run("config", "set", "profile", "ogx")
+    return on("one"), on("two")
+
+
+@pytest.fixture
+def assistant(machines: tuple[Machine, Machine], write: Write, name: str) -> Iterator[str]:
+    """An assistant that the first machine made, with two files."""
+    write("kb/refund.md", REFUNDS)
+    write("kb/style.txt", "Use the Oxford comma.\n")
+    machines[0]("assistant", "create", name, "-i", "DocWriter", "-f", "kb")
+    yield name
+    for found in machines[0]("assistant", "list", "--json").json["assistants"]:
+        if found["name"].startswith(name):
+            machines[0]("assistant", "delete", found["id"], "-y")
+
+
+def test_an_assistant_is_the_same_on_both_machines(
+    machines: tuple[Machine, Machine], assistant: str
+) -> None:
+    one, two = machines
+    one("cache", "clear", "-y")
+    shown = [run("assistant", "show", assistant, "--json").json for run in machines]
+    assert shown[0] == shown[1]
+    assert [file["path"] for file in shown[1]["knowledge"]] == ["kb/refund.md", "kb/style.txt"]
+    assert assistant in two("assistant", "list", "--quiet").lines
+    assert one("assistant", "export", assistant).text == two("assistant", "export", assistant).text
+
+
+def test_a_run_finds_the_knowledge_and_cites_it_by_path(
+    machines: tuple[Machine, Machine], assistant: str
+) -> None:
+    for run in machines:
+        ran = run("run", assistant, "-t", "How long is the Tapir refund?", "--json")
+        assert "12 days" in ran.json["answer"]
+        assert "kb/refund.md" in json.dumps(ran.json["citations"])
+
+
+def test_edits_history_and_rollback_from_both(
+    machines: tuple[Machine, Machine], assistant: str
+) -> None:
+    one, two = machines
+    two("assistant", "edit", assistant, "--description", "second")
+    one("assistant", "edit", assistant, "--description", "third")
+    assert [entry["number"] for entry in _history(two, assistant)] == [1, 2, 3]
+    two("assistant", "rollback", assistant, "1", "-y")
+    for run in machines:
+        assert [entry["current"] for entry in _history(run, assistant)] == [
+            False, False, False, True,
+        ]  # fmt: skip
+        assert run("assistant", "show", assistant, "--json").json["revision"] == 4
+    two("assistant", "edit", assistant, "--rename", f"{assistant} new")
+    assert one("assistant", "show", assistant, "--json", code=3).error["code"] == "not_found"
+    assert one("assistant", "show", f"{assistant} new", "--json").json["revision"] == 5
+
+
+def _history(run: Machine, assistant: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = run("assistant", "history", assistant, "--json").json[
+        "revisions"
+    ]
+    return found
+
+
+def test_knowledge_is_added_synced_and_taken_away(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    one, two = machines
+    write("more.csv", "animal,days\nQuokka,17\n")
+    two("assistant", "files", "add", assistant, "more.csv")
+    write("kb/refund.md", REFUNDS.replace("12", "14"))
+    write("kb/new.md", "The Narwhal ships in Q3.\n")
+    Path("kb/style.txt").unlink()
+    changes = one("assistant", "files", "sync", assistant, "-n", "--json").json
+    assert [len(changes[kind]) for kind in ("add", "replace", "remove")] == [1, 1, 1]
+    one("assistant", "files", "sync", assistant)
+    assert two("assistant", "files", "sync", assistant, "-n", "--quiet").text == ""
+    paths = two("assistant", "files", "list", assistant, "--json").json
+    assert [file["path"] for file in paths["files"]] == ["kb/new.md", "kb/refund.md", "more.csv"]
+    assert "14 days" in two("run", assistant, "-t", "How long is the Tapir refund?").text
+    two("assistant", "files", "remove", assistant, "more.csv")
+    assert len(one("assistant", "files", "list", assistant, "--quiet").lines) == 2
+
+
+def test_a_conversation_goes_on_here_and_on_the_other_machine(
+    machines: tuple[Machine, Machine], assistant: str
+) -> None:
+    one, two = machines
+    first = one("run", "DocWriter", "-t", "one", "-c", "--json").json
+    ident = first["conversation"]
+    one("run", "DocWriter", "-t", "two", "-c")
+    two("run", "DocWriter", "-t", "three", "--conversation", ident)
+    for run in machines:
+        messages = run("conversation", "show", ident, "--json").json["messages"]
+        assert [m["role"] for m in messages] == ["user", "assistant"] * 3
+        assert [m["text"] for m in messages if m["role"] == "user"] == ["one", "two", "three"]
+    assert ident in one("conversation", "list", "--quiet").lines
+    two("conversation", "delete", ident, "-y")
+    assert one("conversation", "show", ident, "--json", code=3).error["code"] == "gone"
+
+
+def test_files_and_their_cache(machines: tuple[Machine, Machine], write: Write, name: str) -> None:
+    one, two = machines
+    path = write(f"{name.replace(' ', '-')}.txt", f"{name}: the Axolotl has an AUC of 0.91.\n")
+    ident = one("file", "upload", path, "--quiet").text.strip()
+    assert one("file", "upload", path, "--quiet").text.strip() == ident
+    assert two("file", "show", ident, "--json").json["filename"] == path.name
+    one("cache", "verify")
+    one("cache", "rebuild")
+    assert one("file", "upload", path, "--quiet").text.strip() == ident
+    two("file", "delete", ident, "-y")
+    assert one("file", "show", ident, "--json", code=3).error["code"] == "not_found"
+
+
+def test_what_is_not_there_is_not_found(machines: tuple[Machine, Machine]) -> None:
+    one, _ = machines
+    for words in (
+        ("assistant", "show", "vs_0"),
+        ("assistant", "delete", "Nobody", "-y"),
+        ("file", "show", "file-0"),
+        ("file", "delete", "file-0", "-y"),
+        ("conversation", "show", "conv_0"),
+        ("conversation", "show", f"conv_{'0' * 48}"),
+        ("run", "DocWriter", "-t", "x", "--conversation", "conv_0"),
+        ("run", "DocWriter", "-t", "x", "--conversation", f"conv_{'0' * 48}"),
+        ("run", "Nobody", "-t", "x"),
+    ):
+        assert one(*words, "--json", code=3).error["code"] in ("not_found", "gone"), words
+
+
+def test_a_definition_that_was_kept_as_one_string_is_read(
+    machines: tuple[Machine, Machine], assistant: str, url: str
+) -> None:
+    """As gptasst 0.1 sent it, which OGX keeps."""
+    one, two = machines
+    store = one("assistant", "show", assistant, "--json").json["id"]
+    metadata = httpx2.get(f"{url}/vector_stores/{store}").json()["metadata"]
+    conversation = f"{url}/conversations/{metadata['conversation']}/items"
+    kept = httpx2.get(f"{conversation}/{metadata['definition_item']}").json()
+    text = kept["content"][0]["text"]
+    item = {"type": "message", "role": "user", "content": text}
+    added = httpx2.post(conversation, json={"items": [item]}).json()["data"][0]
+    assert added["content"] == text
+    metadata |= {"definition_item": added["id"], "revision": "2"}
+    httpx2.post(f"{url}/vector_stores/{store}", json={"metadata": metadata}).raise_for_status()
+    assert two("assistant", "show", assistant, "--json").json["revision"] == 2
+    assert len(_history(two, assistant)) == 2
+
+
+def test_doctor_and_models(machines: tuple[Machine, Machine]) -> None:
+    one, _ = machines
+    assert MODEL in one("model", "list", "--quiet").lines
+    one("doctor")

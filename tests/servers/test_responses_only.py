@@ -1,0 +1,105 @@
+"""Servers that have `/v1/responses` and no stores: LiteLLM's proxy and llama.cpp's server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Write
+
+from .conftest import Machine
+
+_BOTH = [
+    pytest.param("litellm", marks=pytest.mark.servers("litellm")),
+    pytest.param("llama", marks=pytest.mark.servers("llama")),
+]
+_KEY = "sk-litellm-0123456789abcdef0123456789abcdef"  # that of the proxy in `SERVERS`
+_BRIEF = """
+name = "Brief"
+instructions = "Answer with one word."
+"""
+
+
+@pytest.fixture(params=_BOTH)
+def machine(
+    request: pytest.FixtureRequest,
+    on: Callable[[str], Machine],
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Machine:
+    """A machine with a profile for the server, as docs/how-to/servers.md describes it."""
+    run = on("one")
+    run("config", "set", "profiles.own.base_url", url)
+    run("config", "set", "profile", "own")
+    if request.param == "litellm":
+        run("config", "set", "profiles.own.api_key_env", "PROXY_KEY")
+        monkeypatch.setenv("PROXY_KEY", os.environ.get("SERVERS_LITELLM_KEY", _KEY))
+    run("config", "set", "profiles.own.model", run("model", "list", "--quiet").lines[0])
+    return run
+
+
+@pytest.fixture(autouse=True)
+def brief(write: Write) -> None:
+    """An instruction that a slow machine is quick with."""
+    write("instructions/Brief.toml", _BRIEF)
+
+
+def test_a_run_answers_on_stdout(machine: Machine, write: Write) -> None:
+    write("guide.md", "# Guide\n\nSave the file.\n")
+    ran = machine("run", "Brief", "-f", "guide.md", "-o", "out.md")
+    assert Path("out.md").read_text(encoding="utf-8").strip()
+    assert ran.text == ""
+    assert machine("run", "Brief", stdin=b"def double(x): return 2 * x").text.strip()
+    assert machine("run", "Brief", "-t", "Hello", "--json").json["answer"].strip()
+
+
+def test_each_file_is_a_run_of_its_own(machine: Machine, write: Write) -> None:
+    for number in range(3):
+        write(f"in/{number}.txt", f"Number {number}\n")
+    machine("run", "Brief", "--each", "-f", "in", "-o", "out/")
+    assert len(list(Path("out").rglob("*.txt"))) == 3
+
+
+def test_a_local_assistant_brings_its_knowledge(machine: Machine, write: Write) -> None:
+    write("kb/refund.md", "# Refunds\n\nThe Tapir refund is 12 days.\n")
+    machine("assistant", "create", "Helper", "-i", "Brief", "-f", "kb")
+    ran = machine("run", "Helper", "-t", "How long is the Tapir refund?", "--json")
+    assert [citation["path"] for citation in ran.json["citations"]] == ["kb/refund.md"]
+    machine("assistant", "edit", "Helper", "--description", "second")
+    assert len(machine("assistant", "history", "Helper", "--quiet").lines) == 2
+    machine("assistant", "delete", "Helper", "-y")
+
+
+def test_a_conversation_goes_on(machine: Machine) -> None:
+    ident = machine("run", "Brief", "-t", "one", "-c", "--json").json["conversation"]
+    machine("run", "Brief", "-t", "two", "-c")
+    messages = machine("conversation", "show", ident, "--json").json["messages"]
+    assert [m["role"] for m in messages] == ["user", "assistant"] * 2
+    machine("conversation", "delete", ident, "-y")
+
+
+def test_the_store_of_a_project_is_refused_in_words(
+    machine: Machine, request: pytest.FixtureRequest
+) -> None:
+    machine("config", "set", "profiles.own.store", "openai")
+    ran = machine("assistant", "list", "--json", code=1)
+    if request.node.callspec.params["machine"] == "llama":  # LiteLLM asks api.openai.com
+        assert ran.error["code"] == "no_vector_stores"
+    machine("config", "set", "profiles.own.store", "local")
+    machine("doctor")
+
+
+@pytest.mark.servers("litellm")
+def test_a_wrong_key_is_no_access(
+    on: Callable[[str], Machine], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = on("one")
+    run("config", "set", "profiles.own.base_url", url)
+    run("config", "set", "profiles.own.model", "stub/stub")
+    run("config", "set", "profiles.own.api_key_env", "PROXY_KEY")
+    run("config", "set", "profile", "own")
+    monkeypatch.setenv("PROXY_KEY", "sk-wrong")
+    assert run("run", "Brief", "-t", "x", "--json", code=4).error["code"] == "wrong_key"

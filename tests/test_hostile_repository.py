@@ -1,0 +1,133 @@
+"""A stranger's repository can't have files outside of it read, sent or written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.each import shout
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
+
+EACH = ("run", "MarkdownLinter", "--each")
+SECRET = "dear diary"
+
+
+@pytest.fixture
+def diary(tmp_path: Path, write: Write) -> Path:
+    """A file of the user's outside of the repository, which has a link to it among its files."""
+    diary = tmp_path / "diary.md"
+    diary.write_text(SECRET)
+    write("docs/a.md", "words\n")
+    Path("docs/z.md").symlink_to(diary)
+    return diary
+
+
+def sent(server: LoopbackServer) -> str:
+    uploads = b"".join(stored.data for stored in server.files.values())
+    return str([request.json for request in server.requests]) + uploads.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("words", [["docs"], ["docs/**/*.md"], ["."]])
+class TestLinkedFiles:
+    def test_run(self, cli: Cli, server: LoopbackServer, diary: Path, words: list[str]) -> None:
+        ran = cli("run", "DocWriter", *words)
+        assert ran.code == 0
+        assert "left out: `docs/z.md` is a link that leads out of" in ran.stderr
+        assert SECRET not in sent(server)
+
+    def test_in_place(
+        self, cli: Cli, server: LoopbackServer, diary: Path, words: list[str]
+    ) -> None:
+        server.answer = shout
+        ran = cli(*EACH, *words, "--in-place")
+        assert (ran.code, Path("docs/a.md").read_text()) == (0, "WORDS\n")
+        assert "left out: `docs/z.md`" in ran.stderr
+        assert (diary.read_text(), SECRET in sent(server)) == (SECRET, False)
+
+    def test_uploads(
+        self, cli: Cli, project: LoopbackServer, diary: Path, words: list[str]
+    ) -> None:
+        for command in (
+            ["file", "upload", *words],
+            ["assistant", "create", "W", "-i", "DocWriter", "-f", *words],
+            ["assistant", "files", "set", "W", *words],
+            ["assistant", "files", "add", "W", *words],
+            ["assistant", "files", "sync", "W"],
+            ["assistant", "edit", "W", "-f", *words],
+        ):
+            ran = cli(*command)
+            assert ran.code == 0, ran.stderr
+            assert "left out: `docs/z.md`" in ran.stderr, command
+        assert SECRET not in sent(project)
+
+
+class TestOutputs:
+    def test_a_directory_that_leads_out(
+        self, cli: Cli, server: LoopbackServer, write: Write, tmp_path: Path
+    ) -> None:
+        write("a.md", "words\n")
+        (tmp_path / "far").mkdir()
+        Path("out").symlink_to(tmp_path / "far")
+        for output in ("out", "out/deep", "out/{name}", "out/deep/{name}"):
+            ran = cli(*EACH, "a.md", "-o", output, "--json")
+            assert (ran.code, ran.error["code"]) == (2, "output_escapes")
+        assert (list((tmp_path / "far").iterdir()), server.requests) == ([], [])
+
+    def test_a_link_in_it(
+        self, cli: Cli, server: LoopbackServer, write: Write, tmp_path: Path
+    ) -> None:
+        for name in ("a.md", "sub/b.md", "Makefile"):
+            write(name, "words\n")
+        (tmp_path / "far").mkdir()
+        Path("out").mkdir()
+        Path("out/sub").symlink_to(tmp_path / "far")
+        Path("out/a.md").symlink_to("../Makefile")
+        for words in (["a.md", "-o", "out"], ["sub/b.md", "-o", "out/{relpath}"]):
+            ran = cli(*EACH, *words, "--json")
+            assert (ran.code, ran.error["code"]) == (2, "output_escapes")
+        assert (list((tmp_path / "far").iterdir()), server.requests) == ([], [])
+
+    def test_one_that_stays_or_was_named(
+        self, cli: Cli, server: LoopbackServer, write: Write, tmp_path: Path
+    ) -> None:
+        server.answer = shout
+        write("a.md", "words\n")
+        write("real/x", "")
+        Path("out").symlink_to("real")
+        assert cli(*EACH, "a.md", "-o", "out").code == 0
+        assert Path("real/a.md").read_text() == "WORDS\n"
+        (tmp_path / "far").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "far")
+        assert cli(*EACH, "a.md", "-o", tmp_path / "link").code == 0
+        assert (tmp_path / "far/a.md").exists()
+
+
+class TestImport:
+    DEFINITION = """\
+name = 'W'
+instructions = 'x'
+knowledge = ['.git/**', 'docs', '../diary.md', '/etc/**']
+"""
+
+    def test_shows_what_will_be_read(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("w.toml", self.DEFINITION)
+        ran = cli("assistant", "import", "w.toml")
+        assert ran.code == 0
+        (note,) = [line for line in ran.stderr.splitlines() if "sync" in line]
+        for shown in ("`.git/**`", "`docs`", "`../diary.md`", "`/etc/**`"):
+            assert shown in note
+        assert "outside of the working directory: `../diary.md`, `/etc/**`" in note
+
+    def test_version_control_is_no_knowledge(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write("w.toml", "name = 'W'\ninstructions = 'x'\nknowledge = ['.git/**', '.']\n")
+        write(".git/config", "token = 4711\n")
+        write("a.md", "words\n")
+        assert cli("assistant", "import", "w.toml").code == 0
+        ran = cli("assistant", "files", "sync", "W", "-y")
+        assert (ran.code, "4711" in sent(project)) == (0, False)
+        listed = cli("assistant", "files", "list", "W", "-q").lines
+        assert len(listed) == 2
