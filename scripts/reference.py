@@ -71,7 +71,7 @@ def _text(command: Any, context: Any, inner: dict[str, Any]) -> CommandText:
 
 
 # What every command takes, said once.
-_EVERYWHERE = {"--profile", "--json", "--quiet", "--verbose", "--help"}
+_EVERYWHERE = {"--profile", "--json", "--quiet", "--verbose", "--no-project", "--help"}
 _PAGE_HEAD = """\
 # Commands and options
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,102 @@ knowledge = ['.git/**', 'docs', '../diary.md', '/etc/**']
         assert (ran.code, "4711" in sent(project)) == (0, False)
         listed = cli("assistant", "files", "list", "W", "-q").lines
         assert len(listed) == 2
+
+
+class TestShadowing:
+    """`./instructions/MarkdownLinter.toml`, which a stranger put there."""
+
+    TEXT = "model = 'gpt-6.2-sol'\ninstructions = 'THEIRS'\n[tools]\nweb_search = true\n"
+    PATH = "instructions/MarkdownLinter.toml"
+
+    @pytest.fixture(autouse=True)
+    def theirs(self, write: Write, server: LoopbackServer) -> None:
+        server.answer = shout
+        write("a.md", "words\n")
+        write("b.md", "words\n")
+        write(self.PATH, self.TEXT)
+
+    @pytest.mark.parametrize(
+        "words", [("run", "MarkdownLinter", "a.md"), (*EACH, "a.md", "b.md", "--in-place")]
+    )
+    @pytest.mark.parametrize("quiet", [(), ("-q",)])
+    def test_is_reported_once(self, cli: Cli, words: tuple[str, ...], quiet: tuple[str]) -> None:
+        ran = cli(*words, *quiet)
+        assert ran.code == 0
+        (line,) = [line for line in ran.stderr.splitlines() if self.PATH in line]
+        assert line.startswith(f"warning: the instruction `{self.PATH}` of the working directory")
+        assert "hides `" in line
+        assert "turns on web_search" in line
+        assert "--no-project" in line
+
+    def test_is_shown_before_and_after(self, cli: Cli) -> None:
+        plan = cli("run", "MarkdownLinter", "a.md", "--dry-run", "--json").json
+        result = cli("run", "MarkdownLinter", "a.md", "--json").json
+        for document in (plan, result):
+            assert (document["definition"], document["tools"]) == (self.PATH, ["web_search"])
+        shown = cli("run", "MarkdownLinter", "a.md", "--dry-run").text
+        assert self.PATH in shown
+        assert "web_search" in shown
+
+    def test_a_hosted_tool_alone(self, cli: Cli, write: Write) -> None:
+        write("instructions/Own.toml", "instructions = 'x'\n[tools]\ncode_interpreter = true\n")
+        write("instructions/Plain.toml", "instructions = 'x'\n")
+        assert "Own.toml` of the working directory turns on code_interpreter" in (
+            cli("run", "Own", "a.md").stderr
+        )
+        assert "Plain" not in cli("run", "Plain", "a.md").stderr
+
+    @pytest.mark.parametrize("way", ["before", "after", "variable"])
+    def test_is_left_out(
+        self, cli: Cli, server: LoopbackServer, way: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        words = ["run", "MarkdownLinter", "a.md"]
+        if way == "variable":
+            monkeypatch.setenv("GPTASST_NO_PROJECT", "1")
+        else:
+            words.insert(0 if way == "before" else 3, "--no-project")
+        ran = cli(*words)
+        assert (ran.code, "instructions/" in ran.stderr) == (0, False)
+        sent = next(r.json for r in server.requests if r.path.endswith("/responses"))
+        assert (sent["model"], "THEIRS" in str(sent)) == ("gpt-6-luna", False)
+
+    def test_an_assistant_of_it_is_asked_for(self, cli: Cli) -> None:
+        create = ("assistant", "create", "W", "-i", "MarkdownLinter")
+        ran = cli(*create, "--json")
+        assert (ran.code, ran.error["code"]) == (2, "needs_confirmation")
+        assert self.PATH in ran.error["message"]
+        assert cli(*create, "--no-project").code == 0
+        edit = ("assistant", "edit", "W", "-i", "MarkdownLinter")
+        assert cli(*edit, "--json").error["code"] == "needs_confirmation"
+        assert cli(*edit, "--yes").code == 0
+
+    def test_doctor(self, cli: Cli) -> None:
+        found = [f for f in cli("doctor", "--json").json["findings"] if self.PATH in f["message"]]
+        assert [(f["topic"], f["severity"]) for f in found] == [("config", "warning")]
+        assert "its tools: web_search" in found[0]["message"]
+
+    def test_completion(self, monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+        from gptasst.completion.names import instructions
+
+        write("instructions/Own.toml", "instructions = 'x'\n")
+        assert ("Own", "instruction") in instructions([])
+        monkeypatch.setenv("GPTASST_NO_PROJECT", "1")
+        assert ("Own", "instruction") not in instructions([])
+
+    @pytest.mark.parametrize("kind", ["zero", "pipe", "out", "large"])
+    def test_what_is_no_file_of_the_repository(
+        self, cli: Cli, tmp_path: Path, kind: str, write: Write
+    ) -> None:
+        (tmp_path / "own.toml").write_text("instructions = 'mine'\n")
+        path = Path("instructions/Own.toml")
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "large":
+            os.truncate(write(str(path), "#"), 50_000_000)
+        else:
+            path.symlink_to("/dev/zero" if kind == "zero" else tmp_path / "own.toml")
+        ran = cli("run", "Own", "a.md", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "invalid_definition")
+        listed = cli("instruction", "list", "-q")
+        assert (listed.code, "MarkdownLinter" in listed.lines) == (0, True)
+        assert "instructions/Own.toml" in listed.stderr

@@ -76,7 +76,7 @@ class TestAnswer:
         assert (ran.code, ran.stderr) == (0, "")
         assert set(ran.json) == {
             "name", "answer", "model", "profile", "response_id", "timings", "usage", "citations",
-            "warnings", "conversation", "left_out", "kept", "encoding",
+            "warnings", "conversation", "left_out", "kept", "encoding", "definition", "tools",
         }  # fmt: skip
         assert (ran.json["answer"], ran.json["model"]) == ("Hi.", "gpt-6-luna")
         assert ran.json["citations"] == [

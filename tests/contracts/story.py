@@ -185,6 +185,12 @@ class Story:
         self._do("run --each", "DocWriter", "in", "-o", "out", code=6)
         self._do("run --each", "DocWriter", "in/a.md", "--diff")
         self._do("run --each", "DocWriter", "in/a.md")
+        theirs = "instructions = 'x'\n[tools]\nweb_search = true\n"
+        hiding = self._write("instructions/CommitMessage.toml", theirs)
+        self._do("instruction show", "CommitMessage")
+        self._do("run --dry-run", "CommitMessage", "-t", "alpha")
+        self._do("run", "CommitMessage", "-t", "alpha")
+        hiding.unlink()
 
     def _batches(self) -> None:
         self._server.batch_fails_on = "two"

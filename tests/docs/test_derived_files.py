@@ -57,7 +57,17 @@ def test_the_page_and_the_manual_have_all(path: str, options: list[str]) -> None
     page = section(DOCS / "cli.md", path)
     assert page
     assert manual
-    everywhere = {"--profile", "--json", "--quiet", "-q", "--verbose", "-v", "--help", "-h"}
+    everywhere = {
+        "--profile",
+        "--json",
+        "--quiet",
+        "-q",
+        "--verbose",
+        "-v",
+        "--no-project",
+        "--help",
+        "-h",
+    }
     for option in set(options) - everywhere:
         assert option in page
         assert option in manual

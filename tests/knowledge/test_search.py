@@ -227,6 +227,61 @@ class TestCommand:
         assert (found.path, found.place, found.words) == ("a.md", "line 1", ("refund",))
 
 
+@pytest.fixture
+def embeddings(monkeypatch: pytest.MonkeyPatch, server: LoopbackServer) -> LoopbackServer:
+    """The server's `/v1/embeddings` makes vectors of knowledge."""
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "mean-1")
+    return server
+
+
+def _embedded(server: LoopbackServer) -> list[str]:
+    asked = [r.json for r in server.requests if r.path == "/v1/embeddings"]
+    return [text for body in asked for text in body["input"]]
+
+
+class TestMeaning:
+    def test_passages_without_a_word_of_the_question_are_found(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer
+    ) -> None:
+        write("a.md", "mend vehicle\n")
+        write("b.md", "bake bread\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+        (found,) = cli("assistant", "search", "W", "repair automobile", "--json").json["passages"]
+        assert (found["path"], found["words"]) == ("a.md", [])
+        assert found["similarity"] == pytest.approx(1)
+        ran = cli("assistant", "search", "W", "repair automobile")
+        assert "meaning: 1.00" in ran.stdout.decode()
+
+    def test_a_content_gets_its_vector_once(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer
+    ) -> None:
+        for number in range(70):
+            write(f"{number}.md", f"text of {number}\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code == 0
+        assert sorted(_embedded(embeddings)) == sorted(f"text of {n}" for n in range(70))
+        assert cli("assistant", "create", "V", "-i", "DocWriter", "-f", "*.md").code == 0
+        write("0.md", "something new\n")
+        assert cli("assistant", "files", "add", "W", "0.md").code == 0
+        assert _embedded(embeddings)[70:] == ["something new"]
+
+    def test_words_are_searched_until_vectors_are_there(
+        self,
+        cli: Cli,
+        write: Write,
+        embeddings: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        write("a.md", "mend vehicle\n")
+        monkeypatch.delenv("GPTASST_EMBEDDING_MODEL")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "mean-1")
+        assert cli("assistant", "search", "W", "vehicle", "-q").stdout == b"a.md\n"
+        assert _embedded(embeddings) == []
+        assert cli("assistant", "files", "add", "W", "a.md").code == 0
+        assert _embedded(embeddings) == ["mend vehicle"]
+        assert cli("assistant", "search", "W", "automobile", "-q").stdout == b"a.md\n"
+
+
 class TestOlderStores:
     def test_a_store_of_the_last_version_is_indexed_anew(
         self, cli: Cli, write: Write, home: Path
@@ -236,9 +291,11 @@ class TestOlderStores:
         (path,) = home.rglob("assistants.sqlite3")
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             (number,) = connection.execute("SELECT number FROM search_indexes").fetchone()
+            connection.execute("DROP TABLE vectors")
+            connection.execute("DROP INDEX passages_by_content")
             connection.execute(f"DROP TABLE search_index_{number}")
             connection.execute("DROP TABLE search_indexes")
-            for column in ("heading", "words", "more", "titles"):
+            for column in ("heading", "words", "more", "titles", "content"):
                 connection.execute(f"ALTER TABLE passages DROP COLUMN {column}")
             connection.execute("ALTER TABLE knowledge DROP COLUMN language")
             connection.executescript(

@@ -13,6 +13,7 @@ from . import (
     admin,
     batches,
     conversations,
+    embeddings,
     files,
     responses,
     store_files,
@@ -26,7 +27,7 @@ from .world import World
 _HOST = "127.0.0.1"
 _ROUTES = (
     *responses.ROUTES, *files.ROUTES, *vector_stores.ROUTES, *store_files.ROUTES,
-    *conversations.ROUTES, *batches.ROUTES, *uploads.ROUTES,
+    *conversations.ROUTES, *batches.ROUTES, *uploads.ROUTES, *embeddings.ROUTES,
 )  # fmt: skip
 
 

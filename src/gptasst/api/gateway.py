@@ -34,6 +34,7 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
+    from gptasst.api.embeddings import EmbeddingGateway
     from gptasst.api.files import FileGateway
     from gptasst.api.models import ModelGateway
     from gptasst.api.vector_stores import VectorStoreGateway
@@ -76,6 +77,12 @@ class OpenAIGateway:
         from gptasst.api.vector_stores import VectorStoreGateway
 
         return VectorStoreGateway(self._connection)
+
+    @cached_property
+    def embeddings(self) -> EmbeddingGateway:
+        from gptasst.api.embeddings import EmbeddingGateway
+
+        return EmbeddingGateway(self._connection)
 
     @cached_property
     def models(self) -> ModelGateway:

@@ -65,6 +65,17 @@ _MIGRATIONS = (
         passages INTEGER NOT NULL
     );
     """,
+    # What passages mean, by the sha256 of what was given to the model.
+    """
+    ALTER TABLE passages ADD COLUMN content BLOB;
+    CREATE INDEX passages_by_content ON passages (content) WHERE content IS NOT NULL;
+    CREATE TABLE vectors (
+        content BLOB NOT NULL,
+        model TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        PRIMARY KEY (content, model)
+    ) WITHOUT ROWID;
+    """,
 )
 
 ASSISTANTS = Schema(

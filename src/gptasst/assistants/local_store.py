@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
+    from gptasst.knowledge.search import Meant
     from gptasst.knowledge.types import FoundPassage, KnowledgePlan, Passage
+    from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
     Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
+_EMBEDDED_INPUT = 1000  # characters of an input without a task
 _SUMMARIES = (
     "SELECT a.id, a.name, a.updated_at, r.definition,"
     " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
@@ -43,13 +46,15 @@ class LocalStore:
 
     Args:
         path: the SQLite file. Any number of processes may use it at once.
+        embedder: makes vectors of the knowledge; without it only words are searched.
 
     Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, embedder: Embedder | None = None) -> None:
         self._database = Database(path, ASSISTANTS)
+        self._embedder = embedder
         self._passages: dict[tuple[str, str], Sequence[Passage]] = {}
         self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
 
@@ -73,7 +78,9 @@ class LocalStore:
             )
             _insert_revision(connection, assistant_id, 1, definition, now)
             _insert_files(connection, assistant_id, prepared, now)
-            return KnowledgeOutcome(_read(connection, assistant_id), plan, notes=self._told(plan))
+            made = _read(connection, assistant_id)
+        self._embed(assistant_id, report)
+        return KnowledgeOutcome(made, plan, notes=self._told(plan))
 
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
@@ -112,11 +119,13 @@ class LocalStore:
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
         from gptasst.knowledge.index import drop_index
+        from gptasst.knowledge.vectors import forget_vectors
 
         del keep_files  # only the text of files is kept here
         with self._database.writing() as connection:
             drop_index(connection, assistant.id)
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
+            forget_vectors(connection)
 
     def problem(self, source: KnowledgeSource) -> str | None:
         from gptasst.uploads.searchable import is_unicode, not_unicode
@@ -140,6 +149,7 @@ class LocalStore:
     ) -> KnowledgeOutcome:
         revised = definition != assistant.definition
         if plan.is_empty and not revised:
+            self._embed(assistant.id, report)
             return KnowledgeOutcome(assistant, plan)
         prepared = self._prepare(plan, report)
         now = _now()
@@ -152,7 +162,15 @@ class LocalStore:
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
-            return KnowledgeOutcome(_read(connection, assistant.id), plan, notes=self._told(plan))
+            changed = _read(connection, assistant.id)
+        self._embed(assistant.id, report)
+        return KnowledgeOutcome(changed, plan, notes=self._told(plan))
+
+    def _embed(self, assistant_id: str, report: OnTransfer) -> None:
+        if self._embedder is not None:
+            from gptasst.knowledge.embedding import embed_missing
+
+            embed_missing(self._database, self._embedder, assistant_id, report)
 
     def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[Prepared]:
         from gptasst.uploads.types import TransferState
@@ -210,8 +228,23 @@ class LocalStore:
         if not current:
             with self._database.writing() as connection:
                 make_current(connection, target.id)
+        meant = self._meant(target.id, question)
         with self._database.reading() as connection:
-            return found_passages(connection, target.id, question, limit)
+            return found_passages(connection, target.id, question, limit, meant)
+
+    def _meant(self, assistant_id: str, question: Question) -> Meant | None:
+        """What a question means, where the knowledge has vectors to compare it with."""
+        from gptasst.knowledge.search import Meant
+        from gptasst.knowledge.vectors import has_vectors
+
+        text = question.task or " ".join(question.inputs)[:_EMBEDDED_INPUT]
+        if self._embedder is None or not text.strip():
+            return None
+        model = self._embedder.model
+        with self._database.reading() as connection:
+            if not has_vectors(connection, assistant_id, model):
+                return None
+        return Meant(model, self._embedder.embed([text])[0])
 
 
 def _revise(

@@ -20,6 +20,7 @@ from gptasst.cli.commands import (
     GlobalOptions,
     Group,
     JsonOption,
+    NoProjectOption,
     ProfileOption,
     QuietOption,
     VerboseOption,
@@ -212,6 +213,7 @@ def gptasst(  # one parameter an option
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
+    no_project: NoProjectOption = False,
     version: Annotated[  # noqa: ARG001  # answered by its callback
         bool,
         typer.Option(
@@ -223,7 +225,7 @@ def gptasst(  # one parameter an option
 
     An answer goes to stdout or into a file; everything else is said on stderr.
     """
-    options = GlobalOptions(profile=profile, json=json, quiet=quiet, verbose=verbose)
+    options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(context, options)
     if context.invoked_subcommand is None:
         Output().text(context.get_help())

@@ -84,6 +84,7 @@ def create(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Create an assistant from an instruction and knowledge files."""
     changes = _changes(
@@ -98,6 +99,7 @@ def create(  # one parameter an option
         schema=schema,
         allow_secrets=allow_secrets,
     )
+    _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.create(
             changes, file or (), transfers.report, allow_secrets=allow_secrets
@@ -145,6 +147,7 @@ def edit(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Change an assistant; what you do not name stays."""
     from gptasst.definitions.types import DefinitionChanges
@@ -165,6 +168,8 @@ def edit(  # one parameter an option
         raise UsageError(
             "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
         )
+    if instruction is not None:
+        _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.edit(
             name, changes, file or None, transfers.report, allow_secrets=allow_secrets
@@ -173,6 +178,15 @@ def edit(  # one parameter an option
     text = f"changed `{changed.name}` (revision {changed.revision})"
     _warn_of_end(session, changed)
     finish_change(session.output, text, outcome)
+
+
+def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
+    """Ask before an assistant is made from what a repository put in another's place."""
+    found = session.context.library.find(name)
+    if found.hides:
+        notice = found.notice()
+        if notice:
+            session.confirm(f"{notice}: use it?", yes=yes)
 
 
 def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:

@@ -112,6 +112,7 @@ class GlobalOptions:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    no_project: bool = False
 
     def over(self, outer: GlobalOptions) -> GlobalOptions:
         return GlobalOptions(
@@ -119,6 +120,7 @@ class GlobalOptions:
             json=self.json or outer.json,
             quiet=self.quiet or outer.quiet,
             verbose=self.verbose or outer.verbose,
+            no_project=self.no_project or outer.no_project,
         )
 
     @property
@@ -139,6 +141,9 @@ QuietOption = Annotated[
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print more on stderr, with tracebacks.")
 ]
+NoProjectOption = Annotated[
+    bool, typer.Option("--no-project", help="Ignore the instructions in ./instructions.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", "-n", help="Show what would be done and change nothing.")
@@ -155,6 +160,7 @@ _OPTIONS = {
     "json": (JsonOption, False),
     "quiet": (QuietOption, False),
     "verbose": (VerboseOption, False),
+    "no_project": (NoProjectOption, False),
 }
 
 
@@ -180,8 +186,9 @@ def _begin_group(
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
+    no_project: NoProjectOption = False,
 ) -> None:
-    options = GlobalOptions(profile=profile, json=json, quiet=quiet, verbose=verbose)
+    options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(typer_context, options)
     if typer_context.invoked_subcommand is None:
         Output().text(typer_context.get_help())
@@ -303,7 +310,9 @@ def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Se
     profile = options.profile or context.profile_option
     output = Output(options.mode, verbose=options.verbose, quiet=options.quiet, profile=profile)
     try:
-        with context.with_options(profile, output.note) as ready:
+        with context.with_options(
+            profile, output.note, output.warn, no_project=options.no_project
+        ) as ready:
             yield Session(ready, output)
             if output.missed:
                 output.warn(f"partly done: {count_text(output.missed, 'place')} could not be read")

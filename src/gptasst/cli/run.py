@@ -345,6 +345,8 @@ def _show_plan(output: Output, plan: RunPlan) -> None:
     excerpts = [f"{e.path}, {e.place}" for e in plan.excerpts]
     fields: Sequence[tuple[str, str]] = [
         (plan.source, plan.name),
+        ("definition", plan.definition or "the assistant's"),
+        ("tools", ", ".join(plan.tools) or "none"),
         ("endpoint", f"{plan.endpoint} (profile {plan.profile})"),
         ("model", plan.model),
         ("inputs", "\n".join(inputs) or "none"),

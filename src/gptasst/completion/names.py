@@ -14,6 +14,7 @@ from gptasst.storage.paths import (
     BATCH_RECORDS,
     CONVERSATIONS_DATABASE,
     FILE_CACHE,
+    leaves_project_out,
     shipped_directory,
     user_directories,
 )
@@ -122,7 +123,8 @@ def instructions(_: list[str]) -> list[tuple[str, str]]:
     """The instructions of the project, the user, and the package."""
     config = user_directories(os.environ)[0]
     found: list[tuple[str, str]] = []
-    for directory in ("instructions", os.path.join(config, "instructions"), shipped_directory()):
+    project = () if leaves_project_out(os.environ) else ("instructions",)
+    for directory in (*project, os.path.join(config, "instructions"), shipped_directory()):
         try:
             files = os.listdir(directory)
         except OSError:
@@ -145,7 +147,7 @@ def config_keys(_: list[str]) -> list[tuple[str, str]]:
     keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
     inner = (
         "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
-        "batch_file_search", "context",
+        "batch_file_search", "context", "embedding_model",
     )  # fmt: skip
     names = sorted({"openai", *configured_profiles()})
     return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]

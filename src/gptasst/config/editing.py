@@ -20,6 +20,7 @@ VARIABLES = {
     "model": "GPTASST_MODEL",
     "store": "GPTASST_STORE",
     "timeout": "GPTASST_TIMEOUT",
+    "embedding_model": "GPTASST_EMBEDDING_MODEL",
 }
 _KINDS: dict[str, type] = {
     "profile": str,
@@ -36,6 +37,7 @@ _KINDS: dict[str, type] = {
     "input_image": bool,
     "batch_file_search": bool,
     "context": int,
+    "embedding_model": str,
     "headers": str,
 }
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
@@ -104,6 +106,7 @@ class ConfigurationService:
             "input_image": profile.input_image,
             "batch_file_search": profile.batch_file_search,
             "context": profile.context,
+            "embedding_model": profile.embedding_model,
         }
         for key, value in values.items():
             variable = VARIABLES.get(key)

@@ -40,6 +40,7 @@ _PROFILE_KEYS = (
     "input_image",
     "batch_file_search",
     "context",
+    "embedding_model",
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
@@ -71,7 +72,7 @@ class Profile:
     should come from), `model_source` the variable that holds the model; `timeout` is seconds
     for a whole answer. `batch_file_search`: the server is known to take file search inside a
     batch. `context` is how many tokens its models take together with their answer, where that
-    was set.
+    was set. `embedding_model` makes vectors of the knowledge in the local store.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Profile:
     input_image: bool = True
     batch_file_search: bool = False
     context: int | None = None
+    embedding_model: str | None = None
     project: str | None = None
     model_source: str | None = None
 
@@ -257,6 +259,8 @@ class Settings:
             input_file=bool(base_url)
             and (_takes_files(base_url) if input_file is None else input_file),
             context=document.number(int, 256, None, *table, "context"),
+            embedding_model=environ.get("GPTASST_EMBEDDING_MODEL")
+            or document.text_value(*table, "embedding_model"),
             batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
             input_image=bool(base_url) and (True if input_image is None else input_image),
             model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,

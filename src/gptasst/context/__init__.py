@@ -45,8 +45,16 @@ class AppContext(ServerContext):
         note: told what a user should know and no result says.
     """
 
-    def with_options(self, profile: str | None, note: Callable[[str], None]) -> AppContext:
-        return AppContext(self.environ, profile or self.profile_option, note)
+    def with_options(
+        self,
+        profile: str | None,
+        note: Callable[[str], None],
+        warn: Callable[[str], None] | None = None,
+        *,
+        no_project: bool = False,
+    ) -> AppContext:
+        environ = {**self.environ, "GPTASST_NO_PROJECT": "1"} if no_project else self.environ
+        return AppContext(environ, profile or self.profile_option, note, warn)
 
     def examine(self) -> Diagnosis:
         """What is right and what is not; see `doctor`."""

@@ -9,7 +9,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.errors import GptasstError
-from gptasst.storage.paths import Paths, shipped_instructions, user_paths
+from gptasst.storage.paths import (
+    Paths,
+    leaves_project_out,
+    shipped_instructions,
+    user_paths,
+)
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from gptasst.config.settings import Profile, Settings
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
+    from gptasst.definitions.toml import Origin
     from gptasst.each.journal import RunJournal
     from gptasst.embedded.service import LocalModelService, ModelFile
     from gptasst.storage.database import Database
@@ -36,8 +42,10 @@ class MachineContext:
         environ: Mapping[str, str],
         profile_name: str | None = None,
         note: Callable[[str], None] = lambda _: None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self.environ = environ
+        self._warn = warn or note
         self.profile_option = profile_name
         self._note = note
         self._opened = contextlib.ExitStack()
@@ -78,13 +86,13 @@ class MachineContext:
     def library(self) -> InstructionLibrary:
         from gptasst.definitions.library import InstructionLibrary
 
-        return InstructionLibrary(
-            [
-                ("project", Path("instructions")),
-                ("user", self.paths.user_instructions),
-                ("shipped", shipped_instructions()),
-            ]
-        )
+        own: list[tuple[Origin, Path]] = [
+            ("user", self.paths.user_instructions),
+            ("shipped", shipped_instructions()),
+        ]
+        if not leaves_project_out(self.environ):
+            own.insert(0, ("project", Path("instructions")))
+        return InstructionLibrary(own, self._warn)
 
     @cached_property
     def model_file(self) -> ModelFile:

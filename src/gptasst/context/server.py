@@ -15,12 +15,15 @@ from gptasst.hints import command
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
+    from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.uploader import Uploader
 
 
@@ -114,9 +117,16 @@ class ServerContext(MachineContext):
             return self.openai_store
         from gptasst.assistants.local_store import LocalStore
 
-        store = LocalStore(self.paths.assistants_database)
+        store = LocalStore(self.paths.assistants_database, self._embedder())
         self._opened.callback(store.close)
         return store
+
+    def _embedder(self) -> Embedder | None:
+        """The profile's embedding model, where its server is to make vectors of knowledge."""
+        model = self.profile.embedding_model
+        if not model or self.profile.embedded:
+            return None
+        return _ServerEmbedder(model, lambda: self.gateway)
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
@@ -176,3 +186,12 @@ def _key_hint(profile: Profile) -> str:
         return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
     table = f"[profiles.{profile.name}]"
     return f"`api_key_env` in {table} of config.toml names the variable that holds it"
+
+
+class _ServerEmbedder:
+    def __init__(self, model: str, open_gateway: Callable[[], OpenAIGateway]) -> None:
+        self.model = model
+        self._open_gateway = open_gateway
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        return self._open_gateway().embeddings.create(self.model, texts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
@@ -11,6 +12,10 @@ from gptasst.definitions.toml import Origin, parse_definition
 from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
 from gptasst.hints import command, did_you_mean, nearest
+from gptasst.inputs.regular import kind_of
+
+# A request takes 10,485,760 characters, each of up to four bytes.
+_MOST_BYTES = 44_000_000
 
 
 def read_definition_file(
@@ -22,9 +27,13 @@ def read_definition_file(
         InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    if len(content) > _MOST_BYTES:
+        problem = f"it is larger than {_MOST_BYTES:,} bytes"
+        raise InvalidDefinition(f"can't be read: {problem}", file=path)
     return definition_of(content, path, name=name, schema_checked=schema_checked)
 
 
@@ -49,10 +58,18 @@ class InstructionLibrary:
     Args:
         directories: where to look, nearest first; a name found in one hides the same name
             in those after it. A directory that does not exist is empty.
+        warn: told, once for each, of instructions of the project that are used and hide others
+            or turn on tools of the server.
     """
 
-    def __init__(self, directories: Sequence[tuple[Origin, Path]]) -> None:
+    def __init__(
+        self,
+        directories: Sequence[tuple[Origin, Path]],
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._directories = directories
+        self._warn = warn
+        self._warned = set[str]()
 
     def names(self) -> list[str]:
         return sorted(self._files())
@@ -64,7 +81,18 @@ class InstructionLibrary:
             NotFound: no such instruction; the hint has the nearest name.
             InvalidDefinition: it is there and breaks the format.
         """
-        return self._read(name, schema_checked=False)
+        found = self._read(name, schema_checked=False)
+        notice = found.notice()
+        if notice and notice not in self._warned:
+            self._warned.add(notice)
+            self._warn(f"{notice}; `--no-project` leaves it out")
+        return found
+
+    def of_project(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
+        """The instructions of the working directory, and the errors of those that can't be read."""
+        found, broken = self.all()
+        project = [instruction for instruction in found if instruction.origin == "project"]
+        return project, broken
 
     def locate(self, name: str) -> tuple[Path, Origin]:
         """The file of an instruction, unread, and which library it is in.
@@ -96,6 +124,8 @@ class InstructionLibrary:
 
     def _read(self, name: str, *, schema_checked: bool) -> Instruction:
         path, origin = self.locate(name)
+        if origin == "project":
+            _refuse_not_regular(path)
         definition = read_definition_file(path, name=path.stem, schema_checked=schema_checked)
         if origin != "file" and definition.name != name:
             raise TomlDocument(path.read_text("utf-8-sig"), str(path)).error(
@@ -103,7 +133,16 @@ class InstructionLibrary:
                 f"the key `name` says `{definition.name}`, the file `{name}`",
                 hint="drop the key `name`, or rename the file",
             )
-        return Instruction(definition, str(path), origin)
+        hides = None if origin == "file" else self._hidden(name, origin)
+        return Instruction(definition, str(path), origin, hides)
+
+    def _hidden(self, name: str, origin: Origin) -> str | None:
+        """The file of that name in the libraries after one."""
+        order = [known for known, _ in self._directories]
+        for _, directory in self._directories[order.index(origin) + 1 :]:
+            if (directory / f"{name}.toml").exists():
+                return str(directory / f"{name}.toml")
+        return None
 
     def _files(self) -> dict[str, tuple[Origin, Path]]:
         files: dict[str, tuple[Origin, Path]] = {}
@@ -119,4 +158,22 @@ class InstructionLibrary:
             f"no instruction `{name}`",
             hint=did_you_mean(name, names, listing),
             near=nearest(name, names),
+        )
+
+
+def _refuse_not_regular(path: Path) -> None:
+    """Refuse what a stranger may have put among instructions: a device, a pipe, a link out.
+
+    Raises:
+        InvalidDefinition: it is no regular file of that directory.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    if not stat.S_ISREG(mode):
+        raise InvalidDefinition(f"can't be read: it is {kind_of(mode)}", file=path)
+    if not Path(os.path.realpath(path)).is_relative_to(Path.cwd().resolve()):
+        raise InvalidDefinition(
+            "is not read: it is a link that leads out of the working directory", file=path
         )

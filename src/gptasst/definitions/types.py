@@ -17,6 +17,16 @@ class Tools:
     code_interpreter: bool = False
     web_search: bool = False
 
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """The tools that run on the server and reach further than the knowledge."""
+        names = ("code_interpreter", "web_search")
+        return tuple(name for name in names if getattr(self, name))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*(("file_search",) if self.file_search else ()), *self.hosted)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
@@ -106,8 +116,22 @@ class DefinitionChanges:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """A definition in the instruction library: where it lies and which library that is."""
+    """A definition in the instruction library: where it lies and which library that is.
+
+    `hides` is the file of the same name that would be used if this one were not there.
+    """
 
     definition: Definition
     path: str
     origin: Literal["project", "user", "shipped", "file"]
+    hides: str | None = None
+
+    def notice(self) -> str | None:
+        """What whoever works in a stranger's repository should know of it, if anything."""
+        hosted = self.definition.tools.hosted
+        if self.origin != "project" or not (self.hides or hosted):
+            return None
+        uses = f"turns on {' and '.join(hosted)}" if hosted else ""
+        hides = f"hides `{self.hides}`" if self.hides else ""
+        does = " and ".join(filter(None, (hides, uses)))
+        return f"the instruction `{self.path}` of the working directory {does}"

@@ -50,6 +50,20 @@ def versions() -> Versions:
     )
 
 
+def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    """What the working directory brings: instructions that hide others, or use hosted tools."""
+    found, broken = program.library.of_project()
+    for error in broken:
+        yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
+    for instruction in found:
+        notice = instruction.notice()
+        tools = ", ".join(instruction.definition.tools.names) or "none"
+        message = notice or f"the instruction `{instruction.path}` is the working directory's"
+        severity: Severity = "warning" if notice else "ok"
+        fix = "export GPTASST_NO_PROJECT=1" if notice else None
+        yield Finding("config", severity, f"{message}; its tools: {tools}", fix=fix)
+
+
 def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Finding]:
     parts = (
         f"gptasst {found.gptasst}, Python {found.python}, openai {found.openai}",

@@ -19,6 +19,7 @@ from gptasst.doctor.machine import (
     configuration_findings,
     database_findings,
     embedded_findings,
+    instruction_findings,
     key_findings,
     program_findings,
     versions,
@@ -56,6 +57,7 @@ def examine(program: ExaminedProgram) -> Diagnosis:
         database_findings,
         cache_findings,
         embedded_findings,
+        instruction_findings,
         completion_findings,
     ):
         findings += _guarded(look, program)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
     from gptasst.config.login import AuthService
     from gptasst.config.settings import Profile, Settings
+    from gptasst.definitions.library import InstructionLibrary
     from gptasst.embedded.service import LocalModelService
     from gptasst.models.service import ModelService
     from gptasst.project_files.service import FileService
@@ -165,6 +166,8 @@ class ExaminedProgram(Protocol):
     def profile(self) -> Profile: ...
     @property
     def auth(self) -> AuthService: ...
+    @property
+    def library(self) -> InstructionLibrary: ...
     @property
     def local_model(self) -> LocalModelService: ...
     @property

@@ -11,7 +11,7 @@ from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import RunTarget
 from gptasst.config.settings import Profile
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Definition
+from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import command
 from gptasst.knowledge.question import Question
@@ -53,6 +53,7 @@ class PreparedRun:
     left_out: int
     source: Literal["assistant", "instruction"]
     definition: Definition
+    definition_path: str | None
     excerpts: tuple[Excerpt, ...]
     notes: tuple[str, ...]
     model_request: ModelRequest
@@ -92,6 +93,7 @@ class RunPreparation:
         self._open_store = open_store
         self._library = library
         self._small_model = small_model
+        self._instructions: dict[str, Instruction] = {}
 
     def find(self, name: str) -> Found:
         """The assistant of that name and its definition, else the instruction's.
@@ -106,12 +108,17 @@ class RunPreparation:
             if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
                 raise
             try:
-                return None, self._library.find(name).definition
+                self._instructions[name] = self._library.find(name)
+                return None, self._instructions[name].definition
             except NotFound as error:
                 raise NotFound(
                     f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
                 ) from None
         return target, target.definition
+
+    def _path_of(self, name: str) -> str | None:
+        found = self._instructions.get(name)
+        return found.path if found else None
 
     def prepare(self, request: RunRequest, found: Found) -> PreparedRun:
         """Make a run ready to be sent. No key is needed.
@@ -150,6 +157,7 @@ class RunPreparation:
             left_out=len(request.past) - len(past),
             source="assistant" if target else "instruction",
             definition=definition,
+            definition_path=None if target else self._path_of(request.name),
             excerpts=excerpts,
             edit=edit,
             notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,

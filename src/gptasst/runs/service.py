@@ -111,6 +111,8 @@ class RunService:
             instructions_characters=len(sent.instructions),
             input_characters=characters,
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
+            definition=prepared.definition_path,
+            tools=prepared.definition.tools.hosted,
         )
 
     def basis(self, request: RunRequest, found: Found) -> str:
@@ -313,6 +315,8 @@ class RunService:
             citations=received.citations + quoted,
             warnings=_warnings(self._use(prepared)) + prepared.notes,
             left_out=prepared.left_out,
+            definition=prepared.definition_path,
+            tools=prepared.definition.tools.hosted,
         )
 
     def _use(self, prepared: PreparedRun) -> ModelUse:

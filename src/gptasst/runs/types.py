@@ -45,7 +45,11 @@ class PlannedInput:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run would send, with notes. `estimated_tokens` counts the text, to about a fifth."""
+    """What a run would send, with notes. `estimated_tokens` counts the text only, to about a fifth.
+
+    `definition` is the file of the instruction, where it is no assistant's; `tools` are those
+    that it uses besides its knowledge.
+    """
 
     name: str
     source: Literal["assistant", "instruction"]
@@ -57,6 +61,8 @@ class RunPlan:
     instructions_characters: int
     input_characters: int
     estimated_tokens: int
+    definition: str | None = None
+    tools: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -84,6 +90,7 @@ class Kept:
 class RunResult:
     """An answer and where it came from; `warnings` are what its user should know besides.
 
+    `definition` and `tools` are as in `RunPlan`.
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
@@ -100,5 +107,7 @@ class RunResult:
     warnings: tuple[str, ...] = ()
     conversation: str | None = None
     left_out: int = 0
+    definition: str | None = None
+    tools: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
     encoding: str = "utf-8"

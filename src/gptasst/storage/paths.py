@@ -140,6 +140,12 @@ def user_paths(environ: Mapping[str, str]) -> Paths:
         ) from None
 
 
+def leaves_project_out(environ: Mapping[str, str]) -> bool:
+    """Whether the instructions of the working directory are not to be used."""
+    said = environ.get("GPTASST_NO_PROJECT", "").strip().lower()
+    return said not in ("", "0", "false", "no", "off")
+
+
 def shipped_instructions() -> Path:
     """The instructions that come with the package (in a checkout: its top-level folder)."""
     from pathlib import Path

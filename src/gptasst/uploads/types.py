@@ -15,7 +15,7 @@ class TransferState:
     `waiting` is for another process that uploads, perhaps the same contents.
     """
 
-    phase: Literal["waiting", "uploading", "indexing"]
+    phase: Literal["waiting", "uploading", "indexing", "embedding"]
     files_done: int
     files: int
     bytes_done: int = 0

@@ -1,0 +1,147 @@
+"""What passages mean, as vectors: kept by content and model, and compared with a question's.
+
+Vectors are of length 1, so that their product is their similarity. One is computed once for a
+content, wherever it stands, and is there for the next assistant that has it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+import operator
+import sqlite3
+import statistics
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+# A passage means something else than the question below this, whatever the model.
+_LEAST_SIMILARITY = 0.25
+# In a collection of some size, passages that match stand out of the rest by so many deviations.
+_SOME = 20
+_STANDS_OUT = 1.5
+_IN_REQUEST = 32  # texts
+_NEW = (
+    "FROM passages p JOIN knowledge k ON k.id = p.file_id"
+    " WHERE k.assistant_id = ? AND NOT EXISTS"
+    " (SELECT 1 FROM vectors v WHERE v.content = p.content AND v.model = ?)"
+)
+
+
+class Embedder(Protocol):
+    """A model that makes vectors of texts."""
+
+    @property
+    def model(self) -> str: ...
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]: ...
+
+
+def mark_contents(connection: sqlite3.Connection, assistant_id: str) -> int:
+    """Give new passages the digest of their content; how many passages there are in all."""
+    rows = connection.execute(
+        "SELECT p.id, p.heading, p.text FROM passages p JOIN knowledge k ON k.id = p.file_id"
+        " WHERE k.assistant_id = ? AND p.content IS NULL",
+        (assistant_id,),
+    ).fetchall()
+    connection.executemany(
+        "UPDATE passages SET content = ? WHERE id = ?",
+        [(_digest(_embedded_text(heading, text)), key) for key, heading, text in rows],
+    )
+    (count,) = connection.execute(
+        "SELECT COUNT(*) FROM passages p JOIN knowledge k ON k.id = p.file_id"
+        " WHERE k.assistant_id = ?",
+        (assistant_id,),
+    ).fetchone()
+    return int(count)
+
+
+def count_new(connection: sqlite3.Connection, assistant_id: str, model: str) -> int:
+    """How many passages have no vector of a model yet."""
+    (count,) = connection.execute(f"SELECT COUNT(*) {_NEW}", (assistant_id, model)).fetchone()
+    return int(count)
+
+
+def next_texts(
+    connection: sqlite3.Connection, assistant_id: str, model: str
+) -> list[tuple[bytes, str]]:
+    """Some contents that have no vector of a model yet: their digests and texts."""
+    rows = connection.execute(
+        f"SELECT p.content, p.heading, p.text {_NEW} GROUP BY p.content LIMIT {_IN_REQUEST}",
+        (assistant_id, model),
+    )
+    return [(content, _embedded_text(heading, text)) for content, heading, text in rows]
+
+
+def keep_vectors(
+    connection: sqlite3.Connection,
+    model: str,
+    contents: Sequence[bytes],
+    vectors: Sequence[Sequence[float]],
+) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO vectors (content, model, vector) VALUES (?, ?, ?)",
+        [(c, model, _unit(v).tobytes()) for c, v in zip(contents, vectors, strict=True)],
+    )
+
+
+def forget_vectors(connection: sqlite3.Connection) -> None:
+    """Delete the vectors of contents that no assistant has any more."""
+    connection.execute(
+        "DELETE FROM vectors WHERE content NOT IN"
+        " (SELECT content FROM passages WHERE content IS NOT NULL)"
+    )
+
+
+def has_vectors(connection: sqlite3.Connection, assistant_id: str, model: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM vectors v JOIN passages p ON p.content = v.content"
+        " JOIN knowledge k ON k.id = p.file_id WHERE k.assistant_id = ? AND v.model = ? LIMIT 1",
+        (assistant_id, model),
+    ).fetchone()
+    return row is not None
+
+
+def nearest(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    model: str,
+    question: Sequence[float],
+    limit: int,
+) -> list[tuple[int, float]]:
+    """The passages that mean about what a question does, with their similarity, best first."""
+    similar = _similarity_to(_unit(question))
+    rows = connection.execute(
+        "SELECT p.id, v.vector FROM passages p JOIN knowledge k ON k.id = p.file_id"
+        " JOIN vectors v ON v.content = p.content AND v.model = ? WHERE k.assistant_id = ?",
+        (model, assistant_id),
+    )
+    found = [(key, similar(vector)) for key, vector in rows]
+    least = _LEAST_SIMILARITY
+    if len(found) >= _SOME:
+        values = [similarity for _, similarity in found]
+        least = max(least, statistics.fmean(values) + _STANDS_OUT * statistics.pstdev(values))
+    best = heapq.nlargest(limit, found, key=operator.itemgetter(1))
+    return [item for item in best if item[1] >= least]
+
+
+def _similarity_to(question: array[float]) -> Callable[[bytes], float]:
+    def similar(vector: bytes) -> float:
+        other = array("f")
+        other.frombytes(vector)
+        return float(sum(map(operator.mul, question, other)))
+
+    return similar
+
+
+def _unit(vector: Sequence[float]) -> array[float]:
+    length = math.hypot(*vector) or 1.0
+    return array("f", [value / length for value in vector])
+
+
+def _embedded_text(heading: str, text: str) -> str:
+    return f"{heading}\n{text}" if heading else text
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
