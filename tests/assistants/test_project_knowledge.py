@@ -371,3 +371,37 @@ def test_state_is_ready_when_everything_is_in(
     cli: Cli, project: LoopbackServer, docs: Path
 ) -> None:
     assert only_store(project, "Docs").about["metadata"]["state"] == "ready"
+
+
+class TestFilesThatStayInProgress:
+    """A server is known to leave a file so for ever."""
+
+    @pytest.fixture(autouse=True)
+    def stuck(self, cli: Cli, project: LoopbackServer, docs: Path) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", docs)
+        project.index_delays["a.md"] = 9_999.0
+        project.requests.clear()
+
+    def test_it_is_named_until_it_is_right(self, cli: Cli, project: LoopbackServer) -> None:
+        for _ in range(2):
+            ran = cli("assistant", "files", "sync", "Docs")
+            assert ran.code == 6
+            assert "`docs/a.md`: not indexed by the server yet, since 2" in ran.stderr
+        project.index_delays.clear()
+        assert cli("assistant", "files", "sync", "Docs").code == 0
+
+    def test_it_delays_no_other(self, cli: Cli, project: LoopbackServer, write: Write) -> None:
+        write("more.md", "More.\n")
+        ran = cli("assistant", "files", "add", "Docs", "more.md")
+        assert ran.code == 6
+        assert "1 file could not be taken: `docs/a.md`" in ran.stderr
+        assert "more.md" in knowledge(project, "Docs")
+
+    def test_an_old_one_is_attached_anew(self, cli: Cli, project: LoopbackServer) -> None:
+        store = only_store(project, "Docs")
+        (old,) = (a for a in store.files.values() if a.attributes["path"] == "docs/a.md")
+        old.created_at -= 1_000
+        assert cli("assistant", "files", "sync", "Docs").code == 6
+        (new,) = (a for a in store.files.values() if a.attributes["path"] == "docs/a.md")
+        assert new is not old
+        assert new.attributes == old.attributes

@@ -86,6 +86,8 @@ class KnowledgeWriter:
         there |= {replacement.old.id for replacement in plan.replace}
         sources = {knowledge_upload(source): source for source in plan.wanted}
         job = KnowledgeJob(store_id, sources, there)
+        before = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
+        job.slow_before = sum(file.status == "in_progress" for file in before)
         self._upload(job, list(sources), there, report)
         attached = self._attach(job, report)
         store = self._wait(job, report, attached)
@@ -211,7 +213,8 @@ class KnowledgeWriter:
         pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
         while wanted:
             store = store or self._stores.get(job.store_id)
-            left = min(store.in_progress, len(wanted))
+            # Those that were being indexed before are not waited for.
+            left = min(max(store.in_progress - job.slow_before, 0), len(wanted))
             if left == 0 and store.completed == len(job.there | set(job.ids.values())):
                 report(TransferState("indexing", len(wanted), len(wanted)))
                 return store
@@ -253,7 +256,7 @@ class KnowledgeWriter:
             self._stores.detach(job.store_id, job.ids[path])
             again.ids[path] = job.ids[path]
             del job.reasons[path]
-        again.fresh = job.fresh
+        again.fresh, again.slow_before = job.fresh, job.slow_before
         self._attach_each(again, again.attachments(), report)
         self._wait(again, report)
         job.reasons |= again.reasons
@@ -306,6 +309,7 @@ class KnowledgeJob:
         self.reasons: dict[str, str] = {}
         self.unsupported: set[str] = set()
         self.slow: set[str] = set()
+        self.slow_before = 0  # of the files that were in it
         self._requests = {source.path: request for request, source in sources.items()}
 
     def request(self, path: str) -> UploadRequest:

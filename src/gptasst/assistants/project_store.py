@@ -25,7 +25,12 @@ from gptasst.assistants.project_directory import (
     read_pointer,
     without_time,
 )
-from gptasst.assistants.project_knowledge import AppliedPlan, KnowledgeWriter
+from gptasst.assistants.project_knowledge import (
+    LONGEST_STALL,
+    AppliedPlan,
+    KnowledgeWriter,
+)
+from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
@@ -326,7 +331,8 @@ class OpenAIStore:
         if not plan.is_empty:
             applied = self._writer.apply(assistant.id, plan, report)
         changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty)
-        return KnowledgeOutcome(changed, plan, tuple(applied.failed))
+        slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
+        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow))
 
     def _note_knowledge(
         self, assistant: Assistant, applied: AppliedPlan, *, touched: bool

@@ -37,8 +37,12 @@ class ServerContext(MachineContext):
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        endpoint = server_endpoint(self.profile)
-        return self._opened_gateway(replace(endpoint, on_moved=self._tell_moved))
+        return self._opened_gateway(replace(self.endpoint, on_moved=self._tell_moved))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The profile's server with its key."""
+        return server_endpoint(self.profile, self.settings.url_variable(self.profile.name))
 
     def _tell_moved(self, url: str) -> None:
         """Say which base URL works, and what sets it."""
@@ -149,8 +153,8 @@ class ServerContext(MachineContext):
         return OpenAIStore(gateway, directory, writer)
 
 
-def server_endpoint(profile: Profile) -> Endpoint:
-    """A profile's server with its key.
+def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
+    """A profile's server with its key; `variable` holds its base URL, if one does.
 
     Raises:
         UsageError: the profile is the embedded model.
@@ -170,7 +174,7 @@ def server_endpoint(profile: Profile) -> Endpoint:
         base_url=profile.base_url,
         name=profile.endpoint,
         api_key=profile.api_key,
-        key_hint=_key_hint(profile),
+        key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
         headers=profile.headers,
         timeout=profile.timeout,
@@ -179,11 +183,17 @@ def server_endpoint(profile: Profile) -> Endpoint:
     )
 
 
-def _key_hint(profile: Profile) -> str:
+def _key_hint(profile: Profile, variable: str | None) -> str:
+    """Where the key is expected; `variable` holds the base URL, if one does.
+
+    A key that was meant for one server is not sent to another.
+    """
     if profile.key_source:
         return f"it is read from {profile.key_source}"
-    if profile.name == "openai":
+    if variable == "OPENAI_BASE_URL":
         return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
+    if variable:
+        return "GPTASST_API_KEY holds it"
     table = f"[profiles.{profile.name}]"
     return f"`api_key_env` in {table} of config.toml names the variable that holds it"
 

@@ -95,7 +95,7 @@ class RunService:
         Raises:
             GptasstError: what `stream` would refuse before sending.
         """
-        prepared = self._preparation.prepare(request, self.find(request.name))
+        prepared = self._preparation.prepare(request, self.find(request.name), ask=False)
         sent = prepared.model_request
         said = [message.parts for message in sent.past]
         characters = sum(map(text_characters, (*said, sent.parts)))
@@ -223,6 +223,8 @@ class RunService:
                 sent = with_uploads(gateway, sent, uploaded)
             yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         except NotFound as error:
+            if error.code == "model_not_found":
+                self._preparation.forget_model()
             known = self._known_end(prepared, error)
             if known is None:
                 raise
@@ -244,6 +246,8 @@ class RunService:
         try:
             edited = run.run()
         except NotFound as error:
+            if error.code == "model_not_found":
+                self._preparation.forget_model()
             known = self._known_end(prepared, error)
             if known is None:
                 raise
