@@ -126,17 +126,39 @@ class ServerContext(MachineContext):
         return store
 
     def _embedder(self) -> Embedder | None:
-        """The profile's embedding model, where its server is to make vectors of knowledge."""
+        """What makes vectors of knowledge: `embedded`, or a model of the profile's server."""
         model = self.profile.embedding_model
+        if model == "embedded":
+            from gptasst.embedded.embeddings import EmbeddedEmbedder
+
+            return EmbeddedEmbedder(
+                lambda texts: self._embedding_gateway.embeddings.create(model, texts)
+            )
         if not model or self.profile.embedded:
             return None
         return _ServerEmbedder(model, lambda: self.gateway)
 
     @cached_property
+    def _embedding_gateway(self) -> OpenAIGateway:
+        from gptasst.embedded.embeddings import embedding_model
+        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+
+        require_installed(chosen=True)
+        models = self.paths.embedded_models
+        if not any(models.glob("all-MiniLM*.gguf")):
+            self._note("fetching the embedding model, once (84 MB)")
+        path = embedding_model(models, self.paths.locks, lambda *_: None)
+        engine = EmbeddedEngine(path, self.settings.local_model(), embeddings=True)
+        self._opened.callback(engine.close)
+        return self._opened_gateway(engine.endpoint())
+
+    @cached_property
     def openai_store(self) -> OpenAIStore:
+        from gptasst.assistants.file_usage import FileUsage
         from gptasst.assistants.project_directory import AssistantDirectory
         from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
         from gptasst.assistants.project_store import OpenAIStore
+        from gptasst.assistants.upload_removal import UploadRemover
 
         gateway = self.gateway
         writer = KnowledgeWriter(
@@ -150,7 +172,10 @@ class ServerContext(MachineContext):
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
         )
-        return OpenAIStore(gateway, directory, writer)
+        remover = UploadRemover(
+            gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
+        )
+        return OpenAIStore(gateway, directory, writer, remover)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:

@@ -317,11 +317,19 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=_warnings(self._use(prepared)) + prepared.notes,
+            warnings=(
+                *_warnings(self._use(prepared)),
+                *prepared.notes,
+                *self._ignored(received),
+            ),
             left_out=prepared.left_out,
             definition=prepared.definition_path,
             tools=prepared.definition.tools.hosted,
         )
+
+    def _ignored(self, received: ModelAnswer) -> Iterator[str]:
+        for tool in received.ignored:
+            yield f"{self._profile.endpoint} shows no sign of {tool}: it may have ignored it"
 
     def _use(self, prepared: PreparedRun) -> ModelUse:
         of_assistant = prepared.source == "assistant"
