@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gptasst.knowledge.types import KnowledgePlan
 
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
