@@ -16,17 +16,20 @@ from gptasst.cli.commands import (
     command,
     imported,
 )
-from gptasst.cli.output import count_text, size_text, time_text
+from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import finish_change
+from gptasst.cli.results import KeepFilesOption, finish_change, incomplete_text, note_left
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
-from gptasst.errors import UsageError
+from gptasst.errors import PartlyDone, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.definitions.types import Definition, DefinitionChanges
+    from gptasst.inputs.types import Refusal
     from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
@@ -107,7 +110,14 @@ def create(  # one parameter an option
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
     _warn_of_end(session, made)
-    finish_change(session.output, f"created `{made.name}` with {files}", outcome)
+    finish_change(session.output, f"created `{made.name}` with {files}", outcome, created=True)
+
+
+def ident_of(assistant: Assistant | AssistantSummary) -> str:
+    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    from gptasst.definitions.toml import name_problem
+
+    return assistant.id if name_problem(assistant.name) else assistant.name
 
 
 @command(
@@ -147,6 +157,7 @@ def edit(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    keep_files: KeepFilesOption = False,
     yes: YesOption = False,
 ) -> None:
     """Change an assistant; what you do not name stays."""
@@ -172,7 +183,12 @@ def edit(  # one parameter an option
         _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.edit(
-            name, changes, file or None, transfers.report, allow_secrets=allow_secrets
+            name,
+            changes,
+            file or None,
+            transfers.report,
+            allow_secrets=allow_secrets,
+            keep_files=keep_files,
         )
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
@@ -217,8 +233,8 @@ def list_assistants(session: Session) -> None:
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:
-        # Who made two of one name at once has both, and only their ids tell which is meant.
-        return assistant.name if bearers[assistant.name] == 1 else assistant.id
+        # Of two that have one name, only their ids tell which is meant.
+        return ident_of(assistant) if bearers[assistant.name] == 1 else assistant.id
 
     session.output.table(
         "assistants",
@@ -249,7 +265,9 @@ def show(session: Session, name: NameArgument) -> None:
     """Show an assistant, its instructions and its knowledge."""
     with session.waiting():
         found = session.context.assistants.get(name)
-    session.output.record(found, _fields(found), ident=found.name)
+    if not found.complete:
+        session.output.warn(incomplete_text(found))
+    session.output.record(found, _fields(found), ident=ident_of(found))
 
 
 def _fields(assistant: Assistant) -> list[tuple[str, str]]:
@@ -259,7 +277,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         for file in assistant.knowledge
     ]
     return [
-        ("name", assistant.name),
+        ("name", one_line(assistant.name)),
         ("id", assistant.id),
         ("description", definition.description or "-"),
         ("model", definition.model or "that of the profile"),
@@ -269,9 +287,20 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("updated", time_text(assistant.updated_at)),
         ("tools", ", ".join(_tools(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
+        *(
+            [("gone", "\n".join(assistant.gone) or "not known here")]
+            if not assistant.complete
+            else []
+        ),
         ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
         ("instructions", definition.instructions),
     ]
+
+
+def _gone(assistant: Assistant) -> list[tuple[str, str]]:
+    if assistant.complete:
+        return []
+    return [("gone", "\n".join(assistant.gone) or "not known here")]
 
 
 def _trouble(file: KnowledgeFile) -> str:
@@ -295,18 +324,26 @@ def delete(
     session: Session,
     name: NameArgument,
     yes: YesOption = False,
-    keep_files: Annotated[
-        bool, typer.Option("--keep-files", help="Leave uploaded files on the server.")
-    ] = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Delete an assistant with its history and knowledge. Your files on disk stay."""
+    service = session.context.assistants
+
+    def look() -> AssistantSummary:
+        with session.waiting():
+            return service.summary(name)
+
+    def question(found: AssistantSummary) -> str:
+        files = count_text(found.files, "knowledge file")
+        return f"delete assistant `{one_line(found.name)}` with {files}?"
+
+    found = session.confirmed(look, question, yes=yes)
     with session.waiting():
-        found = session.context.assistants.summary(name)
-    files = count_text(found.files, "knowledge file")
-    session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
-    with session.waiting():
-        session.context.assistants.delete(found, keep_files=keep_files)
-    session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)
+        left = service.delete(found, keep_files=keep_files)
+    note_left(session.output, left)
+    session.output.done(
+        f"deleted `{one_line(found.name)}`", {"deleted": found.name}, ident=ident_of(found)
+    )
 
 
 @command(app, "history")
@@ -355,7 +392,14 @@ def rollback(
     session.output.done(text, changed, ident=changed.name)
 
 
-@command(app, "export", examples=["gptasst assistant export DocWriter-1 -o writer.toml"])
+@command(
+    app,
+    "export",
+    examples=[
+        "gptasst assistant export DocWriter-1 -o writer.toml",
+        "gptasst assistant export DocWriter-1 -o writer.toml --with-files knowledge",
+    ],
+)
 def export(
     session: Session,
     name: NameArgument,
@@ -363,20 +407,38 @@ def export(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE.toml", help="Output file; - is stdout."),
     ] = None,
+    with_files: Annotated[
+        Path | None,
+        typer.Option("--with-files", metavar="DIR", help="Write its knowledge to a new directory."),
+    ] = None,
 ) -> None:
-    """Write an assistant's definition as TOML. Its knowledge is not in it."""
+    """Write an assistant's definition as TOML, and its knowledge where `--with-files` says."""
     from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
+    service = session.context.assistants
     with session.waiting():
-        text = session.context.assistants.export(name)
+        text = service.export(name)
+        failed = service.export_files(name, with_files) if with_files else ()
     if output is not None:
         replace_file(output, text.encode("utf-8"))
+    if failed and session.output.mode == "json":
+        raise _not_written(failed, {"path": str(output)} if output else {"definition": text})
+    if output is not None:
         session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
     elif session.output.mode == "json":
         session.output.document({"definition": text})
     else:
         session.output.text(text)
+    if failed:
+        raise _not_written(failed, None)
+
+
+def _not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
+    named = "; ".join(f"`{one.path}`: {one.reason}" for one in failed)
+    error = PartlyDone(f"{count_text(len(failed), 'file')} could not be written: {named}")
+    error.done = done
+    return error
 
 
 @command(
@@ -384,6 +446,7 @@ def export(
     "import",
     examples=[
         "gptasst assistant import writer.toml",
+        "gptasst assistant import writer.toml --with-files knowledge",
         "gptasst assistant import old-assistants.json --name 'Math Tutor'",
     ],
 )
@@ -401,11 +464,16 @@ def import_assistant(
             "--name", help="Name to give it, or which one to import if the file has several."
         ),
     ] = None,
+    with_files: Annotated[
+        Path | None,
+        typer.Option("--with-files", metavar="DIR", help="Its knowledge, as `export` wrote it."),
+    ] = None,
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Create an assistant from a definition, or from saved JSON of the Assistants API."""
+    service = session.context.assistants
     with session.waiting():
-        made = session.context.assistants.import_file(file, name, allow_secrets=allow_secrets)
+        made = service.import_file(file, name, with_files, allow_secrets=allow_secrets)
     for note in made.notes:
         session.output.note(note)
     for left in made.left_behind:

@@ -154,9 +154,11 @@ class ServerContext(MachineContext):
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
+        from gptasst.assistants.file_usage import FileUsage
         from gptasst.assistants.project_directory import AssistantDirectory
         from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
         from gptasst.assistants.project_store import OpenAIStore
+        from gptasst.assistants.upload_removal import UploadRemover
 
         gateway = self.gateway
         writer = KnowledgeWriter(
@@ -170,7 +172,10 @@ class ServerContext(MachineContext):
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
         )
-        return OpenAIStore(gateway, directory, writer)
+        remover = UploadRemover(
+            gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
+        )
+        return OpenAIStore(gateway, directory, writer, remover)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
