@@ -51,9 +51,7 @@ def main() -> None:
     with loopback_url() as url, tempfile.TemporaryDirectory() as home:
         environ = environment(url, home)
         create = ("assistant", "create", "DocWriter-1", "-i", "DocWriter")
-        made = subprocess.run((*_GPTASST, *create), env=environ, cwd=home, check=False)
-        if made.returncode:
-            raise SystemExit(made.returncode)
+        subprocess.run((*_GPTASST, *create), env=environ, cwd=home, check=True, capture_output=True)
         print_table(measure(rounds, environ, home))
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import gptasst
+from gptasst.processes.import_path import leave_working_directory_out
 from tests.conftest import Cli, Write
 
 # Python itself imports `contextlib` and its like before any module that `-m` names.
@@ -57,6 +59,15 @@ class TestModules:
         ran = run(sys.executable, "-P", "-c", program, "instruction", "list", "-q", PYTHONPATH=path)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert not marker.exists()
+
+    def test_the_directory_that_gptasst_lies_in_stays(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = Path(gptasst.__file__).parents[1]
+        monkeypatch.chdir(own)
+        monkeypatch.setattr(sys, "path", ["", str(own), "/elsewhere"])
+        leave_working_directory_out()
+        assert sys.path == [str(own), "/elsewhere"]
 
 
 class TestInstaller:

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
         "not_found",
         "not_knowledge",
         "not_over",
+        "not_submitted_here",
         "not_text",
         "nothing_here",
         "nothing_taken",

@@ -133,3 +133,18 @@ class TestSurroundings:
         assert ran.error["code"] in ("bad_proxy", "unreachable")
         if ran.error["code"] == "bad_proxy":
             assert "socks" in ran.error["hint"]
+
+
+@pytest.mark.parametrize("variable", ["GPTASST_BASE_URL", "OPENAI_BASE_URL"])
+def test_the_variable_that_the_hint_names_works(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """What is in OPENAI_API_KEY is not sent to GPTASST_BASE_URL."""
+    server.api_key = "sk-right"
+    monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+    monkeypatch.setenv(variable, server.base_url)
+    ran = cli("run", "DocWriter", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "no_key")
+    name = ran.error["hint"].split()[0]
+    monkeypatch.setenv(name, "sk-right")
+    assert cli("run", "DocWriter", "-t", "x").text == "x"

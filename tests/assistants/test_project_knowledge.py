@@ -70,6 +70,7 @@ def test_an_edited_file_is_attached_before_the_old_one_is_detached(
         "POST /vector_stores/*/files",
         "DELETE /vector_stores/*/files/*",
         "POST /vector_stores/*",
+        "DELETE /files/*",
     ]
     assert knowledge(project, "Docs") == on_disk(docs)
 

@@ -247,9 +247,13 @@ class TestAnotherMachine:
         monkeypatch.chdir(elsewhere)
 
         assert cli("batch", "list", "-q").lines == [batch_id]
-        assert cli("batch", "fetch", batch_id).code == 0
-        assert list(answers()) == files
-        assert names() == ["out"]
+        ran = cli("batch", "fetch", batch_id, "--json")
+        assert (ran.code, ran.error["code"]) == (2, "not_submitted_here")
+        assert f"gptasst batch fetch {batch_id} -o DIR" in ran.error["hint"]
+        assert names() == []
+        assert cli("batch", "fetch", batch_id, "-o", "there").code == 0
+        assert list(answers("there/out")) == files
+        assert names() == ["there"]
 
     def test_outside_of_the_directory(
         self, cli: Cli, server: LoopbackServer, write: Write, home: Path
@@ -259,9 +263,7 @@ class TestAnotherMachine:
         server.answer = "answer"
         batch_id = cli(*COMMAND[:-1], "../out").lines[0]
         new_machine(home)
-        ran = cli("batch", "fetch", batch_id)
-        assert ran.code == 6
-        assert "`../out/a.md` is outside of this directory (-o DIR puts" in ran.stderr
+        assert cli("batch", "fetch", batch_id).code == 2
         assert not Path("../out").exists()
         assert cli("batch", "fetch", batch_id, "-o", "there").code == 0
         assert answers("there/out") == {"a.md": "answer"}

@@ -193,6 +193,22 @@ class TestWhatOthersSubmitted:
         assert not Path("../out.md").exists()
         assert not os.path.lexists("/tmp/gptasst-test-out.md")
 
+    @pytest.mark.parametrize("directory", [None, "there"])
+    def test_has_no_say_behind_a_link(
+        self, cli: Cli, project: LoopbackServer, write: Write, home: Path, tmp_path: Path,
+        directory: str | None,
+    ) -> None:  # fmt: skip
+        write("a.md", "one\n")
+        ran = cli("run", "DocWriter", "a.md", "--each", "--batch", "-o", "out")
+        (home / "data/batches.sqlite3").unlink()
+        (tmp_path / "far").mkdir()
+        out = Path(directory or ".", "out")
+        out.parent.mkdir(exist_ok=True)
+        out.symlink_to(tmp_path / "far")
+        fetched = cli("batch", "fetch", ran.lines[0], *(["-o", directory] if directory else []))
+        assert (fetched.code, "a link that leads to" in fetched.stderr) == (6, True)
+        assert list((tmp_path / "far").iterdir()) == []
+
     def test_a_manifest_of_other_types(
         self, cli: Cli, project: LoopbackServer, write: Write, home: Path
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.outcomes import HttpAnswer
 from tests.loopback.wire import Reply
@@ -134,3 +134,16 @@ def test_words_after_half_an_answer_are_its_end(cli: Cli, server: LoopbackServer
     assert (ran.code, ran.text) == (7, "right")
     assert "the answer broke off: the server sent `upstream connect error" in ran.stderr
     assert "base URL" not in ran.stderr
+
+
+@pytest.mark.parametrize("echoed", [True, False])
+def test_a_hosted_tool_that_is_passed_over_is_noted(
+    cli: Cli, server: LoopbackServer, write: Write, *, echoed: bool
+) -> None:
+    """As by llama.cpp; a server that has it repeats it, or shows that it was called."""
+    write("instructions/Seeker.toml", "instructions = 'Seek.'\n[tools]\nweb_search = true\n")
+    tools = [{"type": "web_search"}] if echoed else None
+    server.outcomes.append(stream(DELTA, completed(tools=tools)))
+    ran = cli("run", "Seeker", "-t", "x")
+    assert ran.text == "right"
+    assert ("shows no sign of web search" in ran.stderr) != echoed

@@ -267,3 +267,14 @@ class TestAsGitReads:
             write(name, "x")
         write(".gitignore", "keep.md\n")  # comes before the user's
         assert expand_words(["d"]) == [Path("d/b.md")]
+
+    def test_the_users_own_that_may_not_be_read(
+        self, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "git").mkdir()
+        os.mkfifo(tmp_path / "git/ignore")
+        Path(".git").mkdir()
+        write("d/a.md", "x")
+        assert expand_words(["d"]) == [Path("d/a.md")]

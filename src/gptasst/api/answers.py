@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -149,7 +150,18 @@ class AnswerReader:
             response_id=response.id if isinstance(response.id, str) else "",
             usage=usage,
             citations=citations(output, self._file_name),
+            ignored=self._ignored(response, output),
         )
+
+    def _ignored(self, response: Event, output: Any) -> tuple[str, ...]:
+        """The hosted tools that a server neither repeats nor used: llama.cpp passes over them."""
+        asked = {
+            "web search": self._request.web_search,
+            "the code interpreter": self._request.code_interpreter,
+        }
+        seen = json.dumps([response.tools, output])
+        names = {"web search": "web_search", "the code interpreter": "code_interpreter"}
+        return tuple(tool for tool, wanted in asked.items() if wanted and names[tool] not in seen)
 
     def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
         limit = self._request.settings.max_output_tokens or response.max_output_tokens

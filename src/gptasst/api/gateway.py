@@ -13,7 +13,7 @@ from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_
 from gptasst.api.connection import Connection, missing
 from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
-from gptasst.api.limits import MAX_EVENTS, Deadline, OverLimit, patience
+from gptasst.api.limits import MAX_EVENTS, Deadline, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
@@ -232,7 +232,8 @@ class OpenAIGateway:
 
     def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)
-        if isinstance(error, openai.APIStatusError | openai.APIConnectionError | OverLimit):
+        # Not `OverLimit`: the time of an answer is over, and a second attempt would double it.
+        if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
             known.transient = wait_before_retry(error, 0) is not None
         if isinstance(error, openai.APIStatusError):
             known.retry_after = retry_after(error.response.headers)

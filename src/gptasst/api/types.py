@@ -92,13 +92,17 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """The end of a stream: a whole answer. Anything less is raised as `NoAnswer`."""
+    """The end of a stream: a whole answer. Anything less is raised as `NoAnswer`.
+
+    `ignored` are the tools of the server's that it was offered and shows no trace of.
+    """
 
     text: str
     model: str
     response_id: str
     usage: Usage | None = None
     citations: tuple[Citation, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 # One batch takes so many requests, in a file of so many bytes.

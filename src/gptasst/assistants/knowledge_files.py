@@ -214,5 +214,5 @@ def plan_knowledge(
         for file in files:
             (remove if whole and file.path not in kept_paths else unchanged).append(file)
     return KnowledgePlan(
-        tuple(add), tuple(replace), tuple(remove), tuple(unchanged), tuple(refused)
+        tuple(add), tuple(replace), tuple(remove), tuple(unchanged), tuple(refused), whole
     )

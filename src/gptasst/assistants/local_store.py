@@ -117,7 +117,7 @@ class LocalStore:
             _revise(connection, assistant, definition, _now())
             return _read(connection, assistant.id)
 
-    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         from gptasst.knowledge.index import drop_index
         from gptasst.knowledge.vectors import forget_vectors
 
@@ -126,6 +126,7 @@ class LocalStore:
             drop_index(connection, assistant.id)
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
             forget_vectors(connection)
+        return ()
 
     def problem(self, source: KnowledgeSource) -> str | None:
         from gptasst.uploads.searchable import is_unicode, not_unicode
@@ -146,7 +147,10 @@ class LocalStore:
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
+        *,
+        keep_files: bool = False,
     ) -> KnowledgeOutcome:
+        del keep_files  # only the text of files is kept here
         revised = definition != assistant.definition
         if plan.is_empty and not revised:
             self._embed(assistant.id, report)
@@ -159,6 +163,8 @@ class LocalStore:
                 _revise(connection, assistant, definition, now)
             _insert_files(connection, assistant.id, prepared, now)
             _delete_files(connection, assistant.id, [file.id for file in plan.remove])
+            if plan.whole:
+                _leave_only(connection, assistant, plan)
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
@@ -319,6 +325,22 @@ def _delete_files(
         connection.executemany(
             "DELETE FROM knowledge WHERE id = ?", [(file_id,) for file_id in file_ids]
         )
+
+
+def _leave_only(connection: sqlite3.Connection, assistant: Assistant, plan: KnowledgePlan) -> None:
+    """Delete what others added since the plan was made.
+
+    Raises:
+        UsageError: they took something away that is to stay.
+    """
+    query = "SELECT id, path FROM knowledge WHERE assistant_id = ?"
+    there = dict(connection.execute(query, (assistant.id,)).fetchall())
+    kept = {file.id for file in plan.unchanged}
+    if kept - there.keys():
+        raise edit_conflict(assistant.name)
+    wanted = {source.path for source in plan.wanted}
+    others = [i for i, path in there.items() if i not in kept and path not in wanted]
+    _delete_files(connection, assistant.id, others)
 
 
 def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:

@@ -18,8 +18,9 @@ from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, ServiceError, StateError, UsageError
 from gptasst.hints import command, upgrade_command
-from gptasst.knowledge.types import KnowledgeFile
+from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.cache import FileCache
+from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
 
 
@@ -136,6 +137,54 @@ class AssistantDirectory:
             raise _unusable_definition(store, "is not what its metadata says")
         return text
 
+    def remember_knowledge(
+        self, store_id: str, knowledge: Sequence[KnowledgeFile], *, contents: bool = True
+    ) -> None:
+        """Keep what an assistant knows: its paths, and which uploads hold which `contents`."""
+        files = [file for file in knowledge if file.sha256]
+        known = {file.path: file.sha256 for file in files}
+        if self._cache.knowledge(self._scope, store_id) == known:
+            return
+        self._cache.remember_knowledge(self._scope, store_id, known)
+        if not contents:
+            return
+        recorded = {upload.file_id for upload in self._cache.all_uploads(self._scope)}
+        new = [file for file in files if file.id not in recorded]
+        self._cache.remember_uploads(self._scope, [proven_by_attributes(file) for file in new])
+
+    def known_paths(self, store_id: str, digest: str) -> frozenset[str] | None:
+        """The paths of the knowledge with a digest, if this machine has seen it."""
+        known = self._cache.knowledge(self._scope, store_id)
+        return frozenset(known) if sha256_of_knowledge(known.items()) == digest else None
+
+    def learn_contents(
+        self, wanted: Sequence[KnowledgeSource], listed: Sequence[VectorStore] | None
+    ) -> None:
+        """Learn from the assistants that others changed which contents are on the server.
+
+        That takes no more requests than there are contents that would be uploaded.
+
+        Args:
+            wanted: what is to be knowledge.
+            listed: the assistants' stores, where they were just read.
+        """
+        if not self._cache.is_synced(self._scope):
+            return  # all of them are read before the first upload
+        contents = {(source.sha256, "assistants") for source in wanted}
+        found = self._cache.uploads(self._scope, contents)
+        budget = sum(not ids for ids in found.values()) - (listed is None)
+        if budget < 1:
+            return
+        stores = self.all() if listed is None else listed
+        news = [store for store in stores if store.files and not self._knows(store)]
+        for store in news[:budget]:
+            files = self._stores.files_if_there(store.id)
+            self.remember_knowledge(store.id, [knowledge_file(file) for file in files])
+
+    def _knows(self, store: VectorStore) -> bool:
+        digest = store.metadata.get("knowledge_sha256", "")
+        return self.known_paths(store.id, digest) is not None
+
     def forget_uploads(self, file_ids: Sequence[str]) -> None:
         self._cache.forget_uploads(self._scope, file_ids)
 
@@ -170,7 +219,7 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
 MARKER = "gptasst"
 _VERSION = "1"
 _LIMIT = 512  # characters of a metadata value
-_CREATING = "creating"
+_CREATING, _RENAMING, _READY = "creating", "renaming", "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +227,7 @@ class Pointer:
     """What a vector store's metadata says of its assistant.
 
     `conversation` and `item` are where the definition's text lies, `creating` is true until
-    its first knowledge is in.
+    its first knowledge is in, `renaming` until it is sure that nobody else has the new name.
     """
 
     model: str
@@ -190,6 +239,7 @@ class Pointer:
     knowledge_sha256: str
     updated_at: datetime
     creating: bool = False
+    renaming: bool = False
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
         """The pointer to another revision."""
@@ -215,7 +265,7 @@ class Pointer:
             "definition_item": self.item,
             "knowledge_sha256": self.knowledge_sha256,
             "updated_at": str(int(self.updated_at.timestamp())),
-            "state": _CREATING if self.creating else "ready",
+            "state": _CREATING if self.creating else _RENAMING if self.renaming else _READY,
         }
         return {**before, **own}
 
@@ -249,6 +299,7 @@ def read_pointer(store: VectorStore) -> Pointer:
             knowledge_sha256=data.get("knowledge_sha256", ""),
             updated_at=datetime.fromtimestamp(float(data["updated_at"]), UTC),
             creating=data.get("state") == _CREATING,
+            renaming=data.get("state") == _RENAMING,
         )
     except (KeyError, ValueError) as error:
         raise StateError(

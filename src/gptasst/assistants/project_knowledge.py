@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.project_directory import file_attributes, knowledge_file, now
+from gptasst.assistants.project_commit import ChangedMeanwhile, KnowledgeCommit, KnowledgeJob
+from gptasst.assistants.project_directory import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 from gptasst.storage.locks import under_way
 from gptasst.threads import workers
 from gptasst.uploads.searchable import knowledge_upload
-from gptasst.uploads.types import KnowledgeSource, OnTransfer, TransferState
+from gptasst.uploads.types import OnTransfer, TransferState
 from gptasst.uploads.uploader import KNOWLEDGE_JOBS, Uploader
 
 _JOBS = 8
@@ -35,14 +36,14 @@ class AppliedPlan:
     """What a vector store holds after a plan.
 
     Attributes:
-        knowledge: the files in it.
+        knowledge: the files in it, as the server has them.
         failed: what could not be taken.
-        store: the vector store, if it was read after the last change to it.
+        detached: the ids of what was in it before.
     """
 
     knowledge: Sequence[KnowledgeFile]
     failed: Sequence[Refusal] = ()
-    store: VectorStore | None = None
+    detached: Collection[str] = ()
 
 
 class KnowledgeWriter:
@@ -73,15 +74,37 @@ class KnowledgeWriter:
         self._lock = lock
         self._stall = stall
 
-    def apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
+    def apply(
+        self,
+        store_id: str,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+        may_go_on: Callable[[], bool] = lambda: True,
+    ) -> AppliedPlan:
         """Carry out a plan.
 
         What is new is attached and indexed before anything old is detached.
+
+        Args:
+            store_id: the vector store.
+            plan: what is wanted.
+            report: told how far it is.
+            may_go_on: asked before anything old is detached.
+
+        Raises:
+            ChangedMeanwhile: see there, or it may not go on.
         """
         with under_way(self._lock):
-            return self._apply(store_id, plan, report)
+            job = self._attached(store_id, plan, report)
+            try:
+                commit = KnowledgeCommit(self._stores, plan, job, self._pause, may_go_on)
+                left, detached = commit.run()
+            except ChangedMeanwhile:
+                self._delete_fresh(job)
+                raise
+        return AppliedPlan([knowledge_file(file) for file in left], job.failures(), detached)
 
-    def _apply(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> AppliedPlan:
+    def _attached(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> KnowledgeJob:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
         there |= {replacement.old.id for replacement in plan.replace}
         sources = {knowledge_upload(source): source for source in plan.wanted}
@@ -90,15 +113,16 @@ class KnowledgeWriter:
         job.slow_before = sum(file.status == "in_progress" for file in before)
         self._upload(job, list(sources), there, report)
         attached = self._attach(job, report)
-        store = self._wait(job, report, attached)
+        self._wait(job, report, attached)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
-        self._detach_old(job, plan)
-        if job.reasons:
-            left = [knowledge_file(file) for file in self._stores.files(store_id)]
-            return AppliedPlan(left, job.failures())
-        knowledge = (*plan.unchanged, *job.knowledge())
-        return AppliedPlan(knowledge, store=None if plan.replace or plan.remove else store)
+        return job
+
+    def _delete_fresh(self, job: KnowledgeJob) -> None:
+        """Delete what was uploaded for a job that came to nothing."""
+        for file_id in job.fresh:
+            self._files.delete(file_id)
+        self._uploader.forget(list(job.fresh))
 
     def _upload(
         self,
@@ -271,68 +295,9 @@ class KnowledgeWriter:
                 self._files.delete(file_id)
                 self._uploader.forget([file_id])
 
-    def _detach_old(self, job: KnowledgeJob, plan: KnowledgePlan) -> None:
-        kept = set(job.ids.values())
-        old = [r.old for r in plan.replace if r.source.path not in job.reasons]
-        for file in (*old, *plan.remove):
-            if file.id not in kept:
-                self._stores.detach(job.store_id, file.id)
-
     def _by_id(self, store_id: str) -> dict[str, VectorStoreFile]:
         return {file.id: file for file in self._stores.files(store_id)}
 
 
 def _is_indexing(file: VectorStoreFile | None) -> bool:
     return file is not None and file.status == "in_progress"
-
-
-class KnowledgeJob:
-    """The files of one plan on their way into one vector store, by path.
-
-    Args:
-        store_id: the vector store.
-        sources: what is to get there, and how each is uploaded.
-        there: the ids of the files that were in it before.
-    """
-
-    def __init__(
-        self,
-        store_id: str,
-        sources: Mapping[UploadRequest, KnowledgeSource],
-        there: frozenset[str] | set[str],
-    ) -> None:
-        self.store_id = store_id
-        self.there = frozenset(there)
-        self.sources = sources
-        self.ids: dict[str, str] = {}
-        self.fresh: set[str] = set()  # uploaded just now, not known from before
-        self.reasons: dict[str, str] = {}
-        self.unsupported: set[str] = set()
-        self.slow: set[str] = set()
-        self.slow_before = 0  # of the files that were in it
-        self._requests = {source.path: request for request, source in sources.items()}
-
-    def request(self, path: str) -> UploadRequest:
-        return self._requests[path]
-
-    def source(self, path: str) -> KnowledgeSource:
-        return self.sources[self._requests[path]]
-
-    def attachments(self) -> dict[str, Attachment]:
-        """What is to be attached: all that was uploaded and has not failed."""
-        return {
-            path: Attachment(file_id, file_attributes(self.source(path)))
-            for path, file_id in self.ids.items()
-            if path not in self.reasons
-        }
-
-    def failures(self) -> list[Refusal]:
-        return [Refusal(path, reason) for path, reason in sorted(self.reasons.items())]
-
-    def knowledge(self) -> list[KnowledgeFile]:
-        """What got in, as it is known without asking the server again."""
-        moment = now()
-        return [
-            KnowledgeFile(file_id, path, self.source(path).size, self.source(path).sha256, moment)
-            for path, file_id in self.ids.items()
-        ]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from gptasst.api.gateway import OpenAIGateway
-from gptasst.api.types import VectorStore
+from gptasst.api.types import VectorStore, VectorStoreFile
+from gptasst.api.upload_marks import shown_name
+from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     MARKER,
     AssistantDirectory,
@@ -30,6 +32,7 @@ from gptasst.assistants.project_knowledge import (
     AppliedPlan,
     KnowledgeWriter,
 )
+from gptasst.assistants.project_names import NameClaims, age
 from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
 from gptasst.assistants.types import (
@@ -39,6 +42,7 @@ from gptasst.assistants.types import (
     Revision,
     RunTarget,
 )
+from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
@@ -54,6 +58,7 @@ from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
+_READINGS = 5  # of knowledge that others change at the same time
 # From appending a revision to pointing to it.
 _EDIT_TAKES = timedelta(seconds=5)
 
@@ -65,19 +70,26 @@ class OpenAIStore:
         gateway: the server.
         directory: finds assistants there.
         writer: changes the files of vector stores.
+        remover: deletes uploads that are not needed any more.
 
     Raises (each method):
         GptasstError: see `errors`; `no_vector_stores` where the server has none.
     """
 
     def __init__(
-        self, gateway: OpenAIGateway, directory: AssistantDirectory, writer: KnowledgeWriter
+        self,
+        gateway: OpenAIGateway,
+        directory: AssistantDirectory,
+        writer: KnowledgeWriter,
+        remover: UploadRemover,
     ) -> None:
-        self._files = gateway.files
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
         self._directory = directory
+        self._names = NameClaims(directory)
         self._writer = writer
+        self._remover = remover
+        self._listed: Sequence[VectorStore] | None = None  # where a creation began
         self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
 
     def close(self) -> None:
@@ -117,13 +129,22 @@ class OpenAIStore:
             knowledge = self._knowledge(store)
         if not pointer.creating:
             self._noted[store.id] = pointer.knowledge_sha256
+        complete = pointer.creating or _digest(knowledge) == pointer.knowledge_sha256
+        gone: frozenset[str] = frozenset()
+        if complete:
+            self._directory.remember_knowledge(store.id, knowledge)
+        else:
+            known = self._directory.known_paths(store.id, pointer.knowledge_sha256)
+            gone = (known or frozenset()) - {file.path for file in knowledge}
         return Assistant(
             id=store.id,
             definition=definition,
             revision=pointer.revision,
             created_at=store.created_at,
             updated_at=pointer.updated_at,
-            knowledge=tuple(sorted(knowledge, key=lambda file: file.path)),
+            knowledge=_ordered(knowledge),
+            complete=complete,
+            gone=tuple(sorted(gone)),
         )
 
     def _knowledge(self, store: VectorStore) -> Sequence[KnowledgeFile]:
@@ -148,17 +169,18 @@ class OpenAIStore:
         except GptasstError:
             if made:
                 with contextlib.suppress(GptasstError):
-                    self._unmake(store)
+                    self._unmake_unfinished(store)
             raise
         self._directory.remember(store.id, store.name)
         return outcome
 
     def _unfinished(self, name: str) -> VectorStore | None:
         """The store of that name whose creation was interrupted, to be finished."""
-        found = [store for store in self._directory.all() if store.name == name]
+        self._listed = self._directory.all()
+        found = [store for store in self._listed if store.name == name]
         if not all(read_pointer(store).creating for store in found):
             raise name_taken(name)
-        return min(found, key=_age, default=None)
+        return min(found, key=age, default=None)
 
     def _is_whole(self, store: VectorStore) -> bool:
         """Whether its definition is on the server: the attempt to take it back may have failed."""
@@ -189,13 +211,20 @@ class OpenAIStore:
         return store
 
     def _yield_to_earlier(self, store: VectorStore) -> None:
-        """Of several who take a name at once, the first to be ready has it, or the earliest."""
-        for other in self._directory.all():
-            if other.name != store.name or other.id == store.id:
-                continue
-            if not read_pointer(other).creating or _age(other) < _age(store):
-                self._unmake(store)
-                raise name_taken(store.name)
+        """Of several who take a name at once, the first to be ready has it, or the earliest.
+
+        Raises:
+            UsageError: another one has it; this store is deleted again.
+        """
+        if self._names.has_rival(store):
+            self._unmake(store)
+            raise name_taken(store.name)
+
+    def _unmake_unfinished(self, store: VectorStore) -> None:
+        """Delete a store whose creation failed, unless somebody else has finished it."""
+        now_there = self._stores.get(store.id)
+        if read_pointer(now_there).creating:
+            self._unmake(now_there)
 
     def _unmake(self, store: VectorStore) -> None:
         """Delete a store, and before it the conversation to which nothing else leads."""
@@ -216,29 +245,53 @@ class OpenAIStore:
         if adopted:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
-        return self.apply(assistant, definition, plan, report)
+        return self._apply(assistant, definition, plan, report, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         store, pointer = self._unchanged(assistant)
-        if definition.name != assistant.name:
-            self._unfinished(definition.name)
+        renamed = definition.name != assistant.name
+        if renamed:
+            self._names.refuse_taken(definition.name)
         with definitions_of(store):
             text, item = self._appended(definition, pointer)
             revision = self._revision_of(item, pointer, assistant.name)
-        self._unchanged(assistant)
-        moved = pointer.to(definition, text, item, revision)
+        store, pointer = self._unchanged(assistant)
+        moved = replace(pointer.to(definition, text, item, revision), renaming=renamed)
+        before = store
         store = self._stores.update(
             store.id, name=definition.name, metadata=moved.metadata(store.metadata)
         )
-        if read_pointer(self._stores.get(store.id)).item != item:
+        if renamed:
+            store = self._settle_name(before, store, moved)
+        store = self._stores.get(store.id)
+        if read_pointer(store).item != item:
             raise edit_conflict(assistant.name)
         self._directory.keep_definition(text)
-        if definition.name != assistant.name:
+        if renamed:
             self._directory.forget(assistant.name)
         self._directory.remember(store.id, definition.name)
+        if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
+            self._noted.pop(store.id, None)  # others change the knowledge: see `_note_knowledge`
+            self._note_knowledge(assistant, AppliedPlan(self._knowledge(store)), touched=True)
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
+
+    def _settle_name(self, before: VectorStore, store: VectorStore, moved: Pointer) -> VectorStore:
+        """Keep a new name, unless somebody else took it at the same time.
+
+        Raises:
+            UsageError: somebody did; the assistant has its old name again.
+        """
+        taken = self._names.has_rival(store)
+        if not taken:
+            settled = replace(moved, renaming=False).metadata(store.metadata)
+            store = self._stores.update(store.id, metadata=settled)
+            taken = self._names.was_overtaken(store)
+        if taken:
+            self._stores.update(store.id, name=before.name, metadata=before.metadata)
+            raise name_taken(store.name)
+        return store
 
     def _appended(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
         """The text of a new revision and its item, which an interrupted edit may have left."""
@@ -293,25 +346,22 @@ class OpenAIStore:
             revisions.append(Revision(number, definition, moment, item.id == pointer.item))
         return revisions
 
-    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
-        own = [] if keep_files else [file.id for file in self._knowledge(store) if file.sha256]
-        unused = self._used_nowhere_else(store.id, own) if own else ()
         # The store goes last: should this end before its time, it leads to what is left.
         self._conversations.delete(read_pointer(store).conversation)
-        with workers(_JOBS) as pool:
-            list(pool.map(self._files.delete, unused))
-        self._directory.forget_uploads(unused)
+        left: set[str] = set()
+        done: set[str] = set()
+        while not keep_files:  # others may add files meanwhile
+            own = {file.id for file in self._stores.files_if_there(store.id) if _is_own(file)}
+            new = (own | set(self._remover.kept(store.id))) - done
+            if not new:
+                break
+            left.update(self._remover.remove(sorted(new), besides=[store.id]))
+            done |= new
         self._stores.delete(store.id)
         self._directory.forget(assistant.name)
-
-    def _used_nowhere_else(self, store_id: str, file_ids: Sequence[str]) -> Sequence[str]:
-        """The files that no other vector store of the project holds, whoever it belongs to."""
-        unused = set(file_ids)
-        for other in self._stores.list():
-            if other.id != store_id and other.files and unused:
-                unused -= {file.id for file in self._stores.files_if_there(other.id)}
-        return sorted(unused)
+        return sorted(left)
 
     # Knowledge
 
@@ -324,32 +374,98 @@ class OpenAIStore:
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
+        *,
+        keep_files: bool = False,
+    ) -> KnowledgeOutcome:
+        return self._apply(assistant, definition, plan, report, keep_files=keep_files)
+
+    def _apply(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+        *,
+        keep_files: bool = False,
+        creating: bool = False,
     ) -> KnowledgeOutcome:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
-        applied = AppliedPlan(assistant.knowledge)
-        if not plan.is_empty:
-            applied = self._writer.apply(assistant.id, plan, report)
-        changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty)
+        self._directory.learn_contents(plan.wanted, self._listed)
+        if plan.is_empty:
+            applied = AppliedPlan(assistant.knowledge)
+        else:
+            try:
+                applied = self._writer.apply(
+                    assistant.id, plan, report, lambda: not creating or self._is_creating(assistant)
+                )
+            except ChangedMeanwhile:
+                raise (name_taken if creating else edit_conflict)(assistant.name) from None
+        self._remover.keep(assistant.id, applied.detached)
+        if creating:
+            self._settle_creation(assistant)
+        changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
+        if creating and changed.knowledge != _ordered(applied.knowledge):
+            raise name_taken(assistant.name)  # somebody else took it for one to be finished
+        left = () if keep_files else self._remover.remove(sorted(applied.detached))
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow))
+        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+
+    def _is_creating(self, assistant: Assistant) -> bool:
+        return read_pointer(self._stores.get(assistant.id)).creating
+
+    def _settle_creation(self, assistant: Assistant) -> None:
+        """The last look before an assistant has its name.
+
+        Raises:
+            UsageError: somebody else has it by now.
+        """
+        store = self._stores.get(assistant.id)
+        if not read_pointer(store).creating:  # finished by somebody else, as if it was left over
+            raise name_taken(assistant.name)
+        self._yield_to_earlier(store)
 
     def _note_knowledge(
         self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
     ) -> Assistant:
         """Write down what the knowledge is, if that is not what is written already."""
-        digest = knowledge_sha256(file for file in applied.knowledge if file.sha256)
-        ordered = tuple(sorted(applied.knowledge, key=lambda file: file.path))
+        knowledge, digest = applied.knowledge, _digest(applied.knowledge)
         if not touched and self._noted.get(assistant.id) == digest:
-            return replace(assistant, knowledge=ordered)
-        store = applied.store or self._stores.get(assistant.id)
+            return replace(assistant, knowledge=_ordered(knowledge))
+        store = self._stores.get(assistant.id)
         pointer = read_pointer(store)
-        if pointer.creating:
-            self._yield_to_earlier(store)
-        if pointer.knowledge_sha256 != digest or pointer.creating:
+        if pointer.knowledge_sha256 == digest and not pointer.creating:
+            return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
+        newest = self._newest_item(pointer)
+        creating = pointer.creating
+        for _ in range(_READINGS):
             pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
-            self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
-        return replace(assistant, knowledge=ordered, updated_at=pointer.updated_at)
+            store = self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+            there = [f for f in self._knowledge(store) if f.id not in applied.detached]
+            if _digest(there) == digest:
+                break
+            knowledge, digest = there, _digest(there)  # others changed it at the same time
+        if creating and self._names.was_overtaken(store):
+            self._unmake(store)
+            raise name_taken(store.name)
+        self._restore_edit(store, pointer, newest)
+        self._directory.remember_knowledge(store.id, knowledge)
+        return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
+
+    def _newest_item(self, pointer: Pointer) -> str | None:
+        with contextlib.suppress(NotFound):
+            return next((item.id for item in self._conversations.items(pointer.conversation)), None)
+        return None
+
+    def _restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
+        """Point to a definition that came between reading metadata and writing it."""
+        if newest is None or self._newest_item(pointer) in (newest, pointer.item):
+            return
+        items = list(self._conversations.items(pointer.conversation, order="asc"))
+        last = items[-1]
+        definition = parse_definition(last.text, source=f"revision {len(items)}")
+        moved = pointer.to(definition, last.text, last.id, len(items))
+        self._stores.update(store.id, metadata=moved.metadata(store.metadata))
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         """What the server's own search finds; a run has it search in the run itself."""
@@ -357,7 +473,9 @@ class OpenAIStore:
             return ()
         hits = self._stores.search(target.id, question.task, limit)
         return [
-            FoundPassage(str(hit.attributes.get("path") or hit.filename), "", hit.text, hit.score)
+            FoundPassage(
+                str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score
+            )
             for hit in hits
         ]
 
@@ -368,13 +486,22 @@ class OpenAIStore:
         with workers(_JOBS) as pool:
             listed = dict(zip(filled, pool.map(self._stores.files_if_there, filled), strict=True))
         for store in stores:
-            files = listed.get(store.id, ())
-            yield _summary(store), [knowledge_file(file) for file in files]
+            knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
+            # Contents are learnt from this together with the names of the files.
+            self._directory.remember_knowledge(store.id, knowledge, contents=False)
+            yield _summary(store), knowledge
 
 
-def _age(store: VectorStore) -> tuple[datetime, str]:
-    """What puts stores in order of their age."""
-    return store.created_at, store.id
+def _is_own(file: VectorStoreFile) -> bool:
+    return "sha256" in file.attributes
+
+
+def _digest(knowledge: Sequence[KnowledgeFile]) -> str:
+    return knowledge_sha256(file for file in knowledge if file.sha256)
+
+
+def _ordered(knowledge: Sequence[KnowledgeFile]) -> tuple[KnowledgeFile, ...]:
+    return tuple(sorted(knowledge, key=lambda file: file.path))
 
 
 def _summary(store: VectorStore) -> AssistantSummary:

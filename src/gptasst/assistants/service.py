@@ -114,6 +114,7 @@ class AssistantService:
         report: OnTransfer = _silent,
         *,
         allow_secrets: bool = False,
+        keep_files: bool = False,
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
@@ -139,14 +140,17 @@ class AssistantService:
         named = self._read(words, allow_secrets=allow_secrets)
         plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
         definition = replace(definition, knowledge=named.collections)
-        return self._store.apply(assistant, definition, plan, report)
+        return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
 
     def summary(self, name: str) -> AssistantSummary:
         return self._store.summary(name)
 
-    def delete(self, assistant: AssistantSummary, *, keep_files: bool = False) -> None:
-        """Remove an assistant; uploaded files that nothing else uses go too, unless kept."""
-        self._store.delete(assistant, keep_files=keep_files)
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool = False) -> Sequence[str]:
+        """Remove an assistant; uploaded files that nothing else uses go too, unless kept.
+
+        Returns the ids of unused files that stay, as they may be somebody else's.
+        """
+        return self._store.delete(assistant, keep_files=keep_files)
 
     # Knowledge
 
@@ -195,6 +199,7 @@ class AssistantService:
         )
 
         own = [file.path for file in assistant.knowledge if file.sha256]
+        own += assistant.gone
         collections = assistant.definition.knowledge
         sources = {source.path: source for source in existing_sources(own, self._open_cache())}
         left_out: dict[str, Refusal] = {}
@@ -215,11 +220,13 @@ class AssistantService:
         plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
 
-    def apply(self, change: KnowledgeChange, report: OnTransfer = _silent) -> KnowledgeOutcome:
-        """Carry out what was planned."""
+    def apply(
+        self, change: KnowledgeChange, report: OnTransfer = _silent, *, keep_files: bool = False
+    ) -> KnowledgeOutcome:
+        """Carry out what was planned; unused uploads go, unless kept."""
         assistant = change.assistant
         definition = replace(assistant.definition, knowledge=change.collections)
-        return self._store.apply(assistant, definition, change.plan, report)
+        return self._store.apply(assistant, definition, change.plan, report, keep_files=keep_files)
 
     def _read(self, words: Sequence[str], *, allow_secrets: bool) -> NamedSources:
         from gptasst.assistants.knowledge_files import read_sources

@@ -79,13 +79,15 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> None:
-        """Remove an assistant, its history and its knowledge.
+    def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
+        """Remove an assistant, its history and its knowledge, also what it knew earlier.
 
         Args:
             assistant: as it was read.
             keep_files: leave uploaded files where they are. Files that something else uses
                 stay in any case.
+
+        Returns the ids of unused files that stay, as they may be somebody else's.
         """
         ...
 
@@ -99,11 +101,14 @@ class AssistantStore(Protocol):
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
+        *,
+        keep_files: bool = False,
     ) -> KnowledgeOutcome:
         """Make a definition the newest if it differs, and carry out a plan.
 
         New content gets in and is searchable before old goes. In one step where the store can
-        do that; on a server the definition comes first.
+        do that; on a server the definition comes first. Uploads that nothing uses any more are
+        deleted, unless `keep_files`.
 
         Raises:
             UsageError: as `update`; nothing is changed.

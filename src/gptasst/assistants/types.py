@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assistant:
-    """A definition and its knowledge under a name that is unique in its store."""
+    """A definition and its knowledge under a name that is unique in its store.
+
+    `complete` is false where the knowledge is not what gptasst last put there: somebody deleted
+    files of it on the server. `gone` are the paths of these, as far as this machine knows.
+    """
 
     id: str
     definition: Definition
@@ -23,6 +27,8 @@ class Assistant:
     created_at: datetime
     updated_at: datetime
     knowledge: tuple[KnowledgeFile, ...] = ()
+    complete: bool = True
+    gone: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -71,12 +77,14 @@ class RunTarget:
 class KnowledgeOutcome:
     """An assistant after its knowledge was changed, and the files that could not be taken.
 
+    `left` are ids of files that left it and stay on the server: they may be somebody else's.
     `notes` tell what of the files that were taken could not be read.
     """
 
     assistant: Assistant
     plan: KnowledgePlan
     failed: tuple[Refusal, ...] = ()
+    left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -13,6 +13,7 @@ from gptasst.batches.types import BatchItem
 from gptasst.definitions.schemas import check_answer
 from gptasst.each.files import EachFiles, place
 from gptasst.each.journal import FinishedRun, RunJournal
+from gptasst.each.targets import refuse_links
 from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
@@ -147,7 +148,9 @@ class AnswerPlacer:
             raise InvalidInput(f"`{item.output}` is hidden", hint="fetch it where it was submitted")
         if self._directory is not None:
             parts = [part for part in output.parts if part not in (output.anchor, "..")]
-            return FileTarget(Path(item.input), self._directory.joinpath(*parts))
+            below = self._directory.joinpath(*parts)
+            refuse_links(below, self._directory)
+            return FileTarget(Path(item.input), below)
         if self._base is not None:
             base = Path() if self._base == Path.cwd() else self._base
             return FileTarget(base / item.input, base / output)
@@ -158,4 +161,5 @@ class AnswerPlacer:
                 hint="-o DIR puts the answers below DIR",
                 code="outside",
             )
+        refuse_links(Path(output), Path())
         return FileTarget(Path(item.input), Path(output))

@@ -21,7 +21,7 @@ from gptasst.batches.types import Fetched, OnBatches, Submission
 from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob
 from gptasst.errors import NotFound, ServiceError, UsageError
-from gptasst.hints import for_profile
+from gptasst.hints import command, for_profile
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
@@ -197,6 +197,7 @@ class BatchService:
         Raises:
             ServiceError: the batch is not over yet.
             NotFound: its files are gone from the server.
+            UsageError: another machine submitted it, and no directory is given.
         """
         if not batch.is_final:
             raise ServiceError(
@@ -206,6 +207,13 @@ class BatchService:
                 code="not_over",
             )
         recorded = self._recorded(batch)
+        if directory is None and recorded.directory is None:
+            raise UsageError(
+                f"batch `{batch.id}` was not submitted from this machine, so its paths are"
+                " somebody else's",
+                hint=f"{command(f'batch fetch {batch.id} -o DIR')} puts its answers below DIR",
+                code="not_submitted_here",
+            )
         missing = why_unanswered(batch)
         by_run: dict[str, list[int]] = {}
         for number, item in enumerate(recorded.items):
@@ -226,8 +234,12 @@ class BatchService:
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))
         # Typed again, it may send files: to the server that has this batch, and to no other.
-        command = for_profile(manifest.command, self.profile)
-        return Fetched(batch, manifest.name, command, ordered)
+        typed = for_profile(manifest.command, self.profile) if recorded.directory else ""
+        return Fetched(batch, manifest.name, typed, ordered)
+
+    def submitted_here(self, batch: Batch) -> bool:
+        """Whether this machine submitted a batch, so that its paths are meant for here."""
+        return self._recorded(batch).directory is not None
 
     def _recorded(self, batch: Batch) -> RecordedBatch:
         """A batch as it was submitted, from the records or else from the server."""

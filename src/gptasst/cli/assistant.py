@@ -16,9 +16,9 @@ from gptasst.cli.commands import (
     command,
     imported,
 )
-from gptasst.cli.output import count_text, size_text, time_text
+from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import finish_change
+from gptasst.cli.results import KeepFilesOption, finish_change, incomplete_text, note_left
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
@@ -107,7 +107,14 @@ def create(  # one parameter an option
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
     _warn_of_end(session, made)
-    finish_change(session.output, f"created `{made.name}` with {files}", outcome)
+    finish_change(session.output, f"created `{made.name}` with {files}", outcome, created=True)
+
+
+def ident_of(assistant: Assistant | AssistantSummary) -> str:
+    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    from gptasst.definitions.toml import name_problem
+
+    return assistant.id if name_problem(assistant.name) else assistant.name
 
 
 @command(
@@ -147,6 +154,7 @@ def edit(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    keep_files: KeepFilesOption = False,
     yes: YesOption = False,
 ) -> None:
     """Change an assistant; what you do not name stays."""
@@ -172,7 +180,12 @@ def edit(  # one parameter an option
         _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.edit(
-            name, changes, file or None, transfers.report, allow_secrets=allow_secrets
+            name,
+            changes,
+            file or None,
+            transfers.report,
+            allow_secrets=allow_secrets,
+            keep_files=keep_files,
         )
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
@@ -217,8 +230,8 @@ def list_assistants(session: Session) -> None:
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:
-        # Who made two of one name at once has both, and only their ids tell which is meant.
-        return assistant.name if bearers[assistant.name] == 1 else assistant.id
+        # Of two that have one name, only their ids tell which is meant.
+        return ident_of(assistant) if bearers[assistant.name] == 1 else assistant.id
 
     session.output.table(
         "assistants",
@@ -249,7 +262,9 @@ def show(session: Session, name: NameArgument) -> None:
     """Show an assistant, its instructions and its knowledge."""
     with session.waiting():
         found = session.context.assistants.get(name)
-    session.output.record(found, _fields(found), ident=found.name)
+    if not found.complete:
+        session.output.warn(incomplete_text(found))
+    session.output.record(found, _fields(found), ident=ident_of(found))
 
 
 def _fields(assistant: Assistant) -> list[tuple[str, str]]:
@@ -259,7 +274,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         for file in assistant.knowledge
     ]
     return [
-        ("name", assistant.name),
+        ("name", one_line(assistant.name)),
         ("id", assistant.id),
         ("description", definition.description or "-"),
         ("model", definition.model or "that of the profile"),
@@ -269,9 +284,20 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("updated", time_text(assistant.updated_at)),
         ("tools", ", ".join(_tools(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
+        *(
+            [("gone", "\n".join(assistant.gone) or "not known here")]
+            if not assistant.complete
+            else []
+        ),
         ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
         ("instructions", definition.instructions),
     ]
+
+
+def _gone(assistant: Assistant) -> list[tuple[str, str]]:
+    if assistant.complete:
+        return []
+    return [("gone", "\n".join(assistant.gone) or "not known here")]
 
 
 def _trouble(file: KnowledgeFile) -> str:
@@ -295,18 +321,26 @@ def delete(
     session: Session,
     name: NameArgument,
     yes: YesOption = False,
-    keep_files: Annotated[
-        bool, typer.Option("--keep-files", help="Leave uploaded files on the server.")
-    ] = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Delete an assistant with its history and knowledge. Your files on disk stay."""
+    service = session.context.assistants
+
+    def look() -> AssistantSummary:
+        with session.waiting():
+            return service.summary(name)
+
+    def question(found: AssistantSummary) -> str:
+        files = count_text(found.files, "knowledge file")
+        return f"delete assistant `{one_line(found.name)}` with {files}?"
+
+    found = session.confirmed(look, question, yes=yes)
     with session.waiting():
-        found = session.context.assistants.summary(name)
-    files = count_text(found.files, "knowledge file")
-    session.confirm(f"delete assistant `{found.name}` with {files}?", yes=yes)
-    with session.waiting():
-        session.context.assistants.delete(found, keep_files=keep_files)
-    session.output.done(f"deleted `{found.name}`", {"deleted": found.name}, ident=found.name)
+        left = service.delete(found, keep_files=keep_files)
+    note_left(session.output, left)
+    session.output.done(
+        f"deleted `{one_line(found.name)}`", {"deleted": found.name}, ident=ident_of(found)
+    )
 
 
 @command(app, "history")

@@ -17,9 +17,15 @@ from gptasst.cli.commands import (
     YesOption,
     command,
 )
-from gptasst.cli.output import size_text, time_text
+from gptasst.cli.output import one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import changes_text, finish_change, show_plan
+from gptasst.cli.results import (
+    KeepFilesOption,
+    changes_text,
+    finish_change,
+    incomplete_text,
+    show_plan,
+)
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
@@ -47,7 +53,7 @@ def list_files(session: Session, name: NameArgument) -> None:
         "files",
         found.knowledge,
         columns,
-        ident=lambda f: f.path,
+        ident=lambda f: f.path if f.path == one_line(f.path) else f.id,
         empty=f"no knowledge; `gptasst assistant files add {shlex.quote(name)} FILE...` adds some",
     )
 
@@ -59,12 +65,13 @@ def add(
     files: FilesArgument,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
-    _carry_out(session, change, dry_run=dry_run)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
 @command(app, "remove")
@@ -75,12 +82,13 @@ def remove(
         list[str], typer.Argument(metavar="FILE...", help="Paths, ids, patterns or directories.")
     ],
     dry_run: DryRunOption = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Remove knowledge. Your files on disk stay."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_remove(service.get(name), files)
-    _carry_out(session, change, dry_run=dry_run)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
 @command(
@@ -94,12 +102,13 @@ def set_files(
     files: FilesArgument,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
-    _carry_out(session, change, dry_run=dry_run)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
 @command(app, "sync", examples=["gptasst assistant files sync DocWriter-1 --dry-run"])
@@ -109,6 +118,7 @@ def sync(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
+    keep_files: KeepFilesOption = False,
 ) -> None:
     """Update the knowledge from the files on disk.
 
@@ -119,9 +129,11 @@ def sync(
     service = session.context.assistants
     with session.waiting():
         change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+    if not change.assistant.complete:
+        session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:
         session.confirm(_question(change), yes=yes)
-    _carry_out(session, change, dry_run=dry_run)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
 def _question(change: KnowledgeChange) -> str:
@@ -131,11 +143,13 @@ def _question(change: KnowledgeChange) -> str:
     return f"send {named}{more} from outside of this directory to `{change.assistant.name}`?"
 
 
-def _carry_out(session: Session, change: KnowledgeChange, *, dry_run: bool) -> None:
+def _carry_out(
+    session: Session, change: KnowledgeChange, *, dry_run: bool, keep_files: bool
+) -> None:
     if dry_run:
         show_plan(session.output, change.plan)
         return
     with Transfers(session.output) as transfers:
-        outcome = session.context.assistants.apply(change, transfers.report)
+        outcome = session.context.assistants.apply(change, transfers.report, keep_files=keep_files)
     text = f"`{outcome.assistant.name}`: {changes_text(outcome)}"
     finish_change(session.output, text, outcome)

@@ -85,10 +85,10 @@ def fetch(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until they are done.")] = False,
 ) -> None:
-    """Fetch the answers of batches and write them; on any machine, any number of times.
+    """Fetch the answers of batches and write them, any number of times.
 
-    Where the batch was submitted, that is where `run --each` would have put them; elsewhere the
-    same paths, read from the working directory.
+    Where the batch was submitted, they go where `run --each` would have put them. On any
+    other machine they go below `-o DIR`, which is required there.
     """
     if output is not None and output.exists() and not output.is_dir():
         raise UsageError(f"`{output}` is not a directory", hint="-o DIR names another place")
@@ -111,6 +111,11 @@ def fetch_all(
     if wait:
         with BatchProgress(session.output) as progress:
             batches = service.wait(batches, progress.report)
+    if submission is not None:  # those of other machines have paths of other machines
+        away = [batch.id for batch in batches if not service.submitted_here(batch)]
+        batches = [batch for batch in batches if batch.id not in away]
+        if away:
+            session.output.note(f"{', '.join(away)}: the same command puts the answers in place")
     with Activity(session.output, "putting the answers in place"):
         fetched = [service.fetch(batch, directory) for batch in batches]
     show_fetched(session.output, fetched, submission)

@@ -142,13 +142,12 @@ def fetch_error(
     summary = _summary([result for one in fetched for result in one.results])
     if not summary.failed:
         return submission_error(submission) if submission else None
-    commands = {
-        one.command for one in fetched if any(r.status == "failed" for r in one.results)
-    }  # fmt: skip
+    # What others typed is nothing to be typed here.
+    typed = {o.command for o in fetched if any(r.status == "failed" for r in o.results)} - {""}
+    commands = ", ".join(f"`{command}`" for command in sorted(typed))
     return PartlyDone(
         f"{summary.failed:,} of {count_text(summary.files, 'file')} failed",
-        hint=f"{', '.join(f'`{command}`' for command in sorted(commands))} submits only what"
-        " is missing",
+        hint=f"{commands} submits only what is missing" if commands else None,
     )
 
 

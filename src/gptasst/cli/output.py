@@ -106,7 +106,7 @@ class Output:
         if self.mode == "json":
             self.document({name: items})
         elif self.mode == "quiet":
-            self._lines(map(ident, items))
+            self._lines(_single(ident(item)) for item in items)
         elif not items:
             self.note(empty)
         elif self.draws:
@@ -119,7 +119,7 @@ class Output:
         if self.mode == "json":
             self.document(value)
         elif self.mode == "quiet":
-            self._lines([ident])
+            self._lines([_single(ident)])
         elif self.draws:
             shown = [(label, harmless(text).rstrip("\n")) for label, text in fields]
             self._lines(record_lines(shown, terminal_width()))
@@ -131,7 +131,7 @@ class Output:
         if self.mode == "json":
             self.document(value)
         elif self.mode == "quiet":
-            self._lines([ident])
+            self._lines([_single(ident)])
         else:
             self.note(message)
 
@@ -233,6 +233,11 @@ def _exact(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace")
+
+
+def _single(ident: str) -> str:
+    """An id or name as one line, whatever a server calls its objects."""
+    return one_line(ident) if len(ident.splitlines()) > 1 else ident
 
 
 def _cells(columns: Sequence[Column[_Item]], items: Sequence[_Item]) -> list[list[str]]:

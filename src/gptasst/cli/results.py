@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
+from gptasst.hints import command
 
 if TYPE_CHECKING:
-    from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.assistants.types import Assistant, KnowledgeOutcome
     from gptasst.knowledge.types import KnowledgePlan
 
 
@@ -75,6 +80,9 @@ def _account(output: Output, result: RunResult) -> str:
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
 
 
+KeepFilesOption = Annotated[
+    bool, typer.Option("--keep-files", help="Leave unused uploads on the server.")
+]
 _Row = tuple[str, str, str]
 
 
@@ -106,7 +114,9 @@ def _rows(plan: KnowledgePlan) -> list[_Row]:
     return rows + [("refused", refusal.path, refusal.reason) for refusal in plan.refused]
 
 
-def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
+def finish_change(
+    output: Output, text: str, outcome: KnowledgeOutcome, *, created: bool = False
+) -> None:
     """Say what was done; files that failed are named, and end the command with exit code 6.
 
     Raises:
@@ -114,6 +124,7 @@ def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
     """
     for refusal in outcome.plan.refused:
         output.note(f"left out: {refusal.reason}")
+    note_left(output, outcome.left)
     for note in outcome.notes:
         output.warn(note)
     if not outcome.failed:
@@ -122,12 +133,33 @@ def finish_change(output: Output, text: str, outcome: KnowledgeOutcome) -> None:
     if output.mode != "json":
         output.done(text, outcome, ident=outcome.assistant.name)
     named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
+    again = "the same command"
+    if created:  # which would find the name taken
+        words = ("assistant", "files", "add", outcome.assistant.name)
+        again = command(shlex.join((*words, *(failure.path for failure in outcome.failed))))
     error = PartlyDone(
         f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
-        hint="the rest is done; the same command tries these again",
+        hint=f"the rest is done; {again} tries these again",
     )
     error.done = outcome
     raise error
+
+
+def incomplete_text(assistant: Assistant) -> str:
+    """What is missing of the knowledge, and what brings it back."""
+    sync = command(f"assistant files sync {shlex.quote(assistant.name)}")
+    if not assistant.gone:
+        return f"files were deleted or added on the server by other programs; {sync} uploads again"
+    named = ", ".join(f"`{path}`" for path in assistant.gone)
+    return f"{named} was deleted on the server; {sync} uploads it again"
+
+
+def note_left(output: Output, file_ids: Sequence[str]) -> None:
+    """Name unused files that stay on the server: nothing proves that gptasst uploaded them."""
+    if file_ids:
+        delete = command(f"file delete {' '.join(file_ids)}")
+        files = count_text(len(file_ids), "unused file")
+        output.note(f"{files} may be somebody else's and stay; {delete} deletes them")
 
 
 def changes_text(outcome: KnowledgeOutcome) -> str:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from gptasst.doctor.types import Diagnosis
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
+    from gptasst.models.choice import ModelChoice
     from gptasst.models.ends import ModelEnds
-    from gptasst.models.service import ModelService
+    from gptasst.models.service import ModelService, ModelSource
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
@@ -156,6 +157,15 @@ class AppContext(ServerContext):
             most_jobs=1 if self.profile.embedded else None,
         )
 
+    @cached_property
+    def _model_choice(self) -> ModelChoice:
+        from gptasst.models.choice import ModelChoice
+
+        def source() -> ModelSource:
+            return self.gateway.models
+
+        return ModelChoice(self.profile, source, lambda: self.file_cache, self._note)
+
     def runs(self, report: Report, on_limits: OnLimits | None = None) -> RunService:
         """The service that runs assistants.
 
@@ -173,6 +183,7 @@ class AppContext(ServerContext):
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
             library=self.library,
+            choice=None if embedded else self._model_choice,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         return RunService(self.profile, preparation, open_gateway, self.model_ends)

@@ -52,9 +52,8 @@ class ReadOnlyContext(AppContext):
     @cached_property
     def _connection(self) -> Connection:
         from gptasst.api.connection import Connection
-        from gptasst.context.server import server_endpoint
 
-        endpoint = replace(server_endpoint(self.profile), timeout=_PATIENCE)
+        endpoint = replace(self.endpoint, timeout=_PATIENCE)
         connection = Connection(endpoint, retries=False)
         self._opened.callback(connection.close)
         return connection

@@ -37,8 +37,12 @@ class ServerContext(MachineContext):
         Raises:
             AccessDenied: the server wants a key, and there is none.
         """
-        endpoint = server_endpoint(self.profile)
-        return self._opened_gateway(replace(endpoint, on_moved=self._tell_moved))
+        return self._opened_gateway(replace(self.endpoint, on_moved=self._tell_moved))
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The profile's server with its key."""
+        return server_endpoint(self.profile, self.settings.url_variable(self.profile.name))
 
     def _tell_moved(self, url: str) -> None:
         """Say which base URL works, and what sets it."""
@@ -122,17 +126,39 @@ class ServerContext(MachineContext):
         return store
 
     def _embedder(self) -> Embedder | None:
-        """The profile's embedding model, where its server is to make vectors of knowledge."""
+        """What makes vectors of knowledge: `embedded`, or a model of the profile's server."""
         model = self.profile.embedding_model
+        if model == "embedded":
+            from gptasst.embedded.embeddings import EmbeddedEmbedder
+
+            return EmbeddedEmbedder(
+                lambda texts: self._embedding_gateway.embeddings.create(model, texts)
+            )
         if not model or self.profile.embedded:
             return None
         return _ServerEmbedder(model, lambda: self.gateway)
 
     @cached_property
+    def _embedding_gateway(self) -> OpenAIGateway:
+        from gptasst.embedded.embeddings import embedding_model
+        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+
+        require_installed(chosen=True)
+        models = self.paths.embedded_models
+        if not any(models.glob("all-MiniLM*.gguf")):
+            self._note("fetching the embedding model, once (84 MB)")
+        path = embedding_model(models, self.paths.locks, lambda *_: None)
+        engine = EmbeddedEngine(path, self.settings.local_model(), embeddings=True)
+        self._opened.callback(engine.close)
+        return self._opened_gateway(engine.endpoint())
+
+    @cached_property
     def openai_store(self) -> OpenAIStore:
+        from gptasst.assistants.file_usage import FileUsage
         from gptasst.assistants.project_directory import AssistantDirectory
         from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
         from gptasst.assistants.project_store import OpenAIStore
+        from gptasst.assistants.upload_removal import UploadRemover
 
         gateway = self.gateway
         writer = KnowledgeWriter(
@@ -146,11 +172,14 @@ class ServerContext(MachineContext):
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
         )
-        return OpenAIStore(gateway, directory, writer)
+        remover = UploadRemover(
+            gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
+        )
+        return OpenAIStore(gateway, directory, writer, remover)
 
 
-def server_endpoint(profile: Profile) -> Endpoint:
-    """A profile's server with its key.
+def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
+    """A profile's server with its key; `variable` holds its base URL, if one does.
 
     Raises:
         UsageError: the profile is the embedded model.
@@ -170,7 +199,7 @@ def server_endpoint(profile: Profile) -> Endpoint:
         base_url=profile.base_url,
         name=profile.endpoint,
         api_key=profile.api_key,
-        key_hint=_key_hint(profile),
+        key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
         headers=profile.headers,
         timeout=profile.timeout,
@@ -179,11 +208,17 @@ def server_endpoint(profile: Profile) -> Endpoint:
     )
 
 
-def _key_hint(profile: Profile) -> str:
+def _key_hint(profile: Profile, variable: str | None) -> str:
+    """Where the key is expected; `variable` holds the base URL, if one does.
+
+    A key that was meant for one server is not sent to another.
+    """
     if profile.key_source:
         return f"it is read from {profile.key_source}"
-    if profile.name == "openai":
+    if variable == "OPENAI_BASE_URL":
         return "OPENAI_API_KEY or GPTASST_API_KEY holds it"
+    if variable:
+        return "GPTASST_API_KEY holds it"
     table = f"[profiles.{profile.name}]"
     return f"`api_key_env` in {table} of config.toml names the variable that holds it"
 

@@ -89,12 +89,12 @@ def plan_outputs(
         _refuse_upwards(output)
         targets = [FileTarget(path, _filled(parts, path, output)) for path in inputs]
         for target in targets:
-            _refuse_links(target, _root(parts, target.path))
+            refuse_links(target.output or target.path, _root(parts, target.path))
     else:
         directory = Path("".join(literal for literal, _ in parts))
         targets = [FileTarget(path, directory / place) for path, place in inputs.items()]
         for target in targets:
-            _refuse_links(target, directory)
+            refuse_links(target.output or target.path, directory)
     _refuse_inputs(targets, words)
     _refuse_shared(targets)
     _refuse_unwritable(targets)
@@ -164,19 +164,18 @@ def _root(parts: Sequence[tuple[str, str | None]], path: Path) -> Path:
     return here.parent  # beside the input
 
 
-def _refuse_links(target: FileTarget, root: Path) -> None:
+def refuse_links(output: Path, root: Path) -> None:
     """Refuse an output that a link leads out of the directory that was named for it.
 
     That directory may be a link itself where it was named as one that lies elsewhere; one in the
     working directory has to stay there, as whoever made the repository may have made it.
     """
-    assert target.output is not None
     real_root = Path(os.path.realpath(root))
     here = Path.cwd().resolve()
     stays = not _is_below(root, Path()) or real_root.is_relative_to(here)
-    real = Path(os.path.realpath(target.output))
+    real = Path(os.path.realpath(output))
     if not stays or not real.is_relative_to(real_root):
-        place = root if not stays else target.output
+        place = root if not stays else output
         raise InvalidInput(
             f"`{place}` is, or lies behind, a link that leads to"
             f" `{real_root if not stays else real}`",

@@ -66,7 +66,9 @@ class EmbeddedEngine:
     Only this process knows the key, so that other programs on the machine can't use it.
     """
 
-    def __init__(self, model: Path, settings: LocalModelSettings) -> None:
+    def __init__(
+        self, model: Path, settings: LocalModelSettings, *, embeddings: bool = False
+    ) -> None:
         if not sys.executable:  # Python as a part of another program
             raise ServiceError(_NO_PYTHON, code="no_python")
         self._key = secrets.token_hex(16)
@@ -87,6 +89,7 @@ class EmbeddedEngine:
             "context": settings.context,
             "threads": settings.threads,
             "key": self._key,
+            "embeddings": embeddings,
         }
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it ended at once: that shows when it is asked

@@ -47,8 +47,18 @@ def _start(asked: dict[str, Any]) -> Any:
     params.verbosity = -1
     if asked["threads"]:
         params.cpuparams.n_threads = asked["threads"]
+    if asked["embeddings"]:
+        _make_embeddings(params, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN)
     _calm_sampling(params.sampling)
     return xllamacpp.Server(params)
+
+
+def _make_embeddings(params: Any, pooling: Any) -> None:
+    """Several texts at once, of 512 tokens each; a text goes through in one piece."""
+    params.embedding = True
+    params.pooling_type = pooling
+    params.n_parallel = 4
+    params.n_ctx = params.n_batch = params.n_ubatch = 2048
 
 
 def _calm_sampling(sampling: Any) -> None:

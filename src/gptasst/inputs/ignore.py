@@ -83,19 +83,22 @@ def rules_above(root: Path) -> Rules:
         if parent != here:
             levels.insert(0, (parent, _rules_of(parent / ".gitignore")))
         if os.path.lexists(parent / ".git"):
-            own = [_rules_of(path) for path in (_users_own(), _exclude(parent / ".git")) if path]
+            further = filter(None, (_users_own(), _exclude(parent / ".git")))
+            own = [_rules_of(path, required=False) for path in further]
             return Rules(
                 tuple((base, r) for base, r in [*((parent, o) for o in own), *levels] if r)
             )
     return Rules()
 
 
-def _rules_of(path: Path) -> tuple[_Rule, ...]:
+def _rules_of(path: Path, *, required: bool = True) -> tuple[_Rule, ...]:
     try:
         content = read_regular(path, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ()
     except OSError as error:
+        if not required:  # as git does: under `sudo -u`, they are another user's
+            return ()
         raise InvalidInput(
             f"`{path}` can't be read: {error.strerror}",
             hint="it says which files are left out; name files one by one to do without it",

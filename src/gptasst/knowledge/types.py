@@ -69,13 +69,17 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgePlan:
-    """What it takes to bring an assistant's knowledge into line with files on disk."""
+    """What it takes to bring an assistant's knowledge into line with files on disk.
+
+    `whole`: nothing else is to be there, whatever others add meanwhile.
+    """
 
     add: tuple[KnowledgeSource, ...] = ()
     replace: tuple[Replacement, ...] = ()
     remove: tuple[KnowledgeFile, ...] = ()
     unchanged: tuple[KnowledgeFile, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    whole: bool = False
 
     @property
     def wanted(self) -> tuple[KnowledgeSource, ...]:
@@ -99,5 +103,10 @@ class Excerpt:
 
 def knowledge_sha256(files: Iterable[KnowledgeFile]) -> str:
     """The sha256 over paths and contents in hex, whatever their order; empty without files."""
-    lines = sorted(f"{file.sha256} {file.path}" for file in files)
+    return sha256_of_knowledge((file.path, file.sha256) for file in files)
+
+
+def sha256_of_knowledge(contents: Iterable[tuple[str, str]]) -> str:
+    """The same over pairs of path and sha256."""
+    lines = sorted(f"{sha256} {path}" for path, sha256 in contents)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""

@@ -21,7 +21,8 @@ def leave_working_directory_out() -> None:
 
     The directory that gptasst itself was imported from stays.
     """
-    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    own = os.path.dirname(package)
     try:
         left_out = {"", os.getcwd(), *map(os.path.abspath, _relative(_python_path()))}
     except FileNotFoundError:  # the directory is gone

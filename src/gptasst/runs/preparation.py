@@ -12,10 +12,11 @@ from gptasst.assistants.types import RunTarget
 from gptasst.config.settings import Profile
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition, Instruction
-from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
+from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import command
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
+from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
 from gptasst.runs.inputs import (
     estimated_tokens,
@@ -72,6 +73,7 @@ class RunPreparation:
         embedded_model: the embedded model's name where that is the endpoint.
         open_store: gives the store in which assistants are looked up.
         library: where instructions are looked up.
+        choice: chooses a model where none is named; the embedded one needs none.
     """
 
     def __init__(
@@ -82,12 +84,14 @@ class RunPreparation:
         embedded_model: str | None,
         open_store: Callable[[], AssistantStore],
         library: InstructionLibrary,
+        choice: ModelChoice | None,
     ) -> None:
         self._profile = profile
         self._context_window = context_window
         self._embedded_model = embedded_model
         self._open_store = open_store
         self._library = library
+        self._choice = choice
         self._instructions: dict[str, Instruction] = {}
 
     def find(self, name: str) -> Found:
@@ -115,8 +119,8 @@ class RunPreparation:
         found = self._instructions.get(name)
         return found.path if found else None
 
-    def prepare(self, request: RunRequest, found: Found) -> PreparedRun:
-        """Make a run ready to be sent. No key is needed.
+    def prepare(self, request: RunRequest, found: Found, *, ask: bool = True) -> PreparedRun:
+        """Make a run ready to be sent. No key is needed; `ask` is as in `model`.
 
         Raises:
             GptasstError: what can be refused without sending anything.
@@ -154,7 +158,7 @@ class RunPreparation:
             excerpts=excerpts,
             notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
-                model=self.model(request, definition),
+                model=self.model(request, definition, ask=ask),
                 instructions=definition.instructions,
                 parts=parts,
                 timeout=request.timeout or self._profile.timeout,
@@ -180,11 +184,11 @@ class RunPreparation:
                 left -= len(passage.text)
         return tuple(chosen)
 
-    def model(self, request: RunRequest, definition: Definition) -> str:
-        """The model that a run asks.
+    def model(self, request: RunRequest, definition: Definition, *, ask: bool = True) -> str:
+        """The model that a run asks; where none is named, the server may be asked for one.
 
         Raises:
-            UsageError: none is named.
+            UsageError: none is named, and the server leaves a doubt.
             NotFound: the embedded model is another.
         """
         asked = request.model or definition.model
@@ -198,13 +202,15 @@ class RunPreparation:
                 )
             return own
         model = asked or self._profile.model
-        if not model:
-            raise UsageError(
-                f"no model is named for {self._profile.endpoint}",
-                hint=f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml",
-                code="no_model",
-            )
-        return model
+        if model:
+            return model
+        assert self._choice is not None  # only the embedded model has none
+        return self._choice.choose(ask=ask)
+
+    def forget_model(self) -> None:
+        """Choose another model the next time, where it was chosen and is not there any more."""
+        if self._choice is not None:
+            self._choice.forget()
 
 
 def _question(request: RunRequest, task: str | None) -> Question:

@@ -91,7 +91,7 @@ class RunService:
         Raises:
             GptasstError: what `stream` would refuse before sending.
         """
-        prepared = self._preparation.prepare(request, self.find(request.name))
+        prepared = self._preparation.prepare(request, self.find(request.name), ask=False)
         sent = prepared.model_request
         said = [message.parts for message in sent.past]
         characters = sum(map(text_characters, (*said, sent.parts)))
@@ -218,6 +218,8 @@ class RunService:
                 sent = with_uploads(gateway, sent, uploaded)
             yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         except NotFound as error:
+            if error.code == "model_not_found":
+                self._preparation.forget_model()
             known = self._use(prepared).missing()
             if error.code != "model_not_found" or known is None:
                 raise
@@ -277,11 +279,19 @@ class RunService:
             timings=timings,
             usage=received.usage,
             citations=received.citations + quoted,
-            warnings=_warnings(self._use(prepared)) + prepared.notes,
+            warnings=(
+                *_warnings(self._use(prepared)),
+                *prepared.notes,
+                *self._ignored(received),
+            ),
             left_out=prepared.left_out,
             definition=prepared.definition_path,
             tools=prepared.definition.tools.hosted,
         )
+
+    def _ignored(self, received: ModelAnswer) -> Iterator[str]:
+        for tool in received.ignored:
+            yield f"{self._profile.endpoint} shows no sign of {tool}: it may have ignored it"
 
     def _use(self, prepared: PreparedRun) -> ModelUse:
         of_assistant = prepared.source == "assistant"

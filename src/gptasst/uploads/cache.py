@@ -294,6 +294,11 @@ class FileCache:
 
         self._database.write(work)
 
+    def models(self, scope: str) -> list[str]:
+        """The models that a server had when they were listed last."""
+        rows = self._rows("SELECT name FROM models WHERE scope = ? ORDER BY name", scope)
+        return [str(name) for (name,) in rows]
+
     def end_of_model(self, scope: str, name: str) -> date | None:
         """When a model ends, as its server said when its models were listed."""
         rows = self._rows(

@@ -72,6 +72,19 @@ def proven_uploads(
     return found
 
 
+def proven_by_attributes(file: KnowledgeFile) -> CachedUpload:
+    """A file of an assistant, as its attributes have it."""
+    return CachedUpload(
+        file_id=file.id,
+        sha256=file.sha256,
+        purpose="assistants",
+        filename=file.path.rpartition("/")[2],
+        size=file.size,
+        uploaded_at=file.added_at,
+        origin=Origin.ELSEWHERE,
+    )
+
+
 def origin_of(file: RemoteFile, machine: str) -> Origin | None:
     """Which machine uploaded a file, as its name has it; `None`: it need not be gptasst's."""
     mark = read_mark(file.filename)

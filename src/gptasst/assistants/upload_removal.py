@@ -1,0 +1,87 @@
+"""Deleting uploads that left an assistant's knowledge: gptasst's own, and unused everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from gptasst.api.files import FileGateway
+from gptasst.api.upload_marks import read_mark
+from gptasst.assistants.file_usage import FileUsage
+from gptasst.errors import NotFound
+from gptasst.threads import workers
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cached_uploads import Origin
+
+_JOBS = 8
+# Up to so many files are asked for one by one; for more, the whole list is read.
+_FEW = 3
+
+
+class UploadRemover:
+    """Deletes uploads of one project.
+
+    Args:
+        files: the project's files.
+        usage: which vector stores hold a file.
+        cache: what this machine uploaded.
+        scope: endpoint and project, as the cache has them.
+    """
+
+    def __init__(self, files: FileGateway, usage: FileUsage, cache: FileCache, scope: str) -> None:
+        self._files = files
+        self._usage = usage
+        self._cache = cache
+        self._scope = scope
+
+    def remove(self, file_ids: Iterable[str], besides: Collection[str] = ()) -> Sequence[str]:
+        """Delete what no vector store holds, each looked up right before.
+
+        Args:
+            file_ids: of uploads.
+            besides: vector stores that don't count.
+
+        Returns the files that nothing uses and that may be somebody else's: these stay.
+        """
+        wanted = list(dict.fromkeys(file_ids))
+        if not wanted:
+            return ()
+        proven = self._proven(wanted)
+
+        def remove(file_id: str) -> bool:
+            if self._usage.users(file_id, besides):
+                return False
+            if file_id in proven:
+                self._files.delete(file_id)
+            return True
+
+        with workers(min(_JOBS, len(wanted))) as pool:
+            unused = [i for i, free in zip(wanted, pool.map(remove, wanted), strict=True) if free]
+        self._cache.forget_uploads(self._scope, [i for i in unused if i in proven])
+        return [file_id for file_id in unused if file_id not in proven]
+
+    def keep(self, store_id: str, file_ids: Iterable[str]) -> None:
+        """Note uploads that an assistant leaves behind, for when it is deleted."""
+        self._cache.remember_former_knowledge(self._scope, store_id, file_ids)
+
+    def kept(self, store_id: str) -> Sequence[str]:
+        """Uploads that an assistant left behind earlier, as far as this machine knows."""
+        return self._cache.former_knowledge(self._scope, store_id)
+
+    def _proven(self, file_ids: Collection[str]) -> set[str]:
+        """Those that this machine sent, or whose names have gptasst's mark."""
+        uploads = self._cache.all_uploads(self._scope)
+        own = {upload.file_id for upload in uploads if upload.origin == Origin.HERE}
+        proven = own.intersection(file_ids)
+        rest = [file_id for file_id in file_ids if file_id not in proven]
+        return proven | {i for i, name in self._names(rest) if read_mark(name)}
+
+    def _names(self, file_ids: Sequence[str]) -> Iterable[tuple[str, str]]:
+        if len(file_ids) > _FEW:
+            return [(f.id, f.filename) for f in self._files.list() if f.id in file_ids]
+        return [(i, name) for i in file_ids if (name := self._name(i)) is not None]
+
+    def _name(self, file_id: str) -> str | None:
+        try:
+            return self._files.get(file_id).filename
+        except NotFound:
+            return None

@@ -1,0 +1,150 @@
+"""Another machine's command runs between any two requests of a command that writes."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptasst.knowledge.types import KnowledgeFile, knowledge_sha256
+from tests.conftest import Cli, Ran, Write
+from tests.faults.project_state import Checkpoint
+from tests.loopback import LoopbackServer
+
+COMMANDS = {
+    "create": "assistant create New -i DocWriter -f a.md",
+    "create, with other files": "assistant create New -i DocWriter -f b.md",
+    "rename": "assistant edit Docs --rename New",
+    "rename another": "assistant edit Other --rename New",
+    "set": "assistant files set Docs a.md b.md",
+    "set others": "assistant files set Docs b.md c.md",
+    "add": "assistant files add Docs d.md",
+    "remove": "assistant files remove Docs kept.md",
+    "edit": "assistant edit Docs -m gpt-6.2-sol",
+    "delete": "assistant delete Docs -y",
+}
+_State = frozenset[tuple[str, str, frozenset[tuple[str, bytes]]]]
+
+
+def state(server: LoopbackServer) -> _State:
+    """The assistants by name, with model and knowledge."""
+    return frozenset(
+        (
+            store.about["name"],
+            store.about["metadata"]["model"],
+            frozenset((str(a.attributes["path"]), a.file.data) for a in store.files.values()),
+        )
+        for store in server.stores.values()
+    )
+
+
+def check(server: LoopbackServer) -> None:
+    """No name is there twice, and what the metadata says of the knowledge is true."""
+    names = [store.about["name"] for store in server.stores.values()]
+    assert len(names) == len(set(names))
+    for store in server.stores.values():
+        paths = [str(a.attributes["path"]) for a in store.files.values()]
+        assert len(paths) == len(set(paths))
+        known = [_known(a) for a in store.files.values()]
+        assert store.about["metadata"]["knowledge_sha256"] == knowledge_sha256(known)
+        assert store.about["metadata"]["state"] == "ready"
+
+
+def _known(attached: Any) -> KnowledgeFile:
+    path, sha256 = (str(attached.attributes[key]) for key in ("path", "sha256"))
+    return KnowledgeFile(attached.file.about["id"], path, 0, sha256, None)  # type: ignore[arg-type]
+
+
+class Machines:
+    """Two homes of one project."""
+
+    def __init__(self, cli: Cli, home: Path) -> None:
+        self._cli = cli
+        self._homes = [home, home.parent / "second"]
+
+    def run(self, number: int, line: str) -> Ran:
+        before = os.environ["GPTASST_HOME"]
+        os.environ["GPTASST_HOME"] = str(self._homes[number])
+        try:
+            return self._cli(*line.split())
+        finally:
+            os.environ["GPTASST_HOME"] = before
+
+
+@pytest.fixture
+def machines(cli: Cli, project: LoopbackServer, home: Path, write: Write) -> Machines:
+    """With an assistant that knows `kept.md` and `a.md`, and another one."""
+    for name in ("a", "b", "c", "d", "kept"):
+        write(f"{name}.md", f"This is {name}.\n")
+    both = Machines(cli, home)
+    assert both.run(0, "assistant create Docs -i DocWriter -f kept.md a.md").code == 0
+    assert both.run(1, "assistant create Other -i DocWriter").code == 0
+    return both
+
+
+PAIRS = [
+    ("create", "create, with other files"),
+    ("create", "rename"),
+    ("rename", "create"),
+    ("rename", "rename another"),
+    ("set", "set others"),
+    ("set", "add"),
+    ("add", "set"),
+    ("set", "remove"),
+    ("add", "edit"),
+    ("edit", "add"),
+    ("edit", "rename"),
+    ("delete", "add"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_two_commands_at_once_are_as_one_after_the_other_or_one_is_refused(
+    machines: Machines,
+    project: LoopbackServer,
+    home: Path,
+    first: str,
+    second: str,
+    subtests: pytest.Subtests,
+) -> None:
+    begun = Checkpoint(project, home)
+    allowed = _allowed(machines, project, begun, first, second)
+    for spot in _writes(machines, project, begun, first):
+        begun.restore()
+        others: list[int] = []
+        meanwhile = functools.partial(_run_other, machines, second, others)
+        project.meanwhile("*", "*", meanwhile, skip=spot)
+        ran = machines.run(0, COMMANDS[first])
+        with subtests.test(f"{spot}"):
+            assert "Traceback" not in ran.stderr
+            codes = (ran.code == 0, others == [0])
+            assert state(project) in allowed[codes], ran.stderr
+            check(project)
+
+
+def _run_other(machines: Machines, name: str, codes: list[int]) -> None:
+    codes.append(machines.run(1, COMMANDS[name]).code)
+
+
+def _writes(machines: Machines, server: LoopbackServer, begun: Checkpoint, name: str) -> list[int]:
+    """The numbers of those requests of a command that change something."""
+    begun.restore()
+    machines.run(0, COMMANDS[name])
+    return [n for n, record in enumerate(server.requests) if record.method != "GET"]
+
+
+def _allowed(
+    machines: Machines, server: LoopbackServer, begun: Checkpoint, first: str, second: str
+) -> dict[tuple[bool, bool], set[_State]]:
+    """What may be there, by which of the two commands ended well."""
+    outcomes: dict[tuple[bool, bool], set[_State]] = {}
+    for order in ((0, 1), (1, 0), (0,), (1,), ()):
+        begun.restore()
+        codes = {0: False, 1: False}
+        for number in order:
+            codes[number] = machines.run(number, COMMANDS[(first, second)[number]]).code == 0
+        outcomes.setdefault((codes[0], codes[1]), set()).add(state(server))
+    return outcomes

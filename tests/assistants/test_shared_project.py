@@ -1,0 +1,187 @@
+"""An assistant of a project that other machines, and other programs, change as well."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.assistants.project import calls, contents, knowledge, new_machine, only_store
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
+from tests.uploads.test_proven_contents import attach, on_server
+
+
+@pytest.fixture
+def docs(cli: Cli, project: LoopbackServer, write: Write) -> LoopbackServer:
+    """An assistant `Docs` that knows `a.md` and the directory `dir`."""
+    write("a.md", "one")
+    write("dir/b.md", "two")
+    assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "dir").code == 0
+    calls(project)
+    return project
+
+
+class TestUploadsThatNothingUsesAnyMore:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("files", "remove", "Docs", "a.md"),
+            ("files", "set", "Docs", "dir"),
+            ("edit", "Docs", "-f", "dir"),
+        ],
+        ids=" ".join,
+    )
+    @pytest.mark.parametrize("keep", [False, True])
+    def test_they_go_unless_kept(
+        self, cli: Cli, docs: LoopbackServer, words: tuple[str, ...], keep: bool
+    ) -> None:
+        assert cli("assistant", *words, *(["--keep-files"] if keep else [])).code == 0
+        assert knowledge(docs, "Docs") == {"dir/b.md": b"two"}
+        assert contents(docs) == ([b"one", b"two"] if keep else [b"two"])
+
+    def test_replaced_content_goes(self, cli: Cli, docs: LoopbackServer, write: Write) -> None:
+        write("a.md", "new")
+        assert cli("assistant", "files", "sync", "Docs").code == 0
+        assert contents(docs) == [b"new", b"two"]
+
+    def test_what_something_else_uses_stays(self, cli: Cli, docs: LoopbackServer) -> None:
+        attach(docs, "a.md")()
+        assert cli("assistant", "files", "remove", "Docs", "a.md").code == 0
+        assert contents(docs) == [b"one", b"two"]
+
+    def test_what_is_attached_at_the_last_moment_stays(
+        self, cli: Cli, docs: LoopbackServer
+    ) -> None:
+        docs.meanwhile("DELETE", "/v1/vector_stores/*/files/*", attach(docs, "a.md"))
+        assert cli("assistant", "files", "remove", "Docs", "a.md").code == 0
+        assert contents(docs) == [b"one", b"two"]
+
+    def test_files_of_others_in_the_store_stay(self, cli: Cli, docs: LoopbackServer) -> None:
+        """Somebody put a file there and wrote attributes as gptasst does."""
+        theirs = on_server(docs, b"theirs", "theirs.md")
+        store = only_store(docs, "Docs")
+        from openai import OpenAI
+
+        with OpenAI(base_url=docs.base_url, api_key="x") as client:
+            client.vector_stores.files.create(
+                store.about["id"], file_id=theirs,
+                attributes={"path": "theirs.md", "sha256": "0" * 64, "size": 6},
+            )  # fmt: skip
+        ran = cli("assistant", "files", "remove", "Docs", "theirs.md")
+        assert "may be somebody else's" in ran.stderr
+        assert theirs in docs.files
+        assert cli("assistant", "delete", "Docs", "-y").code == 0
+        assert contents(docs) == [b"theirs"]
+
+    def test_a_delete_takes_what_earlier_revisions_left_behind(
+        self, cli: Cli, docs: LoopbackServer
+    ) -> None:
+        cli("assistant", "files", "set", "Docs", "dir", "--keep-files")
+        assert contents(docs) == [b"one", b"two"]
+        assert cli("assistant", "delete", "Docs", "-y").code == 0
+        assert contents(docs) == []
+
+
+class TestDelete:
+    def test_what_another_assistant_gets_at_the_last_moment_stays(
+        self, cli: Cli, docs: LoopbackServer
+    ) -> None:
+        docs.meanwhile("DELETE", "/v1/conversations/*", attach(docs, "a.md"))
+        assert cli("assistant", "delete", "Docs", "-y").code == 0
+        assert contents(docs) == [b"one"]
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+    def test_the_question_is_asked_again_if_it_is_not_true_any_more(
+        self, docs: LoopbackServer, write: Write, cli: Cli
+    ) -> None:
+        from tests.on_terminal import on_terminal
+
+        write("more.md", "three")
+        # The second look, after the yes: somebody added a file meanwhile.
+        docs.meanwhile(
+            "GET", "/v1/vector_stores/vs_*",
+            lambda: cli("assistant", "files", "add", "Docs", "more.md"), skip=1,
+        )  # fmt: skip
+        seen = on_terminal("assistant", "delete", "Docs", typed="y\nn\n", after="[y/N]")
+        assert "with 2 knowledge files?" in seen.screen
+        assert "with 3 knowledge files?" in seen.screen
+        assert len(knowledge(docs, "Docs")) == 3
+
+
+class TestKnowledgeThatWasDeletedOnTheServer:
+    def test_show_and_sync_notice_it_and_sync_heals_it(
+        self, cli: Cli, docs: LoopbackServer
+    ) -> None:
+        (gone,) = [i for i, stored in docs.files.items() if stored.name == "a.md"]
+        assert cli("file", "delete", gone, "-y").code == 0
+        shown = cli("assistant", "show", "Docs", "--json")
+        assert (shown.json["complete"], shown.json["gone"]) == (False, ["a.md"])
+        assert "`a.md` was deleted on the server" in shown.stderr
+        ran = cli("assistant", "files", "sync", "Docs")
+        assert (ran.code, "1 added, 1 unchanged" in ran.stderr) == (0, True)
+        assert knowledge(docs, "Docs") == {"a.md": b"one", "dir/b.md": b"two"}
+        assert cli("assistant", "show", "Docs", "--json").json["complete"] is True
+
+    def test_another_machine_says_that_it_does_not_know_which(
+        self, cli: Cli, docs: LoopbackServer, home: Path
+    ) -> None:
+        for name in ("a.md", "b.md"):
+            (gone,) = [i for i, stored in docs.files.items() if stored.name == name]
+            cli("file", "delete", gone, "-y")
+        new_machine(home)
+        ran = cli("assistant", "files", "sync", "Docs")
+        assert "by other programs" in ran.stderr
+        assert knowledge(docs, "Docs") == {"dir/b.md": b"two"}
+
+
+def test_what_another_machine_uploaded_is_not_uploaded_again(
+    cli: Cli, docs: LoopbackServer, write: Write, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_HOME", str(home.parent / "second"))
+    assert cli("assistant", "create", "Mine", "-i", "DocWriter", "-f", "a.md").code == 0
+    assert contents(docs) == [b"one", b"two"]
+    monkeypatch.setenv("GPTASST_HOME", str(home))
+    for name in ("c", "d", "e"):
+        write(f"more/{name}.md", name)
+    assert cli("assistant", "files", "add", "Docs", "more").code == 0
+    monkeypatch.setenv("GPTASST_HOME", str(home.parent / "second"))
+    calls(docs)
+    for words in (["create", "Next", "-i", "DocWriter", "-f", "more"],
+                  ["files", "add", "Mine", "more"]):  # fmt: skip
+        assert cli("assistant", *words).code == 0
+    assert "POST /files" not in calls(docs)
+    assert knowledge(docs, "Next") == {f"more/{n}.md": n.encode() for n in "cde"}
+
+
+def test_the_hint_of_a_create_whose_files_failed_can_be_followed(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    write("it's bad.md", "bad")
+    write("good.md", "good")
+    project.index_failures["it's bad.md"] = ("invalid_file", "The file is broken.")
+    words = ("assistant", "create", "My Docs", "-i", "DocWriter", "-f", "good.md", "it's bad.md")
+    ran = cli(*words)
+    assert ran.code == 6
+    project.index_failures.clear()
+    (printed,) = re.findall(r"`gptasst ([^`]+)`", ran.stderr.splitlines()[-1])
+    assert cli(*shlex.split(printed)).code == 0
+    assert set(knowledge(project, "My Docs")) == {"good.md", "it's bad.md"}
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "bell\x07", "\u202eodd", "-y", " blank"])
+def test_an_odd_name_is_one_line_and_addressed_by_its_id(
+    cli: Cli, docs: LoopbackServer, name: str
+) -> None:
+    store = only_store(docs, "Docs")
+    store.about["name"] = name
+    ident = store.about["id"]
+    assert cli("assistant", "list", "-q").lines == [ident]
+    assert len(cli("assistant", "list").lines) == 1
+    assert cli("assistant", "show", ident, "-q").lines == [ident]
+    ran = cli("assistant", "delete", ident, "-y", "-q")
+    assert (ran.code, ran.lines) == (0, [ident])
+    assert docs.stores == {}

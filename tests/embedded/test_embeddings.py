@@ -1,0 +1,48 @@
+"""Knowledge that is found by meaning with the embedded model."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from gptasst.embedded.bert_gguf import write_gguf
+from tests.conftest import Cli, Write
+
+
+def test_a_gguf_file_has_the_tensors_in_its_own_order(tmp_path: Path) -> None:
+    data = struct.pack("<6f", 1, 2, 3, 4, 5, 6)
+    header = json.dumps({
+        "embeddings.word_embeddings.weight": {
+            "dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24],
+        },
+        "pooler.dense.weight": {"dtype": "F32", "shape": [1], "data_offsets": [24, 28]},
+    }).encode()  # fmt: skip
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(struct.pack("<Q", len(header)) + header + data + b"\0" * 4)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "word", "##s"]
+    tokenizer = tmp_path / "tokenizer.json"
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer.write_text(json.dumps({"model": {"vocab": vocabulary}}))
+    target = io.BytesIO()
+    write_gguf(weights, tokenizer, target)
+    written = target.getvalue()
+    assert written.startswith(b"GGUF\x03\0\0\0" + struct.pack("<Q", 1))
+    assert "\u2581word".encode() in written
+    assert b"token_embd.weight" + struct.pack("<IQQ", 2, 3, 2) in written
+    assert written[-32:] == data + b"\0" * 8
+
+
+@pytest.mark.embedded
+def test_passages_are_found_by_meaning(
+    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embedded")
+    write("a.md", "The automobile is repaired by a mechanic.\n")
+    write("b.md", "Bread is baked in the morning.\n")
+    assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+    found = cli("assistant", "search", "W", "who fixes my car", "--json").json["passages"]
+    assert found[0]["path"] == "a.md"
