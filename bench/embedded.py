@@ -22,7 +22,7 @@ from gptasst.context import AppContext
 
 _ROOT = Path(__file__).parents[1]
 _INPUT = "examples/messy-guide.md"
-_INSTRUCTION = _ROOT / "instructions/MarkdownLinter.toml"
+_INSTRUCTION = _ROOT / "instructions/CodeReviewer.toml"
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     with AppContext(os.environ) as context:
         model = context.local_model.ensure(lambda *_: None)
     bare = [sys.executable, str(_ROOT / "bench/bare_llama.py"), str(model), _request()]
-    run = [sys.executable, "-m", "gptasst", "--profile", "local", "run", "MarkdownLinter", _INPUT]
+    run = [sys.executable, "-m", "gptasst", "--profile", "local", "run", "CodeReviewer", _INPUT]
     ratios = []
     for number in range(rounds + 1):
         ours, own = _first_byte(run), _first_byte(bare)

@@ -27,5 +27,5 @@ def test_runs_as_pre_commit_runs_it(
     file = write("a.md", "words\n")
     program, *words = HOOKS[hook]["entry"].split()
     assert program == "gptasst"
-    assert cli(*words, "MarkdownLinter", "a.md").code == code
+    assert cli(*words, "DocWriter", "a.md").code == code
     assert file.read_text() == left

@@ -146,7 +146,7 @@ def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
 
 
 def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:
-    loaded = modules("run", "MarkdownLinter", "-t", "hello")
+    loaded = modules("run", "DocWriter", "-t", "hello")
     assert len(server.requests) == 1
     unneeded = ("rich", "jsonschema", "pypdf", "tomlkit", "keyring")
     assert below(loaded, *unneeded, "gptasst.cli.assistant") == []

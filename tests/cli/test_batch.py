@@ -86,7 +86,7 @@ def test_valid_request(cli: Cli, server: LoopbackServer, files: list[str]) -> No
 
 def test_as_without_batch(cli: Cli, server: LoopbackServer, files: list[str]) -> None:
     server.answer = "```markdown\n# Title\n```\n"
-    command = ("run", "MarkdownLinter", "in", "--each", "-o")
+    command = ("run", "DocWriter", "in", "--each", "-o")
     cli(*command, "one")
     assert cli(*command, "two", "--batch", "--wait", "--force").code == 0
 

@@ -66,7 +66,7 @@ class TestAnswer:
     ) -> None:
         write("plain.toml", 'instructions = "x"')
         server.answer = "```markdown\n# Title\n\n```sh\nls\n```\n```\n"
-        assert cli("run", "MarkdownLinter", "-t", "x").text == "# Title\n\n```sh\nls\n```\n"
+        assert cli("run", "DocWriter", "-t", "x").text == "# Title\n\n```sh\nls\n```\n"
         assert cli("run", "plain.toml", "-t", "x").text == server.answer
 
     def test_json(self, cli: Cli, server: LoopbackServer) -> None:
@@ -76,7 +76,7 @@ class TestAnswer:
         assert (ran.code, ran.stderr) == (0, "")
         assert set(ran.json) == {
             "name", "answer", "model", "profile", "response_id", "timings", "usage", "citations",
-            "warnings", "conversation", "left_out", "definition", "tools",
+            "warnings", "conversation", "left_out", "kept", "encoding", "definition", "tools",
         }  # fmt: skip
         assert (ran.json["answer"], ran.json["model"]) == ("Hi.", "gpt-6-luna")
         assert ran.json["citations"] == [
@@ -120,7 +120,7 @@ class TestAnswer:
     def test_over_its_input(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.md", "old")
         server.answer = "new"
-        assert cli("run", "MarkdownLinter", "-f", "a.md", "-o", "a.md").code == 0
+        assert cli("run", "DocWriter", "-f", "a.md", "-o", "a.md").code == 0
         assert (Path("a.md").read_text(), names()) == ("new", ["a.md"])
 
 
@@ -182,7 +182,7 @@ def test_assistants_of_the_project_are_looked_up_first(
 class TestDryRun:
     def test_sends_nothing(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.md", "hello")
-        ran = cli("run", "MarkdownLinter", "-f", "a.md", "-o", "out.md", "--dry-run", "--json")
+        ran = cli("run", "DocWriter", "-f", "a.md", "-o", "out.md", "--dry-run", "--json")
 
         assert (ran.code, server.requests, names()) == (0, [], ["a.md"])
         assert ran.json["model"] == "gpt-6-luna"
@@ -194,7 +194,7 @@ class TestDryRun:
 
     def test_for_people(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("a.md", "hello")
-        ran = cli("run", "MarkdownLinter", "-f", "a.md", "-n")
+        ran = cli("run", "DocWriter", "-f", "a.md", "-n")
         fields = dict(line.split("\t") for line in ran.lines)
         assert fields["inputs"] == "a.md (5 B, text)"
         assert fields["estimate"].startswith("about ")

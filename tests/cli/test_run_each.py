@@ -11,7 +11,7 @@ from tests.cli.each import asked_for, make_files, shout
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 
-EACH = ("run", "MarkdownLinter", "--each")
+EACH = ("run", "DocWriter", "--each")
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ class TestOutputs:
         assert (ran.code, ran.stderr, set(ran.json)) == (0, "", {"files", "summary", "error"})
         (file,) = ran.json["files"]
         assert set(file) == {
-            "path", "output", "status", "asked", "usage", "error", "diff", "answer",
+            "path", "output", "status", "asked", "usage", "error", "diff", "answer", "kept",
         }  # fmt: skip
         assert (file["path"], file["output"], file["status"], file["asked"]) == (
             "in/0.md", "out/0.md", "written", True,
@@ -230,7 +230,7 @@ class TestResume:
             assert cli(run[0], name, *run[1:]).code == 0
             return len(server.requests)
 
-        assert cli("assistant", "create", "X", "-i", "MarkdownLinter").code == 0
+        assert cli("assistant", "create", "X", "-i", "DocWriter").code == 0
         assert requests_of("X") == 1
         assert cli("assistant", "edit", "X", "--rename", "Y").code == 0
         assert requests_of("Y") == 0
@@ -289,7 +289,7 @@ class TestUsage:
     @pytest.mark.parametrize("option", ["--in-place", "--check", "--diff", "--force", "--jobs=3"])
     def test_options_need_each(self, cli: Cli, write: Write, option: str) -> None:
         write("a.md", "text")
-        ran = cli("run", "MarkdownLinter", "a.md", option)
+        ran = cli("run", "DocWriter", "a.md", option)
         assert (ran.code, ran.text) == (2, "")
         assert f"error: {option.partition('=')[0]} needs --each\n" in ran.stderr
 

@@ -16,7 +16,7 @@ from tests.cli.each import file_text, make_files, shout
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 
-EACH = ("run", "MarkdownLinter", "--each")
+EACH = ("run", "DocWriter", "--each")
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.events import encode
 from tests.loopback.wire import Json, Reply
 
-EACH = ("run", "MarkdownLinter", "--each", "in", "-o", "out")
+EACH = ("run", "DocWriter", "--each", "in", "-o", "out")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from tests.cli.each import shout
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 
-EACH = ("run", "MarkdownLinter", "--each")
+EACH = ("run", "DocWriter", "--each")
 
 
 @pytest.fixture(autouse=True)

@@ -21,13 +21,13 @@ from tests.processes import Process, processes
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 Start = Callable[..., Process]
-EACH = ("run", "MarkdownLinter", "--each", "in")
+EACH = ("run", "DocWriter", "--each", "in")
 JOBS = 4
 
 
 @pytest.fixture
 def start(server: LoopbackServer) -> Iterator[Start]:
-    """Start `gptasst run MarkdownLinter --each in …`."""
+    """Start `gptasst run DocWriter --each in …`."""
     server.answer = shout
     with processes() as begin:
         yield functools.partial(begin, *EACH, "-j", str(JOBS))

@@ -95,13 +95,13 @@ class TestBadInput:
     def test_too_large(self, fails: Fails, write: Write) -> None:
         with write("big.md", "").open("wb") as stream:
             stream.truncate(4 * 10_485_760 + 1)
-        ran = fails("MarkdownLinter", "-f", "big.md", code=2)
+        ran = fails("DocWriter", "-f", "big.md", code=2)
         assert "`big.md` is too large: 41,943,041 bytes" in ran.stderr
 
     def test_too_long_together(self, fails: Fails, write: Write) -> None:
         for name in ("a.md", "b.md"):
             write(name, "x" * 5_300_000)
-        ran = fails("MarkdownLinter", "-f", "a.md", "b.md", code=2)
+        ran = fails("DocWriter", "-f", "a.md", "b.md", code=2)
         assert "a request takes 10,485,760" in ran.stderr
 
     def test_not_readable(self, fails: Fails, write: Write) -> None:

@@ -35,19 +35,22 @@ def takes_files(home: Path, server: LoopbackServer) -> None:
 class TestStandardInput:
     @pytest.mark.parametrize("words", [["-"], [], ["-f", "-"]])
     def test_piped(self, cli: Cli, server: LoopbackServer, sent: Sent, words: list[str]) -> None:
-        ran = cli("run", "MarkdownLinter", *words, stdin=b"teh text\n")
+        ran = cli("run", "DocWriter", *words, stdin=b"teh text\n")
         assert ran.code == 0
-        assert sent() == ["Correct this file.", tagged("stdin", "teh text\n")]
+        assert sent() == [
+            "Write the documentation of what is in these files.",
+            tagged("stdin", "teh text\n"),
+        ]
 
     def test_beside_files_and_text(
         self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
     ) -> None:
         write("a.md", "a\n")
-        cli("run", "MarkdownLinter", "-f", "a.md", "-", "-t", "Do it.", stdin=b"piped\n")
+        cli("run", "DocWriter", "-f", "a.md", "-", "-t", "Do it.", stdin=b"piped\n")
         assert sent() == ["Do it.", tagged("stdin", "piped\n"), tagged("a.md", "a\n")]
 
     def test_with_text_alone(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
-        cli("run", "MarkdownLinter", "-t", "Do it.", stdin=b"piped\n")
+        cli("run", "DocWriter", "-t", "Do it.", stdin=b"piped\n")
         assert sent() == ["Do it.", tagged("stdin", "piped\n")]
 
     def test_never_unasked_beside_files(
@@ -55,28 +58,28 @@ class TestStandardInput:
     ) -> None:
         """It belongs to the loop of a shell that the command stands in."""
         write("a.md", "a\n")
-        assert cli("run", "MarkdownLinter", "a.md", stdin=b"b.md\nc.md\n").code == 0
+        assert cli("run", "DocWriter", "a.md", stdin=b"b.md\nc.md\n").code == 0
         assert sent()[-1] == tagged("a.md", "a\n")
         assert len(sent()) == 2
 
     @pytest.mark.parametrize("words", [["-"], [], ["-t", "  "], ["-t", " \n", "-"]])
     def test_blank(self, cli: Cli, server: LoopbackServer, words: list[str]) -> None:
-        ran = cli("run", "MarkdownLinter", *words, stdin=b"  \n\n")
+        ran = cli("run", "DocWriter", *words, stdin=b"  \n\n")
         assert ran.code == 2
         assert server.requests == []
         said = "standard input is empty" if "-" in words else "there is nothing to work on"
         assert said in ran.stderr
 
     def test_nothing_beside_a_text(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
-        assert cli("run", "MarkdownLinter", "-t", "Do it.", stdin=b"\n").code == 0
+        assert cli("run", "DocWriter", "-t", "Do it.", stdin=b"\n").code == 0
         assert sent() == ["Do it."]
 
     def test_empty(self, cli: Cli, server: LoopbackServer) -> None:
-        ran = cli("run", "MarkdownLinter", "-", stdin=b"")
+        ran = cli("run", "DocWriter", "-", stdin=b"")
         assert (ran.code, ran.stderr) == (2, "error: standard input is empty\n")
 
     def test_binary(self, cli: Cli, server: LoopbackServer) -> None:
-        ran = cli("run", "MarkdownLinter", stdin=b"\0\1\2")
+        ran = cli("run", "DocWriter", stdin=b"\0\1\2")
         assert ran.code == 2
         assert "`stdin` is not text" in ran.stderr
 
@@ -98,7 +101,7 @@ class TestFiles:
     ) -> None:
         for name in "abc":
             write(f"{name}.md", name + "\n")
-        assert cli("run", "MarkdownLinter", *words).code == 0
+        assert cli("run", "DocWriter", *words).code == 0
         assert len(server.requests) == 1
         assert sent()[1:] == [tagged(f"{name}.md", f"{name}\n") for name in "cab"]
 
@@ -111,10 +114,10 @@ class TestFiles:
     ) -> None:
         write(name, "text\n")
         write("b.md", "b\n")
-        assert cli("run", "MarkdownLinter", "-f", "b.md", name).code == 0
-        assert cli("run", "MarkdownLinter", "-f", name, "b.md", "-o", "out.md").code == 0
+        assert cli("run", "DocWriter", "-f", "b.md", name).code == 0
+        assert cli("run", "DocWriter", "-f", name, "b.md", "-o", "out.md").code == 0
         assert sent()[1] == tagged(name, "text\n")
-        assert cli("run", "MarkdownLinter", "-o", "out.md", "--", name).code == 0
+        assert cli("run", "DocWriter", "-o", "out.md", "--", name).code == 0
         assert sent()[1:] == [tagged(name, "text\n")]
 
     def test_name_that_is_not_unicode(
@@ -122,14 +125,14 @@ class TestFiles:
     ) -> None:
         name = os.fsdecode(b"caf\xe9.md")
         write(name, "text\n")
-        assert cli("run", "MarkdownLinter", "-f", name, "-o", "out.md").code == 0
+        assert cli("run", "DocWriter", "-f", name, "-o", "out.md").code == 0
         assert sent()[1] == tagged("caf?.md", "text\n")
 
     def test_quotes_in_a_name(
         self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent
     ) -> None:
         write('a"><b.md', "text\n")
-        cli("run", "MarkdownLinter", "-f", 'a"><b.md')
+        cli("run", "DocWriter", "-f", 'a"><b.md')
         assert sent()[1] == tagged("a&quot;&gt;&lt;b.md", "text\n")
 
     def test_pattern_and_directory(
@@ -137,12 +140,12 @@ class TestFiles:
     ) -> None:
         for name in ("docs/b.md", "docs/a/deep.md", "docs/a.md", "docs/no.txt"):
             write(name, "x\n")
-        cli("run", "MarkdownLinter", "-f", "docs/**/*.md")
+        cli("run", "DocWriter", "-f", "docs/**/*.md")
         found = sent()[1:]
         assert found == [
             tagged(name, "x\n") for name in ("docs/a/deep.md", "docs/a.md", "docs/b.md")
         ]
-        cli("run", "MarkdownLinter", "docs")
+        cli("run", "DocWriter", "docs")
         assert len(sent()) == 1 + 4
 
     @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ class TestFiles:
         self, cli: Cli, server: LoopbackServer, write: Write, sent: Sent, encoding: str
     ) -> None:
         write("a.md", "Größe: 5 €\r\n".encode(encoding))
-        assert cli("run", "MarkdownLinter", "-f", "a.md").code == 0
+        assert cli("run", "DocWriter", "-f", "a.md").code == 0
         assert sent()[1] == tagged("a.md", "Größe: 5 €\r\n")
 
 

@@ -14,7 +14,7 @@ from tests.loopback import LoopbackServer, outcomes
 
 pytestmark = pytest.mark.usefixtures("local_store")
 
-EACH = ("run", "MarkdownLinter", "--each")
+EACH = ("run", "DocWriter", "--each")
 BLANK = ["   \n", "```\n```", "```markdown\n\n```\n", "\u200b\n", '<file path="a.md">\n</file>']
 
 
@@ -29,12 +29,12 @@ class TestRun:
         write("a.md", "text\n")
         write("out.md", "precious\n")
         server.answer = answer
-        ran = cli("run", "MarkdownLinter", "a.md", "-o", "out.md")
+        ran = cli("run", "DocWriter", "a.md", "-o", "out.md")
         assert (ran.code, ran.stdout) == (7, b"")
         assert "the model gave an empty answer" in ran.stderr
         assert Path("out.md").read_text() == "precious\n"
-        assert cli("run", "MarkdownLinter", "a.md").stdout == b""
-        assert cli("run", "MarkdownLinter", "a.md", "--json").error["code"] == "empty"
+        assert cli("run", "DocWriter", "a.md").stdout == b""
+        assert cli("run", "DocWriter", "a.md", "--json").error["code"] == "empty"
 
     def test_blank_from_an_instruction_that_keeps_fences(
         self, cli: Cli, server: LoopbackServer
@@ -65,9 +65,9 @@ class TestRun:
     ) -> None:
         write("a.md", "```py\nprint()\n```\n")
         server.answer = "```py\nprint(1)\n```\n"
-        assert cli("run", "MarkdownLinter", "a.md").text == server.answer
+        assert cli("run", "DocWriter", "a.md").text == server.answer
         server.answer = "```markdown\n```py\nprint(1)\n```\n```\n"
-        assert cli("run", "MarkdownLinter", "a.md").text == "```py\nprint(1)\n```\n"
+        assert cli("run", "DocWriter", "a.md").text == "```py\nprint(1)\n```\n"
 
 
 class TestEach:

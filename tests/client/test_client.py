@@ -87,8 +87,8 @@ class TestRun:
         write("docs/a.md", "A\n")
         write("b.md", "B\n")
         with gptasst.Client() as client:
-            result = client.run("Translator", ["docs", Path("b.md")], text="German")
-        ran = cli("run", "Translator", "-f", "docs", "b.md", "-t", "German", "--json").json
+            result = client.run("DocWriter", ["docs", Path("b.md")], text="German")
+        ran = cli("run", "DocWriter", "-f", "docs", "b.md", "-t", "German", "--json").json
         assert server.requests[0].json == server.requests[1].json
         assert (result.answer, result.name, result.profile) == ("done", ran["name"], "openai")
         assert result.usage is not None
@@ -218,7 +218,7 @@ class TestMap:
         write("a.md", "A\n")
         write("docs/b.md", "B\n")
         with gptasst.Client() as client:
-            results = list(client.map("Translator", ["a.md", "docs"], text="German"))
+            results = list(client.map("DocWriter", ["a.md", "docs"], text="German"))
         assert {(r.path, r.status, r.answer) for r in results} == {
             ("a.md", "answered", "linted"),
             ("docs/b.md", "answered", "linted"),

@@ -14,16 +14,20 @@ from tests.loopback import LoopbackServer
 
 # What takes more to be seen than is worth it here: a batch that fails as a whole, a file that
 # could not be indexed and stays, an answer that breaks off, knowledge that somebody deleted or put
-# there on the server. The server of the story searches by itself, and does not say why.
+# there on the server, an edit of which a part was kept. The server of the story searches by itself,
+# and does not say why.
 NEVER_SEEN = [
     "Assistant.gone",
     "Batch.errors",
+    "EditSettings.unit",
+    "FileResult.kept",
     "Found.passages.similarity",
     "Found.passages.words",
     "KnowledgeFile.problem",
     "KnowledgeOutcome.left",
     "KnowledgeOutcome.notes",
     "RunPlan.notes",
+    "RunResult.kept",
     "Transcript.messages.broken_off",
 ]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptasst.definitions.toml import dump_definition, name_problem, parse_definition
-from gptasst.definitions.types import Definition, ModelSettings, Tools
+from gptasst.definitions.types import Definition, EditSettings, ModelSettings, Tools
 
 # Everything that UTF-8 can carry. TOML reads CR LF as a line's end, whatever was written.
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -20,6 +20,15 @@ _SCHEMAS = st.builds(
     lambda title, examples: {"type": "object", "title": title, "examples": examples},
     _TEXT,
     st.lists(_JSON, max_size=3),
+)
+_EXAMPLES = st.lists(st.tuples(_FILLED, _FILLED), max_size=2).map(tuple)
+_EDITS = st.builds(
+    EditSettings,
+    keep=st.lists(st.sampled_from(["code", "placeholders"]), max_size=2).map(tuple),
+    max_change=st.floats(0, 1),
+    unit=st.sampled_from([None, "block", "sentence"]),
+    sentence_instructions=st.none() | _FILLED,
+    examples=_EXAMPLES,
 )
 _MAYBE = st.none() | st.booleans()
 
@@ -36,6 +45,7 @@ def definitions(draw: st.DrawFn) -> Definition:
         unwrap_fence=draw(st.booleans()),
         schema=draw(st.none() | _SCHEMAS),
         knowledge=tuple(draw(st.lists(_TEXT.filter(lambda w: "\r\n" not in w), max_size=3))),
+        edit=draw(st.none() | _EDITS),
         tools=Tools(draw(_MAYBE), draw(st.booleans()), draw(st.booleans())),
         settings=ModelSettings(
             reasoning_effort=draw(st.none() | st.sampled_from(["none", "low", "max"])),

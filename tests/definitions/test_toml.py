@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from gptasst.definitions.toml import dump_definition, parse_definition
-from gptasst.definitions.types import Definition, ModelSettings, Tools
+from gptasst.definitions.types import Definition, EditSettings, ModelSettings, Tools
 from tests.conftest import Cli, Write
 from tests.docs.pages import DOCS, section
 
@@ -21,6 +23,7 @@ _FULL = Definition(
     default_text="Translate this.\nAll of it.",
     unwrap_fence=True,
     knowledge=("docs/", "*.ü"),
+    edit=EditSettings(("code",), 0.5, "block", "Correct it.", (("a", "b"),)),
     tools=Tools(file_search=False, code_interpreter=True, web_search=True),
     settings=ModelSettings(
         reasoning_effort="low", temperature=0.5, top_p=1.0, max_output_tokens=16
@@ -184,7 +187,12 @@ def parse_keys(text: str) -> set[str]:
     """The keys of a TOML text, those of tables with a dot."""
     import tomllib
 
-    keys: set[str] = set()
-    for key, value in tomllib.loads(text).items():
-        keys |= {f"{key}.{inner}" for inner in value} if isinstance(value, dict) else {key}
-    return keys
+    return set(_dotted(tomllib.loads(text)))
+
+
+def _dotted(table: dict[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{path}{key}.")
+        else:
+            yield path + key

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gptasst.edits import blocks
 from gptasst.edits.blocks import parse
 from gptasst.edits.document import EditedText
-from gptasst.edits.types import Parsed, Rules
+from gptasst.edits.types import Block, Parsed, Rules
 from tests.edits.documents import block, documents, words
 
 _KEPT = re.compile(r"`[^`]+`|https?://[^\s)>]+|<br>|\{\{name\}\}|\d+(?:[.-]\d+)*|[*_]{1,2}(?=\w)")
@@ -138,3 +142,17 @@ def test_the_same_text_again_changes_nothing(text: str) -> None:
 
     assert edited.result() == text
     assert edited.refusals() == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(documents(), min_size=1, max_size=2).map("\n\n".join))
+def test_sections_are_parsed_as_in_the_whole(text: str) -> None:
+    whole = Parsed(text, *_whole(text))
+    assert parse(text) == whole
+
+
+def _whole(text: str) -> tuple[tuple[Block, ...], Mapping[str, Any]]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(blocks, "section_starts", lambda _text: [0])
+        parsed = parse(text)
+        return parsed.blocks, parsed.references

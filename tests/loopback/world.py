@@ -128,7 +128,8 @@ class World:
     by name; `index_failures` maps file names to (code, message). `refused_once` are file names that
     are unsupported at first and taken the next time. `batch_files` says what becomes of `files` in
     a file batch: other servers leave out their attributes, or the files. `keeps_content` as it was
-    sent, and `file_lifetime` (seconds) where none is asked for, are OGX's ways. A batch takes
+    sent, and `file_lifetime` (seconds) where none is asked for, are OGX's
+    ways, and so is that it `gives_files` of any purpose. A batch takes
     `batch_delay` seconds; its requests fail or expire whose last input text has `batch_fails_on`
     or `batch_expires_on` in it. `crashes` holds the tracebacks of what went wrong in here.
     """
@@ -147,6 +148,7 @@ class World:
     refused_once: set[str] = field(default_factory=set)
     batch_files: Literal["taken", "without attributes", "ignored"] = "taken"
     keeps_content: bool = False
+    gives_files: bool = False
     file_lifetime: int | None = None
     batch_delay: float = 0.0
     batch_fails_on: str | None = None

@@ -201,6 +201,16 @@ class FileGateway:
         if pending.strip():
             yield bytes(pending)
 
+    def content(self, file_id: str) -> bytes:
+        """What a file holds. OpenAI does not give out knowledge.
+
+        Raises:
+            NotFound: there is none of that id.
+            GptasstError: the server does not give it out, or the connection was lost.
+        """
+        with self._connection.errors(missing("file", file_id)):
+            return bytes(self._connection.client.files.content(file_id).content)
+
     def delete(self, file_id: str) -> bool:
         """Delete a file, also out of every vector store; `False` if it was gone already."""
         try:

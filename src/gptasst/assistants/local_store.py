@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
     from gptasst.knowledge.search import Meant
-    from gptasst.knowledge.types import FoundPassage, KnowledgePlan, Passage
+    from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan, Passage
     from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
@@ -127,6 +127,13 @@ class LocalStore:
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
             forget_vectors(connection)
         return ()
+
+    def content(self, file: KnowledgeFile) -> bytes:
+        raise NotFound(
+            f"the local store keeps the text of `{file.path}` only, and no file of this disk has"
+            " the content that it was made from",
+            code="gone",
+        )
 
     def problem(self, source: KnowledgeSource) -> str | None:
         from gptasst.uploads.searchable import is_unicode, not_unicode

@@ -83,6 +83,7 @@ class OpenAIStore:
         writer: KnowledgeWriter,
         remover: UploadRemover,
     ) -> None:
+        self._files = gateway.files
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
         self._directory = directory
@@ -364,6 +365,9 @@ class OpenAIStore:
         return sorted(left)
 
     # Knowledge
+
+    def content(self, file: KnowledgeFile) -> bytes:
+        return self._files.content(file.id)
 
     def problem(self, source: KnowledgeSource) -> str | None:
         return search_problem(source)

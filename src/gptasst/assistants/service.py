@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gptasst.assistants.types import AssistantImport, KnowledgeOutcome
+from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem
 from gptasst.definitions.types import Definition, DefinitionChanges
@@ -285,22 +285,48 @@ class AssistantService:
         """An assistant's definition as TOML. Its knowledge is not in it."""
         return dump_definition(self._store.get(name).definition)
 
+    def export_files(self, name: str, directory: Path) -> Sequence[Refusal]:
+        """Write an assistant's knowledge below a new directory; see `write_knowledge`.
+
+        Returns the files that could not be written, each with the reason.
+        """
+        from gptasst.assistants.exported_files import write_knowledge
+
+        knowledge = self._store.get(name).knowledge
+        return write_knowledge(knowledge, directory, self._open_cache(), self._store.content)
+
     def import_file(
-        self, path: Path, name: str | None = None, *, allow_secrets: bool = False
+        self,
+        path: Path,
+        name: str | None = None,
+        files: Path | None = None,
+        *,
+        allow_secrets: bool = False,
     ) -> AssistantImport:
         """Make an assistant from a definition's file, or from one of the Assistants API.
 
         Args:
             path: see `read_import`.
             name: see `read_import`.
-            allow_secrets: see the class; here it is about the file itself.
+            files: a directory with its knowledge, as `export_files` writes it.
+            allow_secrets: see the class; it is about the file itself, too.
         """
         from gptasst.assistants.imports import read_import
+        from gptasst.assistants.knowledge_files import NamedSources
         from gptasst.knowledge.types import KnowledgePlan
 
         read = read_import(path, name, allow_secrets=allow_secrets)
-        made = self._store.create(read.definition, KnowledgePlan(), _silent).assistant
-        return AssistantImport(made, read.notes, read.left_behind)
+        plan = KnowledgePlan()
+        if files is not None:
+            from gptasst.assistants.exported_files import read_knowledge
+
+            sources = read_knowledge(files, self._open_cache())
+            named = NamedSources(sources, frozenset(), ())
+            plan = self._plan((), named, whole=True, allow_secrets=allow_secrets)
+        made = self._store.create(read.definition, plan, _silent)
+        failed = [LeftBehind("file", f.path, f.reason) for f in (*plan.refused, *made.failed)]
+        notes = (*read.notes, *made.notes)
+        return AssistantImport(made.assistant, notes, (*read.left_behind, *failed))
 
 
 def _nothing_here(name: str, files: int) -> InvalidInput:

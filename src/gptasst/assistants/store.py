@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
-    from gptasst.knowledge.types import FoundPassage, KnowledgePlan
+    from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 
@@ -88,6 +88,14 @@ class AssistantStore(Protocol):
                 stay in any case.
 
         Returns the ids of unused files that stay, as they may be somebody else's.
+        """
+        ...
+
+    def content(self, file: KnowledgeFile) -> bytes:
+        """What a knowledge file held when it was taken in.
+
+        Raises:
+            GptasstError: the store does not have it, or does not give it out.
         """
         ...
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 from gptasst.api.batches import BatchGateway
 from gptasst.api.types import Batch, BatchAnswer
@@ -15,10 +16,13 @@ from gptasst.each.files import EachFiles, place
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.targets import refuse_links
 from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
+from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
+from gptasst.runs.edits import edited_text
 from gptasst.runs.fingerprints import content_digest
+from gptasst.runs.types import Kept
 
 
 def batch_answers(
@@ -45,6 +49,11 @@ def _outcome(
             line.answer.text, given, unwrap=recorded.manifest.unwrap_fence or schema is not None
         )
         refuse_unusable(text)
+        kept: tuple[Kept, ...] = ()
+        if item is not None and given.texts and recorded.manifest.edit is not None:
+            text, kept = edited_text(
+                item.input, given.texts[0], line.answer.text, _rules(recorded.manifest.edit)
+            )
         if schema is not None:
             check_answer(text, schema)
         sha256 = content_digest(text.encode("utf-8"))
@@ -52,7 +61,11 @@ def _outcome(
         return NoAnswer("the answer holds broken characters")
     except GptasstError as error:
         return error
-    return FinishedRun(text, sha256, line.answer.model, line.answer.usage)
+    return FinishedRun(text, sha256, line.answer.model, line.answer.usage, kept)
+
+
+def _rules(edit: Mapping[str, Any]) -> Rules:
+    return Rules(tuple(edit["keep"]), edit["max_change"])
 
 
 def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:

@@ -6,15 +6,16 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from gptasst.api.batches import BatchGateway
 from gptasst.api.types import MAX_BYTES, MAX_REQUESTS, Batch, ModelRequest, UploadRequest
 from gptasst.batches.records import BatchRecords, item_line, manifest_line
 from gptasst.batches.types import BatchItem, BatchManifest
+from gptasst.definitions.types import EditSettings
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob, FileResult
@@ -226,7 +227,12 @@ class JobRequests:
             unwrap_fence=definition.unwrap_fence,
             encoding=self._job.encoding,
             schema=self._job.schema or definition.schema,
+            edit=_edit_keys(definition.edit),
         )
+
+
+def _edit_keys(edit: EditSettings | None) -> Mapping[str, Any] | None:
+    return None if edit is None else {"keep": edit.keep, "max_change": edit.max_change}
 
 
 def _item(given: EachInput) -> BatchItem:

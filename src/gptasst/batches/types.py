@@ -30,9 +30,9 @@ class BatchManifest:
     """What must be known to put the answers of a batch in place, on any machine.
 
     `basis` is the digest of all that shapes an answer but the input (see
-    `services.run_fingerprints`), `unwrap_fence` and `schema` are what is done to one, `purpose`
-    is where it goes, `encoding` that of the inputs where it was named, and `command` what was typed
-    to ask for it.
+    `runs.fingerprints`), `unwrap_fence`, `schema` and `edit` (the keys `keep` and `max_change` of
+    an edit) are what is done to one, `purpose` is where it goes, `encoding` that of the inputs
+    where it was named, and `command` what was typed to ask for it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class BatchManifest:
     unwrap_fence: bool = False
     schema: Mapping[str, Any] | None = None
     encoding: str | None = None
+    edit: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Drawn
-from gptasst.cli.results import tokens_text, usage_of, warn_of_failures
+from gptasst.cli.results import tell_kept, tokens_text, usage_of, warn_of_failures
 from gptasst.errors import GptasstError, PartlyDone
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def show_fetched(
             if result.status == "written":
                 output.text(harmless(result.output or result.path))
     warn_of_failures(output, results)
+    tell_kept(output, [kept for result in results for kept in result.kept])
     tokens = tokens_text(output, usage_of(results))
     kinds = ("written", "unchanged", "failed")
     counted = [(getattr(summary, kind), kind) for kind in kinds]

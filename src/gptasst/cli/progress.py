@@ -23,6 +23,7 @@ from gptasst.cli.tables import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
+    from rich.status import Status
 
     from gptasst.uploads.types import TransferState
 
@@ -59,9 +60,10 @@ class Drawn:
         drawn_on = console(self._output.stderr)
         return self._shown.enter_context(Progress(*columns, console=drawn_on, transient=True))
 
-    def _spinner(self, text: str) -> None:
+    def _spinner(self, text: str) -> Status:
         """Begin to draw a spinner."""
-        self._shown.enter_context(console(self._output.stderr).status(text, spinner="dots"))
+        drawn_on = console(self._output.stderr)
+        return self._shown.enter_context(drawn_on.status(text, spinner="dots"))
 
 
 class Activity(Drawn):
@@ -74,6 +76,7 @@ class Activity(Drawn):
         super().__init__(output)
         self._text = text
         self._bar: tuple[Progress, TaskID] | None = None
+        self._status: Status | None = None
         self._announced = False
         self._complete = False
 
@@ -83,7 +86,12 @@ class Activity(Drawn):
 
     def stop(self) -> None:
         super().stop()
-        self._bar = None
+        self._bar = self._status = None
+
+    def advance(self, done: int, total: int) -> None:
+        """Show how many parts of an answer have come, and of how many."""
+        if self._status is not None and total > 1:
+            self._status.update(f"{self._text}: {done:,} of {count_text(total, 'part')}")
 
     def report(self, done: int, total: int | None) -> None:
         """Bytes of the embedded model that have come so far, and in all (`None`: not known)."""
@@ -107,7 +115,7 @@ class Activity(Drawn):
 
     def _spin(self) -> None:
         if self._output.shows_progress:
-            self._spinner(self._text)
+            self._status = self._spinner(self._text)
 
     def _draw_bar(self, total: int | None) -> tuple[Progress, TaskID]:
         from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gptasst.api.types import Usage
     from gptasst.cli.commands import Session
     from gptasst.each.types import FileResult
-    from gptasst.runs.types import RunResult
+    from gptasst.runs.types import Kept, RunResult
 
 
 def tell_fallback(session: Session) -> None:
@@ -42,10 +42,23 @@ def tell_about(output: Output, result: RunResult) -> None:
             output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
     for warning in result.warnings:
         output.warn(warning)
+    tell_kept(output, result.kept)
     if result.left_out:
         output.note(f"{count_text(result.left_out, 'earlier message')} did not fit the context")
     if output.verbose:
         output.note(_account(output, result))
+
+
+def tell_kept(output: Output, kept: Sequence[Kept]) -> None:
+    """Count the blocks that an edit left as they were; with `--verbose`, say why for each."""
+    if not kept:
+        return
+    count = count_text(len(kept), "block")
+    if not output.verbose:
+        output.note(f"kept {count} as before, against the answer; `--verbose` shows why")
+        return
+    for each in kept:
+        output.note(f"kept {each.path}:{each.lines}: {each.reason}")
 
 
 def warn_of_failures(output: Output, results: Iterable[FileResult]) -> None:

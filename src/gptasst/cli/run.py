@@ -204,7 +204,7 @@ def _run_once(
     name, allow_secrets = asked.name, asked.allow_secrets
     go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
-    service = session.context.runs(activity.report)
+    service = session.context.runs(activity.report, progress=activity.advance)
     found = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]
     request = replace(
@@ -314,12 +314,30 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
     from gptasst.storage.atomic_files import replace_file
 
     if target is not None:
-        content = result.answer.encode("utf-8")
+        content = encoded_answer(result)
         replace_file(target, content)
         output.note(f"wrote `{target}` ({size_text(len(content))})")
     if output.mode == "json":
         output.document(result)
     tell_about(output, result)
+
+
+def encoded_answer(result: RunResult) -> bytes:
+    """An answer as it is written to a file.
+
+    Raises:
+        InvalidInput: the encoding of the input does not have one of its characters.
+    """
+    from gptasst.inputs.encoding import encode_like
+
+    if result.encoding == "utf-8":
+        return result.answer.encode("utf-8")
+    return encode_like(
+        result.answer,
+        result.answer[:1].encode(result.encoding, "ignore"),
+        result.encoding,
+        "the input",
+    )
 
 
 def _show_plan(output: Output, plan: RunPlan) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text, harmless
-from gptasst.cli.results import tokens_text, usage_of, warn_of_failures
+from gptasst.cli.results import tell_kept, tokens_text, usage_of, warn_of_failures
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 
@@ -326,6 +326,7 @@ def tell(
     output: Output, results: Sequence[FileResult], summary: EachSummary, *, stopped: bool
 ) -> None:
     warn_of_failures(output, results)
+    tell_kept(output, [kept for result in results for kept in result.kept])
     kinds = ("written", "unchanged", "would_change", "skipped", "failed", "not_run")
     words = {"would_change": "would change", "skipped": "empty", "not_run": "not done"}
     counted = [(getattr(summary, kind), words.get(kind, kind)) for kind in kinds]

@@ -143,7 +143,7 @@ class Client:
         Closing the generator ends the run.
 
         Example:
-            >>> for event in client.stream("MarkdownLinter", "guide.md"):
+            >>> for event in client.stream("DocWriter", "guide.md"):
             ...     if isinstance(event, gptasst.TextDelta):
             ...         print(event.text, end="|")
             # A gui|de|

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
+    from gptasst.runs.edits import Progress
     from gptasst.runs.service import RunService
 
 
@@ -166,12 +167,18 @@ class AppContext(ServerContext):
 
         return ModelChoice(self.profile, source, lambda: self.file_cache, self._note)
 
-    def runs(self, report: Report, on_limits: OnLimits | None = None) -> RunService:
+    def runs(
+        self,
+        report: Report,
+        on_limits: OnLimits | None = None,
+        progress: Progress = lambda _done, _all: None,
+    ) -> RunService:
         """The service that runs assistants.
 
         Args:
             report: told of a model being fetched.
             on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
+            progress: told how many requests of an edit are done, and of how many.
         """
         from gptasst.runs.preparation import RunPreparation
         from gptasst.runs.service import RunService
@@ -183,10 +190,11 @@ class AppContext(ServerContext):
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
             library=self.library,
+            small_model=embedded and self.has_small_model,
             choice=None if embedded else self._model_choice,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
-        return RunService(self.profile, preparation, open_gateway, self.model_ends)
+        return RunService(self.profile, preparation, open_gateway, self.model_ends, progress)
 
     @cached_property
     def conversations(self) -> ConversationService:

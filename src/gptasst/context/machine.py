@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from gptasst.storage.database import Database
     from gptasst.uploads.cache import FileCache
 
+# A GGUF file below this size is of a model that edits sentences, not documents.
+_SMALL_BYTES = 600_000_000
+
 
 class MachineContext:
     """What is put together from files and the environment; no server has a part in it."""
@@ -96,6 +99,15 @@ class MachineContext:
         from gptasst.embedded.service import model_file
 
         return model_file(self.settings.local_model(), self.paths.embedded_models)
+
+    @property
+    def has_small_model(self) -> bool:
+        """Whether the embedded model is too small for more than a sentence at a time."""
+        file = self.model_file
+        try:
+            return file.is_default or file.path.stat().st_size < _SMALL_BYTES
+        except OSError:  # not fetched yet
+            return False
 
     @cached_property
     def local_model(self) -> LocalModelService:

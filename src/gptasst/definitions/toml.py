@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast, get_args
 
 from gptasst.config.toml import TomlDocument
+from gptasst.definitions.edit_settings import read_edit_settings, written_edit_settings
 from gptasst.definitions.schemas import check_schema, parse_schema
 from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
 
@@ -18,6 +19,8 @@ _KEYS = (
     "instructions",
     "default_text",
     "unwrap_fence",
+    "edits",
+    "edit",
     "schema",
     "knowledge",
     "tools",
@@ -66,6 +69,7 @@ def parse_definition(
         unwrap_fence=document.value(bool, "unwrap_fence") or False,
         schema=_schema(document, checked=schema_checked),
         knowledge=document.texts("knowledge"),
+        edit=read_edit_settings(document),
         tools=Tools(
             file_search=document.value(bool, "tools", "file_search"),
             code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
@@ -132,6 +136,7 @@ def dump_definition(definition: Definition) -> str:
         "instruction": definition.instruction,
         "default_text": definition.default_text,
         "unwrap_fence": definition.unwrap_fence or None,
+        "edits": definition.edit is not None or None,
         "instructions": definition.instructions,
         "schema": None if definition.schema is None else _schema_text(definition.schema),
         "knowledge": list(definition.knowledge) or None,
@@ -143,7 +148,12 @@ def dump_definition(definition: Definition) -> str:
     }
     settings = {key: getattr(definition.settings, key) for key in _SETTINGS}
     document = _present(head)
-    for name, table in (("tools", _present(tools)), ("settings", _present(settings))):
+    tables = {
+        "edit": written_edit_settings(definition.edit),
+        "tools": _present(tools),
+        "settings": _present(settings),
+    }
+    for name, table in tables.items():
         if table:
             document[name] = table
     return tomli_w.dumps(document, multiline_strings=True)

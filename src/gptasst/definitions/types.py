@@ -41,6 +41,35 @@ class ModelSettings:
     max_output_tokens: int | None = None
 
 
+Keep = Literal["code", "urls", "front_matter", "html", "numbers", "structure", "placeholders"]
+EditUnit = Literal["document", "block", "sentence"]
+KEEP_BY_DEFAULT: tuple[Keep, ...] = (
+    "code",
+    "urls",
+    "front_matter",
+    "html",
+    "numbers",
+    "structure",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EditSettings:
+    """How an answer that is its input, changed, is asked for and checked.
+
+    `keep` is what must stay; `max_change` is how much of a block may change, as a share of its
+    characters, and from 1 on all of it. `unit` is what a model gets at a time (`None`: what its
+    size allows). A small model gets single sentences with `sentence_instructions` and `examples`,
+    pairs of a sentence and its answer.
+    """
+
+    keep: tuple[Keep, ...] = KEEP_BY_DEFAULT
+    max_change: float = 0.3
+    unit: EditUnit | None = None
+    sentence_instructions: str | None = None
+    examples: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """One assistant or instruction, as its TOML document says it.
@@ -48,7 +77,8 @@ class Definition:
     `instruction` names the instruction it was made from; `default_text` is the task of a run
     that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
     off; `schema` is the JSON Schema that the answer must fit; `knowledge` are the directories and
-    patterns that its knowledge is read from again by a sync.
+    patterns that its knowledge is read from again by a sync; `edit` is there where an answer is an
+    edit of its input.
     """
 
     name: str
@@ -62,6 +92,7 @@ class Definition:
     settings: ModelSettings = field(default_factory=ModelSettings)
     schema: Mapping[str, Any] | None = None
     knowledge: tuple[str, ...] = ()
+    edit: EditSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gptasst.api.types import Usage
@@ -45,13 +45,17 @@ class EachFiles:
         job: what was asked.
         basis: the digest of everything that shapes an answer but the input.
         journal: of finished runs.
+        edits: answers are edits, and are written in the encoding of their inputs.
     """
 
-    def __init__(self, job: EachJob, basis: str, journal: RunJournal) -> None:
+    def __init__(
+        self, job: EachJob, basis: str, journal: RunJournal, *, edits: bool = False
+    ) -> None:
         self._job = job
         self._basis = basis
         self._journal = journal
         self._revises = job.purpose in ("replace", "check")
+        self._edits = edits
         self.guessed: list[str] = []
 
     def read(self, target: FileTarget) -> EachInput | FileResult:
@@ -127,7 +131,7 @@ class EachFiles:
         except Exception as error:  # noqa: BLE001  # the other files go on
             failed = unexpected(error)
             return self.result(target, "failed", asked=asked, usage=usage, error=failed)
-        return self.result(
+        result = self.result(
             target,
             self._status(changed=changed),
             asked=asked,
@@ -135,6 +139,7 @@ class EachFiles:
             diff=diff,
             answer=finished.answer if self._job.purpose == "collect" else None,
         )
+        return replace(result, kept=finished.kept)
 
     def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""
@@ -145,6 +150,8 @@ class EachFiles:
             diff = unified_diff(target.path.as_posix(), given.file.text or "", text)
             # Noted first: should this process end now, it is true all the same.
             self._journal.record_result(self._basis, content_digest(new))
+        elif self._edits and given.file.kind == "text":
+            _, new = revised_content(given.file, given.content, answer)
         else:
             new = answer.encode("utf-8")
         return place(target, self._job.purpose, given.content, new), diff

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasst.api.types import Usage
+from gptasst.runs.types import Kept
 from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.storage.sqlite import Schema
 
@@ -52,13 +53,14 @@ _KEPT_BYTES = 500_000_000
 class FinishedRun:
     """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
 
-    Of its usage the journal keeps input and output.
+    Of its usage the journal keeps input and output; of what an edit kept, nothing.
     """
 
     answer: str | None
     sha256: str
     model: str
     usage: Usage | None = None
+    kept: tuple[Kept, ...] = ()
 
 
 class RunJournal:

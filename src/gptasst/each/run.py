@@ -250,7 +250,8 @@ def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
         content = result.answer.encode("utf-8")
     except UnicodeEncodeError:
         raise NoAnswer("the answer holds broken characters", hint="run it again") from None
-    return FinishedRun(result.answer, content_digest(content), result.model, result.usage)
+    sha256 = content_digest(content)
+    return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)
 
 
 def _named(paths: Sequence[str]) -> str:

@@ -65,7 +65,8 @@ class EachService:
             _refuse_documents(job)
         found = runs.find(job.name)
         basis = runs.basis(job.request(), found)
-        return found, EachFiles(job, basis, self._journal)
+        edits = found[1].edit is not None
+        return found, EachFiles(job, basis, self._journal, edits=edits)
 
 
 def _refuse_documents(job: EachJob) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gptasst.api.types import Usage
 from gptasst.errors import GptasstError
 from gptasst.inputs.types import InputFile
-from gptasst.runs.types import RunRequest
+from gptasst.runs.types import Kept, RunRequest
 
 # `write`: into `FileTarget.output`; `replace`: over the input; `check`: nowhere, only compared;
 # `collect`: nowhere, the answer is part of the result.
@@ -76,7 +76,8 @@ class FileResult:
     """What came of one file.
 
     `asked` tells whether the model was asked for it now; `usage` is what that took. `diff` is
-    a unified diff, where the purpose is to change or compare; `answer` is there with `collect`.
+    a unified diff, where the purpose is to change or compare; `answer` is there with `collect`;
+    `kept` are the blocks that an edit left as they were, where the model was asked now.
     """
 
     path: str
@@ -87,6 +88,7 @@ class FileResult:
     error: GptasstError | None = None
     diff: str | None = None
     answer: str | None = None
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

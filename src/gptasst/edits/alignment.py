@@ -26,6 +26,9 @@ Stretch = tuple[int, int, int, int]  # blocks of the text from, to; of the answe
 
 def align(old: Parsed, new: Parsed, *, free: bool) -> dict[int, int]:
     """For each block of a text that has its like in an answer, the index of that."""
+    texts = [index for index, block in enumerate(new.blocks) if block.fields]
+    if len(old.blocks) == len(texts) == 1:  # a block that was asked for alone
+        return {0: texts[0]}
     aligner = _Aligner(old, new, free=free)
     return dict(aligner.pairs((0, len(old.blocks), 0, len(new.blocks))))
 

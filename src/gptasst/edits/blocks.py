@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from gptasst.edits.sections import section_starts
 from gptasst.edits.types import Block, Format, Parsed, Span
 
 if TYPE_CHECKING:
@@ -56,13 +57,49 @@ def parse(text: str, form: Format = "markdown") -> Parsed:
         return Parsed(text, tuple(_paragraphs(lines)))
     front = _front_matter(lines)
     offset = front.last_line if front else 0
+    blocks = [front] if front else []
+    references: dict[str, Any] = {}
+    begin = lines.start(offset)
+    body = text[begin:]
+    starts = section_starts(body)
+    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
+        found, labels, length = _section(body[start:end])
+        blocks += [_moved(block, begin + start, offset) for block in found]
+        references = {**labels, **references}
+        offset += length
+    return Parsed(text, tuple(blocks), references)
+
+
+@functools.lru_cache(maxsize=8192)  # an answer is mostly the text that it is of
+def _section(text: str) -> tuple[tuple[Block, ...], Mapping[str, Any], int]:
+    """The blocks of a section, its link definitions, and how many lines it has."""
     environment: dict[str, Any] = {}
-    body = text[lines.start(offset) :] if front else text
-    tokens = _block_parser().parse(body, environment)
-    blocks = list(_markdown_blocks(tokens, lines, offset))
-    return Parsed(
-        text, ((front,) if front else ()) + tuple(blocks), environment.get("references", {})
+    lines = _Lines(text)
+    tokens = _block_parser().parse(text, environment)
+    blocks = tuple(_markdown_blocks(tokens, lines, 0))
+    return blocks, environment.get("references", {}), len(lines)
+
+
+def _moved(block: Block, start: int, lines: int) -> Block:
+    """A block of a section as one of the whole text."""
+    fields = tuple(
+        tuple(Span(span.start + start, span.end + start) for span in spans)
+        for spans in block.fields
     )
+    return Block(
+        block.kind,
+        block.start + start,
+        block.end + start,
+        block.first_line + lines,
+        block.last_line + lines,
+        fields,
+        block.path,
+    )
+
+
+def forget_sections() -> None:
+    """Free what was kept of the texts that were parsed."""
+    _section.cache_clear()
 
 
 class _Lines:

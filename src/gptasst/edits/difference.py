@@ -10,7 +10,7 @@ from itertools import pairwise
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # noqa: RUF001  # both apostrophes are in use
 # Beyond so many pairs of words, comparing takes seconds.
-_MOST_PAIRS = 4_000_000
+_MOST_PAIRS = 1_000_000
 
 Opcode = tuple[str, int, int, int, int]
 
@@ -44,6 +44,10 @@ def opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
 def changed_characters(old: str, new: str) -> int:
     """How many characters are other ones in `new`: replaced, dropped or added."""
     a, b = words_of(old), words_of(new)
+    if len(a) == len(b):  # most corrections replace words one by one
+        pairs = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
+        if len(pairs) <= len(a) // 2:
+            return sum(_distance(x, y) for x, y in pairs)
     changed = 0
     for tag, i1, i2, j1, j2 in opcodes(a, b):
         if tag != "equal":
@@ -52,7 +56,7 @@ def changed_characters(old: str, new: str) -> int:
 
 
 def _distance(old: str, new: str) -> int:
-    if not old or not new or len(old) * len(new) > _MOST_PAIRS // 10:
+    if not old or not new or len(old) * len(new) > _MOST_PAIRS // 4:
         return max(len(old), len(new))
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
     return sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in codes if tag != "equal")

@@ -6,18 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Keep = Literal["code", "urls", "front_matter", "html", "numbers", "structure", "placeholders"]
-Unit = Literal["document", "block", "sentence"]
+from gptasst.definitions.types import KEEP_BY_DEFAULT, Keep
+
 Format = Literal["markdown", "text"]
 
-KEEP_BY_DEFAULT: tuple[Keep, ...] = (
-    "code",
-    "urls",
-    "front_matter",
-    "html",
-    "numbers",
-    "structure",
-)
 # From here on words may change freely, as in a translation.
 FREE = 1.0
 

@@ -34,7 +34,7 @@ def basis_digest(
         schema: what the answer must fit.
         knowledge_sha256: of the knowledge; empty if there is none.
     """
-    basis = {
+    basis: dict[str, Any] = {
         "format": _FORMAT,
         "model": model,
         "instructions": definition.instructions,
@@ -45,6 +45,8 @@ def basis_digest(
         "settings": dataclasses.asdict(definition.settings),
         "knowledge": knowledge_sha256,
     }
+    if definition.edit is not None:
+        basis["edit"] = dataclasses.asdict(definition.edit)
     return content_digest(json.dumps(basis, sort_keys=True, default=dict).encode())
 
 

@@ -97,10 +97,15 @@ def message_parts(
     texts = [task] if task else []
     texts += [_tagged("excerpt", e.text, source=e.path, place=e.place) for e in excerpts]
     if request.stdin is not None:
-        texts.append(_tagged("file", request.stdin, path=STDIN_NAME))
+        texts.append(tagged_file(STDIN_NAME, request.stdin))
     parts: list[TextPart | FilePart] = [TextPart(text) for text in texts]
     parts += [_file_part(file) for file in request.files]
     return tuple(parts)
+
+
+def tagged_file(path: str, text: str) -> str:
+    """A text as a model is given it."""
+    return _tagged("file", text, path=path)
 
 
 def file_tag(path: str) -> str:
@@ -121,7 +126,7 @@ def _tagged(tag: str, text: str, **attributes: str) -> str:
 def _file_part(file: InputFile) -> TextPart | FilePart:
     if file.kind == "text":
         assert file.text is not None
-        return TextPart(_tagged("file", file.text, path=file.path))
+        return TextPart(tagged_file(file.path, file.text))
     return FilePart(file.kind, file.path.replace("\\", "/"), file.media_type, data=file.data)
 
 

@@ -18,6 +18,7 @@ from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
+from gptasst.runs.edits import EditPlan, inputs_of, most_characters
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -45,7 +46,7 @@ class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
     `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
-    are what its user should know of it.
+    are what its user should know of it; `edit` is there where the answer is an edit.
     """
 
     request: RunRequest
@@ -57,6 +58,7 @@ class PreparedRun:
     excerpts: tuple[Excerpt, ...]
     notes: tuple[str, ...]
     model_request: ModelRequest
+    edit: EditPlan | None = None
 
     def within(self, conversation_id: str) -> PreparedRun:
         """The same run as a turn of a conversation that the server keeps."""
@@ -74,6 +76,7 @@ class RunPreparation:
         open_store: gives the store in which assistants are looked up.
         library: where instructions are looked up.
         choice: chooses a model where none is named; the embedded one needs none.
+        small_model: the embedded model is too small for more than a sentence at a time.
     """
 
     def __init__(
@@ -85,12 +88,14 @@ class RunPreparation:
         open_store: Callable[[], AssistantStore],
         library: InstructionLibrary,
         choice: ModelChoice | None,
+        small_model: bool = False,
     ) -> None:
         self._profile = profile
         self._context_window = context_window
         self._embedded_model = embedded_model
         self._open_store = open_store
         self._library = library
+        self._small_model = small_model
         self._choice = choice
         self._instructions: dict[str, Instruction] = {}
 
@@ -137,7 +142,9 @@ class RunPreparation:
         excerpts = self._excerpts(target, request, task) if target and looks else ()
         parts = message_parts(task, request, excerpts)
         characters = text_characters(parts)
-        refuse_too_long(characters)
+        edit = self._edit_plan(request, definition)
+        if edit is None:
+            refuse_too_long(characters)
         refuse_hosted_tools(definition, self._profile)
         settings = definition.settings
         if self._embedded_model and settings.max_output_tokens is None:
@@ -156,6 +163,7 @@ class RunPreparation:
             definition=definition,
             definition_path=None if target else self._path_of(request.name),
             excerpts=excerpts,
+            edit=edit,
             notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition, ask=ask),
@@ -170,6 +178,20 @@ class RunPreparation:
                 past=past,
             ),
         )
+
+    def _edit_plan(self, request: RunRequest, definition: Definition) -> EditPlan | None:
+        settings = definition.edit
+        if settings is None or request.schema or definition.schema or request.past:
+            return None
+        inputs = inputs_of(request, settings)
+        if not inputs:
+            return None
+        told = len(definition.instructions) + len(request.text or "")
+        most = most_characters(self._context_window, definition.settings.max_output_tokens, told)
+        small = self._small_model and settings.sentence_instructions is not None
+        by_sentence = settings.unit == "sentence" or (settings.unit is None and small)
+        at_once = 1 if self._embedded_model else 4
+        return EditPlan(settings, inputs, by_sentence, most, at_once)
 
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta
+from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
 from gptasst.config.settings import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound
@@ -20,6 +20,7 @@ from gptasst.runs.answer_text import (
     refuse_control_characters,
     refuse_unusable,
 )
+from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
@@ -47,6 +48,7 @@ class RunService:
         preparation: makes runs ready for it.
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
+        progress: told how many requests of an edit are done, and of how many.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class RunService:
         preparation: RunPreparation,
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
+        progress: Progress = lambda _done, _all: None,
     ) -> None:
         self._profile = profile
         self._preparation = preparation
         self._open_gateway = open_gateway
         self._ends = ends
+        self._progress = progress
 
     @property
     def takes_documents(self) -> bool:
@@ -186,7 +190,8 @@ class RunService:
             NoAnswer: the model refused, failed, or was cut off.
             GptasstError: the request was not taken; see `errors`.
         """
-        return self.send(self.prepare(request, found))
+        prepared = self.prepare(request, found)
+        return self._edited(prepared, prepared.edit) if prepared.edit else self.send(prepared)
 
     def connect(self) -> None:
         """Open the connection now, so that what hinders it is known before many runs begin."""
@@ -220,8 +225,8 @@ class RunService:
         except NotFound as error:
             if error.code == "model_not_found":
                 self._preparation.forget_model()
-            known = self._use(prepared).missing()
-            if error.code != "model_not_found" or known is None:
+            known = self._known_end(prepared, error)
+            if known is None:
                 raise
             raise known from error
         finally:
@@ -229,6 +234,39 @@ class RunService:
                 for file_id in uploaded:
                     with contextlib.suppress(GptasstError):  # the server forgets it in a day
                         gateway.delete_file(file_id)
+
+    def _edited(self, prepared: PreparedRun, plan: EditPlan) -> Generator[TextDelta | RunResult]:
+        """Run an edit; the text comes in one piece, once all of it was checked."""
+        started = time.monotonic()
+        gateway = self._open_gateway()
+        sent = prepared.model_request
+        texts = sum(isinstance(part, TextPart) for part in sent.parts) - len(plan.inputs)
+        common = replace(sent, parts=sent.parts[:texts])
+        run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
+        try:
+            edited = run.run()
+        except NotFound as error:
+            if error.code == "model_not_found":
+                self._preparation.forget_model()
+            known = self._known_end(prepared, error)
+            if known is None:
+                raise
+            raise known from error
+        timings = Timings(None, time.monotonic() - started)
+        last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
+        received = replace(last, usage=edited.usage)
+        yield TextDelta(edited.text)
+        files = prepared.request.files
+        encoding = files[0].encoding if len(files) == len(plan.inputs) == 1 else None
+        yield replace(
+            self._result(prepared, received, edited.text, timings),
+            kept=edited.kept,
+            encoding=encoding or "utf-8",
+        )
+
+    def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
+        """What is known of the end of a model that is not there."""
+        return self._use(prepared).missing() if error.code == "model_not_found" else None
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None

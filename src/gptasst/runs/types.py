@@ -75,12 +75,25 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A block of an input that an edit left as it was, against the answer.
+
+    `lines` are counted from 1, as in `3` or `3-5`.
+    """
+
+    path: str
+    lines: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """An answer and where it came from; `warnings` are what its user should know besides.
 
     `definition` and `tools` are as in `RunPlan`.
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
-    it that did not fit into the model's context any more.
+    it that did not fit into the model's context any more; `kept` are the blocks that an edit left
+    as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
     """
 
     name: str
@@ -96,3 +109,5 @@ class RunResult:
     left_out: int = 0
     definition: str | None = None
     tools: tuple[str, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    encoding: str = "utf-8"

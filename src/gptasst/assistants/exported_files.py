@@ -1,0 +1,102 @@
+"""Knowledge as files in a directory: written by an export, read by an import."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+from gptasst.errors import GptasstError, InvalidInput
+from gptasst.inputs.types import Refusal
+from gptasst.knowledge.types import KnowledgeFile
+from gptasst.storage.atomic_files import replace_file
+from gptasst.uploads.cache import FileCache
+from gptasst.uploads.types import KnowledgeSource
+
+
+def write_knowledge(
+    files: Sequence[KnowledgeFile],
+    directory: Path,
+    cache: FileCache,
+    download: Callable[[KnowledgeFile], bytes],
+) -> list[Refusal]:
+    """Write knowledge files below a new directory, each under its path.
+
+    A content comes from a file of this disk that has it, else from the server. A path that leads
+    out of the directory, as others may have written it, is kept below it.
+
+    Args:
+        files: the knowledge.
+        directory: made if it is missing.
+        cache: knows which local files have which content.
+        download: gets a content from the store.
+
+    Returns the files that could not be written, each with the reason.
+
+    Raises:
+        InvalidInput: the directory holds something, or can't be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise InvalidInput(f"`{directory}` is not empty", hint="name a new directory")
+    except OSError as error:
+        raise InvalidInput(f"`{directory}` can't be written: {error.strerror}") from None
+    local = cache.local_paths([file.sha256 for file in files if file.sha256])
+    failed = []
+    for file in files:
+        target = directory.joinpath(*_parts_below(file.path))
+        try:
+            content = _on_disk(file, local.get(file.sha256, ())) or _downloaded(file, download)
+            if target.exists():
+                raise InvalidInput(f"two files would be `{target}`")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(target, content)
+        except GptasstError as error:
+            failed.append(Refusal(file.path, error.message))
+        except OSError as error:
+            failed.append(Refusal(file.path, f"`{target}` can't be written: {error.strerror}"))
+    return failed
+
+
+def read_knowledge(directory: Path, cache: FileCache) -> tuple[KnowledgeSource, ...]:
+    """The files below a directory, each known by its path there.
+
+    Raises:
+        InvalidInput: there is no such directory, or it is empty.
+    """
+    if not directory.is_dir():
+        raise InvalidInput(f"no such directory: `{directory}`", code="no_such_file")
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    if not files:
+        raise InvalidInput(f"there are no files in `{directory}`", code="no_such_file")
+    hashes = cache.sha256_all(files)
+    return tuple(
+        KnowledgeSource(
+            file.relative_to(directory).as_posix(), file, hashes[file].size, hashes[file].sha256
+        )
+        for file in files
+    )
+
+
+def _parts_below(path: str) -> list[str]:
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return [part.replace(":", "") for part in parts if part not in ("/", "//", "..", ".")] or ["_"]
+
+
+def _on_disk(file: KnowledgeFile, known: Sequence[Path]) -> bytes | None:
+    for path in (*known, Path(file.path)):
+        try:
+            content = path.read_bytes()
+        except (OSError, ValueError):
+            continue
+        if hashlib.sha256(content).hexdigest() == file.sha256:
+            return content
+    return None
+
+
+def _downloaded(file: KnowledgeFile, download: Callable[[KnowledgeFile], bytes]) -> bytes:
+    content = download(file)
+    if file.sha256 and hashlib.sha256(content).hexdigest() != file.sha256:
+        raise InvalidInput("the server gave another content than the one that was sent")
+    return content

@@ -1,0 +1,194 @@
+"""Edits: whatever the answer is, only what may change does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.each import file_text
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer, outcomes
+
+pytestmark = pytest.mark.usefixtures("server")
+
+TEXT = """# Teh tool
+
+It dont run. See [the docs](https://example.com/a) or `./run.sh`.
+
+```sh
+echo teh
+```
+
+- one thign
+- another thing
+"""
+RIGHT = TEXT.replace("# Teh", "# The").replace("dont", "does not").replace("thign", "thing")
+
+
+class TestRun:
+    def test_a_good_answer(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", TEXT)
+        server.answer = f"```markdown\n{RIGHT}```\n"
+        ran = cli("run", "MarkdownLinter", "a.md")
+        assert (ran.code, ran.text, ran.stderr) == (0, RIGHT, "")
+        assert len(server.requests) == 1
+
+    def test_what_must_stay_is_asked_for_again_and_kept(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", TEXT)
+        server.answer = RIGHT.replace("./run.sh", "./go.sh").replace("echo", "say")
+        ran = cli("run", "MarkdownLinter", "a.md", "-o", "out.md")
+        assert ran.code == 0
+        assert Path("out.md").read_text() == RIGHT.replace("does not", "dont")
+        assert "kept 1 block as before, against the answer; `--verbose` shows why\n" in ran.stderr
+        again = server.requests[1].json["input"][-1]["content"]
+        assert "code changed: `./run.sh`" in again[1]["text"]
+        assert file_text(server.requests[1].json).startswith("It dont run.")
+
+    def test_json_and_verbose_say_why(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", TEXT)
+        server.answer = RIGHT.replace("./run.sh", "./go.sh")
+        kept = {"path": "a.md", "lines": "3", "reason": "code changed: `./run.sh`"}
+        assert cli("run", "MarkdownLinter", "a.md", "--json").json["kept"] == [kept]
+        ran = cli("run", "MarkdownLinter", "a.md", "-v")
+        assert "kept a.md:3: code changed: `./run.sh`\n" in ran.stderr
+
+    def test_nothing_that_can_be_taken_over(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", TEXT)
+        write("out.md", "old")
+        server.answer = "I am sorry, but I can't help with that.\n"
+        ran = cli("run", "MarkdownLinter", "a.md", "-o", "out.md", "--json")
+        assert (ran.code, ran.error["code"]) == (7, "nothing_taken")
+        assert Path("out.md").read_text() == "old"
+
+    def test_of_a_cut_off_answer_what_came_whole_is_used_and_the_rest_asked_for(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", TEXT)
+        half = RIGHT[: RIGHT.index("See")]
+        server.outcomes.append(outcomes.incomplete(text=half))
+        server.answer = RIGHT[RIGHT.index("It does") :]
+        ran = cli("run", "MarkdownLinter", "a.md")
+        assert (ran.code, ran.text) == (0, RIGHT)
+        assert "# Teh" not in file_text(server.requests[1].json)
+
+    def test_as_a_filter(self, cli: Cli, server: LoopbackServer) -> None:
+        server.answer = RIGHT
+        ran = cli("run", "MarkdownLinter", "-", stdin=TEXT.replace("\n", "\r\n").encode())
+        assert ran.stdout == RIGHT.replace("\n", "\r\n").encode()
+
+    def test_a_text_alone(self, cli: Cli, server: LoopbackServer) -> None:
+        server.answer = "It does not run."
+        assert cli("run", "MarkdownLinter", "-t", "It do not run.").text == "It does not run."
+
+    def test_several_files_are_a_request_each(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "Teh first.\n")
+        write("b.md", "Teh second.\n")
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        assert cli("run", "MarkdownLinter", "a.md", "b.md").text == "The first.\n\nThe second.\n"
+        assert len(server.requests) == 2
+
+    @pytest.mark.parametrize("encoding", ["windows-1252", "utf-8-sig", "utf-16"])
+    def test_the_encoding_stays(
+        self, cli: Cli, server: LoopbackServer, write: Write, encoding: str
+    ) -> None:
+        write("a.md", "Teh café.\r\n".encode(encoding))
+        server.answer = "The café.\n"
+        assert cli("run", "MarkdownLinter", "a.md", "-o", "out.md").code == 0
+        assert Path("out.md").read_bytes() == "The café.\r\n".encode(encoding)
+
+    def test_more_than_a_request_takes(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        text = "".join(f"## Part {n}\n\nTeh {'words of it ' * 200}\n\n" for n in range(50))
+        write("big.md", text)
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        ran = cli("run", "MarkdownLinter", "big.md", "-o", "out.md")
+        assert (ran.code, len(text) > 100_000) == (0, True)
+        assert Path("out.md").read_text() == text.replace("Teh", "The")
+        asked = [request.json for request in server.requests if request.json]
+        assert max(len(file_text(body)) for body in asked) < 30_000
+
+    def test_a_small_model_gets_sentences(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write(
+            "Fix.toml",
+            'edits = true\ninstructions = "x"\n[edit]\nunit = "sentence"\n[edit.sentences]\n'
+            'instructions = "Correct it."\nexamples = [["He go.", "He goes."]]\n',
+        )
+        write("a.md", TEXT)
+        server.answer = _tiny
+        ran = cli("run", "Fix.toml", "a.md")
+        assert (ran.code, ran.stderr) == (0, "")
+        assert ran.text == TEXT.replace("# Teh", "# The").replace("thign", "thing")
+        body = server.requests[0].json
+        said = [item["content"] for item in body["input"]]
+        assert (body["instructions"], body["temperature"]) == ("Correct it.", 0)
+        assert [said[0][0]["text"], said[1], said[2][0]["text"]] == [
+            "He go.",
+            "He goes.",
+            "Teh tool",
+        ]
+
+    def test_a_translation_keeps_placeholders(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "# Hello {name}\n\nRun `ls` now.\n\nGood bye, %s.\n")
+        server.answer = "# Hallo {name}\n\nFühre jetzt `ls` aus.\n\nAuf Wiedersehen.\n"
+        ran = cli("run", "Translator", "a.md", "-t", "German", "-v")
+        assert ran.text == "# Hallo {name}\n\nFühre jetzt `ls` aus.\n\nGood bye, %s.\n"
+        assert "kept a.md:5: a placeholder changed: `%s`" in ran.stderr
+
+
+def _tiny(body: dict[str, Any]) -> str:
+    """A model that corrects, makes up words, and drops others."""
+    sentence = body["input"][-1]["content"][0]["text"]
+    changed = sentence.replace("Teh", "The").replace("thign", "thing").replace("dont run", "runs")
+    return f"{changed} Indeed." if changed.endswith(".") else str(changed)
+
+
+class TestEach:
+    def test_in_place(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("in/a.md", TEXT)
+        write("in/b.md", "Teh end.")
+        server.answer = lambda body: file_text(body).replace("Teh", "The").replace("./run", "go")
+        ran = cli("run", "MarkdownLinter", "in", "--each", "--in-place")
+        assert ran.code == 0
+        assert Path("in/a.md").read_text() == TEXT.replace("# Teh", "# The")
+        assert Path("in/b.md").read_text() == "The end."
+        assert "kept 1 block as before" in ran.stderr
+
+    def test_one_bad_answer(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("in/a.md", TEXT)
+        write("in/b.md", "Teh end.")
+        server.answer = lambda body: "No!" if "tool" in file_text(body) else "The end."
+        ran = cli("run", "MarkdownLinter", "in", "--each", "--in-place")
+        assert ran.code == 6
+        assert Path("in/a.md").read_text() == TEXT
+        assert Path("in/b.md").read_text() == "The end."
+
+    def test_json_and_diff(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", TEXT)
+        server.answer = RIGHT.replace("./run.sh", "./go.sh")
+        ran = cli("run", "MarkdownLinter", "a.md", "--each", "--diff", "--json")
+        (file,) = ran.json["files"]
+        assert [kept["lines"] for kept in file["kept"]] == ["3"]
+        assert "go.sh" not in file["diff"]
+        assert "+# The tool" in file["diff"]
+
+    def test_batch(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", TEXT)
+        server.answer = RIGHT.replace("./run.sh", "./go.sh")
+        command = ("run", "MarkdownLinter", "a.md", "--each", "--in-place", "--batch", "--wait")
+        ran = cli(*command)
+        assert ran.code == 0
+        assert Path("a.md").read_text() == RIGHT.replace("does not", "dont")
+        assert "kept 1 block as before" in ran.stderr
