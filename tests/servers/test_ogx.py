@@ -178,3 +178,18 @@ def test_doctor_and_models(machines: tuple[Machine, Machine]) -> None:
     one, _ = machines
     assert MODEL in one("model", "list", "--quiet").lines
     one("doctor")
+
+
+def test_an_export_with_its_knowledge_makes_another(
+    machines: tuple[Machine, Machine], assistant: str
+) -> None:
+    one, two = machines
+    for path in Path("kb").iterdir():
+        path.rename(f"{path.name}.moved")  # so that it is the server that has them
+    one("cache", "clear", "-y")
+    two("assistant", "export", assistant, "-o", "saved.toml", "--with-files", "saved")
+    assert Path("saved/kb/refund.md").read_text(encoding="utf-8") == REFUNDS
+    new = f"{assistant} again"
+    two("assistant", "import", "saved.toml", "--with-files", "saved", "--name", new)
+    shown = one("assistant", "show", new, "--json").json["knowledge"]
+    assert [file["path"] for file in shown] == ["kb/refund.md", "kb/style.txt"]

@@ -27,7 +27,7 @@ _TITLE_WEIGHT = 2.0
 _MOST_TERMS = 64
 # So many passages are weighed by FTS5 in one search, those with the rarest words first. For words
 # that are in more, it only counts that they are there.
-_MOST_WEIGHED = 6000
+_MOST_WEIGHED = 4000
 _LEAST_RARITY = 0.1
 # How much it counts that a word comes up again (BM25's k1): FTS5 has 1.2 built in.
 _FTS5_AGAIN, _AGAIN = 1.2, 2.0
