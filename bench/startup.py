@@ -46,13 +46,13 @@ if shutil.which("llm"):
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.startup", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="how often each is run")
-    rounds = max(parser.parse_args().rounds, 1)
+    parser.add_argument("--rounds", type=int, default=15, help="0: none but the first")
+    rounds = max(parser.parse_args().rounds, 0)
     with loopback_url() as url, tempfile.TemporaryDirectory() as home:
         environ = environment(url, home)
         create = ("assistant", "create", "DocWriter-1", "-i", "DocWriter")
-        subprocess.run((*_GPTASST, *create), env=environ, check=True, capture_output=True)
-        print_table(measure(rounds, environ))
+        subprocess.run((*_GPTASST, *create), env=environ, cwd=home, check=True, capture_output=True)
+        print_table(measure(rounds, environ, home))
 
 
 @contextlib.contextmanager
@@ -92,19 +92,26 @@ def environment(url: str, home: str) -> dict[str, str]:
     }
 
 
-def measure(rounds: int, environ: Mapping[str, str]) -> dict[str, float]:
-    """The median of each command in seconds; a round before the first fills the caches."""
+def measure(rounds: int, environ: Mapping[str, str], directory: str) -> dict[str, float]:
+    """The median of each command in seconds. A first round fills the caches and does not count,
+    unless it is the only one.
+    """
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
         for name, command in COMMANDS.items():
             started = time.perf_counter()
             ran = subprocess.run(
-                command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, check=False
+                command,
+                env=environ,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
             )
             seconds = time.perf_counter() - started
             if ran.returncode or not (ran.stdout or name == PYTHON):
                 raise SystemExit(f"`{name}` failed:\n{ran.stderr.decode('utf-8', 'replace')}")
-            if number:
+            if number or not rounds:
                 taken[name].append(seconds)
     return {name: statistics.median(values) for name, values in taken.items()}
 

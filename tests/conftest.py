@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer
+from hypothesis import HealthCheck, settings
 from typer import testing
 from typer.testing import CliRunner
 
@@ -47,6 +48,10 @@ class Ran:
     def error(self) -> Any:
         return self.json["error"]
 
+
+# Whether a machine is busy is not what tests are for.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 Cli = Callable[..., Ran]
 Write = Callable[[str, "str | bytes"], Path]

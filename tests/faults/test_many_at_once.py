@@ -68,7 +68,7 @@ def test_another_that_uploads_is_waited_for_and_that_is_said(
 def test_one_name(project: LoopbackServer, write: Write) -> None:
     """One of them has it, the others are told; no conversation is left over."""
     write("a.md", "the same\n")
-    ended = at_once(*["assistant create Docs -i DocWriter -f a.md"] * 20)
+    ended = at_once(*["assistant create Docs -i DocWriter -f a.md"] * 8)
     assert {one.code for one in ended} <= {0, 2, 3}
     assert [one.code for one in ended].count(0) >= 1
     assert only_store(project, "Docs").about["metadata"]["state"] == "ready"

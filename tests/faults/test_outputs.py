@@ -47,7 +47,7 @@ class TestFullDisk:
     def test_output(self, cli: Cli, server: LoopbackServer, disk: Path) -> None:
         old = disk / "out.md"
         old.write_text("old")
-        server.answer = LARGE
+        server.answer, server.delta_size = LARGE, 1000
         ran = cli("run", "DocWriter", "-t", "x", "-o", old)
         assert (ran.code, ran.stdout) == (2, b"")
         assert ran.stderr == f"error: `{old}` can't be written: No space left on device\n"
@@ -60,6 +60,7 @@ class TestFullDisk:
         """What has room is there; the other answer is kept, and not asked for again."""
         write("in/a.md", "small\n")
         write("in/b.md", "large\n")
+        server.delta_size = 1000
         server.answer = lambda body: LARGE if "large" in str(body) else "short"
         ran = cli("run", "DocWriter", "in", "--each", "-o", disk)
         assert ran.code == 6
