@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import gptasst
 from gptasst import hchatgpt
+from gptasst.inputs.reading import MAX_TEXT_BYTES
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.outcomes import http_error, refusal
@@ -165,6 +167,26 @@ class TestEndToEnd:
         hchatgpt.e2e_assistant_runner("Writer", "x", vim_mode=True, output_file_path="out.md")
         assert asked(project) == ["from stdin"]
         assert capsys.readouterr().out == Path("out.md").read_text() == "done"
+
+    def test_an_editor_that_sends_too_much(
+        self, project: LoopbackServer, writer: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO("x" * (MAX_TEXT_BYTES + 1)))
+        before = len(project.requests)
+        with pytest.raises(gptasst.InvalidInput, match="standard input is too large"):
+            hchatgpt.e2e_assistant_runner("Writer", vim_mode=True)
+        assert len(project.requests) == before
+
+    def test_an_editor_that_sends_no_end(
+        self, writer: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read, write = os.pipe()
+        with os.fdopen(read) as stdin, os.fdopen(write, "wb"):
+            monkeypatch.setattr("sys.stdin", stdin)
+            with gptasst.Client(environ={**os.environ, "GPTASST_TIMEOUT": "0.2"}) as client:
+                hchatgpt.use_client(client)
+                with pytest.raises(gptasst.InvalidInput, match="did not end within"):
+                    hchatgpt.e2e_assistant_runner("Writer", vim_mode=True)
 
     def test_the_model_is_of_this_run_only(
         self, project: LoopbackServer, writer: str, cli: Cli

@@ -10,11 +10,15 @@ Everything that the command line does is there from Python as well:
 Importing this costs nothing: what a name needs is imported when the name is first used.
 """
 
-from gptasst.processes.import_path import is_run_as_module, leave_working_directory_out
+import sys
 
-if is_run_as_module():  # before anything else is imported
-    leave_working_directory_out()
-del is_run_as_module, leave_working_directory_out
+if getattr(sys, "argv", [])[:1] == ["-m"]:  # `python -m`: before anything else is imported
+    from gptasst.processes.import_path import is_run_as_module, leave_working_directory_out
+
+    if is_run_as_module():
+        leave_working_directory_out()
+    del is_run_as_module, leave_working_directory_out
+del sys
 
 # `typing` alone takes half as long to import as Python to start.
 TYPE_CHECKING = False

@@ -479,14 +479,17 @@ def e2e_assistant_runner(
         input_file_names: files of this run.
         output_file_path: where the answer goes, whole or not at all; without one it is written
             to stdout as well.
-        vim_mode: take the task from stdin, and write the answer to stdout in any case.
+        vim_mode: take the task from stdin, and write the answer to stdout in any case. It has to
+            end within the profile's timeout, and may be as large as a request.
         allow_secrets: whatever the files and the task hold.
 
     Example:
         >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
         '# A guide'
     """
+    from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.standard_input import read_standard_input
     from gptasst.storage.atomic_files import check_output, replace_file
 
     target = Path(output_file_path) if output_file_path else None
@@ -494,8 +497,11 @@ def e2e_assistant_runner(
         check_output(target)
     if vim_mode and not allow_secrets:
         refuse_secret(STDIN)
-    text = sys.stdin.read() if vim_mode else user_input
-    result = _get_client().run(
+    client = _get_client()
+    text = user_input
+    if vim_mode:
+        text = decode_text(read_standard_input(client.profile.timeout), "stdin")[0]
+    result = client.run(
         assistant_name,
         input_file_names or (),
         text=text or None,

@@ -78,11 +78,12 @@ class TestNamed:
     ) -> None:  # fmt: skip
         write(name, content)
         ran = go(cli, way, "plain.md", name)
-        assert ran.code == 2
+        alone = "--each" in way  # every file has an outcome of its own
+        assert ran.code == (6 if alone else 2)
         told = ran.stderr + ran.text
         assert f"`{name}` counts as secret: {reason}" in told
         assert "--allow-secrets" in told
-        assert "nothing to hide" not in sent(project)
+        assert ("nothing to hide" in sent(project)) == alone
         assert SECRET not in sent(project)
 
     @pytest.mark.parametrize("way", WAYS)
@@ -196,6 +197,61 @@ class TestSync:
         assert cli(*create).code == 0
         plan = cli("assistant", "files", "sync", "W", "-n", "--json").json
         assert (len(plan["unchanged"]), plan["refused"]) == (1, [])
+
+
+@pytest.mark.usefixtures("project")
+class TestAmongMany:
+    """In `--each` a secret file that was named is refused, and the others go on."""
+
+    @pytest.fixture(autouse=True)
+    def _files(self, write: Write) -> None:
+        for name in ("a.md", "b.md"):
+            write(name, f"{name}\n")
+        write("key.md", KEY)
+        write(".env", f"PASSWORD={SECRET}\n")
+
+    def test_written(self, cli: Cli, project: LoopbackServer) -> None:
+        ran = cli("run", "DocWriter", "a.md", "key.md", ".env", "b.md", "--each", "-o", "out")
+        assert ran.code == 6
+        assert "`key.md` failed: `key.md` counts as secret: it holds a private key" in ran.stderr
+        assert "`.env` failed: `.env` counts as secret" in ran.stderr
+        assert "error: 2 of 4 files failed" in ran.stderr
+        assert sorted(path.name for path in Path("out").iterdir()) == ["a.md", "b.md"]
+        assert SECRET not in sent(project)
+
+    @pytest.mark.parametrize("options", [("--json",), ("--in-place", "--json")])
+    def test_as_json(self, cli: Cli, project: LoopbackServer, options: tuple[str, ...]) -> None:
+        ran = cli("run", "MarkdownLinter", "key.md", "a.md", "--each", *options)
+        assert (ran.code, ran.json["error"]["code"]) == (6, "partly_done")
+        first, second = ran.json["files"]
+        assert (first["status"], first["error"]["code"]) == ("failed", "secret")
+        assert second["status"] in ("answered", "unchanged")
+        assert Path("key.md").read_text() == KEY
+        assert SECRET not in sent(project)
+
+    def test_in_a_batch(self, cli: Cli, project: LoopbackServer) -> None:
+        ran = cli("run", "DocWriter", "a.md", "key.md", "--each", "--batch", "-o", "out")
+        assert ran.code == 6
+        assert "`key.md` counts as secret" in ran.stderr
+        assert "1 file submitted" in ran.stderr
+        assert SECRET not in sent(project)
+
+    def test_from_python(self, project: LoopbackServer) -> None:
+        with gptasst.Client() as client:
+            results = list(client.map("DocWriter", ["a.md", "key.md"]))
+        came = {result.path: result.error and result.error.code for result in results}
+        assert came == {"a.md": None, "key.md": "secret"}
+        assert SECRET not in sent(project)
+
+    def test_allowed(self, cli: Cli, project: LoopbackServer) -> None:
+        words = ("run", "DocWriter", "a.md", "key.md", "--each", "-o", "out", "--allow-secrets")
+        assert cli(*words).code == 0
+        assert SECRET in sent(project)
+
+    def test_no_other(self, cli: Cli, project: LoopbackServer) -> None:
+        ran = cli("run", "DocWriter", "key.md", ".env", "--each", "-o", "out")
+        assert (ran.code, project.requests) == (2, [])
+        assert "(and 1 more)" in ran.stderr
 
 
 @pytest.mark.usefixtures("server")

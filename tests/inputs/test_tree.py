@@ -228,6 +228,13 @@ class TestUnreadable:
         assert (ran.code, Path("out/a.md").exists()) == (6, True)
         assert "`docs/closed` can't be read" in ran.stderr
 
+    @pytest.mark.usefixtures("closed", "server")
+    def test_json_tells(self, cli: Cli) -> None:
+        ran = cli("run", "DocWriter", "docs", "--each", "--json")
+        assert (ran.code, ran.json["files"][0]["status"]) == (6, "answered")
+        assert ran.error["code"] == "partly_done"
+        assert ran.error["message"] == "1 place could not be read"
+
     @pytest.mark.usefixtures("closed")
     def test_knowledge_is_not_taken_for_gone(self, cli: Cli, server: LoopbackServer) -> None:
         for words in (["create", "W", "-i", "DocWriter", "-f", "docs"],):

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gptasst.cli.output import Mode, Output, count_text, harmless
-from gptasst.errors import GptasstError, PartlyDone, UsageError
+from gptasst.cli.output import Mode, Output, harmless
+from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
@@ -313,10 +313,15 @@ def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Se
         with context.with_options(
             profile, output.note, output.warn, no_project=options.no_project
         ) as ready:
-            yield Session(ready, output)
-            if output.missed:
-                output.warn(f"partly done: {count_text(output.missed, 'place')} could not be read")
-                raise typer.Exit(PartlyDone.exit_code)
+            try:
+                yield Session(ready, output)
+            except typer.Exit as end:
+                if end.exit_code or not output.missed:
+                    raise
+            missed = output.missed_error()
+            if missed is not None:
+                output.warn(f"partly done: {missed.message}")
+                raise typer.Exit(missed.exit_code)
     except GptasstError as error:
         error.profile = profile
         raise

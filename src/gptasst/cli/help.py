@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_EVERYWHERE = ("profile", "json", "quiet", "verbose", "help")
+_EVERYWHERE = ("profile", "json", "quiet", "verbose", "no_project", "help")
 _SUMMARY = 200  # characters: whole sentences, not their beginnings
 
 

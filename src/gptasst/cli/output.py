@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import IO, Any, Literal, TypeVar
 
 from gptasst.cli.tables import Column, draw_table, record_lines, terminal_width
-from gptasst.errors import GptasstError
+from gptasst.errors import GptasstError, PartlyDone
 from gptasst.hints import for_profile
 
 Mode = Literal["people", "json", "quiet"]
@@ -189,6 +189,12 @@ class Output:
         """Warn of something that could not be done; the command will end with exit code 6."""
         self.missed += 1
         self.warn(text)
+
+    def missed_error(self) -> PartlyDone | None:
+        """What a command ends with that did all but what was missed."""
+        if not self.missed:
+            return None
+        return PartlyDone(f"{count_text(self.missed, 'place')} could not be read")
 
     def error(self, error: GptasstError) -> None:
         """Write an error: for programs as JSON on stdout, for people on stderr.

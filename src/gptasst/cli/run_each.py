@@ -202,6 +202,7 @@ def _work(
     error = error_of(run, summary, results, check=options.check)
     if output.mode == "json":
         shown = [replace(r, diff=r.diff if options.diff else None) for r in results]
+        error = error or output.missed_error()
         output.document({"files": shown, "summary": summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
     show_results(output, results, options)

@@ -15,6 +15,7 @@ from gptasst.edits.difference import opcodes
 from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.encoding import encode_like, is_guessed
 from gptasst.inputs.reading import input_of, read_content
+from gptasst.inputs.secrets import refuse_secret_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
@@ -77,9 +78,11 @@ class EachFiles:
         return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
 
     def hindrance(self, given: EachInput) -> FileResult | None:
-        """What comes of a file whose answer could not be written: nothing is to be sent for it."""
+        """What comes of a file that is secret, or whose answer could not be written: unsent."""
         target = given.target
         try:
+            if not self._job.allow_secrets:
+                refuse_secret_content(target.path, given.content)
             if self._job.purpose == "replace":
                 check_output(target.path)
             elif self._job.purpose == "write" and target.output is not None:

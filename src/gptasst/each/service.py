@@ -90,5 +90,8 @@ def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
         return PlannedFile(str(target.path), output, "skipped", 0)
     if files.finished(given):
         return PlannedFile(str(target.path), output, "finished", 0)
+    hindrance = files.hindrance(given)
+    if hindrance and hindrance.error and hindrance.error.code == "secret":
+        raise hindrance.error
     tokens = estimated_tokens(told + len(given.file.text or ""))
     return PlannedFile(str(target.path), output, "to_do", tokens)

@@ -56,13 +56,13 @@ def named_inputs(
 
     Raises:
         UsageError: there are no words.
-        InvalidInput: a word means no file, or one that counts as secret.
+        InvalidInput: a word means no file, or all files count as secret.
     """
     if not words:
         raise UsageError(
             "--each has no files to work on", hint="give files: -f FILE…", code="no_input"
         )
-    screened = screened_files(words, allow_secrets=allow_secrets)
+    screened = screened_files(words, allow_secrets=allow_secrets, one_by_one=True)
     screened.tell(note, failed)
     return screened.places
 

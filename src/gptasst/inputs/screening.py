@@ -50,7 +50,11 @@ class ScreenedFiles:
 
 
 def screened_files(
-    words: Iterable[str], *, allow_secrets: bool, by_name_only: bool = False
+    words: Iterable[str],
+    *,
+    allow_secrets: bool,
+    by_name_only: bool = False,
+    one_by_one: bool = False,
 ) -> ScreenedFiles:
     """Turn words into files; see `expand_words`.
 
@@ -60,12 +64,15 @@ def screened_files(
         words: file names, patterns, directories.
         allow_secrets: nothing counts as secret.
         by_name_only: contents are looked at later, where they are read anyway.
+        one_by_one: each file has an outcome of its own. A secret file that was named itself is
+            kept among others: whoever reads it refuses it, and the others go on.
 
     Raises:
         InvalidInput: a file that counts as secret was named itself, or a word means no file.
     """
     places: dict[Path, Path] = {}
     secret: list[Refusal] = []
+    refused_later: list[Refusal] = []
     reason_of = secret_name if by_name_only else secret_file
     found = find_files(words)
     for file in found.files:
@@ -74,9 +81,15 @@ def screened_files(
             places[file.path] = file.place
             continue
         refused = Refusal(str(file.path), refusal(str(file.path), reason))
-        if file.named:
+        if file.named and not one_by_one:
             raise secret_error(refused.reason)
-        secret.append(refused)
+        if file.named:
+            places[file.path] = file.place
+            refused_later.append(refused)
+        else:
+            secret.append(refused)
+    if refused_later and len(refused_later) == len(places):
+        raise all_secret(refused_later)
     return ScreenedFiles(places, (*secret, *found.skipped), found.unreadable)
 
 

@@ -172,6 +172,17 @@ def secret_error(refused: str) -> InvalidInput:
     )
 
 
+def refuse_secret_content(path: Path, content: bytes) -> None:
+    """Refuse a file that was read.
+
+    Raises:
+        InvalidInput: it counts as secret.
+    """
+    reason = secret_name(path) or secret_content(content)
+    if reason:
+        raise secret_error(refusal(str(path), reason))
+
+
 def refuse_secret(path: Path) -> None:
     """Refuse a file that was named itself. `STDIN` is what standard input was redirected from.
 

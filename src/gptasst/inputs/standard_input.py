@@ -30,7 +30,10 @@ def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: No
     try:
         descriptor = sys.stdin.fileno()
     except (OSError, ValueError):  # what stands in for it
-        return _checked(sys.stdin.buffer.read(MAX_TEXT_BYTES + 1))
+        buffer = getattr(sys.stdin, "buffer", None)
+        if buffer is None:  # a text in memory
+            return _checked(sys.stdin.read(MAX_TEXT_BYTES + 1).encode())
+        return _checked(buffer.read(MAX_TEXT_BYTES + 1))
     received, ended = bytearray(), threading.Event()
 
     def read() -> None:
