@@ -87,6 +87,17 @@ class TestUploadsThatNothingUsesAnyMore:
 
 
 class TestDelete:
+    def test_what_another_machine_deleted_is_not_mentioned(
+        self, cli: Cli, docs: LoopbackServer, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GPTASST_HOME", str(home.parent / "second"))
+        cli("assistant", "create", "Mine", "-i", "DocWriter", "-f", "a.md")
+        cli("assistant", "files", "set", "Mine", "dir")
+        monkeypatch.setenv("GPTASST_HOME", str(home))
+        cli("assistant", "files", "remove", "Docs", "a.md")
+        monkeypatch.setenv("GPTASST_HOME", str(home.parent / "second"))
+        assert cli("assistant", "delete", "Mine", "-y").stderr == "deleted `Mine`\n"
+
     def test_what_another_assistant_gets_at_the_last_moment_stays(
         self, cli: Cli, docs: LoopbackServer
     ) -> None:

@@ -85,7 +85,8 @@ def test_as_large_as_a_request(
     assert cli("assistant", "import", "d.toml").code == 0
     assert text.strip() in cli("assistant", "export", "A").text
     assert cli("run", "A", "-t", "x").code == 0
-    assert server.requests[-1].json["instructions"] == text
+    sent = [made for made in server.requests if made.path == "/v1/responses"]
+    assert sent[-1].json["instructions"] == text
 
 
 @pytest.mark.parametrize("word", ["directory.toml", "missing.toml", "pipe.toml/x.toml"])

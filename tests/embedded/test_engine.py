@@ -55,7 +55,7 @@ class TestRun:
         assert (ran.returncode, ran.stdout) == (0, "")
         first, second = ran.stderr.splitlines()
         assert first.startswith(NOTE)
-        assert "only shows the plumbing" in first
+        assert "only shows that everything works" in first
         assert second.startswith("wrote `y.md` (")
         assert Path("y.md").read_text("utf-8").strip()
         assert sorted(path.name for path in Path().iterdir()) == ["x.md", "y.md"]

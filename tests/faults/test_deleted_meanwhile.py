@@ -50,11 +50,11 @@ ROWS: dict[Callable[[LoopbackServer], None], tuple[tuple[str, ...], set[str]]] =
     delete_talks: (("run -c", "chat", "conversation show", "conversation delete"), {"gone"}),
     delete_files: (
         ("create", "files sync", "upload", "file delete", "prune", "rebuild", "submit", "fetch"),
-        {"not_found", "gone", "partly_done"},
+        {"not_found", "gone", "partly_done", "edit_conflict"},
     ),
     delete_batches: (("submit", "fetch", "cancel", "batch list"), {"gone"}),
 }
-EXIT_CODES = {"not_found": 3, "gone": 3, "bad_store": 1, "partly_done": 6}
+EXIT_CODES = {"not_found": 3, "gone": 3, "bad_store": 1, "partly_done": 6, "edit_conflict": 2}
 
 
 @pytest.mark.parametrize("delete", ROWS, ids=lambda delete: delete.__name__)

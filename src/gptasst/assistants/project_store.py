@@ -404,13 +404,13 @@ class OpenAIStore:
                     assistant.id, plan, report, lambda: not creating or self._is_creating(assistant)
                 )
             except ChangedMeanwhile:
-                raise (name_taken if creating else edit_conflict)(assistant.name) from None
+                raise edit_conflict(assistant.name) from None
         self._remover.keep(assistant.id, applied.detached)
         if creating:
             self._settle_creation(assistant)
         changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
         if creating and changed.knowledge != _ordered(applied.knowledge):
-            raise name_taken(assistant.name)  # somebody else took it for one to be finished
+            raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remover.remove(sorted(applied.detached))
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
         return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))

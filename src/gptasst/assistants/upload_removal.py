@@ -45,7 +45,7 @@ class UploadRemover:
         wanted = list(dict.fromkeys(file_ids))
         if not wanted:
             return ()
-        proven = self._proven(wanted)
+        proven, gone = self._proven(wanted)
 
         def remove(file_id: str) -> bool:
             if self._usage.users(file_id, besides):
@@ -57,7 +57,8 @@ class UploadRemover:
         with workers(min(_JOBS, len(wanted))) as pool:
             unused = [i for i, free in zip(wanted, pool.map(remove, wanted), strict=True) if free]
         self._cache.forget_uploads(self._scope, [i for i in unused if i in proven])
-        return [file_id for file_id in unused if file_id not in proven]
+        self._cache.forget_uploads(self._scope, gone)
+        return [file_id for file_id in unused if file_id not in proven | gone]
 
     def keep(self, store_id: str, file_ids: Iterable[str]) -> None:
         """Note uploads that an assistant leaves behind, for when it is deleted."""
@@ -67,13 +68,15 @@ class UploadRemover:
         """Uploads that an assistant left behind earlier, as far as this machine knows."""
         return self._cache.former_knowledge(self._scope, store_id)
 
-    def _proven(self, file_ids: Collection[str]) -> set[str]:
-        """Those that this machine sent, or whose names have gptasst's mark."""
+    def _proven(self, file_ids: Collection[str]) -> tuple[set[str], set[str]]:
+        """Those that this machine sent, or whose names have gptasst's mark; and those not there."""
         uploads = self._cache.all_uploads(self._scope)
         own = {upload.file_id for upload in uploads if upload.origin == Origin.HERE}
         proven = own.intersection(file_ids)
         rest = [file_id for file_id in file_ids if file_id not in proven]
-        return proven | {i for i, name in self._names(rest) if read_mark(name)}
+        names = dict(self._names(rest))
+        marked = {file_id for file_id, name in names.items() if read_mark(name)}
+        return proven | marked, set(rest) - names.keys()
 
     def _names(self, file_ids: Sequence[str]) -> Iterable[tuple[str, str]]:
         if len(file_ids) > _FEW:
