@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.each import shout
+from gptasst.storage.paths import shipped_directory
+from tests.cli.each import file_text
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 
@@ -23,6 +25,11 @@ def diary(tmp_path: Path, write: Write) -> Path:
     write("docs/a.md", "words\n")
     Path("docs/z.md").symlink_to(diary)
     return diary
+
+
+def capitalized(body: dict[str, Any]) -> str:
+    """A change so small that an edit may make it."""
+    return file_text(body).capitalize()
 
 
 def sent(server: LoopbackServer) -> str:
@@ -41,9 +48,9 @@ class TestLinkedFiles:
     def test_in_place(
         self, cli: Cli, server: LoopbackServer, diary: Path, words: list[str]
     ) -> None:
-        server.answer = shout
+        server.answer = capitalized
         ran = cli(*EACH, *words, "--in-place")
-        assert (ran.code, Path("docs/a.md").read_text()) == (0, "WORDS\n")
+        assert (ran.code, Path("docs/a.md").read_text()) == (0, "Words\n")
         assert "left out: `docs/z.md`" in ran.stderr
         assert (diary.read_text(), SECRET in sent(server)) == (SECRET, False)
 
@@ -93,12 +100,12 @@ class TestOutputs:
     def test_one_that_stays_or_was_named(
         self, cli: Cli, server: LoopbackServer, write: Write, tmp_path: Path
     ) -> None:
-        server.answer = shout
+        server.answer = capitalized
         write("a.md", "words\n")
         write("real/x", "")
         Path("out").symlink_to("real")
         assert cli(*EACH, "a.md", "-o", "out").code == 0
-        assert Path("real/a.md").read_text() == "WORDS\n"
+        assert Path("real/a.md").read_text() == "Words\n"
         (tmp_path / "far").mkdir()
         (tmp_path / "link").symlink_to(tmp_path / "far")
         assert cli(*EACH, "a.md", "-o", tmp_path / "link").code == 0
@@ -142,7 +149,7 @@ class TestShadowing:
 
     @pytest.fixture(autouse=True)
     def theirs(self, write: Write, server: LoopbackServer) -> None:
-        server.answer = shout
+        server.answer = capitalized
         write("a.md", "words\n")
         write("b.md", "words\n")
         write(self.PATH, self.TEXT)
@@ -159,6 +166,31 @@ class TestShadowing:
         assert "hides `" in line
         assert "turns on web_search" in line
         assert "--no-project" in line
+
+    @pytest.mark.parametrize("kind", ["the file itself", "a copy", "another system's line ends"])
+    def test_a_shipped_one_is_not_hidden_by_itself(
+        self,
+        cli: Cli,
+        write: Write,
+        server: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: str,
+    ) -> None:
+        """As in a checkout of gptasst, whether that is what is installed or not."""
+        server.answer = "words"
+        shipped = Path(shipped_directory(), "MarkdownLinter.toml")
+        content = shipped.read_bytes()
+        if kind == "the file itself":
+            monkeypatch.chdir(shipped.parent.parent)
+        else:
+            ending = b"\n" if kind == "a copy" else b"\r\n"
+            write(self.PATH, content.replace(b"\n", ending))
+        ran = cli("run", "MarkdownLinter", "-t", "words", "--json")
+        assert (ran.code, ran.json["definition"], ran.stderr) == (0, self.PATH, "")
+        shown = cli("instruction", "show", "MarkdownLinter", "--json").json
+        assert (shown["origin"], shown["hides"]) == ("project", None)
+        made = cli("assistant", "create", "W", "-i", "MarkdownLinter")
+        assert (made.code, "warning" in made.stderr, "hides" in made.stderr) == (0, False, False)
 
     def test_is_shown_before_and_after(self, cli: Cli) -> None:
         plan = cli("run", "MarkdownLinter", "a.md", "--dry-run", "--json").json

@@ -71,6 +71,7 @@ def test_what_comes_along(definition: Any) -> None:
             "max_output_tokens": None,
         },
         "schema": _SCHEMA,
+        "edit": None,
         "knowledge": [],
     }
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.assistants.local_database import ASSISTANTS
-from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken, no_assistant
+from gptasst.assistants.local_rows import (
+    SUMMARIES,
+    current_revision,
+    delete_files,
+    find_id,
+    insert_files,
+    insert_revision,
+    leave_only,
+    moment,
+    now_text,
+    parse_stored,
+    read_assistant,
+    refuse_taken,
+    revise,
+    summary_of_row,
+)
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -16,7 +29,6 @@ from gptasst.assistants.types import (
     Revision,
     RunTarget,
 )
-from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.storage.database import Database
 
@@ -33,12 +45,6 @@ if TYPE_CHECKING:
     Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 _EMBEDDED_INPUT = 1000  # characters of an input without a task
-_SUMMARIES = (
-    "SELECT a.id, a.name, a.updated_at, r.definition,"
-    " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
-    " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
-    " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
-)
 
 
 class LocalStore:
@@ -68,43 +74,43 @@ class LocalStore:
 
         prepared = self._prepare(plan, report)
         assistant_id = f"asst_{secrets.token_hex(12)}"
-        now = _now()
+        now = now_text()
         with self._database.writing() as connection:
-            _refuse_taken(connection, definition.name, assistant_id)
+            refuse_taken(connection, definition.name, assistant_id)
             connection.execute(
                 "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
                 " VALUES (?, ?, 1, ?, ?)",
                 (assistant_id, definition.name, now, now),
             )
-            _insert_revision(connection, assistant_id, 1, definition, now)
-            _insert_files(connection, assistant_id, prepared, now)
-            made = _read(connection, assistant_id)
+            insert_revision(connection, assistant_id, 1, definition, now)
+            insert_files(connection, assistant_id, prepared, now)
+            made = read_assistant(connection, assistant_id)
         self._embed(assistant_id, report)
         return KnowledgeOutcome(made, plan, notes=self._told(plan))
 
     def list(self) -> Sequence[AssistantSummary]:
         with self._database.reading() as connection:
             rows = connection.execute(
-                f"{_SUMMARIES} ORDER BY a.name COLLATE NOCASE, a.name"
+                f"{SUMMARIES} ORDER BY a.name COLLATE NOCASE, a.name"
             ).fetchall()
-        return [_summary(row) for row in rows]
+        return [summary_of_row(row) for row in rows]
 
     def summary(self, name: str) -> AssistantSummary:
         with self._database.reading() as connection:
-            assistant_id = _find(connection, name)
-            return _summary(
-                connection.execute(f"{_SUMMARIES} WHERE a.id = ?", (assistant_id,)).fetchone()
+            assistant_id = find_id(connection, name)
+            return summary_of_row(
+                connection.execute(f"{SUMMARIES} WHERE a.id = ?", (assistant_id,)).fetchone()
             )
 
     def get(self, name: str) -> Assistant:
         with self._database.reading() as connection:
-            return _read(connection, _find(connection, name))
+            return read_assistant(connection, find_id(connection, name))
 
     def open(self, name: str) -> RunTarget:
         from gptasst.knowledge.types import knowledge_sha256
 
         with self._database.reading() as connection:
-            found = _read(connection, _find(connection, name))
+            found = read_assistant(connection, find_id(connection, name))
         return RunTarget(
             id=found.id,
             definition=found.definition,
@@ -114,8 +120,8 @@ class LocalStore:
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         with self._database.writing() as connection:
-            _revise(connection, assistant, definition, _now())
-            return _read(connection, assistant.id)
+            revise(connection, assistant, definition, now_text())
+            return read_assistant(connection, assistant.id)
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         from gptasst.knowledge.index import drop_index
@@ -163,19 +169,19 @@ class LocalStore:
             self._embed(assistant.id, report)
             return KnowledgeOutcome(assistant, plan)
         prepared = self._prepare(plan, report)
-        now = _now()
+        now = now_text()
         with self._database.writing() as connection:
-            _current_revision(connection, assistant)
+            current_revision(connection, assistant)
             if revised:
-                _revise(connection, assistant, definition, now)
-            _insert_files(connection, assistant.id, prepared, now)
-            _delete_files(connection, assistant.id, [file.id for file in plan.remove])
+                revise(connection, assistant, definition, now)
+            insert_files(connection, assistant.id, prepared, now)
+            delete_files(connection, assistant.id, [file.id for file in plan.remove])
             if plan.whole:
-                _leave_only(connection, assistant, plan)
+                leave_only(connection, assistant, plan)
             connection.execute(
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
-            changed = _read(connection, assistant.id)
+            changed = read_assistant(connection, assistant.id)
         self._embed(assistant.id, report)
         return KnowledgeOutcome(changed, plan, notes=self._told(plan))
 
@@ -226,9 +232,9 @@ class LocalStore:
                 " ORDER BY number",
                 (assistant.id,),
             ).fetchall()
-            current = _current_revision(connection, assistant)
+            current = current_revision(connection, assistant)
         return [
-            Revision(number, _parse(text), _moment(created_at), number == current)
+            Revision(number, parse_stored(text), moment(created_at), number == current)
             for number, text, created_at in rows
         ]
 
@@ -258,175 +264,3 @@ class LocalStore:
             if not has_vectors(connection, assistant_id, model):
                 return None
         return Meant(model, self._embedder.embed([text])[0])
-
-
-def _revise(
-    connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
-) -> None:
-    """Make a definition the next revision of an assistant as it was read."""
-    _refuse_taken(connection, definition.name, assistant.id)
-    revision = _current_revision(connection, assistant)
-    if revision != assistant.revision:
-        raise edit_conflict(assistant.name)
-    _insert_revision(connection, assistant.id, revision + 1, definition, now)
-    connection.execute(
-        "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
-        (definition.name, revision + 1, now, assistant.id),
-    )
-
-
-def _insert_revision(
-    connection: sqlite3.Connection,
-    assistant_id: str,
-    number: int,
-    definition: Definition,
-    now: str,
-) -> None:
-    connection.execute(
-        "INSERT INTO revisions (assistant_id, number, definition, created_at) VALUES (?, ?, ?, ?)",
-        (assistant_id, number, dump_definition(definition), now),
-    )
-
-
-def _insert_files(
-    connection: sqlite3.Connection,
-    assistant_id: str,
-    prepared: Sequence[Prepared],
-    now: str,
-) -> None:
-    import secrets
-
-    from gptasst.knowledge.index import insert_passages
-
-    known = connection.execute(
-        "SELECT path, id FROM knowledge WHERE assistant_id = ?", (assistant_id,)
-    )
-    replaced: dict[str, str] = dict(known.fetchall())
-    old = (replaced.get(file.path) for file, _ in prepared)
-    _delete_files(connection, assistant_id, [file_id for file_id in old if file_id])
-    ids = [f"file_{secrets.token_hex(12)}" for _ in prepared]
-    connection.executemany(
-        "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (file_id, assistant_id, file.path, file.size, file.sha256, now)
-            for file_id, (file, _) in zip(ids, prepared, strict=True)
-        ],
-    )
-    if prepared:
-        passages = ((file.path, passages) for file, passages in prepared)
-        insert_passages(
-            connection,
-            assistant_id,
-            ((file_id, *each) for file_id, each in zip(ids, passages, strict=True)),
-        )
-
-
-def _delete_files(
-    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
-) -> None:
-    from gptasst.knowledge.index import remove_passages
-
-    if file_ids:
-        remove_passages(connection, assistant_id, file_ids)
-        connection.executemany(
-            "DELETE FROM knowledge WHERE id = ?", [(file_id,) for file_id in file_ids]
-        )
-
-
-def _leave_only(connection: sqlite3.Connection, assistant: Assistant, plan: KnowledgePlan) -> None:
-    """Delete what others added since the plan was made.
-
-    Raises:
-        UsageError: they took something away that is to stay.
-    """
-    query = "SELECT id, path FROM knowledge WHERE assistant_id = ?"
-    there = dict(connection.execute(query, (assistant.id,)).fetchall())
-    kept = {file.id for file in plan.unchanged}
-    if kept - there.keys():
-        raise edit_conflict(assistant.name)
-    wanted = {source.path for source in plan.wanted}
-    others = [i for i, path in there.items() if i not in kept and path not in wanted]
-    _delete_files(connection, assistant.id, others)
-
-
-def _refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:
-    row = connection.execute("SELECT id FROM assistants WHERE name = ?", (name,)).fetchone()
-    if row is not None and row[0] != own_id:
-        raise name_taken(name)
-
-
-def _current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
-    row = connection.execute(
-        "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
-    ).fetchone()
-    if row is None:
-        raise deleted_meanwhile(assistant.name)
-    return int(row[0])
-
-
-def _find(connection: sqlite3.Connection, name: str) -> str:
-    row = connection.execute(
-        "SELECT id FROM assistants WHERE name = :name OR id = :name ORDER BY name = :name DESC",
-        {"name": name},
-    ).fetchone()
-    if row is None:
-        raise _not_found(connection, name)
-    return str(row[0])
-
-
-def _not_found(connection: sqlite3.Connection, name: str) -> NotFound:
-    rows = connection.execute("SELECT name FROM assistants").fetchall()
-    return no_assistant(name, [known for (known,) in rows])
-
-
-def _read(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
-    from gptasst.knowledge.types import KnowledgeFile
-
-    revision, created_at, updated_at, definition = connection.execute(
-        "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
-        " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",
-        (assistant_id,),
-    ).fetchone()
-    files = connection.execute(
-        "SELECT id, path, size, sha256, added_at FROM knowledge WHERE assistant_id = ?"
-        " ORDER BY path",
-        (assistant_id,),
-    )
-    return Assistant(
-        id=assistant_id,
-        definition=_parse(definition),
-        revision=revision,
-        created_at=_moment(created_at),
-        updated_at=_moment(updated_at),
-        knowledge=tuple(
-            KnowledgeFile(file_id, path, size, sha256, _moment(added_at))
-            for file_id, path, size, sha256, added_at in files
-        ),
-    )
-
-
-def _summary(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
-    assistant_id, name, updated_at, text, files, size = row
-    definition = _parse(text)
-    return AssistantSummary(
-        id=assistant_id,
-        name=name,
-        model=definition.model,
-        instruction=definition.instruction,
-        files=files,
-        size=size,
-        updated_at=_moment(updated_at),
-    )
-
-
-def _parse(text: str) -> Definition:
-    return parse_definition(text, source="assistant", schema_checked=True)  # when it was kept
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

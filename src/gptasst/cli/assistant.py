@@ -22,14 +22,11 @@ from gptasst.cli.results import KeepFilesOption, finish_change, incomplete_text,
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
-from gptasst.errors import PartlyDone, UsageError
+from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.definitions.types import Definition, DefinitionChanges
-    from gptasst.inputs.types import Refusal
     from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
@@ -398,94 +395,7 @@ def rollback(
     session.output.done(text, changed, ident=changed.name)
 
 
-@command(
-    app,
-    "export",
-    examples=[
-        "gptasst assistant export DocWriter-1 -o writer.toml",
-        "gptasst assistant export DocWriter-1 -o writer.toml --with-files knowledge",
-    ],
-)
-def export(
-    session: Session,
-    name: NameArgument,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE.toml", help="Output file; - is stdout."),
-    ] = None,
-    with_files: Annotated[
-        Path | None,
-        typer.Option("--with-files", metavar="DIR", help="Write its knowledge to a new directory."),
-    ] = None,
-) -> None:
-    """Write an assistant's definition as TOML, and its knowledge where `--with-files` says."""
-    from gptasst.storage.atomic_files import output_file, replace_file
-
-    output = output_file(output)
-    service = session.context.assistants
-    with session.waiting():
-        text = service.export(name)
-        failed = service.export_files(name, with_files) if with_files else ()
-    if output is not None:
-        replace_file(output, text.encode("utf-8"))
-    if failed and session.output.mode == "json":
-        raise _not_written(failed, {"path": str(output)} if output else {"definition": text})
-    if output is not None:
-        session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
-    elif session.output.mode == "json":
-        session.output.document({"definition": text})
-    else:
-        session.output.text(text)
-    if failed:
-        raise _not_written(failed, None)
-
-
-def _not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
-    named = "; ".join(f"`{one.path}`: {one.reason}" for one in failed)
-    error = PartlyDone(f"{count_text(len(failed), 'file')} could not be written: {named}")
-    error.done = done
-    return error
-
-
-@command(
-    app,
-    "import",
-    examples=[
-        "gptasst assistant import writer.toml",
-        "gptasst assistant import writer.toml --with-files knowledge",
-        "gptasst assistant import old-assistants.json --name 'Math Tutor'",
-    ],
-)
-def import_assistant(
-    session: Session,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="A definition in TOML, or saved JSON of the old Assistants API; - for stdin."
-        ),
-    ],
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "--name", help="Name to give it, or which one to import if the file has several."
-        ),
-    ] = None,
-    with_files: Annotated[
-        Path | None,
-        typer.Option("--with-files", metavar="DIR", help="Its knowledge, as `export` wrote it."),
-    ] = None,
-    allow_secrets: AllowSecretsOption = False,
-) -> None:
-    """Create an assistant from a definition, or from saved JSON of the Assistants API."""
-    service = session.context.assistants
-    with session.waiting():
-        made = service.import_file(file, name, with_files, allow_secrets=allow_secrets)
-    for note in made.notes:
-        session.output.note(note)
-    for left in made.left_behind:
-        session.output.note(f"left behind: {left.kind} `{left.name}`: {left.reason}")
-    session.output.done(f"created `{made.assistant.name}`", made, ident=made.assistant.name)
-
-
+app.builders["export"] = lambda: imported("gptasst.cli.assistant_export")
+app.builders["import"] = lambda: imported("gptasst.cli.assistant_import")
 app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")
 app.builders["files"] = lambda: imported("gptasst.cli.assistant_files")

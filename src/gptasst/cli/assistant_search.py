@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.assistant import NameArgument
-from gptasst.cli.commands import Session, build_command
+from gptasst.cli.commands import Session, build_command, examples_text
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:
@@ -61,5 +61,5 @@ def _beginning(found: FoundPassage) -> str:
 
 def build() -> Any:
     """The command, for the group `assistant`."""
-    example = "gptasst assistant search DocWriter-1 'How are headings written?'"
-    return build_command(search, "search", epilog=f"Example:\n\n{example}")
+    examples = ("gptasst assistant search DocWriter-1 'How are headings written?'",)
+    return build_command(search, "search", epilog=examples_text(examples))

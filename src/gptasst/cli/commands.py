@@ -245,16 +245,20 @@ def command(
 
     `examples` are lines to type; like `epilog` they stand below the options of `--help`.
     """
-    below = [epilog] if epilog else []
-    if examples:
-        below += ["Examples:" if len(examples) > 1 else "Example:", *examples]
+    text = "\n\n".join(filter(None, (epilog, examples_text(examples))))
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
-        text = "\n\n".join(below)
         group.builders[name] = lambda: build_command(function, name, help=help, epilog=text)
         return function
 
     return declare
+
+
+def examples_text(examples: Sequence[str]) -> str:
+    """The part of an epilog that shows lines to type."""
+    if not examples:
+        return ""
+    return "\n\n".join(("Examples:" if len(examples) > 1 else "Example:", *examples))
 
 
 def build_command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -133,15 +134,17 @@ class InstructionLibrary:
                 f"the key `name` says `{definition.name}`, the file `{name}`",
                 hint="drop the key `name`, or rename the file",
             )
-        hides = None if origin == "file" else self._hidden(name, origin)
+        hidden = None if origin == "file" else self._hidden(name, origin)
+        hides = None if hidden is None or _say_the_same(path, hidden) else str(hidden)
         return Instruction(definition, str(path), origin, hides)
 
-    def _hidden(self, name: str, origin: Origin) -> str | None:
+    def _hidden(self, name: str, origin: Origin) -> Path | None:
         """The file of that name in the libraries after one."""
         order = [known for known, _ in self._directories]
         for _, directory in self._directories[order.index(origin) + 1 :]:
-            if (directory / f"{name}.toml").exists():
-                return str(directory / f"{name}.toml")
+            path = directory / f"{name}.toml"
+            if path.exists():
+                return path
         return None
 
     def _files(self) -> dict[str, tuple[Origin, Path]]:
@@ -159,6 +162,18 @@ class InstructionLibrary:
             hint=did_you_mean(name, names, listing),
             near=nearest(name, names),
         )
+
+
+def _say_the_same(one: Path, other: Path) -> bool:
+    """Whether two files are one, or hold the same text: Git may have changed its line ends."""
+    try:
+        return one.samefile(other) or _text_of(one) == _text_of(other)
+    except OSError:
+        return False
+
+
+def _text_of(path: Path) -> bytes:
+    return path.read_bytes().removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
 
 
 def _refuse_not_regular(path: Path) -> None:

@@ -118,7 +118,8 @@ class DefinitionChanges:
 class Instruction:
     """A definition in the instruction library: where it lies and which library that is.
 
-    `hides` is the file of the same name that would be used if this one were not there.
+    `hides` is the file of the same name that would be used if this one were not there; one that
+    says the same is not hidden.
     """
 
     definition: Definition

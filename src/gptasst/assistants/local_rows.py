@@ -1,0 +1,203 @@
+"""Assistants and their knowledge as rows of the local store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken, no_assistant
+from gptasst.assistants.types import (
+    Assistant,
+    AssistantSummary,
+)
+from gptasst.definitions.toml import dump_definition, parse_definition
+from gptasst.errors import NotFound
+
+if TYPE_CHECKING:
+    from gptasst.definitions.types import Definition
+    from gptasst.knowledge.types import KnowledgePlan, Passage
+    from gptasst.uploads.types import KnowledgeSource
+
+    Prepared = tuple[KnowledgeSource, Sequence[Passage]]
+
+
+SUMMARIES = (
+    "SELECT a.id, a.name, a.updated_at, r.definition,"
+    " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
+    " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
+    " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
+)
+
+
+def revise(
+    connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
+) -> None:
+    """Make a definition the next revision of an assistant as it was read."""
+    refuse_taken(connection, definition.name, assistant.id)
+    revision = current_revision(connection, assistant)
+    if revision != assistant.revision:
+        raise edit_conflict(assistant.name)
+    insert_revision(connection, assistant.id, revision + 1, definition, now)
+    connection.execute(
+        "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
+        (definition.name, revision + 1, now, assistant.id),
+    )
+
+
+def insert_revision(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    number: int,
+    definition: Definition,
+    now: str,
+) -> None:
+    connection.execute(
+        "INSERT INTO revisions (assistant_id, number, definition, created_at) VALUES (?, ?, ?, ?)",
+        (assistant_id, number, dump_definition(definition), now),
+    )
+
+
+def insert_files(
+    connection: sqlite3.Connection,
+    assistant_id: str,
+    prepared: Sequence[Prepared],
+    now: str,
+) -> None:
+    import secrets
+
+    from gptasst.knowledge.index import insert_passages
+
+    known = connection.execute(
+        "SELECT path, id FROM knowledge WHERE assistant_id = ?", (assistant_id,)
+    )
+    replaced: dict[str, str] = dict(known.fetchall())
+    old = (replaced.get(file.path) for file, _ in prepared)
+    delete_files(connection, assistant_id, [file_id for file_id in old if file_id])
+    ids = [f"file_{secrets.token_hex(12)}" for _ in prepared]
+    connection.executemany(
+        "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (file_id, assistant_id, file.path, file.size, file.sha256, now)
+            for file_id, (file, _) in zip(ids, prepared, strict=True)
+        ],
+    )
+    if prepared:
+        passages = ((file.path, passages) for file, passages in prepared)
+        insert_passages(
+            connection,
+            assistant_id,
+            ((file_id, *each) for file_id, each in zip(ids, passages, strict=True)),
+        )
+
+
+def delete_files(
+    connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
+) -> None:
+    from gptasst.knowledge.index import remove_passages
+
+    if file_ids:
+        remove_passages(connection, assistant_id, file_ids)
+        connection.executemany(
+            "DELETE FROM knowledge WHERE id = ?", [(file_id,) for file_id in file_ids]
+        )
+
+
+def leave_only(connection: sqlite3.Connection, assistant: Assistant, plan: KnowledgePlan) -> None:
+    """Delete what others added since the plan was made.
+
+    Raises:
+        UsageError: they took something away that is to stay.
+    """
+    query = "SELECT id, path FROM knowledge WHERE assistant_id = ?"
+    there = dict(connection.execute(query, (assistant.id,)).fetchall())
+    kept = {file.id for file in plan.unchanged}
+    if kept - there.keys():
+        raise edit_conflict(assistant.name)
+    wanted = {source.path for source in plan.wanted}
+    others = [i for i, path in there.items() if i not in kept and path not in wanted]
+    delete_files(connection, assistant.id, others)
+
+
+def refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None:
+    row = connection.execute("SELECT id FROM assistants WHERE name = ?", (name,)).fetchone()
+    if row is not None and row[0] != own_id:
+        raise name_taken(name)
+
+
+def current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
+    row = connection.execute(
+        "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
+    ).fetchone()
+    if row is None:
+        raise deleted_meanwhile(assistant.name)
+    return int(row[0])
+
+
+def find_id(connection: sqlite3.Connection, name: str) -> str:
+    row = connection.execute(
+        "SELECT id FROM assistants WHERE name = :name OR id = :name ORDER BY name = :name DESC",
+        {"name": name},
+    ).fetchone()
+    if row is None:
+        raise no_such_assistant(connection, name)
+    return str(row[0])
+
+
+def no_such_assistant(connection: sqlite3.Connection, name: str) -> NotFound:
+    rows = connection.execute("SELECT name FROM assistants").fetchall()
+    return no_assistant(name, [known for (known,) in rows])
+
+
+def read_assistant(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
+    from gptasst.knowledge.types import KnowledgeFile
+
+    revision, created_at, updated_at, definition = connection.execute(
+        "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
+        " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",
+        (assistant_id,),
+    ).fetchone()
+    files = connection.execute(
+        "SELECT id, path, size, sha256, added_at FROM knowledge WHERE assistant_id = ?"
+        " ORDER BY path",
+        (assistant_id,),
+    )
+    return Assistant(
+        id=assistant_id,
+        definition=parse_stored(definition),
+        revision=revision,
+        created_at=moment(created_at),
+        updated_at=moment(updated_at),
+        knowledge=tuple(
+            KnowledgeFile(file_id, path, size, sha256, moment(added_at))
+            for file_id, path, size, sha256, added_at in files
+        ),
+    )
+
+
+def summary_of_row(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
+    assistant_id, name, updated_at, text, files, size = row
+    definition = parse_stored(text)
+    return AssistantSummary(
+        id=assistant_id,
+        name=name,
+        model=definition.model,
+        instruction=definition.instruction,
+        files=files,
+        size=size,
+        updated_at=moment(updated_at),
+    )
+
+
+def parse_stored(text: str) -> Definition:
+    return parse_definition(text, source="assistant", schema_checked=True)  # when it was kept
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

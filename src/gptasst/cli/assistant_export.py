@@ -1,0 +1,69 @@
+"""`gptasst assistant export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gptasst.cli.assistant import NameArgument
+from gptasst.cli.commands import Session, build_command, examples_text
+from gptasst.cli.output import count_text
+from gptasst.errors import PartlyDone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gptasst.inputs.types import Refusal
+
+_EXAMPLES = (
+    "gptasst assistant export DocWriter-1 -o writer.toml",
+    "gptasst assistant export DocWriter-1 -o writer.toml --with-files knowledge",
+)
+
+
+def export(
+    session: Session,
+    name: NameArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.toml", help="Output file; - is stdout."),
+    ] = None,
+    with_files: Annotated[
+        Path | None,
+        typer.Option("--with-files", metavar="DIR", help="Write its knowledge to a new directory."),
+    ] = None,
+) -> None:
+    """Write an assistant's definition as TOML, and its knowledge where `--with-files` says."""
+    from gptasst.storage.atomic_files import output_file, replace_file
+
+    output = output_file(output)
+    service = session.context.assistants
+    with session.waiting():
+        text = service.export(name)
+        failed = service.export_files(name, with_files) if with_files else ()
+    if output is not None:
+        replace_file(output, text.encode("utf-8"))
+    if failed and session.output.mode == "json":
+        raise _not_written(failed, {"path": str(output)} if output else {"definition": text})
+    if output is not None:
+        session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
+    elif session.output.mode == "json":
+        session.output.document({"definition": text})
+    else:
+        session.output.text(text)
+    if failed:
+        raise _not_written(failed, None)
+
+
+def _not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
+    named = "; ".join(f"`{one.path}`: {one.reason}" for one in failed)
+    error = PartlyDone(f"{count_text(len(failed), 'file')} could not be written: {named}")
+    error.done = done
+    return error
+
+
+def build() -> Any:
+    """The command, for the group `assistant`."""
+    return build_command(export, "export", epilog=examples_text(_EXAMPLES))
