@@ -28,6 +28,8 @@ if sys.platform == "win32":
 from tests.faults.forked import Ended, Forked
 
 MANY = 100
+TRIES = 10
+DETACHING = ("edit -f", "files sync")
 
 
 @pytest.mark.parametrize(
@@ -44,8 +46,13 @@ def test_when_a_request_was_sent(cli: Cli, project: LoopbackServer, home: Path, 
     for spot, request in enumerate(made):
         if request.startswith("GET"):
             continue
-        begun.restore()
-        assert (request, killed_at(spot, project, operation).code) == (request, -9)
+        code = 0
+        for _ in range(TRIES):  # of two look-ups at once one may spare a request: it ends before
+            begun.restore()
+            code = killed_at(spot, project, operation).code
+            if code != 0 or name not in DETACHING:
+                break
+        assert (request, code) == (request, -9)
         done = left(cli, project, name, wanted) == wanted
         ended = operation.run(cli).code
         assert ended == 0 or (done and ended in (2, 3)), request
@@ -60,7 +67,7 @@ def left(cli: Cli, server: LoopbackServer, name: str, wanted: dict[str, list[Any
     state = held(server)
     if name == "rename":
         state = with_settled_names(state)
-    if name in ("edit -f", "files sync"):
+    if name in DETACHING:
         state = without_detached_uploads(cli, server, state, wanted)
     return state
 
