@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from gptasst.api.connection import Connection
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Endpoint, UploadRequest
+from gptasst.api.upload_marks import marked_name
 from gptasst.errors import GptasstError, InvalidInput
 from tests.loopback import LoopbackServer, outcomes
 from tests.openapi import assert_valid_request
@@ -73,7 +75,9 @@ def test_lost_answer_to_the_last_request_makes_one_file(
     server: LoopbackServer, files: FileGateway
 ) -> None:
     server.disturb("POST", "*/complete", done=True)
-    made = files.upload(request())
+    content = sha256(CONTENT).hexdigest()
+    wanted = request()
+    made = files.upload(replace(wanted, filename=marked_name("big.pdf", content, "a1b2c3")))
     assert list(server.files) == [made.id]
 
 

@@ -132,6 +132,7 @@ def test_a_diff_on_a_terminal(
 ) -> None:
     make_files(1)
     Path("in/0.md").write_text("words \x1b[31m\n")
+    server.answer = lambda _: "WORDS\n"
     monkeypatch.setenv("TERM", "xterm")
     if not colours:
         monkeypatch.setenv("NO_COLOR", "1")

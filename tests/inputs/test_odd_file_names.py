@@ -84,6 +84,7 @@ def test_knowledge_on_the_server(cli: Cli, project: LoopbackServer, name: str) -
 
 def test_knowledge_of_the_local_store(cli: Cli, server: LoopbackServer, name: str) -> None:
     fine(cli("assistant", "create", "W", "-i", "DocWriter", "-f", safe(name)))
+    server.answer = lambda _: "fine"
     fine(cli("run", "W", "-t", "content of it"))
     assert "content of it" in json.dumps(server.requests[-1].json)
     fine(cli("assistant", "files", "remove", "W", safe(name)))

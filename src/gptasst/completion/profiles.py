@@ -91,16 +91,18 @@ def _base_url(name: str, table: dict[str, Any]) -> str:
     configured = str(table.get("base_url") or "")
     if not given and name == "openai":
         given = os.environ.get("OPENAI_BASE_URL") or configured or _OPENAI_URL
-    return (given or configured).rstrip("/")
+    return given or configured
 
 
 def _kept(url: str) -> str:
-    """A URL as it is kept: without password and query."""
+    """A URL as it is kept: without password and query, as the API's paths follow it."""
     if not url:
         return str(None)
     scheme, _, rest = url.partition("://")
-    place, slash, path = rest.partition("?")[0].partition("/")
+    place, _, path = rest.partition("?")[0].partition("/")
     user, at, host = place.rpartition("@")
+    path = path.rstrip("/").removesuffix("responses").rstrip("/") if path else ""
+    slash = "/" if path else ""
     return f"{scheme.lower()}://{user.partition(':')[0]}{at}{host}{slash}{path}"
 
 
