@@ -40,9 +40,9 @@ def sent(server: LoopbackServer) -> str:
 @pytest.mark.parametrize("words", [["docs"], ["docs/**/*.md"], ["."]])
 class TestLinkedFiles:
     def test_run(self, cli: Cli, server: LoopbackServer, diary: Path, words: list[str]) -> None:
-        ran = cli("run", "DocWriter", *words)
+        ran = cli("run", "DocWriter", *words, "-q")
         assert ran.code == 0
-        assert "left out: `docs/z.md` is a link that leads out of" in ran.stderr
+        assert "warning: left out: `docs/z.md` is a link that leads out of" in ran.stderr
         assert SECRET not in sent(server)
 
     def test_in_place(
@@ -65,9 +65,9 @@ class TestLinkedFiles:
             ["assistant", "files", "sync", "W"],
             ["assistant", "edit", "W", "-f", *words],
         ):
-            ran = cli(*command)
+            ran = cli(*command, "-q")
             assert ran.code == 0, ran.stderr
-            assert "left out: `docs/z.md`" in ran.stderr, command
+            assert "warning: left out: `docs/z.md`" in ran.stderr, command
         assert SECRET not in sent(project)
 
 

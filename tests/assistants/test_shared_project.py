@@ -123,6 +123,24 @@ class TestDelete:
         assert len(knowledge(docs, "Docs")) == 3
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_rollback_looks_again_after_the_yes(cli: Cli, docs: LoopbackServer) -> None:
+    from tests.on_terminal import on_terminal
+
+    def edit() -> None:
+        assert cli("assistant", "edit", "Docs", "--description", "theirs").code == 0
+
+    assert cli("assistant", "edit", "Docs", "--description", "ours").code == 0
+    docs.requests.clear()
+    assert cli("assistant", "rollback", "Docs", "1").code == 2  # nobody is there to be asked
+    docs.meanwhile("*", "*", edit, skip=len(docs.requests))  # at the second look
+    seen = on_terminal("assistant", "rollback", "Docs", "1", typed="y\nn\n", after="[y/N]")
+    assert "(revision 2) by revision 1?" in seen.screen
+    assert "(revision 3) by revision 1?" in seen.screen
+    shown = cli("assistant", "show", "Docs", "--json").json
+    assert (shown["revision"], shown["definition"]["description"]) == (3, "theirs")
+
+
 class TestKnowledgeThatWasDeletedOnTheServer:
     def test_show_and_sync_notice_it_and_sync_heals_it(
         self, cli: Cli, docs: LoopbackServer

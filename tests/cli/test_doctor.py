@@ -109,13 +109,44 @@ def test_nothing_changes_here_or_on_the_server(
     assert writes(project) == ["POST /responses/input_tokens"]
 
 
+class TestKnowledge:
+    def test_a_file_that_is_gone(self, cli: Cli, project: LoopbackServer, write: Write) -> None:
+        write("a.md", "alpha")
+        write("b.md", "beta")
+        assert (
+            cli("assistant", "create", "My docs", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+        )
+        (gone,) = [i for i, stored in project.files.items() if stored.name == "a.md"]
+        assert cli("file", "delete", gone, "-y").code == 0
+        found = finding(cli("doctor", "--json"), "assistants", "problem")
+        assert found["message"] == (
+            "`a.md` was deleted on the server in the knowledge of `My docs`"
+        )
+        assert found["fix"] == "gptasst assistant files sync 'My docs'"
+        assert cli("assistant", "files", "sync", "My docs").code == 0
+        assert bad(cli("doctor", "--json")) == []
+
+    def test_a_file_that_stays_in_progress(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "alpha")
+        assert cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md").code == 0
+        project.index_delay = 1e9
+        found = finding(cli("doctor", "--json"), "assistants", "warning")
+        assert found["message"] == "not indexed yet in the knowledge of `A`: `a.md`"
+        assert found["fix"] == "gptasst assistant files sync A"
+        project.index_delay = 0.0
+        assert cli("assistant", "files", "sync", "A").code == 0
+        assert bad(cli("doctor", "--json")) == []
+
+
 def test_leftovers_and_duplicates_are_those_that_prune_takes(
     cli: Cli, project: LoopbackServer, write: Write
 ) -> None:
     write("a.md", "alpha")
     write("b.md", "beta beta")
     cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md", "b.md")
-    cli("assistant", "files", "set", "A", "a.md")
+    cli("assistant", "files", "set", "A", "a.md", "--keep-files")
     found = finding(cli("doctor", "--json"), "files", "note")
     assert (found["count"], found["bytes"], found["fix"]) == (1, 9, "gptasst file prune")
     assert cli("file", "prune", "-n", "--json").json["bytes"] == 9

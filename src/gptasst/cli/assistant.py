@@ -374,14 +374,20 @@ def rollback(
 ) -> None:
     """Restore an earlier definition as the newest revision. Knowledge and name stay."""
     service = session.context.assistants
-    with session.waiting():
-        assistant = service.get(name)
-        earlier = service.revision(assistant, revision)
-    session.confirm(
-        f"replace the definition of `{assistant.name}` (revision {assistant.revision})"
-        f" by revision {revision}?",
-        yes=yes,
-    )
+
+    def look() -> tuple[Assistant, Revision]:
+        with session.waiting():
+            assistant = service.get(name)
+            return assistant, service.revision(assistant, revision)
+
+    def question(found: tuple[Assistant, Revision]) -> str:
+        current = found[0]
+        return (
+            f"replace the definition of `{one_line(current.name)}` (revision {current.revision})"
+            f" by revision {revision}?"
+        )
+
+    assistant, earlier = session.confirmed(look, question, yes=yes)
     with session.waiting():
         changed = service.rollback(assistant, earlier)
     text = f"`{changed.name}` is as in revision {revision} again (now revision {changed.revision})"

@@ -128,9 +128,13 @@ def delete(
 ) -> None:
     """Delete a conversation and all its messages."""
     service = session.context.conversations
-    found = service.find(conversation)
-    service.keeper(found)  # what another project keeps is refused before anybody is asked
-    session.confirm(f"delete {shown(found)}?", yes=yes)
+
+    def look() -> Conversation:
+        found = service.find(conversation)
+        service.keeper(found)  # what another project keeps is refused before anybody is asked
+        return found
+
+    found = session.confirmed(look, lambda found: f"delete {shown(found)}?", yes=yes)
     with session.waiting():
         deleted = service.delete(found)
     if deleted:

@@ -75,7 +75,7 @@ def upload(
     with session.waiting():
         plan = service.plan(files, chosen, _lifetime(expires), allow_secrets=allow_secrets)
     for left in plan.left_out:
-        session.output.note(f"left out: {left.reason}")
+        session.output.warn(f"left out: {left.reason}")
     if dry_run:
         _show_uploads(session, planned_files(plan), words=("would upload", "is there"))
         return

@@ -136,7 +136,7 @@ def finish_change(
         PartlyDone: files could not be taken.
     """
     for refusal in outcome.plan.refused:
-        output.note(f"left out: {refusal.reason}")
+        output.warn(f"left out: {refusal.reason}")
     note_left(output, outcome.left)
     for note in outcome.notes:
         output.warn(note)

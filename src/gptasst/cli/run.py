@@ -215,6 +215,7 @@ def _run_once(
             allow_secrets=allow_secrets,
             encoding=encoding,
             failed=session.output.miss,
+            warn=session.output.warn,
         ),
         stdin=_read_stdin(session, words, encoding, asked),
     )

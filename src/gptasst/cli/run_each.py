@@ -172,7 +172,7 @@ def _targets(
         words,
         purpose,
         None if target is None else str(target),
-        session.output.note,
+        session.output.warn,
         allow_secrets=request.allow_secrets,
         failed=session.output.miss,
     )

@@ -24,7 +24,8 @@ class Chat:
     Args:
         dialogue: the conversation.
         assistant: who answers.
-        note: told what was left out because it counts as secret.
+        note: told which encoding of a file was guessed.
+        warn: told what was left out, as it counts as secret or does not lie in the tree.
         model: in place of the assistant's own.
         allow_secrets: nothing counts as secret.
     """
@@ -34,12 +35,13 @@ class Chat:
         dialogue: Dialogue,
         assistant: str,
         note: Callable[[str], None],
+        warn: Callable[[str], None],
         model: str | None = None,
         *,
         allow_secrets: bool = False,
     ) -> None:
         self._dialogue = dialogue
-        self._note = note
+        self._note, self._warn = note, warn
         self._allow_secrets = allow_secrets
         self.assistant = assistant
         self.model = model
@@ -63,7 +65,7 @@ class Chat:
             InvalidInput: one of them can't be used; none is attached.
         """
         paths = [os.path.expanduser(word) for word in words]  # noqa: PTH111
-        found = read_inputs(paths, self._note, allow_secrets=self._allow_secrets)
+        found = read_inputs(paths, self._note, warn=self._warn, allow_secrets=self._allow_secrets)
         self.attached += found
         return found
 

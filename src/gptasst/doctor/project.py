@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
-from gptasst.assistants.types import AssistantSummary
+from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.config.settings import Profile
 from gptasst.doctor.types import Finding, Severity, another_value, counted
 from gptasst.errors import GptasstError
@@ -15,6 +16,8 @@ from gptasst.models.catalog import ends_soon
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Prunable
+
+_PATHS = 3  # so many are listed in a message
 
 
 def assistant_findings(
@@ -36,6 +39,31 @@ def assistant_findings(
             rename = f"gptasst assistant edit {assistant.id} --rename NEW"
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
             yield Finding("assistants", "warning", message, fix=rename)
+
+
+def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Finding]:
+    """Knowledge whose file is gone from the server, and files that it has not indexed."""
+    if isinstance(found, GptasstError):
+        message = f"the knowledge of the assistants can't be checked: {found.message}"
+        yield Finding("assistants", "warning", message, fix="gptasst assistant list")
+        return
+    for assistant in found:
+        sync = f"gptasst assistant files sync {shlex.quote(assistant.name)}"
+        if not assistant.complete:
+            paths = _listed([f"`{path}`" for path in assistant.gone]) or "files were"
+            verb = "" if not assistant.gone else " was" if len(assistant.gone) == 1 else " were"
+            change = "deleted" if assistant.gone else "deleted or added"
+            message = f"{paths}{verb} {change} on the server in the knowledge of `{assistant.name}`"
+            yield Finding("assistants", "problem", message, fix=sync, count=len(assistant.gone))
+        stuck = [f"`{file.path}`" for file in assistant.knowledge if file.status == "in_progress"]
+        if stuck:
+            message = f"not indexed yet in the knowledge of `{assistant.name}`: {_listed(stuck)}"
+            yield Finding("assistants", "warning", message, fix=sync, count=len(stuck))
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = len(paths) - _PATHS
+    return ", ".join(paths[:_PATHS]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def file_findings(found: Sequence[Prunable] | GptasstError) -> Iterator[Finding]:

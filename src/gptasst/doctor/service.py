@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gptasst.assistants.types import AssistantSummary
+from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.config.settings import Profile
 from gptasst.doctor.machine import (
     cache_findings,
@@ -28,6 +28,7 @@ from gptasst.doctor.project import (
     assistant_findings,
     file_findings,
     forgotten_findings,
+    knowledge_findings,
     model_findings,
 )
 from gptasst.doctor.server import ServerState, server_findings, try_server
@@ -36,10 +37,11 @@ from gptasst.errors import GptasstError, broken_check
 from gptasst.hints import for_profile
 from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Prunable
-from gptasst.threads import run_within
+from gptasst.threads import in_groups, run_within
 
 # For reading all lists of a project; one that takes longer is left to the commands themselves.
 _SECONDS = 20.0
+_READERS = 8
 _NOTHING_TRIED = ServerState({})
 
 
@@ -128,6 +130,7 @@ def _project_findings(
     wanted: dict[str, Callable[[ExaminedProgram], Sequence[Any]]] = {}
     if look_at_assistants and (profile.store == "local" or state.has("vector stores")):
         wanted["assistants"] = _assistants
+        wanted["knowledge"] = _knowledge
     if state.has("files"):
         wanted["files"] = _prunable
     if state.has("models"):
@@ -138,6 +141,8 @@ def _project_findings(
     findings = list[Finding]()
     if "assistants" in found:
         findings += assistant_findings(profile, found["assistants"])
+    if "knowledge" in found and not isinstance(found["assistants"], GptasstError):
+        findings += knowledge_findings(found["knowledge"])
     if "files" in found:
         findings += file_findings(found["files"])
         # Looking for what can go, the copy of the cache has forgotten what is gone.
@@ -149,6 +154,17 @@ def _project_findings(
 
 def _assistants(program: ExaminedProgram) -> Sequence[AssistantSummary]:
     return program.assistants.list()
+
+
+def _knowledge(program: ExaminedProgram) -> Sequence[Assistant]:
+    """Every assistant that can be read, with its knowledge."""
+    service = program.assistants
+    idents = [summary.id for summary in service.list()]
+    groups = in_groups(service.get, idents, _READERS)
+    read = [result for group in groups for _, result in group]
+    return sorted(
+        (result for result in read if isinstance(result, Assistant)), key=lambda one: one.name
+    )
 
 
 def _prunable(program: ExaminedProgram) -> Sequence[Prunable]:

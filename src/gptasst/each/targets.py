@@ -22,7 +22,7 @@ def plan_targets(
     words: Sequence[str],
     purpose: Purpose,
     output: str | None,
-    note: Callable[[str], None],
+    warn: Callable[[str], None],
     *,
     allow_secrets: bool = False,
     failed: Callable[[str], None] | None = None,
@@ -33,11 +33,11 @@ def plan_targets(
         words: file names, patterns, directories.
         purpose: `write` needs an output.
         output: see `plan_outputs`.
-        note: told what was left out, as it counts as secret or does not lie in the tree.
+        warn: told what was left out, as it counts as secret or does not lie in the tree.
         allow_secrets: nothing counts as secret.
-        failed: told of directories that can't be read; without it, `note` is.
+        failed: told of directories that can't be read; without it, `warn` is.
     """
-    inputs = named_inputs(words, note, allow_secrets=allow_secrets, failed=failed)
+    inputs = named_inputs(words, warn, allow_secrets=allow_secrets, failed=failed)
     if output is not None:
         return plan_outputs(inputs, output, words)
     if purpose == "replace":
@@ -47,7 +47,7 @@ def plan_targets(
 
 def named_inputs(
     words: Sequence[str],
-    note: Callable[[str], None],
+    warn: Callable[[str], None],
     *,
     allow_secrets: bool = False,
     failed: Callable[[str], None] | None = None,
@@ -63,7 +63,7 @@ def named_inputs(
             "--each has no files to work on", hint="give files: -f FILE…", code="no_input"
         )
     screened = screened_files(words, allow_secrets=allow_secrets, one_by_one=True)
-    screened.tell(note, failed)
+    screened.tell(warn, failed)
     return screened.places
 
 

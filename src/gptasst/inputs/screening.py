@@ -25,7 +25,7 @@ class ScreenedFiles:
         return list(self.places)
 
     def tell(
-        self, note: Callable[[str], None], failed: Callable[[str], None] | None = None
+        self, warn: Callable[[str], None], failed: Callable[[str], None] | None = None
     ) -> None:
         """Report what was left out, and with `failed` the directories that can't be read.
 
@@ -35,9 +35,9 @@ class ScreenedFiles:
         if self.left_out and not self.places:
             raise all_secret(self.left_out)
         for left in self.left_out:
-            note(f"left out: {left.reason}")
+            warn(f"left out: {left.reason}")
         for directory in self.unreadable:
-            (failed or note)(directory.reason)
+            (failed or warn)(directory.reason)
 
     def refuse_unreadable(self) -> None:
         """Refuse directories that can't be read, where what is in them must not be missed.

@@ -37,23 +37,25 @@ def read_inputs(
     *,
     allow_secrets: bool = False,
     failed: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
     encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
     """Read the files that words on a command line mean, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told what was left out, as it counts as secret or does not lie in the
-            tree, and which encoding was guessed.
+        note: told which encoding was guessed.
         allow_secrets: nothing counts as secret.
         encoding: of those that are text, where it was named.
-        failed: told of directories that can't be read; without it, `note` is.
+        failed: told of directories that can't be read; without it, `warn` is.
+        warn: told what was left out, as it counts as secret or does not lie in the tree; without
+            it, `note` is.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screened_files(words, allow_secrets=allow_secrets)
-    screened.tell(note, failed)
+    screened.tell(warn or note, failed)
     files = tuple(read_input(path, encoding) for path in screened.paths)
     for file in files:
         if is_guessed(file.encoding):

@@ -62,7 +62,7 @@ def chat(
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
     tell_fallback(session)
     dialogue = session.context.dialogue(chosen, activity.report)
-    state = Chat(dialogue, name, output.note, model, allow_secrets=allow_secrets)
+    state = Chat(dialogue, name, output.note, output.warn, model, allow_secrets=allow_secrets)
     if prompt.interactive:
         output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
     loop = ChatLoop(output, state, prompt, activity)
