@@ -52,7 +52,7 @@ class Client:
         >>> with gptasst.Client(model="gpt-6.2-sol") as client:
         ...     result = client.run("MarkdownLinter", "guide.md")
         >>> result.answer, result.model
-        ('# A guide', 'gpt-6.2-sol')
+        ('# A guide\\n', 'gpt-6.2-sol')
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Client:
 
         Example:
             >>> client.run("Translator", "guide.md", text="German").answer
-            '# A guide'
+            '# A guide\\n'
         """
         with (
             time_limit(options.get("timeout")),
@@ -177,7 +177,7 @@ class Client:
         Example:
             >>> future = client.submit("MarkdownLinter", "guide.md")
             >>> future.result(timeout=60).answer
-            '# A guide'
+            '# A guide\\n'
         """
         return self._pool.submit(self.run, name, files, **options)
 
@@ -198,7 +198,7 @@ class Client:
             GptasstError: raised last, it is what ended all: no access, a limit, no connection.
 
         Example:
-            >>> for result in client.map("MarkdownLinter", ["guide.md", "docs"], output="linted"):
+            >>> for result in client.map("DocWriter", ["guide.md", "docs"], output="written"):
             ...     print(result.status)
             written
             written
