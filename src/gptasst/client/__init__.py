@@ -51,8 +51,8 @@ class Client:
     Example:
         >>> with gptasst.Client(model="gpt-6.2-sol") as client:
         ...     result = client.run("MarkdownLinter", "guide.md")
-        >>> result.answer, result.model
-        ('# A guide\\n', 'gpt-6.2-sol')
+        >>> result.answer.strip(), result.model
+        ('# A guide', 'gpt-6.2-sol')
     """
 
     def __init__(
@@ -125,8 +125,8 @@ class Client:
             GptasstError: the request was not taken.
 
         Example:
-            >>> client.run("Translator", "guide.md", text="German").answer
-            '# A guide\\n'
+            >>> client.run("Translator", "guide.md", text="German").answer.strip()
+            '# A guide'
         """
         with (
             time_limit(options.get("timeout")),
@@ -176,8 +176,8 @@ class Client:
 
         Example:
             >>> future = client.submit("MarkdownLinter", "guide.md")
-            >>> future.result(timeout=60).answer
-            '# A guide\\n'
+            >>> future.result(timeout=60).answer.strip()
+            '# A guide'
         """
         return self._pool.submit(self.run, name, files, **options)
 
