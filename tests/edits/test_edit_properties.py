@@ -162,7 +162,7 @@ def test_the_same_text_again_changes_nothing(text: str) -> None:
     assert edited.refusals() == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=70)
 @given(st.lists(documents(), min_size=1, max_size=2).map("\n\n".join))
 @example("the\n\n# the\n\nthe\n\n[one]: https://example.com/one 'Title'")
 def test_sections_are_parsed_as_in_the_whole(text: str) -> None:
