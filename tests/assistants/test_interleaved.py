@@ -1,8 +1,14 @@
-"""Another machine's command runs between any two requests of a command that writes."""
+"""Another machine's command runs in the middle of a command that writes.
+
+By default these are the pairs that met in practice, at every write, and others before the last
+write, which settles what was begun. `GPTASST_EVERY_PAIR=1` runs every pair of commands at every
+write, which takes long.
+"""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -24,8 +30,12 @@ COMMANDS = {
     "add": "assistant files add Docs d.md",
     "remove": "assistant files remove Docs kept.md",
     "edit": "assistant edit Docs -m gpt-6.2-sol",
+    "sync": "assistant files sync Docs",
+    "rollback": "assistant rollback Docs 1 -y",
+    "import": "assistant import docs.toml --name New",
     "delete": "assistant delete Docs -y",
 }
+EVERY_PAIR = bool(os.environ.get("GPTASST_EVERY_PAIR"))
 _State = frozenset[tuple[str, str, frozenset[tuple[str, bytes]]]]
 
 
@@ -81,11 +91,14 @@ def machines(cli: Cli, project: LoopbackServer, home: Path, write: Write) -> Mac
         write(f"{name}.md", f"This is {name}.\n")
     both = Machines(cli, home)
     assert both.run(0, "assistant create Docs -i DocWriter -f kept.md a.md").code == 0
+    assert both.run(0, "assistant edit Docs -m gpt-6-luna").code == 0
+    assert both.run(0, "assistant export Docs -o docs.toml").code == 0
     assert both.run(1, "assistant create Other -i DocWriter").code == 0
+    write("kept.md", "This is kept, changed.\n")
     return both
 
 
-PAIRS = [
+OFTEN = [
     ("create", "create, with other files"),
     ("create", "rename"),
     ("rename", "create"),
@@ -99,6 +112,19 @@ PAIRS = [
     ("edit", "rename"),
     ("delete", "add"),
 ]
+SELDOM = [
+    ("sync", "set others"),
+    ("sync", "delete"),
+    ("set", "sync"),
+    ("rollback", "edit"),
+    ("edit", "rollback"),
+    ("rollback", "add"),
+    ("import", "create"),
+    ("import", "rename"),
+    ("rename", "delete"),
+    ("remove", "sync"),
+]
+PAIRS = list(itertools.product(COMMANDS, COMMANDS)) if EVERY_PAIR else OFTEN + SELDOM
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
@@ -112,7 +138,8 @@ def test_two_commands_at_once_are_as_one_after_the_other_or_one_is_refused(
 ) -> None:
     begun = Checkpoint(project, home)
     allowed = _allowed(machines, project, begun, first, second)
-    for spot in _writes(machines, project, begun, first):
+    spots = _writes(machines, project, begun, first)
+    for spot in spots if EVERY_PAIR or (first, second) in OFTEN else spots[-1:]:
         begun.restore()
         others: list[int] = []
         meanwhile = functools.partial(_run_other, machines, second, others)

@@ -145,7 +145,7 @@ class TestRebuild:
         cache.write_bytes(b"not a database" * 500)
         ran = cli("cache", "rebuild", ".")
         assert ran.code == 0
-        assert "set aside as" in ran.stderr
+        assert "and replaced" in ran.stderr
         assert cli("file", "upload", "a.md", "b.md", "-q").lines == uploaded
         assert contents(project) == [b"content of a", b"content of b"]
 

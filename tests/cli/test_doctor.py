@@ -353,7 +353,7 @@ def test_a_server_that_can_not_keep_assistants(cli: Cli, project: LoopbackServer
 def test_a_url_that_is_not_that_of_an_api(
     cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.removesuffix("/v1"))
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.removesuffix("/v1") + "/other")
     ran = cli("doctor", "--json")
     assert (ran.code, bad(ran)) == (1, [("problem", "server", "export OPENAI_BASE_URL=URL")])
 

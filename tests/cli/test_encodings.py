@@ -14,6 +14,7 @@ from tests.loopback import LoopbackServer
 pytestmark = pytest.mark.usefixtures("local_store")
 
 EACH = ("run", "MarkdownLinter", "--each")
+WHOLE = ("run", "DocWriter", "--each")
 MIXED = "Grüße — the naïve\n".encode() + b"caf\xe9\n"
 CHINESE = "退货期限为七天。\n"
 
@@ -22,7 +23,7 @@ def test_a_stray_byte_is_refused(cli: Cli, server: LoopbackServer, write: Write)
     write("a.md", MIXED)
     write("b.md", "words\n")
     server.answer = shout
-    ran = cli(*EACH, "a.md", "b.md", "--in-place")
+    ran = cli(*WHOLE, "a.md", "b.md", "--in-place")
     assert ran.code == 6
     assert "byte 0xe9 at offset 26, line 2" in ran.stderr
     assert Path("a.md").read_bytes() == MIXED
@@ -35,11 +36,11 @@ def test_what_is_certain_is_reported(
     cli: Cli, server: LoopbackServer, write: Write, sent: Sent
 ) -> None:
     write("a.md", "Größe: 5 €\n".encode("cp1252"))
-    ran = cli("run", "MarkdownLinter", "a.md")
+    ran = cli("run", "DocWriter", "a.md")
     assert ran.stderr == "`a.md` was read as windows-1252\n"
     assert "Größe: 5 €" in sent()[-1]
     server.answer = lambda body: file_text(body).replace("5", "6")
-    ran = cli(*EACH, "a.md", "--in-place")
+    ran = cli(*WHOLE, "a.md", "--in-place")
     assert "read as windows-1252: `a.md`" in ran.stderr
     assert Path("a.md").read_bytes() == "Größe: 6 €\n".encode("cp1252")
 
@@ -72,7 +73,7 @@ def test_what_an_encoding_does_not_give_back_is_left(
 ) -> None:
     file = write("a.md", b"a+AGE-b words\n")
     server.answer = shout
-    ran = cli(*EACH, "a.md", "--encoding", "utf-7", "--in-place")
+    ran = cli(*WHOLE, "a.md", "--encoding", "utf-7", "--in-place")
     assert ran.code == 6
     assert "gives other bytes back" in ran.stderr
     assert file.read_bytes() == b"a+AGE-b words\n"

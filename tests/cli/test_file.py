@@ -288,7 +288,7 @@ class TestAfterTheCacheIsLost:
         ran = cli("file", "upload", "a.md", "b.md", "--json")
         assert [file["id"] for file in ran.json["files"]] == first
         assert contents(project) == [b"a.md", b"b.md"]
-        assert ("set aside as" in ran.stderr) == (how != "deleted")
+        assert ("and replaced" in ran.stderr) == (how != "deleted")
 
     def test_file_that_changed_since_is_not_taken_for_what_is_there(
         self, cli: Cli, project: LoopbackServer, write: Write, home: Path
@@ -387,7 +387,7 @@ class TestDelete:
         upload(cli, "a.md")
         ran = cli("file", "delete", "a.md")
         assert ran.code == 2
-        assert "this needs a yes" in ran.stderr
+        assert "confirmation required" in ran.stderr
         assert len(project.files) == 1
 
     def test_those_that_fail_are_named(

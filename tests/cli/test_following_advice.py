@@ -129,7 +129,7 @@ def test_what_the_doctor_finds(
     write("a.md", "alpha")
     write("b.md", "beta beta")
     cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md", "b.md", *OWN)
-    cli("assistant", "files", "set", "A", "a.md", *OWN)
+    cli("assistant", "files", "set", "A", "a.md", "--keep-files", *OWN)
     ran = cli("doctor", *OWN, "--json")
     fixes = [finding["fix"] for finding in ran.json["findings"] if finding["topic"] == "files"]
     assert fixes == ["gptasst --profile 'my own' file prune"]

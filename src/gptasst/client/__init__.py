@@ -51,7 +51,7 @@ class Client:
     Example:
         >>> with gptasst.Client(model="gpt-6.2-sol") as client:
         ...     result = client.run("MarkdownLinter", "guide.md")
-        >>> result.answer, result.model
+        >>> result.answer.strip(), result.model
         ('# A guide', 'gpt-6.2-sol')
     """
 
@@ -125,7 +125,7 @@ class Client:
             GptasstError: the request was not taken.
 
         Example:
-            >>> client.run("Translator", "guide.md", text="German").answer
+            >>> client.run("Translator", "guide.md", text="German").answer.strip()
             '# A guide'
         """
         with (
@@ -176,7 +176,7 @@ class Client:
 
         Example:
             >>> future = client.submit("MarkdownLinter", "guide.md")
-            >>> future.result(timeout=60).answer
+            >>> future.result(timeout=60).answer.strip()
             '# A guide'
         """
         return self._pool.submit(self.run, name, files, **options)
@@ -198,7 +198,7 @@ class Client:
             GptasstError: raised last, it is what ended all: no access, a limit, no connection.
 
         Example:
-            >>> for result in client.map("MarkdownLinter", ["guide.md", "docs"], output="linted"):
+            >>> for result in client.map("DocWriter", ["guide.md", "docs"], output="written"):
             ...     print(result.status)
             written
             written

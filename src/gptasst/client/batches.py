@@ -87,7 +87,7 @@ class Batches:
             directory: put all answers below it instead.
 
         Example:
-            >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
+            >>> handed_in = client.batches.submit("DocWriter", "docs", output="written")
             >>> (done,) = client.batches.wait(handed_in.batches)
             >>> [result.status for result in client.batches.fetch(done).results]
             ['written']

@@ -77,7 +77,11 @@ def _section(text: str) -> tuple[tuple[Block, ...], Mapping[str, Any], int]:
     lines = _Lines(text)
     tokens = _block_parser().parse(text, environment)
     blocks = tuple(_markdown_blocks(tokens, lines, 0))
-    return blocks, environment.get("references", {}), len(lines)
+    labels = {
+        label: {key: each[key] for key in ("title", "href")}  # not the place, which would be wrong
+        for label, each in environment.get("references", {}).items()
+    }
+    return blocks, labels, len(lines)
 
 
 def _moved(block: Block, start: int, lines: int) -> Block:

@@ -75,7 +75,7 @@ def _problem(
         return "it came back empty"
     if _has_odd_characters(before, after):
         return "it has control characters"
-    if not _is_still(block, new, form):
+    if not _is_still(block, old, new, form):
         return OTHER_KIND
     if _is_cut(before, after, rules):
         return "it came back cut off"
@@ -88,7 +88,7 @@ def _has_odd_characters(old: str, new: str) -> bool:
     return any(unicodedata.category(each) in _ODD or each == "\ufffd" for each in added)
 
 
-def _is_still(block: Block, new: Sequence[str], form: Format) -> bool:
+def _is_still(block: Block, old: Sequence[str], new: Sequence[str], form: Format) -> bool:
     """Whether the new text is a block of the same kind in place of the old one."""
     if not all(new) or any("\r" in line or "\n" in line for line in new):
         return False
@@ -99,13 +99,25 @@ def _is_still(block: Block, new: Sequence[str], form: Format) -> bool:
     text = "\n".join(new)
     if block.kind == "row":
         return len(new) == 1 and not re.search(r"(?<!\\)\|", text) and not text.endswith("\\")
-    heading = block.kind.startswith("heading") and len(new) == 1
+    if block.kind.startswith("heading") and len(new) == 1:
+        return _is_one(f"# {text}", "heading_open", text)
+    # A text may be something else alone: after `- item` the lines `more` and `===` go on with it.
+    # What a new one is in its place is seen in the whole text.
+    return _is_one(text, "paragraph_open", text) or _kinds(text) == _kinds("\n".join(old))
+
+
+def _is_one(text: str, kind: str, content: str) -> bool:
     environment: dict[str, Any] = {}
-    tokens = parser().parse(f"# {text}" if heading else text, environment)
+    tokens = parser().parse(text, environment)
     if len(tokens) != 3 or environment.get("references"):
         return False
-    kind = "heading_open" if heading else "paragraph_open"
-    return tokens[0].type == kind and tokens[1].content == text
+    return tokens[0].type == kind and tokens[1].content == content
+
+
+def _kinds(text: str) -> tuple[list[str], list[str]]:
+    environment: dict[str, Any] = {}
+    tokens = parser().parse(text, environment)
+    return [token.type + token.tag for token in tokens], [*environment.get("references", {})]
 
 
 def _is_cut(old: str, new: str, rules: Rules) -> bool:

@@ -44,15 +44,22 @@ def opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
 def changed_characters(old: str, new: str) -> int:
     """How many characters are other ones in `new`: replaced, dropped or added."""
     a, b = words_of(old), words_of(new)
-    if len(a) == len(b):  # most corrections replace words one by one
-        pairs = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
-        if len(pairs) <= len(a) // 2:
-            return sum(_distance(x, y) for x, y in pairs)
-    changed = 0
-    for tag, i1, i2, j1, j2 in opcodes(a, b):
-        if tag != "equal":
-            changed += _distance(" ".join(a[i1:i2]), " ".join(b[j1:j2]))
-    return changed
+    least = abs(len(new) - len(old))  # blanks are not among the words
+    pairs = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
+    if len(a) == len(b) and len(pairs) <= len(a) // 2:  # as most corrections are
+        return max(_by_words(pairs), least)
+    changed = sum(
+        _distance(" ".join(a[i1:i2]), " ".join(b[j1:j2]))
+        for tag, i1, i2, j1, j2 in opcodes(a, b)
+        if tag != "equal"
+    )
+    if len(a) == len(b):
+        changed = min(changed, _by_words(pairs))
+    return max(changed, least)
+
+
+def _by_words(pairs: Sequence[tuple[str, str]]) -> int:
+    return sum(_distance(old, new) for old, new in pairs)
 
 
 def _distance(old: str, new: str) -> int:

@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
 # Math as Pandoc reads it: no blank inside of the dollars, no digit after them.
 _MATH = re.compile(r"\$\$.+?\$\$|\$(?=\S)[^$\n]+(?<=\S)\$(?!\d)")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+# Half of a code span, which takes in other text once there is another half.
+_LONE_MARKS = re.compile(r"`+")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<!--.*?-->")
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]")
 PLACEHOLDER = re.compile(
@@ -46,6 +48,7 @@ def what_stays(text: str, form: Format, references: Mapping[str, Any]) -> Stays:
         # parseInline would parse blocks of it as well: this text is inside of one.
         tokens = parser().parseInline(text, {"references": dict(references)})
         plain = "".join([_note(token, found) for token in _flat(tokens)])
+        plain = _take(_LONE_MARKS, plain, found["code"])
     else:
         plain = _take(_CODE, text, found["code"])
         plain = _take(_TAG, plain, found["html"])

@@ -14,7 +14,8 @@ def readings(answer: str, document: str) -> Iterator[str]:
     """An answer in all ways in which it may be meant, the likeliest first."""
     plain = answer
     if "<file" not in document and "</file" not in document:
-        plain = _TAGS.sub("", answer)
+        opening = _TAG.match(answer)  # with its line's end: front matter is on the first line
+        plain = _TAGS.sub("", answer[opening.end() :] if opening else answer)
     yield plain
     bare = _without_fence(plain)
     if bare is not None:

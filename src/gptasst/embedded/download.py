@@ -177,7 +177,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _reason(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
-    return (errors or lines or ["the installer said nothing"])[-1]
+    causes = [line for line in lines if line.lower().startswith("cause")]  # uv's, after the error
+    return ": ".join([(errors or lines or ["the installer said nothing"])[-1], *causes[-1:]])
 
 
 def download(url: str, path: Path, sha256: str | None, report: Report) -> None:

@@ -2,11 +2,12 @@
 
 The rules are those of gitignore(5), each matched in a time that grows with the product of the
 lengths of rule and path: regular expressions made of `*a*a*a*b` take hours on names that a
-stranger chose.
+stranger chose. To git a `?` is one byte; texts are bytes here too, each as a character of Latin-1.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import functools
 import os
@@ -68,7 +69,7 @@ class Rules:
         """Whether the nearest rule that speaks of a path leaves it out."""
         absolute = path.absolute()
         for base, rules in reversed(self.levels):
-            parts = absolute.relative_to(base).parts
+            parts = [os.fsencode(p).decode("latin-1") for p in absolute.relative_to(base).parts]
             for rule in reversed(rules):
                 if rule.fits(parts, is_dir=is_dir):
                     return rule.leaves_out
@@ -103,7 +104,7 @@ def _rules_of(path: Path, *, required: bool = True) -> tuple[_Rule, ...]:
             f"`{path}` can't be read: {error.strerror}",
             hint="it says which files are left out; name files one by one to do without it",
         ) from None
-    lines = content.decode("utf-8-sig", "replace").split("\n")
+    lines = content.removeprefix(codecs.BOM_UTF8).decode("latin-1").split("\n")
     rules = tuple(filter(None, map(_parsed, lines)))
     if len(rules) > _MOST_RULES:
         raise InvalidInput(
@@ -174,7 +175,7 @@ def _segment(text: str) -> re.Pattern[str]:
     middle = "".join(f"(?>.*?{piece})" for piece in rest[:-1] if piece)
     last = f".*{rest[-1]}" if rest else ""
     try:
-        return re.compile(first + middle + last, re.DOTALL)
+        return re.compile(first + middle + last, re.DOTALL | re.ASCII)
     except re.error:  # `[b-a]`
         return _NEVER
 
