@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
+import functools
+import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +20,17 @@ SCRIPT = "scripts/derived-files"
 MANUAL = ROOT / "man/gptasst.1"
 
 
+@functools.cache
 def derived_files() -> dict[str, str]:
-    loader = importlib.machinery.SourceFileLoader("derived_files", str(ROOT / SCRIPT))
-    spec = importlib.util.spec_from_loader("derived_files", loader)
-    assert spec
-    script: Any = importlib.util.module_from_spec(spec)
-    loader.exec_module(script)
-    files: dict[str, str] = script.derived_files()
+    """What the script would write, in a process in which no other test has used the commands."""
+    code = (
+        f"import json, runpy; script = runpy.run_path({SCRIPT!r});"
+        " print(json.dumps(script['derived_files']()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files: dict[str, str] = json.loads(done.stdout)
     return files
 
 
