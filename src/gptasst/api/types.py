@@ -303,7 +303,7 @@ class Endpoint:
     may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
     says where a key is expected, `table` which table of config.toml has its settings.
-    `on_moved` is told the base URL that works where the one that was given lacks `/v1`.
+    `on_moved` gets the base URL that works when the given one lacks `/v1`.
     """
 
     base_url: str = field(repr=False)

@@ -2,7 +2,7 @@
 
 Each assistant has an FTS5 table of its own. So the search of one takes as long as if it were
 alone, and what is rare is what is rare in its own knowledge. The tables are made from `passages`,
-and made anew where `words.VERSION` is another than they were written with.
+and rebuilt when `words.VERSION` is not the one that they were written with.
 """
 
 from __future__ import annotations
