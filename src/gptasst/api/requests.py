@@ -158,22 +158,28 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
             body[name] = getattr(settings, name)
     if settings.reasoning_effort is not None:
         body["reasoning"] = {"effort": settings.reasoning_effort}
+    body.update(_tool_fields(request))
+    if request.schema is not None:
+        body.update(_schema_fields(request.schema, endpoint))
+    return body
+
+
+def _tool_fields(request: ModelRequest) -> dict[str, Any]:
     tools: list[dict[str, Any]] = []
+    fields: dict[str, Any] = {}
     if request.vector_store_id:
         tools.append({"type": "file_search", "vector_store_ids": [request.vector_store_id]})
-        body["include"] = ["file_search_call.results"]
+        fields["include"] = ["file_search_call.results"]
     if request.code_interpreter:
         tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
     if request.web_search:
         tools.append({"type": "web_search"})
     tools += [_function(function) for function in request.functions]
     if tools:
-        body["tools"] = tools
+        fields["tools"] = tools
     if request.functions and request.calls_over:
-        body["tool_choice"] = "none"
-    if request.schema is not None:
-        body.update(_schema_fields(request.schema, endpoint))
-    return body
+        fields["tool_choice"] = "none"
+    return fields
 
 
 def _function(function: FunctionTool) -> dict[str, Any]:

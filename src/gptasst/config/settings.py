@@ -72,8 +72,9 @@ class Profile:
     `chosen` says why this profile was taken; `key_source` names where the key comes from (or
     should come from), `model_source` the variable that holds the model; `timeout` is seconds
     for a whole answer. `batch_file_search`: the server is known to take file search inside a
-    batch. `function_tools`: a model there is offered to search the knowledge itself. `context` is how many tokens its models take together with their answer, where that
-    was set. `embedding_model` makes vectors of the knowledge in the local store.
+    batch; `function_tools`: its models are offered to search the knowledge. `context` is how many
+    tokens its models take together with their answer, where that was set. `embedding_model` makes
+    vectors of the knowledge in the local store.
     """
 
     name: str
