@@ -55,12 +55,10 @@ class KnowledgeSearches:
 
     Args:
         look: searches the knowledge.
-        given: passages that the model has already.
         characters: how much all searches may find together.
     """
 
     look: Look
-    given: tuple[Excerpt, ...]
     characters: int
     queries: list[str] = field(default_factory=list)
     found: list[Excerpt] = field(default_factory=list)
@@ -82,11 +80,10 @@ class KnowledgeSearches:
             return "No more searches: answer with what you have."
         self.queries.append(query)
         found = [Excerpt(f.path, f.place, f.text) for f in self.look(Question(query), _PASSAGES)]
-        fresh = [excerpt for excerpt in found if excerpt not in (*self.given, *self.found)]
-        chosen = self._that_fit(fresh)
+        chosen = self._that_fit([excerpt for excerpt in found if excerpt not in self.found])
         if chosen:
             return "\n".join(map(tagged_excerpt, chosen))
-        return "Nothing but what you have already." if found else "Nothing was found."
+        return "Nothing but what you got already." if found else "Nothing was found."
 
     def _that_fit(self, excerpts: Sequence[Excerpt]) -> list[Excerpt]:
         left = min(_CHARACTERS, self.characters)

@@ -329,7 +329,7 @@ class RunService:
         timings: Timings,
         searches: KnowledgeSearches | None = None,
     ) -> RunResult:
-        found = (*prepared.excerpts, *(searches.found if searches else ()))
+        found = dict.fromkeys((*prepared.excerpts, *(searches.found if searches else ())))
         quoted = tuple(Citation(e.path, e.place, e.text) for e in found)
         notes = tuple(note for note in prepared.notes if note != NOTHING_FOUND or not found)
         return RunResult(
@@ -364,7 +364,7 @@ class RunService:
 def _searches(prepared: PreparedRun) -> KnowledgeSearches | None:
     if prepared.look is None:
         return None
-    return KnowledgeSearches(prepared.look, prepared.excerpts, prepared.characters)
+    return KnowledgeSearches(prepared.look, prepared.characters)
 
 
 def _warnings(use: ModelUse) -> tuple[str, ...]:
