@@ -44,7 +44,7 @@ _PROFILE_KEYS = (
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
 
 STORES = ("openai", "local")
@@ -354,7 +354,7 @@ class Settings:
         headers = self._document.table(*table, "headers")
         found = {key: self._document.value(str, *table, "headers", key) or "" for key in headers}
         for key, value in found.items():
-            if not (_HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
+            if not (re.fullmatch(_HEADER_NAME, key) and value.isascii() and value.isprintable()):
                 raise self._document.error(
                     (*table, "headers", key), "this header holds what no header can hold"
                 )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gptasst.errors import AccessDenied
 
-_SECRET_HEADER = re.compile(r"(?i)(authorization|cookie|key|token|secret|password)$")
+_HOLDS_A_SECRET = r"(?i)(authorization|cookie|key|token|secret|password)$"
 
 
 def shown_url(url: str) -> str:
@@ -56,7 +56,7 @@ def refuse_open_channel(base_url: str, key_source: str | None, headers: Mapping[
     """Refuse to send what is secret over plain http to another machine."""
     if is_private_channel(base_url):
         return
-    secret = next(filter(_SECRET_HEADER.search, headers), None)
+    secret = next((name for name in headers if re.search(_HOLDS_A_SECRET, name)), None)
     if key_source:
         what, hint = f"the key in `{key_source}`", "or a profile without `api_key_env`"
     elif secret:
