@@ -56,7 +56,7 @@ class ServerContext(MachineContext):
         """Begin to import the SDK in a thread, unless there is no key to go on with."""
         import importlib
 
-        if self.profile.key_source and not self.profile.api_key:
+        if self.profile.lacks_key:
             return
         module = "gptasst.api.gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
@@ -202,7 +202,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         api_key=profile.api_key,
         key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
-        headers=profile.headers,
+        headers=profile.headers.values,
+        key_headers=tuple(profile.headers.sources),
         timeout=profile.timeout,
         context_window=profile.context,
         openai_environment=profile.name == "openai",
@@ -214,6 +215,9 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
     A key that was meant for one server is not sent to another.
     """
+    if not profile.api_key and profile.headers.sources:
+        sources = dict.fromkeys(profile.headers.sources.values())
+        return f"it is read from {', '.join(sources)}"
     if profile.key_source:
         return f"it is read from {profile.key_source}"
     if variable == "OPENAI_BASE_URL":
