@@ -302,8 +302,9 @@ class Endpoint:
     `timeout` is how many seconds one thing that is asked of it may take, and `silence` how long it
     may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
-    says where a key is expected, `table` which table of config.toml has its settings.
-    `on_moved` gets the base URL that works when the given one lacks `/v1`.
+    says where a key is expected, `key_headers` are the headers that hold one, `table` which table
+    of config.toml has its settings. `on_moved` gets the base URL that works when the given one
+    lacks `/v1`.
     """
 
     base_url: str = field(repr=False)
@@ -313,6 +314,7 @@ class Endpoint:
     table: str = "the profile"
     on_moved: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key_headers: tuple[str, ...] = ()
     timeout: float = 600.0
     context_window: int | None = None
     openai_environment: bool = False

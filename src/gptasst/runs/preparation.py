@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
-from gptasst.assistants.types import RunTarget
+from gptasst.assistants.types import Resolved, RunTarget
 from gptasst.config.settings import Profile
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Definition, Instruction
+from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import command
 from gptasst.knowledge.question import Question
@@ -37,8 +36,35 @@ _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
 _NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
-Found = tuple[RunTarget | None, Definition]
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
+
+
+def resolve(
+    open_store: Callable[[], AssistantStore], library: InstructionLibrary, name: str
+) -> Resolved:
+    """The assistant of that name, else the instruction.
+
+    Args:
+        open_store: gives the store in which assistants are looked up.
+        library: where instructions are looked up.
+        name: what was asked for; an assistant's id, too.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    try:
+        return open_store().open(name)
+    except (NotFound, ServiceError, AccessDenied) as missing:
+        # Without a key, or without a place for assistants, there are still instructions.
+        if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
+            raise
+        try:
+            found = library.find(name)
+        except NotFound as error:
+            raise NotFound(
+                f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
+            ) from None
+        return Resolved(found.definition, path=found.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +78,15 @@ class PreparedRun:
     request: RunRequest
     task: str | None
     left_out: int
-    source: Literal["assistant", "instruction"]
-    definition: Definition
-    definition_path: str | None
+    resolved: Resolved
     excerpts: tuple[Excerpt, ...]
     notes: tuple[str, ...]
     model_request: ModelRequest
     edit: EditPlan | None = None
+
+    @property
+    def definition(self) -> Definition:
+        return self.resolved.definition
 
     def within(self, conversation_id: str) -> PreparedRun:
         """The same run as a turn of a conversation that the server keeps."""
@@ -73,8 +101,7 @@ class RunPreparation:
         profile: the endpoint and its defaults.
         context_window: of the endpoint, in tokens, where it is known.
         embedded_model: the embedded model's name where that is the endpoint.
-        open_store: gives the store in which assistants are looked up.
-        library: where instructions are looked up.
+        open_store: gives the store that searches knowledge, where the server does not.
         choice: chooses a model where none is named; the embedded one needs none.
         small_model: the embedded model is too small for more than a sentence at a time.
     """
@@ -86,7 +113,6 @@ class RunPreparation:
         context_window: int | None,
         embedded_model: str | None,
         open_store: Callable[[], AssistantStore],
-        library: InstructionLibrary,
         choice: ModelChoice | None,
         small_model: bool = False,
     ) -> None:
@@ -94,37 +120,10 @@ class RunPreparation:
         self._context_window = context_window
         self._embedded_model = embedded_model
         self._open_store = open_store
-        self._library = library
         self._small_model = small_model
         self._choice = choice
-        self._instructions: dict[str, Instruction] = {}
 
-    def find(self, name: str) -> Found:
-        """The assistant of that name and its definition, else the instruction's.
-
-        Raises:
-            NotFound: there is neither.
-        """
-        try:
-            target = self._open_store().open(name)
-        except (NotFound, ServiceError, AccessDenied) as missing:
-            # Without a key, or without a place for assistants, there are still instructions.
-            if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
-                raise
-            try:
-                self._instructions[name] = self._library.find(name)
-                return None, self._instructions[name].definition
-            except NotFound as error:
-                raise NotFound(
-                    f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
-                ) from None
-        return target, target.definition
-
-    def _path_of(self, name: str) -> str | None:
-        found = self._instructions.get(name)
-        return found.path if found else None
-
-    def prepare(self, request: RunRequest, found: Found, *, ask: bool = True) -> PreparedRun:
+    def prepare(self, request: RunRequest, resolved: Resolved, *, ask: bool = True) -> PreparedRun:
         """Make a run ready to be sent. No key is needed; `ask` is as in `model`.
 
         Raises:
@@ -133,10 +132,9 @@ class RunPreparation:
         request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
-        target, definition = found
+        target, definition = resolved.assistant, resolved.definition
         task = task_of(request, definition)
-        knows = bool(target and target.knowledge_sha256)
-        searches = knows and request.file_search and definition.tools.file_search is not False
+        searches = resolved.searches(asked_for=request.file_search)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
@@ -159,9 +157,7 @@ class RunPreparation:
             request=request,
             task=task,
             left_out=len(request.past) - len(past),
-            source="assistant" if target else "instruction",
-            definition=definition,
-            definition_path=None if target else self._path_of(request.name),
+            resolved=resolved,
             excerpts=excerpts,
             edit=edit,
             notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,

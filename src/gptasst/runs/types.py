@@ -15,10 +15,10 @@ from gptasst.knowledge.types import Excerpt
 class RunRequest:
     """What the user asked of one run.
 
-    `files` are read already; `text` is the task and `stdin` what was piped in (`None`: nothing).
-    `model`, `schema` and `timeout` (seconds) override the definition and the profile. `past` is
-    what was said before, oldest first. Without `file_search` the knowledge is left alone.
-    `allow_secrets`: private keys may be sent.
+    `files` are read already, as text of `encoding` where that was named; `text` is the task and
+    `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
+    the definition and the profile. `past` is what was said before, oldest first. Without
+    `file_search` the knowledge is left alone. `allow_secrets`: private keys may be sent.
     """
 
     name: str
@@ -31,6 +31,7 @@ class RunRequest:
     past: tuple[PastMessage, ...] = ()
     file_search: bool = True
     allow_secrets: bool = False
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
