@@ -337,7 +337,7 @@ def _show_plan(output: Output, plan: RunPlan) -> None:
     fields: Sequence[tuple[str, str]] = [
         (plan.source, plan.name),
         ("definition", plan.definition or "the assistant's"),
-        ("tools", ", ".join(plan.tools) or "none"),
+        ("tools", ", ".join((*plan.tools, *plan.functions)) or "none"),
         ("endpoint", f"{plan.endpoint} (profile {plan.profile})"),
         ("model", plan.model),
         ("inputs", "\n".join(inputs) or "none"),

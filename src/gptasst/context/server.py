@@ -6,8 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gptasst.api.types import Endpoint
-from gptasst.config.settings import Profile
 from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
+    from gptasst.config.settings import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
@@ -186,6 +185,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         AccessDenied: the server wants a key, and there is none; or the embedded model stands in
             for want of one.
     """
+    from gptasst.api.types import Endpoint
+
     if profile.embedded:
         nothing = "the embedded model has no files and no assistants on a server"
         hint = "--profile NAME means a server"

@@ -50,7 +50,7 @@ class RunPlan:
     """What a run would send, with notes. `estimated_tokens` counts the text only, to about a fifth.
 
     `definition` is the file of the instruction, where it is no assistant's; `tools` are those
-    that it uses besides its knowledge.
+    that it uses besides its knowledge, `functions` those that the model may call here.
     """
 
     name: str
@@ -66,6 +66,7 @@ class RunPlan:
     definition: str | None = None
     tools: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class RunResult:
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
+    `searches` are what the model itself looked for in the knowledge.
     """
 
     name: str
@@ -113,3 +115,4 @@ class RunResult:
     tools: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
     encoding: str = "utf-8"
+    searches: tuple[str, ...] = ()
