@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 
 HELPER = """
 instructions = "Help."
@@ -67,6 +67,16 @@ class TestOnTheServer:
         assert cli("cache", "clear", "-y").code == 0
         cli("run", "H", "-t", "How long do refunds take?")
         assert asked(project)["tools"][0]["filters"]["value"] == ["docs/new.md"]
+
+    def test_a_server_that_weighs_nothing(
+        self, cli: Cli, project: LoopbackServer, files: None
+    ) -> None:
+        create(cli)
+        message = "The provider of vector store 'vs_1' does not support weighted hybrid search."
+        project.outcomes.append(outcomes.failed("server_error", message))
+        ran = cli("run", "H", "-t", "refunds", "--json")
+        assert ran.code == 1
+        assert "`text_weight`" in ran.error["hint"]
 
     def test_search_shows_what_a_run_finds(
         self, cli: Cli, project: LoopbackServer, files: None

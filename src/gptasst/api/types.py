@@ -23,7 +23,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class FoundText:
-    """A piece of knowledge that a search found for an answer. A `score` is from 0 to 1."""
+    """A piece of knowledge that a search found for an answer. More `score` is better."""
 
     path: str
     text: str
