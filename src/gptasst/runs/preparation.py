@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ from gptasst.runs.inputs import (
     task_of,
     text_characters,
 )
+from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
 from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
@@ -35,7 +37,7 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
-_NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
+NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
 
@@ -72,7 +74,8 @@ class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
     `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
-    are what its user should know of it; `edit` is there where the answer is an edit.
+    are what its user should know of it; `edit` is there where the answer is an edit. With `look`
+    the model is offered to search the knowledge, for passages of so many `characters` in all.
     """
 
     request: RunRequest
@@ -83,15 +86,25 @@ class PreparedRun:
     notes: tuple[str, ...]
     model_request: ModelRequest
     edit: EditPlan | None = None
+    look: Look | None = None
+    characters: int = 0
 
     @property
     def definition(self) -> Definition:
         return self.resolved.definition
 
     def within(self, conversation_id: str) -> PreparedRun:
-        """The same run as a turn of a conversation that the server keeps."""
+        """The same run as a turn of a conversation that the server keeps.
+
+        It would keep the searches, too, so that none are offered.
+        """
         sent = replace(self.model_request, conversation_id=conversation_id)
-        return replace(self, model_request=sent)
+        return replace(self, model_request=sent).without_functions()
+
+    def without_functions(self) -> PreparedRun:
+        """The same run for a server that takes no functions."""
+        sent = replace(self.model_request, functions=())
+        return replace(self, model_request=sent, look=None)
 
 
 class RunPreparation:
@@ -149,10 +162,14 @@ class RunPreparation:
             # Small models may never stop by themselves; an edited text is about as long again.
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
+        look, kept_free = None, 0
+        if looks and target and edit is None and self._profile.function_tools:
+            look, kept_free = functools.partial(self._open_store().search, target), self._most()
         past = request.past
         if self._context_window is not None:
             tokens = self._context_window - (settings.max_output_tokens or 0)
-            past = newest_that_fit(past, tokens, len(definition.instructions) + characters)
+            taken = len(definition.instructions) + characters + kept_free
+            past = newest_that_fit(past, tokens, taken)
         return PreparedRun(
             request=request,
             task=task,
@@ -160,7 +177,9 @@ class RunPreparation:
             resolved=resolved,
             excerpts=excerpts,
             edit=edit,
-            notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
+            look=look,
+            characters=kept_free,
+            notes=(*notes, NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition, ask=ask),
                 instructions=definition.instructions,
@@ -172,6 +191,7 @@ class RunPreparation:
                 schema=request.schema or definition.schema,
                 vector_store_id=hosted,
                 past=past,
+                functions=(SEARCH_KNOWLEDGE,) if look else (),
             ),
         )
 
@@ -193,14 +213,20 @@ class RunPreparation:
         self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
         found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
-        # A third of a small context: in characters that is a number about as large.
-        left = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        left = self._most()
         chosen = []
         for passage in found:
             if len(passage.text) <= left:
                 chosen.append(Excerpt(passage.path, passage.place, passage.text))
                 left -= len(passage.text)
         return tuple(chosen)
+
+    def _most(self) -> int:
+        """How many characters of knowledge a run may bring: of a small context, a third.
+
+        In characters that is a number about as large as the context's in tokens.
+        """
+        return min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
 
     def model(self, request: RunRequest, definition: Definition, *, ask: bool = True) -> str:
         """The model that a run asks; where none is named, the server may be asked for one.
