@@ -197,11 +197,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What came of one request of a batch: an answer, or the reason why there is none."""
+    """What came of one request of a batch: an answer, or the reason why there is none.
+
+    `part` is the text of an answer that was cut off.
+    """
 
     custom_id: str
     answer: ModelAnswer | None = None
     failure: str | None = None
+    part: str | None = None
 
 
 # What a model, and who reads a conversation on a server, is told of an answer that broke off.

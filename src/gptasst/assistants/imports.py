@@ -28,7 +28,8 @@ from gptasst.definitions.types import (
     Tools,
 )
 from gptasst.errors import InvalidDefinition, UsageError
-from gptasst.inputs.secrets import STDIN, refusal, refuse_secret, secret_content, secret_error
+from gptasst.inputs.screening import Screening
+from gptasst.inputs.secrets import STDIN
 from gptasst.inputs.standard_input import read_standard_input
 from gptasst.inputs.words import no_such_file
 from gptasst.models.catalog import shutdown_of
@@ -50,7 +51,7 @@ class ReadImport:
     left_behind: tuple[LeftBehind, ...] = ()
 
 
-def read_import(path: Path, name: str | None, *, allow_secrets: bool = False) -> ReadImport:
+def read_import(path: Path, name: str | None, screening: Screening) -> ReadImport:
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
@@ -58,14 +59,14 @@ def read_import(path: Path, name: str | None, *, allow_secrets: bool = False) ->
             else says one.
         name: the assistant's name in place of its own; of several, the one that is meant,
             by name or id.
-        allow_secrets: it may hold a private key.
+        screening: it may count as secret itself.
 
     Raises:
         InvalidInput: there is no such file, or it counts as secret.
         InvalidDefinition: it is neither of the two.
         UsageError: it holds several assistants and `name` picks none.
     """
-    content = _read(path, allow_secrets=allow_secrets)
+    content = _read(path, screening)
     if not _is_json(content, path):
         definition = definition_of(content, path, name=path.stem)
         definition = replace(definition, name=_usable(name or definition.name))
@@ -94,20 +95,17 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
-def _read(path: Path, *, allow_secrets: bool) -> bytes:
+def _read(path: Path, screening: Screening) -> bytes:
     """The content, read once: a pipe has it no second time."""
     piped = path == STANDARD_INPUT
     if not piped and not path.exists():
         raise no_such_file(path)
-    if not allow_secrets:
-        refuse_secret(STDIN if piped else path)
+    screening.refuse_file(STDIN if piped else path)
     try:
         content = read_standard_input(_STDIN_SECONDS) if piped else path.read_bytes()
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
-    reason = None if allow_secrets else secret_content(content)
-    if reason:
-        raise secret_error(refusal(str(path), reason))
+    screening.refuse_content(path, content)
     return content
 
 

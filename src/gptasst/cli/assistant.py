@@ -33,6 +33,7 @@ from gptasst.errors import UsageError
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.definitions.types import DefinitionChanges
+    from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
@@ -93,7 +94,9 @@ def create(  # one parameter an option
     yes: YesOption = False,
 ) -> None:
     """Create an assistant from an instruction and knowledge files."""
+    screening = session.screening(allow_secrets)
     changes = _changes(
+        screening,
         name=name,
         instruction=instruction,
         model=model,
@@ -103,12 +106,11 @@ def create(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
-        allow_secrets=allow_secrets,
     )
     _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.create(
-            changes, file or (), transfers.report, allow_secrets=allow_secrets
+            changes, file or (), screening, transfers.report
         )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
@@ -166,7 +168,9 @@ def edit(  # one parameter an option
     """Change an assistant; what you do not name stays."""
     from gptasst.definitions.types import DefinitionChanges
 
+    screening = session.screening(allow_secrets)
     changes = _changes(
+        screening,
         name=rename,
         instruction=instruction,
         model=model,
@@ -176,7 +180,6 @@ def edit(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
-        allow_secrets=allow_secrets,
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
@@ -189,8 +192,8 @@ def edit(  # one parameter an option
             name,
             changes,
             file or None,
+            screening,
             transfers.report,
-            allow_secrets=allow_secrets,
             keep_files=keep_files,
         )
     changed = outcome.assistant
@@ -208,7 +211,7 @@ def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
             session.confirm(f"{notice}: use it?", yes=yes)
 
 
-def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:
+def _changes(screening: Screening, *, schema: Path | None, **given: object) -> DefinitionChanges:
     from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
@@ -216,7 +219,7 @@ def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> De
         raise UsageError(
             f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
         )
-    read = read_schema(schema, allow_secrets=allow_secrets) if schema else None
+    read = read_schema(schema, screening) if schema else None
     return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
 
 

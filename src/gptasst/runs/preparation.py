@@ -18,7 +18,7 @@ from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
-from gptasst.runs.edits import EditPlan, inputs_of, most_characters
+from gptasst.runs.edit_plans import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -208,11 +208,11 @@ class RunPreparation:
         if not inputs:
             return None
         told = len(definition.instructions) + len(request.text or "")
-        most = most_characters(self._context_window, definition.settings.max_output_tokens, told)
+        limits = Limits(self._context_window, definition.settings.max_output_tokens, told)
         small = self._small_model and settings.sentence_instructions is not None
         by_sentence = settings.unit == "sentence" or (settings.unit is None and small)
         at_once = 1 if self._embedded_model else 4
-        return EditPlan(settings, inputs, by_sentence, most, at_once)
+        return EditPlan(settings, inputs, by_sentence, limits, at_once)
 
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None
