@@ -18,7 +18,13 @@ from gptasst.cli.commands import (
 )
 from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import KeepFilesOption, finish_change, incomplete_text, note_left
+from gptasst.cli.results import (
+    KeepFilesOption,
+    finish_change,
+    incomplete_text,
+    note_left,
+    tools_shown,
+)
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
@@ -26,7 +32,7 @@ from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
-    from gptasst.definitions.types import Definition, DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
     from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile
 
@@ -285,7 +291,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("revision", str(assistant.revision)),
         ("created", time_text(assistant.created_at)),
         ("updated", time_text(assistant.updated_at)),
-        ("tools", ", ".join(_tools(definition)) or "none"),
+        ("tools", ", ".join(tools_shown(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
         *(
             [("gone", "\n".join(assistant.gone) or "not known here")]
@@ -307,16 +313,6 @@ def _trouble(file: KnowledgeFile) -> str:
     if file.status == "completed":
         return ""
     return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"
-
-
-def _tools(definition: Definition) -> list[str]:
-    tools = definition.tools
-    names = ("file_search", "code_interpreter", "web_search")
-    return [
-        "file_search (when it has knowledge)" if value is None else name
-        for name in names
-        if (value := getattr(tools, name)) is not False
-    ]
 
 
 @command(app, "delete")
