@@ -200,14 +200,19 @@ class TestNamesAndDefinitions:
     def test_assistants(self, cache: FileCache) -> None:
         cache.remember_assistants("s", {"B": "vs_2", "A": "vs_1"})
         cache.remember_assistants("t", {"A": "vs_9"})
-        cache.remember_assistants("s", {"B": "vs_3"})
         assert cache.assistant_names("s") == ["A", "B"]
-        assert cache.assistant_id("s", "B") == "vs_3"
-        cache.forget_assistant("s", "B")
-        assert cache.assistant_id("s", "B") is None
-        cache.remember_assistants("s", {"C": "vs_4"}, whole=True)
+        cache.remember_assistants("s", {"C": "vs_4"})
         assert cache.assistant_names("s") == ["C"]
-        assert cache.assistant_id("t", "A") == "vs_9"
+        assert cache.assistant_names("t") == ["A"]
+
+    def test_a_listing(self, cache: FileCache) -> None:
+        assert cache.listing("s") is None
+        cache.remember_listing("s", "one")
+        cache.remember_listing("t", "another")
+        cache.remember_listing("s", "two")
+        assert (cache.listing("s"), cache.listing("t")) == ("two", "another")
+        cache.clear()
+        assert cache.listing("s") is None
 
     def test_definitions_sync_and_clear(self, cache: FileCache) -> None:
         cache.remember_definition(hexed(b"text\n"), "text\n")

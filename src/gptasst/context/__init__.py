@@ -118,7 +118,7 @@ class AppContext(ServerContext):
             self.file_cache,
             None if self.profile.embedded else self.profile.scope,
             lambda: self.gateway.files,
-            self._all_knowledge,
+            lambda: self._all_knowledge(whole_list=True),
             lambda: self.machine_mark,
         )
 

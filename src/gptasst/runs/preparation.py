@@ -106,7 +106,7 @@ class RunPreparation:
             NotFound: there is neither.
         """
         try:
-            target = self._open_store().open(name)
+            target = self._open_store().open(name, briefly=True)
         except (NotFound, ServiceError, AccessDenied) as missing:
             # Without a key, or without a place for assistants, there are still instructions.
             if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
@@ -115,10 +115,22 @@ class RunPreparation:
                 self._instructions[name] = self._library.find(name)
                 return None, self._instructions[name].definition
             except NotFound as error:
-                raise NotFound(
-                    f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
-                ) from None
+                target = self._renamed(name, missing, error)
         return target, target.definition
+
+    def _renamed(self, name: str, missing: GptasstError, no_instruction: NotFound) -> RunTarget:
+        """The assistant that somebody else renamed to `name`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        try:
+            if isinstance(missing, NotFound):
+                return self._open_store().open(name)
+        except NotFound as error:
+            missing = error
+        hint = _nearest(missing, no_instruction)
+        raise NotFound(f"no assistant or instruction `{name}`", hint=hint) from None
 
     def _path_of(self, name: str) -> str | None:
         found = self._instructions.get(name)
