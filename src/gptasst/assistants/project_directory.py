@@ -19,7 +19,7 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import command, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
-from gptasst.uploads.cache import FileCache
+from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
 
@@ -30,21 +30,18 @@ class AssistantDirectory:
     Args:
         vector_stores, conversations: the project.
         cache: nothing depends on it; what it says is checked.
-        scope: endpoint and project, as the cache has them.
     """
 
     def __init__(
         self,
         vector_stores: VectorStoreGateway,
         conversations: ConversationGateway,
-        cache: FileCache,
-        scope: str,
+        cache: ProjectCache,
     ) -> None:
         self._stores = vector_stores
         self._conversations = conversations
         self._cache = cache
-        self._scope = scope
-        self._listing = AssistantListing(vector_stores, cache, scope)
+        self._listing = AssistantListing(vector_stores, cache)
 
     def all(
         self, *, whole_list: bool = False, made: VectorStore | None = None
@@ -124,18 +121,18 @@ class AssistantDirectory:
         """Keep what an assistant knows: its paths, and which uploads hold which `contents`."""
         files = [file for file in knowledge if file.sha256]
         known = {file.path: file.sha256 for file in files}
-        if self._cache.knowledge(self._scope, store_id) == known:
+        if self._cache.knowledge(store_id) == known:
             return
-        self._cache.remember_knowledge(self._scope, store_id, known)
+        self._cache.remember_knowledge(store_id, known)
         if not contents:
             return
-        recorded = {upload.file_id for upload in self._cache.all_uploads(self._scope)}
+        recorded = {upload.file_id for upload in self._cache.all_uploads()}
         new = [file for file in files if file.id not in recorded]
-        self._cache.remember_uploads(self._scope, [proven_by_attributes(file) for file in new])
+        self._cache.remember_uploads([proven_by_attributes(file) for file in new])
 
     def known_paths(self, store_id: str, digest: str) -> frozenset[str] | None:
         """The paths of the knowledge with a digest, if this machine has seen it."""
-        known = self._cache.knowledge(self._scope, store_id)
+        known = self._cache.knowledge(store_id)
         return frozenset(known) if sha256_of_knowledge(known.items()) == digest else None
 
     def learn_contents(
@@ -149,10 +146,10 @@ class AssistantDirectory:
             wanted: what is to be knowledge.
             listed: the assistants' stores, where they were just read.
         """
-        if not self._cache.is_synced(self._scope):
+        if not self._cache.is_synced():
             return  # all of them are read before the first upload
         contents = {(source.sha256, "assistants") for source in wanted}
-        found = self._cache.uploads(self._scope, contents)
+        found = self._cache.uploads(contents)
         budget = sum(not ids for ids in found.values()) - (listed is None)
         if budget < 1:
             return
@@ -167,7 +164,7 @@ class AssistantDirectory:
         return self.known_paths(store.id, digest) is not None
 
     def forget_uploads(self, file_ids: Sequence[str]) -> None:
-        self._cache.forget_uploads(self._scope, file_ids)
+        self._cache.forget_uploads(file_ids)
 
 
 def _chosen(name: str, found: Sequence[VectorStore], others: Iterable[str] = ()) -> VectorStore:

@@ -21,7 +21,7 @@ from gptasst.api.types import VectorStore
 from gptasst.api.vector_stores import PAGE, VectorStoreGateway
 from gptasst.errors import NotFound, ServiceError
 from gptasst.threads import workers
-from gptasst.uploads.cache import FileCache
+from gptasst.uploads.project_cache import ProjectCache
 
 MARKER = "gptasst"
 _JOBS = 8
@@ -91,18 +91,16 @@ class AssistantListing:
 
     Args:
         stores: the project.
-        cache: what was seen is kept there; without it, the list is read whole.
-        scope: endpoint and project, as the cache has them. Where two projects share one, the
-            other's list has none of the anchors, and so is read whole.
+        cache: what was seen is kept there; without it, the list is read whole. Where two projects
+            share one, the other's list has none of the anchors, and so is read whole.
     """
 
-    def __init__(self, stores: VectorStoreGateway, cache: FileCache, scope: str) -> None:
+    def __init__(self, stores: VectorStoreGateway, cache: ProjectCache) -> None:
         self._stores = stores
         self._cache = cache
-        self._scope = scope
 
     def known(self) -> KnownStores:
-        return KnownStores.read(self._cache.listing(self._scope))
+        return KnownStores.read(self._cache.listing())
 
     def whole(self) -> Sequence[VectorStore]:
         """Every assistant, from the whole list."""
@@ -203,9 +201,9 @@ class AssistantListing:
     def _keep(self, before: KnownStores, known: KnownStores) -> None:
         counts = Counter(known.own.values())
         unique = {name: i for i, name in known.own.items() if counts[name] == 1}
-        self._cache.remember_assistants(self._scope, unique)
+        self._cache.remember_assistants(unique)
         if known.text() != before.text():
-            self._cache.remember_listing(self._scope, known.text())
+            self._cache.remember_listing(known.text())
 
 
 def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Assistant,
         AssistantSummary,
         KnowledgeOutcome,
+        Resolved,
         Revision,
         RunTarget,
     )
@@ -66,7 +67,7 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def open(self, name: str, *, briefly: bool = False) -> RunTarget:
+    def open(self, name: str, *, briefly: bool = False) -> Resolved:
         """One assistant as a run needs it.
 
         Args:

@@ -73,7 +73,7 @@ def upload(
         raise UsageError(f"no purpose `{purpose}`", hint=f"one of: {', '.join(_PURPOSES)}")
     service = session.context.uploads
     with session.waiting():
-        plan = service.plan(files, chosen, _lifetime(expires), allow_secrets=allow_secrets)
+        plan = service.plan(files, chosen, _lifetime(expires), session.screening(allow_secrets))
     for left in plan.left_out:
         session.output.warn(f"left out: {left.reason}")
     if dry_run:
@@ -211,7 +211,10 @@ def prune(
 
     def look() -> list[_Row]:
         with Activity(session.output, "looking for unused files"):
-            return [(prunable.file, prunable.reason) for prunable in files.prunable(age)]
+            found = files.leftovers(age)
+        if not dry_run:
+            files.forget(found.gone)
+        return [(prunable.file, prunable.reason) for prunable in found.files]
 
     def delete(found: Sequence[FileEntry]) -> Sequence[FileEntry]:
         return files.delete(found, unless_used=True)

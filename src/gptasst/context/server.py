@@ -6,8 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gptasst.api.types import Endpoint
-from gptasst.config.settings import Profile
 from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
@@ -21,9 +19,11 @@ if TYPE_CHECKING:
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
+    from gptasst.config.settings import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
+    from gptasst.uploads.project_cache import ProjectCache
     from gptasst.uploads.uploader import Uploader
 
 
@@ -57,7 +57,7 @@ class ServerContext(MachineContext):
         """Begin to import the SDK in a thread, unless there is no key to go on with."""
         import importlib
 
-        if self.profile.key_source and not self.profile.api_key:
+        if self.profile.lacks_key:
             return
         module = "gptasst.api.gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
@@ -84,13 +84,17 @@ class ServerContext(MachineContext):
         return engine.endpoint()
 
     @cached_property
+    def project_cache(self) -> ProjectCache:
+        """What is known of the profile's project on its server."""
+        return self.file_cache.of(self.profile.scope)
+
+    @cached_property
     def uploader(self) -> Uploader:
         from gptasst.uploads.uploader import Uploader
 
         return Uploader(
             self.gateway.files,
-            self.file_cache,
-            self.profile.scope,
+            self.project_cache,
             self._learn_uploads,
             self.paths.locks,
             lambda: self.machine_mark,
@@ -99,12 +103,10 @@ class ServerContext(MachineContext):
     def _learn_uploads(self) -> None:
         from gptasst.uploads.recovery import learn_uploads, recover_begun
 
-        scope = self.profile.scope
-        if not self.file_cache.is_synced(scope):
-            learn_uploads(
-                self.gateway.files, self._all_knowledge, self.file_cache, scope, self.machine_mark
-            )
-        recover_begun(self.gateway.files, self.file_cache, scope, self.machine_mark)
+        cache = self.project_cache
+        if not cache.is_synced():
+            learn_uploads(self.gateway.files, self._all_knowledge, cache, self.machine_mark)
+        recover_begun(self.gateway.files, cache, self.machine_mark)
 
     def _all_knowledge(self, *, whole_list: bool = False) -> list[KnowledgeFile]:
         """The knowledge of every assistant on the server."""
@@ -171,11 +173,9 @@ class ServerContext(MachineContext):
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(
-            gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
+            gateway.vector_stores, gateway.conversations, self.project_cache
         )
-        remover = UploadRemover(
-            gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
-        )
+        remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
         return OpenAIStore(gateway, directory, writer, remover)
 
 
@@ -187,6 +187,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         AccessDenied: the server wants a key, and there is none; or the embedded model stands in
             for want of one.
     """
+    from gptasst.api.types import Endpoint
+
     if profile.embedded:
         nothing = "the embedded model has no files and no assistants on a server"
         hint = "--profile NAME means a server"
@@ -202,7 +204,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         api_key=profile.api_key,
         key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
-        headers=profile.headers,
+        headers=profile.headers.values,
+        key_headers=tuple(profile.headers.sources),
         timeout=profile.timeout,
         context_window=profile.context,
         openai_environment=profile.name == "openai",
@@ -214,6 +217,9 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
     A key that was meant for one server is not sent to another.
     """
+    if not profile.api_key and profile.headers.sources:
+        sources = dict.fromkeys(profile.headers.sources.values())
+        return f"it is read from {', '.join(sources)}"
     if profile.key_source:
         return f"it is read from {profile.key_source}"
     if variable == "OPENAI_BASE_URL":

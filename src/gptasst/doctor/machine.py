@@ -205,9 +205,20 @@ def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
         name = program.settings.named(program.profile_option) or "openai"
         return another_url(program.environ, name, "https://…")
     variable = error.variable  # it comes before a key that is kept
+    header = _header_of(program, variable)
+    login = "gptasst auth login" if header is None else f"gptasst auth login --header {header}"
     if variable and program.environ.get(variable):
-        return f"export {variable}=KEY"
-    return "gptasst auth login"
+        return f"unset {variable} && {login}"
+    return login
+
+
+def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
+    """The header that a variable should hold."""
+    try:
+        missing = program.profile.headers.missing
+    except GptasstError:
+        return None
+    return next((name for name, named in missing.items() if named == variable), None)
 
 
 _SECONDS = 3.0  # for looking through one database
@@ -254,7 +265,7 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
             profile = program.profile
             if not profile.embedded:
                 project = f" ({profile.project})" if profile.project else ""
-                uploads = len(cache.all_uploads(profile.scope))
+                uploads = len(cache.of(profile.scope).all_uploads())
                 message += f", {counted(uploads, 'upload')} to {profile.endpoint}{project}"
     return Finding("cache", "ok", message, bytes=path.stat().st_size)
 
