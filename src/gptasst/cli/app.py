@@ -27,6 +27,7 @@ from gptasst.cli.commands import (
     imported,
     remember_globals,
     session,
+    show_help,
 )
 from gptasst.cli.output import Output
 from gptasst.errors import GptasstError, StateError, UsageError, unexpected
@@ -228,6 +229,6 @@ def gptasst(  # one parameter an option
     options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(context, options)
     if context.invoked_subcommand is None:
-        Output().text(context.get_help())
+        show_help(context)
         with session(context, options) as begun:
             begun.output.note(begun.context.first_step())

@@ -191,7 +191,14 @@ def _begin_group(
     options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(typer_context, options)
     if typer_context.invoked_subcommand is None:
-        Output().text(typer_context.get_help())
+        show_help(typer_context)
+
+
+def show_help(typer_context: typer.Context) -> None:
+    """Print a group's help, with its colours where there are any."""
+    output = Output()
+    show = output.drawn if output.draws else output.text
+    show(typer_context.get_help() + "\n")
 
 
 class Group(TyperGroup):
