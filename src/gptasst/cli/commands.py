@@ -220,6 +220,12 @@ class Group(TyperGroup):
         build = self.builders.get(cmd_name)
         return build() if build else None
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from gptasst.cli.help import write_parameters
+
+        write_parameters(self.get_params(ctx), ctx, formatter)
+        self.format_commands(ctx, formatter)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         from gptasst.cli.help import write_commands
 
@@ -244,7 +250,11 @@ class Group(TyperGroup):
         if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
             return option
         near = difflib.get_close_matches(word, self.builders, n=1, cutoff=_NEAR)
-        return near[0] if near else None
+        return near[0] if near else self.meant(word)
+
+    def meant(self, word: str) -> str | None:  # noqa: ARG002  # the whole program knows more
+        """The command of another name that somebody looks for."""
+        return None
 
 
 def command(
