@@ -211,7 +211,10 @@ def prune(
 
     def look() -> list[_Row]:
         with Activity(session.output, "looking for unused files"):
-            return [(prunable.file, prunable.reason) for prunable in files.prunable(age)]
+            found = files.leftovers(age)
+        if not dry_run:
+            files.forget(found.gone)
+        return [(prunable.file, prunable.reason) for prunable in found.files]
 
     def delete(found: Sequence[FileEntry]) -> Sequence[FileEntry]:
         return files.delete(found, unless_used=True)
