@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gptasst.api.citations import FileName, citations, messages
+from gptasst.api.citations import FileName, citations, messages, passages
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, masked, more_context
 from gptasst.api.events import Event, UnreadableEvent
@@ -159,6 +159,7 @@ class AnswerReader:
             citations=citations(output, self._file_name),
             ignored=self._ignored(response, output),
             calls=calls,
+            passages=passages(output),
         )
 
     def _ignored(self, response: Event, output: Any) -> tuple[str, ...]:

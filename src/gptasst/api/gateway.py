@@ -137,6 +137,12 @@ class OpenAIGateway:
         try:
             yield from self._stream(request)
         except (ServiceError, NoAnswer) as error:
+            if request.search.text_weight is not None and "hybrid" in error.message.lower():
+                raise ServiceError(
+                    f"{self._endpoint.name} does not weigh words against meaning",
+                    hint="take `text_weight` out of `tools.file_search` in the definition",
+                    code="bad_request",
+                ) from error
             if not (request.functions and refuses_functions(error)):
                 raise
             raise ServiceError(error.message, hint=error.hint, code="no_functions") from error

@@ -18,8 +18,15 @@ from typing import Any, cast, get_args
 from gptasst.assistants.types import LeftBehind
 from gptasst.definitions.library import definition_of
 from gptasst.definitions.schemas import check_schema
+from gptasst.definitions.search_settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
-from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
+from gptasst.definitions.types import (
+    Definition,
+    ModelSettings,
+    ReasoningEffort,
+    SearchSettings,
+    Tools,
+)
 from gptasst.errors import InvalidDefinition, UsageError
 from gptasst.inputs.screening import Screening
 from gptasst.inputs.secrets import STDIN
@@ -175,6 +182,7 @@ def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
             tools=Tools(
                 file_search=True if any(kind in types for kind in _FILE_SEARCH) else None,
                 code_interpreter="code_interpreter" in types,
+                search=_search(reader),
             ),
             settings=settings,
             schema=schema,
@@ -213,6 +221,27 @@ def _settings(reader: _SavedReader) -> ModelSettings:
         temperature=reader.number("temperature", 2.0),
         top_p=reader.number("top_p", 1.0),
     )
+
+
+def _search(reader: _SavedReader) -> SearchSettings:
+    """How the knowledge was searched; what the API would not have said is passed over."""
+    for tool in reader.objects("tools"):
+        told = tool.get("file_search")
+        if tool.get("type") == "file_search" and isinstance(told, dict):
+            ranking = told.get("ranking_options")
+            least = ranking.get("score_threshold") if isinstance(ranking, dict) else None
+            most = _number_within(told.get("max_num_results"), 1, MOST_RESULTS)
+            return SearchSettings(
+                max_results=None if most is None else int(most),
+                score_threshold=_number_within(least, 0, 1) or None,
+            )
+    return SearchSettings()
+
+
+def _number_within(value: object, low: float, high: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if low <= value <= high else None
 
 
 def _schema(reader: _SavedReader) -> tuple[Mapping[str, Any] | None, tuple[LeftBehind, ...]]:

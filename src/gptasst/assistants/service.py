@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem
-from gptasst.definitions.types import Definition, DefinitionChanges
+from gptasst.definitions.types import Definition, DefinitionChanges, SearchSettings
 from gptasst.errors import InvalidInput, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -94,8 +94,9 @@ class AssistantService:
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
 
-    def list(self) -> Sequence[AssistantSummary]:
-        return self._store.list()
+    def list(self, *, all_stores: bool = False) -> Sequence[AssistantSummary]:
+        """Every assistant, by name; with `all_stores` from the server's whole list."""
+        return self._store.list(whole_list=all_stores)
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
@@ -348,12 +349,15 @@ def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
     problem = name_problem(changes.name) if changes.name is not None else None
     if problem:
         raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
+    tools = replace(
+        definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
+    )
+    if tools.file_search is False:
+        tools = replace(tools, search=SearchSettings())
     changed = replace(
         definition,
         **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
-        tools=replace(
-            definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
-        ),
+        tools=tools,
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )
     if not changed.instructions.strip():

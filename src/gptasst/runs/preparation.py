@@ -37,6 +37,7 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
+_NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
@@ -55,7 +56,7 @@ def resolve(
         NotFound: there is neither.
     """
     try:
-        return open_store().open(name)
+        return open_store().open(name, briefly=True)
     except (NotFound, ServiceError, AccessDenied) as missing:
         # Without a key, or without a place for assistants, there are still instructions.
         if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
@@ -63,10 +64,28 @@ def resolve(
         try:
             found = library.find(name)
         except NotFound as error:
-            raise NotFound(
-                f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
-            ) from None
+            return _renamed(open_store, name, missing, error)
         return Resolved(found.definition, path=found.path)
+
+
+def _renamed(
+    open_store: Callable[[], AssistantStore],
+    name: str,
+    missing: GptasstError,
+    no_instruction: NotFound,
+) -> Resolved:
+    """The assistant that somebody else renamed to `name`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        if isinstance(missing, NotFound):
+            return open_store().open(name)
+    except NotFound as error:
+        missing = error
+    hint = _nearest(missing, no_instruction)
+    raise NotFound(f"no assistant or instruction `{name}`", hint=hint) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +167,8 @@ class RunPreparation:
         target, definition = resolved.assistant, resolved.definition
         task = task_of(request, definition)
         searches = resolved.searches(asked_for=request.file_search)
+        if searches and target and target.paths == ():
+            searches, notes = False, (*notes, _NONE_FITS)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
@@ -190,6 +211,8 @@ class RunPreparation:
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
                 vector_store_id=hosted,
+                search=definition.tools.search,
+                search_paths=target.paths if target else None,
                 past=past,
                 functions=(SEARCH_KNOWLEDGE,) if look else (),
             ),

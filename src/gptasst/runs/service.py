@@ -8,7 +8,15 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
+from gptasst.api.types import (
+    Citation,
+    FilePart,
+    FoundText,
+    ModelAnswer,
+    ModelRequest,
+    TextDelta,
+    TextPart,
+)
 from gptasst.assistants.types import Resolved
 from gptasst.config.settings import Profile
 from gptasst.definitions.schemas import check_answer
@@ -332,6 +340,7 @@ class RunService:
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
             searches=tuple(searches.queries) if searches else (),
+            passages=received.passages + tuple(FoundText(e.path, e.text, e.place) for e in found),
         )
 
     def _ignored(self, received: ModelAnswer) -> Iterator[str]:
