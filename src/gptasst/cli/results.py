@@ -14,7 +14,7 @@ from gptasst.errors import PartlyDone
 from gptasst.hints import command
 
 if TYPE_CHECKING:
-    from gptasst.assistants.types import Assistant, KnowledgeOutcome
+    from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.types import KnowledgePlan
 
@@ -159,6 +159,13 @@ def finish_change(
     )
     error.done = outcome
     raise error
+
+
+def ident_of(assistant: Assistant | AssistantSummary) -> str:
+    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    from gptasst.definitions.toml import name_problem
+
+    return assistant.id if name_problem(assistant.name) else assistant.name
 
 
 def incomplete_text(assistant: Assistant) -> str:
