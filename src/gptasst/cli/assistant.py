@@ -28,6 +28,7 @@ from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
@@ -174,7 +175,7 @@ def edit(  # one parameter an option
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
-            "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
+            "there is nothing to change", hint=f"{cmd('assistant edit --help')} shows what can be"
         )
     if instruction is not None:
         _confirm_instruction(session, instruction, yes=yes)
@@ -243,7 +244,7 @@ def list_assistants(
         found,
         columns,
         ident=ident,
-        empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
+        empty=f"no assistants yet; {cmd('assistant create NAME -i INSTRUCTION')} makes one",
     )
     for assistant in found:
         warning = _warning_of_end(session, ident(assistant), assistant.model)
