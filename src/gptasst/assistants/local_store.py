@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -32,7 +33,6 @@ from gptasst.assistants.types import (
     RunTarget,
 )
 from gptasst.errors import InvalidInput, NotFound, StateError
-from gptasst.knowledge.spool import PassageSpool
 from gptasst.storage.database import Database
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
     from gptasst.knowledge.search import Meant
+    from gptasst.knowledge.spool import PassageSpool
     from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan, Passage
     from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
@@ -64,11 +65,11 @@ class LocalStore:
         self._database = Database(path, ASSISTANTS)
         self._directory = path.parent
         self._embedder = embedder
-        self._passages = PassageSpool(path.parent)
         self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def close(self) -> None:
-        self._passages.clear()
+        if "_passages" in vars(self):
+            self._passages.clear()
         self._database.close()
 
     def create(
@@ -193,6 +194,12 @@ class LocalStore:
             from gptasst.knowledge.embedding import embed_missing
 
             embed_missing(self._database, self._embedder, assistant_id, report)
+
+    @functools.cached_property
+    def _passages(self) -> PassageSpool:
+        from gptasst.knowledge.spool import PassageSpool
+
+        return PassageSpool(self._directory)
 
     def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> None:
         """Read what has to be taken in, so that nobody waits for it while the store is written."""
