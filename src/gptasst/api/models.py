@@ -14,7 +14,14 @@ import openai
 
 from gptasst.api.connection import Connection
 from gptasst.api.limits import patience
-from gptasst.api.refusals import is_missing_path
+from gptasst.api.refusals import is_missing_path, message_of
+from gptasst.api.tools import (
+    documented,
+    every_tool,
+    has_all_tools,
+    told_by_headers,
+    told_by_refusal,
+)
 from gptasst.api.types import Capability, ServerModel
 from gptasst.config.urls import is_openai
 from gptasst.errors import GptasstError
@@ -62,12 +69,14 @@ _GETS: Mapping[Capability, str] = {
     "files": "/files?limit=1",
     "conversations": f"/conversations/conv_{_NOBODYS_ID}",
     "batches": "/batches?limit=1",
+    "previous response": f"/responses/resp_{_NOBODYS_ID}",  # one that is kept can be gone on from
 }
 # Sent empty: without a model and an input there is nothing that could run.
 _POSTS: Mapping[Capability, str] = {
     "responses": "/responses",  # many servers keep none, so that none can be asked for
     "input tokens": "/responses/input_tokens",
 }
+_BATCHED = "/v1/responses"
 _NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
 
 
@@ -84,9 +93,57 @@ class ProbeGateway:
             AccessDenied: the key is wrong, or has no permission for it.
             GptasstError: it can't be told; see `errors`.
         """
+        if capability == "batches":
+            return self._knows("GET", _GETS[capability]) and self.takes_batches_of_responses()
         if capability in _GETS and self._knows("GET", _GETS[capability]):
             return True
         return capability in _POSTS and self._knows("POST", _POSTS[capability])
+
+    def tools(self) -> Mapping[Capability, bool]:
+        """The tools that the server is certain to have, or not to have; nothing is run.
+
+        A request with all of them, and without a model and an input, is refused by every server;
+        some say which tools they don't know.
+
+        Raises:
+            GptasstError: it can't be told; see `errors`.
+        """
+        known = documented(self._connection.endpoint.base_url)
+        if known:
+            return known
+        with self._connection.errors():
+            try:
+                body = {"tools": every_tool()}
+                response = self._post("/responses", body)
+            except openai.APIStatusError as error:
+                if error.status_code in _NOT_ABOUT_THE_PATH:
+                    raise
+                return told_by_refusal(error)
+        return told_by_headers(response.headers)
+
+    def takes_batches_of_responses(self) -> bool:
+        """Whether a batch may have requests for `/v1/responses`, as far as the server says.
+
+        Asked without a file, so that there is nothing that could run.
+
+        Raises:
+            AccessDenied: the key is wrong, or has no permission for it.
+        """
+        endpoint = self._connection.endpoint
+        if has_all_tools(endpoint.base_url):
+            return True
+        body = {"input_file_id": "", "endpoint": _BATCHED, "completion_window": "24h"}
+        with self._connection.errors():
+            try:
+                self._post("/batches", body)
+            except openai.APIStatusError as error:
+                if error.status_code in (401, 403):
+                    raise
+                return not (is_missing_path(error) or _BATCHED in message_of(error))
+        return True
+
+    def _post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
+        return self._connection.once.post(path, body=body, cast_to=httpx2.Response)
 
     def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
         """Whether a path is one of the server's, whatever it has to say to the request."""
@@ -96,7 +153,7 @@ class ProbeGateway:
                 if method == "GET":
                     response = client.get(path, cast_to=httpx2.Response)
                 else:
-                    response = client.post(path, body={}, cast_to=httpx2.Response)
+                    response = self._post(path, {})
             except openai.APIStatusError as error:
                 if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
                     raise

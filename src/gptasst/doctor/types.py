@@ -51,11 +51,12 @@ TOPICS: tuple[Topic, ...] = Topic.__args__  # type: ignore[attr-defined]
 class CapabilityState:
     """Whether a server has a part of the API.
 
-    `denied`: the key has no permission for it, `failed`: it could not be told, for `reason`.
+    `denied`: the key has no permission for it, `failed`: it could not be told, for `reason`;
+    `unknown`: it can't be told without a run.
     """
 
     name: Capability
-    state: Literal["available", "missing", "denied", "failed"]
+    state: Literal["available", "missing", "denied", "failed", "unknown"]
     reason: str | None = None
 
 

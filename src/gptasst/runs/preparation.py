@@ -15,19 +15,20 @@ from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import command
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
+from gptasst.models.capabilities import EndpointCapabilities
 from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
 from gptasst.runs.edits import EditPlan, inputs_of, most_characters
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
-    refuse_hosted_tools,
     refuse_secrets,
     refuse_too_long,
     refuse_what_is_not_taken,
     task_of,
     text_characters,
 )
+from gptasst.runs.tools import RunTools
 from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
@@ -103,6 +104,7 @@ class RunPreparation:
         embedded_model: the embedded model's name where that is the endpoint.
         open_store: gives the store that searches knowledge, where the server does not.
         choice: chooses a model where none is named; the embedded one needs none.
+        capabilities: tells which tools the server has; the embedded model has none.
         small_model: the embedded model is too small for more than a sentence at a time.
     """
 
@@ -114,6 +116,7 @@ class RunPreparation:
         embedded_model: str | None,
         open_store: Callable[[], AssistantStore],
         choice: ModelChoice | None,
+        capabilities: EndpointCapabilities | None = None,
         small_model: bool = False,
     ) -> None:
         self._profile = profile
@@ -122,6 +125,7 @@ class RunPreparation:
         self._open_store = open_store
         self._small_model = small_model
         self._choice = choice
+        self.tools = RunTools(profile, capabilities)
 
     def prepare(self, request: RunRequest, resolved: Resolved, *, ask: bool = True) -> PreparedRun:
         """Make a run ready to be sent. No key is needed; `ask` is as in `model`.
@@ -143,7 +147,6 @@ class RunPreparation:
         edit = self._edit_plan(request, definition)
         if edit is None:
             refuse_too_long(characters)
-        refuse_hosted_tools(definition, self._profile)
         settings = definition.settings
         if self._embedded_model and settings.max_output_tokens is None:
             # Small models may never stop by themselves; an edited text is about as long again.
@@ -153,6 +156,19 @@ class RunPreparation:
         if self._context_window is not None:
             tokens = self._context_window - (settings.max_output_tokens or 0)
             past = newest_that_fit(past, tokens, len(definition.instructions) + characters)
+        sent = ModelRequest(
+            model=self.model(request, definition, ask=ask),
+            instructions=definition.instructions,
+            parts=parts,
+            timeout=request.timeout or self._profile.timeout,
+            settings=settings,
+            code_interpreter=definition.tools.code_interpreter,
+            web_search=definition.tools.web_search,
+            schema=request.schema or definition.schema,
+            vector_store_id=hosted,
+            past=past,
+        )
+        self.tools.refuse_lacking(request.name, sent, resolved, ask=ask)
         return PreparedRun(
             request=request,
             task=task,
@@ -161,18 +177,7 @@ class RunPreparation:
             excerpts=excerpts,
             edit=edit,
             notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
-            model_request=ModelRequest(
-                model=self.model(request, definition, ask=ask),
-                instructions=definition.instructions,
-                parts=parts,
-                timeout=request.timeout or self._profile.timeout,
-                settings=settings,
-                code_interpreter=definition.tools.code_interpreter,
-                web_search=definition.tools.web_search,
-                schema=request.schema or definition.schema,
-                vector_store_id=hosted,
-                past=past,
-            ),
+            model_request=sent,
         )
 
     def _edit_plan(self, request: RunRequest, definition: Definition) -> EditPlan | None:

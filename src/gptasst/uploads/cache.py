@@ -294,6 +294,20 @@ class FileCache:
 
         self._database.write(work)
 
+    def remember_capabilities(self, scope: str, found: Mapping[str, bool]) -> None:
+        """Remember which parts of the API a server has, and which not."""
+        now = time.time()
+        rows = [(scope, name, int(there), now) for name, there in found.items()]
+        self._execute_many("INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)", rows)
+
+    def capabilities(self, scope: str, seconds: float) -> dict[str, bool]:
+        """What was learned of a server in so many seconds before now, by name."""
+        query = (
+            "SELECT name, there FROM capabilities WHERE scope = ? AND learned_at BETWEEN ? AND ?"
+        )
+        now = time.time()
+        return {name: bool(there) for name, there in self._rows(query, scope, now - seconds, now)}
+
     def models(self, scope: str) -> list[str]:
         """The models that a server had when they were listed last."""
         rows = self._rows("SELECT name FROM models WHERE scope = ? ORDER BY name", scope)
