@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gptasst.api.conversations import ConversationGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.project_listing import MARKER, AssistantListing
 from gptasst.assistants.store import no_assistant
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import Definition
-from gptasst.errors import NotFound, ServiceError, StateError, UsageError
+from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import command, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
-from gptasst.uploads.cache import FileCache
+from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
 
@@ -30,90 +30,68 @@ class AssistantDirectory:
     Args:
         vector_stores, conversations: the project.
         cache: nothing depends on it; what it says is checked.
-        scope: endpoint and project, as the cache has them.
     """
 
     def __init__(
         self,
         vector_stores: VectorStoreGateway,
         conversations: ConversationGateway,
-        cache: FileCache,
-        scope: str,
+        cache: ProjectCache,
     ) -> None:
         self._stores = vector_stores
         self._conversations = conversations
         self._cache = cache
-        self._scope = scope
+        self._listing = AssistantListing(vector_stores, cache)
 
-    def all(self) -> Sequence[VectorStore]:
-        """The vector stores of all assistants.
+    def all(
+        self, *, whole_list: bool = False, made: VectorStore | None = None
+    ) -> Sequence[VectorStore]:
+        """The vector stores of all assistants, as they are now.
+
+        Args:
+            whole_list: read the project's whole list, and rely on nothing that was seen before.
+            made: one that was just made and has to be among them.
 
         Raises:
             ServiceError: the server has no vector stores (`no_vector_stores`), or failed.
         """
-        try:
-            found = [store for store in self._stores.list() if is_assistant(store)]
-        except ServiceError as error:
-            if error.code != "no_endpoint":
-                raise
-            raise ServiceError(
-                f"{self._stores.server} has no vector stores, in which assistants are kept",
-                hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
-                code="no_vector_stores",
-            ) from error
-        counts = Counter(store.name for store in found)
-        unique = {store.name: store.id for store in found if counts[store.name] == 1}
-        self._cache.remember_assistants(self._scope, unique, whole=True)
-        return found
+        if whole_list:
+            return self._listing.whole()
+        return self._listing.all(containing=made.id if made else None)
 
-    def named(self, name: str) -> VectorStore | None:
-        """The assistant that has a name, read from the server's whole list.
+    def newest(self, made: VectorStore) -> Sequence[VectorStore]:
+        """The newest assistants, among them one that was just made."""
+        return self._listing.newest(containing=made.id).found
 
-        Raises:
-            UsageError: two have it.
-        """
-        found = [store for store in self.all() if store.name == name]
-        if len(found) > 1:
-            raise _ambiguous(name, found)
-        return found[0] if found else None
-
-    def find(self, name: str) -> VectorStore:
+    def find(self, name: str, *, briefly: bool = False) -> VectorStore:
         """An assistant by name or id, by its remembered id if that still stands.
+
+        Args:
+            name: the name or id.
+            briefly: find new assistants and those that have the name since they were last seen,
+                but look at one only of the others, each time at another. It takes two requests.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
             UsageError: two have that name.
         """
-        remembered = self._remembered(name)
-        if remembered is not None:
+        store_id = self._listing.known().id_of(name)
+        remembered = self._listing.get(store_id) if store_id else None
+        if remembered is not None and name in (remembered.name, remembered.id):
             return remembered
-        found = self.all()
-        named = [store for store in found if store.name == name]
-        if len(named) > 1:
-            raise _ambiguous(name, named)
-        named = named or [store for store in found if store.id == name]
-        if not named:
-            raise no_assistant(name, [store.name for store in found])
-        return named[0]
-
-    def _remembered(self, name: str) -> VectorStore | None:
-        store_id = self._cache.assistant_id(self._scope, name)
-        if store_id is None:
-            return None
-        try:
-            store = self._stores.get(store_id)
-        except NotFound:
-            store = None
-        if store is not None and store.name == name and is_assistant(store):
-            return store
-        self.forget(name)
-        return None
+        if not briefly:
+            return _chosen(name, self._listing.all())
+        look = self._listing.newest()
+        found = list(look.found)
+        if not store_id and not any(store.name == name for store in found):
+            found += self._listing.look_at(look.unseen[:1])
+        return _chosen(name, found, look.names.values())
 
     def remember(self, store_id: str, name: str) -> None:
-        self._cache.remember_assistants(self._scope, {name: store_id})
+        self._listing.remember(store_id, name)
 
-    def forget(self, name: str) -> None:
-        self._cache.forget_assistant(self._scope, name)
+    def forget(self, store_id: str) -> None:
+        self._listing.forget(store_id)
 
     def definition(self, store: VectorStore, pointer: Pointer) -> Definition:
         """The definition that a pointer points to; the vector store's name is its name.
@@ -143,18 +121,18 @@ class AssistantDirectory:
         """Keep what an assistant knows: its paths, and which uploads hold which `contents`."""
         files = [file for file in knowledge if file.sha256]
         known = {file.path: file.sha256 for file in files}
-        if self._cache.knowledge(self._scope, store_id) == known:
+        if self._cache.knowledge(store_id) == known:
             return
-        self._cache.remember_knowledge(self._scope, store_id, known)
+        self._cache.remember_knowledge(store_id, known)
         if not contents:
             return
-        recorded = {upload.file_id for upload in self._cache.all_uploads(self._scope)}
+        recorded = {upload.file_id for upload in self._cache.all_uploads()}
         new = [file for file in files if file.id not in recorded]
-        self._cache.remember_uploads(self._scope, [proven_by_attributes(file) for file in new])
+        self._cache.remember_uploads([proven_by_attributes(file) for file in new])
 
     def known_paths(self, store_id: str, digest: str) -> frozenset[str] | None:
         """The paths of the knowledge with a digest, if this machine has seen it."""
-        known = self._cache.knowledge(self._scope, store_id)
+        known = self._cache.knowledge(store_id)
         return frozenset(known) if sha256_of_knowledge(known.items()) == digest else None
 
     def learn_contents(
@@ -168,10 +146,10 @@ class AssistantDirectory:
             wanted: what is to be knowledge.
             listed: the assistants' stores, where they were just read.
         """
-        if not self._cache.is_synced(self._scope):
+        if not self._cache.is_synced():
             return  # all of them are read before the first upload
         contents = {(source.sha256, "assistants") for source in wanted}
-        found = self._cache.uploads(self._scope, contents)
+        found = self._cache.uploads(contents)
         budget = sum(not ids for ids in found.values()) - (listed is None)
         if budget < 1:
             return
@@ -186,7 +164,18 @@ class AssistantDirectory:
         return self.known_paths(store.id, digest) is not None
 
     def forget_uploads(self, file_ids: Sequence[str]) -> None:
-        self._cache.forget_uploads(self._scope, file_ids)
+        self._cache.forget_uploads(file_ids)
+
+
+def _chosen(name: str, found: Sequence[VectorStore], others: Iterable[str] = ()) -> VectorStore:
+    """The one of that name, else of that id; `others` are names that there are as well."""
+    named = [store for store in found if store.name == name]
+    if len(named) > 1:
+        raise _ambiguous(name, named)
+    named = named or [store for store in found if store.id == name]
+    if not named:
+        raise no_assistant(name, [*(store.name for store in found), *others])
+    return named[0]
 
 
 def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
@@ -216,7 +205,6 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
     )
 
 
-MARKER = "gptasst"
 _VERSION = "1"
 _LIMIT = 512  # characters of a metadata value
 _CREATING, _RENAMING, _READY = "creating", "renaming", "ready"
@@ -268,11 +256,6 @@ class Pointer:
             "state": _CREATING if self.creating else _RENAMING if self.renaming else _READY,
         }
         return {**before, **own}
-
-
-def is_assistant(store: VectorStore) -> bool:
-    """Whether a vector store is one of ours; any other is never listed or touched."""
-    return MARKER in store.metadata
 
 
 def read_pointer(store: VectorStore) -> Pointer:

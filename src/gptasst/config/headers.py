@@ -13,7 +13,7 @@ from gptasst.errors import AccessDenied
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
 
-HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _plain(document: TomlDocument, table: tuple[str, ...]) -> dict[str, str]:
     headers = document.table(*table, "headers")
     found = {key: document.value(str, *table, "headers", key) or "" for key in headers}
     for key, value in found.items():
-        if not (HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
+        if not (re.fullmatch(HEADER_NAME, key) and value.isascii() and value.isprintable()):
             raise document.error(
                 (*table, "headers", key), "this header holds what no header can hold"
             )
@@ -100,7 +100,7 @@ def _variables(
     for name in document.table(*table, "header_env"):
         path = (*table, "header_env", name)
         variable = document.text_value(*path) or ""
-        if not HEADER_NAME.fullmatch(name):
+        if not re.fullmatch(HEADER_NAME, name):
             raise document.error(path, f"`{name}` is not the name of a header")
         if not variable.isidentifier():
             raise document.error(

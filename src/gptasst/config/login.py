@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from gptasst.config.headers import HEADER_NAME
@@ -152,7 +153,7 @@ class AuthService:
 
 
 def _check_name(header: str | None) -> None:
-    if header is not None and not HEADER_NAME.fullmatch(header):
+    if header is not None and not re.fullmatch(HEADER_NAME, header):
         raise UsageError(
             f"`{header}` is not the name of a header",
             hint="it looks like `--header api-key`",

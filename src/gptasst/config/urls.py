@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gptasst.errors import AccessDenied
 
-_SECRET_HEADER = re.compile(r"(?i)(authorization|cookie|key|token|secret|password)$")
+_SENSITIVE = r"(?i)(authorization|cookie|key|token|secret|password)$"
 
 
 def shown_url(url: str) -> str:
@@ -81,7 +81,8 @@ def refuse_open_channel(
     """
     if is_private_channel(base_url):
         return
-    secret = next(iter([*secret_headers, *filter(_SECRET_HEADER.search, headers)]), None)
+    named = (name for name in headers if re.search(_SENSITIVE, name))
+    secret = next(iter([*secret_headers, *named]), None)
     if key_source:
         what, hint = f"the key in `{key_source}`", "or a profile without `api_key_env`"
     elif secret:

@@ -6,8 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gptasst.api.types import Endpoint
-from gptasst.config.settings import Profile
 from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
@@ -21,9 +19,11 @@ if TYPE_CHECKING:
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
+    from gptasst.config.settings import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
+    from gptasst.uploads.project_cache import ProjectCache
     from gptasst.uploads.uploader import Uploader
 
 
@@ -84,13 +84,17 @@ class ServerContext(MachineContext):
         return engine.endpoint()
 
     @cached_property
+    def project_cache(self) -> ProjectCache:
+        """What is known of the profile's project on its server."""
+        return self.file_cache.of(self.profile.scope)
+
+    @cached_property
     def uploader(self) -> Uploader:
         from gptasst.uploads.uploader import Uploader
 
         return Uploader(
             self.gateway.files,
-            self.file_cache,
-            self.profile.scope,
+            self.project_cache,
             self._learn_uploads,
             self.paths.locks,
             lambda: self.machine_mark,
@@ -99,17 +103,16 @@ class ServerContext(MachineContext):
     def _learn_uploads(self) -> None:
         from gptasst.uploads.recovery import learn_uploads, recover_begun
 
-        scope = self.profile.scope
-        if not self.file_cache.is_synced(scope):
-            learn_uploads(
-                self.gateway.files, self._all_knowledge, self.file_cache, scope, self.machine_mark
-            )
-        recover_begun(self.gateway.files, self.file_cache, scope, self.machine_mark)
+        cache = self.project_cache
+        if not cache.is_synced():
+            learn_uploads(self.gateway.files, self._all_knowledge, cache, self.machine_mark)
+        recover_begun(self.gateway.files, cache, self.machine_mark)
 
-    def _all_knowledge(self) -> list[KnowledgeFile]:
+    def _all_knowledge(self, *, whole_list: bool = False) -> list[KnowledgeFile]:
         """The knowledge of every assistant on the server."""
         try:
-            return [file for _, files in self.openai_store.knowledge_of_all() for file in files]
+            found = self.openai_store.knowledge_of_all(whole_list=whole_list)
+            return [file for _, files in found for file in files]
         except ServiceError:
             if self.profile.store == "openai":
                 raise
@@ -170,11 +173,9 @@ class ServerContext(MachineContext):
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(
-            gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
+            gateway.vector_stores, gateway.conversations, self.project_cache
         )
-        remover = UploadRemover(
-            gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
-        )
+        remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
         return OpenAIStore(gateway, directory, writer, remover)
 
 
@@ -186,6 +187,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         AccessDenied: the server wants a key, and there is none; or the embedded model stands in
             for want of one.
     """
+    from gptasst.api.types import Endpoint
+
     if profile.embedded:
         nothing = "the embedded model has no files and no assistants on a server"
         hint = "--profile NAME means a server"

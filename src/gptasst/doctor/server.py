@@ -81,7 +81,7 @@ def try_server(program: ExaminedProgram, profile: Profile) -> ServerState:
     jobs["tools"] = probes.tools
     answers: dict[Any, Any] = run_within(jobs, _SECONDS)
     told = answers.pop("tools")
-    remembered = program.file_cache.capabilities(profile.scope, REMEMBERED_SECONDS)
+    remembered = program.project_cache.capabilities(REMEMBERED_SECONDS)
     tools = {name: remembered[name] for name in CAPABILITIES if name in remembered}
     failed = told if isinstance(told, GptasstError) else None
     tools |= documented(profile.base_url or "") or ({} if failed else told)

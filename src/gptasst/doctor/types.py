@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gptasst.project_files.service import FileService
     from gptasst.storage.paths import Paths
     from gptasst.uploads.cache import FileCache
+    from gptasst.uploads.project_cache import ProjectCache
 
 
 import shlex
@@ -177,6 +178,8 @@ class ExaminedProgram(Protocol):
     def local_model(self) -> LocalModelService: ...
     @property
     def file_cache(self) -> FileCache: ...
+    @property
+    def project_cache(self) -> ProjectCache: ...
     @property
     def probes(self) -> ProbeGateway: ...
     @property

@@ -24,10 +24,10 @@ class Probes(Protocol):
 
 
 class CapabilityMemory(Protocol):
-    """What is remembered of servers; the file-ID cache is one."""
+    """What is remembered of a server; `ProjectCache` is one."""
 
-    def capabilities(self, scope: str, seconds: float) -> Mapping[str, bool]: ...
-    def remember_capabilities(self, scope: str, found: Mapping[str, bool]) -> None: ...
+    def capabilities(self, seconds: float) -> Mapping[str, bool]: ...
+    def remember_capabilities(self, found: Mapping[str, bool]) -> None: ...
 
 
 class EndpointCapabilities:
@@ -66,7 +66,7 @@ class EndpointCapabilities:
         if ask and _ASKED not in found and any(name not in found for name in names):
             with contextlib.suppress(GptasstError):  # the run itself tells what is wrong
                 learned = {**_by_name(self._open_probes().tools()), _ASKED: True}
-                self._open_memory().remember_capabilities(self._profile.scope, learned)
+                self._open_memory().remember_capabilities(learned)
                 found.update(learned)
         return [name for name in names if found.get(name) is False]
 
@@ -101,10 +101,10 @@ class EndpointCapabilities:
         remembered = self._remembered()
         new = {name: there for name, there in certain.items() if remembered.get(name) != there}
         if new:
-            self._open_memory().remember_capabilities(self._profile.scope, new)
+            self._open_memory().remember_capabilities(new)
 
     def _remembered(self) -> Mapping[str, bool]:
-        return self._open_memory().capabilities(self._profile.scope, REMEMBERED_SECONDS)
+        return self._open_memory().capabilities(REMEMBERED_SECONDS)
 
 
 def _by_name(
