@@ -176,6 +176,7 @@ class OpenAIGateway:
                         self._endpoint,
                         self._windows.filled,
                         self._file_name,
+                        self._windows.stopped_at,
                         told_by_headers(response.headers),
                     )
                     yield from reader.follow(answer_events(response))
