@@ -24,8 +24,9 @@ from gptasst.api.types import (
     Usage,
 )
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
+from gptasst.hints import cmd
 
-_SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
+_SMALL = f"small models often don't come to an end; {cmd('auth login')} keeps a key for a real one"
 # A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
 _PASSAGE = 120
 _REPEATED = 4
@@ -325,5 +326,5 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
             extra_body=counted, timeout=patience(_SECONDS)
         )
         message = f"{refused.message} (it is {count.input_tokens:,} tokens)"
-        return InvalidInput(message, hint=refused.hint, code=refused.code)
+        return InvalidInput(message, hint=refused.advice, code=refused.code)
     return refused

@@ -10,7 +10,7 @@ from gptasst.api.types import Capability, ModelAnswer, ModelRequest
 from gptasst.assistants.types import Resolved
 from gptasst.config.settings import Profile
 from gptasst.errors import UsageError
-from gptasst.hints import command
+from gptasst.hints import cmd
 from gptasst.models.capabilities import EndpointCapabilities
 
 
@@ -74,6 +74,6 @@ def _way_out(name: str, resolved: Resolved, tool: Capability) -> str:
     key = TOOL_TYPES[tool]
     if resolved.assistant is not None:
         off = f"assistant edit {shlex.quote(name)} --no-{key.replace('_', '-')}"
-        return f"{command(off)} turns it off"
-    edit = command(f"instruction edit {shlex.quote(name)}")
+        return f"{cmd(off)} turns it off"
+    edit = cmd(f"instruction edit {shlex.quote(name)}")
     return f"take `{key}` out of its [tools] with {edit}, or use a profile whose server has it"
