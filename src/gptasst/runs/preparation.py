@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gptasst.api.prompt_cache import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import Resolved, RunTarget
@@ -194,23 +195,8 @@ class RunPreparation:
             tokens = self._context_window - (settings.max_output_tokens or 0)
             taken = len(definition.instructions) + characters + kept_free
             past = newest_that_fit(past, tokens, taken)
-        sent = ModelRequest(
-            model=self.model(request, definition, ask=ask),
-            instructions=definition.instructions,
-            parts=parts,
-            timeout=request.timeout or self._profile.timeout,
-            settings=settings,
-            code_interpreter=definition.tools.code_interpreter,
-            web_search=definition.tools.web_search,
-            schema=request.schema or definition.schema,
-            vector_store_id=hosted,
-            search=definition.tools.search,
-            search_paths=target.paths if target else None,
-            past=past,
-            functions=(SEARCH_KNOWLEDGE,) if look else (),
-        )
-        self.tools.refuse_lacking(request.name, sent, resolved, ask=ask)
-        return PreparedRun(
+        model = self.model(request, definition, ask=ask)
+        prepared = PreparedRun(
             request=request,
             task=task,
             left_out=len(request.past) - len(past),
@@ -220,8 +206,28 @@ class RunPreparation:
             look=look,
             characters=kept_free,
             notes=(*notes, NOTHING_FOUND) if looks and not excerpts else notes,
-            model_request=sent,
+            model_request=ModelRequest(
+                model=model,
+                instructions=definition.instructions,
+                parts=parts,
+                timeout=request.timeout or self._profile.timeout,
+                settings=settings,
+                code_interpreter=definition.tools.code_interpreter,
+                web_search=definition.tools.web_search,
+                schema=request.schema or definition.schema,
+                vector_store_id=hosted,
+                search=definition.tools.search,
+                search_paths=target.paths if target else None,
+                past=past,
+                functions=(SEARCH_KNOWLEDGE,) if look else (),
+                breakpoints=self._profile.sets_breakpoints(
+                    model_takes_them=takes_breakpoints(model)
+                ),
+                of_many=request.of_many,
+            ),
         )
+        self.tools.refuse_lacking(request.name, prepared.model_request, resolved, ask=ask)
+        return prepared
 
     def _edit_plan(self, request: RunRequest, definition: Definition) -> EditPlan | None:
         settings = definition.edit
