@@ -13,6 +13,7 @@ from gptasst.api.connection import Connection, missing, read_json
 from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
 from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure
+from gptasst.api.function_calls import refuses_functions
 from gptasst.api.limits import MAX_EVENTS, Deadline, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
@@ -27,7 +28,7 @@ from gptasst.api.types import (
     PastMessage,
     TextDelta,
 )
-from gptasst.errors import GptasstError, InvalidInput, ServiceError
+from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
@@ -99,7 +100,7 @@ class OpenAIGateway:
     def batches(self) -> BatchGateway:
         from gptasst.api.batches import BatchGateway
 
-        return BatchGateway(self._connection, self.files)
+        return BatchGateway(self._connection, self.files, self._windows)
 
     def paced(self, on_limits: OnLimits) -> OpenAIGateway:
         """The same connection for somebody who sends many requests and paces them.
@@ -129,10 +130,21 @@ class OpenAIGateway:
 
         Raises:
             NoAnswer: the model refused, failed, was cut off, or the stream broke off.
+            ServiceError: the server takes no functions (`no_functions`), if any were offered.
             GptasstError: the request was not taken; see `errors`.
         """
         try:
             yield from self._stream(request)
+        except (ServiceError, NoAnswer) as error:
+            if request.search.text_weight is not None and "hybrid" in error.message.lower():
+                raise ServiceError(
+                    f"{self._endpoint.name} does not weigh words against meaning",
+                    hint="take `text_weight` out of `tools.file_search` in the definition",
+                    code="bad_request",
+                ) from error
+            if not (request.functions and refuses_functions(error)):
+                raise
+            raise ServiceError(error.message, hint=error.hint, code="no_functions") from error
         except InvalidInput as error:
             if error.code != "too_long" or self._endpoint.embedded or self._attempts == 1:
                 raise
@@ -154,6 +166,10 @@ class OpenAIGateway:
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
             raise broken_off("the connection was lost") from error
+
+    def context_window(self, model: str) -> int | None:
+        """The context of a model, in tokens, where it is known; the server may be asked for it."""
+        return self._windows.of(model)
 
     def _file_name(self, ident: str) -> str | None:
         """The name of a file on the server, for a citation that does not have it."""

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
+from gptasst.api.types import (
+    AnsweredCall,
+    Endpoint,
+    FilePart,
+    FunctionTool,
+    ModelRequest,
+    PastMessage,
+    TextPart,
+)
+from gptasst.definitions.types import SearchSettings
 from gptasst.inputs.encoding import as_utf8
 
 
@@ -21,7 +30,10 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "instructions": request.instructions,
-        "input": [message_item(message) for message in (*request.past, asked)],
+        "input": [
+            *(message_item(message) for message in (*request.past, asked)),
+            *(item for answered in request.answered for item in _call_items(answered)),
+        ],
     }
     if request.conversation_id:
         body["conversation"] = request.conversation_id
@@ -32,19 +44,74 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
             body[name] = getattr(settings, name)
     if settings.reasoning_effort is not None:
         body["reasoning"] = {"effort": settings.reasoning_effort}
+    body.update(_tool_fields(request))
+    if request.schema is not None:
+        body.update(_schema_fields(request.schema, endpoint))
+    return body
+
+
+def _tool_fields(request: ModelRequest) -> dict[str, Any]:
     tools: list[dict[str, Any]] = []
+    fields: dict[str, Any] = {}
     if request.vector_store_id:
-        tools.append({"type": "file_search", "vector_store_ids": [request.vector_store_id]})
-        body["include"] = ["file_search_call.results"]
+        tool = {"type": "file_search", "vector_store_ids": [request.vector_store_id]}
+        tools.append(tool | _search_fields(request.search, request.search_paths))
+        fields["include"] = ["file_search_call.results"]
     if request.code_interpreter:
         tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
     if request.web_search:
         tools.append({"type": "web_search"})
+    tools += [_function(function) for function in request.functions]
     if tools:
-        body["tools"] = tools
-    if request.schema is not None:
-        body.update(_schema_fields(request.schema, endpoint))
-    return body
+        fields["tools"] = tools
+    if request.functions and request.calls_over:
+        fields["tool_choice"] = "none"
+    return fields
+
+
+def _search_fields(search: SearchSettings, paths: tuple[str, ...] | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if search.max_results is not None:
+        fields["max_num_results"] = search.max_results
+    ranking: dict[str, Any] = {}
+    if search.score_threshold is not None:
+        ranking["score_threshold"] = search.score_threshold
+    if search.text_weight is not None:
+        weights = {"embedding_weight": 1 - search.text_weight, "text_weight": search.text_weight}
+        ranking["hybrid_search"] = weights
+    if ranking:
+        fields["ranking_options"] = ranking
+    if paths is not None:
+        fields["filters"] = path_filter(paths)
+    return fields
+
+
+def path_filter(paths: Sequence[str]) -> dict[str, Any]:
+    """The filter of a vector store that only files of these paths pass."""
+    return {"type": "in", "key": "path", "value": list(paths)}
+
+
+def _function(function: FunctionTool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": function.name,
+        "description": function.description,
+        "parameters": function.parameters,
+        "strict": True,
+    }
+
+
+def _call_items(answered: AnsweredCall) -> Iterator[dict[str, Any]]:
+    """A call and its output, without the ids of a server that has kept nothing of them."""
+    call = answered.call
+    yield {
+        "type": "function_call",
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": as_utf8(call.arguments),
+    }
+    output = as_utf8(answered.output)
+    yield {"type": "function_call_output", "call_id": call.id, "output": output}
 
 
 def message_item(message: PastMessage) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from gptasst.api.connection import Connection, Missing, api_path, missing, read_json
 from gptasst.api.files import moment
+from gptasst.api.requests import path_filter
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
 
@@ -87,11 +88,32 @@ class VectorStoreGateway:
         except NotFound:
             return ()
 
-    def search(self, store_id: str, question: str, limit: int) -> Sequence[SearchHit]:
-        """The pieces of files that fit a question, best first; at most `limit`, 50 of them."""
+    def search(
+        self,
+        store_id: str,
+        question: str,
+        limit: int,
+        *,
+        score_threshold: float | None = None,
+        paths: Sequence[str] | None = None,
+    ) -> Sequence[SearchHit]:
+        """The pieces of files that fit a question, best first; at most `limit`, 50 of them.
+
+        Args:
+            store_id: the vector store.
+            question: in words.
+            limit: of the answer.
+            score_threshold: what a piece has to reach, 0 to 1.
+            paths: only files of these are searched.
+        """
+        more: dict[str, Any] = {}
+        if score_threshold is not None:
+            more["ranking_options"] = {"score_threshold": score_threshold}
+        if paths is not None:
+            more["filters"] = path_filter(paths)
         with self._connection.errors(_named(store_id)):
             path = api_path("vector_stores", store_id, "search")
-            asked = {"query": question, "max_num_results": min(limit, _MOST_FOUND)}
+            asked = {"query": question, "max_num_results": min(limit, _MOST_FOUND), **more}
             return [_hit(found) for found in self._connection.post(path, asked)["data"]]
 
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:

@@ -204,7 +204,8 @@ class JobRequests:
             return None
 
     def _request(self, given: EachInput) -> ModelRequest:
-        return self._runs.prepare(self._job.request(given.file), self._resolved).model_request
+        prepared = self._runs.prepare(self._job.request(given.file), self._resolved)
+        return prepared.without_functions().model_request  # nobody is there to answer calls
 
     def manifest(self, command: str) -> BatchManifest:
         """What is the same for all inputs."""

@@ -18,7 +18,13 @@ from gptasst.cli.commands import (
 )
 from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import KeepFilesOption, finish_change, incomplete_text, note_left
+from gptasst.cli.results import (
+    KeepFilesOption,
+    finish_change,
+    incomplete_text,
+    note_left,
+    tools_shown,
+)
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
@@ -26,7 +32,8 @@ from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
-    from gptasst.definitions.types import Definition, DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
+    from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
@@ -87,7 +94,9 @@ def create(  # one parameter an option
     yes: YesOption = False,
 ) -> None:
     """Create an assistant from an instruction and knowledge files."""
+    screening = session.screening(allow_secrets)
     changes = _changes(
+        screening,
         name=name,
         instruction=instruction,
         model=model,
@@ -97,12 +106,11 @@ def create(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
-        allow_secrets=allow_secrets,
     )
     _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.create(
-            changes, file or (), transfers.report, allow_secrets=allow_secrets
+            changes, file or (), screening, transfers.report
         )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
@@ -160,7 +168,9 @@ def edit(  # one parameter an option
     """Change an assistant; what you do not name stays."""
     from gptasst.definitions.types import DefinitionChanges
 
+    screening = session.screening(allow_secrets)
     changes = _changes(
+        screening,
         name=rename,
         instruction=instruction,
         model=model,
@@ -170,7 +180,6 @@ def edit(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
-        allow_secrets=allow_secrets,
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
@@ -183,8 +192,8 @@ def edit(  # one parameter an option
             name,
             changes,
             file or None,
+            screening,
             transfers.report,
-            allow_secrets=allow_secrets,
             keep_files=keep_files,
         )
     changed = outcome.assistant
@@ -202,7 +211,7 @@ def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
             session.confirm(f"{notice}: use it?", yes=yes)
 
 
-def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:
+def _changes(screening: Screening, *, schema: Path | None, **given: object) -> DefinitionChanges:
     from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
@@ -210,7 +219,7 @@ def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> De
         raise UsageError(
             f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
         )
-    read = read_schema(schema, allow_secrets=allow_secrets) if schema else None
+    read = read_schema(schema, screening) if schema else None
     return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
 
 
@@ -218,12 +227,12 @@ def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> De
 def list_assistants(session: Session) -> None:
     """List the assistants."""
     columns: list[Column[AssistantSummary]] = [
-        Column("name", lambda a: a.name, wraps=True),
-        Column("model", lambda a: a.model or ""),
-        Column("instruction", lambda a: a.instruction or "", wraps=True),
+        Column("name", lambda a: a.name, cuts=True),
+        Column("model", lambda a: a.model or "", gives_way=2),
+        Column("instruction", lambda a: a.instruction or "", cuts=True, gives_way=3),
         Column("files", lambda a: str(a.files), right=True),
-        Column("size", lambda a: size_text(a.size), right=True),
-        Column("updated", lambda a: time_text(a.updated_at), wraps=True),
+        Column("size", lambda a: size_text(a.size), right=True, dim=True),
+        Column("updated", lambda a: time_text(a.updated_at), gives_way=1, dim=True),
     ]
     with session.waiting():
         found = session.context.assistants.list()
@@ -282,7 +291,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("revision", str(assistant.revision)),
         ("created", time_text(assistant.created_at)),
         ("updated", time_text(assistant.updated_at)),
-        ("tools", ", ".join(_tools(definition)) or "none"),
+        ("tools", ", ".join(tools_shown(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
         *(
             [("gone", "\n".join(assistant.gone) or "not known here")]
@@ -304,16 +313,6 @@ def _trouble(file: KnowledgeFile) -> str:
     if file.status == "completed":
         return ""
     return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"
-
-
-def _tools(definition: Definition) -> list[str]:
-    tools = definition.tools
-    names = ("file_search", "code_interpreter", "web_search")
-    return [
-        "file_search (when it has knowledge)" if value is None else name
-        for name in names
-        if (value := getattr(tools, name)) is not False
-    ]
 
 
 @command(app, "delete")
@@ -349,10 +348,10 @@ def history(session: Session, name: NameArgument) -> None:
     columns: list[Column[Revision]] = [
         Column("revision", lambda r: str(r.number), right=True),
         Column("current", lambda r: "*" if r.current else ""),
-        Column("created", lambda r: time_text(r.created_at), wraps=True),
-        Column("name", lambda r: r.definition.name, wraps=True),
-        Column("model", lambda r: r.definition.model or ""),
-        Column("instruction", lambda r: r.definition.instruction or ""),
+        Column("created", lambda r: time_text(r.created_at), dim=True),
+        Column("name", lambda r: r.definition.name, cuts=True),
+        Column("model", lambda r: r.definition.model or "", gives_way=1),
+        Column("instruction", lambda r: r.definition.instruction or "", cuts=True, gives_way=2),
     ]
     with session.waiting():
         found = session.context.assistants.history(name)

@@ -36,6 +36,7 @@ _KINDS: dict[str, type] = {
     "input_file": bool,
     "input_image": bool,
     "batch_file_search": bool,
+    "function_tools": bool,
     "context": int,
     "embedding_model": str,
     "headers": str,
@@ -109,6 +110,7 @@ class ConfigurationService:
             "input_file": profile.input_file,
             "input_image": profile.input_image,
             "batch_file_search": profile.batch_file_search,
+            "function_tools": profile.function_tools,
             "context": profile.context,
             "embedding_model": profile.embedding_model,
         }

@@ -49,6 +49,7 @@ _PROFILE_KEYS = (
     "input_file",
     "input_image",
     "batch_file_search",
+    "function_tools",
     "context",
     "embedding_model",
 )
@@ -78,8 +79,9 @@ class Profile:
     `chosen` says why this profile was taken; `key_source` names where the key comes from (or
     should come from), `model_source` the variable that holds the model; `timeout` is seconds
     for a whole answer. `batch_file_search`: the server is known to take file search inside a
-    batch. `context` is how many tokens its models take together with their answer, where that
-    was set. `embedding_model` makes vectors of the knowledge in the local store.
+    batch; `function_tools`: its models are offered to search the knowledge. `context` is how many
+    tokens its models take together with their answer, where that was set. `embedding_model` makes
+    vectors of the knowledge in the local store.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Profile:
     input_file: bool = False
     input_image: bool = True
     batch_file_search: bool = False
+    function_tools: bool = False
     context: int | None = None
     embedding_model: str | None = None
     project: str | None = None
@@ -285,6 +288,8 @@ class Settings:
             embedding_model=environ.get("GPTASST_EMBEDDING_MODEL")
             or document.text_value(*table, "embedding_model"),
             batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
+            function_tools=bool(base_url)
+            and document.value(bool, *table, "function_tools") is not False,
             input_image=bool(base_url) and (True if input_image is None else input_image),
             model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,
         )

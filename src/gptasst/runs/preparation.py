@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,7 +18,7 @@ from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
-from gptasst.runs.edits import EditPlan, inputs_of, most_characters
+from gptasst.runs.edit_plans import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -28,6 +29,7 @@ from gptasst.runs.inputs import (
     task_of,
     text_characters,
 )
+from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
 from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
@@ -35,7 +37,8 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
-_NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
+_NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
+NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
 
@@ -72,7 +75,8 @@ class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
     `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
-    are what its user should know of it; `edit` is there where the answer is an edit.
+    are what its user should know of it; `edit` is there where the answer is an edit. With `look`
+    the model is offered to search the knowledge, for passages of so many `characters` in all.
     """
 
     request: RunRequest
@@ -83,15 +87,25 @@ class PreparedRun:
     notes: tuple[str, ...]
     model_request: ModelRequest
     edit: EditPlan | None = None
+    look: Look | None = None
+    characters: int = 0
 
     @property
     def definition(self) -> Definition:
         return self.resolved.definition
 
     def within(self, conversation_id: str) -> PreparedRun:
-        """The same run as a turn of a conversation that the server keeps."""
+        """The same run as a turn of a conversation that the server keeps.
+
+        It would keep the searches, too, so that none are offered.
+        """
         sent = replace(self.model_request, conversation_id=conversation_id)
-        return replace(self, model_request=sent)
+        return replace(self, model_request=sent).without_functions()
+
+    def without_functions(self) -> PreparedRun:
+        """The same run for a server that takes no functions."""
+        sent = replace(self.model_request, functions=())
+        return replace(self, model_request=sent, look=None)
 
 
 class RunPreparation:
@@ -135,6 +149,8 @@ class RunPreparation:
         target, definition = resolved.assistant, resolved.definition
         task = task_of(request, definition)
         searches = resolved.searches(asked_for=request.file_search)
+        if searches and target and target.paths == ():
+            searches, notes = False, (*notes, _NONE_FITS)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
@@ -149,10 +165,14 @@ class RunPreparation:
             # Small models may never stop by themselves; an edited text is about as long again.
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
+        look, kept_free = None, 0
+        if looks and target and edit is None and self._profile.function_tools:
+            look, kept_free = functools.partial(self._open_store().search, target), self._most()
         past = request.past
         if self._context_window is not None:
             tokens = self._context_window - (settings.max_output_tokens or 0)
-            past = newest_that_fit(past, tokens, len(definition.instructions) + characters)
+            taken = len(definition.instructions) + characters + kept_free
+            past = newest_that_fit(past, tokens, taken)
         return PreparedRun(
             request=request,
             task=task,
@@ -160,7 +180,9 @@ class RunPreparation:
             resolved=resolved,
             excerpts=excerpts,
             edit=edit,
-            notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
+            look=look,
+            characters=kept_free,
+            notes=(*notes, NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition, ask=ask),
                 instructions=definition.instructions,
@@ -171,7 +193,10 @@ class RunPreparation:
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
                 vector_store_id=hosted,
+                search=definition.tools.search,
+                search_paths=target.paths if target else None,
                 past=past,
+                functions=(SEARCH_KNOWLEDGE,) if look else (),
             ),
         )
 
@@ -183,24 +208,30 @@ class RunPreparation:
         if not inputs:
             return None
         told = len(definition.instructions) + len(request.text or "")
-        most = most_characters(self._context_window, definition.settings.max_output_tokens, told)
+        limits = Limits(self._context_window, definition.settings.max_output_tokens, told)
         small = self._small_model and settings.sentence_instructions is not None
         by_sentence = settings.unit == "sentence" or (settings.unit is None and small)
         at_once = 1 if self._embedded_model else 4
-        return EditPlan(settings, inputs, by_sentence, most, at_once)
+        return EditPlan(settings, inputs, by_sentence, limits, at_once)
 
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
         found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
-        # A third of a small context: in characters that is a number about as large.
-        left = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        left = self._most()
         chosen = []
         for passage in found:
             if len(passage.text) <= left:
                 chosen.append(Excerpt(passage.path, passage.place, passage.text))
                 left -= len(passage.text)
         return tuple(chosen)
+
+    def _most(self) -> int:
+        """How many characters of knowledge a run may bring: of a small context, a third.
+
+        In characters that is a number about as large as the context's in tokens.
+        """
+        return min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
 
     def model(self, request: RunRequest, definition: Definition, *, ask: bool = True) -> str:
         """The model that a run asks; where none is named, the server may be asked for one.

@@ -8,11 +8,19 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
+from gptasst.api.types import (
+    Citation,
+    FilePart,
+    FoundText,
+    ModelAnswer,
+    ModelRequest,
+    TextDelta,
+    TextPart,
+)
 from gptasst.assistants.types import Resolved
 from gptasst.config.settings import Profile
 from gptasst.definitions.schemas import check_answer
-from gptasst.errors import GptasstError, NotFound
+from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
 from gptasst.runs.answer_text import (
@@ -21,10 +29,12 @@ from gptasst.runs.answer_text import (
     refuse_control_characters,
     refuse_unusable,
 )
-from gptasst.runs.edits import EditPlan, EditRun, Progress
+from gptasst.runs.edit_plans import EditPlan
+from gptasst.runs.edits import EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
-from gptasst.runs.preparation import PreparedRun, RunPreparation
+from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
+from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
 from gptasst.time_limits import more_time
 
@@ -37,6 +47,7 @@ class Gateway(Protocol):
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
     def upload_input(self, part: FilePart) -> FilePart: ...
     def delete_file(self, file_id: str) -> None: ...
+    def context_window(self, model: str) -> int | None: ...
     @property
     def models(self) -> ModelSource: ...
 
@@ -68,6 +79,7 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self._functions_refused = False
 
     @property
     def takes_documents(self) -> bool:
@@ -98,6 +110,7 @@ class RunService:
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
+            functions=tuple(function.name for function in sent.functions),
         )
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
@@ -194,6 +207,8 @@ class RunService:
         """
         gateway = self._open_gateway()
         uploaded: list[str] = []
+        if self._functions_refused:
+            prepared = prepared.without_functions()
         sent = prepared.model_request
         try:
             if not sent.conversation_id:  # a conversation outlives an upload
@@ -219,6 +234,8 @@ class RunService:
         sent = prepared.model_request
         texts = sum(isinstance(part, TextPart) for part in sent.parts) - len(plan.inputs)
         common = replace(sent, parts=sent.parts[:texts])
+        if plan.needs_context:
+            plan = plan.within(gateway.context_window(sent.model))
         run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
         try:
             edited = run.run()
@@ -256,7 +273,8 @@ class RunService:
         given = GivenTexts() if schema else GivenTexts.of(prepared.request)
         unwrap = prepared.definition.unwrap_fence or schema is not None
         part = AnswerFilter(given, unwrap=unwrap)
-        for event in gateway.stream(prepared.model_request):
+        searches = _searches(prepared)
+        for event in self._events(gateway, prepared.model_request, searches):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
                 refuse_control_characters(event.text)
@@ -276,7 +294,22 @@ class RunService:
                 if rest:
                     yield TextDelta(rest)
                 timings = Timings(first_token, time.monotonic() - started)
-                yield self._result(prepared, event, answer, timings)
+                yield self._result(prepared, event, answer, timings, searches)
+
+    def _events(
+        self, gateway: Gateway, request: ModelRequest, searches: KnowledgeSearches | None
+    ) -> Iterator[TextDelta | ModelAnswer]:
+        if searches is None:
+            return gateway.stream(request)
+        return answer_with_searches(lambda sent: self._noting(gateway, sent), request, searches)
+
+    def _noting(self, gateway: Gateway, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """What the gateway streams; that a server takes no functions is remembered."""
+        try:
+            yield from gateway.stream(request)
+        except ServiceError as error:
+            self._functions_refused = self._functions_refused or error.code == "no_functions"
+            raise
 
     def _result(
         self,
@@ -284,8 +317,11 @@ class RunService:
         received: ModelAnswer,
         answer: str,
         timings: Timings,
+        searches: KnowledgeSearches | None = None,
     ) -> RunResult:
-        quoted = tuple(Citation(e.path, e.place, e.text) for e in prepared.excerpts)
+        found = dict.fromkeys((*prepared.excerpts, *(searches.found if searches else ())))
+        quoted = tuple(Citation(e.path, e.place, e.text) for e in found)
+        notes = tuple(note for note in prepared.notes if note != NOTHING_FOUND or not found)
         return RunResult(
             name=prepared.request.name,
             answer=answer,
@@ -297,12 +333,14 @@ class RunService:
             citations=received.citations + quoted,
             warnings=(
                 *self.warnings(prepared.request, prepared.resolved),
-                *prepared.notes,
+                *notes,
                 *self._ignored(received),
             ),
             left_out=prepared.left_out,
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
+            searches=tuple(searches.queries) if searches else (),
+            passages=received.passages + tuple(FoundText(e.path, e.text, e.place) for e in found),
         )
 
     def _ignored(self, received: ModelAnswer) -> Iterator[str]:
@@ -312,3 +350,9 @@ class RunService:
     def _use(self, request: RunRequest, resolved: Resolved) -> ModelUse:
         of_assistant = resolved.assistant is not None
         return self._ends.of_run(request, resolved.definition, of_assistant=of_assistant)
+
+
+def _searches(prepared: PreparedRun) -> KnowledgeSearches | None:
+    if prepared.look is None:
+        return None
+    return KnowledgeSearches(prepared.look, prepared.characters)
