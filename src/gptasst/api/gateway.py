@@ -158,7 +158,11 @@ class OpenAIGateway:
                 self._on_limits(rate_limits(response.headers))
                 with reading(self._endpoint):
                     reader = AnswerReader(
-                        request, self._endpoint, self._windows.filled, self._file_name
+                        request,
+                        self._endpoint,
+                        self._windows.filled,
+                        self._file_name,
+                        self._windows.stopped_at,
                     )
                     yield from reader.follow(answer_events(response))
         except RequestFailure as error:

@@ -12,7 +12,7 @@ from gptasst.api.requests import path_filter
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
 
-_PAGE = 100
+PAGE = 100  # objects of a list at once, at most
 _BATCH = 2_000  # files in one file batch
 _MOST_FOUND = 50  # of a search, says the API
 # The metadata key by which a store is found again whose create was answered to nobody.
@@ -47,7 +47,7 @@ class VectorStoreGateway:
 
     def list(self) -> Iterator[VectorStore]:
         """Every vector store, newest first."""
-        return self._connection.listed("/vector_stores", _store, {"limit": _PAGE})
+        return self._connection.listed("/vector_stores", _store, {"limit": PAGE})
 
     def get(self, store_id: str) -> VectorStore:
         """One vector store.
@@ -79,7 +79,7 @@ class VectorStoreGateway:
     def files(self, store_id: str) -> Iterator[VectorStoreFile]:
         """Every file of a vector store, newest first."""
         path = api_path("vector_stores", store_id, "files")
-        return self._connection.listed(path, self._file, {"limit": _PAGE}, _named(store_id))
+        return self._connection.listed(path, self._file, {"limit": PAGE}, _named(store_id))
 
     def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:
         """Every file of a vector store of a list; none, if it was deleted since that was read."""
