@@ -22,8 +22,9 @@ from gptasst.api.types import (
     Usage,
 )
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
+from gptasst.hints import cmd
 
-_SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
+_SMALL = f"small models often don't come to an end; {cmd('auth login')} keeps a key for a real one"
 # A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
 _PASSAGE = 120
 _REPEATED = 4
@@ -323,5 +324,5 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
     with contextlib.suppress(GptasstError), connection.errors():
         count = connection.post("/responses/input_tokens", counted, patience(_SECONDS))
         message = f"{refused.message} (it is {count['input_tokens']:,} tokens)"
-        return InvalidInput(message, hint=refused.hint, code=refused.code)
+        return InvalidInput(message, hint=refused.advice, code=refused.code)
     return refused
