@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gptasst.api.prompt_cache import add_breakpoints
 from gptasst.api.types import (
     AnsweredCall,
     Endpoint,
@@ -47,6 +48,8 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     body.update(_tool_fields(request))
     if request.schema is not None:
         body.update(_schema_fields(request.schema, endpoint))
+    if request.breakpoints:
+        add_breakpoints(body, request)
     return body
 
 
