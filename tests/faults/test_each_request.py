@@ -19,7 +19,6 @@ from tests.faults.project_state import (
     Checkpoint,
     held,
     with_settled_names,
-    without_detached_uploads,
     without_leftover,
 )
 from tests.loopback import LoopbackServer, outcomes
@@ -82,8 +81,6 @@ class Trial:
         state = held(self.server)
         if name == "rename":
             state = with_settled_names(state)
-        if name in DETACHING:
-            state = without_detached_uploads(self.cli, self.server, state, wanted)
         return state
 
     def again(self, name: str) -> Ran:

@@ -228,6 +228,7 @@ class Pointer:
 
     `conversation` and `item` are where the definition's text lies, `creating` is true until
     its first knowledge is in, `renaming` until it is sure that nobody else has the new name.
+    `change` is a token of who last replaced the whole knowledge.
     """
 
     model: str
@@ -240,6 +241,7 @@ class Pointer:
     updated_at: datetime
     creating: bool = False
     renaming: bool = False
+    change: str = ""
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
         """The pointer to another revision."""
@@ -267,6 +269,8 @@ class Pointer:
             "updated_at": str(int(self.updated_at.timestamp())),
             "state": _CREATING if self.creating else _RENAMING if self.renaming else _READY,
         }
+        if self.change:
+            own["knowledge_change"] = self.change
         return {**before, **own}
 
 
@@ -300,6 +304,7 @@ def read_pointer(store: VectorStore) -> Pointer:
             updated_at=datetime.fromtimestamp(float(data["updated_at"]), UTC),
             creating=data.get("state") == _CREATING,
             renaming=data.get("state") == _RENAMING,
+            change=data.get("knowledge_change", ""),
         )
     except (KeyError, ValueError) as error:
         raise StateError(

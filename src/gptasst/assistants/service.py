@@ -218,6 +218,7 @@ class AssistantService:
         new = [refusal for path, refusal in left_out.items() if path not in sources]
         named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
         plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        plan = replace(plan, whole=False, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
 
     def apply(

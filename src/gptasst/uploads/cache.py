@@ -206,6 +206,7 @@ class FileCache:
         rows = [(scope, file_id) for file_id in file_ids]
         self._execute_many("DELETE FROM uploads WHERE scope = ? AND file_id = ?", rows)
         self._execute_many("DELETE FROM former_knowledge WHERE scope = ? AND file_id = ?", rows)
+        self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     def begin_uploads(self, scope: str, requests: Sequence[UploadRequest]) -> None:
         """Note what is about to be uploaded, so that it is found should this process die."""
@@ -253,6 +254,20 @@ class FileCache:
     def former_knowledge(self, scope: str, store: str) -> list[str]:
         query = "SELECT file_id FROM former_knowledge WHERE scope = ? AND store = ?"
         return [file_id for (file_id,) in self._rows(query, scope, store)]
+
+    def begin_removal(self, scope: str, store: str, file_ids: Iterable[str]) -> None:
+        """Note uploads that are to be deleted once an assistant does not know them any more."""
+        rows = [(scope, store, file_id) for file_id in file_ids]
+        self._execute_many("INSERT OR IGNORE INTO leaving_knowledge VALUES (?, ?, ?)", rows)
+
+    def begun_removal(self, scope: str, store: str) -> list[str]:
+        """What was noted by `begin_removal` and not ended: its process may have been killed."""
+        query = "SELECT file_id FROM leaving_knowledge WHERE scope = ? AND store = ?"
+        return [file_id for (file_id,) in self._rows(query, scope, store)]
+
+    def end_removal(self, scope: str, file_ids: Iterable[str]) -> None:
+        rows = [(scope, file_id) for file_id in file_ids]
+        self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     # Assistants and definitions
 

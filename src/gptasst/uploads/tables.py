@@ -46,9 +46,15 @@ CREATE TABLE former_knowledge (
     PRIMARY KEY (scope, store, file_id)
 ) WITHOUT ROWID
 """,
+        """
+CREATE TABLE leaving_knowledge (
+    scope TEXT NOT NULL, store TEXT NOT NULL, file_id TEXT NOT NULL,
+    PRIMARY KEY (scope, store, file_id)
+) WITHOUT ROWID
+""",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
-    "knowledge", "former_knowledge",
+    "knowledge", "former_knowledge", "leaving_knowledge",
 )  # fmt: skip
