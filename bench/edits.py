@@ -1,7 +1,8 @@
 """What edits cost, and what the embedded model corrects: `python -m bench.edits`.
 
-First, aligning and checking an answer for a Markdown text of 1 MB in which one block in twenty is
-corrected, in seconds (at most 0.2 is wanted). Then, for each text in `bench/messy`, what `gptasst
+First, aligning and checking an answer for a Markdown text of 1 MB in which one paragraph in a
+hundred, in twenty and in four is corrected, in seconds of one processor (at most 0.2 is wanted).
+Then, for each text in `bench/messy`, what `gptasst
 run MarkdownLinter` makes of it on the embedded model: mistakes corrected, mistakes changed but
 still wrong, changes where there was no mistake, and seconds. The model is fetched first, if it is
 not there. In these texts a mistake is written `{wrong|right|also right}`.
@@ -18,13 +19,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasst.edits.blocks import forget_sections
+from gptasst.edits.blocks import forget_sections, parse
 from gptasst.edits.difference import opcodes
 from gptasst.edits.document import EditedText
 
 _ROOT = Path(__file__).parents[1]
 _MISTAKE = re.compile(r"\{([^{}|]+)\|([^{}]+)\}")
 _WORD = re.compile(r"[\w'’]+|\s+|.", re.DOTALL)  # noqa: RUF001  # both apostrophes are in use
+_LOWER = re.compile(r"(?<![^ ])[a-z]{4,}(?![^ ,])")
 _BYTES = 1_000_000
 
 
@@ -42,8 +44,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-model", action="store_true", help="only aligning and checking")
     given = parser.parse_args()
-    seconds = min(overhead() for _ in range(given.rounds))
-    print(f"edits: aligning and checking 1 MB: {seconds:.2f} s")
+    for each in (100, 20, 4):
+        seconds = min(overhead(each) for _ in range(given.rounds))
+        print(
+            f"edits: aligning and checking 1 MB, one paragraph in {each} corrected: {seconds:.2f} s"
+        )
     if given.no_model:
         return
     for path in sorted((_ROOT / "bench/messy").glob("*.md")):
@@ -56,20 +61,42 @@ def main() -> None:
         )
 
 
-def overhead() -> float:
-    """Seconds of computing to take over an answer for a text of 1 MB."""
+def overhead(each: int = 20) -> float:
+    """Seconds of computing to take over an answer for a text of 1 MB.
+
+    Args:
+        each: one paragraph of so many has a mistake, which is corrected.
+    """
     pages = [path.read_text("utf-8") for path in sorted((_ROOT / "docs").rglob("*.md"))]
-    text = "\n\n".join(pages)
-    text = (text * (_BYTES // len(text) + 1))[:_BYTES]
-    lines = text.split("\n")
-    lines[::20] = [re.sub(r"\bthe\b", "teh", line) for line in lines[::20]]
-    damaged = "\n".join(lines)
+    once = "\n\n".join(pages)
+    copies = [_as_other(once, number) for number in range(_BYTES // len(once) + 1)]
+    text = "\n\n".join(copies)[:_BYTES]
+    damaged = _damaged(text, each)
     forget_sections()
     started = time.process_time()
     edited = EditedText(damaged)
     edited.propose(text)
     edited.result()
     return time.process_time() - started
+
+
+def _as_other(text: str, number: int) -> str:
+    """A text with its own first words of lines, as few blocks of a document are the same."""
+    return re.sub(r"^(\W*[a-zA-Z]+)", rf"\g<1>{chr(97 + number)}", text, flags=re.MULTILINE)
+
+
+def _damaged(text: str, each: int) -> str:
+    """A text with two letters swapped in one block of so many."""
+    pieces, place = [], 0
+    blocks = [block for block in parse(text).blocks if block.fields and block.kind == "paragraph"]
+    for block in blocks[::each]:
+        span = block.fields[0][0]
+        word = _LOWER.search(text, span.start, span.end)
+        if word:
+            start = word.start() + 1
+            pieces += [text[place:start], text[start + 1], text[start]]
+            place = start + 2
+    return "".join([*pieces, text[place:]])
 
 
 def read_marked(marked: str) -> tuple[str, list[Mistake]]:

@@ -121,6 +121,8 @@ def test_a_list_of_assistants_needs_nothing_of_knowledge() -> None:
     loaded = modules("--profile", "local", "assistant", "list")
     unneeded = (
         "hashlib",
+        "queue",
+        "gptasst.api",
         "gptasst.uploads.cache",
         "gptasst.assistants.knowledge_files",
         "tempfile",
@@ -141,7 +143,14 @@ def test_doctor_asks_no_server_where_there_is_none() -> None:
 def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
     modules("cache", "show")  # makes the file
     loaded = modules("cache", "show")
-    unneeded = ("hashlib", "tempfile", "concurrent", "gptasst.project_files.types")
+    unneeded = (
+        "hashlib",
+        "tempfile",
+        "concurrent",
+        "gptasst.project_files.types",
+        "gptasst.api.types",
+        "gptasst.uploads.recovery",
+    )
     assert below(loaded, *unneeded, "gptasst.knowledge.types") == []
 
 

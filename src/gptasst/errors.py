@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         "no_editor",
         "no_endpoint",
         "no_file_search_in_batch",
+        "no_functions",
         "no_home",
         "no_input",
         "no_installer",

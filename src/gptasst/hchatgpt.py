@@ -64,7 +64,7 @@ class _Message:
 def use_client(client: Client | None) -> None:
     """Let all functions here use this client; `None`: one of the environment, as at the start.
 
-    Example:
+    Examples:
         >>> use_client(gptasst.Client(model="gpt-6.2-sol"))
     """
     global _client  # noqa: PLW0603  # the module is the interface
@@ -107,7 +107,7 @@ def create_assistant(
     Raises:
         UsageError: the name is taken, or a function is given.
 
-    Example:
+    Examples:
         >>> create_assistant("Linter", "Correct the text.") == get_assistant_id_by_name("Linter")
         True
     """
@@ -150,7 +150,7 @@ def update_assistant_by_id(
     Raises:
         InvalidInput: the content of a file id is not on this disk.
 
-    Example:
+    Examples:
         >>> changed = update_assistant_by_id(assistant_id, name="W", tools=[{"type": "retrieval"}])
         >>> get_all_assistant_names()
         ['W']
@@ -172,7 +172,7 @@ def update_assistant_by_id(
 def delete_assistant_by_id(assistant_id: str) -> None:
     """Delete an assistant.
 
-    Example:
+    Examples:
         >>> delete_assistant_by_id(assistant_id)
     """
     _get_client().assistants.delete(assistant_id)
@@ -181,7 +181,7 @@ def delete_assistant_by_id(assistant_id: str) -> None:
 def get_all_assistants() -> list[AssistantSummary]:
     """Every assistant in short, by name.
 
-    Example:
+    Examples:
         >>> get_all_assistants()[0].files
         1
     """
@@ -191,7 +191,7 @@ def get_all_assistants() -> list[AssistantSummary]:
 def get_all_assistant_names() -> list[str]:
     """The names of all assistants.
 
-    Example:
+    Examples:
         >>> get_all_assistant_names()
         ['DocWriter-1']
     """
@@ -204,7 +204,7 @@ def get_assistant_id_by_name(assistant_name: str) -> str:
     Raises:
         NotFound: there is no assistant of that name.
 
-    Example:
+    Examples:
         >>> get_assistant_id_by_name("DocWriter-1") == assistant_id
         True
     """
@@ -217,7 +217,7 @@ def get_assistant_id_by_name(assistant_name: str) -> str:
 def upload_to_gpt(path_from_root: str, *, allow_secrets: bool = False) -> str:
     """Upload a file, if its content is not there yet, and give its id.
 
-    Example:
+    Examples:
         >>> upload_to_gpt("guide.md") == get_gpt_id("guide.md")
         True
     """
@@ -232,7 +232,7 @@ def upload_to_gpt(path_from_root: str, *, allow_secrets: bool = False) -> str:
 def remove_from_gpt(path_from_root: str) -> None:
     """Delete a file's content from the server, and so from every assistant.
 
-    Example:
+    Examples:
         >>> remove_from_gpt("style.md")
     """
     _get_client().files.delete(path_from_root)
@@ -241,7 +241,7 @@ def remove_from_gpt(path_from_root: str) -> None:
 def get_gpt_id(path_from_root: str, *, allow_secrets: bool = False) -> str:
     """The id of a file on the server; it is uploaded if it is not there yet.
 
-    Example:
+    Examples:
         >>> get_gpt_id("style.md") == get_gpt_file_from_path("style.md").id
         True
     """
@@ -254,7 +254,7 @@ def get_gpt_file_from_id(gpt_id: str) -> FileEntry:
     Raises:
         NotFound: there is none.
 
-    Example:
+    Examples:
         >>> get_gpt_file_from_id(get_gpt_id("style.md")).filename
         'style.md'
     """
@@ -264,7 +264,7 @@ def get_gpt_file_from_id(gpt_id: str) -> FileEntry:
 def get_gpt_file_from_path(path_from_root: str, *, allow_secrets: bool = False) -> FileEntry:
     """A file on the server, by its path here; it is uploaded if it is not there yet.
 
-    Example:
+    Examples:
         >>> get_gpt_file_from_path("style.md").size
         17
     """
@@ -287,7 +287,7 @@ def set_assistant_files_by_name(
 ) -> str:
     """Make these files the whole knowledge of an assistant; gives the assistant's id.
 
-    Example:
+    Examples:
         >>> set_assistant_files_by_name("DocWriter-1", ["guide.md"]) == assistant_id
         True
     """
@@ -301,7 +301,7 @@ def add_files_to_assistant_by_name(
 ) -> str:
     """Add knowledge to an assistant, any number of files; gives the assistant's id.
 
-    Example:
+    Examples:
         >>> add_files_to_assistant_by_name("DocWriter-1", ["guide.md"]) == assistant_id
         True
     """
@@ -313,7 +313,7 @@ def add_files_to_assistant_by_name(
 def delete_file_from_assistant_by_id(assistant_id: str, file_id: str) -> None:
     """Take a file out of an assistant's knowledge.
 
-    Example:
+    Examples:
         >>> delete_file_from_assistant_by_id(assistant_id, get_gpt_id("style.md"))
     """
     _get_client().assistants.remove_files(assistant_id, file_id)
@@ -322,7 +322,7 @@ def delete_file_from_assistant_by_id(assistant_id: str, file_id: str) -> None:
 def delete_file_from_assistant_by_name(assistant_name: str, file_path: str) -> None:
     """Take a file out of an assistant's knowledge, by its path.
 
-    Example:
+    Examples:
         >>> delete_file_from_assistant_by_name("DocWriter-1", "style.md")
     """
     _get_client().assistants.remove_files(assistant_name, file_path)
@@ -334,7 +334,7 @@ def delete_file_from_assistant_by_name(assistant_name: str, file_path: str) -> N
 def create_thread() -> str:
     """Begin a conversation and give its id.
 
-    Example:
+    Examples:
         >>> thread_id = create_thread()
     """
     return _get_client().conversations.start().id
@@ -348,7 +348,7 @@ def create_message_on_thread(
     Raises:
         InvalidInput: the content of a file id is not on this disk.
 
-    Example:
+    Examples:
         >>> file_id = get_gpt_id("guide.md")
         >>> message_id = create_message_on_thread(create_thread(), "Lint this.", [file_id])
     """
@@ -365,7 +365,7 @@ def create_message_on_thread_with_file_names(
 
     The files are seen in this conversation only.
 
-    Example:
+    Examples:
         >>> message_id = create_message_on_thread_with_file_names(
         ...     create_thread(), "Lint this.", ["guide.md"]
         ... )
@@ -385,7 +385,7 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
     Raises:
         UsageError: there is no message since the last run.
 
-    Example:
+    Examples:
         >>> thread_id = create_thread()
         >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
         >>> run_id = run_thread_on_assistant(assistant_id, thread_id, model="gpt-6.2-sol")
@@ -418,7 +418,7 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
 def run_thread_on_assistant_by_name(assistant_name: str, thread_id: str, model: str = "") -> str:
     """The same as `run_thread_on_assistant`, by the assistant's name.
 
-    Example:
+    Examples:
         >>> thread_id = create_thread()
         >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
         >>> run_id = run_thread_on_assistant_by_name("DocWriter-1", thread_id)
@@ -439,7 +439,7 @@ def wait_for_run_result(thread_id: str, run_id: str, timeout: float = 180) -> li
         NotFound: no such run began in this process.
         GptasstError: what the run failed with.
 
-    Example:
+    Examples:
         >>> thread_id = create_thread()
         >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
         >>> run_id = run_thread_on_assistant_by_name("DocWriter-1", thread_id)
@@ -483,7 +483,7 @@ def e2e_assistant_runner(
             end within the profile's timeout, and may be as large as a request.
         allow_secrets: whatever the files and the task hold.
 
-    Example:
+    Examples:
         >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
         '# A guide'
     """

@@ -27,7 +27,8 @@ USING_A_PROFILE = (
 )
 # Unicode's noncharacters: no name and no text that people write has them.
 _BEGIN, _END = "\ufdd0", "\ufdd1"
-_COMMAND = re.compile(f"{_BEGIN}([^{_END}]*){_END}")
+# `re` compiles it, and the others of modules that every command imports, when it is first used.
+_COMMAND = f"{_BEGIN}([^{_END}]*){_END}"
 
 
 def command(words: str) -> str:
@@ -41,7 +42,7 @@ def command(words: str) -> str:
 
 def commands_in(text: str) -> tuple[str, ...]:
     """The commands that a text holds, each as it is typed."""
-    return tuple(f"gptasst {words}" for words in _COMMAND.findall(text))
+    return tuple(f"gptasst {words}" for words in re.findall(_COMMAND, text))
 
 
 def shown(text: str, profile: str | None, *, quote: str = "`") -> str:
@@ -55,7 +56,7 @@ def shown(text: str, profile: str | None, *, quote: str = "`") -> str:
     """
     if _BEGIN not in text:
         return text
-    return _COMMAND.sub(lambda found: f"{quote}{_with(profile, found[1])}{quote}", text)
+    return re.sub(_COMMAND, lambda found: f"{quote}{_with(profile, found[1])}{quote}", text)
 
 
 def _with(profile: str | None, words: str) -> str:
@@ -93,8 +94,8 @@ def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
 
 
 # Commands in texts that do not mark them yet. The whole command: what is quoted in it is none.
-_USING = re.compile(rf"(?:{'|'.join(USING_A_PROFILE)})\b")
-_UNMARKED = re.compile(r"""(^|`|&& )gptasst ((?:'[^']*'|"[^"]*"|[^'"`&])*)""")
+_USING = rf"(?:{'|'.join(USING_A_PROFILE)})\b"
+_UNMARKED = r"""(^|`|&& )gptasst ((?:'[^']*'|"[^"]*"|[^'"`&])*)"""
 
 
 def for_profile(text: str, profile: str | None) -> str:
@@ -108,9 +109,9 @@ def for_profile(text: str, profile: str | None) -> str:
 
     def carrying(found: re.Match[str]) -> str:
         start, words = found.groups()
-        return f"{start}gptasst {option if _USING.match(words) else ''}{words}"
+        return f"{start}gptasst {option if re.match(_USING, words) else ''}{words}"
 
-    return _UNMARKED.sub(carrying, text)
+    return re.sub(_UNMARKED, carrying, text)
 
 
 # What an installer leaves in the environment that it makes for one program.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import queue
 import threading
 import time
 from collections import deque
@@ -126,6 +125,8 @@ def run_within(
 
     The threads don't keep the program from ending, whatever they wait for.
     """
+    import queue
+
     done: queue.SimpleQueue[tuple[_Key, _Result | GptasstError]] = queue.SimpleQueue()
 
     def work(key: _Key, job: Callable[[], _Result]) -> None:

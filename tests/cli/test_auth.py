@@ -68,6 +68,7 @@ def test_without_a_keyring_the_key_is_in_a_private_file(cli: Cli, keys_file: Pat
         "endpoint": "https://api.openai.com/v1",
         "source": str(keys_file),
         "key": "…wxyz",
+        "headers": [],
     }
 
 

@@ -199,8 +199,8 @@ def test_a_variable_outranks_what_config_set_would_write(
 @pytest.mark.parametrize(
     ("variable", "value", "fix"),
     [
-        ("OPENAI_API_KEY", "sk-\N{BULLET}", "export OPENAI_API_KEY=KEY"),
-        ("GPTASST_API_KEY", "sk-\N{BULLET}", "export GPTASST_API_KEY=KEY"),
+        ("OPENAI_API_KEY", "sk-\N{BULLET}", "unset OPENAI_API_KEY && gptasst auth login"),
+        ("GPTASST_API_KEY", "sk-\N{BULLET}", "unset GPTASST_API_KEY && gptasst auth login"),
         ("GPTASST_STORE", "nowhere", "unset GPTASST_STORE"),
         ("GPTASST_TIMEOUT", "soon", "unset GPTASST_TIMEOUT"),
         ("GPTASST_BASE_URL", "nowhere", "unset GPTASST_BASE_URL"),
@@ -235,7 +235,7 @@ def test_a_wrong_key_is_said_and_the_rest_goes_on(cli: Cli, project: LoopbackSer
     project.api_key = "sk-another"
     ran = cli("doctor", "--json")
     assert ran.code == 4
-    assert bad(ran) == [("problem", "key", "export OPENAI_API_KEY=KEY")]
+    assert bad(ran) == [("problem", "key", "unset OPENAI_API_KEY && gptasst auth login")]
     topics = {f["topic"] for f in ran.json["findings"]}
     assert {"program", "config", "cache", "embedded"} <= topics
     assert "sk-test" not in ran.text
@@ -260,7 +260,10 @@ def test_parts_that_the_key_may_not_use(cli: Cli, project: LoopbackServer) -> No
     denied = {"error": {"message": "Missing scopes: api.files.read", "code": None}}
     project.disturb("GET", "/v1/files", HttpAnswer(json_reply(denied, 403)))
     ran = cli("doctor", "--json")
-    assert (ran.code, bad(ran)) == (0, [("warning", "key", "export OPENAI_API_KEY=KEY")])
+    assert (ran.code, bad(ran)) == (
+        0,
+        [("warning", "key", "unset OPENAI_API_KEY && gptasst auth login")],
+    )
     assert {"name": "files", "state": "denied"}.items() <= ran.json["capabilities"][4].items()
 
 

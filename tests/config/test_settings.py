@@ -146,7 +146,7 @@ class TestKeys:
     def test_named_variable(self, configure: Configure) -> None:
         profile = configure(AZURE_KEY=" key\n").profile("azure")
         assert (profile.api_key, profile.key_source) == ("key", "AZURE_KEY")
-        assert profile.headers == {"x-team": "docs"}
+        assert profile.headers.values == {"x-team": "docs"}
 
     def test_named_variable_is_missing(self, configure: Configure) -> None:
         with pytest.raises(AccessDenied, match="AZURE_KEY is not set"):
@@ -182,7 +182,7 @@ class TestKeys:
             Settings(file, {}).profile("lan")
         assert caught.value.code == "insecure_endpoint"
         file.write_text(f'{table}"X-Team" = "x"\n')
-        assert Settings(file, {}).profile("lan").headers == {"X-Team": "x"}
+        assert Settings(file, {}).profile("lan").headers.values == {"X-Team": "x"}
 
     def test_a_password_refused_over_plain_http(self, configure: Configure) -> None:
         environ = {"GPTASST_BASE_URL": "http://me:pass@10.0.0.5/v1"}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
-from tests.loopback.outcomes import HttpAnswer, answer, refusal
+from tests.loopback.outcomes import HttpAnswer, answer, function_calls, refusal
 from tests.loopback.wire import json_reply
 
 SCHEMA = '{"type": "object", "properties": {"n": {"type": "integer"}}}'
@@ -169,6 +169,7 @@ class Story:
         self._environ.setenv("GPTASST_STORE", "local")  # whose excerpts are citations
         self._do("assistant create", "L", "-i", "DocWriter", "-f", "docs/a.md")
         self._server.models.append("gpt-5")  # it ends soon, which is a warning
+        self._server.outcomes.append(function_calls(("search_knowledge", '{"query": "beta"}')))
         self._do("run", "L", "-t", "alpha", "-m", "gpt-5")
         self._do("run --dry-run", "L", "-f", "in.txt", "-t", "alpha")
         self._do(

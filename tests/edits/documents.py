@@ -58,7 +58,25 @@ nested = st.builds(
 )
 quote = st.lists(line, min_size=1, max_size=3).map(lambda each: "> " + "\n> ".join(each))
 other = st.sampled_from(["---", "[one]: https://example.com/one 'Title'", "[^1]: A note."])
-block = st.one_of(prose, prose, heading, setext, code, html, table, items, nested, quote, other)
+# Where a fence or HTML may seem to go on, or to end.
+inside = st.sampled_from(
+    [
+        "- ```\n  teh\n\n  code\n  ```",
+        "1. It is\n\n   ```\n   teh\n\ncode\n   ```",
+        "> ```\n> teh\n\n```\ncode\n\nmore\n```",
+        "- item\n```\nteh\n\ncode\n```",
+        "<div>\n```\n</div>",
+        "<!-- teh\n\n```\n-->",
+        " ```\nteh\n\ncode\n  ```",
+        "    ```\n    teh",
+        "```\nteh\n\ncode",
+        "<pre>\n\nteh",
+        "- <!--\n\nteh\n\n  -->",
+    ]
+)
+block = st.one_of(
+    prose, prose, heading, setext, code, html, table, items, nested, quote, other, inside
+)
 front_matter = st.sampled_from(["", "", "---\ntitle: Teh title\ntags: [a, b]\n---\n"])
 
 

@@ -172,6 +172,8 @@ def test_sections_are_parsed_as_in_the_whole(text: str) -> None:
 
 def _whole(text: str) -> tuple[tuple[Block, ...], Mapping[str, Any]]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(blocks, "section_starts", lambda _text: [0])
+        patched.setattr(blocks, "_starts", lambda _text, _form: [0])
+        patched.setattr(blocks, "_PROSE", re.compile("(?!)"))
+        patched.setattr(blocks, "_section", blocks._section.__wrapped__)
         parsed = parse(text)
         return parsed.blocks, parsed.references

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,8 +49,8 @@ def test_when_a_request_was_sent(cli: Cli, project: LoopbackServer, home: Path, 
         code = 0
         for _ in range(TRIES):  # of two look-ups at once one may spare a request: it ends before
             begun.restore()
-            code = killed_at(spot, project, operation).code
-            if code != 0 or name not in DETACHING:
+            code = killed_at(request, made[:spot], project, operation).code
+            if code != 0:
                 break
         assert (request, code) == (request, -9)
         done = left(project, name) == wanted
@@ -67,14 +68,18 @@ def left(server: LoopbackServer, name: str) -> Any:
     return with_settled_names(state) if name == "rename" else state
 
 
-def killed_at(spot: int, server: LoopbackServer, operation: Operation) -> Ended:
-    """A command that is killed when its request of that number has come to the server."""
+def killed_at(
+    request: str, before: list[str], server: LoopbackServer, operation: Operation
+) -> Ended:
+    """A command that is killed when this request has come to the server, after those before it."""
     process: list[Forked] = []
+    method, path = request.split()
+    earlier = len(fnmatch.filter(before, request))
 
     def kill() -> None:
         process[0].kill()
 
-    server.meanwhile("*", "*", kill, skip=spot)
+    server.meanwhile(method, f"/v1{path}", kill, skip=earlier)
     process.append(Forked(operation.words))
     return process[0].end(server)
 

@@ -37,7 +37,15 @@ def _item_events(item: Json, index: int, delta_size: int) -> Iterator[Json]:
     begun = item | {"status": "in_progress"}
     if item["type"] == "message":
         begun["content"] = []
+    if item["type"] == "function_call":
+        begun["arguments"] = ""
     yield {"type": "response.output_item.added", "output_index": index, "item": begun}
+    if item["type"] == "function_call":
+        place = {"item_id": item["id"], "output_index": index}
+        for piece in pieces(item["arguments"], delta_size):
+            yield {"type": "response.function_call_arguments.delta", "delta": piece} | place
+        done = {"name": item["name"], "arguments": item["arguments"]}
+        yield {"type": "response.function_call_arguments.done"} | done | place
     if item["type"] == "file_search_call":
         for step in ("in_progress", "searching", "completed"):
             kind = f"response.file_search_call.{step}"

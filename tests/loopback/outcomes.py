@@ -27,6 +27,7 @@ class Ending:
     incomplete_reason: str | None = None
     error: Json | None = None
     in_deltas: bool = True
+    calls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ def empty_answer() -> Ending:
 def late_text(text: str | None = None) -> Ending:
     """No items and no deltas; the text comes in response.completed only."""
     return Ending(text, in_deltas=False)
+
+
+def function_calls(*calls: tuple[str, str], text: str | None = "") -> Ending:
+    """Calls of functions, each a name and its arguments as JSON text, after a remark if any."""
+    return Ending(text, calls=calls)
 
 
 def with_commentary(commentary: str, text: str | None = None) -> Ending:

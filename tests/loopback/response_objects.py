@@ -24,11 +24,21 @@ def output_items(ending: Ending, text: str) -> list[Json]:
         return []
     if ending.refusal is not None:
         return [_message([{"type": "refusal", "refusal": ending.refusal}], ending.status)]
+    calls = [_call(name, arguments) for name, arguments in ending.calls]
+    if calls and not text:
+        return calls
     final = _message([_text_part(text, ending.citations)], ending.status)
     if ending.commentary is None:
-        return [final]
+        return [final, *calls]
     aside = _message([_text_part(ending.commentary)], "completed")
     return [aside | {"phase": "commentary"}, final | {"phase": "final_answer"}]
+
+
+def _call(name: str, arguments: str) -> Json:
+    return {
+        "id": new_id("fc_"), "type": "function_call", "call_id": new_id("call_"),
+        "name": name, "arguments": arguments, "status": "completed",
+    }  # fmt: skip
 
 
 def _message(content: list[Json], status: str) -> Json:

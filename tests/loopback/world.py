@@ -111,6 +111,8 @@ def last_input_text(body: Json) -> str:
     if isinstance(given, str):
         return given
     for item in reversed(given):
+        if item.get("type") in ("function_call", "function_call_output"):
+            continue
         content = item.get("content") or ""
         if isinstance(content, str):
             return content

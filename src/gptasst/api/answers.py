@@ -11,6 +11,7 @@ from gptasst.api.citations import FileName, citations, messages
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, masked, more_context
 from gptasst.api.events import Event, UnreadableEvent
+from gptasst.api.function_calls import function_calls
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
 from gptasst.api.types import (
     Endpoint,
@@ -142,7 +143,8 @@ class AnswerReader:
             text = whole_characters(_text_of(output))
             if text:
                 yield TextDelta(text)
-        if not text:
+        calls = function_calls(output) if self._request.functions else ()
+        if not text and not calls:
             raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
         yield ModelAnswer(
             text=text,
@@ -151,6 +153,7 @@ class AnswerReader:
             usage=usage,
             citations=citations(output, self._file_name),
             ignored=self._ignored(response, output),
+            calls=calls,
         )
 
     def _ignored(self, response: Event, output: Any) -> tuple[str, ...]:

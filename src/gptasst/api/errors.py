@@ -210,10 +210,11 @@ def _no_access(error: openai.APIStatusError, endpoint: Endpoint) -> AccessDenied
             code="no_permission",
         )
     # A gateway in front of it may mean something else, such as a header of its own.
-    if endpoint.api_key is None:
+    if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"
         return AccessDenied(wants, hint=endpoint.key_hint, code="no_key")
-    refused = f"{endpoint.name} does not accept the key{said}"
+    inside = "" if endpoint.api_key else f" in the header `{endpoint.key_headers[0]}`"
+    refused = f"{endpoint.name} does not accept the key{inside}{said}"
     return AccessDenied(refused, hint=endpoint.key_hint, code="wrong_key")
 
 

@@ -13,6 +13,7 @@ from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_
 from gptasst.api.connection import Connection, missing
 from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
+from gptasst.api.function_calls import refuses_functions
 from gptasst.api.limits import MAX_EVENTS, Deadline, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
@@ -27,7 +28,7 @@ from gptasst.api.types import (
     PastMessage,
     TextDelta,
 )
-from gptasst.errors import GptasstError, InvalidInput, ServiceError
+from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
@@ -130,10 +131,15 @@ class OpenAIGateway:
 
         Raises:
             NoAnswer: the model refused, failed, was cut off, or the stream broke off.
+            ServiceError: the server takes no functions (`no_functions`), if any were offered.
             GptasstError: the request was not taken; see `errors`.
         """
         try:
             yield from self._stream(request)
+        except (ServiceError, NoAnswer) as error:
+            if not (request.functions and refuses_functions(error)):
+                raise
+            raise ServiceError(error.message, hint=error.hint, code="no_functions") from error
         except InvalidInput as error:
             if error.code != "too_long" or self._endpoint.embedded or self._attempts == 1:
                 raise

@@ -13,7 +13,15 @@ import openai
 
 from gptasst.api.http_client import LimitedClient
 from gptasst.api.limits import patience
-from gptasst.api.types import Endpoint, FilePart, ModelRequest, PastMessage, TextPart
+from gptasst.api.types import (
+    AnsweredCall,
+    Endpoint,
+    FilePart,
+    FunctionTool,
+    ModelRequest,
+    PastMessage,
+    TextPart,
+)
 from gptasst.errors import UsageError
 from gptasst.hints import install_command
 from gptasst.inputs.encoding import as_utf8
@@ -136,7 +144,10 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "instructions": request.instructions,
-        "input": [message_item(message) for message in (*request.past, asked)],
+        "input": [
+            *(message_item(message) for message in (*request.past, asked)),
+            *(item for answered in request.answered for item in _call_items(answered)),
+        ],
     }
     if request.conversation_id:
         body["conversation"] = request.conversation_id
@@ -147,19 +158,51 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
             body[name] = getattr(settings, name)
     if settings.reasoning_effort is not None:
         body["reasoning"] = {"effort": settings.reasoning_effort}
+    body.update(_tool_fields(request))
+    if request.schema is not None:
+        body.update(_schema_fields(request.schema, endpoint))
+    return body
+
+
+def _tool_fields(request: ModelRequest) -> dict[str, Any]:
     tools: list[dict[str, Any]] = []
+    fields: dict[str, Any] = {}
     if request.vector_store_id:
         tools.append({"type": "file_search", "vector_store_ids": [request.vector_store_id]})
-        body["include"] = ["file_search_call.results"]
+        fields["include"] = ["file_search_call.results"]
     if request.code_interpreter:
         tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
     if request.web_search:
         tools.append({"type": "web_search"})
+    tools += [_function(function) for function in request.functions]
     if tools:
-        body["tools"] = tools
-    if request.schema is not None:
-        body.update(_schema_fields(request.schema, endpoint))
-    return body
+        fields["tools"] = tools
+    if request.functions and request.calls_over:
+        fields["tool_choice"] = "none"
+    return fields
+
+
+def _function(function: FunctionTool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": function.name,
+        "description": function.description,
+        "parameters": function.parameters,
+        "strict": True,
+    }
+
+
+def _call_items(answered: AnsweredCall) -> Iterator[dict[str, Any]]:
+    """A call and its output, without the ids of a server that has kept nothing of them."""
+    call = answered.call
+    yield {
+        "type": "function_call",
+        "call_id": call.id,
+        "name": call.name,
+        "arguments": as_utf8(call.arguments),
+    }
+    output = as_utf8(answered.output)
+    yield {"type": "function_call_output", "call_id": call.id, "output": output}
 
 
 def message_item(message: PastMessage) -> dict[str, Any]:

@@ -46,10 +46,37 @@ class PastMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionTool:
+    """A function that a model may call; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A call that a model asks for. `arguments` is JSON text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredCall:
+    """A call, and what it gave."""
+
+    call: FunctionCall
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One request to a model, in the terms of the Responses API. `timeout` is in seconds.
 
     A conversation goes on by its `conversation_id` where the server keeps it, else by `past`.
+    `functions` may be called unless `calls_over`; `answered` are the calls so far, oldest first.
     """
 
     model: str
@@ -63,6 +90,9 @@ class ModelRequest:
     vector_store_id: str | None = None
     past: tuple[PastMessage, ...] = ()
     conversation_id: str | None = None
+    functions: tuple[FunctionTool, ...] = ()
+    answered: tuple[AnsweredCall, ...] = ()
+    calls_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +124,8 @@ class TextDelta:
 class ModelAnswer:
     """The end of a stream: a whole answer. Anything less is raised as `NoAnswer`.
 
-    `ignored` are the tools of the server's that it was offered and shows no trace of.
+    `ignored` are the tools of the server's that it was offered and shows no trace of. With `calls`
+    the model wants to know more before it answers; `text` is a remark then.
     """
 
     text: str
@@ -103,6 +134,7 @@ class ModelAnswer:
     usage: Usage | None = None
     citations: tuple[Citation, ...] = ()
     ignored: tuple[str, ...] = ()
+    calls: tuple[FunctionCall, ...] = ()
 
 
 # One batch takes so many requests, in a file of so many bytes.
@@ -302,8 +334,9 @@ class Endpoint:
     `timeout` is how many seconds one thing that is asked of it may take, and `silence` how long it
     may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
-    says where a key is expected, `table` which table of config.toml has its settings.
-    `on_moved` gets the base URL that works when the given one lacks `/v1`.
+    says where a key is expected, `key_headers` are the headers that hold one, `table` which table
+    of config.toml has its settings. `on_moved` gets the base URL that works when the given one
+    lacks `/v1`.
     """
 
     base_url: str = field(repr=False)
@@ -313,6 +346,7 @@ class Endpoint:
     table: str = "the profile"
     on_moved: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    key_headers: tuple[str, ...] = ()
     timeout: float = 600.0
     context_window: int | None = None
     openai_environment: bool = False

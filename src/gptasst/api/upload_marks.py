@@ -7,15 +7,14 @@ sha256 in base32, MACHINE is a random number that a machine chose once. The type
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gptasst.storage.atomic_files import replace_private
 
-_MARK = re.compile(r"\.gptasst-([a-z2-7]{26})-([0-9a-f]{6})(?=\.[^./]*\Z|\Z)")
-_MACHINE = re.compile(r"[0-9a-f]{6}")
+_MARK = r"\.gptasst-([a-z2-7]{26})-([0-9a-f]{6})(?=\.[^./]*\Z|\Z)"
+_MACHINE = r"[0-9a-f]{6}"
 _LONGEST = 255  # characters of a name, as file systems have it
 # Stands before a content of which no more is known than its mark.
 CONTENT_MARK = "mark:"
@@ -33,6 +32,8 @@ def content_mark(sha256: str) -> str:
     """What stands for a content in names; one that is a mark already is given back."""
     if sha256.startswith(CONTENT_MARK):
         return sha256
+    import base64
+
     digest = base64.b32encode(bytes.fromhex(sha256)[:16]).decode()
     return CONTENT_MARK + digest.rstrip("=").lower()
 
@@ -47,13 +48,13 @@ def marked_name(filename: str, sha256: str, machine: str) -> str:
 
 def read_mark(filename: str) -> Mark | None:
     """The mark in a name on the server; `None`: the file is not known to be gptasst's."""
-    found = _MARK.search(filename)
+    found = re.search(_MARK, filename)
     return Mark(CONTENT_MARK + found[1], found[2]) if found else None
 
 
 def shown_name(filename: str) -> str:
     """A name without its mark."""
-    return _MARK.sub("", filename)
+    return re.sub(_MARK, "", filename)
 
 
 def machine_mark(file: Path) -> str:
@@ -64,7 +65,7 @@ def machine_mark(file: Path) -> str:
     """
     try:
         kept = file.read_text("ascii").strip()
-        if _MACHINE.fullmatch(kept):
+        if re.fullmatch(_MACHINE, kept):
             return kept
     except (OSError, ValueError):
         pass

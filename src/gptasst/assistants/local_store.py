@@ -26,6 +26,7 @@ from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
     KnowledgeOutcome,
+    Resolved,
     Revision,
     RunTarget,
 )
@@ -106,17 +107,13 @@ class LocalStore:
         with self._database.reading() as connection:
             return read_assistant(connection, find_id(connection, name))
 
-    def open(self, name: str) -> RunTarget:
+    def open(self, name: str) -> Resolved:
         from gptasst.knowledge.types import knowledge_sha256
 
         with self._database.reading() as connection:
             found = read_assistant(connection, find_id(connection, name))
-        return RunTarget(
-            id=found.id,
-            definition=found.definition,
-            revision=found.revision,
-            knowledge_sha256=knowledge_sha256(found.knowledge),
-        )
+        target = RunTarget(found.id, knowledge_sha256(found.knowledge))
+        return Resolved(found.definition, target)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         with self._database.writing() as connection:

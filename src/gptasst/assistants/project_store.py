@@ -40,6 +40,7 @@ from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
     KnowledgeOutcome,
+    Resolved,
     Revision,
     RunTarget,
 )
@@ -107,16 +108,12 @@ class OpenAIStore:
         pointer = read_pointer(store)
         return self._assistant(store, pointer, self._directory.definition(store, pointer))
 
-    def open(self, name: str) -> RunTarget:
+    def open(self, name: str) -> Resolved:
         store = self._directory.find(name)
         pointer = read_pointer(store)
-        return RunTarget(
-            id=store.id,
-            definition=self._directory.definition(store, pointer),
-            revision=pointer.revision,
-            knowledge_sha256=pointer.knowledge_sha256 if store.files else "",
-            vector_store_id=store.id,
-        )
+        knowledge_sha256 = pointer.knowledge_sha256 if store.files else ""
+        target = RunTarget(store.id, knowledge_sha256, vector_store_id=store.id)
+        return Resolved(self._directory.definition(store, pointer), target)
 
     def _assistant(
         self,

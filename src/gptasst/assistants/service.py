@@ -104,7 +104,9 @@ class AssistantService:
         """The passages of an assistant's knowledge that fit a question, best first."""
         from gptasst.knowledge.question import Question
 
-        return self._store.search(self._store.open(name), Question(question), limit)
+        target = self._store.open(name).assistant
+        assert target is not None
+        return self._store.search(target, Question(question), limit)
 
     def edit(
         self,

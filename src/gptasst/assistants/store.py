@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Assistant,
         AssistantSummary,
         KnowledgeOutcome,
+        Resolved,
         Revision,
         RunTarget,
     )
@@ -62,7 +63,7 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def open(self, name: str) -> RunTarget:
+    def open(self, name: str) -> Resolved:
         """One assistant as a run needs it.
 
         Raises:

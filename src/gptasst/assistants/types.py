@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,17 +60,36 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class RunTarget:
-    """What a run needs of an assistant.
+    """What a run needs of an assistant besides its definition.
 
     `knowledge_sha256` changes whenever the knowledge does; empty: there is none. With a
     `vector_store_id` the server searches the knowledge, else the store does.
     """
 
     id: str
-    definition: Definition
-    revision: int
     knowledge_sha256: str
     vector_store_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a name stands for: the definition of an assistant, else of an instruction.
+
+    `path` is the file of the instruction.
+    """
+
+    definition: Definition
+    assistant: RunTarget | None = None
+    path: str | None = None
+
+    @property
+    def source(self) -> Literal["assistant", "instruction"]:
+        return "instruction" if self.assistant is None else "assistant"
+
+    def searches(self, *, asked_for: bool) -> bool:
+        """Whether a run searches knowledge, where it is not asked to leave that alone."""
+        known = self.assistant is not None and bool(self.assistant.knowledge_sha256)
+        return known and asked_for and self.definition.tools.file_search is not False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from gptasst.inputs.reading import input_of, read_content
 from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
 from gptasst.runs.edits import edited_text
 from gptasst.runs.fingerprints import content_digest
-from gptasst.runs.types import Kept
+from gptasst.runs.types import Kept, RunRequest
 
 
 def batch_answers(
@@ -114,7 +114,7 @@ class AnswerPlacer:
         manifest = recorded.manifest
         self._revises = manifest.purpose == "replace" and directory is None
         purpose: Purpose = "replace" if self._revises else "write"
-        job = EachJob(manifest.name, (), purpose, encoding=manifest.encoding)
+        job = EachJob(RunRequest(manifest.name, encoding=manifest.encoding), (), purpose)
         self._files = EachFiles(job, manifest.basis, journal)
         self._base = recorded.directory
         self._directory = directory

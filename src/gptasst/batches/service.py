@@ -73,10 +73,10 @@ class BatchService:
             GptasstError: the server does not take the batch; earlier ones stay submitted.
         """
         runs = self.open_runs()
-        found = runs.find(job.name)
+        resolved = runs.resolve(job.asked.name)
         on_the_way: dict[str, str] = {}
         requests = JobRequests(
-            job, runs, found, self.journal, on_the_way, takes_file_search=self.takes_file_search
+            job, runs, resolved, self.journal, on_the_way, takes_file_search=self.takes_file_search
         )
         requests.check()
         earlier = self._running(requests.basis)
@@ -96,7 +96,7 @@ class BatchService:
             submitted=requests.submitted,
             waiting=len(requests.waiting),
             results=tuple(requests.results),
-            warnings=runs.warnings(job.request(), found),
+            warnings=runs.warnings(job.asked, resolved),
         )
 
     def _running(self, basis: str) -> list[Batch]:

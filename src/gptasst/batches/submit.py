@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from gptasst.api.batches import BatchGateway
 from gptasst.api.types import MAX_BYTES, MAX_REQUESTS, Batch, ModelRequest, UploadRequest
+from gptasst.assistants.types import Resolved
 from gptasst.batches.records import BatchRecords, item_line, manifest_line
 from gptasst.batches.types import BatchItem, BatchManifest
 from gptasst.definitions.types import EditSettings
@@ -20,7 +21,6 @@ from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import InvalidInput, NotFound, ServiceError, UsageError
-from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
 from gptasst.storage.atomic_files import open_private, private_directory
 from gptasst.uploads.types import OnTransfer
@@ -125,7 +125,7 @@ class JobRequests:
     Args:
         job: what was asked.
         runs: makes the requests.
-        found: the assistant or instruction.
+        resolved: the assistant or instruction.
         journal: of finished runs.
         on_the_way: the batch in which a run is already, by its digest.
         takes_file_search: whether the server takes file search inside a batch.
@@ -135,7 +135,7 @@ class JobRequests:
         self,
         job: EachJob,
         runs: RunService,
-        found: Found,
+        resolved: Resolved,
         journal: RunJournal,
         on_the_way: dict[str, str],
         *,
@@ -143,10 +143,10 @@ class JobRequests:
     ) -> None:
         self._job = job
         self._runs = runs
-        self._found = found
+        self._resolved = resolved
         self._on_the_way = on_the_way
         self._takes_file_search = takes_file_search
-        self.basis = runs.basis(job.request(), found)
+        self.basis = runs.basis(job.asked, resolved)
         self._files = EachFiles(job, self.basis, journal)
         self.results: list[FileResult] = []
         self.waiting: list[tuple[str, BatchItem]] = []
@@ -158,12 +158,12 @@ class JobRequests:
         Raises:
             UsageError: the requests need file search, which batches are not known to take.
         """
-        target, definition = self._found
-        searches = bool(target and target.vector_store_id and target.knowledge_sha256)
-        searches = searches and self._job.file_search and definition.tools.file_search is not False
+        target, asked = self._resolved.assistant, self._job.asked
+        hosted = bool(target and target.vector_store_id)
+        searches = hosted and self._resolved.searches(asked_for=asked.file_search)
         if searches and not self._takes_file_search:
             raise UsageError(
-                f"`{self._job.name}` searches its knowledge, which batches are not known to do",
+                f"`{asked.name}` searches its knowledge, which batches are not known to do",
                 hint="--no-file-search runs without the knowledge, and without --batch all is as"
                 " usual; `batch_file_search = true` in the profile says that the server does",
                 code="no_file_search_in_batch",
@@ -177,17 +177,9 @@ class JobRequests:
         """
         seen: set[str] = set()
         for target in self._job.targets:
-            given = self._files.read(target)
+            given = self._files.to_ask(target)
             if isinstance(given, FileResult):
                 self.results.append(given)
-                continue
-            finished = self._files.finished(given)
-            if finished is not None:
-                self.results.append(self._files.apply(given, finished, asked=False))
-                continue
-            hindrance = self._files.hindrance(given)
-            if hindrance is not None:
-                self.results.append(hindrance)
                 continue
             item = _item(given)
             if given.run in self._on_the_way:
@@ -197,7 +189,7 @@ class JobRequests:
                 yield item, None
             else:
                 if not seen:  # a batch would come to it hours later, file by file
-                    self._runs.refuse_retired(self._job.request(), self._found)
+                    self._runs.refuse_retired(self._job.asked, self._resolved)
                 line = self._line(gateway, given)
                 if line is not None:
                     seen.add(given.run)
@@ -212,21 +204,22 @@ class JobRequests:
             return None
 
     def _request(self, given: EachInput) -> ModelRequest:
-        return self._runs.model_request(self._job.request(given.file), self._found)
+        prepared = self._runs.prepare(self._job.request(given.file), self._resolved)
+        return prepared.without_functions().model_request  # nobody is there to answer calls
 
     def manifest(self, command: str) -> BatchManifest:
         """What is the same for all inputs."""
         assert self._job.purpose in ("write", "replace")
-        _, definition = self._found
+        asked, definition = self._job.asked, self._resolved.definition
         return BatchManifest(
-            name=self._job.name,
-            model=self._runs.model(self._job.request(), self._found),
+            name=asked.name,
+            model=self._runs.model(asked, self._resolved),
             basis=self.basis,
             command=command,
             purpose="replace" if self._job.purpose == "replace" else "write",
             unwrap_fence=definition.unwrap_fence,
-            encoding=self._job.encoding,
-            schema=self._job.schema or definition.schema,
+            encoding=asked.encoding,
+            schema=asked.schema or definition.schema,
             edit=_edit_keys(definition.edit),
         )
 

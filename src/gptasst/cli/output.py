@@ -27,9 +27,9 @@ _Item = TypeVar("_Item")
 _BOLD, _BOLD_RED = "1", "1;31"
 
 # Bytes of a file name that is not UTF-8, as Python has them.
-_HALVES = re.compile("[\ud800-\udfff]")
+_HALVES = "[\ud800-\udfff]"
 # What OpenAI's keys look like; nothing else that people name is so long and begins so.
-_KEY, _MASK = re.compile(r"\bsk-[\w-]{40,}"), "sk-…"
+_KEY, _MASK = r"\bsk-[\w-]{40,}", "sk-…"
 # They change the order in which a terminal shows what stands around them (Unicode's property
 # Bidi_Control), so that a command or a name may be read as another.
 _BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
@@ -143,7 +143,7 @@ class Output:
         """A value as the text of a JSON document."""
         plain = _plain(value, self.profile)
         text = json.dumps(plain, indent=2, ensure_ascii=False).translate(_JSON_ESCAPES)
-        return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+        return re.sub(_HALVES, lambda half: f"\\u{ord(half[0]):04x}", text)
 
     def text(self, text: str) -> None:
         """Write a text that is the result itself: a TOML document, a path."""
@@ -201,8 +201,8 @@ class Output:
 
         A key that was typed where none belongs (`auth login sk-…`) is not repeated.
         """
-        error.message = _KEY.sub(_MASK, error.message)
-        error.advice = error.advice and _KEY.sub(_MASK, error.advice)
+        error.message = re.sub(_KEY, _MASK, error.message)
+        error.advice = error.advice and re.sub(_KEY, _MASK, error.advice)
         if self.mode == "json":
             self.document({**(_plain(error.done, self.profile) or {}), "error": error})
         else:
@@ -218,7 +218,7 @@ class Output:
             import traceback
 
             trace = "".join(traceback.format_exception(error))
-            self.stderr.write(harmless(_KEY.sub(_MASK, trace)))
+            self.stderr.write(harmless(re.sub(_KEY, _MASK, trace)))
 
     def _coloured(self, word: str, code: str) -> str:
         plain = not self.stderr.isatty() or is_dumb() or bool(os.environ.get("NO_COLOR"))

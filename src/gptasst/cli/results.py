@@ -46,6 +46,8 @@ def tell_about(output: Output, result: RunResult) -> None:
     if result.left_out:
         output.note(f"{count_text(result.left_out, 'earlier message')} did not fit the context")
     if output.verbose:
+        for query in result.searches:
+            output.note(f"the model searched the knowledge for `{query}`")
         output.note(_account(output, result))
 
 

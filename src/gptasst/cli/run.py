@@ -29,8 +29,8 @@ from gptasst.time_limits import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta
+    from gptasst.assistants.types import Resolved
     from gptasst.conversations.dialogue import Dialogue
-    from gptasst.runs.preparation import Found
     from gptasst.runs.service import RunService
     from gptasst.runs.types import RunPlan, RunRequest, RunResult
 
@@ -151,7 +151,6 @@ def run(  # one parameter an option
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
-    encoding = text_encoding(encoding) if encoding else None
     words = [*(files or ()), *(file or ())]
     asked = RunRequest(
         name,
@@ -161,6 +160,7 @@ def run(  # one parameter an option
         timeout=timeout,
         file_search=not no_file_search,
         allow_secrets=allow_secrets,
+        encoding=text_encoding(encoding) if encoding else None,
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
@@ -170,22 +170,14 @@ def run(  # one parameter an option
                 hint="without --each all files go into one turn",
             )
         tell_fallback(session)
-        run_each(session, asked, words, output, options, encoding=encoding, dry_run=dry_run)
+        run_each(session, asked, words, output, options, dry_run=dry_run)
         return
     options.refuse_alone()
     output = output_file(output)
     if output is None:
         session.output.require_stdout()
     with time_limit(timeout):
-        _run_once(
-            session,
-            asked,
-            words,
-            output,
-            (go_on, conversation),
-            encoding=encoding,
-            dry_run=dry_run,
-        )
+        _run_once(session, asked, words, output, (go_on, conversation), dry_run=dry_run)
 
 
 def _run_once(
@@ -195,29 +187,28 @@ def _run_once(
     output: Path | None,
     goes_on: tuple[bool, str | None],
     *,
-    encoding: str | None,
     dry_run: bool,
 ) -> None:
     """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
     from gptasst.runs.inputs import read_inputs
 
-    name, allow_secrets = asked.name, asked.allow_secrets
+    name = asked.name
     go_on, conversation = goes_on
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report, progress=activity.advance)
-    found = None if dry_run else _begin(session, service, name)
+    resolved = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]
     request = replace(
         asked,
         files=read_inputs(
             paths,
             session.output.note,
-            allow_secrets=allow_secrets,
-            encoding=encoding,
+            allow_secrets=asked.allow_secrets,
+            encoding=asked.encoding,
             failed=session.output.miss,
             warn=session.output.warn,
         ),
-        stdin=_read_stdin(session, words, encoding, asked),
+        stdin=_read_stdin(session, words, asked),
     )
     dialogue = None
     if go_on or conversation:
@@ -227,7 +218,7 @@ def _run_once(
         _show_plan(session.output, (dialogue or service).plan(request))
     else:
         with session.waiting():
-            events = dialogue.say(request) if dialogue else service.stream(request, found)
+            events = dialogue.say(request) if dialogue else service.stream(request, resolved)
         tell_fallback(session)
         direct = output is None and session.output.mode != "json"
         with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:
@@ -235,14 +226,15 @@ def _run_once(
         _finish(session.output, result, output)
 
 
-def _begin(session: Session, service: RunService, name: str) -> Found | None:
+def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
     """Begin to import the SDK, which takes longest of all, once it is needed for sure.
 
     What `name` means is known before that where assistants are kept here, and found then.
     """
-    found = service.find(name) if session.context.profile.store == "local" else None
+    local = session.context.profile.store == "local"
+    resolved = service.resolve(name) if local else None
     session.context.begin_gateway()
-    return found
+    return resolved
 
 
 @contextlib.contextmanager
@@ -259,9 +251,7 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"this is {shown(kept)}; -c goes on with it")
 
 
-def _read_stdin(
-    session: Session, words: Sequence[str], encoding: str | None, request: RunRequest
-) -> str | None:
+def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> str | None:
     """Standard input where `-` is among the words, or where there are none and it is piped.
 
     Beside files that were named it is not read: in a loop of the shell it is the loop's.
@@ -282,7 +272,7 @@ def _read_stdin(
         limit[0] if limit else session.context.profile.timeout,
         lambda: tell("waiting for the end of standard input; `< /dev/null` gives none"),
     )
-    text = decode_text(content, "stdin", encoding)[0] if content else ""
+    text = decode_text(content, "stdin", request.encoding)[0] if content else ""
     if text.strip():
         return text
     if asked:
@@ -347,7 +337,7 @@ def _show_plan(output: Output, plan: RunPlan) -> None:
     fields: Sequence[tuple[str, str]] = [
         (plan.source, plan.name),
         ("definition", plan.definition or "the assistant's"),
-        ("tools", ", ".join(plan.tools) or "none"),
+        ("tools", ", ".join((*plan.tools, *plan.functions)) or "none"),
         ("endpoint", f"{plan.endpoint} (profile {plan.profile})"),
         ("model", plan.model),
         ("inputs", "\n".join(inputs) or "none"),

@@ -62,16 +62,17 @@ def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
     """The command that submits what is missing, as people would type it."""
     shown = [shlex.quote(word) for word in words[:_MOST_WORDS]]
     shown += ["…"] if len(words) > _MOST_WORDS else []
+    asked = job.asked
     options = ["--in-place"] if target is None else ["-o", shlex.quote(str(target))]
-    for option, value in (("-t", job.text), ("-m", job.model)):
+    for option, value in (("-t", asked.text), ("-m", asked.model)):
         options += [option, shlex.quote(value)] if value else []
-    if job.schema is not None:
+    if asked.schema is not None:
         options.append("--schema …")
-    if not job.file_search:
+    if not asked.file_search:
         options.append("--no-file-search")
-    if job.encoding:
-        options += ["--encoding", job.encoding]
-    if job.allow_secrets:
+    if asked.encoding:
+        options += ["--encoding", asked.encoding]
+    if asked.allow_secrets:
         options.append("--allow-secrets")
-    name = shlex.quote(job.name)
+    name = shlex.quote(asked.name)
     return " ".join(["gptasst run", name, *shown, "--each --batch", *options])

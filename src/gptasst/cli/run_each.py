@@ -83,7 +83,6 @@ def run_each(
     target: Path | None,
     options: EachOptions,
     *,
-    encoding: str | None,
     dry_run: bool,
 ) -> None:
     """Run what was asked on each of the files that `words` mean.
@@ -94,7 +93,6 @@ def run_each(
         words: file names, patterns, directories.
         target: what `-o` said.
         options: the others.
-        encoding: of all text files, where it was named.
         dry_run: only show what would be done.
     """
     from gptasst.each.types import EachJob
@@ -103,18 +101,11 @@ def run_each(
         raise UsageError("--wait needs --batch", hint="without --batch the answers are waited for")
     purpose = _purpose(session.output, target, options)
     job = EachJob(
-        name=request.name,
+        request,
         targets=_targets(session, request, words, purpose, target),
         purpose=purpose,
-        text=request.text,
-        model=request.model,
-        schema=request.schema,
-        timeout=request.timeout,
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
-        file_search=request.file_search,
-        allow_secrets=request.allow_secrets,
-        encoding=encoding,
     )
     activity = Activity(session.output, "looking at the files")
     service = session.context.each(activity.report)

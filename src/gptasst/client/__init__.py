@@ -48,7 +48,7 @@ class Client:
         note: told in one line what a user should know and no result says; without it, the
             logger `gptasst` is.
 
-    Example:
+    Examples:
         >>> with gptasst.Client(model="gpt-6.2-sol") as client:
         ...     result = client.run("MarkdownLinter", "guide.md")
         >>> result.answer.strip(), result.model
@@ -93,7 +93,7 @@ class Client:
     def close(self) -> None:
         """Wait for the runs that `submit` began, then close connections and files.
 
-        Example:
+        Examples:
             >>> client.close()
         """
         self._submitted.close()
@@ -103,7 +103,7 @@ class Client:
     def profile(self) -> Profile:
         """The endpoint and the store in use.
 
-        Example:
+        Examples:
             >>> client.profile.store
             'openai'
         """
@@ -124,7 +124,7 @@ class Client:
             NoAnswer: the model refused, failed, or was cut off.
             GptasstError: the request was not taken.
 
-        Example:
+        Examples:
             >>> client.run("Translator", "guide.md", text="German").answer.strip()
             '# A guide'
         """
@@ -142,7 +142,7 @@ class Client:
         What can be refused without sending anything is raised here, not by the first piece.
         Closing the generator ends the run.
 
-        Example:
+        Examples:
             >>> for event in client.stream("DocWriter", "guide.md"):
             ...     if isinstance(event, gptasst.TextDelta):
             ...         print(event.text, end="|")
@@ -156,7 +156,7 @@ class Client:
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
         """What `run` would send. Nothing is sent, and no key is needed.
 
-        Example:
+        Examples:
             >>> client.plan("MarkdownLinter", "guide.md").inputs[0].size
             9
         """
@@ -174,7 +174,7 @@ class Client:
             A future; its `result(timeout)` waits, for so many seconds at most, and raises what
             `run` raises, or `TimeoutError`.
 
-        Example:
+        Examples:
             >>> future = client.submit("MarkdownLinter", "guide.md")
             >>> future.result(timeout=60).answer.strip()
             '# A guide'
@@ -197,7 +197,7 @@ class Client:
             InvalidInput: a word means no file, or an output can't be used.
             GptasstError: raised last, it is what ended all: no access, a limit, no connection.
 
-        Example:
+        Examples:
             >>> for result in client.map("DocWriter", ["guide.md", "docs"], output="written"):
             ...     print(result.status)
             written

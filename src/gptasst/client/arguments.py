@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypedDict
 
 from gptasst.conversations.types import Conversation
@@ -12,39 +13,48 @@ from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.runs.types import RunRequest
 
+_JOBS = 8
 _Path = str | os.PathLike[str]
 # One path, pattern or directory, or several of them.
 Files = _Path | Iterable[_Path]
 
 
-class RunOptions(TypedDict, total=False):
-    """The options of one run.
+class AnyRunOptions(TypedDict, total=False):
+    """The options that one run and many runs have in common.
 
-    `text` is the task in words; `stdin` is a text to work on, as if it were piped in; `model`
-    and `schema` (a JSON Schema that the answer must fit) are used in place of the assistant's
-    own; `timeout` is in seconds, for the whole run. `allow_secrets` takes files that count as
-    secret (`.env`, private keys) and are refused otherwise. `conversation` is gone on with: the run
-    knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
+    `text` is the task in words; `model` and `schema` (a JSON Schema that the answer must fit) are
+    used in place of the assistant's own; `timeout` is in seconds, for one run. `allow_secrets`
+    takes files that count as secret (`.env`, private keys) and are refused otherwise. `encoding`
+    is that of all files that are text.
     """
 
     text: str | None
-    stdin: str | None
     model: str | None
     schema: Mapping[str, Any] | None
     timeout: float | None
     allow_secrets: bool
     encoding: str | None
+
+
+class RunOptions(AnyRunOptions, total=False):
+    """The options of one run: those of `AnyRunOptions` and these.
+
+    `stdin` is a text to work on, as if it were piped in. `conversation` is gone on with: the run
+    knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
+    """
+
+    stdin: str | None
     conversation: Conversation | str | None
 
 
-class MapOptions(TypedDict, total=False):
+class MapOptions(AnyRunOptions, total=False):
     """The options of many runs, one a file.
 
     `output` is a directory in which each answer gets its file's place, or a pattern
     (`out/{stem}.linted{suffix}`; also `{name}`, `{parent}`, `{relpath}`); `in_place` writes each
     answer over its file; `check` only compares it with its file. `jobs` (8) run at a time. What
-    was finished before by the same run is not asked again, unless `force`. The others are as
-    in `RunOptions`, `timeout` for each answer.
+    was finished before by the same run is not asked again, unless `force`. The others are those
+    of `AnyRunOptions`.
     """
 
     output: _Path | None
@@ -52,12 +62,6 @@ class MapOptions(TypedDict, total=False):
     check: bool
     jobs: int
     force: bool
-    text: str | None
-    model: str | None
-    schema: Mapping[str, Any] | None
-    timeout: float | None
-    allow_secrets: bool
-    encoding: str | None
 
 
 class AssistantOptions(TypedDict, total=False):
@@ -90,17 +94,13 @@ def run_request(
         InvalidInput: a file or the schema can't be used.
         UsageError: the timeout is no time.
     """
-    from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.inputs import read_inputs
 
-    _check(options.get("timeout"), options.get("schema"))
-    rest: dict[str, Any] = dict(options)
-    rest.pop("conversation", None)
-    named = rest.pop("encoding", None)
-    encoding = text_encoding(named) if named else None
-    allowed = options.get("allow_secrets", False)
-    read = read_inputs(words_of(files), note, allow_secrets=allowed, encoding=encoding)
-    return RunRequest(name=name, files=read, **rest)
+    asked = _asked(name, {key: each for key, each in options.items() if key != "conversation"})
+    read = read_inputs(
+        words_of(files), note, allow_secrets=asked.allow_secrets, encoding=asked.encoding
+    )
+    return replace(asked, files=read)
 
 
 def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str], None]) -> EachJob:
@@ -113,33 +113,34 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
         InvalidInput: a word means no file, or an output can't be used.
     """
     from gptasst.each.targets import plan_targets
-    from gptasst.inputs.encoding import text_encoding
 
     rest: dict[str, Any] = dict(options)
-    if rest.get("encoding"):
-        rest["encoding"] = text_encoding(rest["encoding"])
-    output = rest.pop("output", None)
+    output, jobs = rest.pop("output", None), rest.pop("jobs", _JOBS)
     in_place, check = rest.pop("in_place", False), rest.pop("check", False)
+    force = rest.pop("force", False)
     if (output is not None) + bool(in_place) + bool(check) > 1:
         raise UsageError("`output`, `in_place` and `check` exclude each other")
-    if rest.get("jobs", 1) < 1:
-        raise UsageError(f"jobs is {rest['jobs']}, which is not a number of runs at a time")
-    _check(options.get("timeout"), options.get("schema"))
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, which is not a number of runs at a time")
+    asked = _asked(name, rest)
     purpose: Purpose = "replace" if in_place else "check" if check else "collect"
     if output is not None:
         purpose = "write"
     place = None if output is None else os.fspath(output)
-    allowed = options.get("allow_secrets", False)
-    targets = plan_targets(words_of(files), purpose, place, note, allow_secrets=allowed)
-    return EachJob(name=name, targets=targets, purpose=purpose, **rest)
+    targets = plan_targets(words_of(files), purpose, place, note, allow_secrets=asked.allow_secrets)
+    return EachJob(asked, targets, purpose, jobs=jobs, force=force)
 
 
-def _check(timeout: float | None, schema: Mapping[str, Any] | None) -> None:
+def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
+    """What is asked of each run, without its files."""
     from gptasst.config.settings import check_timeout
+    from gptasst.inputs.encoding import text_encoding
 
-    if timeout is not None:
-        check_timeout(timeout, f"timeout is {timeout:g}")
-    check_schema(schema)
+    asked = RunRequest(name=name, **options)
+    if asked.timeout is not None:
+        check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
+    check_schema(asked.schema)
+    return replace(asked, encoding=text_encoding(asked.encoding) if asked.encoding else None)
 
 
 def words_of(files: Files) -> list[str]:

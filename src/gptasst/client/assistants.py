@@ -62,7 +62,7 @@ class Assistants:
             UsageError: the name is taken or can't be used, or it has no instructions.
             InvalidInput: a knowledge file can't be used.
 
-        Example:
+        Examples:
             >>> made = client.assistants.create("Writer", instruction="DocWriter", files="style.md")
             >>> [(file.path, file.size) for file in made.assistant.knowledge]
             [('style.md', 17)]
@@ -74,7 +74,7 @@ class Assistants:
     def list(self) -> Sequence[AssistantSummary]:
         """Every assistant in short, by name.
 
-        Example:
+        Examples:
             >>> [(each.name, each.files) for each in client.assistants.list()]
             [('DocWriter-1', 1)]
         """
@@ -83,7 +83,7 @@ class Assistants:
     def get(self, name: str) -> Assistant:
         """One assistant with its definition and knowledge.
 
-        Example:
+        Examples:
             >>> client.assistants.get("DocWriter-1").definition.instruction
             'DocWriter'
         """
@@ -99,7 +99,7 @@ class Assistants:
             question: what to look for, in words.
             limit: at most so many passages.
 
-        Example:
+        Examples:
             >>> found = client.assistants.search("DocWriter-1", "sentences")
             >>> [(passage.path, passage.text) for passage in found]
             [('style.md', 'Short sentences.\n')]
@@ -127,7 +127,7 @@ class Assistants:
             options: see `AssistantOptions`. A new `instruction` replaces all that came from the
                 old one.
 
-        Example:
+        Examples:
             >>> client.assistants.update("DocWriter-1", model="gpt-6.2-sol").assistant.revision
             2
         """
@@ -143,7 +143,7 @@ class Assistants:
             name: which.
             keep_files: leave its uploaded files on the server.
 
-        Example:
+        Examples:
             >>> client.assistants.delete("DocWriter-1")
         """
         self._service.delete(self._service.summary(name), keep_files=keep_files)
@@ -153,7 +153,7 @@ class Assistants:
     ) -> KnowledgeOutcome:
         """Add knowledge; a path that exists gets its new content.
 
-        Example:
+        Examples:
             >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
             'docs/billing.md'
         """
@@ -165,7 +165,7 @@ class Assistants:
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
         """Take knowledge away, named by path, id, pattern or directory. Files on disk stay.
 
-        Example:
+        Examples:
             >>> client.assistants.remove_files("DocWriter-1", "style.md").assistant.knowledge
             ()
         """
@@ -177,7 +177,7 @@ class Assistants:
     ) -> KnowledgeOutcome:
         """Make these the whole knowledge; none at all empties it.
 
-        Example:
+        Examples:
             >>> client.assistants.set_files("DocWriter-1", "docs").plan.remove[0].path
             'style.md'
         """
@@ -201,7 +201,7 @@ class Assistants:
             InvalidInput: none of its files is here.
             UsageError: files from outside would be sent.
 
-        Example:
+        Examples:
             >>> client.assistants.sync("DocWriter-1").plan.is_empty
             True
         """
@@ -218,7 +218,7 @@ class Assistants:
     def plan_sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgePlan:
         """What `sync` would do. Nothing is changed.
 
-        Example:
+        Examples:
             >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)
             1
         """
@@ -228,7 +228,7 @@ class Assistants:
     def history(self, name: str) -> Sequence[Revision]:
         """The revisions of an assistant's definition, oldest first.
 
-        Example:
+        Examples:
             >>> [revision.number for revision in client.assistants.history("DocWriter-1")]
             [1]
         """
@@ -240,7 +240,7 @@ class Assistants:
         Raises:
             NotFound: it has no revision of that number.
 
-        Example:
+        Examples:
             >>> edited = client.assistants.update("DocWriter-1", model="gpt-6.2-sol")
             >>> client.assistants.rollback("DocWriter-1", 1).revision
             3
@@ -251,7 +251,7 @@ class Assistants:
     def export(self, name: str) -> str:
         """An assistant's definition as a TOML document. Its knowledge is not in it.
 
-        Example:
+        Examples:
             >>> client.assistants.export("DocWriter-1").splitlines()[0]
             'name = "DocWriter-1"'
         """
@@ -276,7 +276,7 @@ class Assistants:
             InvalidInput: the file counts as secret.
             UsageError: the name is taken, or it holds several assistants and `name` picks none.
 
-        Example:
+        Examples:
             >>> client.assistants.import_file("tutor.json").left_behind[0].kind
             'vector_store'
         """
@@ -292,7 +292,7 @@ class Instructions:
     def list(self) -> Sequence[Instruction]:
         """Every instruction that can be read, by name.
 
-        Example:
+        Examples:
             >>> [each.definition.name for each in client.instructions.list()][:2]
             ['CodeReviewer', 'CommitMessage']
         """
@@ -304,7 +304,7 @@ class Instructions:
         Raises:
             NotFound: there is none; the hint has the nearest name.
 
-        Example:
+        Examples:
             >>> client.instructions.get("DocWriter").origin
             'shipped'
         """

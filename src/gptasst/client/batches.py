@@ -32,7 +32,7 @@ class Batches:
         Raises:
             UsageError: there is no place for the answers, or the server has no batches.
 
-        Example:
+        Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
             >>> handed_in.submitted, len(handed_in.batches)
             (1, 1)
@@ -50,7 +50,7 @@ class Batches:
     def list(self) -> Sequence[Batch]:
         """The batches that gptasst submitted, newest first; from any machine.
 
-        Example:
+        Examples:
             >>> client.batches.list()
             []
         """
@@ -62,7 +62,7 @@ class Batches:
         Raises:
             NotFound: there is none of that id.
 
-        Example:
+        Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
             >>> client.batches.get(handed_in.batches[0].id).metadata["assistant"]
             'MarkdownLinter'
@@ -72,7 +72,7 @@ class Batches:
     def wait(self, batches: Sequence[Batch]) -> Sequence[Batch]:
         """Stay until batches are done, as they are then. A day may pass.
 
-        Example:
+        Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
             >>> [batch.is_final for batch in client.batches.wait(handed_in.batches)]
             [True]
@@ -86,7 +86,7 @@ class Batches:
             batch: which, or its id.
             directory: put all answers below it instead.
 
-        Example:
+        Examples:
             >>> handed_in = client.batches.submit("DocWriter", "docs", output="written")
             >>> (done,) = client.batches.wait(handed_in.batches)
             >>> [result.status for result in client.batches.fetch(done).results]
@@ -101,7 +101,7 @@ class Batches:
         Raises:
             UsageError: it is over already.
 
-        Example:
+        Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
             >>> client.batches.cancel(handed_in.batches[0].id).id == handed_in.batches[0].id
             True

@@ -22,7 +22,7 @@ class Conversations:
     def start(self) -> Conversation:
         """A new conversation in which nothing was said yet.
 
-        Example:
+        Examples:
             >>> talk = client.conversations.start()
             >>> _ = client.run("DocWriter-1", text="Describe it.", conversation=talk)
             >>> again = client.run("DocWriter-1", text="Shorter.", conversation=talk)
@@ -34,7 +34,7 @@ class Conversations:
     def list(self) -> Sequence[Conversation]:
         """Every known conversation, the one that was last spoken in first.
 
-        Example:
+        Examples:
             >>> client.conversations.list()
             []
         """
@@ -47,7 +47,7 @@ class Conversations:
             NotFound: nobody knows it; the hint has the nearest title.
             UsageError: several begin so.
 
-        Example:
+        Examples:
             >>> talk = client.conversations.start()
             >>> client.conversations.find(talk.id).messages
             0
@@ -59,7 +59,7 @@ class Conversations:
     def get(self, conversation: Conversation | str) -> Transcript:
         """Everything that was said in a conversation, oldest first.
 
-        Example:
+        Examples:
             >>> talk = client.conversations.start()
             >>> _ = client.run("DocWriter-1", text="Describe it.", conversation=talk)
             >>> [(each.role, each.text) for each in client.conversations.get(talk).messages]
@@ -73,7 +73,7 @@ class Conversations:
         Returns:
             False: it was not made by gptasst, so it is only forgotten here.
 
-        Example:
+        Examples:
             >>> client.conversations.delete(client.conversations.start())
             True
         """

@@ -40,7 +40,7 @@ class ProjectFiles:
             InvalidInput: a word means no file, one that counts as secret, or one that can't be
                 uploaded for this purpose.
 
-        Example:
+        Examples:
             >>> uploaded = client.files.upload("guide.md").files[0]
             >>> uploaded.new, client.files.upload("guide.md").files[0].id == uploaded.id
             (True, True)
@@ -53,7 +53,7 @@ class ProjectFiles:
     def list(self) -> Sequence[FileEntry]:
         """Every file of the project, newest first, with local paths and who uses it.
 
-        Example:
+        Examples:
             >>> [(file.filename, file.used_by) for file in client.files.list()]
             [('style.md', ('DocWriter-1',))]
         """
@@ -65,7 +65,7 @@ class ProjectFiles:
         Raises:
             NotFound: there is none.
 
-        Example:
+        Examples:
             >>> client.files.get("style.md").purpose
             'assistants'
         """
@@ -80,7 +80,7 @@ class ProjectFiles:
         Raises:
             PartlyDone: the server refused some; its `done` are those that were deleted.
 
-        Example:
+        Examples:
             >>> [file.filename for file in client.files.delete("style.md")]
             ['style.md']
         """
@@ -98,7 +98,7 @@ class Cache:
     def status(self) -> CacheStatus:
         """What is in the cache. Nothing is asked of the server.
 
-        Example:
+        Examples:
             >>> client.cache.status().uploads
             1
         """
@@ -107,7 +107,7 @@ class Cache:
     def verify(self) -> CacheVerification:
         """Hold the cache to the server and the disk; what is wrong is forgotten.
 
-        Example:
+        Examples:
             >>> client.cache.verify().uploads_gone
             ()
         """
@@ -119,7 +119,7 @@ class Cache:
         Args:
             files: paths, patterns, directories in which contents are looked for.
 
-        Example:
+        Examples:
             >>> client.cache.rebuild("docs").knowledge
             1
         """
@@ -128,7 +128,7 @@ class Cache:
     def clear(self) -> None:
         """Forget everything; it is found out again when it is needed.
 
-        Example:
+        Examples:
             >>> client.cache.clear()
         """
         self._context.cache.clear()

@@ -33,6 +33,7 @@ _CONFIG_VALUES = {
     "input_file": _YES_NO,
     "input_image": _YES_NO,
     "batch_file_search": _YES_NO,
+    "function_tools": _YES_NO,
 }
 # Whose batch it is stands in the first line of its manifest.
 _BATCHES = "SELECT DISTINCT id, json_extract(CAST(manifest AS TEXT), '$.name') FROM batches"
@@ -147,7 +148,7 @@ def config_keys(_: list[str]) -> list[tuple[str, str]]:
     keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
     inner = (
         "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
-        "batch_file_search", "context", "embedding_model",
+        "batch_file_search", "function_tools", "context", "embedding_model",
     )  # fmt: skip
     names = sorted({"openai", *configured_profiles()})
     return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]

@@ -36,11 +36,16 @@ _KINDS: dict[str, type] = {
     "input_file": bool,
     "input_image": bool,
     "batch_file_search": bool,
+    "function_tools": bool,
     "context": int,
     "embedding_model": str,
     "headers": str,
+    "header_env": str,
 }
+_HEADERS = ("headers", "header_env")  # tables whose keys are the names of headers
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
+# A key where the name of a variable should be: long, with digits, and without underscores.
+_KEY_LIKE = re.compile(r"(?=.*\d)[A-Za-z0-9+/=.-]{20,}")
 _PASSWORD = re.compile(r"[^:/]+://[^/@]*:[^/]*@")
 _SECRET_VALUE = re.compile(r"\s*(sk-|Bearer\s)\S{8,}")
 
@@ -105,6 +110,7 @@ class ConfigurationService:
             "input_file": profile.input_file,
             "input_image": profile.input_image,
             "batch_file_search": profile.batch_file_search,
+            "function_tools": profile.function_tools,
             "context": profile.context,
             "embedding_model": profile.embedding_model,
         }
@@ -118,9 +124,12 @@ class ConfigurationService:
             yield ConfigValue(key, value, source)
         there = "set" if profile.api_key else None
         yield ConfigValue("key", there, profile.key_source or "no key is sent")
-        for name in profile.headers:  # their values may be secret
-            source = self._source("profiles", profile.name, "headers", name)
-            yield ConfigValue(f"headers.{name}", "set", source)
+        headers = profile.headers
+        for name in headers.values:  # their values may be secret
+            place = self._source("profiles", profile.name, "headers", name)
+            yield ConfigValue(f"headers.{name}", "set", headers.sources.get(name, place))
+        for name, variable in headers.missing.items():
+            yield ConfigValue(f"headers.{name}", None, f"{variable}, which is not set")
 
     def _local_values(self) -> Iterator[ConfigValue]:
         local = self._settings.local_model()
@@ -191,8 +200,8 @@ def _path(key: str) -> tuple[str, ...]:
     parts = key.split(".")
     if parts[0] != "profiles" or len(parts) < 3:
         return tuple(parts)
-    if len(parts) > 3 and parts[-2] == "headers":
-        return ("profiles", ".".join(parts[1:-2]), "headers", parts[-1])
+    if len(parts) > 3 and parts[-2] in _HEADERS:
+        return ("profiles", ".".join(parts[1:-2]), parts[-2], parts[-1])
     return ("profiles", ".".join(parts[1:-1]), parts[-1])
 
 
@@ -203,12 +212,15 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
             hint="GPTASST_BASE_URL may hold the URL with its password",
             code="secret",
         )
-    if _SECRET.search(path[-1]) or _SECRET_VALUE.match(value):
+    names_variable = path[-1] == "api_key_env" or "header_env" in path[2:3]
+    is_key = _KEY_LIKE.fullmatch(value) if names_variable else _SECRET.search(path[-1])
+    if is_key or _SECRET_VALUE.match(value):
         of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
         login = for_profile("gptasst auth login", of_profile)  # each key is for one server
         raise UsageError(
             "a key is never kept in config.toml",
-            hint=f"`{login}` keeps it; or `api_key_env` names the variable that holds it",
+            hint=f"`{login}` keeps it; or `api_key_env` names the variable that holds it,"
+            " `header_env` that of a header",
             code="secret",
         )
 
@@ -219,7 +231,8 @@ def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | b
     Raises:
         UsageError: there is no such key, or the value is of another kind.
     """
-    name = ("headers" if "headers" in path[2:3] else path[-1]) if path[0] == "profiles" else key
+    of_headers = path[2] if len(path) > 3 and path[2] in _HEADERS else None
+    name = (of_headers or path[-1]) if path[0] == "profiles" else key
     if path[0] == "profiles":
         known = len(path) > 2 and name in _KINDS and "." not in name and name != "profile"
     else:
@@ -242,7 +255,7 @@ def known_keys() -> list[str]:
     """Every key of `config.toml`, a profile's with NAME for the profile's name."""
     top = [key for key in _KINDS if "." in key or key == "profile"]
     inner = [key for key in _KINDS if key not in top]
-    return [*top, *(f"profiles.NAME.{key}" for key in inner if key != "headers")]
+    return [*top, *(f"profiles.NAME.{key}" for key in inner if key not in _HEADERS)]
 
 
 def _nearest(key: str) -> str:

@@ -2,7 +2,8 @@
 
 A key is bound to the base URL it was given for, so that it never goes to another server. The
 file says which servers have one: with the key itself (mode 0600), or with a note that it is in
-the system keyring, which takes long to ask and may want to be unlocked.
+the system keyring, which takes long to ask and may want to be unlocked. The value of a header is
+kept as a key is, under the base URL and the header's name.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import AccessDenied, StateError
+from gptasst.hints import command
 from gptasst.storage.atomic_files import replace_private
 
 _SERVICE = "gptasst"
@@ -27,48 +29,58 @@ class StoredKeys:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def source(self, base_url: str) -> str | None:
+    def headers(self, base_url: str) -> list[str]:
+        """The headers whose values are kept for a server."""
+        begin = f"{base_url} "
+        return [name.removeprefix(begin) for name in self._read() if name.startswith(begin)]
+
+    def source(self, base_url: str, header: str | None = None) -> str | None:
         """Where the key for a server is, as people are told; `None` if there is none."""
-        entry = self._read().get(base_url)
+        entry = self._read().get(_name(base_url, header))
         if entry is None:
             return None
         return "the system keyring" if "key" not in entry else str(self._path)
 
-    def get(self, base_url: str) -> str | None:
-        """The key for a server.
+    def get(self, base_url: str, header: str | None = None) -> str | None:
+        """The key for a server, or the value of a header for it.
 
         Raises:
             AccessDenied: it should be in the system keyring, which does not give it.
         """
-        entry = self._read().get(base_url)
+        name = _name(base_url, header)
+        entry = self._read().get(name)
         if entry is None:
             return None
-        key = entry["key"] if "key" in entry else _from_keyring(base_url)
+        key = entry["key"] if "key" in entry else _from_keyring(name)
         if not key:
+            login = command("auth login" if header is None else f"auth login --header {header}")
+            what = "the key" if header is None else f"the header `{header}`"
             raise AccessDenied(
-                f"the system keyring does not give the key for {shown_url(base_url)}",
-                hint="`gptasst auth login` stores it again; OPENAI_API_KEY comes before it",
+                f"the system keyring does not give {what} for {shown_url(base_url)}",
+                hint=f"{login} stores it again; a variable comes before it",
                 code="no_key",
             )
         return key
 
-    def save(self, base_url: str, key: str) -> None:
+    def save(self, base_url: str, key: str, header: str | None = None) -> None:
         """Keep a key in the system keyring, or in the file where there is no keyring.
 
         Raises:
             StateError: the file can't be written.
         """
-        in_keyring = _into_keyring(base_url, key)
-        self._write({**self._read(), base_url: {} if in_keyring else {"key": key}})
+        name = _name(base_url, header)
+        in_keyring = _into_keyring(name, key)
+        self._write({**self._read(), name: {} if in_keyring else {"key": key}})
 
-    def delete(self, base_url: str) -> bool:
-        """Forget the key for a server; says whether there was one."""
+    def delete(self, base_url: str, header: str | None = None) -> bool:
+        """Forget the key for a server, or a header for it; says whether there was one."""
+        name = _name(base_url, header)
         entries = self._read()
-        entry = entries.pop(base_url, None)
+        entry = entries.pop(name, None)
         if entry is None:
             return False
         if "key" not in entry:
-            _out_of_keyring(base_url)
+            _out_of_keyring(name)
         self._write(entries)
         return True
 
@@ -90,6 +102,11 @@ class StoredKeys:
             replace_private(self._path, json.dumps(entries, indent=2).encode("utf-8"))
         except OSError as error:
             raise StateError(f"`{self._path}` can't be written: {error.strerror}") from error
+
+
+def _name(base_url: str, header: str | None) -> str:
+    """What a key, or a header whose name has no case, is kept under."""
+    return base_url if header is None else f"{base_url} {header.lower()}"
 
 
 def _from_keyring(base_url: str) -> str | None:

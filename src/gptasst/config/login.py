@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from gptasst.config.headers import HEADER_NAME
 from gptasst.config.keys import StoredKeys
 from gptasst.config.settings import Profile, Settings
 from gptasst.config.urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, UsageError
+from gptasst.hints import command
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderStatus:
+    """A header that holds a secret: where it comes from, and its last characters behind a mask."""
+
+    name: str
+    source: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class AuthStatus:
     """A profile's key: where it comes from, and its last characters behind a mask.
 
-    Both are `None` where the profile needs no key, or has none.
+    Both are `None` where the profile needs no key, or has none. `headers` are further ones that
+    hold a secret.
     """
 
     profile: str
     endpoint: str
     source: str | None
     key: str | None
+    headers: tuple[HeaderStatus, ...] = ()
 
 
 class AuthService:
@@ -64,42 +78,62 @@ class AuthService:
             )
         return profile.base_url
 
-    def login(self, key: str) -> AuthStatus:
+    def login(self, key: str, header: str | None = None) -> AuthStatus:
         """Keep a key for the profile's server; it takes the place of one that is kept.
+
+        Args:
+            key: as typed.
+            header: the header that it is sent in, in place of `Authorization: Bearer`.
 
         Raises:
             UsageError: it can't be a key, or the profile has no server.
         """
-        key = key.strip()
+        key, what = key.strip(), "key" if header is None else "value"
         if not key:
-            raise UsageError("no key was given", hint="paste it, or pipe it in", code="no_input")
-        if not key.isascii() or not key.isprintable() or " " in key:
             raise UsageError(
-                "that is not a key: it has characters that no key has",
-                hint="copy the key again",
+                f"no {what} was given", hint="paste it, or pipe it in", code="no_input"
+            )
+        if not key.isascii() or not key.isprintable() or (header is None and " " in key):
+            raise UsageError(
+                f"that is not a {what}: it has characters that no {what} has",
+                hint=f"copy the {what} again",
                 code="bad_key",
             )
         base_url = self.login_url()
-        self._keys.save(base_url, key)
-        source = self._keys.source(base_url)
-        return AuthStatus(self._profile().name, shown_url(base_url), source, masked(key))
+        _check_name(header)
+        self._keys.save(base_url, key, header)
+        source = self._keys.source(base_url, header) or ""
+        name, endpoint = self._profile().name, shown_url(base_url)
+        if header is None:
+            return AuthStatus(name, endpoint, source, masked(key))
+        kept = HeaderStatus(header, source, masked(key))
+        return AuthStatus(name, endpoint, None, None, (kept,))
 
-    def logout(self) -> AuthStatus:
-        """Forget the key for the profile's server.
+    def logout(self, header: str | None = None) -> AuthStatus:
+        """Forget the key for the profile's server, or a header for it.
 
         Raises:
             AccessDenied: none is kept; a key in the environment is not ours to forget.
         """
         profile = self._profile()
-        if profile.base_url is None or not self._keys.delete(profile.base_url):
+        if profile.base_url is None or not self._keys.delete(profile.base_url, header):
+            what = "key" if header is None else f"header `{header}`"
+            source = self._source(profile, header)
             raise AccessDenied(
-                f"no key is kept for {profile.endpoint}",
-                hint=f"the one in {profile.key_source} is in the environment"
-                if profile.api_key
-                else "`gptasst auth status` shows what there is",
+                f"no {what} is kept for {profile.endpoint}",
+                hint=f"the one in {source} is in the environment"
+                if source
+                else f"{command('auth status')} shows what there is",
                 code="no_key",
             )
         return AuthStatus(profile.name, profile.endpoint, None, None)
+
+    def _source(self, profile: Profile, header: str | None) -> str | None:
+        """The variable that holds a key or header."""
+        if header is None:
+            return profile.key_source if profile.api_key else None
+        of = {name.lower(): source for name, source in profile.headers.sources.items()}
+        return of.get(header.lower())
 
     def status(self) -> AuthStatus:
         """Where the profile's key comes from.
@@ -111,7 +145,20 @@ class AuthService:
         profile.require_key()
         key = masked(profile.api_key) if profile.api_key else None
         source = profile.key_source if profile.api_key else None
-        return AuthStatus(profile.name, profile.endpoint, source, key)
+        headers = tuple(
+            HeaderStatus(name, profile.headers.sources[name], masked(value))
+            for name, value in profile.headers.secret.items()
+        )
+        return AuthStatus(profile.name, profile.endpoint, source, key, headers)
+
+
+def _check_name(header: str | None) -> None:
+    if header is not None and not re.fullmatch(HEADER_NAME, header):
+        raise UsageError(
+            f"`{header}` is not the name of a header",
+            hint="it looks like `--header api-key`",
+            code="bad_value",
+        )
 
 
 def masked(key: str) -> str:

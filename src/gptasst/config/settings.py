@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
+from gptasst.config.headers import Headers, read_headers
 from gptasst.config.toml import TomlDocument
-from gptasst.config.urls import is_base_url, is_openai, kept_url, refuse_open_channel, shown_url
+from gptasst.config.urls import (
+    api_url,
+    is_base_url,
+    is_openai,
+    kept_url,
+    refuse_open_channel,
+    shown_url,
+    takes_documents,
+)
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
-from gptasst.hints import did_you_mean, nearest
+from gptasst.hints import command, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
@@ -35,17 +44,16 @@ _PROFILE_KEYS = (
     "model",
     "api_key_env",
     "headers",
+    "header_env",
     "timeout",
     "input_file",
     "input_image",
     "batch_file_search",
+    "function_tools",
     "context",
     "embedding_model",
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
-
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-
 
 STORES = ("openai", "local")
 StoreKind = Literal["openai", "local"]
@@ -71,8 +79,9 @@ class Profile:
     `chosen` says why this profile was taken; `key_source` names where the key comes from (or
     should come from), `model_source` the variable that holds the model; `timeout` is seconds
     for a whole answer. `batch_file_search`: the server is known to take file search inside a
-    batch. `context` is how many tokens its models take together with their answer, where that
-    was set. `embedding_model` makes vectors of the knowledge in the local store.
+    batch; `function_tools`: its models are offered to search the knowledge. `context` is how many
+    tokens its models take together with their answer, where that was set. `embedding_model` makes
+    vectors of the knowledge in the local store.
     """
 
     name: str
@@ -82,11 +91,12 @@ class Profile:
     store: StoreKind = "local"
     api_key: str | None = field(default=None, repr=False)
     key_source: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Headers = field(default_factory=Headers, repr=False)
     timeout: float = DEFAULT_TIMEOUT
     input_file: bool = False
     input_image: bool = True
     batch_file_search: bool = False
+    function_tools: bool = False
     context: int | None = None
     embedding_model: str | None = None
     project: str | None = None
@@ -115,8 +125,13 @@ class Profile:
         """The endpoint's name in messages."""
         return shown_url(self.base_url) if self.base_url else "embedded model"
 
+    @property
+    def lacks_key(self) -> bool:
+        """Whether the endpoint wants a key or a header that is not there."""
+        return bool(self.key_source and not self.api_key) or bool(self.headers.missing)
+
     def require_key(self) -> None:
-        """Raise `AccessDenied` if the endpoint wants a key and there is none."""
+        """Raise `AccessDenied` if the endpoint wants a key or a header and there is none."""
         if self.key_source and not self.api_key:
             raise AccessDenied(
                 f"no key for {self.endpoint}: {self.key_source} is not set",
@@ -124,6 +139,14 @@ class Profile:
                 " --profile local runs without",
                 code="no_key",
                 variable=self.key_source,
+            )
+        for name, variable in self.headers.missing.items():
+            login = command(f"auth login --header {name}")
+            raise AccessDenied(
+                f"no value for the header `{name}` of {self.endpoint}: {variable} is not set",
+                hint=f"export {variable}=…, or {login} keeps one",
+                code="no_key",
+                variable=variable,
             )
 
 
@@ -238,9 +261,11 @@ class Settings:
         api_key, key_source = self._key(name, base_url)
         if base_url and not api_key and self._keys and self._keys.source(base_url):
             api_key, key_source = self._keys.get(base_url), self._keys.source(base_url)
-        headers = self._headers(table)
+        headers = self._headers(name, table, base_url)
         if base_url:
-            refuse_open_channel(base_url, key_source if api_key else None, headers)
+            refuse_open_channel(
+                base_url, key_source if api_key else None, headers.values, headers.sources
+            )
         own = base_url is not None and is_openai(base_url)
         model = environ.get("GPTASST_MODEL") or document.text_value(*table, "model")
         input_file = document.value(bool, *table, "input_file")
@@ -256,12 +281,15 @@ class Settings:
             key_source=key_source,
             headers=headers,
             timeout=self._timeout(table),
-            input_file=bool(base_url)
-            and (_takes_files(base_url) if input_file is None else input_file),
+            input_file=bool(base_url and takes_documents(base_url))
+            if input_file is None
+            else bool(base_url) and input_file,
             context=document.number(int, 256, None, *table, "context"),
             embedding_model=environ.get("GPTASST_EMBEDDING_MODEL")
             or document.text_value(*table, "embedding_model"),
             batch_file_search=bool(document.value(bool, *table, "batch_file_search")),
+            function_tools=bool(base_url)
+            and document.value(bool, *table, "function_tools") is not False,
             input_image=bool(base_url) and (True if input_image is None else input_image),
             model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,
         )
@@ -290,7 +318,7 @@ class Settings:
             if variable:
                 raise UsageError(f"{variable}: {said}", hint=hint, variable=variable)
             raise self._document.error(("profiles", name, "base_url"), said, hint=hint)
-        return _of_api(url)
+        return api_url(url)
 
     def url_variable(self, name: str) -> str | None:
         """The variable that holds a profile's base URL, if one does."""
@@ -350,15 +378,12 @@ class Settings:
         own = name == "openai" or (base_url is not None and is_openai(base_url))
         return cast("StoreKind", asked or ("openai" if own else "local"))
 
-    def _headers(self, table: tuple[str, ...]) -> dict[str, str]:
-        headers = self._document.table(*table, "headers")
-        found = {key: self._document.value(str, *table, "headers", key) or "" for key in headers}
-        for key, value in found.items():
-            if not (_HEADER_NAME.fullmatch(key) and value.isascii() and value.isprintable()):
-                raise self._document.error(
-                    (*table, "headers", key), "this header holds what no header can hold"
-                )
-        return found
+    def _headers(self, name: str, table: tuple[str, ...], base_url: str | None) -> Headers:
+        elsewhere = self._environ.get("GPTASST_BASE_URL")
+        meant = not elsewhere or self._is_configured_host(name, elsewhere)
+        return read_headers(
+            self._document, table, self._environ, self._keys, base_url, with_variables=meant
+        )
 
     def _timeout(self, table: tuple[str, ...]) -> float:
         variable = self._environ.get("GPTASST_TIMEOUT")
@@ -368,13 +393,6 @@ class Settings:
             return seconds
         configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
         return configured or DEFAULT_TIMEOUT
-
-
-def _of_api(url: str) -> str:
-    """A base URL as the API's paths follow it: people copy the URL of a request, too."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/").removesuffix("/responses").rstrip("/")
-    return parts._replace(path=path).geturl()
 
 
 def check_timeout(seconds: float, said: str, variable: str | None = None) -> None:
@@ -388,11 +406,6 @@ def check_timeout(seconds: float, said: str, variable: str | None = None) -> Non
             f"{said}, which is not a number of seconds above 0 and up to {MAX_TIMEOUT:,.0f}",
             variable=variable,
         )
-
-
-def _takes_files(base_url: str | None) -> bool:
-    host = urlsplit(base_url or "").hostname or ""
-    return is_openai(base_url or "") or host.endswith(".openai.azure.com")
 
 
 def _read_config(path: Path) -> TomlDocument:

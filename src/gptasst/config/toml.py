@@ -14,7 +14,7 @@ _Scalar = TypeVar("_Scalar", str, bool, int, float)
 _Number = TypeVar("_Number", int, float)
 _MISSING = object()
 _LONG_QUOTES = ('"""', "'''")
-_TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]")
+_TABLE = r"\s*\[\s*([^\[\]]+?)\s*\]"
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     bool: "true or false",
@@ -60,7 +60,7 @@ class TomlDocument:
         """Line and dotted name of every table header and every key."""
         table, closing = "", None
         for number, line in enumerate(self.text.splitlines(), start=1):
-            header = _TABLE.match(line)
+            header = re.match(_TABLE, line)
             name, separator, value = line.partition("=")
             if closing:  # inside a string of several lines
                 closing = None if closing in line else closing

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from gptasst.errors import AccessDenied
 
-_SECRET_HEADER = re.compile(r"(?i)(authorization|cookie|key|token|secret|password)$")
+_SENSITIVE = r"(?i)(authorization|cookie|key|token|secret|password)$"
 
 
 def shown_url(url: str) -> str:
@@ -25,10 +25,23 @@ def kept_url(url: str) -> str:
     return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
 
 
+def api_url(url: str) -> str:
+    """A base URL as the API's paths follow it: people copy the URL of a request, too."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").removesuffix("/responses").rstrip("/")
+    return parts._replace(path=path).geturl()
+
+
 def is_openai(base_url: str) -> bool:
     """Whether a base URL is OpenAI's own (its regional hosts included)."""
     host = urlsplit(base_url).hostname or ""
     return host == "api.openai.com" or host.endswith(".api.openai.com")
+
+
+def takes_documents(base_url: str) -> bool:
+    """Whether a base URL is that of a server which is known to take documents as input."""
+    host = urlsplit(base_url).hostname or ""
+    return is_openai(base_url) or host.endswith(".openai.azure.com")
 
 
 def is_loopback(base_url: str) -> bool:
@@ -52,11 +65,24 @@ def is_base_url(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def refuse_open_channel(base_url: str, key_source: str | None, headers: Mapping[str, str]) -> None:
-    """Refuse to send what is secret over plain http to another machine."""
+def refuse_open_channel(
+    base_url: str,
+    key_source: str | None,
+    headers: Mapping[str, str],
+    secret_headers: Iterable[str] = (),
+) -> None:
+    """Refuse to send what is secret over plain http to another machine.
+
+    Args:
+        base_url: the server.
+        key_source: where the key comes from, if one is sent.
+        headers: all that are sent.
+        secret_headers: those that are secret whatever their names are.
+    """
     if is_private_channel(base_url):
         return
-    secret = next(filter(_SECRET_HEADER.search, headers), None)
+    named = (name for name in headers if re.search(_SENSITIVE, name))
+    secret = next(iter([*secret_headers, *named]), None)
     if key_source:
         what, hint = f"the key in `{key_source}`", "or a profile without `api_key_env`"
     elif secret:

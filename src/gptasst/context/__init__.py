@@ -180,7 +180,7 @@ class AppContext(ServerContext):
             on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
             progress: told how many requests of an edit are done, and of how many.
         """
-        from gptasst.runs.preparation import RunPreparation
+        from gptasst.runs.preparation import RunPreparation, resolve
         from gptasst.runs.service import RunService
 
         embedded, local = self.profile.embedded, self.settings.local_model()
@@ -189,12 +189,12 @@ class AppContext(ServerContext):
             context_window=local.context if embedded else self.profile.context,
             embedded_model=self.model_file.name if embedded else None,
             open_store=lambda: self.store,
-            library=self.library,
             small_model=embedded and self.has_small_model,
             choice=None if embedded else self._model_choice,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
-        return RunService(self.profile, preparation, open_gateway, self.model_ends, progress)
+        found = functools.partial(resolve, lambda: self.store, self.library)
+        return RunService(self.profile, found, preparation, open_gateway, self.model_ends, progress)
 
     @cached_property
     def conversations(self) -> ConversationService:

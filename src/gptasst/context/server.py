@@ -6,8 +6,6 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gptasst.api.types import Endpoint
-from gptasst.config.settings import Profile
 from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
+    from gptasst.config.settings import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
@@ -57,7 +56,7 @@ class ServerContext(MachineContext):
         """Begin to import the SDK in a thread, unless there is no key to go on with."""
         import importlib
 
-        if self.profile.key_source and not self.profile.api_key:
+        if self.profile.lacks_key:
             return
         module = "gptasst.api.gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
@@ -186,6 +185,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         AccessDenied: the server wants a key, and there is none; or the embedded model stands in
             for want of one.
     """
+    from gptasst.api.types import Endpoint
+
     if profile.embedded:
         nothing = "the embedded model has no files and no assistants on a server"
         hint = "--profile NAME means a server"
@@ -201,7 +202,8 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         api_key=profile.api_key,
         key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
-        headers=profile.headers,
+        headers=profile.headers.values,
+        key_headers=tuple(profile.headers.sources),
         timeout=profile.timeout,
         context_window=profile.context,
         openai_environment=profile.name == "openai",
@@ -213,6 +215,9 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
     A key that was meant for one server is not sent to another.
     """
+    if not profile.api_key and profile.headers.sources:
+        sources = dict.fromkeys(profile.headers.sources.values())
+        return f"it is read from {', '.join(sources)}"
     if profile.key_source:
         return f"it is read from {profile.key_source}"
     if variable == "OPENAI_BASE_URL":

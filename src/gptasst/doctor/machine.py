@@ -205,9 +205,20 @@ def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
         name = program.settings.named(program.profile_option) or "openai"
         return another_url(program.environ, name, "https://…")
     variable = error.variable  # it comes before a key that is kept
+    header = _header_of(program, variable)
+    login = "gptasst auth login" if header is None else f"gptasst auth login --header {header}"
     if variable and program.environ.get(variable):
-        return f"export {variable}=KEY"
-    return "gptasst auth login"
+        return f"unset {variable} && {login}"
+    return login
+
+
+def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
+    """The header that a variable should hold."""
+    try:
+        missing = program.profile.headers.missing
+    except GptasstError:
+        return None
+    return next((name for name, named in missing.items() if named == variable), None)
 
 
 _SECONDS = 3.0  # for looking through one database

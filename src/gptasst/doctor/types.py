@@ -125,9 +125,13 @@ def counted(number: int, noun: str) -> str:
 
 def new_key(profile: Profile) -> str:
     """What puts another key in the place of a profile's."""
-    if profile.key_source and profile.key_source.isupper():  # a variable comes before a kept key
-        return f"export {profile.key_source}=KEY"
-    return "gptasst auth login"
+    sources = profile.headers.sources
+    header = None if profile.api_key else next(iter([*profile.headers.missing, *sources]), None)
+    login = "gptasst auth login" if header is None else f"gptasst auth login --header {header}"
+    source = profile.key_source if header is None else sources.get(header)
+    if source and source.isidentifier():  # it is a variable, which comes before a key that is kept
+        return f"unset {source} && {login}"
+    return login
 
 
 def another_url(environ: Mapping[str, str], profile_name: str, url: str = "URL") -> str:

@@ -58,13 +58,24 @@ class EachFiles:
         self._edits = edits
         self.guessed: list[str] = []
 
+    def to_ask(self, target: FileTarget) -> EachInput | FileResult:
+        """The input that a model is to be asked about, or what came of the file without that."""
+        given = self.read(target)
+        if isinstance(given, FileResult):
+            return given
+        finished = self.finished(given)
+        if finished is not None:
+            return self.apply(given, finished, asked=False)
+        return self.hindrance(given) or given
+
     def read(self, target: FileTarget) -> EachInput | FileResult:
         """The input, or what came of a file that can't be one: an empty one is skipped."""
+        encoding = self._job.asked.encoding
         try:
             if self._job.purpose == "replace":
                 _refuse_pipe(target.path)
             content = read_content(target.path)
-            file = input_of(target.path, content, self._job.encoding)
+            file = input_of(target.path, content, encoding)
             if self._revises and file.kind != "text":
                 raise InvalidInput(f"`{target.path}` is not text", code="not_text")
         except InvalidInput as error:
@@ -74,14 +85,14 @@ class EachFiles:
         sha256 = content_digest(content)
         if is_guessed(file.encoding):
             self.guessed.append(file.path)
-        kind = f"{file.kind} {self._job.encoding}" if self._job.encoding else file.kind
+        kind = f"{file.kind} {encoding}" if encoding else file.kind
         return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
 
     def hindrance(self, given: EachInput) -> FileResult | None:
         """What comes of a file that is secret, or whose answer could not be written: unsent."""
         target = given.target
         try:
-            if not self._job.allow_secrets:
+            if not self._job.asked.allow_secrets:
                 refuse_secret_content(target.path, given.content)
             if self._job.purpose == "replace":
                 check_output(target.path)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from gptasst.api.types import TextDelta
+from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.pace import Pace
@@ -36,7 +37,6 @@ from gptasst.errors import (
 from gptasst.inputs.encoding import WESTERN
 from gptasst.inputs.reading import input_kind
 from gptasst.runs.fingerprints import content_digest
-from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunResult
 
@@ -76,7 +76,7 @@ class EachRun:
 
     _job: EachJob
     _runs: RunService
-    _found: Found
+    _resolved: Resolved
     _files: EachFiles
     _journal: RunJournal
     _pace: Pace
@@ -195,17 +195,9 @@ class EachRun:
             self._again.remove(due)
             yield from self._send(due)
             return
-        given = self._files.read(waiting.popleft())
+        given = self._files.to_ask(waiting.popleft())
         if isinstance(given, FileResult):
             yield given
-            return
-        finished = self._files.finished(given)
-        if finished is not None:
-            yield self._files.apply(given, finished, asked=False)
-            return
-        hindrance = self._files.hindrance(given)
-        if hindrance is not None:
-            yield hindrance
             return
         same = next((ask for ask in self._asks() if ask.inputs[0].run == given.run), None)
         if same is not None:
@@ -216,7 +208,7 @@ class EachRun:
     def _send(self, ask: _Ask) -> Iterator[FileResult]:
         first = ask.inputs[0]
         try:
-            events = self._runs.stream(self._job.request(first.file), self._found)
+            events = self._runs.stream(self._job.request(first.file), self._resolved)
             if not self._connected:
                 self._runs.connect()
                 self._connected = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gptasst.api.types import OnLimits
+from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles
 from gptasst.each.journal import RunJournal
 from gptasst.each.pace import Pace
@@ -13,7 +14,6 @@ from gptasst.each.types import EachJob, FileResult, FileTarget, PlannedFile
 from gptasst.errors import UsageError
 from gptasst.inputs.reading import input_kind
 from gptasst.runs.inputs import estimated_tokens
-from gptasst.runs.preparation import Found
 from gptasst.runs.service import RunService
 
 
@@ -45,9 +45,9 @@ class EachService:
         """
         pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
         runs = self._open_runs(pace.observe)
-        found, files = self._prepare(job, runs)
-        warnings = runs.warnings(job.request(), found)
-        return EachRun(job, runs, found, files, self._journal, pace, warnings)
+        resolved, files = self._prepare(job, runs)
+        warnings = runs.warnings(job.asked, resolved)
+        return EachRun(job, runs, resolved, files, self._journal, pace, warnings)
 
     def plan(self, job: EachJob) -> list[PlannedFile]:
         """What each file would come to. Nothing is sent or written.
@@ -56,17 +56,18 @@ class EachService:
             GptasstError: what `start` would raise.
             InvalidInput: a file can't be used.
         """
-        (_, definition), files = self._prepare(job, self._open_runs(lambda _: None))
-        told = len(definition.instructions) + len(job.text or definition.default_text or "")
+        resolved, files = self._prepare(job, self._open_runs(lambda _: None))
+        definition = resolved.definition
+        told = len(definition.instructions) + len(job.asked.text or definition.default_text or "")
         return [_planned(files, target, told) for target in job.targets]
 
-    def _prepare(self, job: EachJob, runs: RunService) -> tuple[Found, EachFiles]:
+    def _prepare(self, job: EachJob, runs: RunService) -> tuple[Resolved, EachFiles]:
         if job.purpose in ("replace", "check"):
             _refuse_documents(job)
-        found = runs.find(job.name)
-        basis = runs.basis(job.request(), found)
-        edits = found[1].edit is not None
-        return found, EachFiles(job, basis, self._journal, edits=edits)
+        resolved = runs.resolve(job.asked.name)
+        basis = runs.basis(job.asked, resolved)
+        edits = resolved.definition.edit is not None
+        return resolved, EachFiles(job, basis, self._journal, edits=edits)
 
 
 def _refuse_documents(job: EachJob) -> None:

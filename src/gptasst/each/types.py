@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from gptasst.api.types import Usage
 from gptasst.errors import GptasstError
@@ -39,36 +38,19 @@ class FileTarget:
 class EachJob:
     """What the user asked of many runs.
 
-    `jobs` is how many may be in flight at once; `force` does again what was finished before;
-    `model`, `schema`, `timeout` (seconds for one answer), `file_search` and `allow_secrets` are as
-    in `RunRequest`; `encoding` is that of all text files, where it was named.
+    `asked` is the run, without files; its `timeout` holds for each answer. `jobs` is how many may
+    be in flight at once; `force` does again what was finished before.
     """
 
-    name: str
+    asked: RunRequest
     targets: tuple[FileTarget, ...]
     purpose: Purpose
-    text: str | None = None
-    model: str | None = None
-    schema: Mapping[str, Any] | None = None
-    timeout: float | None = None
-    file_search: bool = True
-    allow_secrets: bool = False
-    encoding: str | None = None
     jobs: int = 8
     force: bool = False
 
-    def request(self, *files: InputFile) -> RunRequest:
-        """The run that was asked for, on these files."""
-        return RunRequest(
-            self.name,
-            files,
-            self.text,
-            model=self.model,
-            schema=self.schema,
-            timeout=self.timeout,
-            file_search=self.file_search,
-            allow_secrets=self.allow_secrets,
-        )
+    def request(self, file: InputFile) -> RunRequest:
+        """The run of one file."""
+        return replace(self.asked, files=(file,))
 
 
 @dataclass(frozen=True, slots=True)

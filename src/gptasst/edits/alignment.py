@@ -29,8 +29,70 @@ def align(old: Parsed, new: Parsed, *, free: bool) -> dict[int, int]:
     texts = [index for index, block in enumerate(new.blocks) if block.fields]
     if len(old.blocks) == len(texts) == 1:  # a block that was asked for alone
         return {0: texts[0]}
-    aligner = _Aligner(old, new, free=free)
-    return dict(aligner.pairs((0, len(old.blocks), 0, len(new.blocks))))
+    return dict(_Aligner(old, new, free=free).pairs())
+
+
+def same(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple[int, int]]:
+    """Texts that are the same in both: at the beginning, at the end, and what can be found between.
+
+    Where both have the same number there, texts at the same place are compared. Else those count
+    that are there once, as in patience diff, with their neighbours.
+    """
+    i1, i2, j1, j2 = stretch
+    first = list(_run(old, new, (i1 - 1, j1 - 1), 1, (i2, j2)))
+    i1, j1 = i1 + len(first), j1 + len(first)
+    last = list(_run(old, new, (i2, j2), -1, (i1 - 1, j1 - 1)))[::-1]
+    i2, j2 = i2 - len(last), j2 - len(last)
+    between = _in_step(old, new, (i1, i2, j1, j2)) or _unique(old, new, (i1, i2, j1, j2))
+    return [*first, *between, *last]
+
+
+def _in_step(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple[int, int]]:
+    """Pairs at the same places, where both have as many texts and most are the same."""
+    i1, i2, j1, j2 = stretch
+    if i2 - i1 != j2 - j1:
+        return []
+    pairs = zip(range(i1, i2), range(j1, j2), strict=True)
+    found = [(i, j) for i, j in pairs if old[i] == new[j]]
+    return found if 2 * len(found) > i2 - i1 else []
+
+
+def _unique(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple[int, int]]:
+    """The longest series of texts that are there once, in order, and what is the same beside."""
+    i1, i2, j1, j2 = stretch
+    once_old = _once(old, i1, i2)
+    once_new = _once(new, j1, j2)
+    anchors = _rising([(once_old[t], once_new[t]) for t in once_old if t in once_new])
+    found: list[tuple[int, int]] = []
+    last = (i1 - 1, j1 - 1)
+    for at, anchor in enumerate(anchors):
+        following = anchors[at + 1] if at + 1 < len(anchors) else (i2, j2)
+        found += reversed(list(_run(old, new, anchor, -1, last)))
+        found.append(anchor)
+        found += _run(old, new, anchor, 1, following)
+        last = found[-1]
+    return found
+
+
+def _run(
+    old: Sequence[str],
+    new: Sequence[str],
+    anchor: tuple[int, int],
+    step: int,
+    stop: tuple[int, int],
+) -> Pairs:
+    i, j = anchor[0] + step, anchor[1] + step
+    while (stop[0] - i) * step > 0 and (stop[1] - j) * step > 0 and old[i] == new[j]:
+        yield i, j
+        i, j = i + step, j + step
+
+
+def stretches(pairs: Sequence[tuple[int, int]], whole: Stretch) -> Iterator[Stretch]:
+    """What lies between pairs."""
+    i1, i2, j1, j2 = whole
+    for i, j in [*pairs, (i2, j2)]:
+        yield i1, i, j1, j
+        i1, j1 = i + 1, j + 1
 
 
 class _Aligner:
@@ -40,44 +102,13 @@ class _Aligner:
         self._old_blocks, self._new_blocks = old.blocks, new.blocks
         self._free = free
 
-    def pairs(self, stretch: Stretch) -> Pairs:
-        """Pairs in a stretch of both: the same blocks, and what is alike between these."""
-        i1, i2, j1, j2 = stretch
-        place = (i1, j1)
-        for i, j in [*self._same(stretch), (i2, j2)]:
-            yield from self._between((place[0], i, place[1], j))
-            if i < i2:
-                yield i, j
-            place = (i + 1, j + 1)
-
-    def _same(self, stretch: Stretch) -> list[tuple[int, int]]:
-        """Blocks that are the same in both and there once, and their neighbours that are the same.
-
-        The longest series in which both are in order, as in patience diff.
-        """
-        i1, i2, j1, j2 = stretch
-        once_old = _once(self._old, i1, i2)
-        once_new = _once(self._new, j1, j2)
-        anchors = _rising([(once_old[t], once_new[t]) for t in once_old if t in once_new])
-        found: list[tuple[int, int]] = []
-        last = (i1 - 1, j1 - 1)
-        for at, anchor in enumerate(anchors):
-            following = anchors[at + 1] if at + 1 < len(anchors) else (i2, j2)
-            found += reversed(list(self._run(anchor, -1, last)))
-            found.append(anchor)
-            found += self._run(anchor, 1, following)
-            last = found[-1]
-        if not anchors:  # such as a text of one line, again and again
-            found += self._run((i1 - 1, j1 - 1), 1, (i2, j2))
-        return found
-
-    def _run(self, anchor: tuple[int, int], step: int, stop: tuple[int, int]) -> Pairs:
-        i, j = anchor[0] + step, anchor[1] + step
-        while (
-            (stop[0] - i) * step > 0 and (stop[1] - j) * step > 0 and self._old[i] == self._new[j]
-        ):
-            yield i, j
-            i, j = i + step, j + step
+    def pairs(self) -> Pairs:
+        """The same blocks, and what is alike between these."""
+        whole = (0, len(self._old), 0, len(self._new))
+        alike = same(self._old, self._new, whole)
+        yield from alike
+        for stretch in stretches(alike, whole):
+            yield from self._between(stretch)
 
     def _between(self, stretch: Stretch) -> Pairs:
         """Pairs of blocks that differ; whether one may become the other is not seen here."""

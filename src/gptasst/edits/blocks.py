@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from gptasst.edits.sections import section_starts
+from gptasst.edits.boundaries import section_starts
+from gptasst.edits.parsers import block_parser
 from gptasst.edits.types import Block, Format, Parsed, Span
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 _MARKDOWN = {".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd", ""}
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
-_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*$")
+_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*(?=[\r\n]|$)")
 # `key: value` in front matter, with the value's quotes outside of the field.
 _VALUE = re.compile(r"""\s*(?:-\s+)?[\w-]+:[ \t]+(['"]?)(?P<value>\S.*?)\1[ \t]*$""")
 _HEADING = re.compile(r"[^#]*#{1,6}[ \t]+")
@@ -27,6 +27,8 @@ _CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*")
 _ITEM_MARK = re.compile(r"\[[ xX]\][ \t]+|\[\^[^\]]+\]:[ \t]+")
 # Lines that extensions of Markdown give a meaning of their own: alerts, directives.
 _DIRECTIVE = re.compile(r"\[![A-Za-z]+\]|:{3,}|!!!|\?\?\?|\{%")
+# Lines that begin with a letter are a paragraph, whatever follows in them.
+_PROSE = re.compile(r"(?:(?!\A\s)[ \t]*[^\W\d_][^\r\n\0]*(?:\r?\n|\Z))+[ \t\r\n]*")
 _PIPE = re.compile(r"(?<!\\)\|")
 
 
@@ -35,57 +37,113 @@ def format_of(path: str) -> Format:
     return "markdown" if PurePath(path).suffix.lower() in _MARKDOWN else "text"
 
 
-@functools.cache
-def parser() -> MarkdownIt:
-    """CommonMark with tables and strikethrough."""
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
-
-
-@functools.cache
-def _block_parser() -> MarkdownIt:
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark").enable("table").disable("inline")
-
-
 def parse(text: str, form: Format = "markdown") -> Parsed:
     """The blocks of a text. What is in none (blank lines, link definitions) never changes."""
-    lines = _Lines(text)
+    sections = Sections(text, form)
+    blocks = [block for number in range(len(sections)) for block in sections.blocks(number)]
+    return Parsed(text, tuple(blocks), sections.references)
+
+
+class Sections:
+    """A text in sections. Each is parsed when its blocks are first asked for."""
+
+    def __init__(self, text: str, form: Format = "markdown") -> None:
+        self.text = text
+        self.form = form
+        self._starts = _starts(text, form)
+        self._ends = [*self._starts[1:], len(text)]
+        self._blocks: dict[int, tuple[Block, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def span(self, numbers: range) -> Span:
+        """Where neighbouring sections are."""
+        return Span(self._starts[numbers.start], self._ends[numbers.stop - 1])
+
+    def content(self, number: int) -> str:
+        """The text of a section."""
+        return self.text[self._starts[number] : self._ends[number]]
+
+    @functools.cached_property
+    def keys(self) -> list[str]:
+        """Texts that are the same where sections say the same."""
+        return [self.content(n).replace("\r\n", "\n").strip("\n") for n in range(len(self))]
+
+    @functools.cached_property
+    def references(self) -> Mapping[str, Any]:
+        """The link definitions of the whole text, by label."""
+        found: dict[str, Any] = {}
+        for number in range(len(self)):
+            content = self.content(number)
+            if "]:" in content:
+                for label, target in self.parsed(number, content)[1].items():
+                    found.setdefault(label, target)  # the first one counts
+        return found
+
+    @functools.cached_property
+    def _first_lines(self) -> list[int]:
+        count = 0
+        found = []
+        for number in range(len(self)):
+            found.append(count)
+            content = self.content(number)
+            ends = content.count("\r") - content.count("\r\n") if "\r" in content else 0
+            count += content.count("\n") + ends
+        return found
+
+    def blocks(self, number: int) -> tuple[Block, ...]:
+        """The blocks of a section, as blocks of the whole text."""
+        if number not in self._blocks:
+            place, line = self._starts[number], self._first_lines[number]
+            found, _ = self.parsed(number, self.content(number))
+            self._blocks[number] = tuple(_moved(block, place, line) for block in found)
+        return self._blocks[number]
+
+    def parsed(self, number: int, text: str) -> Blocks:
+        """The blocks and link definitions that a section has, with some text, by itself."""
+        if self.form == "text":
+            return tuple(_paragraphs(_Lines(text))), {}
+        if number == 0 and (front := _front_matter(text)):
+            rest = text[front.end :]
+            found, labels = _section(rest)
+            moved = [_moved(block, front.end, front.last_line - 1) for block in found]
+            return (front, *moved), labels
+        return _section(text)
+
+
+Blocks = tuple[tuple[Block, ...], Mapping[str, Any]]
+
+
+def _starts(text: str, form: Format) -> list[int]:
     if form == "text":
-        return Parsed(text, tuple(_paragraphs(lines)))
-    front = _front_matter(lines)
-    offset = front.last_line if front else 0
-    blocks = [front] if front else []
-    references: dict[str, Any] = {}
-    begin = lines.start(offset)
-    body = text[begin:]
-    starts = section_starts(body)
-    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
-        found, labels, length = _section(body[start:end])
-        blocks += [_moved(block, begin + start, offset) for block in found]
-        references = {**labels, **references}
-        offset += length
-    return Parsed(text, tuple(blocks), references)
+        return section_starts(text, form)
+    front = _front_matter(text)
+    if front is None:
+        # What begins like front matter may become some by a change further down.
+        return [0] if _FRONT_MATTER.match(text) else section_starts(text)
+    following = [front.end + start for start in section_starts(text[front.end :])]
+    return [0, *following[1:]]
 
 
 @functools.lru_cache(maxsize=8192)  # an answer is mostly the text that it is of
-def _section(text: str) -> tuple[tuple[Block, ...], Mapping[str, Any], int]:
-    """The blocks of a section, its link definitions, and how many lines it has."""
-    environment: dict[str, Any] = {}
+def _section(text: str) -> Blocks:
     lines = _Lines(text)
-    tokens = _block_parser().parse(text, environment)
-    blocks = tuple(_markdown_blocks(tokens, lines, 0))
+    if _PROSE.fullmatch(text):
+        return tuple(_paragraphs(lines)), {}
+    environment: dict[str, Any] = {}
+    tokens = block_parser().parse(text, environment)
     labels = {
         label: {key: each[key] for key in ("title", "href")}  # not the place, which would be wrong
         for label, each in environment.get("references", {}).items()
     }
-    return blocks, labels, len(lines)
+    return tuple(_markdown_blocks(tokens, lines)), labels
 
 
 def _moved(block: Block, start: int, lines: int) -> Block:
     """A block of a section as one of the whole text."""
+    if not start:
+        return block
     fields = tuple(
         tuple(Span(span.start + start, span.end + start) for span in spans)
         for spans in block.fields
@@ -160,10 +218,11 @@ def _stripped(lines: _Lines, number: int) -> Span:
     return lines.span(number, len(line) - len(line.lstrip()), len(line.rstrip()))
 
 
-def _front_matter(lines: _Lines) -> Block | None:
-    opening = _FRONT_MATTER.match(lines[0]) if len(lines) else None
+def _front_matter(text: str) -> Block | None:
+    opening = _FRONT_MATTER.match(text)
     if opening is None:
         return None
+    lines = _Lines(text)
     for number in range(1, len(lines)):
         if lines[number].rstrip() in (opening[1], "..."):
             fields = [(value,) for each in range(1, number) for value in _values(lines, each)]
@@ -177,7 +236,7 @@ def _values(lines: _Lines, number: int) -> Iterator[Span]:
         yield lines.span(number, match.start("value"), match.end("value"))
 
 
-def _markdown_blocks(tokens: Sequence[Token], lines: _Lines, offset: int) -> Iterator[Block]:
+def _markdown_blocks(tokens: Sequence[Token], lines: _Lines) -> Iterator[Block]:
     path: list[str] = []
     for index, token in enumerate(tokens):
         if token.type in _CONTAINER_TOKENS and token.nesting > 0:
@@ -185,7 +244,7 @@ def _markdown_blocks(tokens: Sequence[Token], lines: _Lines, offset: int) -> Ite
         elif token.type in _CONTAINER_TOKENS:
             path.pop()
         elif token.map is not None:
-            begin, end = token.map[0] + offset, min(token.map[1] + offset, len(lines))
+            begin, end = token.map[0], min(token.map[1], len(lines))
             while end > begin + 1 and not lines[end - 1].strip(" \t>"):
                 end -= 1
             if begin < end:

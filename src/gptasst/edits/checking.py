@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from gptasst.edits.blocks import parser
 from gptasst.edits.difference import changed_characters, on_lines, words_of
 from gptasst.edits.inline import lost, what_stays
+from gptasst.edits.parsers import parser
 from gptasst.edits.types import Block, Change, Format, Parsed, Refusal, Rules, Span
 
 # A short block may change in so many characters, whatever share of it that is.

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from gptasst.edits.alignment import align
-from gptasst.edits.blocks import parse
+from gptasst.edits.answers import Among, Key, best_reading
+from gptasst.edits.blocks import Sections
 from gptasst.edits.checking import OTHER_KIND, Fields, check
 from gptasst.edits.types import Block, Change, Format, Parsed, Refusal, Rules
-from gptasst.edits.wrapping import readings
 
-# What an answer has beyond this, against the text that it is of, is no edit of it.
-_LONGEST = 4
-_SLACK = 10_000
 NOT_ANSWERED = "it is missing in the answer"
 
 
 @dataclass
 class EditedText:
     """A text and what of it was changed, refused and left unanswered so far.
+
+    A block is known by its section and its number there. Sections that an answer gives back as
+    they are need not be parsed.
 
     Args:
         text: the input; line ends, blanks and all.
@@ -32,139 +32,160 @@ class EditedText:
     form: Format = "markdown"
 
     def __post_init__(self) -> None:
-        self.parsed = parse(self.text, self.form)
-        self._changes: dict[int, Change] = {}
-        self._refused: dict[int, Refusal] = {}
-        kept = self.rules.keep
-        self._open = {
-            index
-            for index, block in enumerate(self.parsed.blocks)
-            if block.fields and not (block.kind == "front_matter" and "front_matter" in kept)
-        }
-        self._answered: set[int] = set()
+        self.sections = Sections(self.text, self.form)
+        self._changes: dict[Key, Change] = {}
+        self._refused: dict[Key, Refusal] = {}
+        self._answered: set[Key] = set()
+        self._same: set[int] = set()  # sections that an answer left as they are
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        """The text, for what blocks say, without a list of them."""
+        return Parsed(self.text, (), self.sections.references)
+
+    def block(self, key: Key) -> Block:
+        """A block by its key."""
+        return self.sections.blocks(key[0])[key[1]]
+
+    def keys(self, sections: Iterable[int] | None = None) -> Iterator[Key]:
+        """The blocks of some sections, else all, in order."""
+        for number in range(len(self.sections)) if sections is None else sections:
+            for at in range(len(self.sections.blocks(number))):
+                yield number, at
+
+    def editable(self, sections: Iterable[int] | None = None) -> Iterator[Key]:
+        """The blocks that may change, in order."""
+        return filter(self.is_open, self.keys(sections))
+
+    def is_open(self, key: Key) -> bool:
+        """Whether a block may change."""
+        block = self.block(key)
+        fixed = block.kind == "front_matter" and "front_matter" in self.rules.keep
+        return bool(block.fields) and not fixed
 
     @property
-    def blocks(self) -> tuple[Block, ...]:
-        return self.parsed.blocks
-
-    @property
-    def editable(self) -> list[int]:
-        """The blocks that may change, by index."""
-        return sorted(self._open)
+    def is_editable(self) -> bool:
+        """Whether any block may change."""
+        return any(True for _ in self.editable())
 
     @property
     def is_touched(self) -> bool:
         """Whether any block was answered acceptably, changed or not."""
-        return bool(self._answered)
+        return bool(self._answered) or any(True for _ in self.editable(sorted(self._same)))
 
-    def unsettled(self) -> list[int]:
-        """The blocks without an acceptable answer, by index."""
-        return sorted(self._open - self._answered)
+    def unsettled(self) -> list[Key]:
+        """The blocks without an acceptable answer."""
+        sections = (n for n in range(len(self.sections)) if n not in self._same)
+        return [key for key in self.editable(sections) if key not in self._answered]
 
     def refusals(self) -> list[Refusal]:
         """The blocks that stay as they are against the answers, and why, in order."""
         return [
-            self._refused.get(index) or Refusal(self.blocks[index], NOT_ANSWERED)
-            for index in self.unsettled()
+            self._refused.get(key) or Refusal(self.block(key), NOT_ANSWERED)
+            for key in self.unsettled()
         ]
 
-    def reason(self, index: int) -> str | None:
+    def reason(self, key: Key) -> str | None:
         """Why the answer for a block was refused, if there was one."""
-        refusal = self._refused.get(index)
+        refusal = self._refused.get(key)
         return refusal.reason if refusal else None
 
-    def propose(
-        self, answer: str, among: Sequence[int] | None = None, *, cut: bool = False
-    ) -> None:
+    def propose(self, answer: str, among: Among | None = None, *, cut: bool = False) -> None:
         """Take over what is safe of an answer.
 
         Args:
             answer: the text as a model gave it back.
-            among: the blocks that were asked for, in order; without it, all of them.
+            among: the sections or the blocks that were asked for, in order; without it, all.
             cut: it is known to have been cut off: its last block is not whole.
         """
-        indices = list(range(len(self.blocks)) if among is None else among)
-        asked = Parsed(self.text, tuple(self.blocks[i] for i in indices), self.parsed.references)
-        length = sum(block.end - block.start for block in asked.blocks)
-        best: tuple[int, Parsed, dict[int, int]] | None = None
-        for reading in readings(answer[: _LONGEST * length + _SLACK], self.text):
-            proposal = parse(reading, self.form)
-            pairs = align(asked, proposal, free=self.rules.free)
-            if best is None or len(pairs) > best[0]:
-                best = (len(pairs), proposal, pairs)
-        assert best is not None
-        _, proposal, pairs = best
-        last = len(proposal.blocks) - 1
-        for position, other in pairs.items():
-            index = indices[position]
-            if index in self._open and index not in self._answered:
-                lines = [proposal.lines(spans) for spans in proposal.blocks[other].fields]
-                if cut and other == last and lines != self._lines(index):
-                    continue
-                self._offer(index, lines)
-        self._drop_unsafe()
+        asked = range(len(self.sections)) if among is None else among
+        best = best_reading(answer, self.sections, asked, free=self.rules.free)
+        self._same.update(number for number in best.same if not self._has_changes(number))
+        offered = []
+        for key, other in best.pairs:
+            if self.is_open(key) and key not in self._answered:
+                lines = best.lines(other)
+                if not (cut and best.is_last(other) and lines != self._lines(key)):
+                    self._offer(key, lines)
+                    offered.append(key)
+        self._drop_unsafe(offered)
 
-    def offer(self, index: int, proposed: Fields) -> None:
+    def _has_changes(self, section: int) -> bool:
+        return any(number == section for number, _ in self._changes)
+
+    def offer(self, key: Key, proposed: Fields) -> None:
         """Take over new lines for the fields of one block, if they are safe."""
-        self._offer(index, proposed)
-        self._drop_unsafe()
+        self._offer(key, proposed)
+        self._drop_unsafe([key])
 
-    def _lines(self, index: int) -> list[list[str]]:
-        return [self.parsed.lines(spans) for spans in self.blocks[index].fields]
+    def _lines(self, key: Key) -> list[list[str]]:
+        return [self.parsed.lines(spans) for spans in self.block(key).fields]
 
-    def _offer(self, index: int, proposed: Fields) -> None:
-        outcome = check(self.parsed, self.blocks[index], proposed, self.rules, self.form)
+    def _offer(self, key: Key, proposed: Fields) -> None:
+        outcome = check(self.parsed, self.block(key), proposed, self.rules, self.form)
         if isinstance(outcome, Refusal):
-            self._refused[index] = outcome
+            self._refused[key] = outcome
             return
-        self._answered.add(index)
-        self._refused.pop(index, None)
+        self._answered.add(key)
+        self._refused.pop(key, None)
         if outcome is not None:
-            self._changes[index] = outcome
+            self._changes[key] = outcome
 
     def result(self) -> str:
         """The text with all changes that were taken over."""
-        return self._with(self._changes.values())
+        return self._with(self._changes, 0, len(self.text))
 
-    def _with(self, changes: Iterable[Change]) -> str:
+    def _with(self, changes: dict[Key, Change], start: int, end: int) -> str:
+        """A part of the text, with changes in it."""
         pieces: list[str] = []
-        place = 0
-        for change in sorted(changes, key=lambda each: each.block.start):
-            pieces += [self.text[place : change.block.start], change.text]
-            place = change.block.end
-        return "".join([*pieces, self.text[place:]])
+        for _, change in sorted(changes.items()):
+            pieces += [self.text[start : change.block.start], change.text]
+            start = change.block.end
+        return "".join([*pieces, self.text[start:end]])
 
-    def _drop_unsafe(self) -> None:
-        """Drop changes that make other blocks of the text, which only the whole text shows."""
-        if self._changes and not self._is_same(self._changes):
-            for index in self._unsafe(sorted(self._changes), {}):
-                self._refused[index] = Refusal(self.blocks[index], OTHER_KIND)
-                self._answered.discard(index)
-                del self._changes[index]
+    def _drop_unsafe(self, offered: Sequence[Key]) -> None:
+        """Drop changes that make other blocks of a section, which only all of it shows."""
+        changed: dict[int, dict[Key, Change]] = {}
+        for section in {number for number, _ in offered}:
+            changed[section] = {}
+        for key, change in self._changes.items():
+            if key[0] in changed:
+                changed[key[0]][key] = change
+        for section, changes in changed.items():
+            if changes and not self._is_same(section, changes):
+                for key in self._unsafe(section, sorted(changes), {}):
+                    self._refused[key] = Refusal(self.block(key), OTHER_KIND)
+                    self._answered.discard(key)
+                    del self._changes[key]
 
-    def _unsafe(self, indices: list[int], safe: dict[int, Change]) -> list[int]:
+    def _unsafe(self, section: int, keys: list[Key], safe: dict[Key, Change]) -> list[Key]:
         """Those changes among some that can't be made; the others are added to `safe`."""
-        chosen = {index: self._changes[index] for index in indices}
-        if self._is_same({**safe, **chosen}):
+        chosen = {key: self._changes[key] for key in keys}
+        if self._is_same(section, {**safe, **chosen}):
             safe.update(chosen)
             return []
-        if len(indices) == 1:
-            return indices
-        half = len(indices) // 2
-        return self._unsafe(indices[:half], safe) + self._unsafe(indices[half:], safe)
+        if len(keys) == 1:
+            return keys
+        half = len(keys) // 2
+        first = self._unsafe(section, keys[:half], safe)
+        return first + self._unsafe(section, keys[half:], safe)
 
-    def _is_same(self, changes: dict[int, Change]) -> bool:
-        """Whether the text has the same blocks with some changes, and what is in no block."""
+    def _is_same(self, section: int, changes: dict[Key, Change]) -> bool:
+        """Whether a section has the same blocks with some changes, and what is in no block."""
         if self.form == "text":
             return True
-        changed = parse(self._with(changes.values()), self.form)
-        if len(changed.blocks) != len(self.blocks):
+        span = self.sections.span(range(section, section + 1))
+        text = self._with(changes, span.start, span.end)
+        blocks, references = self.sections.parsed(section, text)
+        ours = self.sections.blocks(section)
+        if len(blocks) != len(ours):
             return False
-        for index, (old, new) in enumerate(zip(self.blocks, changed.blocks, strict=True)):
+        for at, (old, new) in enumerate(zip(ours, blocks, strict=True)):
             if (old.kind, old.path, len(old.fields)) != (new.kind, new.path, len(new.fields)):
                 return False
-            change = changes.get(index)
+            change = changes.get((section, at))
             wanted = change.text if change else self.text[old.start : old.end]
-            if changed.text[new.start : new.end] != wanted:
+            if text[new.start : new.end] != wanted:
                 return False
-        return set(changed.references) == set(self.parsed.references)
+        _, before = self.sections.parsed(section, self.sections.content(section))
+        return set(references) == set(before)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from gptasst.edits.blocks import parser
+from gptasst.edits.parsers import parser
 from gptasst.edits.types import Format, Rules
 
 if TYPE_CHECKING:

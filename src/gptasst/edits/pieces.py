@@ -2,108 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gptasst.edits.answers import Among, Key
 from gptasst.edits.document import EditedText
 from gptasst.edits.types import Block
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text, to be asked for: what is sent, and the blocks it stands for.
+    """A part of a text, to be asked for: what is sent, and the sections or blocks it stands for.
 
     `problem` is what was wrong with an earlier answer for it.
     """
 
     text: str
-    blocks: tuple[int, ...]
+    among: Among
     problem: str | None = None
 
 
 def whole(edited: EditedText) -> Piece:
     """All of a text in one piece."""
-    return Piece(edited.text, tuple(range(len(edited.blocks))))
+    return Piece(edited.text, range(len(edited.sections)))
 
 
-def groups(edited: EditedText, most: int, among: Sequence[int] | None = None) -> list[Piece]:
-    """Neighbouring blocks together, up to `most` characters a piece; a larger block is alone.
+def groups(edited: EditedText, most: int) -> Iterator[Piece]:
+    """Neighbouring sections together, up to `most` characters a piece; larger ones by blocks.
 
     Pieces without a block that may change are left out.
     """
-    indices = list(range(len(edited.blocks)) if among is None else among)
-    open_blocks = set(edited.editable)
-    found: list[list[int]] = []
-    for index in indices:
-        block = edited.blocks[index]
-        if found and found[-1][-1] == index - 1:
-            begin = edited.blocks[found[-1][0]].start
+    for sections in _grouped_sections(edited, most):
+        if not any(True for _ in edited.editable(sections)):
+            continue
+        span = edited.sections.span(sections)
+        text = edited.text[span.start : span.end].strip("\r\n")
+        if len(text) > most:
+            yield from _grouped_blocks(edited, most, edited.keys(sections))
+        else:
+            yield Piece(text, sections)
+
+
+def _grouped_sections(edited: EditedText, most: int) -> Iterator[range]:
+    start = 0
+    for number in range(len(edited.sections)):
+        span = edited.sections.span(range(start, number + 1))
+        if number > start and span.end - span.start > most:
+            yield range(start, number)
+            start = number
+    yield range(start, len(edited.sections))
+
+
+def _grouped_blocks(edited: EditedText, most: int, among: Iterable[Key]) -> Iterator[Piece]:
+    found: list[list[Key]] = []
+    for key in among:
+        if found and _follows(edited, found[-1][-1], key):
+            begin = edited.block(found[-1][0]).start
+            block = edited.block(key)
             if block.end - begin <= most or _is_row(block):  # a table is not taken apart
-                found[-1].append(index)
+                found[-1].append(key)
                 continue
-        found.append([index])
-    return [
-        Piece(_text(edited, group), tuple(group))
-        for group in found
-        if not open_blocks.isdisjoint(group)
-    ]
+        found.append([key])
+    for group in found:
+        if any(map(edited.is_open, group)):
+            yield Piece(_text(edited, group), tuple(group))
+
+
+def _follows(edited: EditedText, one: Key, other: Key) -> bool:
+    if one[0] == other[0]:
+        return one[1] + 1 == other[1]
+    ends = one[1] + 1 == len(edited.sections.blocks(one[0]))
+    return one[0] + 1 == other[0] and ends and other[1] == 0
 
 
 def again(edited: EditedText, most: int) -> list[Piece]:
     """What is to be asked for once more: refused blocks alone, missing ones with their like."""
-    missing: list[int] = []
+    missing: list[Key] = []
     pieces: list[Piece] = []
-    for index in edited.unsettled():
-        problem = edited.reason(index)
+    for key in edited.unsettled():
+        problem = edited.reason(key)
         if problem is None:
-            missing.append(index)
+            missing.append(key)
         else:
-            around = _table(edited.blocks, index) if _is_row(edited.blocks[index]) else [index]
+            around = _with_table(edited, key)
             pieces.append(Piece(_text(edited, around), tuple(around), problem))
-    return [*groups(edited, most, _with_tables(edited, missing)), *pieces]
+    tables = {each for key in missing for each in _with_table(edited, key)}
+    return [*_grouped_blocks(edited, most, sorted(tables)), *pieces]
 
 
-def blocks(edited: EditedText) -> list[Piece]:
+def blocks(edited: EditedText) -> Iterator[Piece]:
     """Each block that may change, alone; a table is one piece."""
-    pieces: list[Piece] = []
-    for index in edited.editable:
-        if pieces and index in pieces[-1].blocks:
-            continue
-        around = _table(edited.blocks, index) if _is_row(edited.blocks[index]) else [index]
-        pieces.append(Piece(_text(edited, around), tuple(around)))
-    return pieces
+    last: Sequence[Key] = ()
+    for key in edited.editable():
+        if key not in last:
+            last = _with_table(edited, key)
+            yield Piece(_text(edited, last), tuple(last))
 
 
 def _is_row(block: Block) -> bool:
     return block.kind in ("row", "table_line")
 
 
-def _table(blocks: Sequence[Block], index: int) -> list[int]:
-    """The rows of the table that a row is of."""
+def _with_table(edited: EditedText, key: Key) -> list[Key]:
+    """A block alone, or the rows of the table that a row is of."""
+    section, index = key
+    blocks = edited.sections.blocks(section)
+    if not _is_row(blocks[index]):
+        return [key]
     first = last = index
     while first > 0 and _continues(blocks[first - 1], blocks[first]):
         first -= 1
     while last + 1 < len(blocks) and _continues(blocks[last], blocks[last + 1]):
         last += 1
-    return list(range(first, last + 1))
+    return [(section, at) for at in range(first, last + 1)]
 
 
 def _continues(above: Block, below: Block) -> bool:
     return _is_row(above) and _is_row(below) and above.last_line + 1 == below.first_line
 
 
-def _with_tables(edited: EditedText, indices: Sequence[int]) -> list[int]:
-    wanted = set(indices)
-    for index in indices:
-        if _is_row(edited.blocks[index]):
-            wanted.update(_table(edited.blocks, index))
-    return sorted(wanted)
-
-
-def _text(edited: EditedText, indices: Sequence[int]) -> str:
+def _text(edited: EditedText, keys: Sequence[Key]) -> str:
     """The text of neighbouring blocks; of a single one, without the marks of lists around it."""
-    first, last = edited.blocks[indices[0]], edited.blocks[indices[-1]]
-    if len(indices) > 1 or not first.path or not first.fields or _is_row(first):
+    first, last = edited.block(keys[0]), edited.block(keys[-1])
+    if len(keys) > 1 or not first.path or not first.fields or _is_row(first):
         return edited.text[first.start : last.end]
     content = edited.parsed.content(first)
     if first.kind.startswith("heading") and "\n" not in content:

@@ -13,8 +13,8 @@ def count_sentences(edited: EditedText) -> int:
     """How many sentences there are to ask for."""
     return sum(
         len(sentences("\n".join(edited.parsed.lines(spans))))
-        for index in edited.editable
-        for spans in edited.blocks[index].fields
+        for key in edited.editable()
+        for spans in edited.block(key).fields
     )
 
 
@@ -25,13 +25,13 @@ def by_sentences(edited: EditedText, ask: Callable[[str], str]) -> Iterator[None
         edited: gets the corrected blocks.
         ask: gives a model's answer for a sentence.
     """
-    for index in edited.editable:
+    for key in edited.editable():
         fields = []
-        for spans in edited.blocks[index].fields:
+        for spans in edited.block(key).fields:
             text = "\n".join(edited.parsed.lines(spans))
             replacements = []
             for sentence in sentences(text):
                 replacements += merged(sentence, ask(sentence.text))
                 yield
             fields.append(applied(text, replacements).split("\n"))
-        edited.offer(index, fields)
+        edited.offer(key, fields)

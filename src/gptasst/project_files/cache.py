@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 from gptasst.api.upload_marks import shown_name
 from gptasst.errors import InvalidInput
 from gptasst.project_files.cache_types import CacheRebuild, CacheStatus, CacheVerification
-from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import CachedUpload
-from gptasst.uploads.hashes import FileHash
-from gptasst.uploads.recovery import proven_uploads
 
 if TYPE_CHECKING:
     from gptasst.api.files import FileGateway
     from gptasst.api.types import RemoteFile
     from gptasst.knowledge.types import KnowledgeFile
+    from gptasst.uploads.cache import FileCache
+    from gptasst.uploads.cached_uploads import CachedUpload
+    from gptasst.uploads.hashes import FileHash
 
 
 class CacheService:
@@ -116,6 +115,8 @@ class CacheService:
             words: files, patterns or directories in which contents are looked for, besides
                 the files that are known already.
         """
+        from gptasst.uploads.recovery import proven_uploads
+
         knowledge: list[KnowledgeFile] = []
         remote: list[RemoteFile] = []
         if self._scope is not None:  # all is read before anything is forgotten

@@ -140,7 +140,7 @@ class EditRun:
                 self._by_pieces(texts)
         finally:
             forget_sections()
-        if any(each.editable for each in texts) and not any(each.is_touched for each in texts):
+        if any(each.is_editable for each in texts) and not any(each.is_touched for each in texts):
             raise _nothing_taken(texts)
         usages = [answer.usage for answer in self._answers if answer.usage]
         return Edited(
@@ -165,14 +165,14 @@ class EditRun:
         self._ask_all(texts, again, strict=False)
 
     def _first(self, edited: EditedText) -> list[Piece]:
-        if not edited.editable:
+        if not edited.is_editable:
             return []
         if self.plan.settings.unit == "block":
-            return pieces.blocks(edited)
+            return list(pieces.blocks(edited))
         most = self.plan.most
         if len(edited.text) <= (_WHOLE if most is None else most):
             return [pieces.whole(edited)]
-        return pieces.groups(edited, min(most or _GROUP, _GROUP))
+        return list(pieces.groups(edited, min(most or _GROUP, _GROUP)))
 
     def _ask_all(
         self, texts: Sequence[EditedText], asked: Sequence[tuple[int, Piece]], *, strict: bool
@@ -196,7 +196,7 @@ class EditRun:
     ) -> None:
         index, piece = which
         text, cut = answer
-        texts[index].propose(text, piece.blocks, cut=cut)
+        texts[index].propose(text, piece.among, cut=cut)
         self._step()
 
     def _ask(self, piece: Piece, name: str, *, strict: bool) -> tuple[str, bool]:
@@ -272,7 +272,7 @@ def edited_text(path: str, text: str, answer: str, rules: Rules) -> tuple[str, t
     """
     edited = EditedText(text, rules, format_of(path))
     edited.propose(answer)
-    if edited.editable and not edited.is_touched:
+    if edited.is_editable and not edited.is_touched:
         raise _nothing_taken([edited])
     return edited.result(), tuple(_kept(path, edited))
 

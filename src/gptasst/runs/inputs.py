@@ -97,12 +97,17 @@ def message_parts(
 ) -> tuple[TextPart | FilePart, ...]:
     """The parts of the one message of a run: the task, what is known, then the inputs."""
     texts = [task] if task else []
-    texts += [_tagged("excerpt", e.text, source=e.path, place=e.place) for e in excerpts]
+    texts += map(tagged_excerpt, excerpts)
     if request.stdin is not None:
         texts.append(tagged_file(STDIN_NAME, request.stdin))
     parts: list[TextPart | FilePart] = [TextPart(text) for text in texts]
     parts += [_file_part(file) for file in request.files]
     return tuple(parts)
+
+
+def tagged_excerpt(excerpt: Excerpt) -> str:
+    """A passage as a model is given it."""
+    return _tagged("excerpt", excerpt.text, source=excerpt.path, place=excerpt.place)
 
 
 def tagged_file(path: str, text: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
-from gptasst.assistants.types import RunTarget
+from gptasst.assistants.types import Resolved, RunTarget
 from gptasst.config.settings import Profile
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Definition, Instruction
+from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import command
 from gptasst.knowledge.question import Question
@@ -29,6 +29,7 @@ from gptasst.runs.inputs import (
     task_of,
     text_characters,
 )
+from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
 from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
@@ -36,9 +37,36 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
-_NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
-Found = tuple[RunTarget | None, Definition]
+NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
+
+
+def resolve(
+    open_store: Callable[[], AssistantStore], library: InstructionLibrary, name: str
+) -> Resolved:
+    """The assistant of that name, else the instruction.
+
+    Args:
+        open_store: gives the store in which assistants are looked up.
+        library: where instructions are looked up.
+        name: what was asked for; an assistant's id, too.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    try:
+        return open_store().open(name)
+    except (NotFound, ServiceError, AccessDenied) as missing:
+        # Without a key, or without a place for assistants, there are still instructions.
+        if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
+            raise
+        try:
+            found = library.find(name)
+        except NotFound as error:
+            raise NotFound(
+                f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
+            ) from None
+        return Resolved(found.definition, path=found.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +74,37 @@ class PreparedRun:
     """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
 
     `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
-    are what its user should know of it; `edit` is there where the answer is an edit.
+    are what its user should know of it; `edit` is there where the answer is an edit. With `look`
+    the model is offered to search the knowledge, for passages of so many `characters` in all.
     """
 
     request: RunRequest
     task: str | None
     left_out: int
-    source: Literal["assistant", "instruction"]
-    definition: Definition
-    definition_path: str | None
+    resolved: Resolved
     excerpts: tuple[Excerpt, ...]
     notes: tuple[str, ...]
     model_request: ModelRequest
     edit: EditPlan | None = None
+    look: Look | None = None
+    characters: int = 0
+
+    @property
+    def definition(self) -> Definition:
+        return self.resolved.definition
 
     def within(self, conversation_id: str) -> PreparedRun:
-        """The same run as a turn of a conversation that the server keeps."""
+        """The same run as a turn of a conversation that the server keeps.
+
+        It would keep the searches, too, so that none are offered.
+        """
         sent = replace(self.model_request, conversation_id=conversation_id)
-        return replace(self, model_request=sent)
+        return replace(self, model_request=sent).without_functions()
+
+    def without_functions(self) -> PreparedRun:
+        """The same run for a server that takes no functions."""
+        sent = replace(self.model_request, functions=())
+        return replace(self, model_request=sent, look=None)
 
 
 class RunPreparation:
@@ -73,8 +114,7 @@ class RunPreparation:
         profile: the endpoint and its defaults.
         context_window: of the endpoint, in tokens, where it is known.
         embedded_model: the embedded model's name where that is the endpoint.
-        open_store: gives the store in which assistants are looked up.
-        library: where instructions are looked up.
+        open_store: gives the store that searches knowledge, where the server does not.
         choice: chooses a model where none is named; the embedded one needs none.
         small_model: the embedded model is too small for more than a sentence at a time.
     """
@@ -86,7 +126,6 @@ class RunPreparation:
         context_window: int | None,
         embedded_model: str | None,
         open_store: Callable[[], AssistantStore],
-        library: InstructionLibrary,
         choice: ModelChoice | None,
         small_model: bool = False,
     ) -> None:
@@ -94,37 +133,10 @@ class RunPreparation:
         self._context_window = context_window
         self._embedded_model = embedded_model
         self._open_store = open_store
-        self._library = library
         self._small_model = small_model
         self._choice = choice
-        self._instructions: dict[str, Instruction] = {}
 
-    def find(self, name: str) -> Found:
-        """The assistant of that name and its definition, else the instruction's.
-
-        Raises:
-            NotFound: there is neither.
-        """
-        try:
-            target = self._open_store().open(name)
-        except (NotFound, ServiceError, AccessDenied) as missing:
-            # Without a key, or without a place for assistants, there are still instructions.
-            if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
-                raise
-            try:
-                self._instructions[name] = self._library.find(name)
-                return None, self._instructions[name].definition
-            except NotFound as error:
-                raise NotFound(
-                    f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
-                ) from None
-        return target, target.definition
-
-    def _path_of(self, name: str) -> str | None:
-        found = self._instructions.get(name)
-        return found.path if found else None
-
-    def prepare(self, request: RunRequest, found: Found, *, ask: bool = True) -> PreparedRun:
+    def prepare(self, request: RunRequest, resolved: Resolved, *, ask: bool = True) -> PreparedRun:
         """Make a run ready to be sent. No key is needed; `ask` is as in `model`.
 
         Raises:
@@ -133,10 +145,9 @@ class RunPreparation:
         request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
-        target, definition = found
+        target, definition = resolved.assistant, resolved.definition
         task = task_of(request, definition)
-        knows = bool(target and target.knowledge_sha256)
-        searches = knows and request.file_search and definition.tools.file_search is not False
+        searches = resolved.searches(asked_for=request.file_search)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
@@ -151,20 +162,24 @@ class RunPreparation:
             # Small models may never stop by themselves; an edited text is about as long again.
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
+        look, kept_free = None, 0
+        if looks and target and edit is None and self._profile.function_tools:
+            look, kept_free = functools.partial(self._open_store().search, target), self._most()
         past = request.past
         if self._context_window is not None:
             tokens = self._context_window - (settings.max_output_tokens or 0)
-            past = newest_that_fit(past, tokens, len(definition.instructions) + characters)
+            taken = len(definition.instructions) + characters + kept_free
+            past = newest_that_fit(past, tokens, taken)
         return PreparedRun(
             request=request,
             task=task,
             left_out=len(request.past) - len(past),
-            source="assistant" if target else "instruction",
-            definition=definition,
-            definition_path=None if target else self._path_of(request.name),
+            resolved=resolved,
             excerpts=excerpts,
             edit=edit,
-            notes=(*notes, _NOTHING_FOUND) if looks and not excerpts else notes,
+            look=look,
+            characters=kept_free,
+            notes=(*notes, NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
                 model=self.model(request, definition, ask=ask),
                 instructions=definition.instructions,
@@ -176,6 +191,7 @@ class RunPreparation:
                 schema=request.schema or definition.schema,
                 vector_store_id=hosted,
                 past=past,
+                functions=(SEARCH_KNOWLEDGE,) if look else (),
             ),
         )
 
@@ -197,14 +213,20 @@ class RunPreparation:
         self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
         found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
-        # A third of a small context: in characters that is a number about as large.
-        left = min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
+        left = self._most()
         chosen = []
         for passage in found:
             if len(passage.text) <= left:
                 chosen.append(Excerpt(passage.path, passage.place, passage.text))
                 left -= len(passage.text)
         return tuple(chosen)
+
+    def _most(self) -> int:
+        """How many characters of knowledge a run may bring: of a small context, a third.
+
+        In characters that is a number about as large as the context's in tokens.
+        """
+        return min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
 
     def model(self, request: RunRequest, definition: Definition, *, ask: bool = True) -> str:
         """The model that a run asks; where none is named, the server may be asked for one.

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
+from gptasst.assistants.types import Resolved
 from gptasst.config.settings import Profile
 from gptasst.definitions.schemas import check_answer
-from gptasst.errors import GptasstError, NotFound
+from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
 from gptasst.runs.answer_text import (
@@ -23,7 +24,8 @@ from gptasst.runs.answer_text import (
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
-from gptasst.runs.preparation import Found, PreparedRun, RunPreparation
+from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
+from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
 from gptasst.time_limits import more_time
 
@@ -45,6 +47,7 @@ class RunService:
 
     Args:
         profile: the endpoint and its defaults.
+        resolve: finds the assistant or instruction of a name.
         preparation: makes runs ready for it.
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
@@ -54,40 +57,24 @@ class RunService:
     def __init__(
         self,
         profile: Profile,
+        resolve: Callable[[str], Resolved],
         preparation: RunPreparation,
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
     ) -> None:
         self._profile = profile
+        self.resolve = resolve
         self._preparation = preparation
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self._functions_refused = False
 
     @property
     def takes_documents(self) -> bool:
         """Whether the endpoint takes documents as they are; else their text is sent."""
         return self._profile.input_file
-
-    def find(self, name: str) -> Found:
-        """The assistant of that name and its definition, else the instruction's.
-
-        Raises:
-            NotFound: there is neither.
-        """
-        return self._preparation.find(name)
-
-    def model_of(self, name: str, model: str | None) -> str:
-        """The model that answers for an assistant or instruction.
-
-        Raises:
-            NotFound: no assistant or instruction has that name, or the model is not there.
-            UsageError: no model is named.
-            AccessDenied: the endpoint wants a key, and there is none.
-        """
-        self._profile.require_key()
-        return self._preparation.model(RunRequest(name, model=model), self.find(name)[1])
 
     def plan(self, request: RunRequest) -> RunPlan:
         """What a run would send. Nothing is sent, and no key is needed.
@@ -95,13 +82,13 @@ class RunService:
         Raises:
             GptasstError: what `stream` would refuse before sending.
         """
-        prepared = self._preparation.prepare(request, self.find(request.name), ask=False)
+        prepared = self._preparation.prepare(request, self.resolve(request.name), ask=False)
         sent = prepared.model_request
         said = [message.parts for message in sent.past]
         characters = sum(map(text_characters, (*said, sent.parts)))
         return RunPlan(
             name=request.name,
-            source=prepared.source,
+            source=prepared.resolved.source,
             profile=self._profile.name,
             endpoint=self._profile.endpoint,
             model=sent.model,
@@ -111,13 +98,14 @@ class RunService:
             instructions_characters=len(sent.instructions),
             input_characters=characters,
             estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
-            definition=prepared.definition_path,
+            definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
+            functions=tuple(function.name for function in sent.functions),
         )
 
-    def basis(self, request: RunRequest, found: Found) -> str:
+    def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
-        target, definition = found
+        target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)
             definition = replace(definition, tools=tools)
@@ -129,29 +117,30 @@ class RunService:
             knowledge_sha256=target.knowledge_sha256 if target and request.file_search else "",
         )
 
-    def model(self, request: RunRequest, found: Found) -> str:
+    def model(self, request: RunRequest, resolved: Resolved | None = None) -> str:
         """The model that a run asks.
 
         Raises:
-            UsageError: none is named.
-            NotFound: the endpoint does not have it.
+            NotFound: no assistant or instruction has that name, or the model is not there.
+            UsageError: no model is named.
+            AccessDenied: the endpoint wants a key, and there is none.
         """
-        return self._preparation.model(request, found[1])
+        self._profile.require_key()
+        resolved = resolved or self.resolve(request.name)
+        return self._preparation.model(request, resolved.definition)
 
-    def warnings(self, request: RunRequest, found: Found) -> tuple[str, ...]:
+    def warnings(self, request: RunRequest, resolved: Resolved) -> tuple[str, ...]:
         """That the model of a run ended or soon will, and what to type then."""
-        target, definition = found
-        use = self._ends.of_run(request, definition, of_assistant=target is not None)
-        return _warnings(use)
+        warning = self._use(request, resolved).warning()
+        return (warning,) if warning else ()
 
-    def refuse_retired(self, request: RunRequest, found: Found) -> None:
+    def refuse_retired(self, request: RunRequest, resolved: Resolved) -> None:
         """Refuse a model that was shut down, as the server would if it were asked.
 
         Raises:
             NotFound: the server does not list it any more.
         """
-        target, definition = found
-        use = self._ends.of_run(request, definition, of_assistant=target is not None)
+        use = self._use(request, resolved)
         error = use.missing() if use.is_over else None
         if error and not self._lists(use.model):
             raise error
@@ -162,22 +151,13 @@ class RunService:
         except GptasstError:  # a key may be for less than all; its date counts then
             return False
 
-    def model_request(self, request: RunRequest, found: Found) -> ModelRequest:
-        """What `stream` would send, for a caller that sends it another way.
-
-        Raises:
-            GptasstError: what `stream` would refuse before sending.
-        """
-        self._profile.require_key()
-        return self._preparation.prepare(request, found).model_request
-
     def stream(
-        self, request: RunRequest, found: Found | None = None
+        self, request: RunRequest, resolved: Resolved | None = None
     ) -> Generator[TextDelta | RunResult]:
         """Run it; yields the answer piece by piece, the whole `RunResult` last.
 
         What can be refused without sending anything is refused at once, before the first piece.
-        With `found` no assistant is looked up, so that many runs are runs of one definition.
+        With `resolved` no assistant is looked up, so that many runs are runs of one definition.
         The pieces may be read in another thread.
 
         The pieces put together are the result's `answer`. With a schema the answer comes in
@@ -190,21 +170,21 @@ class RunService:
             NoAnswer: the model refused, failed, or was cut off.
             GptasstError: the request was not taken; see `errors`.
         """
-        prepared = self.prepare(request, found)
+        prepared = self.prepare(request, resolved)
         return self._edited(prepared, prepared.edit) if prepared.edit else self.send(prepared)
 
     def connect(self) -> None:
         """Open the connection now, so that what hinders it is known before many runs begin."""
         self._open_gateway()
 
-    def prepare(self, request: RunRequest, found: Found | None = None) -> PreparedRun:
+    def prepare(self, request: RunRequest, resolved: Resolved | None = None) -> PreparedRun:
         """Make a run ready to be sent.
 
         Raises:
             GptasstError: what `stream` refuses without sending anything.
         """
         self._profile.require_key()
-        return self._preparation.prepare(request, found or self.find(request.name))
+        return self._preparation.prepare(request, resolved or self.resolve(request.name))
 
     def send(
         self, prepared: PreparedRun, received: list[str] | None = None
@@ -217,6 +197,8 @@ class RunService:
         """
         gateway = self._open_gateway()
         uploaded: list[str] = []
+        if self._functions_refused:
+            prepared = prepared.without_functions()
         sent = prepared.model_request
         try:
             if not sent.conversation_id:  # a conversation outlives an upload
@@ -266,7 +248,8 @@ class RunService:
 
     def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
         """What is known of the end of a model that is not there."""
-        return self._use(prepared).missing() if error.code == "model_not_found" else None
+        use = self._use(prepared.request, prepared.resolved)
+        return use.missing() if error.code == "model_not_found" else None
 
     def _answer(
         self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
@@ -278,7 +261,8 @@ class RunService:
         given = GivenTexts() if schema else GivenTexts.of(prepared.request)
         unwrap = prepared.definition.unwrap_fence or schema is not None
         part = AnswerFilter(given, unwrap=unwrap)
-        for event in gateway.stream(prepared.model_request):
+        searches = _searches(prepared)
+        for event in self._events(gateway, prepared.model_request, searches):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
                 refuse_control_characters(event.text)
@@ -298,7 +282,22 @@ class RunService:
                 if rest:
                     yield TextDelta(rest)
                 timings = Timings(first_token, time.monotonic() - started)
-                yield self._result(prepared, event, answer, timings)
+                yield self._result(prepared, event, answer, timings, searches)
+
+    def _events(
+        self, gateway: Gateway, request: ModelRequest, searches: KnowledgeSearches | None
+    ) -> Iterator[TextDelta | ModelAnswer]:
+        if searches is None:
+            return gateway.stream(request)
+        return answer_with_searches(lambda sent: self._noting(gateway, sent), request, searches)
+
+    def _noting(self, gateway: Gateway, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """What the gateway streams; that a server takes no functions is remembered."""
+        try:
+            yield from gateway.stream(request)
+        except ServiceError as error:
+            self._functions_refused = self._functions_refused or error.code == "no_functions"
+            raise
 
     def _result(
         self,
@@ -306,8 +305,11 @@ class RunService:
         received: ModelAnswer,
         answer: str,
         timings: Timings,
+        searches: KnowledgeSearches | None = None,
     ) -> RunResult:
-        quoted = tuple(Citation(e.path, e.place, e.text) for e in prepared.excerpts)
+        found = dict.fromkeys((*prepared.excerpts, *(searches.found if searches else ())))
+        quoted = tuple(Citation(e.path, e.place, e.text) for e in found)
+        notes = tuple(note for note in prepared.notes if note != NOTHING_FOUND or not found)
         return RunResult(
             name=prepared.request.name,
             answer=answer,
@@ -318,24 +320,26 @@ class RunService:
             usage=received.usage,
             citations=received.citations + quoted,
             warnings=(
-                *_warnings(self._use(prepared)),
-                *prepared.notes,
+                *self.warnings(prepared.request, prepared.resolved),
+                *notes,
                 *self._ignored(received),
             ),
             left_out=prepared.left_out,
-            definition=prepared.definition_path,
+            definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
+            searches=tuple(searches.queries) if searches else (),
         )
 
     def _ignored(self, received: ModelAnswer) -> Iterator[str]:
         for tool in received.ignored:
             yield f"{self._profile.endpoint} shows no sign of {tool}: it may have ignored it"
 
-    def _use(self, prepared: PreparedRun) -> ModelUse:
-        of_assistant = prepared.source == "assistant"
-        return self._ends.of_run(prepared.request, prepared.definition, of_assistant=of_assistant)
+    def _use(self, request: RunRequest, resolved: Resolved) -> ModelUse:
+        of_assistant = resolved.assistant is not None
+        return self._ends.of_run(request, resolved.definition, of_assistant=of_assistant)
 
 
-def _warnings(use: ModelUse) -> tuple[str, ...]:
-    warning = use.warning()
-    return (warning,) if warning else ()
+def _searches(prepared: PreparedRun) -> KnowledgeSearches | None:
+    if prepared.look is None:
+        return None
+    return KnowledgeSearches(prepared.look, prepared.characters)

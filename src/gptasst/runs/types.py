@@ -15,10 +15,10 @@ from gptasst.knowledge.types import Excerpt
 class RunRequest:
     """What the user asked of one run.
 
-    `files` are read already; `text` is the task and `stdin` what was piped in (`None`: nothing).
-    `model`, `schema` and `timeout` (seconds) override the definition and the profile. `past` is
-    what was said before, oldest first. Without `file_search` the knowledge is left alone.
-    `allow_secrets`: private keys may be sent.
+    `files` are read already, as text of `encoding` where that was named; `text` is the task and
+    `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
+    the definition and the profile. `past` is what was said before, oldest first. Without
+    `file_search` the knowledge is left alone. `allow_secrets`: private keys may be sent.
     """
 
     name: str
@@ -31,6 +31,7 @@ class RunRequest:
     past: tuple[PastMessage, ...] = ()
     file_search: bool = True
     allow_secrets: bool = False
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class RunPlan:
     """What a run would send, with notes. `estimated_tokens` counts the text only, to about a fifth.
 
     `definition` is the file of the instruction, where it is no assistant's; `tools` are those
-    that it uses besides its knowledge.
+    that it uses besides its knowledge, `functions` those that the model may call here.
     """
 
     name: str
@@ -64,6 +65,7 @@ class RunPlan:
     definition: str | None = None
     tools: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class RunResult:
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
+    `searches` are what the model itself looked for in the knowledge.
     """
 
     name: str
@@ -111,3 +114,4 @@ class RunResult:
     tools: tuple[str, ...] = ()
     kept: tuple[Kept, ...] = ()
     encoding: str = "utf-8"
+    searches: tuple[str, ...] = ()

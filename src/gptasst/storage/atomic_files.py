@@ -19,7 +19,7 @@ if sys.platform != "win32":
     import fcntl
 
 _PREFIX = ".gptasst-"
-_LEFT_BEHIND = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")  # as `mkstemp` makes them
+_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # as `mkstemp` makes them
 
 _swept: set[str] = set()
 
@@ -126,7 +126,7 @@ def _sweep(directory: str) -> None:
     _swept.add(directory)
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            if _LEFT_BEHIND.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            if re.fullmatch(_LEFT_BEHIND, entry.name) and entry.is_file(follow_symlinks=False):
                 _remove_left_behind(entry.path)
 
 

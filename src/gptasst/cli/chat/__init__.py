@@ -52,13 +52,14 @@ def chat(
     from gptasst.cli.chat.prompts import typing_ahead
     from gptasst.conversations.chat import Chat
     from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.runs.types import RunRequest
 
     output = session.output
     prompt = _prompt(session)
     if not prompt.interactive and not allow_secrets:
         refuse_secret(STDIN)
     activity = Activity(output, "waiting for the answer")
-    answering = session.context.runs(activity.report).model_of(name, model)
+    answering = session.context.runs(activity.report).model(RunRequest(name, model=model))
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
     tell_fallback(session)
     dialogue = session.context.dialogue(chosen, activity.report)

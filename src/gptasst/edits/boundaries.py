@@ -1,0 +1,66 @@
+"""Where a text falls into sections that can be parsed by themselves.
+
+In Markdown, a line at the margin after a blank line ends every list, quote, table and paragraph.
+Only a code fence or HTML may go on, so that a section begins at each such line outside of these.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gptasst.edits.parsers import block_parser
+from gptasst.edits.types import Format
+
+# In other text, every paragraph is a section.
+_PARAGRAPH = re.compile(r"^[^\S\n]*\n(?=[^\n]*\S)", re.MULTILINE)
+# A fence, HTML, or a blank line before a line at the margin.
+_EVENT = re.compile(
+    r"^(?P<before>[ \t>*+\-\d.)]*)(?:(?P<marks>`{3,}|~{3,})(?P<info>.*)|(?P<html><[A-Za-z/!?]))"
+    r"|^(?P<blank>[ \t]*\r?\n)(?=[^ \t\r\n])",
+    re.MULTILINE,
+)
+
+
+def section_starts(text: str, form: Format = "markdown") -> list[int]:
+    """Where the sections of a text begin; the first at 0."""
+    if form == "text":
+        return [0, *(match.end() for match in _PARAGRAPH.finditer(text))]
+    if "\r" in text and "\r" in text.replace("\r\n", ""):  # line ends of old, which are rare
+        return [0]
+    return _markdown_starts(text)
+
+
+def _markdown_starts(text: str) -> list[int]:
+    starts = [0]
+    fence: str | None = None
+    doubtful = False  # whether something of this section goes on is for the parser to say
+    ask_from = 0
+    for event in _EVENT.finditer(text):
+        if event["blank"] is not None:
+            end = event.end()
+            if doubtful and end >= ask_from:
+                doubtful = not _is_closed(text[starts[-1] : end])
+                ask_from = 2 * end - starts[-1]  # not at every line of a long one
+            if not doubtful and fence is None:
+                starts.append(end)
+        elif fence is not None:
+            if _closes(event, fence):
+                fence = None
+        elif event["html"] or len(event["before"]) > 1 or event["before"].strip(" "):
+            doubtful = True  # it may stand in an item, a quote or indented code
+        elif not doubtful and (event["marks"][0] == "~" or "`" not in event["info"]):
+            fence = event["marks"]
+    return starts
+
+
+def _closes(event: re.Match[str], fence: str) -> bool:
+    before = event["before"]
+    at_margin = len(before) <= 3 and not before.strip(" ")
+    marks = event["marks"] or ""
+    return at_margin and marks.startswith(fence) and not event["info"].strip()
+
+
+def _is_closed(section: str) -> bool:
+    """Whether a paragraph after this text is one at the margin."""
+    tokens = block_parser().parse(f"{section}\n\nx\n")
+    return tokens[-1].type == "paragraph_close" and tokens[-1].level == 0
