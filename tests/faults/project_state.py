@@ -62,15 +62,6 @@ def without_leftover(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {**state, "conversations": rest}
 
 
-def with_settled_names(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """A state where who is taking a new name has it: so it is for everybody a minute later."""
-    assistants = [
-        (name, "ready" if about == "renaming" else about, *rest)
-        for name, about, *rest in state["assistants"]
-    ]
-    return {**state, "assistants": sorted(assistants)}
-
-
 @dataclass
 class Checkpoint:
     """A server, and the files on this machine, as they were at a moment."""

@@ -154,9 +154,12 @@ class KnowledgeCommit:
         """
         if not self._told.may_go_on():
             self._take_back()
-        there = self._replace_all() if self._plan.whole else self._change()
+        there = self._replace_all() if self._is_whole() else self._change()
         # The server may list for a while what was detached.
         return [file for file in there.values() if file.id not in self._gone], frozenset(self._gone)
+
+    def _is_whole(self) -> bool:
+        return self._plan.whole and not self._plan.follows
 
     def _there(self) -> _There:
         return {file.id: file for file in self._stores.files(self._job.store_id)}

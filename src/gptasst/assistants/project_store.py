@@ -7,7 +7,7 @@ item of the assistant's conversation. An edit appends a definition there, then m
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ from gptasst.assistants.project_knowledge import (
     AppliedPlan,
     KnowledgeWriter,
 )
-from gptasst.assistants.project_names import NameClaims, age
+from gptasst.assistants.project_names import NameClaims, age, taken
 from gptasst.assistants.project_notes import Announcement, KnowledgeNotes, digest_of, ordered
 from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
@@ -71,6 +71,7 @@ class OpenAIStore:
         directory: finds assistants there.
         writer: changes the files of vector stores.
         remover: deletes uploads that are not needed any more.
+        machine: gives this machine's mark.
 
     Raises (each method):
         GptasstError: see `errors`; `no_vector_stores` where the server has none.
@@ -82,12 +83,13 @@ class OpenAIStore:
         directory: AssistantDirectory,
         writer: KnowledgeWriter,
         remover: UploadRemover,
+        machine: Callable[[], str],
     ) -> None:
         self._files = gateway.files
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
         self._directory = directory
-        self._names = NameClaims(directory)
+        self._names = NameClaims(gateway.vector_stores, directory, machine)
         self._writer = writer
         self._remover = remover
         self._listed: Sequence[VectorStore] | None = None  # where a creation began
@@ -174,8 +176,9 @@ class OpenAIStore:
         """The store of that name whose creation was interrupted, to be finished."""
         self._listed = self._directory.all()
         found = [store for store in self._listed if store.name == name]
-        if not all(read_pointer(store).creating for store in found):
-            raise name_taken(name)
+        for store in found:
+            if not read_pointer(store).creating:
+                raise taken(store)
         return min(found, key=age, default=None)
 
     def _is_whole(self, store: VectorStore) -> bool:
@@ -253,13 +256,14 @@ class OpenAIStore:
             text, item = self._appended(definition, pointer)
             revision = self._revision_of(item, pointer, assistant.name)
         store, pointer = self._unchanged(assistant)
-        moved = replace(pointer.to(definition, text, item, revision), renaming=renamed)
-        before = store
+        moved, before = pointer.to(definition, text, item, revision), store
+        if renamed:
+            moved = self._names.claimed(moved, assistant.name)
         store = self._stores.update(
             store.id, name=definition.name, metadata=moved.metadata(store.metadata)
         )
         if renamed:
-            store = self._settle_name(before, store, moved)
+            store = self._names.settle(before, store)
         store = self._stores.get(store.id)
         if read_pointer(store).item != item:
             raise edit_conflict(assistant.name)
@@ -274,21 +278,16 @@ class OpenAIStore:
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
 
-    def _settle_name(self, before: VectorStore, store: VectorStore, moved: Pointer) -> VectorStore:
-        """Keep a new name, unless somebody else took it at the same time.
-
-        Raises:
-            UsageError: somebody did; the assistant has its old name again.
-        """
-        taken = self._names.has_rival(store)
-        if not taken:
-            settled = replace(moved, renaming=False).metadata(store.metadata)
-            store = self._stores.update(store.id, metadata=settled)
-            taken = self._names.was_overtaken(store)
-        if taken:
-            self._stores.update(store.id, name=before.name, metadata=before.metadata)
-            raise name_taken(store.name)
-        return store
+    def finish_rename(self, name: str, new: str) -> Assistant | None:
+        store = self._names.unfinished_rename(name, new)
+        if store is None:
+            return None
+        pointer = replace(read_pointer(store), renaming=False)
+        before = replace(store, name=name, metadata=pointer.metadata(store.metadata))
+        self._names.settle(before, store)
+        self._directory.forget(name)
+        self._directory.remember(store.id, new)
+        return self.get(store.id)
 
     def _appended(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
         """The text of a new revision and its item, which an interrupted edit may have left."""
@@ -346,7 +345,14 @@ class OpenAIStore:
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
         # The store goes last: should this end before its time, it leads to what is left.
-        self._conversations.delete(read_pointer(store).conversation)
+        pointer = replace(read_pointer(store), deleting=True)
+        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        try:
+            self._conversations.delete(pointer.conversation)
+        except GptasstError:  # it may still be whole
+            with contextlib.suppress(GptasstError):
+                self._stores.update(store.id, metadata=store.metadata)
+            raise
         left: set[str] = set()
         done: set[str] = set()
         while not keep_files:  # others may add files meanwhile
@@ -411,13 +417,16 @@ class OpenAIStore:
         changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
         if creating and changed.knowledge != ordered(applied.knowledge):
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
-        left = () if keep_files else self._remove_left(assistant, applied.detached)
+        left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
         return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
 
-    def _remove_left(self, assistant: Assistant, detached: Collection[str]) -> Sequence[str]:
+    def finish_removal(self, assistant: Assistant) -> None:
+        self._remove_left(assistant.id)
+
+    def _remove_left(self, store_id: str, detached: Collection[str] = ()) -> Sequence[str]:
         """Delete what left the knowledge now, or in a command that was killed before it did so."""
-        leaving = {*detached, *self._remover.begun(assistant.id)}
+        leaving = {*detached, *self._remover.begun(store_id)}
         left = self._remover.remove(sorted(leaving))
         self._remover.end(leaving)
         return left
@@ -493,4 +502,5 @@ def _summary(store: VectorStore) -> AssistantSummary:
         files=store.files,
         size=store.usage_bytes,
         updated_at=pointer.updated_at,
+        state=pointer.state,
     )

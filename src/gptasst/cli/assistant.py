@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -23,6 +24,7 @@ from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
+from gptasst.hints import command as hinted
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
@@ -241,6 +243,10 @@ def list_assistants(session: Session) -> None:
         empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
     )
     for assistant in found:
+        if assistant.state == "deleting":
+            delete = hinted(f"assistant delete {shlex.quote(ident(assistant))} -y")
+            name = one_line(assistant.name)
+            session.output.warn(f"the deletion of `{name}` was interrupted; {delete} finishes it")
         warning = _warning_of_end(session, ident(assistant), assistant.model)
         if warning:
             session.output.note(warning)
@@ -284,11 +290,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("updated", time_text(assistant.updated_at)),
         ("tools", ", ".join(_tools(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
-        *(
-            [("gone", "\n".join(assistant.gone) or "not known here")]
-            if not assistant.complete
-            else []
-        ),
+        *_gone(assistant),
         ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
         ("instructions", definition.instructions),
     ]

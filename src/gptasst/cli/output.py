@@ -307,7 +307,8 @@ def _plain(value: object, profile: str | None) -> Any:
         hint = value.advice and for_profile(value.advice, profile)
         value = {"code": value.code, "message": value.message, "hint": hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        shown = (field.name for field in dataclasses.fields(value) if field.repr)
+        value = {name: getattr(value, name) for name in shown}
         if "warnings" in value:
             value["warnings"] = [for_profile(warning, profile) for warning in value["warnings"]]
     if isinstance(value, Mapping):

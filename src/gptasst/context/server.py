@@ -174,7 +174,7 @@ class ServerContext(MachineContext):
         remover = UploadRemover(
             gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
         )
-        return OpenAIStore(gateway, directory, writer, remover)
+        return OpenAIStore(gateway, directory, writer, remover, lambda: self.machine_mark)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
