@@ -488,15 +488,16 @@ def e2e_assistant_runner(
         '# A guide'
     """
     from gptasst.inputs.encoding import decode_text
-    from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.screening import Screening
+    from gptasst.inputs.secrets import STDIN
     from gptasst.inputs.standard_input import read_standard_input
     from gptasst.storage.atomic_files import check_output, replace_file
 
     target = Path(output_file_path) if output_file_path else None
     if target is not None:
         check_output(target)
-    if vim_mode and not allow_secrets:
-        refuse_secret(STDIN)
+    if vim_mode:
+        Screening(allow_secrets=allow_secrets).refuse_file(STDIN)
     client = _get_client()
     text = user_input
     if vim_mode:

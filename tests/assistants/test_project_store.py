@@ -12,6 +12,7 @@ import pytest
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges
 from gptasst.errors import UsageError
+from gptasst.inputs.screening import SCREENED
 from tests.assistants.project import (
     calls,
     contents,
@@ -193,7 +194,8 @@ def test_of_many_edits_at_once_none_is_lost_unnoticed(
     def edit(number: int) -> str | None:
         with AppContext(os.environ) as mine:
             try:
-                mine.assistants.edit("Docs", DefinitionChanges(description=f"edit {number}"))
+                changes = DefinitionChanges(description=f"edit {number}")
+                mine.assistants.edit("Docs", changes, None, SCREENED)
             except UsageError as error:
                 return error.code
         return None

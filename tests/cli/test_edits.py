@@ -10,6 +10,8 @@ import pytest
 from tests.cli.each import file_text
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.outcomes import HttpAnswer
+from tests.loopback.wire import json_reply
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -192,3 +194,118 @@ class TestEach:
         assert ran.code == 0
         assert Path("a.md").read_text() == RIGHT.replace("does not", "dont")
         assert "kept 1 block as before" in ran.stderr
+
+
+def _props(server: LoopbackServer, context: int) -> None:
+    body = {"default_generation_settings": {"n_ctx": context}}
+    server.disturb("GET", "/props", HttpAnswer(json_reply(body)), times=9)
+
+
+def _long(parts: int) -> str:
+    return "".join(f"## Part {n}\n\nTeh {'words of it ' * 20}.\n\n" for n in range(parts))
+
+
+def _sent(server: LoopbackServer) -> list[int]:
+    """How long the texts were that the model was asked for."""
+    return [len(file_text(request.json)) for request in server.requests if request.json]
+
+
+class TestLimits:
+    """What a model takes at once, and an answer that is cut off."""
+
+    @pytest.mark.parametrize("where", ["server", "profile", "definition"])
+    def test_groups_fit_the_model(
+        self, cli: Cli, server: LoopbackServer, write: Write, home: Path, where: str
+    ) -> None:
+        text, name = _long(60), "MarkdownLinter"
+        write("a.md", text)
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        if where == "server":
+            _props(server, 4096)
+        elif where == "profile":
+            write(str(home / "config/config.toml"), "[profiles.openai]\ncontext = 4096\n")
+        else:
+            write(
+                "Fix.toml",
+                'instructions = "x"\nedits = true\n[settings]\nmax_output_tokens = 2000\n',
+            )
+            name = "Fix.toml"
+        ran = cli("run", name, "a.md", "-o", "out.md")
+        assert (ran.code, ran.stderr) == (0, "wrote `out.md` (15.5 kB)\n")
+        assert Path("out.md").read_text() == text.replace("Teh", "The")
+        assert 3000 < max(_sent(server)) < 6200 < len(text)
+
+    def test_a_large_context_takes_all_at_once(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        text = _long(200)
+        write("a.md", text)
+        _props(server, 100_000)
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        assert cli("run", "MarkdownLinter", "a.md").text == text.replace("Teh", "The")
+        assert _sent(server) == [len(text)]
+
+    @pytest.mark.parametrize("each", [(), ("--each", "--in-place")])
+    def test_what_is_cut_off_again_and_again_is_asked_for_in_smaller_groups(
+        self, cli: Cli, server: LoopbackServer, write: Write, each: tuple[str, ...]
+    ) -> None:
+        text = _long(40)
+        write("a.md", text)
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        server.longest_answer = 1500
+        ran = cli("run", "MarkdownLinter", "a.md", *each)
+        assert ran.code == 0
+        result = Path("a.md").read_text() if each else ran.text
+        assert result == text.replace("Teh", "The")
+
+    def test_what_the_server_refuses_as_too_long_goes_in_groups(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        text = _long(40)
+        write("a.md", text)
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        server.longest_input = 4000
+        assert cli("run", "MarkdownLinter", "a.md").text == text.replace("Teh", "The")
+
+    def test_too_long_whatever_is_sent(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", TEXT)
+        server.longest_input = 5
+        ran = cli("run", "MarkdownLinter", "a.md", "-o", "out.md", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "too_long")
+        assert not Path("out.md").exists()
+        assert len(server.requests) < 20
+
+    def test_cut_off_before_anything_came_whole(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", TEXT)
+        server.outcomes.extend([outcomes.incomplete(text="# Th")] * 50)
+        ran = cli("run", "MarkdownLinter", "a.md", "-o", "out.md", "--json")
+        assert (ran.code, ran.error["code"]) == (7, "incomplete")
+        assert not Path("out.md").exists()
+        assert len(server.requests) < 12
+
+    def test_in_a_batch_what_came_whole_is_used(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", TEXT)
+        server.outcomes.append(outcomes.incomplete(text=RIGHT[: RIGHT.index("ther thing")]))
+        command = ("run", "MarkdownLinter", "a.md", "--each", "--in-place", "--batch", "--wait")
+        ran = cli(*command, "-v")
+        assert ran.code == 0
+        assert Path("a.md").read_text() == RIGHT
+        assert "kept a.md:10: it is missing in the answer" in ran.stderr
+
+    def test_in_a_batch_a_full_context_is_no_answer(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "Teh text.\n")
+        _props(server, 1100)
+        server.answer = "word " * 1000
+        command = ("run", "DocWriter", "a.md", "--each", "--in-place", "--batch", "--wait")
+        ran = cli(*command)
+        assert ran.code == 6
+        assert "the context of 1,100 tokens is full" in ran.stderr
+        assert Path("a.md").read_text() == "Teh text.\n"

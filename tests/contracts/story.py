@@ -35,8 +35,11 @@ max_output_tokens = 2000
 COOL = """
 instructions = "Stay cool."
 
-[tools]
-file_search = true
+[tools.file_search]
+max_results = 5
+score_threshold = 0.1
+filters = ["*.md"]
+text_weight = 0.5
 
 [settings]
 temperature = 0.2

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptasst.definitions.toml import dump_definition, name_problem, parse_definition
-from gptasst.definitions.types import Definition, EditSettings, ModelSettings, Tools
+from gptasst.definitions.types import Definition, EditSettings, ModelSettings, SearchSettings, Tools
 
 # Everything that UTF-8 can carry. TOML reads CR LF as a line's end, whatever was written.
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -33,6 +33,18 @@ _EDITS = st.builds(
 _MAYBE = st.none() | st.booleans()
 
 
+_SEARCHES = st.builds(
+    SearchSettings,
+    max_results=st.none() | st.integers(1, 50),
+    score_threshold=st.none() | st.floats(0, 1),
+    filters=st.lists(_TEXT.filter(lambda word: "\r\n" not in word), max_size=3).map(tuple),
+    text_weight=st.none() | st.floats(0, 1),
+)
+_TOOLS = st.builds(Tools, _MAYBE, st.booleans(), st.booleans()) | st.builds(
+    Tools, st.just(value=True), st.booleans(), st.booleans(), _SEARCHES
+)
+
+
 @st.composite
 def definitions(draw: st.DrawFn) -> Definition:
     return Definition(
@@ -46,7 +58,7 @@ def definitions(draw: st.DrawFn) -> Definition:
         schema=draw(st.none() | _SCHEMAS),
         knowledge=tuple(draw(st.lists(_TEXT.filter(lambda w: "\r\n" not in w), max_size=3))),
         edit=draw(st.none() | _EDITS),
-        tools=Tools(draw(_MAYBE), draw(st.booleans()), draw(st.booleans())),
+        tools=draw(_TOOLS),
         settings=ModelSettings(
             reasoning_effort=draw(st.none() | st.sampled_from(["none", "low", "max"])),
             temperature=draw(st.none() | st.floats(0, 2)),

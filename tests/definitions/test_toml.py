@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gptasst.definitions.toml import dump_definition, parse_definition
-from gptasst.definitions.types import Definition, EditSettings, ModelSettings, Tools
+from gptasst.definitions.types import Definition, EditSettings, ModelSettings, SearchSettings, Tools
 from tests.conftest import Cli, Write
 from tests.docs.pages import DOCS, section
 
@@ -41,8 +42,12 @@ class TestRoundTrip:
             Definition(name="X", instructions='ends in quotes ""'),
             Definition(name="X", instructions="back\\slash at the end\\"),
             _FULL,
+            replace(
+                _FULL, tools=Tools(True, search=SearchSettings(3, 0.25, ("docs/", "!*.md"), 1))
+            ),
+            replace(_FULL, tools=Tools(True, search=SearchSettings(filters=("*.md",)))),
         ],
-        ids=["small", "leading newline", "quotes", "backslash", "full"],
+        ids=["small", "leading newline", "quotes", "backslash", "full", "search", "filters"],
     )
     def test_what_is_written_is_read_back(self, definition: Definition) -> None:
         assert parse_definition(dump_definition(definition), source="x.toml") == definition
@@ -73,6 +78,48 @@ _WRONG = {
         4,
         "unknown key `web_serch` in [tools]",
         "did you mean `web_search`?",
+    ),
+    "unknown way to search": (
+        _ONE + "\n[tools.file_search]\nmax_results = 3\nmax_result = 3\n",
+        5,
+        "unknown key `max_result` in [tools.file_search]",
+        "did you mean `max_results`?",
+    ),
+    "neither switch nor table": (
+        _ONE + "[tools]\nfile_search = 3\n",
+        3,
+        "key `tools.file_search` must be true, false or a table",
+        None,
+    ),
+    "too many results": (
+        _ONE + "[tools]\nfile_search = { max_results = 51 }\n",
+        3,
+        "key `tools.file_search.max_results` must be from 1 to 50, not 51",
+        None,
+    ),
+    "a score that none has": (
+        _ONE + "[tools.file_search]\nscore_threshold = 1.5\n",
+        3,
+        "key `tools.file_search.score_threshold` must be from 0.0 to 1.0, not 1.5",
+        None,
+    ),
+    "a weight that none has": (
+        _ONE + "[tools.file_search]\ntext_weight = -1\n",
+        3,
+        "key `tools.file_search.text_weight` must be from 0.0 to 1.0, not -1.0",
+        None,
+    ),
+    "filters that are no list": (
+        _ONE + "[tools.file_search]\nfilters = 'docs/'\n",
+        3,
+        "key `tools.file_search.filters` must be a list of strings",
+        None,
+    ),
+    "no filters": (
+        _ONE + "[tools.file_search]\nfilters = []\n",
+        3,
+        "key `tools.file_search.filters` is empty",
+        None,
     ),
     "unknown setting": (
         _ONE + "[settings]\ntop_p = 1\nseed = 1\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from . import events
 from .conversations import find_conversation, input_items
@@ -12,7 +13,7 @@ from .response_objects import count_tokens, output_items, response_object
 from .routing import Route
 from .search import search_stores
 from .wire import ApiError, Call, ConnectionCut, Json, Reply, json_reply
-from .world import World
+from .world import World, last_input_text
 
 _FOR_EVER = 1e9
 
@@ -51,6 +52,10 @@ class Turn:
     def _make_response(self) -> Json:
         ending = self._ending
         text = self._world.answer_to(self._body) if ending.text is None else ending.text
+        most = self._world.longest_answer
+        if most is not None and len(text) > most:
+            text = text[:most]
+            ending = replace(ending, status="incomplete", incomplete_reason="max_output_tokens")
         output = self._searches() + output_items(ending, text)
         return response_object(self._body, ending, output)
 
@@ -139,6 +144,9 @@ def _check(world: World, body: Json) -> None:
     _check_previous(world, body)
     _check_settings(body)
     _check_files(world, body)
+    if world.longest_input is not None and len(last_input_text(body)) > world.longest_input:
+        message = "Your input exceeds the context window of this model."
+        raise ApiError(400, message, code="context_length_exceeded", param="input")
 
 
 def _check_model(world: World, body: Json) -> None:

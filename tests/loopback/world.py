@@ -131,13 +131,17 @@ class World:
     are unsupported at first and taken the next time. `batch_files` says what becomes of `files` in
     a file batch: other servers leave out their attributes, or the files. `keeps_content` as it was
     sent, and `file_lifetime` (seconds) where none is asked for, are OGX's
-    ways, and so is that it `gives_files` of any purpose. A batch takes
-    `batch_delay` seconds; its requests fail or expire whose last input text has `batch_fails_on`
-    or `batch_expires_on` in it. `crashes` holds the tracebacks of what went wrong in here.
+    ways, and so is that it `gives_files` of any purpose. A batch takes `batch_delay` seconds; its
+    requests fail or expire whose last input text has `batch_fails_on` or `batch_expires_on` in it.
+    An answer is cut off after `longest_answer` characters, and a request is refused whose last
+    input text has more than `longest_input`. `crashes` holds the tracebacks of what went wrong in
+    here.
     """
 
     answer: AnswerSource = last_input_text
     outcomes: deque[Outcome] = field(default_factory=deque)
+    longest_answer: int | None = None
+    longest_input: int | None = None
     latency: float = 0.0
     delta_size: int = 7
     delta_delay: float = 0.0

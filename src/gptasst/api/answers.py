@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gptasst.api.citations import FileName, citations, messages
+from gptasst.api.citations import FileName, citations, messages, passages
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, masked, more_context
 from gptasst.api.events import Event, UnreadableEvent
@@ -133,8 +133,6 @@ class AnswerReader:
         refusal = "".join(self._refusal) or _refusal_of(output)
         if refusal:
             raise NoAnswer(f"the model refused: {refusal}", code="refused")
-        usage = _usage(response)
-        self._refuse_cut_off(response, usage)
         if self._half:  # its other half never came
             self._half = ""
             yield from self._piece("\N{REPLACEMENT CHARACTER}")
@@ -143,6 +141,8 @@ class AnswerReader:
             text = whole_characters(_text_of(output))
             if text:
                 yield TextDelta(text)
+        usage = _usage(response)
+        self._refuse_cut_off(response, usage)
         calls = function_calls(output) if self._request.functions else ()
         if not text and not calls:
             raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
@@ -154,6 +154,7 @@ class AnswerReader:
             citations=citations(output, self._file_name),
             ignored=self._ignored(response, output),
             calls=calls,
+            passages=passages(output),
         )
 
     def _ignored(self, response: Event, output: Any) -> tuple[str, ...]:
@@ -216,16 +217,22 @@ def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
         raise broken_off(f"the server sent `{said[:_QUOTED]}`, which is no event") from error
 
 
-def whole_answer(response: Event, model: str, endpoint: Endpoint) -> ModelAnswer:
+def whole_answer(
+    response: Event, model: str, endpoint: Endpoint, filled: Filled, received: list[str]
+) -> ModelAnswer:
     """The answer in a response that came in one piece.
+
+    `filled` is as `AnswerReader` takes it. `received` gets the text, of an answer that was cut off,
+    too.
 
     Raises:
         NoAnswer: the model refused, failed, or was cut off.
     """
     request = ModelRequest(model=model, instructions="", parts=(), timeout=0.0)
-    for event in AnswerReader(request, endpoint).finish(response):
+    for event in AnswerReader(request, endpoint, filled).finish(response):
         if isinstance(event, ModelAnswer):
             return event
+        received.append(event.text)
     raise AssertionError  # the last event is the answer, or an error is raised
 
 

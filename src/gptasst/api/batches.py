@@ -13,6 +13,7 @@ from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, missing
 from gptasst.api.events import Event
 from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
+from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
 from gptasst.api.types import Batch, BatchAnswer, ModelRequest
@@ -32,9 +33,10 @@ _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([\x20\x21\x23-\x5b\x5d-\x7e]+)"')
 class BatchGateway:
     """The batches of the project that the key belongs to."""
 
-    def __init__(self, connection: Connection, files: FileGateway) -> None:
+    def __init__(self, connection: Connection, files: FileGateway, windows: ContextWindows) -> None:
         self._connection = connection
         self._files = files
+        self._windows = windows
 
     def line(self, custom_id: str, request: ModelRequest) -> bytes:
         """A request as a line of a batch's input file."""
@@ -129,11 +131,14 @@ class BatchGateway:
             if result.error or response.status_code != 200 or not isinstance(body, Event):
                 failure = self._connection.masked(_failure(result.error, response))
                 return BatchAnswer(custom_id, failure=failure)
+        received: list[str] = []
         try:
             with reading(endpoint):
-                return BatchAnswer(custom_id, whole_answer(body, model, endpoint))
+                answer = whole_answer(body, model, endpoint, self._windows.filled, received)
+                return BatchAnswer(custom_id, answer)
         except GptasstError as refused:
-            return BatchAnswer(custom_id, failure=refused.message)
+            part = "".join(received) if refused.code == "incomplete" else None
+            return BatchAnswer(custom_id, failure=refused.message, part=part or None)
 
     def _batch(self, batch: ApiBatch) -> Batch:
         counts = batch.request_counts

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gptasst.api.events import Event
-from gptasst.api.types import Citation
+from gptasst.api.types import Citation, FoundText
 from gptasst.api.upload_marks import shown_name
 
 # Gives the name of a file on the server, where it can be found out.
@@ -43,6 +43,23 @@ def citations(output: object, file_name: FileName) -> tuple[Citation, ...]:
     return tuple(found.values())
 
 
+def passages(output: object) -> tuple[FoundText, ...]:
+    """What file search found for an answer, best first, each once."""
+    found: dict[tuple[str, str], FoundText] = {}
+    for result in _search_results(output):
+        path, text = _path_of(result), _text(result.text)
+        if path and text:
+            ident = _text(result.file_id) or None
+            score = None if result.score is None else _score(result.score)
+            found.setdefault((path, text), FoundText(path, text, "", score, ident))
+    return tuple(found.values())
+
+
+def _path_of(result: Event) -> str:
+    attributes: Any = result.attributes if isinstance(result.attributes, dict) else {}
+    return _text(attributes.get("path")) or shown_name(_text(result.filename))
+
+
 def _search_results(output: object) -> list[Event]:
     """What file search found, best first."""
     calls = (item for item in _events(output) if item.type == "file_search_call")
@@ -66,9 +83,7 @@ def _file_citation(annotation: Event, results: list[Event], file_name: FileName)
     same = [result for result in results if ident and result.file_id == ident]
     same = same or [result for result in results if name and result.filename == name]
     best = same[0] if same else Event()
-    attributes: Any = best.attributes if isinstance(best.attributes, dict) else {}
-    path = _text(attributes.get("path"))
-    path = path or shown_name(name or _text(best.filename) or (ident and file_name(ident)) or ident)
+    path = _path_of(best) or shown_name(name or (ident and file_name(ident)) or ident)
     return Citation(path, quote=_text(best.text), file_id=ident or None) if path else None
 
 

@@ -101,7 +101,7 @@ class OpenAIGateway:
     def batches(self) -> BatchGateway:
         from gptasst.api.batches import BatchGateway
 
-        return BatchGateway(self._connection, self.files)
+        return BatchGateway(self._connection, self.files, self._windows)
 
     def paced(self, on_limits: OnLimits) -> OpenAIGateway:
         """The same connection for somebody who sends many requests and paces them.
@@ -137,6 +137,12 @@ class OpenAIGateway:
         try:
             yield from self._stream(request)
         except (ServiceError, NoAnswer) as error:
+            if request.search.text_weight is not None and "hybrid" in error.message.lower():
+                raise ServiceError(
+                    f"{self._endpoint.name} does not weigh words against meaning",
+                    hint="take `text_weight` out of `tools.file_search` in the definition",
+                    code="bad_request",
+                ) from error
             if not (request.functions and refuses_functions(error)):
                 raise
             raise ServiceError(error.message, hint=error.hint, code="no_functions") from error
@@ -161,6 +167,10 @@ class OpenAIGateway:
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
             raise broken_off("the connection was lost") from error
+
+    def context_window(self, model: str) -> int | None:
+        """The context of a model, in tokens, where it is known; the server may be asked for it."""
+        return self._windows.of(model)
 
     def _file_name(self, ident: str) -> str | None:
         """The name of a file on the server, for a citation that does not have it."""

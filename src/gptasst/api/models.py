@@ -125,13 +125,20 @@ class ContextWindows:
 
         A server that tells nothing, or fails to, is taken at its word.
         """
-        window = self._connection.endpoint.context_window
-        if window is None and tokens >= _SMALLEST and not self._tells_itself():
-            with self._lock:
-                if model not in self._known:
-                    self._known[model] = self._ask(model)
-                window = self._known[model]
+        if tokens < (self._connection.endpoint.context_window or _SMALLEST):
+            return None
+        window = self.of(model)
         return window if window is not None and tokens >= window else None
+
+    def of(self, model: str) -> int | None:
+        """The context of a model, in tokens, where the server or the profile tells it."""
+        window = self._connection.endpoint.context_window
+        if window is not None or self._tells_itself():
+            return window
+        with self._lock:
+            if model not in self._known:
+                self._known[model] = self._ask(model)
+            return self._known[model]
 
     def _tells_itself(self) -> bool:
         """Whether the server is one that calls an answer incomplete where it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,6 +22,7 @@ from gptasst.api.types import (
     PastMessage,
     TextPart,
 )
+from gptasst.definitions.types import SearchSettings
 from gptasst.errors import UsageError
 from gptasst.hints import install_command
 from gptasst.inputs.encoding import as_utf8
@@ -168,7 +169,8 @@ def _tool_fields(request: ModelRequest) -> dict[str, Any]:
     tools: list[dict[str, Any]] = []
     fields: dict[str, Any] = {}
     if request.vector_store_id:
-        tools.append({"type": "file_search", "vector_store_ids": [request.vector_store_id]})
+        tool = {"type": "file_search", "vector_store_ids": [request.vector_store_id]}
+        tools.append(tool | _search_fields(request.search, request.search_paths))
         fields["include"] = ["file_search_call.results"]
     if request.code_interpreter:
         tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
@@ -180,6 +182,28 @@ def _tool_fields(request: ModelRequest) -> dict[str, Any]:
     if request.functions and request.calls_over:
         fields["tool_choice"] = "none"
     return fields
+
+
+def _search_fields(search: SearchSettings, paths: tuple[str, ...] | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if search.max_results is not None:
+        fields["max_num_results"] = search.max_results
+    ranking: dict[str, Any] = {}
+    if search.score_threshold is not None:
+        ranking["score_threshold"] = search.score_threshold
+    if search.text_weight is not None:
+        weights = {"embedding_weight": 1 - search.text_weight, "text_weight": search.text_weight}
+        ranking["hybrid_search"] = weights
+    if ranking:
+        fields["ranking_options"] = ranking
+    if paths is not None:
+        fields["filters"] = path_filter(paths)
+    return fields
+
+
+def path_filter(paths: Sequence[str]) -> dict[str, Any]:
+    """The filter of a vector store that only files of these paths pass."""
+    return {"type": "in", "key": "path", "value": list(paths)}
 
 
 def _function(function: FunctionTool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from gptasst.definitions.types import ModelSettings
+from gptasst.definitions.types import ModelSettings, SearchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,17 @@ class Citation:
     path: str
     place: str = ""
     quote: str = ""
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundText:
+    """A piece of knowledge that a search found for an answer. More `score` is better."""
+
+    path: str
+    text: str
+    place: str = ""
+    score: float | None = None
     file_id: str | None = None
 
 
@@ -76,6 +87,7 @@ class ModelRequest:
     """One request to a model, in the terms of the Responses API. `timeout` is in seconds.
 
     A conversation goes on by its `conversation_id` where the server keeps it, else by `past`.
+    `search` says how the vector store is searched; with `search_paths`, only files of these paths.
     `functions` may be called unless `calls_over`; `answered` are the calls so far, oldest first.
     """
 
@@ -88,6 +100,8 @@ class ModelRequest:
     web_search: bool = False
     schema: Mapping[str, Any] | None = None
     vector_store_id: str | None = None
+    search: SearchSettings = field(default_factory=SearchSettings)
+    search_paths: tuple[str, ...] | None = None
     past: tuple[PastMessage, ...] = ()
     conversation_id: str | None = None
     functions: tuple[FunctionTool, ...] = ()
@@ -125,7 +139,8 @@ class ModelAnswer:
     """The end of a stream: a whole answer. Anything less is raised as `NoAnswer`.
 
     `ignored` are the tools of the server's that it was offered and shows no trace of. With `calls`
-    the model wants to know more before it answers; `text` is a remark then.
+    the model wants to know more before it answers; `text` is a remark then. `passages` are what
+    the server found in the knowledge, best first, whether it is cited or not.
     """
 
     text: str
@@ -135,6 +150,7 @@ class ModelAnswer:
     citations: tuple[Citation, ...] = ()
     ignored: tuple[str, ...] = ()
     calls: tuple[FunctionCall, ...] = ()
+    passages: tuple[FoundText, ...] = ()
 
 
 # One batch takes so many requests, in a file of so many bytes.
@@ -181,11 +197,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What came of one request of a batch: an answer, or the reason why there is none."""
+    """What came of one request of a batch: an answer, or the reason why there is none.
+
+    `part` is the text of an answer that was cut off.
+    """
 
     custom_id: str
     answer: ModelAnswer | None = None
     failure: str | None = None
+    part: str | None = None
 
 
 # What a model, and who reads a conversation on a server, is told of an answer that broke off.

@@ -10,6 +10,7 @@ import openai
 
 from gptasst.api.connection import Connection, Missing, missing
 from gptasst.api.files import moment
+from gptasst.api.requests import path_filter
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
 
@@ -96,11 +97,32 @@ class VectorStoreGateway:
         except NotFound:
             return ()
 
-    def search(self, store_id: str, question: str, limit: int) -> Sequence[SearchHit]:
-        """The pieces of files that fit a question, best first; at most `limit`, 50 of them."""
+    def search(
+        self,
+        store_id: str,
+        question: str,
+        limit: int,
+        *,
+        score_threshold: float | None = None,
+        paths: Sequence[str] | None = None,
+    ) -> Sequence[SearchHit]:
+        """The pieces of files that fit a question, best first; at most `limit`, 50 of them.
+
+        Args:
+            store_id: the vector store.
+            question: in words.
+            limit: of the answer.
+            score_threshold: what a piece has to reach, 0 to 1.
+            paths: only files of these are searched.
+        """
+        more: dict[str, Any] = {}
+        if score_threshold is not None:
+            more["ranking_options"] = {"score_threshold": score_threshold}
+        if paths is not None:
+            more["filters"] = path_filter(paths)
         with self._connection.errors(_named(store_id)):
             page = self._connection.client.vector_stores.search(
-                store_id, query=question, max_num_results=min(limit, _MOST_FOUND)
+                store_id, query=question, max_num_results=min(limit, _MOST_FOUND), **more
             )
         return [
             SearchHit(

@@ -18,10 +18,18 @@ from typing import Any, cast, get_args
 from gptasst.assistants.types import LeftBehind
 from gptasst.definitions.library import definition_of
 from gptasst.definitions.schemas import check_schema
+from gptasst.definitions.search_settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
-from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
+from gptasst.definitions.types import (
+    Definition,
+    ModelSettings,
+    ReasoningEffort,
+    SearchSettings,
+    Tools,
+)
 from gptasst.errors import InvalidDefinition, UsageError
-from gptasst.inputs.secrets import STDIN, refusal, refuse_secret, secret_content, secret_error
+from gptasst.inputs.screening import Screening
+from gptasst.inputs.secrets import STDIN
 from gptasst.inputs.standard_input import read_standard_input
 from gptasst.inputs.words import no_such_file
 from gptasst.models.catalog import shutdown_of
@@ -43,7 +51,7 @@ class ReadImport:
     left_behind: tuple[LeftBehind, ...] = ()
 
 
-def read_import(path: Path, name: str | None, *, allow_secrets: bool = False) -> ReadImport:
+def read_import(path: Path, name: str | None, screening: Screening) -> ReadImport:
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
@@ -51,14 +59,14 @@ def read_import(path: Path, name: str | None, *, allow_secrets: bool = False) ->
             else says one.
         name: the assistant's name in place of its own; of several, the one that is meant,
             by name or id.
-        allow_secrets: it may hold a private key.
+        screening: it may count as secret itself.
 
     Raises:
         InvalidInput: there is no such file, or it counts as secret.
         InvalidDefinition: it is neither of the two.
         UsageError: it holds several assistants and `name` picks none.
     """
-    content = _read(path, allow_secrets=allow_secrets)
+    content = _read(path, screening)
     if not _is_json(content, path):
         definition = definition_of(content, path, name=path.stem)
         definition = replace(definition, name=_usable(name or definition.name))
@@ -87,20 +95,17 @@ def _listed(words: Sequence[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
-def _read(path: Path, *, allow_secrets: bool) -> bytes:
+def _read(path: Path, screening: Screening) -> bytes:
     """The content, read once: a pipe has it no second time."""
     piped = path == STANDARD_INPUT
     if not piped and not path.exists():
         raise no_such_file(path)
-    if not allow_secrets:
-        refuse_secret(STDIN if piped else path)
+    screening.refuse_file(STDIN if piped else path)
     try:
         content = read_standard_input(_STDIN_SECONDS) if piped else path.read_bytes()
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
-    reason = None if allow_secrets else secret_content(content)
-    if reason:
-        raise secret_error(refusal(str(path), reason))
+    screening.refuse_content(path, content)
     return content
 
 
@@ -177,6 +182,7 @@ def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
             tools=Tools(
                 file_search=True if any(kind in types for kind in _FILE_SEARCH) else None,
                 code_interpreter="code_interpreter" in types,
+                search=_search(reader),
             ),
             settings=settings,
             schema=schema,
@@ -215,6 +221,27 @@ def _settings(reader: _SavedReader) -> ModelSettings:
         temperature=reader.number("temperature", 2.0),
         top_p=reader.number("top_p", 1.0),
     )
+
+
+def _search(reader: _SavedReader) -> SearchSettings:
+    """How the knowledge was searched; what the API would not have said is passed over."""
+    for tool in reader.objects("tools"):
+        told = tool.get("file_search")
+        if tool.get("type") == "file_search" and isinstance(told, dict):
+            ranking = told.get("ranking_options")
+            least = ranking.get("score_threshold") if isinstance(ranking, dict) else None
+            most = _number_within(told.get("max_num_results"), 1, MOST_RESULTS)
+            return SearchSettings(
+                max_results=None if most is None else int(most),
+                score_threshold=_number_within(least, 0, 1) or None,
+            )
+    return SearchSettings()
+
+
+def _number_within(value: object, low: float, high: float) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if low <= value <= high else None
 
 
 def _schema(reader: _SavedReader) -> tuple[Mapping[str, Any] | None, tuple[LeftBehind, ...]]:

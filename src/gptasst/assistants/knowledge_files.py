@@ -13,8 +13,8 @@ from pathlib import Path
 
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
-from gptasst.inputs.screening import screened_files
-from gptasst.inputs.secrets import refusal, secret_error, secret_file
+from gptasst.inputs.screening import Screening
+from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import Refusal
 from gptasst.inputs.words import names_a_file
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan, Replacement
@@ -40,7 +40,7 @@ class NamedSources:
     left_out: tuple[Refusal, ...] = ()
 
 
-def read_sources(words: Iterable[str], cache: FileCache, *, allow_secrets: bool) -> NamedSources:
+def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -> NamedSources:
     """Find and hash the files that become knowledge; each path comes once.
 
     Those that count as secret by their names are not even read.
@@ -52,7 +52,7 @@ def read_sources(words: Iterable[str], cache: FileCache, *, allow_secrets: bool)
     left_out: dict[str, Refusal] = {}
     named, collections = set(), []
     for word in words:
-        screened = screened_files([word], allow_secrets=allow_secrets, by_name_only=True)
+        screened = screening.files([word], by_name_only=True)
         screened.refuse_unreadable()
         if names_a_file(word):
             named.add(knowledge_path(Path(word)))
@@ -108,13 +108,15 @@ def words_of_collection(word: str) -> list[str]:
     return [word.replace("\\", "/")]
 
 
-def refuse_secrets(sources: Iterable[KnowledgeSource], named: frozenset[str]) -> list[Refusal]:
+def refuse_secrets(
+    sources: Iterable[KnowledgeSource], named: frozenset[str], screening: Screening
+) -> list[Refusal]:
     """The files that count as secret, with the reason.
 
     Raises:
         InvalidInput: one of them was named itself; nothing was sent.
     """
-    reasons = ((source.path, secret_file(source.file)) for source in sources)
+    reasons = ((source.path, screening.of_file(source.file)) for source in sources)
     refused = [Refusal(path, refusal(path, reason)) for path, reason in reasons if reason]
     for one in refused:
         if one.path in named:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
+_BEFORE_FILTERS = 5000  # passages among which those of fitting files are looked for
 _EMBEDDED_INPUT = 1000  # characters of an input without a task
 
 
@@ -112,7 +114,8 @@ class LocalStore:
 
         with self._database.reading() as connection:
             found = read_assistant(connection, find_id(connection, name))
-        target = RunTarget(found.id, knowledge_sha256(found.knowledge))
+        search = found.definition.tools.search
+        target = RunTarget(found.id, knowledge_sha256(found.knowledge), search=search)
         return Resolved(found.definition, target)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
@@ -243,6 +246,7 @@ class LocalStore:
         ]
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
+        from gptasst.inputs.ignore import fits_patterns
         from gptasst.knowledge.index import is_current, make_current
         from gptasst.knowledge.search import found_passages
 
@@ -252,8 +256,14 @@ class LocalStore:
             with self._database.writing() as connection:
                 make_current(connection, target.id)
         meant = self._meant(target.id, question)
+        limit = min(limit, target.search.max_results or limit)
+        filters = target.search.filters
         with self._database.reading() as connection:
-            return found_passages(connection, target.id, question, limit, meant)
+            if not filters:
+                return found_passages(connection, target.id, question, limit, meant)
+            found = found_passages(connection, target.id, question, _BEFORE_FILTERS, meant)
+        fitting = (passage for passage in found if fits_patterns(filters, passage.path))
+        return tuple(itertools.islice(fitting, limit))
 
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """What a question means, where the knowledge has vectors to compare it with."""

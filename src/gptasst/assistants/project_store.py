@@ -48,6 +48,7 @@ from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
+from gptasst.inputs.ignore import fits_patterns
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
     FoundPassage,
@@ -114,8 +115,22 @@ class OpenAIStore:
         store = self._directory.find(name)
         pointer = read_pointer(store)
         knowledge_sha256 = pointer.knowledge_sha256 if store.files else ""
-        target = RunTarget(store.id, knowledge_sha256, vector_store_id=store.id)
-        return Resolved(self._directory.definition(store, pointer), target)
+        definition = self._directory.definition(store, pointer)
+        search = definition.tools.search
+        paths = self._fitting(store, knowledge_sha256, search.filters)
+        target = RunTarget(store.id, knowledge_sha256, store.id, search, paths)
+        return Resolved(definition, target)
+
+    def _fitting(
+        self, store: VectorStore, digest: str, filters: Sequence[str]
+    ) -> tuple[str, ...] | None:
+        """The paths that filters leave: a server compares attributes and knows no patterns."""
+        if not filters or not digest:
+            return None
+        known = self._directory.known_paths(store.id, digest)
+        if known is None:
+            known = frozenset(file.path for file in self._knowledge(store))
+        return tuple(sorted(path for path in known if fits_patterns(filters, path)))
 
     def _assistant(
         self,
@@ -467,7 +482,16 @@ class OpenAIStore:
         """What the server's own search finds; a run has it search in the run itself."""
         if not target.knowledge_sha256:
             return ()
-        hits = self._stores.search(target.id, question.task, limit)
+        if target.paths == ():
+            return ()
+        limit = min(limit, target.search.max_results or limit)
+        hits = self._stores.search(
+            target.id,
+            question.task,
+            limit,
+            score_threshold=target.search.score_threshold,
+            paths=target.paths,
+        )
         return [
             FoundPassage(
                 str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score

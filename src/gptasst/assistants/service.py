@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem
-from gptasst.definitions.types import Definition, DefinitionChanges
+from gptasst.definitions.types import Definition, DefinitionChanges, SearchSettings
 from gptasst.errors import InvalidInput, NotFound, UsageError
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.inputs.screening import Screening
     from gptasst.inputs.types import Refusal
     from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
     from gptasst.uploads.cache import FileCache
@@ -47,7 +48,7 @@ class AssistantService:
     """What can be done with the assistants of one store.
 
     `name` is an assistant's name or id, `words` are file names, patterns or directories, and
-    `report` is told how far a transfer has come. Without `allow_secrets` a file that counts as
+    `report` is told how far a transfer has come. What `screening` finds
     secret does not become knowledge. Every method may raise what `AssistantStore` says.
     """
 
@@ -64,18 +65,17 @@ class AssistantService:
     def create(
         self,
         changes: DefinitionChanges,
-        words: Sequence[str] = (),
+        words: Sequence[str],
+        screening: Screening,
         report: OnTransfer = _silent,
-        *,
-        allow_secrets: bool = False,
     ) -> KnowledgeOutcome:
         """Make an assistant from an instruction, or from instructions of its own.
 
         Args:
             changes: its `name` is required, and `instruction` or `instructions`.
             words: its knowledge.
+            screening: see the class.
             report: see the class.
-            allow_secrets: see the class.
 
         Raises:
             NotFound: there is no such instruction.
@@ -89,8 +89,8 @@ class AssistantService:
         else:
             template = Definition(changes.name or "", changes.instructions or "")
         definition = _changed(template, changes)
-        named = self._read(words, allow_secrets=allow_secrets)
-        plan = self._plan((), named, whole=True, allow_secrets=allow_secrets)
+        named = self._read(words, screening)
+        plan = self._plan((), named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
 
@@ -112,10 +112,10 @@ class AssistantService:
         self,
         name: str,
         changes: DefinitionChanges,
-        words: Sequence[str] | None = None,
+        words: Sequence[str] | None,
+        screening: Screening,
         report: OnTransfer = _silent,
         *,
-        allow_secrets: bool = False,
         keep_files: bool = False,
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
@@ -139,8 +139,8 @@ class AssistantService:
             from gptasst.knowledge.types import KnowledgePlan
 
             return self._store.apply(assistant, definition, KnowledgePlan(), report)
-        named = self._read(words, allow_secrets=allow_secrets)
-        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        named = self._read(words, screening)
+        plan = self._plan(assistant.knowledge, named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
 
@@ -167,11 +167,11 @@ class AssistantService:
     # Knowledge
 
     def plan_add(
-        self, assistant: Assistant, words: Sequence[str], *, allow_secrets: bool = False
+        self, assistant: Assistant, words: Sequence[str], screening: Screening
     ) -> KnowledgeChange:
         """Add knowledge; a path that is there already is replaced if its content changed."""
-        named = self._read(words, allow_secrets=allow_secrets)
-        plan = self._plan(assistant.knowledge, named, whole=False, allow_secrets=allow_secrets)
+        named = self._read(words, screening)
+        plan = self._plan(assistant.knowledge, named, screening, whole=False)
         collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
         return KnowledgeChange(assistant, plan, tuple(collections))
 
@@ -192,14 +192,14 @@ class AssistantService:
         return KnowledgeChange(assistant, plan, collections)
 
     def plan_set(
-        self, assistant: Assistant, words: Sequence[str], *, allow_secrets: bool = False
+        self, assistant: Assistant, words: Sequence[str], screening: Screening
     ) -> KnowledgeChange:
         """Make `words` the whole knowledge; none at all empties it."""
-        named = self._read(words, allow_secrets=allow_secrets)
-        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        named = self._read(words, screening)
+        plan = self._plan(assistant.knowledge, named, screening, whole=True)
         return KnowledgeChange(assistant, plan, named.collections)
 
-    def plan_sync(self, assistant: Assistant, *, allow_secrets: bool = False) -> KnowledgeChange:
+    def plan_sync(self, assistant: Assistant, screening: Screening) -> KnowledgeChange:
         """Read again the paths that it has, and the directories and patterns it came from.
 
         A secret that it was given stays as it is; its new content is knowledge only if allowed.
@@ -222,7 +222,7 @@ class AssistantService:
         for word in collections:
             words = words_of_collection(word)
             try:
-                found = self._read(words, allow_secrets=allow_secrets)
+                found = self._read(words, screening)
             except InvalidInput as error:  # a directory that is gone, or empty now
                 if error.code == "unreadable":  # what is in it must not be taken for gone
                     raise
@@ -233,7 +233,7 @@ class AssistantService:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
         named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
-        plan = self._plan(assistant.knowledge, named, whole=True, allow_secrets=allow_secrets)
+        plan = self._plan(assistant.knowledge, named, screening, whole=True)
         plan = replace(plan, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
 
@@ -245,24 +245,24 @@ class AssistantService:
         definition = replace(assistant.definition, knowledge=change.collections)
         return self._store.apply(assistant, definition, change.plan, report, keep_files=keep_files)
 
-    def _read(self, words: Sequence[str], *, allow_secrets: bool) -> NamedSources:
+    def _read(self, words: Sequence[str], screening: Screening) -> NamedSources:
         from gptasst.assistants.knowledge_files import read_sources
 
-        return read_sources(words, self._open_cache(), allow_secrets=allow_secrets)
+        return read_sources(words, self._open_cache(), screening)
 
     def _plan(
         self,
         there: Sequence[KnowledgeFile],
         read: NamedSources,
+        screening: Screening,
         *,
         whole: bool,
-        allow_secrets: bool,
     ) -> KnowledgePlan:
         """A plan with what can't be taken left out; only new content is looked into."""
         from gptasst.assistants.knowledge_files import plan_knowledge, refuse_secrets, split_refused
 
         new = plan_knowledge(there, read.sources, whole=whole).wanted
-        secret = [] if allow_secrets else refuse_secrets(new, read.named)
+        secret = refuse_secrets(new, read.named, screening)
         without = {refusal.path for refusal in secret}
         open_to_all = [source for source in new if source.path not in without]
         refused = secret + split_refused(open_to_all, read.named, self._store.problem)
@@ -315,10 +315,9 @@ class AssistantService:
     def import_file(
         self,
         path: Path,
-        name: str | None = None,
-        files: Path | None = None,
-        *,
-        allow_secrets: bool = False,
+        name: str | None,
+        files: Path | None,
+        screening: Screening,
     ) -> AssistantImport:
         """Make an assistant from a definition's file, or from one of the Assistants API.
 
@@ -326,20 +325,20 @@ class AssistantService:
             path: see `read_import`.
             name: see `read_import`.
             files: a directory with its knowledge, as `export_files` writes it.
-            allow_secrets: see the class; it is about the file itself, too.
+            screening: see the class; it is about the file itself, too.
         """
         from gptasst.assistants.imports import read_import
         from gptasst.assistants.knowledge_files import NamedSources
         from gptasst.knowledge.types import KnowledgePlan
 
-        read = read_import(path, name, allow_secrets=allow_secrets)
+        read = read_import(path, name, screening)
         plan = KnowledgePlan()
         if files is not None:
             from gptasst.assistants.exported_files import read_knowledge
 
             sources = read_knowledge(files, self._open_cache())
             named = NamedSources(sources, frozenset(), ())
-            plan = self._plan((), named, whole=True, allow_secrets=allow_secrets)
+            plan = self._plan((), named, screening, whole=True)
         made = self._store.create(read.definition, plan, _silent)
         failed = [LeftBehind("file", f.path, f.reason) for f in (*plan.refused, *made.failed)]
         notes = (*read.notes, *made.notes)
@@ -364,12 +363,15 @@ def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
     problem = name_problem(changes.name) if changes.name is not None else None
     if problem:
         raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
+    tools = replace(
+        definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
+    )
+    if tools.file_search is False:
+        tools = replace(tools, search=SearchSettings())
     changed = replace(
         definition,
         **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
-        tools=replace(
-            definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
-        ),
+        tools=tools,
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )
     if not changed.instructions.strip():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from gptasst.definitions.types import SearchSettings
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,12 +69,15 @@ class RunTarget:
     """What a run needs of an assistant besides its definition.
 
     `knowledge_sha256` changes whenever the knowledge does; empty: there is none. With a
-    `vector_store_id` the server searches the knowledge, else the store does.
+    `vector_store_id` the server searches the knowledge, else the store does. `search` says how,
+    and `paths` are those that its filters leave, where the server has to be told.
     """
 
     id: str
     knowledge_sha256: str
     vector_store_id: str | None = None
+    search: SearchSettings = field(default_factory=SearchSettings)
+    paths: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ def _outcome(
     line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None
 ) -> FinishedRun | GptasstError:
     if line.answer is None:
-        return NoAnswer(line.failure or "no reason given")
+        failure = NoAnswer(line.failure or "no reason given")
+        return failure if line.part is None else _part(line, recorded, item, failure)
     schema = recorded.manifest.schema
     given = GivenTexts() if schema is not None or item is None else _given(item, recorded)
     try:
@@ -62,6 +63,22 @@ def _outcome(
     except GptasstError as error:
         return error
     return FinishedRun(text, sha256, line.answer.model, line.answer.usage, kept)
+
+
+def _part(
+    line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None, failure: NoAnswer
+) -> FinishedRun | GptasstError:
+    """What came whole of an edit that was cut off, if anything did."""
+    given = _given(item, recorded) if item is not None else GivenTexts()
+    if item is None or not given.texts or recorded.manifest.edit is None:
+        return failure
+    try:
+        rules = _rules(recorded.manifest.edit)
+        text, kept = edited_text(item.input, given.texts[0], line.part or "", rules, cut=True)
+    except NoAnswer:
+        return failure
+    sha256 = content_digest(text.encode("utf-8"))
+    return FinishedRun(text, sha256, recorded.manifest.model, None, kept)
 
 
 def _rules(edit: Mapping[str, Any]) -> Rules:

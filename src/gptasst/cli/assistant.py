@@ -19,7 +19,13 @@ from gptasst.cli.commands import (
 )
 from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import KeepFilesOption, finish_change, incomplete_text, note_left
+from gptasst.cli.results import (
+    KeepFilesOption,
+    finish_change,
+    incomplete_text,
+    note_left,
+    tools_shown,
+)
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
@@ -28,7 +34,8 @@ from gptasst.hints import command as hinted
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
-    from gptasst.definitions.types import Definition, DefinitionChanges
+    from gptasst.definitions.types import DefinitionChanges
+    from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
@@ -89,7 +96,9 @@ def create(  # one parameter an option
     yes: YesOption = False,
 ) -> None:
     """Create an assistant from an instruction and knowledge files."""
+    screening = session.screening(allow_secrets)
     changes = _changes(
+        screening,
         name=name,
         instruction=instruction,
         model=model,
@@ -99,12 +108,11 @@ def create(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
-        allow_secrets=allow_secrets,
     )
     _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.create(
-            changes, file or (), transfers.report, allow_secrets=allow_secrets
+            changes, file or (), screening, transfers.report
         )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
@@ -162,7 +170,9 @@ def edit(  # one parameter an option
     """Change an assistant; what you do not name stays."""
     from gptasst.definitions.types import DefinitionChanges
 
+    screening = session.screening(allow_secrets)
     changes = _changes(
+        screening,
         name=rename,
         instruction=instruction,
         model=model,
@@ -172,7 +182,6 @@ def edit(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
-        allow_secrets=allow_secrets,
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
@@ -185,8 +194,8 @@ def edit(  # one parameter an option
             name,
             changes,
             file or None,
+            screening,
             transfers.report,
-            allow_secrets=allow_secrets,
             keep_files=keep_files,
         )
     changed = outcome.assistant
@@ -204,7 +213,7 @@ def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
             session.confirm(f"{notice}: use it?", yes=yes)
 
 
-def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> DefinitionChanges:
+def _changes(screening: Screening, *, schema: Path | None, **given: object) -> DefinitionChanges:
     from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
@@ -212,7 +221,7 @@ def _changes(*, schema: Path | None, allow_secrets: bool, **given: object) -> De
         raise UsageError(
             f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
         )
-    read = read_schema(schema, allow_secrets=allow_secrets) if schema else None
+    read = read_schema(schema, screening) if schema else None
     return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
 
 
@@ -288,7 +297,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("revision", str(assistant.revision)),
         ("created", time_text(assistant.created_at)),
         ("updated", time_text(assistant.updated_at)),
-        ("tools", ", ".join(_tools(definition)) or "none"),
+        ("tools", ", ".join(tools_shown(definition)) or "none"),
         ("knowledge", "\n".join(files) or "none"),
         *_gone(assistant),
         ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
@@ -306,16 +315,6 @@ def _trouble(file: KnowledgeFile) -> str:
     if file.status == "completed":
         return ""
     return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"
-
-
-def _tools(definition: Definition) -> list[str]:
-    tools = definition.tools
-    names = ("file_search", "code_interpreter", "web_search")
-    return [
-        "file_search (when it has knowledge)" if value is None else name
-        for name in names
-        if (value := getattr(tools, name)) is not False
-    ]
 
 
 @command(app, "delete")

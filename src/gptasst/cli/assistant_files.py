@@ -70,7 +70,7 @@ def add(
     """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_add(service.get(name), files, allow_secrets=allow_secrets)
+        change = service.plan_add(service.get(name), files, session.screening(allow_secrets))
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -107,7 +107,7 @@ def set_files(
     """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_set(service.get(name), files, allow_secrets=allow_secrets)
+        change = service.plan_set(service.get(name), files, session.screening(allow_secrets))
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -128,7 +128,7 @@ def sync(
     """
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+        change = service.plan_sync(service.get(name), session.screening(allow_secrets))
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:

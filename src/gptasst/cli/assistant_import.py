@@ -39,7 +39,7 @@ def import_assistant(
     """Create an assistant from a definition, or from saved JSON of the Assistants API."""
     service = session.context.assistants
     with session.waiting():
-        made = service.import_file(file, name, with_files, allow_secrets=allow_secrets)
+        made = service.import_file(file, name, with_files, session.screening(allow_secrets))
     for note in made.notes:
         session.output.note(note)
     for left in made.left_behind:

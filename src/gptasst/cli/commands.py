@@ -21,6 +21,7 @@ from gptasst.errors import GptasstError, UsageError
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
     from gptasst.context import AppContext
+    from gptasst.inputs.screening import Screening
 
 _GLOBALS = "gptasst.globals"
 _Found = TypeVar("_Found")
@@ -40,6 +41,12 @@ class Session:
         from gptasst.cli.progress import Waiting
 
         return Waiting(self.output, "asking the server")
+
+    def screening(self, allow_secrets: bool) -> Screening:
+        """What must not be sent, by what `--allow-secrets` said."""
+        from gptasst.inputs.screening import Screening
+
+        return Screening(allow_secrets=allow_secrets)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something is destroyed; go on only after a yes.

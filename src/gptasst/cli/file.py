@@ -73,7 +73,7 @@ def upload(
         raise UsageError(f"no purpose `{purpose}`", hint=f"one of: {', '.join(_PURPOSES)}")
     service = session.context.uploads
     with session.waiting():
-        plan = service.plan(files, chosen, _lifetime(expires), allow_secrets=allow_secrets)
+        plan = service.plan(files, chosen, _lifetime(expires), session.screening(allow_secrets))
     for left in plan.left_out:
         session.output.warn(f"left out: {left.reason}")
     if dry_run:

@@ -15,6 +15,7 @@ from gptasst.hints import command
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, KnowledgeOutcome
+    from gptasst.definitions.types import Definition
     from gptasst.knowledge.types import KnowledgePlan
 
 
@@ -191,3 +192,24 @@ def changes_text(outcome: KnowledgeOutcome) -> str:
         (len(plan.unchanged), "unchanged"),
     ]
     return ", ".join(f"{count:,} {word}" for count, word in counts if count) or "nothing to do"
+
+
+def tools_shown(definition: Definition) -> list[str]:
+    """The tools of a definition in words, with how its knowledge is searched."""
+    from gptasst.definitions.search_settings import written_file_search
+
+    tools = definition.tools
+    names = ("file_search", "code_interpreter", "web_search")
+    shown = [
+        "file_search (when it has knowledge)" if value is None else name
+        for name in names
+        if (value := getattr(tools, name)) is not False
+    ]
+    settings = written_file_search(tools)
+    if isinstance(settings, dict):
+        shown[0] += f" ({', '.join(f'{key} {_plain(value)}' for key, value in settings.items())})"
+    return shown
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

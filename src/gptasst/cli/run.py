@@ -152,14 +152,15 @@ def run(  # one parameter an option
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
     words = [*(files or ()), *(file or ())]
+    screening = session.screening(allow_secrets)
     asked = RunRequest(
         name,
         text=text,
         model=model,
-        schema=read_schema(schema, allow_secrets=allow_secrets) if schema else None,
+        schema=read_schema(schema, screening) if schema else None,
         timeout=timeout,
         file_search=not no_file_search,
-        allow_secrets=allow_secrets,
+        screening=screening,
         encoding=text_encoding(encoding) if encoding else None,
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
@@ -203,7 +204,7 @@ def _run_once(
         files=read_inputs(
             paths,
             session.output.note,
-            allow_secrets=asked.allow_secrets,
+            screening=asked.screening,
             encoding=asked.encoding,
             failed=session.output.miss,
             warn=session.output.warn,
@@ -257,14 +258,13 @@ def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> 
     Beside files that were named it is not read: in a loop of the shell it is the loop's.
     """
     from gptasst.inputs.encoding import decode_text
-    from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.secrets import STDIN
     from gptasst.inputs.standard_input import read_standard_input
 
     asked = "-" in words
     if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):
         return None
-    if not request.allow_secrets:
-        refuse_secret(STDIN)
+    request.screening.refuse_file(STDIN)
     output = session.output
     tell = output.note if sys.stdin.isatty() else output.warn
     limit = time_left()

@@ -72,7 +72,7 @@ def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
         options.append("--no-file-search")
     if asked.encoding:
         options += ["--encoding", asked.encoding]
-    if asked.allow_secrets:
+    if asked.screening.allow_secrets:
         options.append("--allow-secrets")
     name = shlex.quote(asked.name)
     return " ".join(["gptasst run", name, *shown, "--each --batch", *options])

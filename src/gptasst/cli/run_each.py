@@ -164,7 +164,7 @@ def _targets(
         purpose,
         None if target is None else str(target),
         session.output.warn,
-        allow_secrets=request.allow_secrets,
+        request.screening,
         failed=session.output.miss,
     )
 

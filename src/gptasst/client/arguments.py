@@ -11,6 +11,7 @@ from gptasst.conversations.types import Conversation
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.inputs.screening import Screening
 from gptasst.runs.types import RunRequest
 
 _JOBS = 8
@@ -97,9 +98,7 @@ def run_request(
     from gptasst.runs.inputs import read_inputs
 
     asked = _asked(name, {key: each for key, each in options.items() if key != "conversation"})
-    read = read_inputs(
-        words_of(files), note, allow_secrets=asked.allow_secrets, encoding=asked.encoding
-    )
+    read = read_inputs(words_of(files), note, screening=asked.screening, encoding=asked.encoding)
     return replace(asked, files=read)
 
 
@@ -127,7 +126,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
     if output is not None:
         purpose = "write"
     place = None if output is None else os.fspath(output)
-    targets = plan_targets(words_of(files), purpose, place, note, allow_secrets=asked.allow_secrets)
+    targets = plan_targets(words_of(files), purpose, place, note, asked.screening)
     return EachJob(asked, targets, purpose, jobs=jobs, force=force)
 
 
@@ -136,7 +135,9 @@ def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
     from gptasst.config.settings import check_timeout
     from gptasst.inputs.encoding import text_encoding
 
-    asked = RunRequest(name=name, **options)
+    rest = dict(options)
+    screening = Screening(allow_secrets=rest.pop("allow_secrets", False))
+    asked = RunRequest(name=name, screening=screening, **rest)
     if asked.timeout is not None:
         check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
     check_schema(asked.schema)

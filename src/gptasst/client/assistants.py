@@ -18,6 +18,7 @@ from gptasst.client.arguments import AssistantOptions, Files, check_schema, word
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError
+from gptasst.inputs.screening import Screening
 from gptasst.knowledge.types import FoundPassage, KnowledgePlan
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Assistants:
         """
         check_schema(options.get("schema"))
         changes = DefinitionChanges(name=name, **options)
-        return self._service.create(changes, words_of(files), allow_secrets=allow_secrets)
+        return self._service.create(
+            changes, words_of(files), Screening(allow_secrets=allow_secrets)
+        )
 
     def list(self) -> Sequence[AssistantSummary]:
         """Every assistant in short, by name.
@@ -134,7 +137,7 @@ class Assistants:
         check_schema(options.get("schema"))
         changes = DefinitionChanges(name=rename, **options)
         words = None if files is None else words_of(files)
-        return self._service.edit(name, changes, words, allow_secrets=allow_secrets)
+        return self._service.edit(name, changes, words, Screening(allow_secrets=allow_secrets))
 
     def delete(self, name: str, *, keep_files: bool = False) -> None:
         """Delete an assistant with its history and knowledge. Files on disk stay.
@@ -159,7 +162,7 @@ class Assistants:
         """
         service = self._service
         words = words_of(files)
-        change = service.plan_add(service.get(name), words, allow_secrets=allow_secrets)
+        change = service.plan_add(service.get(name), words, Screening(allow_secrets=allow_secrets))
         return service.apply(change)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
@@ -183,7 +186,7 @@ class Assistants:
         """
         service = self._service
         words = words_of(files)
-        change = service.plan_set(service.get(name), words, allow_secrets=allow_secrets)
+        change = service.plan_set(service.get(name), words, Screening(allow_secrets=allow_secrets))
         return service.apply(change)
 
     def sync(
@@ -206,7 +209,7 @@ class Assistants:
             True
         """
         service = self._service
-        change = service.plan_sync(service.get(name), allow_secrets=allow_secrets)
+        change = service.plan_sync(service.get(name), Screening(allow_secrets=allow_secrets))
         if change.outside and not allow_outside:
             raise UsageError(
                 f"`{change.outside[0]}` would be sent from outside of this directory",
@@ -223,7 +226,7 @@ class Assistants:
             1
         """
         assistant = self._service.get(name)
-        return self._service.plan_sync(assistant, allow_secrets=allow_secrets).plan
+        return self._service.plan_sync(assistant, Screening(allow_secrets=allow_secrets)).plan
 
     def history(self, name: str) -> Sequence[Revision]:
         """The revisions of an assistant's definition, oldest first.
@@ -280,7 +283,9 @@ class Assistants:
             >>> client.assistants.import_file("tutor.json").left_behind[0].kind
             'vector_store'
         """
-        return self._service.import_file(Path(path), name, allow_secrets=allow_secrets)
+        return self._service.import_file(
+            Path(path), name, None, Screening(allow_secrets=allow_secrets)
+        )
 
 
 class Instructions:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gptasst.api.types import Purpose
 from gptasst.client.arguments import Files, words_of
 from gptasst.context import AppContext
+from gptasst.inputs.screening import Screening
 from gptasst.project_files.types import FileEntry, UploadOutcome
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ProjectFiles:
         """
         service = self._context.uploads
         words = words_of(files)
-        plan = service.plan(words, purpose, expires_after, allow_secrets=allow_secrets)
+        plan = service.plan(words, purpose, expires_after, Screening(allow_secrets=allow_secrets))
         return service.carry_out(plan, lambda _: None)
 
     def list(self) -> Sequence[FileEntry]:

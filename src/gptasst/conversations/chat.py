@@ -11,6 +11,7 @@ from gptasst.api.types import TextDelta
 from gptasst.conversations.dialogue import Dialogue
 from gptasst.conversations.types import Conversation
 from gptasst.errors import UsageError
+from gptasst.inputs.screening import SCREENED, Screening
 from gptasst.inputs.types import InputFile
 from gptasst.runs.inputs import read_inputs
 from gptasst.runs.types import RunRequest, RunResult
@@ -27,7 +28,7 @@ class Chat:
         note: told which encoding of a file was guessed.
         warn: told what was left out, as it counts as secret or does not lie in the tree.
         model: in place of the assistant's own.
-        allow_secrets: nothing counts as secret.
+        screening: what must not be sent.
     """
 
     def __init__(
@@ -37,12 +38,11 @@ class Chat:
         note: Callable[[str], None],
         warn: Callable[[str], None],
         model: str | None = None,
-        *,
-        allow_secrets: bool = False,
+        screening: Screening = SCREENED,
     ) -> None:
         self._dialogue = dialogue
         self._note, self._warn = note, warn
-        self._allow_secrets = allow_secrets
+        self._screening = screening
         self.assistant = assistant
         self.model = model
         self.attached: tuple[InputFile, ...] = ()
@@ -65,7 +65,7 @@ class Chat:
             InvalidInput: one of them can't be used; none is attached.
         """
         paths = [os.path.expanduser(word) for word in words]  # noqa: PTH111
-        found = read_inputs(paths, self._note, warn=self._warn, allow_secrets=self._allow_secrets)
+        found = read_inputs(paths, self._note, warn=self._warn, screening=self._screening)
         self.attached += found
         return found
 
@@ -86,7 +86,7 @@ class Chat:
         return self._say(self._dialogue.last_question(self.assistant), again=True)
 
     def _say(self, request: RunRequest, *, again: bool) -> Generator[TextDelta | RunResult]:
-        request = replace(request, model=self.model, allow_secrets=self._allow_secrets)
+        request = replace(request, model=self.model, screening=self._screening)
         self._failed = None if again else request
         self._answer = ""
         events = self._dialogue.say(request, again=again)

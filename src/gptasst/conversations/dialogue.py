@@ -13,7 +13,8 @@ from gptasst.conversations.service import ConversationService
 from gptasst.conversations.types import Conversation, Turn
 from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.inputs.encoding import as_utf8
-from gptasst.inputs.secrets import refusal, secret_error, secret_name
+from gptasst.inputs.screening import Screening
+from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import InputFile
 from gptasst.runs.inputs import message_parts
 from gptasst.runs.preparation import PreparedRun
@@ -94,8 +95,7 @@ class Dialogue:
         if conversation is None:
             return request
         turns = self._conversations.keeper(conversation).past(conversation, again=again)
-        if not request.allow_secrets:
-            _refuse_secrets(turns)
+        _refuse_secrets(turns, request.screening)
         return replace(request, past=tuple(m for turn in turns for m in as_messages(turn)))
 
     def _take(self, prepared: PreparedRun, *, again: bool) -> Generator[TextDelta | RunResult]:
@@ -151,10 +151,10 @@ class Dialogue:
             self._conversations.keeper(conversation).restore(conversation)
 
 
-def _refuse_secrets(turns: Sequence[Turn]) -> None:
+def _refuse_secrets(turns: Sequence[Turn], screening: Screening) -> None:
     """Refuse files that were allowed before: it may be another endpoint that would get them now."""
     for path in (file.path for turn in turns for file in turn.files):
-        reason = secret_name(Path(path))
+        reason = screening.of_name(Path(path))
         if reason:
             raise secret_error(f"{refusal(path, reason)}; it was said before in the conversation")
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gptasst.errors import InvalidInput, NoAnswer
+
+if TYPE_CHECKING:
+    from gptasst.inputs.screening import Screening
 
 _TOO_DEEP = "is nested too deeply"
 
@@ -45,16 +48,13 @@ def check_schema(schema: dict[str, Any]) -> None:
         raise ValueError(_TOO_DEEP) from None
 
 
-def read_schema(path: Path, *, allow_secrets: bool) -> dict[str, Any]:
+def read_schema(path: Path, screening: Screening) -> dict[str, Any]:
     """Read and check a JSON Schema.
 
     Raises:
         InvalidInput: it can't be read, is not JSON, is not a schema, or counts as secret.
     """
-    from gptasst.inputs.secrets import refuse_secret
-
-    if not allow_secrets:  # any JSON object passes for a schema
-        refuse_secret(path)
+    screening.refuse_file(path)  # any JSON object passes for a schema
     try:
         schema = parse_schema(path.read_text("utf-8-sig"))
         check_schema(schema)

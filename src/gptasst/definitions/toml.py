@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.edit_settings import read_edit_settings, written_edit_settings
 from gptasst.definitions.schemas import check_schema, parse_schema
+from gptasst.definitions.search_settings import read_file_search, written_file_search
 from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
 
 _KEYS = (
@@ -52,6 +53,7 @@ def parse_definition(
     document.only_keys((), _KEYS)
     document.only_keys(("tools",), _TOOLS)
     document.only_keys(("settings",), _SETTINGS)
+    file_search, search = read_file_search(document)
     own_name = document.text_value("name")
     if own_name is None and name is None:
         raise document.error(("name",), "missing key `name`")
@@ -71,9 +73,10 @@ def parse_definition(
         knowledge=document.texts("knowledge"),
         edit=read_edit_settings(document),
         tools=Tools(
-            file_search=document.value(bool, "tools", "file_search"),
+            file_search=file_search,
             code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
             web_search=document.value(bool, "tools", "web_search") or False,
+            search=search,
         ),
         settings=ModelSettings(
             reasoning_effort=cast(
@@ -142,7 +145,7 @@ def dump_definition(definition: Definition) -> str:
         "knowledge": list(definition.knowledge) or None,
     }
     tools = {
-        "file_search": definition.tools.file_search,
+        "file_search": written_file_search(definition.tools),
         "code_interpreter": definition.tools.code_interpreter or None,
         "web_search": definition.tools.web_search or None,
     }

@@ -10,12 +10,31 @@ ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "
 
 
 @dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """How knowledge is searched. `None` leaves the default.
+
+    `max_results` is how many passages a search gives at most (1 to 50), `score_threshold` the least
+    score (0 to 1) and `text_weight` the share of words against meaning (0 to 1), both on servers
+    only. `filters` are patterns as in `.gitignore`: only files that fit are searched.
+    """
+
+    max_results: int | None = None
+    score_threshold: float | None = None
+    filters: tuple[str, ...] = ()
+    text_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools an assistant may use. `file_search=None` means: when it has knowledge."""
+    """The tools an assistant may use. `file_search=None` means: when it has knowledge.
+
+    `search` says how that is searched.
+    """
 
     file_search: bool | None = None
     code_interpreter: bool = False
     web_search: bool = False
+    search: SearchSettings = field(default_factory=SearchSettings)
 
     @property
     def hosted(self) -> tuple[str, ...]:

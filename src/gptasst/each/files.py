@@ -15,7 +15,6 @@ from gptasst.edits.difference import opcodes
 from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.encoding import encode_like, is_guessed
 from gptasst.inputs.reading import input_of, read_content
-from gptasst.inputs.secrets import refuse_secret_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.fingerprints import content_digest, run_digest
@@ -92,8 +91,7 @@ class EachFiles:
         """What comes of a file that is secret, or whose answer could not be written: unsent."""
         target = given.target
         try:
-            if not self._job.asked.allow_secrets:
-                refuse_secret_content(target.path, given.content)
+            self._job.asked.screening.refuse_content(target.path, given.content)
             if self._job.purpose == "replace":
                 check_output(target.path)
             elif self._job.purpose == "write" and target.output is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gptasst.each.types import FileTarget, Purpose
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.inputs.screening import screened_files
+from gptasst.inputs.screening import Screening
 from gptasst.inputs.words import is_found_below
 
 _PLACEHOLDERS = ("stem", "suffix", "name", "parent", "relpath")
@@ -23,8 +23,8 @@ def plan_targets(
     purpose: Purpose,
     output: str | None,
     warn: Callable[[str], None],
+    screening: Screening,
     *,
-    allow_secrets: bool = False,
     failed: Callable[[str], None] | None = None,
 ) -> tuple[FileTarget, ...]:
     """The files that words mean and where their answers go; see the functions below.
@@ -34,10 +34,10 @@ def plan_targets(
         purpose: `write` needs an output.
         output: see `plan_outputs`.
         warn: told what was left out, as it counts as secret or does not lie in the tree.
-        allow_secrets: nothing counts as secret.
+        screening: what must not be sent.
         failed: told of directories that can't be read; without it, `warn` is.
     """
-    inputs = named_inputs(words, warn, allow_secrets=allow_secrets, failed=failed)
+    inputs = named_inputs(words, warn, screening, failed=failed)
     if output is not None:
         return plan_outputs(inputs, output, words)
     if purpose == "replace":
@@ -48,8 +48,8 @@ def plan_targets(
 def named_inputs(
     words: Sequence[str],
     warn: Callable[[str], None],
+    screening: Screening,
     *,
-    allow_secrets: bool = False,
     failed: Callable[[str], None] | None = None,
 ) -> Mapping[Path, Path]:
     """The files that words on a command line mean, each with its place below an output directory.
@@ -62,7 +62,7 @@ def named_inputs(
         raise UsageError(
             "--each has no files to work on", hint="give files: -f FILE…", code="no_input"
         )
-    screened = screened_files(words, allow_secrets=allow_secrets, one_by_one=True)
+    screened = screening.files(words, one_by_one=True)
     screened.tell(warn, failed)
     return screened.places
 

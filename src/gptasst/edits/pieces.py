@@ -21,6 +21,11 @@ class Piece:
     among: Among
     problem: str | None = None
 
+    @property
+    def is_one_block(self) -> bool:
+        """Whether it stands for one block, by itself."""
+        return not isinstance(self.among, range) and len(self.among) == 1
+
 
 def whole(edited: EditedText) -> Piece:
     """All of a text in one piece."""
@@ -75,19 +80,20 @@ def _follows(edited: EditedText, one: Key, other: Key) -> bool:
     return one[0] + 1 == other[0] and ends and other[1] == 0
 
 
-def again(edited: EditedText, most: int) -> list[Piece]:
-    """What is to be asked for once more: refused blocks alone, missing ones with their like."""
-    missing: list[Key] = []
-    pieces: list[Piece] = []
+def missing(edited: EditedText, most: int) -> Iterator[Piece]:
+    """The blocks that no answer had, in groups of up to `most` characters."""
+    keys = [key for key in edited.unsettled() if edited.reason(key) is None]
+    tables = {each for key in keys for each in _with_table(edited, key)}
+    yield from _grouped_blocks(edited, most, sorted(tables))
+
+
+def refused(edited: EditedText) -> Iterator[Piece]:
+    """The blocks whose answer was refused, each alone with the reason."""
     for key in edited.unsettled():
         problem = edited.reason(key)
-        if problem is None:
-            missing.append(key)
-        else:
+        if problem is not None:
             around = _with_table(edited, key)
-            pieces.append(Piece(_text(edited, around), tuple(around), problem))
-    tables = {each for key in missing for each in _with_table(edited, key)}
-    return [*_grouped_blocks(edited, most, sorted(tables)), *pieces]
+            yield Piece(_text(edited, around), tuple(around), problem)
 
 
 def blocks(edited: EditedText) -> Iterator[Piece]:

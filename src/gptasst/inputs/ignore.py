@@ -76,6 +76,20 @@ class Rules:
         return False
 
 
+def fits_patterns(patterns: Sequence[str], path: str) -> bool:
+    """Whether a path with `/` between its parts fits patterns: the last that speaks of it decides.
+
+    Each is read as a line of `.gitignore`; what lies in a directory that fits does, too.
+    """
+    parts = [os.fsencode(part).decode("latin-1") for part in path.split("/")]
+    for pattern in reversed(patterns):
+        rule = _parsed(os.fsencode(pattern).decode("latin-1"))
+        depths = range(1, len(parts) + 1)
+        if rule and any(rule.fits(parts[:n], is_dir=n < len(parts)) for n in depths):
+            return rule.leaves_out
+    return False
+
+
 def rules_above(root: Path) -> Rules:
     """The rules of the repository that a directory lies in, from its top down to above it."""
     levels: list[tuple[Path, tuple[_Rule, ...]]] = []

@@ -1,8 +1,8 @@
 """Which files and texts count as secret: the one rule for all that goes to a model or a server.
 
 A file counts by its name, by the names that a link leads to, or by a private key at its
-beginning. What was named itself is refused here; `screened_files` passes over what a directory or
-a pattern yields.
+beginning. `Screening` applies it: it refuses what was named itself, and passes over what a
+directory or a pattern yields.
 """
 
 from __future__ import annotations
@@ -170,25 +170,3 @@ def secret_error(refused: str) -> InvalidInput:
         hint="pass `--allow-secrets` to use it anyway (from Python: allow_secrets=True)",
         code="secret",
     )
-
-
-def refuse_secret_content(path: Path, content: bytes) -> None:
-    """Refuse a file that was read.
-
-    Raises:
-        InvalidInput: it counts as secret.
-    """
-    reason = secret_name(path) or secret_content(content)
-    if reason:
-        raise secret_error(refusal(str(path), reason))
-
-
-def refuse_secret(path: Path) -> None:
-    """Refuse a file that was named itself. `STDIN` is what standard input was redirected from.
-
-    Raises:
-        InvalidInput: it counts as secret.
-    """
-    reason = secret_file(path)
-    if reason:
-        raise secret_error(refusal(str(path), reason))

@@ -11,8 +11,8 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Purpose, UploadRequest
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.inputs.encoding import as_utf8
-from gptasst.inputs.screening import all_secret, screened_files
-from gptasst.inputs.secrets import refusal, secret_error, secret_file
+from gptasst.inputs.screening import SCREENED, Screening, all_secret
+from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import Refusal
 from gptasst.inputs.words import names_a_file
 from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
@@ -49,8 +49,7 @@ class UploadService:
         words: Sequence[str],
         purpose: Purpose,
         expires_after: int | None = None,
-        *,
-        allow_secrets: bool = False,
+        screening: Screening = SCREENED,
     ) -> UploadPlan:
         """Find out which contents the server has, and has still. Nothing is sent.
 
@@ -58,7 +57,7 @@ class UploadService:
             words: names of files, patterns or directories.
             purpose: `assistants` for knowledge, `user_data` for inputs.
             expires_after: seconds until the server deletes them; `None` keeps them.
-            allow_secrets: nothing counts as secret.
+            screening: what must not be sent.
 
         Raises:
             InvalidInput: a word means no file, one that counts as secret, or one that can't be
@@ -70,7 +69,7 @@ class UploadService:
                 "knowledge that expires would vanish from its assistants",
                 hint="--purpose user_data may expire",
             )
-        screened = screened_files(words, allow_secrets=allow_secrets, by_name_only=True)
+        screened = screening.files(words, by_name_only=True)
         screened.refuse_unreadable()
         paths = screened.paths
         hashes = self._cache.sha256_all(paths)
@@ -85,7 +84,7 @@ class UploadService:
         self._uploader.learn()
         known = self._known(requests, expires_after)
         plan = UploadPlan(tuple(requests), known, screened.left_out)
-        return plan if allow_secrets else _without_secrets(plan, words)
+        return _without_secrets(plan, words, screening)
 
     def carry_out(self, plan: UploadPlan, report: OnTransfer) -> UploadOutcome:
         """Upload what is not on the server yet.
@@ -156,12 +155,12 @@ class UploadService:
         }
 
 
-def _without_secrets(plan: UploadPlan, words: Sequence[str]) -> UploadPlan:
+def _without_secrets(plan: UploadPlan, words: Sequence[str], screening: Screening) -> UploadPlan:
     """The plan without files that hold a secret; what the server has is not looked into again."""
     named = {Path(word) for word in words if names_a_file(word)}
     taken, left_out = [], list(plan.left_out)
     for request in plan.requests:
-        reason = None if request.sha256 in plan.known else secret_file(request.file)
+        reason = None if request.sha256 in plan.known else screening.of_file(request.file)
         if reason is None:
             taken.append(request)
             continue
@@ -169,7 +168,7 @@ def _without_secrets(plan: UploadPlan, words: Sequence[str]) -> UploadPlan:
         if request.file in named:
             raise secret_error(refused.reason)
         left_out.append(refused)
-    if left_out and not taken:
+    if left_out and not taken and not screening.allow_secrets:
         raise all_secret(left_out)
     return replace(plan, requests=tuple(taken), left_out=tuple(left_out))
 

@@ -7,53 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gptasst.api.types import ModelAnswer, ModelRequest, PastMessage, TextDelta, TextPart, Usage
-from gptasst.definitions.types import EditSettings
 from gptasst.edits import pieces
 from gptasst.edits.blocks import forget_sections, format_of
 from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
 from gptasst.edits.small_models import by_sentences, count_sentences
 from gptasst.edits.types import Rules
-from gptasst.errors import NoAnswer
-from gptasst.runs.inputs import STDIN_NAME, estimated_tokens, tagged_file
-from gptasst.runs.types import Kept, RunRequest
+from gptasst.errors import GptasstError, InvalidInput, NoAnswer
+from gptasst.runs.edit_plans import TASK_NAME, EditPlan
+from gptasst.runs.inputs import estimated_tokens, tagged_file
+from gptasst.runs.types import Kept
 from gptasst.threads import workers
 
-# Up to so many characters, a text goes to a model whose limits are not known in one request.
-_WHOLE = 100_000
-_GROUP = 24_000
-# Characters that a token has at least, in most texts.
-_SURE_CHARACTERS = 3
-_SHORTEST_GROUP = 500
-_AT_ONCE = 4
+# Pieces whose answers are cut off are halved so many times at most.
+_HALVINGS = 6
 _CUT = ("incomplete", "broken_off")
-_TEXT = "the text"
 
 Stream = Callable[[ModelRequest], Iterator[TextDelta | ModelAnswer]]
+Asked = tuple[int, Piece]  # the text that it is of, by number
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class EditInput:
-    """One text to edit, and what it is called."""
-
-    path: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class EditPlan:
-    """How the texts of a run are edited. `most` is how many characters one request may bring."""
-
-    settings: EditSettings
-    inputs: tuple[EditInput, ...]
-    by_sentence: bool
-    most: int | None
-    at_once: int = _AT_ONCE
-
-    @property
-    def rules(self) -> Rules:
-        return Rules(self.settings.keep, self.settings.max_change)
 
 
 @dataclass(slots=True)
@@ -64,38 +36,6 @@ class Edited:
     kept: tuple[Kept, ...]
     answers: tuple[ModelAnswer, ...]
     usage: Usage | None
-
-
-def inputs_of(request: RunRequest, settings: EditSettings) -> tuple[EditInput, ...]:
-    """The texts that a run edits; none where its answer is no edit.
-
-    A task alone is the text itself, unless it may become other words altogether: then it says
-    what to do, too.
-    """
-    if any(file.text is None for file in request.files):
-        return ()
-    found = [EditInput(file.path, file.text or "") for file in request.files]
-    if request.stdin is not None:
-        found.insert(0, EditInput(STDIN_NAME, request.stdin))
-    if not found and request.text and settings.max_change < 1:
-        found.append(EditInput(_TEXT, request.text))
-    return tuple(found)
-
-
-def most_characters(context: int | None, output: int | None, told: int) -> int | None:
-    """How much of a text fits into one request and its answer, in characters, if that is known.
-
-    Args:
-        context: of the model, in tokens.
-        output: the limit of the answer, in tokens.
-        told: characters that go with each request besides.
-    """
-    limits = []
-    if context is not None:
-        limits.append((context * _SURE_CHARACTERS - told) // 2)
-    if output is not None:
-        limits.append(output * _SURE_CHARACTERS)
-    return max(min(limits), _SHORTEST_GROUP) if limits else None
 
 
 @dataclass
@@ -116,6 +56,8 @@ class EditRun:
     progress: Progress = lambda _done, _all: None
     deadline: float | None = None
     _answers: list[ModelAnswer] = field(default_factory=list)
+    _failure: GptasstError | None = None
+    _alone: set[tuple[int, object]] = field(default_factory=set)
     _done: int = 0
     _all: int = 0
 
@@ -129,7 +71,7 @@ class EditRun:
         self._end = None if self.deadline is None else time.monotonic() + self.deadline
         texts = [
             EditedText(
-                each.text, self.plan.rules, format_of(each.path if each.path != _TEXT else "")
+                each.text, self.plan.rules, format_of(each.path if each.path != TASK_NAME else "")
             )
             for each in self.plan.inputs
         ]
@@ -141,7 +83,7 @@ class EditRun:
         finally:
             forget_sections()
         if any(each.is_editable for each in texts) and not any(each.is_touched for each in texts):
-            raise _nothing_taken(texts)
+            raise self._failure or _nothing_taken(texts)
         usages = [answer.usage for answer in self._answers if answer.usage]
         return Edited(
             "\n".join(each.result() for each in texts),
@@ -156,63 +98,89 @@ class EditRun:
 
     def _by_pieces(self, texts: Sequence[EditedText]) -> None:
         first = [(index, piece) for index, each in enumerate(texts) for piece in self._first(each)]
-        alone = len(first) == 1
-        self._ask_all(texts, first, strict=alone)
-        most = min(self.plan.most or _GROUP, _GROUP)
-        again = [
-            (index, piece) for index, each in enumerate(texts) for piece in pieces.again(each, most)
+        whole = len(first) == 1
+        cut = self._ask_all(texts, first, strict=whole)
+        sizes = [self.plan.group(each.text) for each in texts]
+        if whole and cut:
+            sizes = [
+                min(size, len(each.text) // 2) for size, each in zip(sizes, texts, strict=True)
+            ]
+        asked = [
+            (index, piece)
+            for index, each in enumerate(texts)
+            for piece in (*pieces.missing(each, sizes[index]), *pieces.refused(each))
         ]
-        self._ask_all(texts, again, strict=False)
+        for halved in range(1, _HALVINGS + 1):
+            if not self._ask_all(texts, asked, strict=False):
+                return
+            asked = [
+                (index, piece)
+                for index, each in enumerate(texts)
+                for piece in pieces.missing(each, sizes[index] >> halved)
+                if not self._was_alone(index, piece)
+            ]
+
+    def _was_alone(self, index: int, piece: Piece) -> bool:
+        """Whether a block was asked for alone before, so that nothing shorter can be asked for."""
+        return piece.is_one_block and (index, piece.among[0]) in self._alone
 
     def _first(self, edited: EditedText) -> list[Piece]:
         if not edited.is_editable:
             return []
         if self.plan.settings.unit == "block":
             return list(pieces.blocks(edited))
-        most = self.plan.most
-        if len(edited.text) <= (_WHOLE if most is None else most):
+        if self.plan.takes_whole(edited.text):
             return [pieces.whole(edited)]
-        return list(pieces.groups(edited, min(most or _GROUP, _GROUP)))
+        return list(pieces.groups(edited, self.plan.group(edited.text)))
 
     def _ask_all(
-        self, texts: Sequence[EditedText], asked: Sequence[tuple[int, Piece]], *, strict: bool
-    ) -> None:
-        """Ask for pieces, several at once; with `strict`, raise what a single answer raises."""
+        self, texts: Sequence[EditedText], asked: Sequence[Asked], *, strict: bool
+    ) -> bool:
+        """Ask for pieces, several at once; returns whether an answer was cut off.
+
+        With `strict`, raise what a single answer raises.
+        """
         self._all += len(asked)
         names = [given.path for given in self.plan.inputs]
+        self._alone.update((i, p.among[0]) for i, p in asked if p.is_one_block)
 
-        def ask(which: tuple[int, Piece]) -> tuple[str, bool]:
+        def ask(which: Asked) -> tuple[str, bool]:
             return self._ask(which[1], names[which[0]], strict=strict)
 
         if len(asked) == 1:  # in this thread, which an interrupt ends
-            self._take(texts, asked[0], ask(asked[0]))
-            return
+            return self._take(texts, asked[0], ask(asked[0]))
         with workers(self.plan.at_once) as pool:
-            for which, answer in zip(asked, pool.map(ask, asked), strict=True):
-                self._take(texts, which, answer)
+            answers = zip(asked, pool.map(ask, asked), strict=True)
+            cut = [self._take(texts, which, answer) for which, answer in answers]
+        return any(cut)
 
-    def _take(
-        self, texts: Sequence[EditedText], which: tuple[int, Piece], answer: tuple[str, bool]
-    ) -> None:
+    def _take(self, texts: Sequence[EditedText], which: Asked, answer: tuple[str, bool]) -> bool:
         index, piece = which
         text, cut = answer
         texts[index].propose(text, piece.among, cut=cut)
-        self._step()
+        self._done += 1
+        self.progress(self._done, self._all)
+        return cut
 
     def _ask(self, piece: Piece, name: str, *, strict: bool) -> tuple[str, bool]:
         """The answer for a piece, and whether it was cut off; empty where there is none."""
         parts = list(self.request.parts)
         if piece.problem:
             parts.append(TextPart(f"An earlier answer could not be used: {piece.problem}."))
-        parts.append(TextPart(piece.text if name == _TEXT else tagged_file(name, piece.text)))
+        parts.append(TextPart(piece.text if name == TASK_NAME else tagged_file(name, piece.text)))
         received: list[str] = []
         try:
             self._receive(replace(self.request, parts=tuple(parts)), received)
         except NoAnswer as error:
-            if error.code in _CUT and received:
-                return "".join(received), True
-            if strict:
+            if strict and error.code not in _CUT:
                 raise
+            self._failure = self._failure or error
+            return "".join(received), bool(received) or error.code in _CUT
+        except InvalidInput as error:
+            if error.code != "too_long":
+                raise
+            self._failure = self._failure or error
+            return "", True
         return "".join(received), False
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
@@ -228,7 +196,8 @@ class EditRun:
         self._all = sum(map(count_sentences, texts))
         for edited in texts:
             for _ in by_sentences(edited, self._sentence):
-                self._step()
+                self._done += 1
+                self.progress(self._done, self._all)
 
     def _sentence(self, sentence: str) -> str:
         settings = self.plan.settings
@@ -254,24 +223,24 @@ class EditRun:
             return ""
         return "".join(received)
 
-    def _step(self) -> None:
-        self._done += 1
-        self.progress(self._done, self._all)
-
     def _seconds(self) -> float:
         if self._end is None:
             return self.request.timeout
         return max(min(self._end - time.monotonic(), self.request.timeout), 0.001)
 
 
-def edited_text(path: str, text: str, answer: str, rules: Rules) -> tuple[str, tuple[Kept, ...]]:
-    """A text with what is safe of one whole answer, and what stayed as it was against that.
+def edited_text(
+    path: str, text: str, answer: str, rules: Rules, *, cut: bool = False
+) -> tuple[str, tuple[Kept, ...]]:
+    """A text with what is safe of one answer, and what stayed as it was against that.
+
+    With `cut`, the answer is known to have been cut off.
 
     Raises:
         NoAnswer: nothing of it could be taken over.
     """
     edited = EditedText(text, rules, format_of(path))
-    edited.propose(answer)
+    edited.propose(answer, cut=cut)
     if edited.is_editable and not edited.is_touched:
         raise _nothing_taken([edited])
     return edited.result(), tuple(_kept(path, edited))

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gptasst.definitions.types import Definition
+from gptasst.definitions.types import Definition, SearchSettings
 
 # Changed whenever the same definition and input are put to a model in other words.
 _FORMAT = 1
@@ -45,6 +45,8 @@ def basis_digest(
         "settings": dataclasses.asdict(definition.settings),
         "knowledge": knowledge_sha256,
     }
+    if definition.tools.search == SearchSettings():
+        del basis["tools"]["search"]  # as it was before there were such settings
     if definition.edit is not None:
         basis["edit"] = dataclasses.asdict(definition.edit)
     return content_digest(json.dumps(basis, sort_keys=True, default=dict).encode())

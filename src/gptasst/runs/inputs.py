@@ -15,8 +15,8 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.encoding import is_guessed
 from gptasst.inputs.reading import read_input
-from gptasst.inputs.screening import screened_files
-from gptasst.inputs.secrets import refusal, secret_content, secret_error, secret_name, secret_text
+from gptasst.inputs.screening import SCREENED, Screening
+from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import InputFile
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.types import PlannedInput, RunRequest
@@ -35,7 +35,7 @@ def read_inputs(
     words: Sequence[str],
     note: Callable[[str], None],
     *,
-    allow_secrets: bool = False,
+    screening: Screening = SCREENED,
     failed: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
     encoding: str | None = None,
@@ -45,7 +45,7 @@ def read_inputs(
     Args:
         words: file names, patterns, directories.
         note: told which encoding was guessed.
-        allow_secrets: nothing counts as secret.
+        screening: what must not be sent.
         encoding: of those that are text, where it was named.
         failed: told of directories that can't be read; without it, `warn` is.
         warn: told what was left out, as it counts as secret or does not lie in the tree; without
@@ -54,7 +54,7 @@ def read_inputs(
     Raises:
         InvalidInput: one of them can't be used.
     """
-    screened = screened_files(words, allow_secrets=allow_secrets)
+    screened = screening.files(words)
     screened.tell(warn or note, failed)
     files = tuple(read_input(path, encoding) for path in screened.paths)
     for file in files:
@@ -66,30 +66,34 @@ def read_inputs(
 def refuse_secrets(request: RunRequest) -> None:
     """Refuse what counts as secret in what is about to be sent, wherever it came from.
 
-    Most files were looked at before, see `screened_files`; this sees what they held when they
+    Most files were looked at before, see `Screening.files`; this sees what they held when they
     were read, the text that was typed or piped in, and what was said before.
 
     Raises:
         InvalidInput: there is one, and secrets are not allowed.
     """
-    if request.allow_secrets:
-        return
-    found = {"the text": secret_text(request.text), "standard input": secret_text(request.stdin)}
+    screening = request.screening
+    found = {
+        "the text": screening.of_text(request.text),
+        "standard input": screening.of_text(request.stdin),
+    }
     for file in request.files:
-        found[file.path] = secret_name(Path(file.path)) or _secret_in(file)
+        found[file.path] = screening.of_name(Path(file.path)) or _secret_in(file, screening)
     said = (part for message in request.past for part in message.parts)
-    found["what was said before"] = next(filter(None, map(_secret_in, said)), None)
+    found["what was said before"] = next(
+        filter(None, (_secret_in(part, screening) for part in said)), None
+    )
     for called, reason in found.items():
         if reason:
             raise secret_error(refusal(called, reason))
 
 
-def _secret_in(given: InputFile | TextPart | FilePart) -> str | None:
+def _secret_in(given: InputFile | TextPart | FilePart, screening: Screening) -> str | None:
     if isinstance(given, TextPart):
-        return secret_text(given.text)
+        return screening.of_text(given.text)
     if given.data is not None:
-        return secret_content(given.data)
-    return secret_text(given.text) if isinstance(given, InputFile) else None
+        return screening.of_content(given.data)
+    return screening.of_text(given.text) if isinstance(given, InputFile) else None
 
 
 def message_parts(

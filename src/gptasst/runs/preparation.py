@@ -18,7 +18,7 @@ from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
-from gptasst.runs.edits import EditPlan, inputs_of, most_characters
+from gptasst.runs.edit_plans import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
@@ -37,6 +37,7 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
+_NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
@@ -148,6 +149,8 @@ class RunPreparation:
         target, definition = resolved.assistant, resolved.definition
         task = task_of(request, definition)
         searches = resolved.searches(asked_for=request.file_search)
+        if searches and target and target.paths == ():
+            searches, notes = False, (*notes, _NONE_FITS)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
@@ -190,6 +193,8 @@ class RunPreparation:
                 web_search=definition.tools.web_search,
                 schema=request.schema or definition.schema,
                 vector_store_id=hosted,
+                search=definition.tools.search,
+                search_paths=target.paths if target else None,
                 past=past,
                 functions=(SEARCH_KNOWLEDGE,) if look else (),
             ),
@@ -203,11 +208,11 @@ class RunPreparation:
         if not inputs:
             return None
         told = len(definition.instructions) + len(request.text or "")
-        most = most_characters(self._context_window, definition.settings.max_output_tokens, told)
+        limits = Limits(self._context_window, definition.settings.max_output_tokens, told)
         small = self._small_model and settings.sentence_instructions is not None
         by_sentence = settings.unit == "sentence" or (settings.unit is None and small)
         at_once = 1 if self._embedded_model else 4
-        return EditPlan(settings, inputs, by_sentence, most, at_once)
+        return EditPlan(settings, inputs, by_sentence, limits, at_once)
 
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None

@@ -8,7 +8,15 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from gptasst.api.types import Citation, FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
+from gptasst.api.types import (
+    Citation,
+    FilePart,
+    FoundText,
+    ModelAnswer,
+    ModelRequest,
+    TextDelta,
+    TextPart,
+)
 from gptasst.assistants.types import Resolved
 from gptasst.config.settings import Profile
 from gptasst.definitions.schemas import check_answer
@@ -21,7 +29,8 @@ from gptasst.runs.answer_text import (
     refuse_control_characters,
     refuse_unusable,
 )
-from gptasst.runs.edits import EditPlan, EditRun, Progress
+from gptasst.runs.edit_plans import EditPlan
+from gptasst.runs.edits import EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
@@ -38,6 +47,7 @@ class Gateway(Protocol):
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
     def upload_input(self, part: FilePart) -> FilePart: ...
     def delete_file(self, file_id: str) -> None: ...
+    def context_window(self, model: str) -> int | None: ...
     @property
     def models(self) -> ModelSource: ...
 
@@ -224,6 +234,8 @@ class RunService:
         sent = prepared.model_request
         texts = sum(isinstance(part, TextPart) for part in sent.parts) - len(plan.inputs)
         common = replace(sent, parts=sent.parts[:texts])
+        if plan.needs_context:
+            plan = plan.within(gateway.context_window(sent.model))
         run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
         try:
             edited = run.run()
@@ -328,6 +340,7 @@ class RunService:
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
             searches=tuple(searches.queries) if searches else (),
+            passages=received.passages + tuple(FoundText(e.path, e.text, e.place) for e in found),
         )
 
     def _ignored(self, received: ModelAnswer) -> Iterator[str]:

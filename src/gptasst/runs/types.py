@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gptasst.api.types import Citation, PastMessage, Usage
+from gptasst.api.types import Citation, FoundText, PastMessage, Usage
+from gptasst.inputs.screening import SCREENED, Screening
 from gptasst.inputs.types import InputFile
 from gptasst.knowledge.types import Excerpt
 
@@ -18,7 +19,7 @@ class RunRequest:
     `files` are read already, as text of `encoding` where that was named; `text` is the task and
     `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
     the definition and the profile. `past` is what was said before, oldest first. Without
-    `file_search` the knowledge is left alone. `allow_secrets`: private keys may be sent.
+    `file_search` the knowledge is left alone. `screening` tells what must not be sent.
     """
 
     name: str
@@ -30,7 +31,7 @@ class RunRequest:
     timeout: float | None = None
     past: tuple[PastMessage, ...] = ()
     file_search: bool = True
-    allow_secrets: bool = False
+    screening: Screening = SCREENED
     encoding: str | None = None
 
 
@@ -96,7 +97,8 @@ class RunResult:
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
-    `searches` are what the model itself looked for in the knowledge.
+    `searches` are what the model itself looked for in the knowledge, `passages` what was found
+    there for the answer, cited or not.
     """
 
     name: str
@@ -115,3 +117,4 @@ class RunResult:
     kept: tuple[Kept, ...] = ()
     encoding: str = "utf-8"
     searches: tuple[str, ...] = ()
+    passages: tuple[FoundText, ...] = ()

@@ -51,19 +51,20 @@ def chat(
     from gptasst.cli.chat.loop import ChatLoop
     from gptasst.cli.chat.prompts import typing_ahead
     from gptasst.conversations.chat import Chat
-    from gptasst.inputs.secrets import STDIN, refuse_secret
+    from gptasst.inputs.secrets import STDIN
     from gptasst.runs.types import RunRequest
 
     output = session.output
     prompt = _prompt(session)
-    if not prompt.interactive and not allow_secrets:
-        refuse_secret(STDIN)
+    screening = session.screening(allow_secrets)
+    if not prompt.interactive:
+        screening.refuse_file(STDIN)
     activity = Activity(output, "waiting for the answer")
     answering = session.context.runs(activity.report).model(RunRequest(name, model=model))
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
     tell_fallback(session)
     dialogue = session.context.dialogue(chosen, activity.report)
-    state = Chat(dialogue, name, output.note, output.warn, model, allow_secrets=allow_secrets)
+    state = Chat(dialogue, name, output.note, output.warn, model, screening)
     if prompt.interactive:
         output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
     loop = ChatLoop(output, state, prompt, activity)
