@@ -446,6 +446,17 @@ class TestPrune:
         assert contents(project) == [b"three"]
         assert cli("file", "prune", "--yes").stderr == "nothing to prune\n"
 
+    def test_a_dry_run_changes_nothing_here_either(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "one")
+        cli("file", "upload", "a.md")
+        project.files.clear()
+        cli("file", "prune", "--dry-run")
+        assert cli("cache", "show", "--json").json["uploads"] == 1
+        cli("file", "prune", "--yes")
+        assert cli("cache", "show", "--json").json["uploads"] == 0
+
     def test_input_stays_while_its_file_is_on_disk(
         self, cli: Cli, project: LoopbackServer, write: Write
     ) -> None:

@@ -33,7 +33,7 @@ def hexed(content: bytes) -> str:
 def uploads(cache: FileCache, purpose: str) -> list[str]:
     """The ids with the content `x` in the scope `a`."""
     content = (hexed(b"x"), purpose)
-    return cache.uploads("a", [content])[content]
+    return cache.of("a").uploads([content])[content]
 
 
 def upload(file_id: str, content: bytes = b"x", minutes: int = 0, **more: object) -> CachedUpload:
@@ -167,59 +167,61 @@ class TestHashes:
 
 class TestUploads:
     def test_newest_first_and_by_scope_content_and_purpose(self, cache: FileCache) -> None:
-        cache.remember_uploads("a", [upload("old"), upload("new", minutes=5)])
-        cache.remember_uploads(
-            "a", [upload("other", b"y"), upload("knowledge", purpose="assistants")]
+        cache.of("a").remember_uploads([upload("old"), upload("new", minutes=5)])
+        cache.of("a").remember_uploads(
+            [upload("other", b"y"), upload("knowledge", purpose="assistants")]
         )
-        cache.remember_uploads("b", [upload("elsewhere")])
+        cache.of("b").remember_uploads([upload("elsewhere")])
         assert uploads(cache, "user_data") == ["new", "old"]
         assert uploads(cache, "assistants") == ["knowledge"]
-        assert [found.file_id for found in cache.all_uploads("b")] == ["elsewhere"]
-        cache.forget_uploads("a", ["new", "never there"])
+        assert [found.file_id for found in cache.of("b").all_uploads()] == ["elsewhere"]
+        cache.of("a").forget_uploads(["new", "never there"])
         assert uploads(cache, "user_data") == ["old"]
 
     def test_comes_back_as_it_was(self, cache: FileCache) -> None:
         kept = upload("f", expires_at=NOON + timedelta(days=1), filename="ünïcode.md")
-        cache.remember_uploads("a", [kept])
-        assert cache.all_uploads("a") == [kept]
+        cache.of("a").remember_uploads([kept])
+        assert cache.of("a").all_uploads() == [kept]
 
     def test_expired_is_not_offered(self, cache: FileCache) -> None:
         soon = datetime.now(UTC) + timedelta(hours=1)
-        cache.remember_uploads("a", [upload("past", expires_at=NOON - timedelta(days=400))])
-        cache.remember_uploads("a", [upload("valid", expires_at=soon)])
+        cache.of("a").remember_uploads([upload("past", expires_at=NOON - timedelta(days=400))])
+        cache.of("a").remember_uploads([upload("valid", expires_at=soon)])
         assert uploads(cache, "user_data") == ["valid"]
 
     def test_knowledge_is_never_taken_from_what_will_expire(self, cache: FileCache) -> None:
         soon = datetime.now(UTC) + timedelta(days=30)
         for file_id, expires in (("stays", None), ("expires", soon)):
-            cache.remember_uploads("a", [upload(file_id, purpose="assistants", expires_at=expires)])
+            cache.of("a").remember_uploads(
+                [upload(file_id, purpose="assistants", expires_at=expires)]
+            )
         assert uploads(cache, "assistants") == ["stays"]
 
 
 class TestNamesAndDefinitions:
     def test_assistants(self, cache: FileCache) -> None:
-        cache.remember_assistants("s", {"B": "vs_2", "A": "vs_1"})
-        cache.remember_assistants("t", {"A": "vs_9"})
-        cache.remember_assistants("s", {"B": "vs_3"})
-        assert cache.assistant_names("s") == ["A", "B"]
-        assert cache.assistant_id("s", "B") == "vs_3"
-        cache.forget_assistant("s", "B")
-        assert cache.assistant_id("s", "B") is None
-        cache.remember_assistants("s", {"C": "vs_4"}, whole=True)
-        assert cache.assistant_names("s") == ["C"]
-        assert cache.assistant_id("t", "A") == "vs_9"
+        cache.of("s").remember_assistants({"B": "vs_2", "A": "vs_1"})
+        cache.of("t").remember_assistants({"A": "vs_9"})
+        cache.of("s").remember_assistants({"B": "vs_3"})
+        assert cache.of("s").assistant_names() == ["A", "B"]
+        assert cache.of("s").assistant_id("B") == "vs_3"
+        cache.of("s").forget_assistant("B")
+        assert cache.of("s").assistant_id("B") is None
+        cache.of("s").remember_assistants({"C": "vs_4"}, whole=True)
+        assert cache.of("s").assistant_names() == ["C"]
+        assert cache.of("t").assistant_id("A") == "vs_9"
 
     def test_definitions_sync_and_clear(self, cache: FileCache) -> None:
-        cache.remember_definition(hexed(b"text\n"), "text\n")
-        cache.remember_definition("abc", "not of this hash")
-        cache.mark_synced("s")
-        assert cache.definition(hexed(b"text\n")) == "text\n"
-        assert cache.definition("abc") is None
-        assert cache.is_synced("s")
-        assert not cache.is_synced("t")
+        cache.of("openai").remember_definition(hexed(b"text\n"), "text\n")
+        cache.of("openai").remember_definition("abc", "not of this hash")
+        cache.of("s").mark_synced()
+        assert cache.of("openai").definition(hexed(b"text\n")) == "text\n"
+        assert cache.of("openai").definition("abc") is None
+        assert cache.of("s").is_synced()
+        assert not cache.of("t").is_synced()
         cache.clear()
-        assert cache.definition(hexed(b"text\n")) is None
-        assert not cache.is_synced("s")
+        assert cache.of("openai").definition(hexed(b"text\n")) is None
+        assert not cache.of("s").is_synced()
 
 
 def truncated(path: Path) -> None:
@@ -284,18 +286,18 @@ class TestDamage:
         self, path: Path, notes: Notes, damage: Callable[[Path], None]
     ) -> None:
         first = FileCache(path)
-        first.remember_uploads("s", [upload(f"f{number}") for number in range(200)])
-        first.mark_synced("s")
+        first.of("s").remember_uploads([upload(f"f{number}") for number in range(200)])
+        first.of("s").mark_synced()
         first.close()
         damage(path)
 
         cache = FileCache(path, notes.append)
-        assert cache.all_uploads("s") == []
-        assert not cache.is_synced("s")
-        cache.remember_uploads("s", [upload("new")])
+        assert cache.of("s").all_uploads() == []
+        assert not cache.of("s").is_synced()
+        cache.of("s").remember_uploads([upload("new")])
         cache.close()
         again = FileCache(path, notes.append)
-        assert [found.file_id for found in again.all_uploads("s")] == ["new"]
+        assert [found.file_id for found in again.of("s").all_uploads()] == ["new"]
         again.close()
 
         assert len(notes) == 1
@@ -308,43 +310,43 @@ class TestDamage:
         self, cache: FileCache, path: Path, notes: Notes, damage: Callable[[Path], None]
     ) -> None:
         for number in range(200):
-            cache.remember_definition(hexed(b"%d" % number), "text " * 200)
+            cache.of("openai").remember_definition(hexed(b"%d" % number), "text " * 200)
         with contextlib.closing(sqlite3.connect(path)) as other:
             other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         damage(path)
         for number in range(200):
-            cache.definition(hexed(b"%d" % number))
-            cache.remember_definition(hexed(b"new %d" % number), f"new {number}")
+            cache.of("openai").definition(hexed(b"%d" % number))
+            cache.of("openai").remember_definition(hexed(b"new %d" % number), f"new {number}")
         cache.close()
         again = FileCache(path, notes.append)
-        assert again.definition(hexed(b"new 7")) == "new 7"
+        assert again.of("openai").definition(hexed(b"new 7")) == "new 7"
         again.close()
 
     def test_a_mistake_of_the_caller_is_no_damage(self, cache: FileCache, notes: Notes) -> None:
-        cache.remember_uploads("s", [upload("f")])
+        cache.of("s").remember_uploads([upload("f")])
         with pytest.raises(sqlite3.ProgrammingError):
-            cache.remember_uploads("s", [upload("g", size=object())])
-        assert [found.file_id for found in cache.all_uploads("s")] == ["f"]
+            cache.of("s").remember_uploads([upload("g", size=object())])
+        assert [found.file_id for found in cache.of("s").all_uploads()] == ["f"]
         assert notes == []
 
     def test_deleted_while_it_is_open(self, cache: FileCache, path: Path, notes: Notes) -> None:
-        cache.mark_synced("s")
+        cache.of("s").mark_synced()
         path.unlink()
-        cache.mark_synced("s")
+        cache.of("s").mark_synced()
         again = FileCache(path, notes.append)
-        assert again.is_synced("s")
+        assert again.of("s").is_synced()
         again.close()
         assert notes == []
 
     def test_log_of_a_deleted_file_is_not_read_into_the_new_one(self, path: Path) -> None:
         first = FileCache(path)
-        first.mark_synced("s")
+        first.of("s").mark_synced()
         log = path.with_name(path.name + "-wal").read_bytes()
         first.close()
         path.unlink()
         path.with_name(path.name + "-wal").write_bytes(log)
         again = FileCache(path)
-        assert not again.is_synced("s")
+        assert not again.of("s").is_synced()
         again.close()
 
     def test_no_place_for_a_file(self, tmp_path: Path, notes: Notes) -> None:
@@ -352,14 +354,14 @@ class TestDamage:
         cache = FileCache(tmp_path / "data" / "cache.sqlite3", notes.append)
         file = old_file("a.md", b"hello")
         assert cache.sha256(file).sha256 == hexed(b"hello")
-        cache.remember_uploads("s", [upload("f")])
-        assert [found.file_id for found in cache.all_uploads("s")] == ["f"]
+        cache.of("s").remember_uploads([upload("f")])
+        assert [found.file_id for found in cache.of("s").all_uploads()] == ["f"]
         cache.close()
         assert len(notes) == 1
         assert "is done without" in notes[0]
 
     def test_only_the_owner_can_read_it(self, cache: FileCache, path: Path) -> None:
-        cache.mark_synced("s")
+        cache.of("s").mark_synced()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert [stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()] == [0o600] * len(
@@ -375,9 +377,9 @@ from gptasst.uploads.cached_uploads import CachedUpload
 from gptasst.uploads.cache import FileCache
 cache = FileCache(Path(sys.argv[1]), lambda note: print(note, file=sys.stderr))
 for number in range(40):
-    cache.remember_uploads("s", [CachedUpload(
+    cache.of("s").remember_uploads([CachedUpload(
         f"{sys.argv[2]}-{number}", "abc", "user_data", "a.md", 1, datetime.now(UTC))])
-    cache.all_uploads("s")
+    cache.of("s").all_uploads()
 cache.close()
 """
 
@@ -393,7 +395,7 @@ class TestManyAtOnce:
         for process in running:
             assert (process.communicate()[1], process.returncode) == (b"", 0)
         cache = FileCache(path)
-        assert len(cache.all_uploads("s")) == 6 * 40
+        assert len(cache.of("s").all_uploads()) == 6 * 40
         cache.close()
 
     def test_processes_that_find_one_damaged_file(self, path: Path) -> None:
@@ -410,7 +412,7 @@ class TestManyAtOnce:
         assert sum("and replaced" in text for text in said) == 1
         assert len(set_aside(path)) == 1
         cache = FileCache(path)
-        assert len(cache.all_uploads("s")) == 6 * 40
+        assert len(cache.of("s").all_uploads()) == 6 * 40
         cache.close()
 
     def test_threads(self, cache: FileCache) -> None:
@@ -418,22 +420,22 @@ class TestManyAtOnce:
 
         def work(number: int) -> None:
             cache.sha256_all(files)
-            cache.remember_uploads("s", [upload(f"{number}-{turn}") for turn in range(20)])
+            cache.of("s").remember_uploads([upload(f"{number}-{turn}") for turn in range(20)])
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(cache.all_uploads("s")) == 8 * 20
+        assert len(cache.of("s").all_uploads()) == 8 * 20
 
     def test_lock_held_too_long_is_written_later(self, cache: FileCache, path: Path) -> None:
-        cache.mark_synced("first")
+        cache.of("first").mark_synced()
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            cache.mark_synced("while it was locked")
-            assert cache.is_synced("first")
+            cache.of("while it was locked").mark_synced()
+            assert cache.of("first").is_synced()
             other.execute("ROLLBACK")
-        cache.mark_synced("afterwards")
-        assert cache.is_synced("while it was locked")
-        assert cache.is_synced("afterwards")
+        cache.of("afterwards").mark_synced()
+        assert cache.of("while it was locked").is_synced()
+        assert cache.of("afterwards").is_synced()

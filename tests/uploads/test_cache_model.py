@@ -69,36 +69,36 @@ class CacheMachine(RuleBasedStateMachine):
         made = CachedUpload(
             f"file-{name}", sha256(content).hexdigest(), purpose, name, len(content), at
         )
-        self.cache.remember_uploads(scope, [made])
+        self.cache.of(scope).remember_uploads([made])
         self.uploads[scope, made.file_id] = made
 
     @rule(scope=SCOPES, names=st.lists(NAMES))
     def forget(self, scope: str, names: list[str]) -> None:
-        self.cache.forget_uploads(scope, [f"file-{name}" for name in names])
+        self.cache.of(scope).forget_uploads([f"file-{name}" for name in names])
         for name in names:
             self.uploads.pop((scope, f"file-{name}"), None)
 
     @rule(scope=SCOPES, ids=st.dictionaries(NAMES, st.just("vs")), whole=st.booleans())
     def see_assistants(self, scope: str, ids: dict[str, str], whole: Any) -> None:
-        self.cache.remember_assistants(scope, ids, whole=whole)
+        self.cache.of(scope).remember_assistants(ids, whole=whole)
         if whole:
             self.assistants = {k: v for k, v in self.assistants.items() if k[0] != scope}
         self.assistants |= {(scope, name): value for name, value in ids.items()}
 
     @rule(scope=SCOPES, name=NAMES)
     def forget_assistant(self, scope: str, name: str) -> None:
-        self.cache.forget_assistant(scope, name)
+        self.cache.of(scope).forget_assistant(name)
         self.assistants.pop((scope, name), None)
 
     @rule(text=TEXTS)
     def define(self, text: str) -> None:
         key = sha256(text.encode()).hexdigest()
-        self.cache.remember_definition(key, text)
+        self.cache.of("openai").remember_definition(key, text)
         self.definitions[key] = text
 
     @rule(scope=SCOPES)
     def sync(self, scope: str) -> None:
-        self.cache.mark_synced(scope)
+        self.cache.of(scope).mark_synced()
         self.synced.add(scope)
 
     @rule()
@@ -123,18 +123,18 @@ class CacheMachine(RuleBasedStateMachine):
     def agrees(self) -> None:
         for scope in ("openai", "azure"):
             uploads = [made for (where, _), made in self.uploads.items() if where == scope]
-            assert sorted(self.cache.all_uploads(scope), key=repr) == sorted(uploads, key=repr)
+            assert sorted(self.cache.of(scope).all_uploads(), key=repr) == sorted(uploads, key=repr)
             for made in uploads:
                 same = [u for u in uploads if (u.sha256, u.purpose) == (made.sha256, made.purpose)]
                 same.sort(key=lambda u: (-u.uploaded_at.timestamp(), u.file_id))
                 ids = [u.file_id for u in same]
                 content = (made.sha256, made.purpose)
-                assert self.cache.uploads(scope, [content]) == {content: ids}
+                assert self.cache.of(scope).uploads([content]) == {content: ids}
             names = sorted(name for where, name in self.assistants if where == scope)
-            assert self.cache.assistant_names(scope) == names
-            assert self.cache.is_synced(scope) == (scope in self.synced)
+            assert self.cache.of(scope).assistant_names() == names
+            assert self.cache.of(scope).is_synced() == (scope in self.synced)
         for key, text in self.definitions.items():
-            assert self.cache.definition(key) == text
+            assert self.cache.of("openai").definition(key) == text
 
 
 TestCache = CacheMachine.TestCase

@@ -20,7 +20,7 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, ServiceError, StateError, UsageError
 from gptasst.hints import command, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
-from gptasst.uploads.cache import FileCache
+from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
 
@@ -31,20 +31,17 @@ class AssistantDirectory:
     Args:
         vector_stores, conversations: the project.
         cache: nothing depends on it; what it says is checked.
-        scope: endpoint and project, as the cache has them.
     """
 
     def __init__(
         self,
         vector_stores: VectorStoreGateway,
         conversations: ConversationGateway,
-        cache: FileCache,
-        scope: str,
+        cache: ProjectCache,
     ) -> None:
         self._stores = vector_stores
         self._conversations = conversations
         self._cache = cache
-        self._scope = scope
 
     def all(self) -> Sequence[VectorStore]:
         """The vector stores of all assistants.
@@ -64,7 +61,7 @@ class AssistantDirectory:
             ) from error
         counts = Counter(store.name for store in found)
         unique = {store.name: store.id for store in found if counts[store.name] == 1}
-        self._cache.remember_assistants(self._scope, unique, whole=True)
+        self._cache.remember_assistants(unique, whole=True)
         return found
 
     def named(self, name: str) -> VectorStore | None:
@@ -98,7 +95,7 @@ class AssistantDirectory:
         return named[0]
 
     def _remembered(self, name: str) -> VectorStore | None:
-        store_id = self._cache.assistant_id(self._scope, name)
+        store_id = self._cache.assistant_id(name)
         if store_id is None:
             return None
         try:
@@ -111,10 +108,10 @@ class AssistantDirectory:
         return None
 
     def remember(self, store_id: str, name: str) -> None:
-        self._cache.remember_assistants(self._scope, {name: store_id})
+        self._cache.remember_assistants({name: store_id})
 
     def forget(self, name: str) -> None:
-        self._cache.forget_assistant(self._scope, name)
+        self._cache.forget_assistant(name)
 
     def definition(self, store: VectorStore, pointer: Pointer) -> Definition:
         """The definition that a pointer points to; the vector store's name is its name.
@@ -146,18 +143,18 @@ class AssistantDirectory:
         """Keep what an assistant knows: its paths, and which uploads hold which `contents`."""
         files = [file for file in knowledge if file.sha256]
         known = {file.path: file.sha256 for file in files}
-        if self._cache.knowledge(self._scope, store_id) == known:
+        if self._cache.knowledge(store_id) == known:
             return
-        self._cache.remember_knowledge(self._scope, store_id, known)
+        self._cache.remember_knowledge(store_id, known)
         if not contents:
             return
-        recorded = {upload.file_id for upload in self._cache.all_uploads(self._scope)}
+        recorded = {upload.file_id for upload in self._cache.all_uploads()}
         new = [file for file in files if file.id not in recorded]
-        self._cache.remember_uploads(self._scope, [proven_by_attributes(file) for file in new])
+        self._cache.remember_uploads([proven_by_attributes(file) for file in new])
 
     def known_paths(self, store_id: str, digest: str) -> frozenset[str] | None:
         """The paths of the knowledge with a digest, if this machine has seen it."""
-        known = self._cache.knowledge(self._scope, store_id)
+        known = self._cache.knowledge(store_id)
         return frozenset(known) if sha256_of_knowledge(known.items()) == digest else None
 
     def learn_contents(
@@ -171,10 +168,10 @@ class AssistantDirectory:
             wanted: what is to be knowledge.
             listed: the assistants' stores, where they were just read.
         """
-        if not self._cache.is_synced(self._scope):
+        if not self._cache.is_synced():
             return  # all of them are read before the first upload
         contents = {(source.sha256, "assistants") for source in wanted}
-        found = self._cache.uploads(self._scope, contents)
+        found = self._cache.uploads(contents)
         budget = sum(not ids for ids in found.values()) - (listed is None)
         if budget < 1:
             return
@@ -189,7 +186,7 @@ class AssistantDirectory:
         return self.known_paths(store.id, digest) is not None
 
     def forget_uploads(self, file_ids: Sequence[str]) -> None:
-        self._cache.forget_uploads(self._scope, file_ids)
+        self._cache.forget_uploads(file_ids)
 
 
 def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:

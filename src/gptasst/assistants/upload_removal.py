@@ -9,8 +9,8 @@ from gptasst.api.upload_marks import read_mark
 from gptasst.assistants.file_usage import FileUsage
 from gptasst.errors import NotFound
 from gptasst.threads import workers
-from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import Origin
+from gptasst.uploads.project_cache import ProjectCache
 
 _JOBS = 8
 # Up to so many files are asked for one by one; for more, the whole list is read.
@@ -24,14 +24,12 @@ class UploadRemover:
         files: the project's files.
         usage: which vector stores hold a file.
         cache: what this machine uploaded.
-        scope: endpoint and project, as the cache has them.
     """
 
-    def __init__(self, files: FileGateway, usage: FileUsage, cache: FileCache, scope: str) -> None:
+    def __init__(self, files: FileGateway, usage: FileUsage, cache: ProjectCache) -> None:
         self._files = files
         self._usage = usage
         self._cache = cache
-        self._scope = scope
 
     def remove(self, file_ids: Iterable[str], besides: Collection[str] = ()) -> Sequence[str]:
         """Delete what no vector store holds, each looked up right before.
@@ -56,33 +54,33 @@ class UploadRemover:
 
         with workers(min(_JOBS, len(wanted))) as pool:
             unused = [i for i, free in zip(wanted, pool.map(remove, wanted), strict=True) if free]
-        self._cache.forget_uploads(self._scope, [i for i in unused if i in proven])
-        self._cache.forget_uploads(self._scope, gone)
+        self._cache.forget_uploads([i for i in unused if i in proven])
+        self._cache.forget_uploads(gone)
         return [file_id for file_id in unused if file_id not in proven | gone]
 
     def keep(self, store_id: str, file_ids: Iterable[str]) -> None:
         """Note uploads that an assistant leaves behind, for when it is deleted."""
-        self._cache.remember_former_knowledge(self._scope, store_id, file_ids)
+        self._cache.remember_former_knowledge(store_id, file_ids)
 
     def kept(self, store_id: str) -> Sequence[str]:
         """Uploads that an assistant left behind earlier, as far as this machine knows."""
-        return self._cache.former_knowledge(self._scope, store_id)
+        return self._cache.former_knowledge(store_id)
 
     def begin(self, store_id: str, file_ids: Iterable[str]) -> None:
         """Note uploads that are about to leave an assistant and are to be deleted then."""
-        self._cache.begin_removal(self._scope, store_id, file_ids)
+        self._cache.begin_removal(store_id, file_ids)
 
     def begun(self, store_id: str) -> Sequence[str]:
         """What was noted by `begin` and not ended, as a command was killed in between."""
-        return self._cache.begun_removal(self._scope, store_id)
+        return self._cache.begun_removal(store_id)
 
     def end(self, file_ids: Iterable[str]) -> None:
         """Forget what was noted by `begin`."""
-        self._cache.end_removal(self._scope, file_ids)
+        self._cache.end_removal(file_ids)
 
     def _proven(self, file_ids: Collection[str]) -> tuple[set[str], set[str]]:
         """Those that this machine sent, or whose names have gptasst's mark; and those not there."""
-        uploads = self._cache.all_uploads(self._scope)
+        uploads = self._cache.all_uploads()
         own = {upload.file_id for upload in uploads if upload.origin == Origin.HERE}
         proven = own.intersection(file_ids)
         rest = [file_id for file_id in file_ids if file_id not in proven]

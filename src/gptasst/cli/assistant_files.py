@@ -41,11 +41,11 @@ app = CommandGroup("The knowledge files of an assistant.")
 def list_files(session: Session, name: NameArgument) -> None:
     """List an assistant's knowledge."""
     columns: list[Column[KnowledgeFile]] = [
-        Column("path", lambda f: f.path, wraps=True),
-        Column("size", lambda f: size_text(f.size), right=True),
+        Column("path", lambda f: f.path, cuts=True),
+        Column("size", lambda f: size_text(f.size), right=True, dim=True),
         Column("status", lambda f: f.status),
-        Column("added", lambda f: time_text(f.added_at), wraps=True),
-        Column("id", lambda f: f.id),
+        Column("added", lambda f: time_text(f.added_at), gives_way=1, dim=True),
+        Column("id", lambda f: f.id, gives_way=2, dim=True),
     ]
     with session.waiting():
         found = session.context.assistants.get(name)

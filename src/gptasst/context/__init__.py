@@ -73,10 +73,7 @@ class AppContext(ServerContext):
         known = functools.partial(known_end, self.profile)
         if self.profile.embedded:
             return ModelService(lambda: EmbeddedModels(self.model_file.name), known)
-        scope, cache = self.profile.scope, self.file_cache
-        return ModelService(
-            lambda: self.gateway.models, known, lambda models: cache.remember_models(scope, models)
-        )
+        return ModelService(lambda: self.gateway.models, known, self.project_cache.remember_models)
 
     @cached_property
     def model_ends(self) -> ModelEnds:
@@ -87,7 +84,7 @@ class AppContext(ServerContext):
         def said(model: str) -> date | None:
             if self.profile.embedded or not self.paths.file_cache.exists():
                 return None
-            return self.file_cache.end_of_model(self.profile.scope, model)
+            return self.project_cache.end_of_model(model)
 
         return ModelEnds(self.profile, said)
 
@@ -100,7 +97,7 @@ class AppContext(ServerContext):
             gateway.files,
             gateway.vector_stores,
             self.file_cache,
-            self.profile.scope,
+            self.project_cache,
             OwnUploads(lambda: self.machine_mark, self.paths.knowledge_lock),
         )
 
@@ -108,7 +105,7 @@ class AppContext(ServerContext):
     def uploads(self) -> UploadService:
         from gptasst.project_files.upload import UploadService
 
-        return UploadService(self.gateway.files, self.file_cache, self.profile.scope, self.uploader)
+        return UploadService(self.gateway.files, self.file_cache, self.project_cache, self.uploader)
 
     @cached_property
     def cache(self) -> CacheService:
@@ -116,7 +113,7 @@ class AppContext(ServerContext):
 
         return CacheService(
             self.file_cache,
-            None if self.profile.embedded else self.profile.scope,
+            None if self.profile.embedded else self.project_cache,
             lambda: self.gateway.files,
             self._all_knowledge,
             lambda: self.machine_mark,
@@ -165,7 +162,7 @@ class AppContext(ServerContext):
         def source() -> ModelSource:
             return self.gateway.models
 
-        return ModelChoice(self.profile, source, lambda: self.file_cache, self._note)
+        return ModelChoice(self.profile, source, lambda: self.project_cache, self._note)
 
     def runs(
         self,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
+    from gptasst.uploads.project_cache import ProjectCache
     from gptasst.uploads.uploader import Uploader
 
 
@@ -83,13 +84,17 @@ class ServerContext(MachineContext):
         return engine.endpoint()
 
     @cached_property
+    def project_cache(self) -> ProjectCache:
+        """What is known of the profile's project on its server."""
+        return self.file_cache.of(self.profile.scope)
+
+    @cached_property
     def uploader(self) -> Uploader:
         from gptasst.uploads.uploader import Uploader
 
         return Uploader(
             self.gateway.files,
-            self.file_cache,
-            self.profile.scope,
+            self.project_cache,
             self._learn_uploads,
             self.paths.locks,
             lambda: self.machine_mark,
@@ -98,12 +103,10 @@ class ServerContext(MachineContext):
     def _learn_uploads(self) -> None:
         from gptasst.uploads.recovery import learn_uploads, recover_begun
 
-        scope = self.profile.scope
-        if not self.file_cache.is_synced(scope):
-            learn_uploads(
-                self.gateway.files, self._all_knowledge, self.file_cache, scope, self.machine_mark
-            )
-        recover_begun(self.gateway.files, self.file_cache, scope, self.machine_mark)
+        cache = self.project_cache
+        if not cache.is_synced():
+            learn_uploads(self.gateway.files, self._all_knowledge, cache, self.machine_mark)
+        recover_begun(self.gateway.files, cache, self.machine_mark)
 
     def _all_knowledge(self) -> list[KnowledgeFile]:
         """The knowledge of every assistant on the server."""
@@ -169,11 +172,9 @@ class ServerContext(MachineContext):
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(
-            gateway.vector_stores, gateway.conversations, self.file_cache, self.profile.scope
+            gateway.vector_stores, gateway.conversations, self.project_cache
         )
-        remover = UploadRemover(
-            gateway.files, FileUsage(gateway.vector_stores), self.file_cache, self.profile.scope
-        )
+        remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
         return OpenAIStore(gateway, directory, writer, remover, lambda: self.machine_mark)
 
 

@@ -265,7 +265,7 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
             profile = program.profile
             if not profile.embedded:
                 project = f" ({profile.project})" if profile.project else ""
-                uploads = len(cache.all_uploads(profile.scope))
+                uploads = len(cache.of(profile.scope).all_uploads())
                 message += f", {counted(uploads, 'upload')} to {profile.endpoint}{project}"
     return Finding("cache", "ok", message, bytes=path.stat().st_size)
 

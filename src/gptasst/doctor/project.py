@@ -15,7 +15,7 @@ from gptasst.hints import shown
 from gptasst.models.catalog import ends_soon
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ListedModel
-from gptasst.project_files.types import Prunable
+from gptasst.project_files.types import Leftovers
 
 _PATHS = 3  # so many are listed in a message
 
@@ -70,7 +70,7 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:_PATHS]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def file_findings(found: Sequence[Prunable] | GptasstError) -> Iterator[Finding]:
+def file_findings(found: Leftovers | GptasstError) -> Iterator[Finding]:
     """What gptasst uploaded and nothing uses, and duplicates: what `file prune` would take."""
     prune = "gptasst file prune"
     if isinstance(found, GptasstError):
@@ -79,20 +79,16 @@ def file_findings(found: Sequence[Prunable] | GptasstError) -> Iterator[Finding]
         return
     said = {"unused": "that nothing uses", "duplicate": "whose content is there once more"}
     for reason, about in said.items():
-        files = [prunable.file for prunable in found if prunable.reason == reason]
+        files = [prunable.file for prunable in found.files if prunable.reason == reason]
         if files:
             size = sum(file.size for file in files)
             message = f"{counted(len(files), 'upload')} {about}"
             yield Finding("files", "note", message, fix=prune, count=len(files), bytes=size)
-    if not found:
+    if not found.files:
         yield Finding("files", "ok", "no upload of ours is left over")
-
-
-def forgotten_findings(gone: int) -> Iterator[Finding]:
-    """Ids in the cache that the server no longer knows; they are found out when they are used."""
-    if gone:
-        message = f"{counted(gone, 'upload')} that the server does not have any more"
-        yield Finding("cache", "note", message, fix="gptasst cache verify", count=gone)
+    if found.gone:  # ids in the cache; each is found out when it is used
+        message = f"{counted(len(found.gone), 'upload')} that the server does not have any more"
+        yield Finding("cache", "note", message, fix="gptasst cache verify", count=len(found.gone))
 
 
 def model_findings(

@@ -27,7 +27,6 @@ from gptasst.doctor.machine import (
 from gptasst.doctor.project import (
     assistant_findings,
     file_findings,
-    forgotten_findings,
     knowledge_findings,
     model_findings,
 )
@@ -36,7 +35,7 @@ from gptasst.doctor.types import TOPICS, Diagnosis, ExaminedProgram, Finding, wo
 from gptasst.errors import GptasstError, broken_check
 from gptasst.hints import for_profile
 from gptasst.models.service import ListedModel
-from gptasst.project_files.types import Prunable
+from gptasst.project_files.types import Leftovers
 from gptasst.threads import in_groups, run_within
 
 # For reading all lists of a project; one that takes longer is left to the commands themselves.
@@ -127,15 +126,14 @@ def _project_findings(
     program: ExaminedProgram, profile: Profile, state: ServerState, *, look_at_assistants: bool
 ) -> list[Finding]:
     """What there is of assistants, files and models, as far as it can be read."""
-    wanted: dict[str, Callable[[ExaminedProgram], Sequence[Any]]] = {}
+    wanted: dict[str, Callable[[ExaminedProgram], Any]] = {}
     if look_at_assistants and (profile.store == "local" or state.has("vector stores")):
         wanted["assistants"] = _assistants
         wanted["knowledge"] = _knowledge
     if state.has("files"):
-        wanted["files"] = _prunable
+        wanted["files"] = _leftovers
     if state.has("models"):
         wanted["models"] = _models
-    known = len(program.file_cache.all_uploads(profile.scope))
     jobs = {key: functools.partial(read, program) for key, read in wanted.items()}
     found = run_within(jobs, _SECONDS)
     findings = list[Finding]()
@@ -145,9 +143,6 @@ def _project_findings(
         findings += knowledge_findings(found["knowledge"])
     if "files" in found:
         findings += file_findings(found["files"])
-        # Looking for what can go, the copy of the cache has forgotten what is gone.
-        gone = known - len(program.file_cache.all_uploads(profile.scope))
-        findings += forgotten_findings(gone)
     assistants, listed = _known(found, "assistants"), _known(found, "models")
     return [*findings, *model_findings(profile, assistants, listed, program.environ)]
 
@@ -167,8 +162,8 @@ def _knowledge(program: ExaminedProgram) -> Sequence[Assistant]:
     )
 
 
-def _prunable(program: ExaminedProgram) -> Sequence[Prunable]:
-    return program.files.prunable()
+def _leftovers(program: ExaminedProgram) -> Leftovers:
+    return program.files.leftovers()
 
 
 def _models(program: ExaminedProgram) -> Sequence[ListedModel]:

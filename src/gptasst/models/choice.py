@@ -20,8 +20,8 @@ _NO_LIST = ("no_endpoint", "not_an_api", "bad_request")
 class ModelMemory(Protocol):
     """What is remembered of a server's models; the file-ID cache is one."""
 
-    def models(self, scope: str) -> Sequence[str]: ...
-    def remember_models(self, scope: str, models: Sequence[tuple[str, date | None]]) -> None: ...
+    def models(self) -> Sequence[str]: ...
+    def remember_models(self, models: Sequence[tuple[str, date | None]]) -> None: ...
 
 
 class ModelChoice:
@@ -58,7 +58,7 @@ class ModelChoice:
             GptasstError: the server can't be asked.
         """
         if self._chosen is None:
-            self._chosen = _only(self._open_memory().models(self._profile.scope))
+            self._chosen = _only(self._open_memory().models())
         if self._chosen is None:
             listed = self._listed() if ask else ()
             self._chosen = _only(listed)
@@ -75,7 +75,7 @@ class ModelChoice:
         """Ask the server again the next time, as it does not have the model any more."""
         if self._chosen is not None:
             self._chosen = None
-            self._open_memory().remember_models(self._profile.scope, ())
+            self._open_memory().remember_models(())
 
     def _listed(self) -> Sequence[str]:
         try:
@@ -84,9 +84,7 @@ class ModelChoice:
             if error.code in _NO_LIST:
                 return ()
             raise
-        self._open_memory().remember_models(
-            self._profile.scope, [(model.id, model.shutdown_date) for model in models]
-        )
+        self._open_memory().remember_models([(model.id, model.shutdown_date) for model in models])
         return [model.id for model in models]
 
     def _none_named(self, listed: Sequence[str]) -> UsageError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gptasst.uploads.cache import FileCache
     from gptasst.uploads.cached_uploads import CachedUpload
     from gptasst.uploads.hashes import FileHash
+    from gptasst.uploads.project_cache import ProjectCache
 
 
 class CacheService:
@@ -25,7 +26,7 @@ class CacheService:
 
     Args:
         cache: the cache.
-        scope: endpoint and project, as the cache has them; `None` where there is no server.
+        project: what is known of the project; `None` where there is no server.
         open_files: the project's files.
         read_knowledge: the knowledge of all assistants of the project.
         machine: gives this machine's mark.
@@ -34,13 +35,13 @@ class CacheService:
     def __init__(
         self,
         cache: FileCache,
-        scope: str | None,
+        project: ProjectCache | None,
         open_files: Callable[[], FileGateway],
         read_knowledge: Callable[[], Iterable[KnowledgeFile]],
         machine: Callable[[], str],
     ) -> None:
         self._cache = cache
-        self._scope = scope
+        self._project = project
         self._open_files = open_files
         self._read_knowledge = read_knowledge
         self._machine = machine
@@ -50,15 +51,15 @@ class CacheService:
 
     def status(self) -> CacheStatus:
         """What is in the cache. Nothing is asked of the server."""
-        path, scope = self._cache.path, self._scope
+        path, project = self._cache.path, self._project
         return CacheStatus(
             path=str(path),
             size=path.stat().st_size if path.is_file() else 0,
-            scope=scope,
+            scope=project.scope if project else None,
             files=len(self._cache.hashed_files()),
-            uploads=len(self._cache.all_uploads(scope)) if scope else 0,
-            assistants=len(self._cache.assistant_names(scope)) if scope else 0,
-            synced=bool(scope and self._cache.is_synced(scope)),
+            uploads=len(project.all_uploads()) if project else 0,
+            assistants=len(project.assistant_names()) if project else 0,
+            synced=bool(project and project.is_synced()),
         )
 
     def verify(self) -> CacheVerification:
@@ -80,14 +81,14 @@ class CacheService:
         )
 
     def _verify_uploads(self) -> tuple[int, list[str]]:
-        if self._scope is None:
+        if self._project is None:
             return 0, []
-        uploads = self._cache.all_uploads(self._scope)
+        uploads = self._project.all_uploads()
         if not uploads:
             return 0, []
         there = {(file.id, file.size, file.purpose) for file in self._open_files().list()}
         gone = [u.file_id for u in uploads if (u.file_id, u.size, u.purpose) not in there]
-        self._cache.forget_uploads(self._scope, gone)
+        self._project.forget_uploads(gone)
         return len(uploads), gone
 
     def _verify_files(self) -> tuple[int, list[Path], list[Path]]:
@@ -119,22 +120,22 @@ class CacheService:
 
         knowledge: list[KnowledgeFile] = []
         remote: list[RemoteFile] = []
-        if self._scope is not None:  # all is read before anything is forgotten
+        if self._project is not None:  # all is read before anything is forgotten
             knowledge = list(self._read_knowledge())
             remote = list(self._open_files().list())
         hashes = self._hash_local(words, knowledge, remote)
-        if self._scope is None:
+        if self._project is None:
             return CacheRebuild(len(hashes), knowledge=0, kept=0, matched=0, unknown=0)
         there = {file.id: file for file in remote}
-        before = self._cache.all_uploads(self._scope)
+        before = self._project.all_uploads()
         kept = {u.file_id for u in before if u.file_id in there and _is_same(u, there[u.file_id])}
         proven = proven_uploads(remote, knowledge, self._machine())
         known = {file.id for file in knowledge if file.sha256} & {u.file_id for u in proven}
         matched = {upload.file_id for upload in proven} - known - kept
         gone = [upload.file_id for upload in before if upload.file_id not in kept]
-        self._cache.forget_uploads(self._scope, gone)
-        self._cache.remember_uploads(self._scope, [u for u in proven if u.file_id not in kept])
-        self._cache.mark_synced(self._scope)
+        self._project.forget_uploads(gone)
+        self._project.remember_uploads([u for u in proven if u.file_id not in kept])
+        self._project.mark_synced()
         kept -= known
         unknown = there.keys() - known - kept - matched
         return CacheRebuild(len(hashes), len(known), len(kept), len(matched), len(unknown))

@@ -17,11 +17,12 @@ from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.file_usage import FileUsage
 from gptasst.assistants.project_directory import is_assistant
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
-from gptasst.project_files.types import FileEntry, Prunable
+from gptasst.project_files.types import FileEntry, Leftovers, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import CachedUpload, Origin
+from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.recovery import origin_of
 
 _JOBS = 16
@@ -49,8 +50,8 @@ class FileService:
 
     Args:
         files, vector_stores: the project.
-        cache: what is known of local files and of earlier uploads.
-        scope: endpoint and project, as the cache has them.
+        cache: what is known of local files.
+        project: what is known of the project on the server.
         uploads: what tells those of this machine.
     """
 
@@ -59,13 +60,13 @@ class FileService:
         files: FileGateway,
         vector_stores: VectorStoreGateway,
         cache: FileCache,
-        scope: str,
+        project: ProjectCache,
         uploads: OwnUploads,
     ) -> None:
         self._files = files
         self._usage = FileUsage(vector_stores)
         self._cache = cache
-        self._scope = scope
+        self._project = project
         self._uploads = uploads
 
     def list(self) -> Sequence[FileEntry]:
@@ -111,13 +112,13 @@ class FileService:
             return []
         sha256 = self._cache.sha256(Path(word)).sha256
         content = (sha256, content_mark(sha256))
-        uploads = self._cache.all_uploads(self._scope)
+        uploads = self._project.all_uploads()
         return [files[u.file_id] for u in uploads if u.sha256 in content and u.file_id in files]
 
     def _entries(self, files: Sequence[RemoteFile]) -> Sequence[FileEntry]:
         if not files:
             return []
-        contents = {u.file_id: u.sha256 for u in self._cache.all_uploads(self._scope)}
+        contents = {u.file_id: u.sha256 for u in self._project.all_uploads()}
         users, attributes = self._used_by()
         contents |= attributes
         paths = self._local_paths({contents[f.id] for f in files if f.id in contents})
@@ -159,16 +160,16 @@ class FileService:
                     contents[file.id] = str(file.attributes["sha256"])
         return users, contents
 
-    def prunable(self, min_age: timedelta = DEFAULT_MIN_AGE) -> Sequence[Prunable]:
-        """What gptasst uploaded and nothing uses any more, and duplicates.
+    def leftovers(self, min_age: timedelta = DEFAULT_MIN_AGE) -> Leftovers:
+        """What gptasst uploaded and nothing uses any more, and duplicates. Nothing is changed.
 
         Knowledge is used by vector stores; an input is kept for as long as the file that it was
         made from is on this disk. Of what other machines uploaded only knowledge goes, and only
         what has that age: it may be on its way into an assistant.
         """
         files = list(self._files.list())
-        recorded = {u.file_id: u for u in self._cache.all_uploads(self._scope)}
-        self._cache.forget_uploads(self._scope, recorded.keys() - {file.id for file in files})
+        recorded = {u.file_id: u for u in self._project.all_uploads()}
+        gone = recorded.keys() - {file.id for file in files}
         # After the list: what is on its way then is in it, or was not begun.
         busy = self._uploads.are_under_way()
         young = datetime.now(UTC) - DEFAULT_MIN_AGE
@@ -187,7 +188,12 @@ class FileService:
             upload = recorded.get(file.id)
             copies[_content_of(file, upload), file.purpose].append(entry)
         found = [prunable for same in copies.values() for prunable in _prunable_copies(same)]
-        return sorted(found, key=lambda prunable: (prunable.file.filename, prunable.file.id))
+        found.sort(key=lambda prunable: (prunable.file.filename, prunable.file.id))
+        return Leftovers(tuple(found), tuple(sorted(gone)))
+
+    def forget(self, file_ids: Sequence[str]) -> None:
+        """Forget uploads that the server no longer has; see `Leftovers`."""
+        self._project.forget_uploads(file_ids)
 
     def _origin(self, file: RemoteFile, recorded: CachedUpload | None) -> Origin | None:
         """Who uploaded a file: what this machine noted, or else what its name tells."""
@@ -220,7 +226,7 @@ class FileService:
         with workers(_JOBS) as pool:
             jobs = [(file, pool.submit(delete, file)) for file in files]
         deleted = [file for file, job in jobs if job.exception() is None and job.result()]
-        self._cache.forget_uploads(self._scope, [file.id for file in deleted])
+        self._project.forget_uploads([file.id for file in deleted])
         failed = [(file, job.exception()) for file, job in jobs if job.exception()]
         for _, error in failed:
             if error and not (deleted and _is_own_fault(error)):

@@ -74,6 +74,14 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What can go: `files` on the server, and ids in the cache that the server no longer has."""
+
+    files: tuple[Prunable, ...]
+    gone: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prunable:
     """A file that gptasst uploaded and that can go: nothing uses it, or another has its content."""
 

@@ -18,6 +18,7 @@ from gptasst.inputs.words import names_a_file
 from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import LASTING
+from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.searchable import knowledge_upload, search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 from gptasst.uploads.uploader import Uploader
@@ -31,17 +32,17 @@ class UploadService:
 
     Args:
         files: the project's files.
-        cache: what is known of local files and of earlier uploads.
-        scope: endpoint and project, as the cache has them.
+        cache: what is known of local files.
+        project: what is known of the project on the server.
         uploader: gets contents to the server.
     """
 
     def __init__(
-        self, files: FileGateway, cache: FileCache, scope: str, uploader: Uploader
+        self, files: FileGateway, cache: FileCache, project: ProjectCache, uploader: Uploader
     ) -> None:
         self._files = files
         self._cache = cache
-        self._scope = scope
+        self._project = project
         self._uploader = uploader
 
     def plan(
@@ -119,14 +120,14 @@ class UploadService:
     ) -> dict[str, str]:
         """Ids by content. Those that the server does not have any more are forgotten."""
         stale = self._expiring(expires_after)
-        uploads = self._cache.uploads(self._scope, {(r.sha256, r.purpose) for r in requests})
+        uploads = self._project.uploads({(r.sha256, r.purpose) for r in requests})
         ids = {
             sha256: [file_id for file_id in known if file_id not in stale]
             for (sha256, _), known in uploads.items()
         }
         there = self._existing({file_id for known in ids.values() for file_id in known})
         gone = [file_id for known in ids.values() for file_id in known if file_id not in there]
-        self._cache.forget_uploads(self._scope, gone)
+        self._project.forget_uploads(gone)
         found = {
             sha256: next((file_id for file_id in known if file_id in there), None)
             for sha256, known in ids.items()
@@ -150,7 +151,7 @@ class UploadService:
         wanted = datetime.now(UTC) + lasting
         return {
             upload.file_id
-            for upload in self._cache.all_uploads(self._scope)
+            for upload in self._project.all_uploads()
             if upload.expires_at is not None and upload.expires_at < wanted
         }
 

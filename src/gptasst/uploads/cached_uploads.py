@@ -52,11 +52,9 @@ class BegunUpload:
     begun_at: datetime
 
 
-def begun_key(
-    scope: str, upload: UploadRequest | CachedUpload | BegunUpload
-) -> tuple[str, str, str, str]:
-    """What tells uploads apart that were begun, in a scope."""
-    return scope, upload.sha256, upload.purpose, upload.filename
+def begun_key(upload: UploadRequest | CachedUpload | BegunUpload) -> tuple[str, str, str]:
+    """What tells uploads of one project apart that were begun."""
+    return upload.sha256, upload.purpose, upload.filename
 
 
 def upload_row(upload: CachedUpload) -> tuple[object, ...]:

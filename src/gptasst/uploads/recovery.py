@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 
 from gptasst.api.upload_marks import content_mark, marked_name, read_mark, shown_name
 from gptasst.threads import workers
-from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import BegunUpload, CachedUpload, Origin
+from gptasst.uploads.project_cache import ProjectCache
 
 if TYPE_CHECKING:
     from gptasst.api.files import FileGateway
@@ -27,8 +27,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 def learn_uploads(
     files: FileGateway,
     read_knowledge: Callable[[], Iterable[KnowledgeFile]],
-    cache: FileCache,
-    scope: str,
+    cache: ProjectCache,
     machine: str,
 ) -> None:
     """Read into a new cache which files on the server have which content.
@@ -37,17 +36,16 @@ def learn_uploads(
         files: the project's files.
         read_knowledge: gives that of all assistants of the project.
         cache: what it knows already stays.
-        scope: endpoint and project, as the cache has them.
         machine: this machine's mark.
     """
     with workers(1) as pool:
         listing = pool.submit(lambda: list(files.list()))
         knowledge = list(read_knowledge())
         remote = listing.result()
-    known = {upload.file_id for upload in cache.all_uploads(scope)}
+    known = {upload.file_id for upload in cache.all_uploads()}
     found = proven_uploads(remote, knowledge, machine)
-    cache.remember_uploads(scope, [upload for upload in found if upload.file_id not in known])
-    cache.mark_synced(scope)
+    cache.remember_uploads([upload for upload in found if upload.file_id not in known])
+    cache.mark_synced()
 
 
 def proven_uploads(
@@ -101,12 +99,12 @@ def _mark_of(sha256: str) -> str:
         return ""
 
 
-def recover_begun(files: FileGateway, cache: FileCache, scope: str, machine: str) -> None:
+def recover_begun(files: FileGateway, cache: ProjectCache, machine: str) -> None:
     """Look for uploads that were begun here and never heard of again, by their marks."""
-    begun = cache.begun_uploads(scope)
+    begun = cache.begun_uploads()
     if not begun:
         return
-    known = {upload.file_id for upload in cache.all_uploads(scope)}
+    known = {upload.file_id for upload in cache.all_uploads()}
     for purpose in sorted({upload.purpose for upload in begun}):
         own = [upload for upload in begun if upload.purpose == purpose]
         candidates = _candidates(files, own, known)
@@ -114,8 +112,8 @@ def recover_begun(files: FileGateway, cache: FileCache, scope: str, machine: str
             name = marked_name(upload.filename, upload.sha256, machine)
             matches = candidates.get((name, upload.size), [])
             made = [_as_cached(upload.sha256, file, Origin.HERE) for file in matches]
-            cache.remember_uploads(scope, made)
-    cache.end_uploads(scope, begun)
+            cache.remember_uploads(made)
+    cache.end_uploads(begun)
 
 
 def _candidates(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.storage.sqlite import Schema
+
+ROWS_AT_ONCE = 500
 
 # In `hashes`, `inode` is what tells a file apart besides its size and time; see `hashes`.
 # In `uploads`, `own` is 0 where version 3 guessed a content from name and size; see `Origin`.
@@ -58,3 +65,41 @@ TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
     "knowledge", "former_knowledge", "leaving_knowledge",
 )  # fmt: skip
+
+
+class CacheTables(DisposableDatabase):
+    """The database of the cache, read and written by rows."""
+
+    def select_in(
+        self, table: str, key: str, values: Collection[bytes] | Collection[str]
+    ) -> list[Any]:
+        """The rows whose `key` is one of `values`."""
+        wanted = list(values)
+
+        def work(connection: sqlite3.Connection) -> list[Any]:
+            rows: list[Any] = []
+            for start in range(0, len(wanted), ROWS_AT_ONCE):
+                part = wanted[start : start + ROWS_AT_ONCE]
+                marks = ",".join("?" * len(part))
+                statement = f"SELECT * FROM {table} WHERE {key} IN ({marks})"  # noqa: S608
+                rows += connection.execute(statement, part).fetchall()
+            return rows
+
+        return self.read(work) if wanted else []
+
+    def rows(self, statement: str, *values: object) -> list[Any]:
+        values = storable(values)
+        return self.read(lambda connection: connection.execute(statement, values).fetchall())
+
+    def execute_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            values = [storable(row) for row in rows]
+            self.write(lambda connection: connection.executemany(statement, values))
+
+
+def storable(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Values as SQLite takes them, which wants whole characters: odd file names have others."""
+    return tuple(
+        value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
+        for value in row
+    )

@@ -18,8 +18,8 @@ from gptasst.inputs.types import Refusal
 from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
 from gptasst.threads import in_groups
-from gptasst.uploads.cache import FileCache
 from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.types import OnTransfer, TransferState
 
 # The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
@@ -47,7 +47,6 @@ class Uploader:
     Args:
         files: the project's files.
         cache: what is known of earlier uploads.
-        scope: endpoint and project, as the cache has them.
         learn: reads into the cache what the server has and the cache does not know of.
         locks: the directory of the locks between processes.
         machine: gives this machine's mark, which is put into names; see `upload_marks`.
@@ -56,15 +55,13 @@ class Uploader:
     def __init__(
         self,
         files: FileGateway,
-        cache: FileCache,
-        scope: str,
+        cache: ProjectCache,
         learn: Callable[[], None],
         locks: Path,
         machine: Callable[[], str],
     ) -> None:
         self._files = files
         self._cache = cache
-        self._scope = scope
         self._learn = learn
         self._locks = locks
         self._machine = machine
@@ -107,7 +104,7 @@ class Uploader:
         self, requests: Sequence[UploadRequest], used: set[str], result: Uploaded
     ) -> list[UploadRequest]:
         missing = []
-        uploads = self._cache.uploads(self._scope, {(r.sha256, r.purpose) for r in requests})
+        uploads = self._cache.uploads({(r.sha256, r.purpose) for r in requests})
         for request in requests:
             there = uploads[request.sha256, request.purpose]
             known = next((file_id for file_id in there if file_id not in used), None)
@@ -139,7 +136,7 @@ class Uploader:
 
     def forget(self, file_ids: Sequence[str]) -> None:
         """Forget ids that the server does not know any more."""
-        self._cache.forget_uploads(self._scope, file_ids)
+        self._cache.forget_uploads(file_ids)
 
     def _upload_missing(
         self, missing: Sequence[UploadRequest], result: Uploaded, report: OnTransfer, jobs: int
@@ -147,7 +144,7 @@ class Uploader:
         if not missing:
             return
         progress = _Progress(missing, report)
-        self._cache.begin_uploads(self._scope, missing)
+        self._cache.begin_uploads(missing)
 
         broken: list[BaseException] = []
         stop = threading.Event()  # what is on its way then is still remembered
@@ -175,7 +172,7 @@ class Uploader:
         """Take in what came of some uploads; gives errors that are no fault of one file."""
         files = {request: file for request, file in group if not isinstance(file, BaseException)}
         self._cache.remember_uploads(
-            self._scope, [cached_upload(request, file) for request, file in files.items()]
+            [cached_upload(request, file) for request, file in files.items()]
         )
         result.ids |= {request: file.id for request, file in files.items()}
         own = [(request, error) for request, error in group if _is_own_fault(error)]
