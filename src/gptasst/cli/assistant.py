@@ -226,7 +226,12 @@ def _changes(screening: Screening, *, schema: Path | None, **given: object) -> D
 
 
 @command(app, "list")
-def list_assistants(session: Session) -> None:
+def list_assistants(
+    session: Session,
+    all_stores: Annotated[
+        bool, typer.Option("--all-stores", help="Read all vector stores of the project again.")
+    ] = False,
+) -> None:
     """List the assistants."""
     columns: list[Column[AssistantSummary]] = [
         Column("name", lambda a: a.name, cuts=True),
@@ -237,7 +242,7 @@ def list_assistants(session: Session) -> None:
         Column("updated", lambda a: time_text(a.updated_at), gives_way=1, dim=True),
     ]
     with session.waiting():
-        found = session.context.assistants.list()
+        found = session.context.assistants.list(all_stores=all_stores)
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:

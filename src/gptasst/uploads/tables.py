@@ -53,6 +53,7 @@ CREATE TABLE former_knowledge (
     PRIMARY KEY (scope, store, file_id)
 ) WITHOUT ROWID
 """,
+        "CREATE TABLE listings (scope TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID",
         """
 CREATE TABLE leaving_knowledge (
     scope TEXT NOT NULL, store TEXT NOT NULL, file_id TEXT NOT NULL,
@@ -63,7 +64,7 @@ CREATE TABLE leaving_knowledge (
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
-    "knowledge", "former_knowledge", "leaving_knowledge",
+    "knowledge", "former_knowledge", "listings", "leaving_knowledge",
 )  # fmt: skip
 
 
