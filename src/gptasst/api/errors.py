@@ -39,7 +39,7 @@ from gptasst.errors import (
     NotFound,
     ServiceError,
 )
-from gptasst.hints import command
+from gptasst.hints import cmd
 
 _STORE_ID = re.compile(r"\bvs_\w+")
 
@@ -146,9 +146,7 @@ def _refused_input(error: openai.APIStatusError, endpoint: Endpoint) -> GptasstE
         return NoAnswer(refused, code="refused")
     if is_expired(message):
         ident = _STORE_ID.search(message)
-        export = (
-            f"{command(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
-        )
+        export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
         return ServiceError(
             f"{endpoint.name}: {message}",
             hint=f"{export}create the assistant again with its files, and delete this one",
@@ -195,7 +193,7 @@ def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceErro
 def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     return NotFound(
         f"{endpoint.name} has no model `{model}`",
-        hint="-m MODEL names another; `gptasst model list` shows what there is",
+        hint=f"-m MODEL names another; {cmd('model list')} shows what there is",
         code="model_not_found",
     )
 
@@ -206,7 +204,7 @@ def _no_access(error: openai.APIStatusError, endpoint: Endpoint) -> AccessDenied
     if error.status_code == 403:
         return AccessDenied(
             f"{endpoint.name}{said or ': HTTP 403'}",
-            hint=f"{command('doctor')} shows what the key has no permission for",
+            hint=f"{cmd('doctor')} shows what the key has no permission for",
             code="no_permission",
         )
     # A gateway in front of it may mean something else, such as a header of its own.

@@ -26,7 +26,7 @@ from gptasst.config.urls import (
     takes_documents,
 )
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
-from gptasst.hints import command, did_you_mean, nearest
+from gptasst.hints import cmd, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
@@ -135,13 +135,13 @@ class Profile:
         if self.key_source and not self.api_key:
             raise AccessDenied(
                 f"no key for {self.endpoint}: {self.key_source} is not set",
-                hint=f"export {self.key_source}=…, or `gptasst auth login` keeps a key;"
+                hint=f"export {self.key_source}=…, or {cmd('auth login')} keeps a key;"
                 " --profile local runs without",
                 code="no_key",
                 variable=self.key_source,
             )
         for name, variable in self.headers.missing.items():
-            login = command(f"auth login --header {name}")
+            login = cmd(f"auth login --header {name}")
             raise AccessDenied(
                 f"no value for the header `{name}` of {self.endpoint}: {variable} is not set",
                 hint=f"export {variable}=…, or {login} keeps one",
