@@ -85,7 +85,8 @@ def tokens_text(output: Output, usage: Usage) -> str:
     """Tokens in all; with `--verbose`, in all their parts."""
     if not output.verbose:
         return count_text(usage.input + usage.output, "token")
-    given = f"{count_text(usage.input, 'token')} in ({usage.cached:,} cached)"
+    cached = f"{usage.cached:,} cached" + f", {usage.written:,} written" * bool(usage.written)
+    given = f"{count_text(usage.input, 'token')} in ({cached})"
     return f"{given}, {usage.output:,} out ({usage.reasoning:,} reasoning)"
 
 
