@@ -156,14 +156,18 @@ class VectorStoreGateway:
                     files=[{"file_id": a.file_id, "attributes": dict(a.attributes)} for a in part],
                 )
 
-    def detach(self, store_id: str, file_id: str) -> None:
-        """Take a file out of a vector store; it stays a file. One that is gone is fine."""
+    def detach(self, store_id: str, file_id: str) -> bool:
+        """Take a file out of a vector store; it stays a file.
+
+        Returns whether it was in there, as far as the server tells.
+        """
         try:
             with self._connection.errors(missing("file", file_id)):
                 files = self._connection.client.vector_stores.files
                 files.delete(file_id, vector_store_id=store_id)
         except NotFound:
-            return
+            return False
+        return True
 
     def _file(self, file: Any) -> VectorStoreFile:
         error = file.last_error

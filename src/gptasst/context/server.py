@@ -176,7 +176,7 @@ class ServerContext(MachineContext):
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
         remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
-        return OpenAIStore(gateway, directory, writer, remover)
+        return OpenAIStore(gateway, directory, writer, remover, lambda: self.machine_mark)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
