@@ -6,13 +6,11 @@ import contextlib
 import threading
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-import httpx2
-import openai
-
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, read_json
+from gptasst.api.failures import StatusFailure
 from gptasst.api.limits import patience
 from gptasst.api.refusals import is_missing_path, message_of
 from gptasst.api.tools import (
@@ -25,6 +23,9 @@ from gptasst.api.tools import (
 from gptasst.api.types import Capability, ServerModel
 from gptasst.config.urls import is_openai
 from gptasst.errors import GptasstError
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class ModelGateway:
@@ -39,18 +40,16 @@ class ModelGateway:
         Raises:
             GptasstError: see `errors`.
         """
-        found = self._connection.listed(self._connection.client.models.list, _model)
+        found = self._connection.listed("/models", _model)
         return sorted(found, key=lambda model: model.id)
 
 
 def _model(model: Any) -> ServerModel:
-    # Servers leave out what the SDK's types promise.
-    created = getattr(model, "created", None)
     return ServerModel(
-        id=model.id,
-        owner=getattr(model, "owned_by", None) or "",
-        created_at=datetime.fromtimestamp(created, UTC) if created else None,
-        shutdown_date=_date(getattr(model, "shutdown_date", None)),
+        id=model["id"],
+        owner=model.owned_by or "",
+        created_at=datetime.fromtimestamp(model.created, UTC) if model.created else None,
+        shutdown_date=_date(model.shutdown_date),
     )
 
 
@@ -114,8 +113,8 @@ class ProbeGateway:
         with self._connection.errors():
             try:
                 body = {"tools": every_tool()}
-                response = self._post("/responses", body)
-            except openai.APIStatusError as error:
+                response = self._send("POST", "/responses", body)
+            except StatusFailure as error:
                 if error.status_code in _NOT_ABOUT_THE_PATH:
                     raise
                 return told_by_refusal(error)
@@ -135,30 +134,36 @@ class ProbeGateway:
         body = {"input_file_id": "", "endpoint": _BATCHED, "completion_window": "24h"}
         with self._connection.errors():
             try:
-                self._post("/batches", body)
-            except openai.APIStatusError as error:
+                self._send("POST", "/batches", body)
+            except StatusFailure as error:
                 if error.status_code in (401, 403):
                     raise
                 return not (is_missing_path(error) or _BATCHED in message_of(error))
         return True
 
-    def _post(self, path: str, body: dict[str, Any]) -> httpx2.Response:
-        return self._connection.once.post(path, body=body, cast_to=httpx2.Response)
+    def _send(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        body: dict[str, Any] | None,
+        query: dict[str, str] | None = None,
+    ) -> httpx2.Response:
+        limits = patience(self._connection.endpoint.timeout)
+        return self._connection.send(method, path, query=query, body=body, limits=limits)
 
     def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
         """Whether a path is one of the server's, whatever it has to say to the request."""
-        client = self._connection.once
+        path, _, limit = path.partition("?limit=")
         with self._connection.errors():
             try:
-                if method == "GET":
-                    response = client.get(path, cast_to=httpx2.Response)
-                else:
-                    response = self._post(path, {})
-            except openai.APIStatusError as error:
+                query = {"limit": limit} if limit else None
+                body: dict[str, Any] | None = {} if method == "POST" else None
+                response = self._send(method, path, body, query)
+            except StatusFailure as error:
                 if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
                     raise
                 return not is_missing_path(error)
-            body = response.json()
+            body = read_json(response)
         # LM Studio says that it has no such path, with 200.
         return isinstance(body, dict) and not body.get("error")
 
@@ -233,8 +238,7 @@ class ContextWindows:
 
     def _get(self, url: str) -> Any:
         with contextlib.suppress(GptasstError), self._connection.errors():
-            options: Any = {"timeout": patience(_SECONDS)}
-            return self._connection.once.get(url, cast_to=object, options=options)
+            return self._connection.get(url, limits=patience(_SECONDS))
         return None
 
 

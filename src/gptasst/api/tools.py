@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import openai
-
+from gptasst.api.failures import StatusFailure
 from gptasst.api.refusals import words_of
 from gptasst.api.types import Capability, Endpoint, ModelRequest
 from gptasst.config.urls import is_openai
@@ -63,7 +62,7 @@ def told_by_headers(headers: Mapping[str, str]) -> Mapping[Capability, bool]:
     return _LLAMA if headers.get("server", "").lower().startswith("llama.cpp") else {}
 
 
-def told_by_refusal(error: openai.APIStatusError) -> dict[Capability, bool]:
+def told_by_refusal(error: StatusFailure) -> dict[Capability, bool]:
     """What the refusal of a request with every tool, and nothing to run, tells."""
     found = dict(told_by_headers(error.response.headers))
     words = words_of(error) or ""
