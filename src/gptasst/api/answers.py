@@ -289,8 +289,14 @@ def _usage(response: Event) -> Usage | None:
     read, written = usage.input_tokens, usage.output_tokens
     if not (isinstance(read, int) and isinstance(written, int)):
         return None
-    cached = _detail(usage.input_tokens_details, "cached_tokens")
-    return Usage(read, written, cached, _detail(usage.output_tokens_details, "reasoning_tokens"))
+    given = usage.input_tokens_details
+    return Usage(
+        read,
+        written,
+        cached=_detail(given, "cached_tokens"),
+        reasoning=_detail(usage.output_tokens_details, "reasoning_tokens"),
+        written=_detail(given, "cache_write_tokens"),
+    )
 
 
 def _detail(details: object, name: str) -> int:
@@ -322,9 +328,7 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
     """
     counted = {name: body[name] for name in _COUNTED if name in body}
     with contextlib.suppress(GptasstError), connection.errors():
-        count = connection.once.responses.input_tokens.count(
-            extra_body=counted, timeout=patience(_SECONDS)
-        )
-        message = f"{refused.message} (it is {count.input_tokens:,} tokens)"
+        count = connection.post("/responses/input_tokens", counted, patience(_SECONDS))
+        message = f"{refused.message} (it is {count['input_tokens']:,} tokens)"
         return InvalidInput(message, hint=refused.advice, code=refused.code)
     return refused

@@ -85,7 +85,8 @@ def tokens_text(output: Output, usage: Usage) -> str:
     """Tokens in all; with `--verbose`, in all their parts."""
     if not output.verbose:
         return count_text(usage.input + usage.output, "token")
-    given = f"{count_text(usage.input, 'token')} in ({usage.cached:,} cached)"
+    cached = f"{usage.cached:,} cached" + f", {usage.written:,} written" * bool(usage.written)
+    given = f"{count_text(usage.input, 'token')} in ({cached})"
     return f"{given}, {usage.output:,} out ({usage.reasoning:,} reasoning)"
 
 
@@ -172,7 +173,10 @@ def incomplete_text(assistant: Assistant) -> str:
     """What is missing of the knowledge, and what brings it back."""
     sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
     if not assistant.gone:
-        return f"files were deleted or added on the server by other programs; {sync} uploads again"
+        return (
+            "files were deleted or added by other programs, or a command was interrupted; "
+            f"{sync} brings the knowledge into line with your files"
+        )
     named = ", ".join(f"`{path}`" for path in assistant.gone)
     return f"{named} was deleted on the server; {sync} uploads it again"
 

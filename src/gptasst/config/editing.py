@@ -22,6 +22,7 @@ VARIABLES = {
     "store": "GPTASST_STORE",
     "timeout": "GPTASST_TIMEOUT",
     "embedding_model": "GPTASST_EMBEDDING_MODEL",
+    "prompt_cache": "GPTASST_PROMPT_CACHE",
 }
 _KINDS: dict[str, type] = {
     "profile": str,
@@ -40,6 +41,7 @@ _KINDS: dict[str, type] = {
     "function_tools": bool,
     "context": int,
     "embedding_model": str,
+    "prompt_cache": str,
     "headers": str,
     "header_env": str,
 }
@@ -103,6 +105,7 @@ class ConfigurationService:
         return "a key or base URL for OpenAI" if profile.chosen == "key" else "default: no key"
 
     def _profile_values(self, profile: Profile) -> Iterator[ConfigValue]:
+        explicit = profile.sets_breakpoints(model_takes_them=True)
         values = {
             "base_url": shown_url(profile.base_url) if profile.base_url else None,
             "model": profile.model,
@@ -114,6 +117,7 @@ class ConfigurationService:
             "function_tools": profile.function_tools,
             "context": profile.context,
             "embedding_model": profile.embedding_model,
+            "prompt_cache": "explicit" if explicit else "off",
         }
         for key, value in values.items():
             variable = VARIABLES.get(key)
