@@ -126,6 +126,10 @@ class LocalStore:
             revise(connection, assistant, definition, now_text())
             return read_assistant(connection, assistant.id)
 
+    def finish_rename(self, name: str, new: str) -> Assistant | None:
+        del name, new
+        return None  # it is one step here
+
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         from gptasst.knowledge.index import drop_index
         from gptasst.knowledge.vectors import forget_vectors
@@ -241,6 +245,9 @@ class LocalStore:
             for source in plan.wanted
         )
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
+
+    def finish_removal(self, assistant: Assistant) -> None:
+        del assistant  # knowledge is changed in one step here
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:

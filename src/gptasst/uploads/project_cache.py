@@ -97,6 +97,7 @@ class ProjectCache:
         rows = [(file_id,) for file_id in file_ids]
         self._execute_many("DELETE FROM uploads WHERE scope = ? AND file_id = ?", rows)
         self._execute_many("DELETE FROM former_knowledge WHERE scope = ? AND file_id = ?", rows)
+        self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     def begin_uploads(self, requests: Sequence[UploadRequest]) -> None:
         """Note what is about to be uploaded, so that it is found should this process die."""
@@ -144,6 +145,20 @@ class ProjectCache:
         query = "SELECT file_id FROM former_knowledge WHERE scope = ? AND store = ?"
         return [file_id for (file_id,) in self._rows(query, store)]
 
+    def begin_removal(self, store: str, file_ids: Iterable[str]) -> None:
+        """Note uploads that are to be deleted once an assistant does not know them any more."""
+        rows = [(store, file_id) for file_id in file_ids]
+        self._execute_many("INSERT OR IGNORE INTO leaving_knowledge VALUES (?, ?, ?)", rows)
+
+    def begun_removal(self, store: str) -> list[str]:
+        """What was noted by `begin_removal` and not ended: its process may have been killed."""
+        query = "SELECT file_id FROM leaving_knowledge WHERE scope = ? AND store = ?"
+        return [file_id for (file_id,) in self._rows(query, store)]
+
+    def end_removal(self, file_ids: Iterable[str]) -> None:
+        rows = [(file_id,) for file_id in file_ids]
+        self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
+
     # Assistants and definitions
 
     def assistant_names(self) -> list[str]:
@@ -180,6 +195,22 @@ class ProjectCache:
             connection.executemany("INSERT OR IGNORE INTO models VALUES (?, ?, ?)", rows)
 
         self._tables.write(work)
+
+    def remember_capabilities(self, found: Mapping[str, bool]) -> None:
+        """Remember which parts of the API the server has, and which not."""
+        now = time.time()
+        rows = [(name, int(there), now) for name, there in found.items()]
+        self._execute_many("INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)", rows)
+
+    def capabilities(self, seconds: float) -> dict[str, bool]:
+        """What was learned of the server in so many seconds before now, by name."""
+        now = time.time()
+        rows = self._rows(
+            "SELECT name, there FROM capabilities WHERE scope = ? AND learned_at BETWEEN ? AND ?",
+            now - seconds,
+            now,
+        )
+        return {name: bool(there) for name, there in rows}
 
     def models(self) -> list[str]:
         """The models that a server had when they were listed last."""

@@ -54,11 +54,24 @@ CREATE TABLE former_knowledge (
 ) WITHOUT ROWID
 """,
         "CREATE TABLE listings (scope TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID",
+        """
+CREATE TABLE leaving_knowledge (
+    scope TEXT NOT NULL, store TEXT NOT NULL, file_id TEXT NOT NULL,
+    PRIMARY KEY (scope, store, file_id)
+) WITHOUT ROWID
+""",
+        """
+CREATE TABLE capabilities (
+    scope TEXT NOT NULL, name TEXT NOT NULL, there INTEGER NOT NULL, learned_at REAL NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID
+""",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
-    "knowledge", "former_knowledge", "listings",
+    "knowledge", "former_knowledge", "listings", "leaving_knowledge",
+    "capabilities",
 )  # fmt: skip
 
 
