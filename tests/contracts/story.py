@@ -140,7 +140,7 @@ class Story:
         Path("docs/b.md").unlink()
         self._do("assistant files sync --dry-run", "A")
         self._do("assistant files set --dry-run", "A", "docs/a.md", "more.md")
-        self._do("assistant files add --dry-run", "A", "more.md")
+        self._do("assistant files add --dry-run", "A", "more.md", "--encoding", "latin-1")
         self._do("assistant files remove --dry-run", "A", "docs/a.md")
         self._do("assistant files sync", "A", code=6)
         self._do("assistant files set", "A", "docs/a.md")

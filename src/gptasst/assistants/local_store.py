@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
     Prepared = tuple[KnowledgeSource, Sequence[Passage]]
+    _Key = tuple[str, str, str | None]
 
 _BEFORE_FILTERS = 5000  # passages among which those of fitting files are looked for
 _EMBEDDED_INPUT = 1000  # characters of an input without a task
@@ -64,8 +65,8 @@ class LocalStore:
     def __init__(self, path: Path, embedder: Embedder | None = None) -> None:
         self._database = Database(path, ASSISTANTS)
         self._embedder = embedder
-        self._passages: dict[tuple[str, str], Sequence[Passage]] = {}
-        self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._passages: dict[_Key, Sequence[Passage]] = {}
+        self._notes: dict[_Key, tuple[str, ...]] = {}
 
     def close(self) -> None:
         self._database.close()
@@ -142,6 +143,7 @@ class LocalStore:
         )
 
     def problem(self, source: KnowledgeSource) -> str | None:
+        from gptasst.knowledge.formats import reason_of
         from gptasst.uploads.searchable import is_unicode, not_unicode
 
         if not is_unicode(source.path):
@@ -151,7 +153,7 @@ class LocalStore:
         try:
             self._passages_of(source)
         except InvalidInput as error:
-            return error.message
+            return reason_of(error)
         return None
 
     def apply(
@@ -206,23 +208,20 @@ class LocalStore:
         from gptasst.knowledge.formats import read_document
         from gptasst.knowledge.passages import split
 
-        key = (source.path, source.sha256)  # the ending tells how a content is read
+        key = _key(source)
         if key not in self._passages:
             try:
                 content = source.file.read_bytes()
             except OSError as error:
                 raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-            document = read_document(content, source.path)
+            document = read_document(content, source.path, source.encoding)
             self._passages[key] = split(document)
             self._notes[key] = document.notes
         return self._passages[key]
 
     def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
         """What of a plan's files could not be read."""
-        found = (
-            (source.path, self._notes.get((source.path, source.sha256), ()))
-            for source in plan.wanted
-        )
+        found = ((source.path, self._notes.get(_key(source), ())) for source in plan.wanted)
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
@@ -271,3 +270,8 @@ class LocalStore:
             if not has_vectors(connection, assistant_id, model):
                 return None
         return Meant(model, self._embedder.embed([text])[0])
+
+
+def _key(source: KnowledgeSource) -> _Key:
+    """What tells how a content is read: the ending of its name, and the encoding."""
+    return source.path, source.sha256, source.encoding

@@ -58,7 +58,7 @@ class KnowledgeJob:
     def attachments(self) -> dict[str, Attachment]:
         """What is to be attached: all that was uploaded and has not failed."""
         return {
-            path: Attachment(file_id, file_attributes(self.source(path)))
+            path: Attachment(file_id, file_attributes(self.source(path), self.request(path).sha256))
             for path, file_id in self.ids.items()
             if path not in self.reasons
         }

@@ -14,6 +14,7 @@ from datetime import timedelta
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.upload_marks import shown_name
+from gptasst.assistants.knowledge_texts import KnowledgeTexts
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
@@ -56,7 +57,6 @@ from gptasst.knowledge.types import (
     knowledge_sha256,
 )
 from gptasst.threads import workers
-from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
@@ -73,6 +73,7 @@ class OpenAIStore:
         directory: finds assistants there.
         writer: changes the files of vector stores.
         remover: deletes uploads that are not needed any more.
+        texts: as the writer has it.
 
     Raises (each method):
         GptasstError: see `errors`; `no_vector_stores` where the server has none.
@@ -84,6 +85,7 @@ class OpenAIStore:
         directory: AssistantDirectory,
         writer: KnowledgeWriter,
         remover: UploadRemover,
+        texts: KnowledgeTexts,
     ) -> None:
         self._files = gateway.files
         self._stores = gateway.vector_stores
@@ -92,6 +94,7 @@ class OpenAIStore:
         self._names = NameClaims(directory, gateway.pause)
         self._writer = writer
         self._remover = remover
+        self._texts = texts
         self._listed: Sequence[VectorStore] | None = None  # where a creation began
         self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
 
@@ -386,10 +389,16 @@ class OpenAIStore:
     # Knowledge
 
     def content(self, file: KnowledgeFile) -> bytes:
+        if file.sent_sha256:
+            raise NotFound(
+                f"the server has only the text of `{file.path}`, and no file of this disk has the"
+                " content that it was made from",
+                code="gone",
+            )
         return self._files.content(file.id)
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        return search_problem(source)
+        return self._texts.problem(source)
 
     def apply(
         self,
@@ -432,7 +441,8 @@ class OpenAIStore:
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remover.remove(sorted(applied.detached))
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+        failed = (*applied.failed, *slow)
+        return KnowledgeOutcome(changed, plan, failed, tuple(left), tuple(applied.notes))
 
     def _is_creating(self, assistant: Assistant) -> bool:
         return read_pointer(self._stores.get(assistant.id)).creating
