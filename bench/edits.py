@@ -2,16 +2,17 @@
 
 First, aligning and checking an answer for a Markdown text of 1 MB in which one paragraph in a
 hundred, in twenty and in four is corrected, in seconds of one processor (at most 0.2 is wanted).
-Then, for each text in `bench/messy`, what `gptasst
-run MarkdownLinter` makes of it on the embedded model: mistakes corrected, mistakes changed but
-still wrong, changes where there was no mistake, and seconds. The model is fetched first, if it is
-not there. In these texts a mistake is written `{wrong|right|also right}`.
+Then, for each text in `bench/messy`, what `gptasst run MarkdownLinter` makes of it on the embedded
+model: mistakes corrected, mistakes changed but still wrong, changes where there was no mistake, and
+seconds, of the clock and of processors. The model is fetched first, if it is not there. In these
+texts a mistake is written `{wrong|right|also right}`.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -53,11 +54,11 @@ def main() -> None:
         return
     for path in sorted((_ROOT / "bench/messy").glob("*.md")):
         text, mistakes = read_marked(path.read_text("utf-8"))
-        result, seconds = _linted(text)
+        result, seconds, computing = _linted(text)
         corrected, wrong, needless = compared(text, mistakes, result)
         print(
             f"{path.stem}: {corrected} of {len(mistakes)} corrected, {wrong} wrongly changed,"
-            f" {needless} needless, {seconds:.1f} s"
+            f" {needless} needless, {seconds:.1f} s ({computing:.1f} s of processors)"
         )
 
 
@@ -156,20 +157,27 @@ def _applied(text: str, start: int, end: int, changes: list[tuple[int, int, str]
     return "".join([*pieces, text[place:end]])
 
 
-def _linted(text: str) -> tuple[str, float]:
+def _linted(text: str) -> tuple[str, float, float]:
+    """What comes of a text, in how many seconds, and in how many of one processor."""
     command = [sys.executable, "-m", "gptasst", "--profile", "local"]
     subprocess.run([*command, "local", "setup", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "messy.md")
         path.write_text(text, "utf-8")
-        started = time.perf_counter()
+        before, started = _children(), time.perf_counter()
         ran = subprocess.run(
             [*command, "run", "MarkdownLinter", str(path)],
             check=True,
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
         )
-        return ran.stdout.decode("utf-8"), time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        return ran.stdout.decode("utf-8"), seconds, _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import gptasst
 from gptasst.cli.app import COMMANDS
 from gptasst.errors import GptasstError
-from gptasst.hints import USING_A_PROFILE, command, commands_in, for_profile, nearest, shown
+from gptasst.hints import USING_A_PROFILE, cmd, commands_in, nearest, shown
 
 # What they do is the same with every profile.
 _WITHOUT = {"instruction", "local", "completion", "config"}
@@ -19,45 +23,24 @@ def test_every_command_is_one_or_the_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("words", "expected"),
     [
-        ("`gptasst file list` shows them", "`gptasst --profile a file list` shows them"),
-        ("gptasst auth login", "gptasst --profile a auth login"),
-        ("rm x && gptasst auth login", "rm x && gptasst --profile a auth login"),
-        (
-            "`gptasst run X -t 'say --profile' -o o` and `gptasst chat X`",
-            "`gptasst --profile a run X -t 'say --profile' -o o` and `gptasst --profile a chat X`",
-        ),
+        ("file list", "`gptasst --profile a file list`"),
+        ("run X -t 'say --profile'", "`gptasst --profile a run X -t 'say --profile'`"),
+        ("config show", "`gptasst --profile a config show`"),
+        ("config set profiles.b.model MODEL", "`gptasst config set profiles.b.model MODEL`"),
+        ("--profile b file list", "`gptasst --profile b file list`"),
+        ("--help", "`gptasst --help`"),
     ],
 )
-def test_carried(text: str, expected: str) -> None:
-    assert for_profile(text, "a") == expected
-    assert for_profile(expected, "a") == expected
-    assert for_profile(text, None) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "gptasst config set profiles.b.model MODEL",
-        "`gptasst instruction list` shows them",
-        "`gptasst --profile b file list` shows them",
-        "`gptasst --profile b run X -t 'the `gptasst run`'` does it",
-        "`gptasst --help` shows all",
-        "did you mean `gptasst-file`?",
-        "the batch was not submitted by gptasst",
-    ],
-)
-def test_left_alone(text: str) -> None:
-    assert for_profile(text, "a") == text
-
-
-def test_a_name_of_several_words() -> None:
-    assert for_profile("`gptasst doctor`", "my own") == "`gptasst --profile 'my own' doctor`"
+def test_what_carries_the_profile(words: str, expected: str) -> None:
+    assert shown(cmd(words), "a") == expected
+    assert shown(cmd(words), "a", quote="") == expected.strip("`")
+    assert shown(cmd(words), None) == f"`gptasst {words}`"
 
 
 def test_a_marked_command_is_quoted_and_carries_the_profile() -> None:
-    text = f"{command('file list')} and {command('instruction list')} show them"
+    text = f"{cmd('file list')} and {cmd('instruction list')} show them"
     assert shown(text, None) == "`gptasst file list` and `gptasst instruction list` show them"
     assert shown(text, "a b") == (
         "`gptasst --profile 'a b' file list` and `gptasst instruction list` show them"
@@ -66,7 +49,7 @@ def test_a_marked_command_is_quoted_and_carries_the_profile() -> None:
 
 
 def test_words_that_only_look_like_a_command_stay() -> None:
-    text = f"{command('run X')}: the file `gptasst file list` is not there"
+    text = f"{cmd('run X')}: the file `gptasst file list` is not there"
     assert (
         shown(text, "a") == "`gptasst --profile a run X`: the file `gptasst file list` is not there"
     )
@@ -80,8 +63,31 @@ def test_the_nearest_name(word: str, near: str | None) -> None:
 
 
 def test_an_error_names_its_fixes() -> None:
-    error = GptasstError("it failed", hint=f"{command('doctor')} shows why")
+    error = GptasstError("it failed", hint=f"{cmd('doctor')} shows why")
     assert error.fixes == ("gptasst doctor",)
     assert error.hint == "`gptasst doctor` shows why"
     error.profile = "mine"
     assert error.hint == "`gptasst --profile mine doctor` shows why"
+
+
+def test_every_command_in_a_message_is_marked() -> None:
+    """What is not marked does not carry the profile of the call."""
+    unmarked = []
+    for path in sorted(Path(gptasst.__file__).parent.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        unmarked += [
+            f"{path}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and "`gptasst " in node.value
+            and id(node) not in docstrings
+        ]
+    assert unmarked == []

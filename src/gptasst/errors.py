@@ -123,7 +123,7 @@ class GptasstError(Exception):
 
     Args:
         message: what was wrong and where; lower case, no full stop.
-        hint: what the user can do or type next, with commands as `hints.command` makes them.
+        hint: what the user can do or type next, with commands as `hints.cmd` makes them.
         code: a stable identifier in place of the class's own.
         variable: the environment variable whose value is what is wrong.
         near: the name that may have been meant.
@@ -160,9 +160,9 @@ class GptasstError(Exception):
     @property
     def hint(self) -> str | None:
         """What the user can do or type next, as text."""
-        from gptasst.hints import for_profile
+        from gptasst.hints import shown
 
-        return self.advice and for_profile(self.advice, self.profile)
+        return self.advice and shown(self.advice, self.profile)
 
     @property
     def fixes(self) -> tuple[str, ...]:

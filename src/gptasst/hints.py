@@ -1,6 +1,6 @@
 """Commands and near names in messages, as people can type them.
 
-A text for people holds a command in a form of its own (`command`), so that nothing has to be
+A text for people holds a command in a form of its own (`cmd`), so that nothing has to be
 looked for among its words: whoever shows the text adds the `--profile` of the call (`shown`).
 """
 
@@ -31,7 +31,7 @@ _BEGIN, _END = "\ufdd0", "\ufdd1"
 _COMMAND = f"{_BEGIN}([^{_END}]*){_END}"
 
 
-def command(words: str) -> str:
+def cmd(words: str) -> str:
     """A command of gptasst for a message or hint.
 
     Args:
@@ -49,7 +49,7 @@ def shown(text: str, profile: str | None, *, quote: str = "`") -> str:
     """A text as people read it.
 
     Args:
-        text: what may hold commands made by `command`.
+        text: what may hold commands made by `cmd`.
         profile: the `--profile` of the call, which the commands then carry; without it, the
             next call finds the same profile by itself.
         quote: what stands before and behind a command; nothing where the text is to be pasted.
@@ -91,27 +91,6 @@ def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
     """
     near = nearest(word, names)
     return f"did you mean `{near}`?" if near else otherwise
-
-
-# Commands in texts that do not mark them yet. The whole command: what is quoted in it is none.
-_USING = rf"(?:{'|'.join(USING_A_PROFILE)})\b"
-_UNMARKED = r"""(^|`|&& )gptasst ((?:'[^']*'|"[^"]*"|[^'"`&])*)"""
-
-
-def for_profile(text: str, profile: str | None) -> str:
-    """A text whose commands carry the `--profile` of the call that they come from."""
-    text = shown(text, profile)
-    if not profile:
-        return text
-    import shlex
-
-    option = f"--profile {shlex.quote(profile)} "
-
-    def carrying(found: re.Match[str]) -> str:
-        start, words = found.groups()
-        return f"{start}gptasst {option if re.match(_USING, words) else ''}{words}"
-
-    return re.sub(_UNMARKED, carrying, text)
 
 
 # What an installer leaves in the environment that it makes for one program.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.outcomes import HttpAnswer
 from tests.loopback.wire import json_reply
 
@@ -111,3 +111,37 @@ def test_a_short_answer_costs_no_further_request(cli: Cli, server: LoopbackServe
     server.answer = "short"
     assert cli("run", "DocWriter", "-t", "x").code == 0
     assert asked(server) == ["/v1/responses"]
+
+
+class TestServersOwnLimit:
+    """llama.cpp with `-n`: the response says nothing of it."""
+
+    BODY = outcomes.http_error(
+        200,
+        body={
+            "status": "completed",
+            "output": [
+                {"type": "message", "content": [{"type": "output_text", "text": "half a sent"}]}
+            ],
+            "usage": {"input_tokens": 9, "output_tokens": 48, "total_tokens": 57},
+        },
+    )
+
+    @pytest.mark.parametrize("limit", [48, 64])
+    def test_is_known_from_what_it_did_last(
+        self, cli: Cli, server: LoopbackServer, limit: int
+    ) -> None:
+        server.outcomes.append(self.BODY)
+        tell(server, "/slots", [{"id": 0, "params": {"n_predict": limit}}])
+        ran = cli("run", "DocWriter", "-t", "x", "-o", "out.md")
+        assert ran.code == (7 if limit == 48 else 0)
+        assert ("cut off at 48 tokens, a limit of the server's own" in ran.stderr) == (limit == 48)
+
+    def test_a_server_without_slots_is_asked_once(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        for name in ("a.md", "b.md"):
+            write(name, f"{name}\n")
+        server.outcomes.extend([self.BODY, self.BODY])
+        assert cli(*EACH, "a.md", "b.md", "-j", "1", "-o", "out").code == 0
+        assert asked(server).count("/slots") == 1

@@ -131,6 +131,21 @@ class TestRun:
             client.run("Translator", text="x")
         assert raised.value.code == "refused"
 
+    def test_commands_in_what_it_says_are_as_they_are_typed(
+        self, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", "local")
+        notes: list[str] = []
+        server.models = ["gpt-4o"]
+        write("Writer.toml", 'instructions = "Write."\nknowledge = ["docs"]\nmodel = "gpt-4o"\n')
+        with gptasst.Client(note=notes.append) as client:
+            made = client.assistants.import_file("Writer.toml")
+            result = client.run("Writer", text="hello")
+            list(client.map("Writer", write("a.md", "text")))
+        assert made.notes[0] == "`gptasst assistant files sync Writer` will read `docs`"
+        edit = "`gptasst assistant edit Writer -m "
+        assert [edit in text for text in (*result.warnings, *notes)] == [True, True]
+
 
 class TestThreads:
     @pytest.mark.parametrize("store", ["openai", "local"])

@@ -22,8 +22,9 @@ from gptasst.api.types import (
     Usage,
 )
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
+from gptasst.hints import cmd
 
-_SMALL = "small models often don't come to an end; `gptasst auth login` keeps a key for a real one"
+_SMALL = f"small models often don't come to an end; {cmd('auth login')} keeps a key for a real one"
 # A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
 _PASSAGE = 120
 _REPEATED = 4
@@ -32,6 +33,7 @@ _QUOTED = 200  # characters of what is no event
 
 
 Filled = Callable[[str, int], int | None]
+Stopped = Callable[[int], bool]
 
 
 class AnswerReader:
@@ -46,6 +48,8 @@ class AnswerReader:
         endpoint: the server.
         filled: gives the context of a model if so many tokens fill it.
         file_name: gives the name of a file that is cited by its id alone.
+        stopped: tells whether the server itself ends answers at so many tokens; asked where a
+            response does not say what its limit was.
     """
 
     def __init__(
@@ -54,11 +58,13 @@ class AnswerReader:
         endpoint: Endpoint,
         filled: Filled = lambda *_: None,
         file_name: FileName = lambda _: None,
+        stopped: Stopped = lambda _: False,
     ) -> None:
         self._request = request
         self._endpoint = endpoint
         self._filled = filled
         self._file_name = file_name
+        self._stopped = stopped
         self._items: list[Event] = []
         self._pieces: list[str] = []
         self._commentary: set[str] = set()
@@ -179,6 +185,13 @@ class AnswerReader:
         # llama.cpp calls an answer completed that ran into a limit, and so do proxies.
         if usage and limit and usage.output >= limit:
             raise self._cut_off("max_output_tokens", limit)
+        untold = limit is None and "max_output_tokens" not in response
+        if usage and untold and self._stopped(usage.output):
+            raise NoAnswer(
+                f"the answer was cut off at {usage.output:,} tokens, a limit of the server's own",
+                hint="start the server with a larger one (llama.cpp: `-n`), or send less",
+                code="incomplete",
+            )
         window = self._filled(self._request.model, usage.input + usage.output) if usage else None
         if window:
             raise self._cut_off(f"the context of {window:,} tokens is full", None)
@@ -276,8 +289,14 @@ def _usage(response: Event) -> Usage | None:
     read, written = usage.input_tokens, usage.output_tokens
     if not (isinstance(read, int) and isinstance(written, int)):
         return None
-    cached = _detail(usage.input_tokens_details, "cached_tokens")
-    return Usage(read, written, cached, _detail(usage.output_tokens_details, "reasoning_tokens"))
+    given = usage.input_tokens_details
+    return Usage(
+        read,
+        written,
+        cached=_detail(given, "cached_tokens"),
+        reasoning=_detail(usage.output_tokens_details, "reasoning_tokens"),
+        written=_detail(given, "cache_write_tokens"),
+    )
 
 
 def _detail(details: object, name: str) -> int:
@@ -313,5 +332,5 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
             extra_body=counted, timeout=patience(_SECONDS)
         )
         message = f"{refused.message} (it is {count.input_tokens:,} tokens)"
-        return InvalidInput(message, hint=refused.hint, code=refused.code)
+        return InvalidInput(message, hint=refused.advice, code=refused.code)
     return refused

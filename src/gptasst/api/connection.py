@@ -19,17 +19,17 @@ from gptasst.api.requests import make_client
 from gptasst.api.retries import wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
-from gptasst.hints import command
+from gptasst.hints import cmd
 
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
 _LOOK = 0.1  # seconds between looks whether something was given up
 _WHAT_IS_THERE = {
-    "file": f"{command('file list')} shows what is there",
-    "vector store": f"{command('assistant list')} shows what is there",
-    "conversation": f"{command('conversation list')} shows those that this machine knows",
-    "batch": f"{command('batch list')} shows what is there",
+    "file": f"{cmd('file list')} shows what is there",
+    "vector store": f"{cmd('assistant list')} shows what is there",
+    "conversation": f"{cmd('conversation list')} shows those that this machine knows",
+    "batch": f"{cmd('batch list')} shows what is there",
 }
 # How often a list is read from its beginning that keeps changing.
 _READINGS = 5

@@ -39,7 +39,7 @@ from gptasst.errors import (
     NotFound,
     ServiceError,
 )
-from gptasst.hints import command
+from gptasst.hints import cmd
 
 _STORE_ID = re.compile(r"\bvs_\w+")
 
@@ -146,9 +146,7 @@ def _refused_input(error: openai.APIStatusError, endpoint: Endpoint) -> GptasstE
         return NoAnswer(refused, code="refused")
     if is_expired(message):
         ident = _STORE_ID.search(message)
-        export = (
-            f"{command(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
-        )
+        export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
         return ServiceError(
             f"{endpoint.name}: {message}",
             hint=f"{export}create the assistant again with its files, and delete this one",
@@ -177,7 +175,12 @@ def _failed(error: openai.APIStatusError, message: str, endpoint: Endpoint) -> S
     if 300 <= error.status_code < 400:
         return _redirected(error, endpoint)
     if error.status_code < 500:
-        return ServiceError(f"{endpoint.name} refused the request: {message}", code="bad_request")
+        hint = None
+        if "prompt_cache" in message:
+            place = endpoint.table or "its profile"
+            hint = f'`prompt_cache = "off"` in {place}, or GPTASST_PROMPT_CACHE=off, leaves it out'
+        refused = f"{endpoint.name} refused the request: {message}"
+        return ServiceError(refused, hint=hint, code="bad_request")
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
 
 
@@ -195,7 +198,7 @@ def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceErro
 def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     return NotFound(
         f"{endpoint.name} has no model `{model}`",
-        hint="-m MODEL names another; `gptasst model list` shows what there is",
+        hint=f"-m MODEL names another; {cmd('model list')} shows what there is",
         code="model_not_found",
     )
 
@@ -206,7 +209,7 @@ def _no_access(error: openai.APIStatusError, endpoint: Endpoint) -> AccessDenied
     if error.status_code == 403:
         return AccessDenied(
             f"{endpoint.name}{said or ': HTTP 403'}",
-            hint=f"{command('doctor')} shows what the key has no permission for",
+            hint=f"{cmd('doctor')} shows what the key has no permission for",
             code="no_permission",
         )
     # A gateway in front of it may mean something else, such as a header of its own.

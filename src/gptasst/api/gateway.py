@@ -29,6 +29,7 @@ from gptasst.api.types import (
     TextDelta,
 )
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
+from gptasst.hints import cmd
 from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
@@ -145,7 +146,7 @@ class OpenAIGateway:
                 ) from error
             if not (request.functions and refuses_functions(error)):
                 raise
-            raise ServiceError(error.message, hint=error.hint, code="no_functions") from error
+            raise ServiceError(error.message, hint=error.advice, code="no_functions") from error
         except InvalidInput as error:
             if error.code != "too_long" or self._endpoint.embedded or self._attempts == 1:
                 raise
@@ -159,7 +160,11 @@ class OpenAIGateway:
                 self._on_limits(rate_limits(response.headers))
                 with reading(self._endpoint):
                     reader = AnswerReader(
-                        request, self._endpoint, self._windows.filled, self._file_name
+                        request,
+                        self._endpoint,
+                        self._windows.filled,
+                        self._file_name,
+                        self._windows.stopped_at,
                     )
                     yield from reader.follow(answer_events(response))
         except openai.OpenAIError as error:
@@ -215,7 +220,7 @@ class OpenAIGateway:
         if ident and self.conversations.is_answered(ident, PastMessage("user", request.parts)):
             raise ServiceError(
                 "the connection was lost, and the conversation has an answer all the same",
-                hint=f"`gptasst conversation show {ident}` shows it",
+                hint=f"{cmd(f'conversation show {ident}')} shows it",
                 code="answer_lost",
             )
 

@@ -118,6 +118,7 @@ class ContextWindows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[str, int | None] = {}
+        self._has_slots = True  # until it turns out otherwise
         self._lock = threading.Lock()
 
     def filled(self, model: str, tokens: int) -> int | None:
@@ -140,14 +141,28 @@ class ContextWindows:
                 self._known[model] = self._ask(model)
             return self._known[model]
 
+    def stopped_at(self, tokens: int) -> bool:
+        """Whether an answer of so many tokens may have run into a limit of the server's own.
+
+        That of llama.cpp (`-n`) is in no response, only in what it did last.
+        """
+        if not self._has_slots or self._tells_itself():
+            return False
+        slots = self._get(self._root() + "/slots")
+        self._has_slots = isinstance(slots, list)
+        done = (_object(_object(slot).get("params")) for slot in slots or ())
+        return any(params.get("n_predict") == tokens for params in done)
+
+    def _root(self) -> str:
+        return self._connection.endpoint.base_url.rstrip("/").removesuffix("/v1")
+
     def _tells_itself(self) -> bool:
         """Whether the server is one that calls an answer incomplete where it is."""
         url = self._connection.endpoint.base_url
         return is_openai(url) or (urlsplit(url).hostname or "").endswith(".openai.azure.com")
 
     def _ask(self, model: str) -> int | None:
-        base = self._connection.endpoint.base_url.rstrip("/")
-        models = self._get("/models").get("data")
+        models = _object(self._get("/models")).get("data")
         for listed in models if isinstance(models, list) else ():
             if isinstance(listed, dict) and listed.get("id") == model:
                 told = [listed.get(key) for key in _KEYS]
@@ -155,14 +170,15 @@ class ContextWindows:
                 found = next(filter(None, map(_tokens, told)), None)
                 if found:
                     return found
-        settings = self._get(base.removesuffix("/v1") + "/props").get("default_generation_settings")
+        props = _object(self._get(self._root() + "/props"))
+        settings = props.get("default_generation_settings")
         return _tokens(_object(settings).get("n_ctx"))
 
-    def _get(self, url: str) -> dict[str, Any]:
+    def _get(self, url: str) -> Any:
         with contextlib.suppress(GptasstError), self._connection.errors():
             options: Any = {"timeout": patience(_SECONDS)}
-            return _object(self._connection.once.get(url, cast_to=object, options=options))
-        return {}
+            return self._connection.once.get(url, cast_to=object, options=options)
+        return None
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from gptasst.definitions.types import (
     Tools,
 )
 from gptasst.errors import InvalidDefinition, UsageError
+from gptasst.hints import cmd
 from gptasst.inputs.screening import Screening
 from gptasst.inputs.secrets import STDIN
 from gptasst.inputs.standard_input import read_standard_input
@@ -86,7 +87,7 @@ def _what_a_sync_reads(definition: Definition) -> Iterator[str]:
         for word in definition.knowledge
         if not Path(os.path.realpath(Path(word))).is_relative_to(here)
     ]
-    command = f"`gptasst assistant files sync {shlex.quote(definition.name)}`"
+    command = cmd(f"assistant files sync {shlex.quote(definition.name)}")
     note = f"{command} will read {_listed(definition.knowledge)}"
     yield f"{note}; outside of the working directory: {_listed(outside)}" if outside else note
 
@@ -125,7 +126,7 @@ def _saved_in(content: bytes, path: Path) -> Sequence[_Saved]:
         raise InvalidDefinition(
             "not an assistant of the Assistants API, nor a list of them",
             file=path,
-            hint="it takes a definition in TOML as well; `gptasst assistant export` writes one",
+            hint=f"it takes a definition in TOML as well; {cmd('assistant export')} writes one",
         )
     return assistants
 

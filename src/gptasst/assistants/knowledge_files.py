@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
+from gptasst.hints import cmd
 from gptasst.inputs.screening import Screening
 from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import Refusal
@@ -172,7 +173,7 @@ def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFil
             paths = [file.path for file in assistant.knowledge]
             near = difflib.get_close_matches(word, paths, n=1)
             name = shlex.quote(assistant.name)
-            listing = f"`gptasst assistant files list {name}` shows them"
+            listing = f"{cmd(f'assistant files list {name}')} shows them"
             raise NotFound(
                 f"`{assistant.name}` has no file `{word}`",
                 hint=f"did you mean `{near[0]}`?" if near else listing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gptasst.hints import cmd
 from gptasst.storage.sqlite import Schema
 
 _MIGRATIONS = (
@@ -80,6 +81,6 @@ _MIGRATIONS = (
 
 ASSISTANTS = Schema(
     title="the local store",
-    advice="if it is damaged, move it away: `gptasst assistant import` reads exports",
+    advice=f"if it is damaged, move it away: {cmd('assistant import')} reads exports",
     migrations=_MIGRATIONS,
 )

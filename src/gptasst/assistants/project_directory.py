@@ -17,7 +17,7 @@ from gptasst.assistants.store import no_assistant
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, StateError, UsageError
-from gptasst.hints import command, upgrade_command
+from gptasst.hints import cmd, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.recovery import proven_by_attributes
@@ -182,7 +182,7 @@ def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
     ids = " and ".join(f"`{store.id}`" for store in stores)
     return UsageError(
         f"there are {len(stores)} assistants `{name}`: {ids}",
-        hint=f"`gptasst assistant edit {stores[0].id} --rename NEW` tells them apart",
+        hint=f"{cmd(f'assistant edit {stores[0].id} --rename NEW')} tells them apart",
         code="ambiguous_name",
     )
 
@@ -200,7 +200,7 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
     """What can't be read may still be there, and the knowledge is: so no word of deleting."""
     return StateError(
         f"the definition of the assistant `{store.name}` ({store.id}) {problem}",
-        hint=f"{command('assistant import FILE --name NEW')} makes another from an export of it",
+        hint=f"{cmd('assistant import FILE --name NEW')} makes another from an export of it",
         code="bad_store",
     )
 

@@ -13,6 +13,7 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem
 from gptasst.definitions.types import Definition, DefinitionChanges, SearchSettings
 from gptasst.errors import InvalidInput, NotFound, UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
@@ -298,7 +299,7 @@ class AssistantService:
             name = shlex.quote(assistant.name)
             raise NotFound(
                 f"`{assistant.name}` has no revision {number}",
-                hint=f"`gptasst assistant history {name}` shows those that it has",
+                hint=f"{cmd(f'assistant history {name}')} shows those that it has",
             )
         return revisions[number]
 
@@ -359,10 +360,10 @@ class AssistantService:
 
 
 def _nothing_here(name: str, files: int) -> InvalidInput:
-    remove = f"gptasst assistant files remove {shlex.quote(name)} FILE…"
+    remove = cmd(f"assistant files remove {shlex.quote(name)} FILE…")
     return InvalidInput(
         f"none of the {files} knowledge files of `{name}` is here",
-        hint=f"go to the directory that it was made from; `{remove}` takes files away",
+        hint=f"go to the directory that it was made from; {remove} takes files away",
         code="nothing_here",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from gptasst.errors import NotFound, UsageError
-from gptasst.hints import command, did_you_mean, nearest
+from gptasst.hints import cmd, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,7 @@ class AssistantStore(Protocol):
 def name_taken(name: str) -> UsageError:
     return UsageError(
         f"there is an assistant `{name}` already",
-        hint=f"`gptasst assistant edit {shlex.quote(name)} …` changes it",
+        hint=f"{cmd(f'assistant edit {shlex.quote(name)} …')} changes it",
         code="name_taken",
     )
 
@@ -155,14 +155,14 @@ def name_taken(name: str) -> UsageError:
 def no_assistant(name: str, names: Iterable[str]) -> NotFound:
     """The error for a name that is not there; it suggests the nearest one of `names`."""
     known = list(names)
-    hint = did_you_mean(name, known, f"{command('assistant list')} shows them")
+    hint = did_you_mean(name, known, f"{cmd('assistant list')} shows them")
     return NotFound(f"no assistant `{name}`", hint=hint, near=nearest(name, known))
 
 
 def edit_conflict(name: str) -> UsageError:
     return UsageError(
         f"`{name}` was changed by somebody else in between",
-        hint=f"`gptasst assistant show {shlex.quote(name)}`, then do it again",
+        hint=f"{cmd(f'assistant show {shlex.quote(name)}')}, then do it again",
         code="edit_conflict",
     )
 
@@ -170,6 +170,6 @@ def edit_conflict(name: str) -> UsageError:
 def deleted_meanwhile(name: str) -> NotFound:
     return NotFound(
         f"`{name}` was deleted by somebody else in between",
-        hint="`gptasst assistant list` shows what is there",
+        hint=f"{cmd('assistant list')} shows what is there",
         code="gone",
     )

@@ -21,7 +21,7 @@ from gptasst.batches.types import Fetched, OnBatches, Submission
 from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob
 from gptasst.errors import NotFound, ServiceError, UsageError
-from gptasst.hints import command, for_profile
+from gptasst.hints import cmd, shown
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
@@ -145,7 +145,7 @@ class BatchService:
         if batch.metadata.get(MARK) != MARK_VERSION:
             raise NotFound(
                 f"batch `{batch_id}` was not submitted by gptasst",
-                hint="`gptasst batch list` shows those that were",
+                hint=f"{cmd('batch list')} shows those that were",
             )
         return batch
 
@@ -159,7 +159,7 @@ class BatchService:
         if batch.is_final:
             raise UsageError(
                 f"batch `{batch.id}` is {batch.status} and can't be cancelled",
-                hint=f"`gptasst batch fetch {batch.id}` puts its answers in place",
+                hint=f"{cmd(f'batch fetch {batch.id}')} puts its answers in place",
             )
         return self.gateway.batches.cancel(batch.id)
 
@@ -178,7 +178,7 @@ class BatchService:
                 late = next(batch for batch in current if not batch.is_final)
                 raise ServiceError(
                     f"batch `{late.id}` is still {late.status} after 25 hours",
-                    hint=f"`gptasst batch show {late.id}` shows how it goes on",
+                    hint=f"{cmd(f'batch show {late.id}')} shows how it goes on",
                     code="timeout",
                 )
             self.gateway.pause(pause)
@@ -203,7 +203,7 @@ class BatchService:
             raise ServiceError(
                 f"batch `{batch.id}` is {batch.status.replace('_', ' ')}:"
                 f" {batch.completed + batch.failed:,} of {batch.all_requests:,} requests are done",
-                hint=f"`gptasst batch fetch {batch.id} --wait` waits for it",
+                hint=f"{cmd(f'batch fetch {batch.id} --wait')} waits for it",
                 code="not_over",
             )
         recorded = self._recorded(batch)
@@ -211,7 +211,7 @@ class BatchService:
             raise UsageError(
                 f"batch `{batch.id}` was not submitted from this machine, so its paths are"
                 " somebody else's",
-                hint=f"{command(f'batch fetch {batch.id} -o DIR')} puts its answers below DIR",
+                hint=f"{cmd(f'batch fetch {batch.id} -o DIR')} puts its answers below DIR",
                 code="not_submitted_here",
             )
         missing = why_unanswered(batch)
@@ -234,8 +234,13 @@ class BatchService:
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))
         # Typed again, it may send files: to the server that has this batch, and to no other.
-        typed = for_profile(manifest.command, self.profile) if recorded.directory else ""
+        typed = self._typed_again(manifest.command) if recorded.directory else ""
         return Fetched(batch, manifest.name, typed, ordered)
+
+    def _typed_again(self, command: str) -> str:
+        """The command of a manifest, with the profile in force; Python's own stays as it is."""
+        words = command.removeprefix("gptasst ")
+        return command if words == command else shown(cmd(words), self.profile, quote="")
 
     def submitted_here(self, batch: Batch) -> bool:
         """Whether this machine submitted a batch, so that its paths are meant for here."""

@@ -31,6 +31,7 @@ from gptasst.cli.commands import (
 )
 from gptasst.cli.output import Output
 from gptasst.errors import GptasstError, StateError, UsageError, unexpected
+from gptasst.hints import cmd
 
 _INTERRUPTED = 130
 _TERMINATED = 143  # 128 + SIGTERM
@@ -162,7 +163,8 @@ def _as_known(error: Exception) -> GptasstError:
         return error
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
-        hint = f"`{context.command_path} --help` shows how it is used" if context else None
+        words = context.command_path.removeprefix("gptasst").lstrip() if context else ""
+        hint = f"{cmd(f'{words} --help'.lstrip())} shows how it is used" if context else None
         message = error.format_message().rstrip(".")
         known: GptasstError = UsageError(message[:1].lower() + message[1:], hint=hint)
     elif isinstance(error, OSError) and error.strerror:  # a full disk, most of all

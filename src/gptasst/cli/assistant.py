@@ -22,21 +22,20 @@ from gptasst.cli.progress import Transfers
 from gptasst.cli.results import (
     KeepFilesOption,
     finish_change,
-    incomplete_text,
+    ident_of,
     note_left,
-    tools_shown,
 )
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
+from gptasst.hints import cmd
 from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.definitions.types import DefinitionChanges
     from gptasst.inputs.screening import Screening
-    from gptasst.knowledge.types import KnowledgeFile
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
@@ -121,13 +120,6 @@ def create(  # one parameter an option
     finish_change(session.output, f"created `{made.name}` with {files}", outcome, created=True)
 
 
-def ident_of(assistant: Assistant | AssistantSummary) -> str:
-    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
-    from gptasst.definitions.toml import name_problem
-
-    return assistant.id if name_problem(assistant.name) else assistant.name
-
-
 @command(
     app,
     "edit",
@@ -187,7 +179,7 @@ def edit(  # one parameter an option
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
-            "there is nothing to change", hint="`gptasst assistant edit --help` shows what can be"
+            "there is nothing to change", hint=f"{cmd('assistant edit --help')} shows what can be"
         )
     if instruction is not None:
         _confirm_instruction(session, instruction, yes=yes)
@@ -257,7 +249,7 @@ def list_assistants(
         found,
         columns,
         ident=ident,
-        empty="no assistants yet; `gptasst assistant create NAME -i INSTRUCTION` makes one",
+        empty=f"no assistants yet; {cmd('assistant create NAME -i INSTRUCTION')} makes one",
     )
     for assistant in found:
         warning = _warning_of_end(session, ident(assistant), assistant.model)
@@ -274,55 +266,6 @@ def _warn_of_end(session: Session, changed: Assistant) -> None:
     warning = _warning_of_end(session, changed.name, changed.definition.model)
     if warning:
         session.output.warn(warning)
-
-
-@command(app, "show")
-def show(session: Session, name: NameArgument) -> None:
-    """Show an assistant, its instructions and its knowledge."""
-    with session.waiting():
-        found = session.context.assistants.get(name)
-    if not found.complete:
-        session.output.warn(incomplete_text(found))
-    session.output.record(found, _fields(found), ident=ident_of(found))
-
-
-def _fields(assistant: Assistant) -> list[tuple[str, str]]:
-    definition = assistant.definition
-    files = [
-        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)}{_trouble(file)})"
-        for file in assistant.knowledge
-    ]
-    return [
-        ("name", one_line(assistant.name)),
-        ("id", assistant.id),
-        ("description", definition.description or "-"),
-        ("model", definition.model or "that of the profile"),
-        ("instruction", definition.instruction or "-"),
-        ("revision", str(assistant.revision)),
-        ("created", time_text(assistant.created_at)),
-        ("updated", time_text(assistant.updated_at)),
-        ("tools", ", ".join(tools_shown(definition)) or "none"),
-        ("knowledge", "\n".join(files) or "none"),
-        *(
-            [("gone", "\n".join(assistant.gone) or "not known here")]
-            if not assistant.complete
-            else []
-        ),
-        ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
-        ("instructions", definition.instructions),
-    ]
-
-
-def _gone(assistant: Assistant) -> list[tuple[str, str]]:
-    if assistant.complete:
-        return []
-    return [("gone", "\n".join(assistant.gone) or "not known here")]
-
-
-def _trouble(file: KnowledgeFile) -> str:
-    if file.status == "completed":
-        return ""
-    return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"
 
 
 @command(app, "delete")
@@ -404,6 +347,7 @@ def rollback(
     session.output.done(text, changed, ident=changed.name)
 
 
+app.builders["show"] = lambda: imported("gptasst.cli.assistant_show")
 app.builders["export"] = lambda: imported("gptasst.cli.assistant_export")
 app.builders["import"] = lambda: imported("gptasst.cli.assistant_import")
 app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")

@@ -30,6 +30,7 @@ from gptasst.cli.results import (
 )
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
+from gptasst.hints import cmd
 from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def list_files(session: Session, name: NameArgument) -> None:
         found.knowledge,
         columns,
         ident=lambda f: f.path if f.path == one_line(f.path) else f.id,
-        empty=f"no knowledge; `gptasst assistant files add {shlex.quote(name)} FILE...` adds some",
+        empty=f"no knowledge; {cmd(f'assistant files add {shlex.quote(name)} FILE...')} adds some",
     )
 
 

@@ -19,6 +19,7 @@ from gptasst.cli.output import time_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.api.types import Batch
@@ -46,7 +47,7 @@ def list_batches(session: Session) -> None:
         found,
         columns,
         ident=lambda b: b.id,
-        empty="no batches; `gptasst run NAME FILE... --each --batch -o DIR` submits one",
+        empty=f"no batches; {cmd('run NAME FILE... --each --batch -o DIR')} submits one",
     )
 
 

@@ -11,6 +11,7 @@ from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Drawn
 from gptasst.cli.results import tell_kept, tokens_text, usage_of, warn_of_failures
 from gptasst.errors import GptasstError, PartlyDone
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -66,6 +67,7 @@ class FetchSummary:
     failed: int
     input_tokens: int
     cached_tokens: int
+    written_tokens: int
     output_tokens: int
     reasoning_tokens: int
 
@@ -83,7 +85,7 @@ def show_submission(output: Output, submission: Submission) -> None:
         ids = " ".join(batch.id for batch in (*submission.batches, *submission.earlier))
         if ids:
             output.note(
-                f"`gptasst batch fetch {ids}` puts the answers in place once they are"
+                f"{cmd(f'batch fetch {ids}')} puts the answers in place once they are"
                 " there, within 24 hours"
             )
 
@@ -162,6 +164,7 @@ def _summary(results: Sequence[FileResult]) -> FetchSummary:
         failed=counts["failed"],
         input_tokens=usage.input,
         cached_tokens=usage.cached,
+        written_tokens=usage.written,
         output_tokens=usage.output,
         reasoning_tokens=usage.reasoning,
     )

@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gptasst.cli.output import Mode, Output, harmless
 from gptasst.errors import GptasstError, UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
@@ -239,7 +240,8 @@ class Group(TyperGroup):
         if args[0] not in self.builders:
             path = ctx.command_path
             near = self._nearest(args[0], ctx)
-            hint = f"did you mean `{path} {near}`?" if near else f"`{path} --help` shows all"
+            words = f"{path} {near or '--help'}".removeprefix("gptasst ")
+            hint = f"did you mean {cmd(words)}?" if near else f"{cmd(words)} shows all"
             error = UsageError(f"`{path}` has no command `{args[0]}`", hint=hint)
             outer = ctx.meta.get(_GLOBALS, GlobalOptions())
             error.profile = ctx.params.get("profile") or outer.profile

@@ -11,6 +11,7 @@ from gptasst.cli.commands import CommandGroup, Session, YesOption, command
 from gptasst.cli.output import time_text
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.conversations.types import Conversation
@@ -80,7 +81,7 @@ def list_conversations(session: Session) -> None:
         session.context.conversations.list(),
         columns,
         ident=lambda c: c.id,
-        empty="no conversations yet; `gptasst chat NAME` or `gptasst run NAME -c …` begins one",
+        empty=f"no conversations yet; {cmd('chat NAME')} or {cmd('run NAME -c …')} begins one",
     )
 
 

@@ -22,6 +22,7 @@ from gptasst.cli.output import Output, count_text, one_line, size_text, time_tex
 from gptasst.cli.progress import Activity, Transfers
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone, UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.api.types import Purpose
@@ -136,7 +137,7 @@ def list_files(session: Session) -> None:
         found,
         _ENTRY_COLUMNS,
         ident=lambda f: f.id,
-        empty="no files; `gptasst file upload FILE...` uploads some",
+        empty=f"no files; {cmd('file upload FILE...')} uploads some",
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
+from gptasst.hints import cmd
 from gptasst.processes.programs import find_program
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def list_instructions(session: Session) -> None:
         found,
         columns,
         ident=lambda i: i.definition.name,
-        empty="no instructions; `gptasst instruction new NAME` makes one",
+        empty=f"no instructions; {cmd('instruction new NAME')} makes one",
     )
     for error in broken:
         session.output.warn(error.message)
@@ -76,7 +77,7 @@ def new(
         session.output.document({"name": name, "path": str(path)})
     else:
         session.output.text(str(path))
-        session.output.note(f"`gptasst instruction edit {shlex.quote(name)}` opens it")
+        session.output.note(f"{cmd(f'instruction edit {shlex.quote(name)}')} opens it")
 
 
 @command(app, "edit")

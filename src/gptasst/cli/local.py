@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gptasst.cli.commands import CommandGroup, Session, command
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
-from gptasst.hints import install_command
+from gptasst.hints import cmd, install_command, shown
 
 if TYPE_CHECKING:
     from gptasst.embedded.service import LocalModelStatus
@@ -32,7 +32,8 @@ def status(session: Session) -> None:
 
 
 def _show(output: Output, status: LocalModelStatus) -> None:
-    there = "not fetched yet; `gptasst local setup` does" if status.source else "missing"
+    setup = shown(cmd("local setup"), output.profile)
+    there = f"not fetched yet; {setup} does" if status.source else "missing"
     engine = "installed" if status.engine_installed else f"missing: {install_command('local')}"
     fields = [
         ("model", status.model),

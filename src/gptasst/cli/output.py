@@ -18,7 +18,7 @@ from typing import IO, Any, Literal, TypeVar
 
 from gptasst.cli.tables import Column, draw_table, record_lines, terminal_width
 from gptasst.errors import GptasstError, PartlyDone
-from gptasst.hints import for_profile
+from gptasst.hints import shown
 
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
@@ -32,6 +32,8 @@ _HALVES = "[\ud800-\udfff]"
 _KEY, _MASK = r"\bsk-[\w-]{40,}", "sk-…"
 # They change the order in which a terminal shows what stands around them (Unicode's property
 # Bidi_Control), so that a command or a name may be read as another.
+# What people read of a result, which may hold commands.
+_SAID = {"notes", "warnings"}
 _BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 # Control characters that JSON allows as they are and a terminal would obey.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_BIDI)}
@@ -110,10 +112,10 @@ class Output:
         elif not items:
             self.note(empty)
         elif self.draws:
-            drawn = draw_table(columns, _cells(columns, items), colours=self.colours)
+            drawn = self.table_text(items, columns)
             if len(items) > 1:
                 drawn += self.styled(f"{len(items):,} {name.replace('_', ' ')}", DIM) + "\n"
-            self._paged(drawn)
+            self.paged(drawn)
         else:
             self._lines(map("\t".join, _cells(columns, items)))
 
@@ -126,7 +128,7 @@ class Output:
         elif self.draws:
             shown = [(label, harmless(text).rstrip("\n")) for label, text in fields]
             lines = record_lines(shown, terminal_width())
-            self._paged("".join(line + "\n" for line in lines))
+            self.paged("".join(line + "\n" for line in lines))
         else:
             self._lines(f"{label}\t{one_line(text)}" for label, text in fields)
 
@@ -170,6 +172,16 @@ class Output:
                 buffer.write(_exact(text))
                 buffer.flush()
 
+    def table_text(self, items: Sequence[_Item], columns: Sequence[Column[_Item]]) -> str:
+        """A list as it is drawn on a terminal, for `paged`."""
+        return draw_table(columns, _cells(columns, items), colours=self.colours)
+
+    def paged(self, text: str) -> None:
+        """Write a text as `drawn` does, through a pager if it is longer than the screen."""
+        from gptasst.cli.pager import write_paged
+
+        write_paged(self.stdout, text)
+
     def drawn(self, text: str) -> None:
         """Write a text whose control characters are our own colours."""
         self.stdout.write(text)
@@ -182,11 +194,11 @@ class Output:
     def note(self, text: str) -> None:
         """Print a note on stderr; not under `--quiet`."""
         if not self.quiet:
-            self._complain(for_profile(text, self.profile))
+            self._complain(shown(text, self.profile))
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
-        self._complain(self._coloured("warning:", BOLD) + f" {for_profile(text, self.profile)}")
+        self._complain(self._coloured("warning:", BOLD) + f" {shown(text, self.profile)}")
 
     def miss(self, text: str) -> None:
         """Warn of something that could not be done; the command will end with exit code 6."""
@@ -211,7 +223,7 @@ class Output:
         else:
             self._complain(self._coloured("error:", BOLD_RED) + f" {error.message}")
             if error.advice:
-                hint = for_profile(error.advice, self.profile)
+                hint = shown(error.advice, self.profile)
                 self._complain(self._coloured("hint:", BOLD) + f" {hint}")
         self.trace(error)
 
@@ -231,11 +243,6 @@ class Output:
         head, sep, tail = text.partition("\x1b[0m")  # our own colour stays
         self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
         self.stderr.flush()
-
-    def _paged(self, text: str) -> None:
-        from gptasst.cli.pager import write_paged
-
-        write_paged(self.stdout, text)
 
     def _lines(self, lines: Iterable[str]) -> None:
         self.answer("".join(line + "\n" for line in lines))
@@ -309,15 +316,15 @@ def is_dumb() -> bool:
 def _plain(value: object, profile: str | None) -> Any:
     """A value as JSON has it: dataclasses as objects, moments in ISO 8601.
 
-    What is said to people has the commands that they would read elsewhere, see `for_profile`.
+    What is said to people has the commands that they would read elsewhere, see `shown`.
     """
     if isinstance(value, GptasstError):
-        hint = value.advice and for_profile(value.advice, profile)
+        hint = value.advice and shown(value.advice, profile)
         value = {"code": value.code, "message": value.message, "hint": hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        if "warnings" in value:
-            value["warnings"] = [for_profile(warning, profile) for warning in value["warnings"]]
+        for key in _SAID & value.keys():
+            value[key] = [shown(text, profile) for text in value[key]]
     if isinstance(value, Mapping):
         return {str(key): _plain(item, profile) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -11,10 +11,10 @@ import typer
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
-from gptasst.hints import command
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
-    from gptasst.assistants.types import Assistant, KnowledgeOutcome
+    from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.types import KnowledgePlan
 
@@ -68,7 +68,7 @@ def warn_of_failures(output: Output, results: Iterable[FileResult]) -> None:
     """Name each file that failed, and why."""
     for result in results:
         if result.error is not None:
-            hint = f" ({result.error.hint})" if result.error.hint else ""
+            hint = f" ({result.error.advice})" if result.error.advice else ""
             output.warn(f"`{result.path}` failed: {result.error.message}{hint}")
             if result.error.code == "internal_error":
                 output.trace(result.error)
@@ -85,7 +85,8 @@ def tokens_text(output: Output, usage: Usage) -> str:
     """Tokens in all; with `--verbose`, in all their parts."""
     if not output.verbose:
         return count_text(usage.input + usage.output, "token")
-    given = f"{count_text(usage.input, 'token')} in ({usage.cached:,} cached)"
+    cached = f"{usage.cached:,} cached" + f", {usage.written:,} written" * bool(usage.written)
+    given = f"{count_text(usage.input, 'token')} in ({cached})"
     return f"{given}, {usage.output:,} out ({usage.reasoning:,} reasoning)"
 
 
@@ -152,7 +153,7 @@ def finish_change(
     again = "the same command"
     if created:  # which would find the name taken
         words = ("assistant", "files", "add", outcome.assistant.name)
-        again = command(shlex.join((*words, *(failure.path for failure in outcome.failed))))
+        again = cmd(shlex.join((*words, *(failure.path for failure in outcome.failed))))
     error = PartlyDone(
         f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
         hint=f"the rest is done; {again} tries these again",
@@ -161,9 +162,16 @@ def finish_change(
     raise error
 
 
+def ident_of(assistant: Assistant | AssistantSummary) -> str:
+    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    from gptasst.definitions.toml import name_problem
+
+    return assistant.id if name_problem(assistant.name) else assistant.name
+
+
 def incomplete_text(assistant: Assistant) -> str:
     """What is missing of the knowledge, and what brings it back."""
-    sync = command(f"assistant files sync {shlex.quote(assistant.name)}")
+    sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
     if not assistant.gone:
         return f"files were deleted or added on the server by other programs; {sync} uploads again"
     named = ", ".join(f"`{path}`" for path in assistant.gone)
@@ -173,7 +181,7 @@ def incomplete_text(assistant: Assistant) -> str:
 def note_left(output: Output, file_ids: Sequence[str]) -> None:
     """Name unused files that stay on the server: nothing proves that gptasst uploaded them."""
     if file_ids:
-        delete = command(f"file delete {' '.join(file_ids)}")
+        delete = cmd(f"file delete {' '.join(file_ids)}")
         files = count_text(len(file_ids), "unused file")
         output.note(f"{files} may be somebody else's and stay; {delete} deletes them")
 

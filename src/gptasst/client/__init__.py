@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -17,6 +18,7 @@ from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
 from gptasst.context import AppContext
+from gptasst.hints import shown
 from gptasst.runs.types import RunPlan, RunResult
 from gptasst.threads import cached_property
 from gptasst.time_limits import time_limit
@@ -69,7 +71,8 @@ class Client:
         variables = dict(os.environ if environ is None else environ)
         given = {"BASE_URL": base_url, "API_KEY": api_key, "MODEL": model, "STORE": store}
         variables |= {f"GPTASST_{key}": value for key, value in given.items() if value is not None}
-        self._note = note or logging.getLogger("gptasst").warning
+        told = note or logging.getLogger("gptasst").warning
+        self._note: Callable[[str], None] = lambda text: told(shown(text, None))
         self._context = AppContext(variables, profile, self._note)
         self._submitted = contextlib.ExitStack()
         self.assistants = Assistants(self._context)
@@ -151,7 +154,7 @@ class Client:
         request = run_request(name, files, options, self._note)
         with time_limit(options.get("timeout")):
             dialogue = self._dialogue(options)
-            return dialogue.say(request) if dialogue else self._runs.stream(request)
+            return _readable(dialogue.say(request) if dialogue else self._runs.stream(request))
 
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
         """What `run` would send. Nothing is sent, and no key is needed.
@@ -234,6 +237,18 @@ class Client:
         note = self._context.fallback_note()
         if note:
             self._note(note)
+
+
+def _readable(
+    events: Generator[TextDelta | RunResult],
+) -> Generator[TextDelta | RunResult]:
+    """The same, with the commands in warnings as they are typed."""
+    with contextlib.closing(events):
+        for event in events:
+            if isinstance(event, RunResult):
+                yield replace(event, warnings=tuple(shown(text, None) for text in event.warnings))
+            else:
+                yield event
 
 
 def _results(run: EachRun) -> Generator[FileResult]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -18,6 +19,7 @@ from gptasst.client.arguments import AssistantOptions, Files, check_schema, word
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError
+from gptasst.hints import shown
 from gptasst.inputs.encoding import named_encoding
 from gptasst.inputs.screening import Screening
 from gptasst.knowledge.types import FoundPassage, KnowledgePlan
@@ -319,9 +321,9 @@ class Assistants:
             >>> client.assistants.import_file("tutor.json").left_behind[0].kind
             'vector_store'
         """
-        return self._service.import_file(
-            Path(path), name, None, Screening(allow_secrets=allow_secrets)
-        )
+        screening = Screening(allow_secrets=allow_secrets)
+        made = self._service.import_file(Path(path), name, None, screening)
+        return replace(made, notes=tuple(shown(note, None) for note in made.notes))
 
 
 class Instructions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -12,6 +13,7 @@ from gptasst.batches.types import Fetched, Submission
 from gptasst.client.arguments import Files, MapOptions, each_job
 from gptasst.context import AppContext
 from gptasst.errors import UsageError
+from gptasst.hints import shown
 
 
 class Batches:
@@ -45,7 +47,8 @@ class Batches:
                 code="no_output",
             )
         command = f"client.batches.submit({name!r}, …)"
-        return self._context.batches.submit(job, command, lambda _: None)
+        made = self._context.batches.submit(job, command, lambda _: None)
+        return replace(made, warnings=tuple(shown(text, None) for text in made.warnings))
 
     def list(self) -> Sequence[Batch]:
         """The batches that gptasst submitted, newest first; from any machine.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import StateError, UsageError
+from gptasst.hints import cmd
 from gptasst.processes.programs import find_program
 from gptasst.storage.atomic_files import replace_private
 from gptasst.storage.paths import Paths
@@ -109,7 +110,7 @@ def _profile(shell: str, environ: Mapping[str, str]) -> Path:
         except (OSError, subprocess.SubprocessError):
             continue
         return Path(asked.stdout.strip())
-    raise UsageError("no PowerShell is found here", hint="`gptasst completion show powershell`")
+    raise UsageError("no PowerShell is found here", hint=cmd("completion show powershell"))
 
 
 def _load(profile: Path, script: Path, shell: str) -> None:
@@ -139,6 +140,6 @@ def current_shell(environ: Mapping[str, str]) -> str:
     if name not in _SUFFIXES:
         raise UsageError(
             f"`{name}` has no completion" if name else "which shell this is can't be told",
-            hint=f"`gptasst completion install SHELL`, one of: {', '.join(SHELLS)}",
+            hint=f"{cmd('completion install SHELL')}, one of: {', '.join(SHELLS)}",
         )
     return name

@@ -33,6 +33,7 @@ _CONFIG_VALUES = {
     "input_file": _YES_NO,
     "input_image": _YES_NO,
     "batch_file_search": _YES_NO,
+    "prompt_cache": ("explicit", "off"),
     "function_tools": _YES_NO,
 }
 # Whose batch it is stands in the first line of its manifest.
@@ -149,6 +150,7 @@ def config_keys(_: list[str]) -> list[tuple[str, str]]:
     inner = (
         "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
         "batch_file_search", "function_tools", "context", "embedding_model",
+        "prompt_cache",
     )  # fmt: skip
     names = sorted({"openai", *configured_profiles()})
     return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from gptasst.config.settings import Profile, Settings
 from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
-from gptasst.hints import did_you_mean, for_profile
+from gptasst.hints import cmd, did_you_mean
 from gptasst.storage.atomic_files import replace_private
 
 # The variables that come before a profile's keys.
@@ -21,6 +22,7 @@ VARIABLES = {
     "store": "GPTASST_STORE",
     "timeout": "GPTASST_TIMEOUT",
     "embedding_model": "GPTASST_EMBEDDING_MODEL",
+    "prompt_cache": "GPTASST_PROMPT_CACHE",
 }
 _KINDS: dict[str, type] = {
     "profile": str,
@@ -39,6 +41,7 @@ _KINDS: dict[str, type] = {
     "function_tools": bool,
     "context": int,
     "embedding_model": str,
+    "prompt_cache": str,
     "headers": str,
     "header_env": str,
 }
@@ -102,6 +105,7 @@ class ConfigurationService:
         return "a key or base URL for OpenAI" if profile.chosen == "key" else "default: no key"
 
     def _profile_values(self, profile: Profile) -> Iterator[ConfigValue]:
+        explicit = profile.sets_breakpoints(model_takes_them=True)
         values = {
             "base_url": shown_url(profile.base_url) if profile.base_url else None,
             "model": profile.model,
@@ -113,6 +117,7 @@ class ConfigurationService:
             "function_tools": profile.function_tools,
             "context": profile.context,
             "embedding_model": profile.embedding_model,
+            "prompt_cache": "explicit" if explicit else "off",
         }
         for key, value in values.items():
             variable = VARIABLES.get(key)
@@ -216,10 +221,11 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
     is_key = _KEY_LIKE.fullmatch(value) if names_variable else _SECRET.search(path[-1])
     if is_key or _SECRET_VALUE.match(value):
         of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
-        login = for_profile("gptasst auth login", of_profile)  # each key is for one server
+        option = f"--profile {shlex.quote(of_profile)} " if of_profile else ""
+        login = cmd(f"{option}auth login")  # each key is for one server
         raise UsageError(
             "a key is never kept in config.toml",
-            hint=f"`{login}` keeps it; or `api_key_env` names the variable that holds it,"
+            hint=f"{login} keeps it; or `api_key_env` names the variable that holds it,"
             " `header_env` that of a header",
             code="secret",
         )

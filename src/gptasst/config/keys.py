@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import AccessDenied, StateError
-from gptasst.hints import command
+from gptasst.hints import cmd
 from gptasst.storage.atomic_files import replace_private
 
 _SERVICE = "gptasst"
@@ -53,7 +53,7 @@ class StoredKeys:
             return None
         key = entry["key"] if "key" in entry else _from_keyring(name)
         if not key:
-            login = command("auth login" if header is None else f"auth login --header {header}")
+            login = cmd("auth login" if header is None else f"auth login --header {header}")
             what = "the key" if header is None else f"the header `{header}`"
             raise AccessDenied(
                 f"the system keyring does not give {what} for {shown_url(base_url)}",
@@ -93,7 +93,7 @@ class StoredKeys:
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StateError(
                 f"`{self._path}` can't be read: {type(error).__name__}",
-                hint="delete it, then `gptasst auth login`",
+                hint=f"delete it, then {cmd('auth login')}",
                 code="bad_key_file",
             ) from None  # what could not be read may be a key
 

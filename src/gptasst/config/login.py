@@ -10,7 +10,7 @@ from gptasst.config.keys import StoredKeys
 from gptasst.config.settings import Profile, Settings
 from gptasst.config.urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, UsageError
-from gptasst.hints import command
+from gptasst.hints import cmd
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class AuthService:
                 f"no {what} is kept for {profile.endpoint}",
                 hint=f"the one in {source} is in the environment"
                 if source
-                else f"{command('auth status')} shows what there is",
+                else f"{cmd('auth status')} shows what there is",
                 code="no_key",
             )
         return AuthStatus(profile.name, profile.endpoint, None, None)

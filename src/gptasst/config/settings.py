@@ -26,7 +26,7 @@ from gptasst.config.urls import (
     takes_documents,
 )
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
-from gptasst.hints import command, did_you_mean, nearest
+from gptasst.hints import cmd, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
@@ -52,11 +52,14 @@ _PROFILE_KEYS = (
     "function_tools",
     "context",
     "embedding_model",
+    "prompt_cache",
 )
 _LOCAL_KEYS = ("model", "sha256", "context", "threads")
 
 STORES = ("openai", "local")
 StoreKind = Literal["openai", "local"]
+PROMPT_CACHES = ("explicit", "off")
+PromptCache = Literal["explicit", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Profile:
     for a whole answer. `batch_file_search`: the server is known to take file search inside a
     batch; `function_tools`: its models are offered to search the knowledge. `context` is how many
     tokens its models take together with their answer, where that was set. `embedding_model` makes
-    vectors of the knowledge in the local store.
+    vectors of the knowledge in the local store. `prompt_cache` is `None` where nothing was set.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Profile:
     function_tools: bool = False
     context: int | None = None
     embedding_model: str | None = None
+    prompt_cache: PromptCache | None = None
     project: str | None = None
     model_source: str | None = None
 
@@ -110,6 +114,12 @@ class Profile:
         """
         url = kept_url(self.base_url) if self.base_url else str(None)
         return f"{url}#{self.project}" if self.project else url
+
+    def sets_breakpoints(self, *, model_takes_them: bool) -> bool:
+        """Whether requests say what the server's prompt cache keeps."""
+        if self.prompt_cache is None:
+            return bool(self.base_url) and is_openai(self.base_url or "") and model_takes_them
+        return self.prompt_cache == "explicit" and not self.embedded
 
     @property
     def embedded(self) -> bool:
@@ -135,13 +145,13 @@ class Profile:
         if self.key_source and not self.api_key:
             raise AccessDenied(
                 f"no key for {self.endpoint}: {self.key_source} is not set",
-                hint=f"export {self.key_source}=…, or `gptasst auth login` keeps a key;"
+                hint=f"export {self.key_source}=…, or {cmd('auth login')} keeps a key;"
                 " --profile local runs without",
                 code="no_key",
                 variable=self.key_source,
             )
         for name, variable in self.headers.missing.items():
-            login = command(f"auth login --header {name}")
+            login = cmd(f"auth login --header {name}")
             raise AccessDenied(
                 f"no value for the header `{name}` of {self.endpoint}: {variable} is not set",
                 hint=f"export {variable}=…, or {login} keeps one",
@@ -291,6 +301,10 @@ class Settings:
             function_tools=bool(base_url)
             and document.value(bool, *table, "function_tools") is not False,
             input_image=bool(base_url) and (True if input_image is None else input_image),
+            prompt_cache=cast(
+                "PromptCache | None",
+                self._chosen("GPTASST_PROMPT_CACHE", PROMPT_CACHES, *table, "prompt_cache"),
+            ),
             model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,
         )
 
@@ -362,13 +376,7 @@ class Settings:
     def _store(self, name: str, base_url: str | None) -> StoreKind:
         """The store that was asked for; else a project of OpenAI's keeps its own assistants."""
         variable = self._environ.get("GPTASST_STORE")
-        if variable and variable not in STORES:
-            raise UsageError(
-                f"GPTASST_STORE is `{variable}`",
-                hint=f"the stores are: {', '.join(STORES)}",
-                variable="GPTASST_STORE",
-            )
-        asked = variable or self._document.choice(STORES, "profiles", name, "store")
+        asked = self._chosen("GPTASST_STORE", STORES, "profiles", name, "store")
         if asked == "openai" and base_url is None:
             raise UsageError(
                 "the embedded model has no server that could keep assistants",
@@ -377,6 +385,14 @@ class Settings:
             )
         own = name == "openai" or (base_url is not None and is_openai(base_url))
         return cast("StoreKind", asked or ("openai" if own else "local"))
+
+    def _chosen(self, variable: str, choices: tuple[str, ...], *path: str) -> str | None:
+        """One of several words, from a variable or else from config.toml."""
+        asked = self._environ.get(variable)
+        if asked and asked not in choices:
+            hint = f"it can be: {', '.join(choices)}"
+            raise UsageError(f"{variable} is `{asked}`", hint=hint, variable=variable)
+        return asked or self._document.choice(choices, *path)
 
     def _headers(self, name: str, table: tuple[str, ...], base_url: str | None) -> Headers:
         elsewhere = self._environ.get("GPTASST_BASE_URL")

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gptasst.errors import GptasstError
+from gptasst.hints import cmd
 from gptasst.storage.paths import (
     Paths,
     leaves_project_out,
@@ -122,24 +123,24 @@ class MachineContext:
         if not installed:
             return None
         advice = (
-            "it only shows that everything works; for real work, `gptasst auth login` keeps a key"
+            f"it only shows that everything works; for real work, {cmd('auth login')} keeps a key"
         )
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
     def first_step(self) -> str:
         """What to type next, for somebody who typed nothing yet."""
-        run = "`gptasst run MarkdownLinter -f FILE`"
+        run = cmd("run MarkdownLinter -f FILE")
         try:
             if self.profile.chosen != "fallback":
                 return f"next: {run}"
             engine = self.local_model.status().engine_installed
         except GptasstError:
-            return "next: `gptasst doctor`, as something in the configuration is wrong"
+            return f"next: {cmd('doctor')}, as something in the configuration is wrong"
         if engine:
             plumbing = "until then a tiny model answers, which only shows that everything works"
-            return f"next: `gptasst auth login` keeps a key of OpenAI's; {plumbing}"
-        return "next: `gptasst auth login` keeps a key of OpenAI's"
+            return f"next: {cmd('auth login')} keeps a key of OpenAI's; {plumbing}"
+        return f"next: {cmd('auth login')} keeps a key of OpenAI's"
 
     @cached_property
     def run_journal(self) -> RunJournal:

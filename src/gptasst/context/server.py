@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gptasst.config.urls import shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
-from gptasst.hints import command
+from gptasst.hints import cmd
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ServerContext(MachineContext):
         variable = self.settings.url_variable(self.profile.name)
         fix = f"set {variable}={shown}"
         if variable is None:
-            fix = command(f"config set profiles.{self.profile.name}.base_url {shown}")
+            fix = cmd(f"config set profiles.{self.profile.name}.base_url {shown}")
         self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:
@@ -195,7 +195,7 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         nothing = "the embedded model has no files and no assistants on a server"
         hint = "--profile NAME means a server"
         if profile.chosen == "fallback":
-            hint = f"`gptasst auth login` keeps a key of OpenAI's; {hint}"
+            hint = f"{cmd('auth login')} keeps a key of OpenAI's; {hint}"
             raise AccessDenied(f"no key is set, and {nothing}", hint=hint, code="no_key")
         raise UsageError(nothing, hint=hint, code="no_server")
     profile.require_key()

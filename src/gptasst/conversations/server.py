@@ -16,6 +16,7 @@ from gptasst.config.settings import Profile
 from gptasst.conversations.local import remember
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import GptasstError, NotFound, UsageError
+from gptasst.hints import cmd
 from gptasst.storage.database import Database
 
 # The metadata key that tells a conversation with an assistant from one that holds definitions.
@@ -61,7 +62,7 @@ class OpenAIConversations:
         if MARKER in about and _CHAT not in about:
             raise UsageError(
                 f"conversation `{ident}` holds the definitions of an assistant",
-                hint="`gptasst conversation list` shows those that can be gone on with",
+                hint=f"{cmd('conversation list')} shows those that can be gone on with",
             )
         return self._conversation(ident, about.get(_CHAT, ""), about.get(_TITLE, ""))
 

@@ -11,14 +11,14 @@ from gptasst.config.settings import Profile
 from gptasst.conversations.local import ConversationIndex
 from gptasst.conversations.types import Conversation, Message, Transcript
 from gptasst.errors import GptasstError, NotFound, UsageError
-from gptasst.hints import command, did_you_mean
+from gptasst.hints import cmd, did_you_mean
 
 if TYPE_CHECKING:
     from gptasst.conversations.local import LocalConversations
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.types import ConversationKeeper
 
-_LIST_HINT = f"{command('conversation list')} shows those that this machine knows"
+_LIST_HINT = f"{cmd('conversation list')} shows those that this machine knows"
 _ID_PREFIX = "conv_"
 
 

@@ -12,7 +12,7 @@ from gptasst.config.toml import TomlDocument
 from gptasst.definitions.toml import Origin, parse_definition
 from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
-from gptasst.hints import command, did_you_mean, nearest
+from gptasst.hints import cmd, did_you_mean, nearest
 from gptasst.inputs.regular import kind_of
 
 # A request takes 10,485,760 characters, each of up to four bytes.
@@ -156,7 +156,7 @@ class InstructionLibrary:
 
     def _missing(self, name: str) -> NotFound:
         names = list(self.names())
-        listing = f"{command('instruction list')} shows what there is"
+        listing = f"{cmd('instruction list')} shows what there is"
         return NotFound(
             f"no instruction `{name}`",
             hint=did_you_mean(name, names, listing),

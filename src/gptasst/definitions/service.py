@@ -11,6 +11,7 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
 from gptasst.definitions.types import Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
+from gptasst.hints import cmd
 from gptasst.storage.atomic_files import open_private, private_directory
 
 _TEMPLATE = """\
@@ -85,7 +86,7 @@ class InstructionService:
         except FileExistsError:
             raise UsageError(
                 f"`{path}` exists already",
-                hint=f"`gptasst instruction edit {shlex.quote(name)}` changes it",
+                hint=f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it",
                 code="name_taken",
             ) from None
         except OSError as error:

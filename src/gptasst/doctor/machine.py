@@ -24,7 +24,7 @@ from gptasst.doctor.types import (
 )
 from gptasst.embedded.service import LocalModelStatus
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
-from gptasst.hints import install_command
+from gptasst.hints import cmd, install_command
 from gptasst.storage.paths import Paths
 from gptasst.storage.sqlite import find_damage, open_unchanged
 from gptasst.uploads.cache import FileCache
@@ -124,12 +124,12 @@ def _problem(program: ExaminedProgram, error: GptasstError) -> Finding:
 def _unknown_profile(program: ExaminedProgram, error: GptasstError) -> Finding:
     option, known = program.profile_option, program.settings.profile_names()
     if option and option not in known:
-        make = f"gptasst config set profiles.{quoted(option)}.base_url URL"
-        fix = f"gptasst --profile {quoted(error.near)} doctor" if error.near else make
+        make = cmd(f"config set profiles.{quoted(option)}.base_url URL")
+        fix = cmd(f"--profile {quoted(error.near)} doctor") if error.near else make
     elif not option and program.environ.get("GPTASST_PROFILE", known[0]) not in known:
         fix = "unset GPTASST_PROFILE"
     else:
-        fix = "gptasst config set profile openai"
+        fix = cmd("config set profile openai")
     message = f"{error.message}; {error.advice}"
     return Finding("config", "problem", message, fix=fix)
 
@@ -174,7 +174,7 @@ def completion_findings(program: ExaminedProgram) -> Iterator[Finding]:
     if state == "installed":
         yield Finding("completion", "ok", said[state])
     else:
-        fix = f"gptasst completion install {shell}"
+        fix = cmd(f"completion install {shell}")
         yield Finding("completion", "note", said[state], fix=fix)
 
 
@@ -183,7 +183,7 @@ def key_findings(program: ExaminedProgram) -> Iterator[Finding]:
         profile = program.profile
         if profile.embedded and profile.chosen == "fallback":
             message = "no key is set, so runs use the embedded model"
-            yield Finding("key", "note", message, fix="gptasst auth login")
+            yield Finding("key", "note", message, fix=cmd("auth login"))
             return
         status = program.auth.status()
     except (NotFound, InvalidDefinition):
@@ -206,7 +206,7 @@ def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
         return another_url(program.environ, name, "https://…")
     variable = error.variable  # it comes before a key that is kept
     header = _header_of(program, variable)
-    login = "gptasst auth login" if header is None else f"gptasst auth login --header {header}"
+    login = cmd("auth login") if header is None else cmd(f"auth login --header {header}")
     if variable and program.environ.get(variable):
         return f"unset {variable} && {login}"
     return login
@@ -245,7 +245,7 @@ def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
         damage = _damage(path)
         if damage:
             message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"
-            rebuild = "gptasst cache rebuild" if path == paths.file_cache else f"rm {quoted(path)}"
+            rebuild = cmd("cache rebuild") if path == paths.file_cache else f"rm {quoted(path)}"
             yield Finding("cache", "warning", message, fix=rebuild)
         elif path == paths.file_cache:
             yield _cache_finding(program, path)
@@ -258,7 +258,7 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
         cache = FileCache.copy_of(path)
     except sqlite3.Error as error:
         message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
-        return Finding("cache", "warning", message, fix="gptasst cache rebuild")
+        return Finding("cache", "warning", message, fix=cmd("cache rebuild"))
     with contextlib.closing(cache):
         message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
         with contextlib.suppress(GptasstError):  # without a profile there is no server
@@ -312,7 +312,7 @@ def embedded_findings(program: ExaminedProgram) -> Iterator[Finding]:
         yield Finding("embedded", bad, message, fix=_another_file(program))
     elif status.engine_installed:
         message = f"{status.model} is not fetched yet; the first run does it"
-        yield Finding("embedded", "note", message, fix="gptasst local setup")
+        yield Finding("embedded", "note", message, fix=cmd("local setup"))
 
 
 def _uses_embedded(program: ExaminedProgram) -> bool:
@@ -326,7 +326,7 @@ def _another_file(program: ExaminedProgram) -> str:
     """What names another file; a variable comes before config.toml."""
     if program.environ.get("GPTASST_LOCAL_MODEL"):
         return "export GPTASST_LOCAL_MODEL=FILE.gguf"
-    return "gptasst config set local.model FILE.gguf"
+    return cmd("config set local.model FILE.gguf")
 
 
 def _file_finding(

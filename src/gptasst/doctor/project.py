@@ -11,7 +11,7 @@ from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.config.settings import Profile
 from gptasst.doctor.types import Finding, Severity, another_value, counted
 from gptasst.errors import GptasstError
-from gptasst.hints import shown
+from gptasst.hints import cmd
 from gptasst.models.catalog import ends_soon
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ListedModel
@@ -27,7 +27,7 @@ def assistant_findings(
     place = profile.endpoint if profile.store == "openai" else "this machine"
     if isinstance(found, GptasstError):
         message = f"the assistants on {place} can't be read: {found.message}"
-        yield Finding("assistants", "problem", message, fix="gptasst assistant list")
+        yield Finding("assistants", "problem", message, fix=cmd("assistant list"))
         return
     size = sum(assistant.size for assistant in found)
     message = f"{counted(len(found), 'assistant')} on {place}"
@@ -36,7 +36,7 @@ def assistant_findings(
     for assistant in found:
         if names[assistant.name] > 1:
             names[assistant.name] = 0  # said once
-            rename = f"gptasst assistant edit {assistant.id} --rename NEW"
+            rename = cmd(f"assistant edit {assistant.id} --rename NEW")
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
             yield Finding("assistants", "warning", message, fix=rename)
 
@@ -45,10 +45,10 @@ def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Fi
     """Knowledge whose file is gone from the server, and files that it has not indexed."""
     if isinstance(found, GptasstError):
         message = f"the knowledge of the assistants can't be checked: {found.message}"
-        yield Finding("assistants", "warning", message, fix="gptasst assistant list")
+        yield Finding("assistants", "warning", message, fix=cmd("assistant list"))
         return
     for assistant in found:
-        sync = f"gptasst assistant files sync {shlex.quote(assistant.name)}"
+        sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
         if not assistant.complete:
             paths = _listed([f"`{path}`" for path in assistant.gone]) or "files were"
             verb = "" if not assistant.gone else " was" if len(assistant.gone) == 1 else " were"
@@ -68,10 +68,9 @@ def _listed(paths: Sequence[str]) -> str:
 
 def file_findings(found: Leftovers | GptasstError) -> Iterator[Finding]:
     """What gptasst uploaded and nothing uses, and duplicates: what `file prune` would take."""
-    prune = "gptasst file prune"
     if isinstance(found, GptasstError):
         message = f"what nothing uses can't be told: {found.message}"
-        yield Finding("files", "warning", message, fix=f"{prune} --dry-run")
+        yield Finding("files", "warning", message, fix=cmd("file prune --dry-run"))
         return
     said = {"unused": "that nothing uses", "duplicate": "whose content is there once more"}
     for reason, about in said.items():
@@ -79,12 +78,14 @@ def file_findings(found: Leftovers | GptasstError) -> Iterator[Finding]:
         if files:
             size = sum(file.size for file in files)
             message = f"{counted(len(files), 'upload')} {about}"
-            yield Finding("files", "note", message, fix=prune, count=len(files), bytes=size)
+            yield Finding(
+                "files", "note", message, fix=cmd("file prune"), count=len(files), bytes=size
+            )
     if not found.files:
         yield Finding("files", "ok", "no upload of ours is left over")
     if found.gone:  # ids in the cache; each is found out when it is used
         message = f"{counted(len(found.gone), 'upload')} that the server does not have any more"
-        yield Finding("cache", "note", message, fix="gptasst cache verify", count=len(found.gone))
+        yield Finding("cache", "note", message, fix=cmd("cache verify"), count=len(found.gone))
 
 
 def model_findings(
@@ -116,7 +117,7 @@ def _profile_model(
         yield Finding("models", "note", message, fix=fix)
     elif listed and not _is_listed(profile.model, listed):
         message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
-        yield Finding("models", "note", message, fix="gptasst model list")
+        yield Finding("models", "note", message, fix=cmd("model list"))
 
 
 def _uses(
@@ -138,7 +139,7 @@ def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
     verb = "was shut down" if use.is_over else "will be shut down"
     message = f"{user} runs on `{use.model}`, which {verb} on {use.end}"
     severity: Severity = "problem" if use.is_over else "warning"
-    return Finding("models", severity, message, fix=shown(use.fixes()[0], None, quote=""))
+    return Finding("models", severity, message, fix=use.fixes()[0])
 
 
 def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:

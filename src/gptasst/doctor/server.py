@@ -19,6 +19,7 @@ from gptasst.doctor.types import (
     new_key,
 )
 from gptasst.errors import AccessDenied, GptasstError
+from gptasst.hints import cmd
 from gptasst.threads import run_within
 
 _SECONDS = 12.0
@@ -111,7 +112,7 @@ def _refused(profile: Profile, errors: Mapping[Capability, GptasstError]) -> Ite
     for name, error in errors.items():
         if name not in denied:
             severity = "problem" if name == "responses" else "warning"
-            yield Finding("server", severity, f"{name}: {error.message}", fix="gptasst doctor")
+            yield Finding("server", severity, f"{name}: {error.message}", fix=cmd("doctor"))
 
 
 def _denied(errors: Mapping[Capability, GptasstError]) -> Sequence[Capability]:
@@ -125,7 +126,7 @@ def _silent(profile: Profile, error: GptasstError, environ: Mapping[str, str]) -
         message = f"{profile.endpoint}: {message}"
     fix: str | None = another_url(environ, profile.name)
     if error.code == "service_error":  # it is the right one, and has trouble
-        fix = "gptasst doctor"
+        fix = cmd("doctor")
     elif is_openai(profile.base_url or ""):  # no command brings the network back
         fix = None
     return Finding("server", "problem", message, fix=fix)

@@ -33,7 +33,7 @@ from gptasst.doctor.project import (
 from gptasst.doctor.server import ServerState, server_findings, try_server
 from gptasst.doctor.types import TOPICS, Diagnosis, ExaminedProgram, Finding, worst
 from gptasst.errors import GptasstError, broken_check
-from gptasst.hints import for_profile
+from gptasst.hints import shown
 from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Leftovers
 from gptasst.threads import in_groups, run_within
@@ -84,8 +84,8 @@ def _followable(finding: Finding, profile_option: str | None) -> Finding:
     """A finding whose commands are for the profile that was looked at."""
     return replace(
         finding,
-        message=for_profile(finding.message, profile_option),
-        fix=finding.fix and for_profile(finding.fix, profile_option),
+        message=shown(finding.message, profile_option),
+        fix=finding.fix and shown(finding.fix, profile_option, quote=""),
     )
 
 

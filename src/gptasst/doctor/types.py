@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from gptasst.hints import cmd
+
 if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.assistants.service import AssistantService
@@ -127,7 +129,7 @@ def new_key(profile: Profile) -> str:
     """What puts another key in the place of a profile's."""
     sources = profile.headers.sources
     header = None if profile.api_key else next(iter([*profile.headers.missing, *sources]), None)
-    login = "gptasst auth login" if header is None else f"gptasst auth login --header {header}"
+    login = cmd("auth login") if header is None else cmd(f"auth login --header {header}")
     source = profile.key_source if header is None else sources.get(header)
     if source and source.isidentifier():  # it is a variable, which comes before a key that is kept
         return f"unset {source} && {login}"
@@ -147,7 +149,7 @@ def another_value(environ: Mapping[str, str], profile_name: str, key: str, value
     for variable in variables:
         if environ.get(variable):
             return f"export {variable}={value}"
-    return f"gptasst config set profiles.{quoted(profile_name)}.{key} {value}"
+    return cmd(f"config set profiles.{quoted(profile_name)}.{key} {value}")
 
 
 class ExaminedProgram(Protocol):

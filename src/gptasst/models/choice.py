@@ -9,7 +9,7 @@ from typing import Protocol
 
 from gptasst.config.settings import OPENAI_MODEL, Profile
 from gptasst.errors import GptasstError, UsageError
-from gptasst.hints import command
+from gptasst.hints import cmd
 from gptasst.models.service import ModelSource
 
 _SHOWN = 10
@@ -103,7 +103,7 @@ class ModelChoice:
 
     def _setting(self, model: str) -> str:
         key = shlex.quote(f"profiles.{self._profile.name}.model")
-        return command(f"config set {key} {shlex.quote(model)}")
+        return cmd(f"config set {key} {shlex.quote(model)}")
 
 
 def _only(names: Sequence[str]) -> str | None:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.errors import NotFound
-from gptasst.hints import command, commands_in
+from gptasst.hints import cmd, commands_in
 from gptasst.models.catalog import Shutdown, ends_soon, shutdown_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Given another model: what to type so that it is taken, best first.
 Commands = Callable[[str], tuple[str, ...]]
-_WHAT_THERE_IS = f"{command('model list')} shows what there is"
+_WHAT_THERE_IS = f"{cmd('model list')} shows what there is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,13 @@ class ModelEnds:
             return self.of_profile()
         if of_assistant:
             return self.of_assistant(request.name, definition.model)
-        edit = command(f"instruction edit {shlex.quote(request.name)}")
+        edit = cmd(f"instruction edit {shlex.quote(request.name)}")
         return self._use(definition.model, lambda model: (*_by_option(model), edit))
 
     def of_assistant(self, name: str, model: str) -> ModelUse:
         """The model that an assistant names."""
         edit = f"assistant edit {shlex.quote(name)}"
-        return self._use(model, lambda successor: (command(f"{edit} -m {successor}"),))
+        return self._use(model, lambda successor: (cmd(f"{edit} -m {successor}"),))
 
     def of_profile(self) -> ModelUse:
         """The model of the profile; a variable comes before config.toml."""
@@ -114,7 +114,7 @@ class ModelEnds:
             variable = profile.model_source
             return self._use(profile.model or "", lambda model: (f"export {variable}={model}",))
         key = f"profiles.{shlex.quote(profile.name)}.model"
-        return self._use(profile.model or "", lambda model: (command(f"config set {key} {model}"),))
+        return self._use(profile.model or "", lambda model: (cmd(f"config set {key} {model}"),))
 
     def _use(self, model: str, commands: Commands) -> ModelUse:
         known = known_end(self.profile, model)

@@ -17,6 +17,7 @@ from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.file_usage import FileUsage
 from gptasst.assistants.project_listing import is_assistant
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
+from gptasst.hints import cmd
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
@@ -100,7 +101,7 @@ class FileService:
             ids = ", ".join(f"`{file.id}`" for file in named)
             raise UsageError(
                 f"{len(named)} files are called `{word}`: {ids}",
-                hint="name one by its id; `gptasst file list` shows more of them",
+                hint=f"name one by its id; {cmd('file list')} shows more of them",
                 code="ambiguous_name",
             )
         if not named:
@@ -276,9 +277,10 @@ def _partly_deleted(
     deleted: Sequence[FileEntry], failed: Sequence[tuple[FileEntry, BaseException | None]]
 ) -> PartlyDone:
     named = "; ".join(f"`{file.filename}` ({file.id}): {error}" for file, error in failed)
+    again = cmd(f"file delete {' '.join(file.id for file, _ in failed)}")
     error = PartlyDone(
         f"{len(failed):,} of {len(failed) + len(deleted):,} files could not be deleted: {named}",
-        hint=f"`gptasst file delete {' '.join(file.id for file, _ in failed)}` tries again",
+        hint=f"{again} tries again",
     )
     error.done = tuple(deleted)
     return error
@@ -288,5 +290,5 @@ def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
     shown = [shown_name(file.filename) for file in files]
     names = {name.casefold(): name for name in shown}
     near = difflib.get_close_matches(word.casefold(), names, n=1)
-    hint = f"did you mean `{names[near[0]]}`?" if near else "`gptasst file list` shows them"
+    hint = f"did you mean `{names[near[0]]}`?" if near else f"{cmd('file list')} shows them"
     return NotFound(f"no file `{word}` on the server", hint=hint)

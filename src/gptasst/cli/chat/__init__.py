@@ -20,6 +20,7 @@ from gptasst.cli.output import is_dumb
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_fallback
 from gptasst.errors import GptasstError, UsageError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.cli.chat.prompts import Prompt
@@ -77,7 +78,7 @@ def chat(
     finally:
         if state.conversation:
             output.note(
-                f"`gptasst chat {shlex.quote(name)} -c` goes on with {shown(state.conversation)}"
+                f"{cmd(f'chat {shlex.quote(name)} -c')} goes on with {shown(state.conversation)}"
             )
     if output.mode == "json":
         output.document({"conversation": state.conversation, "results": loop.results})
@@ -94,7 +95,7 @@ def _prompt(session: Session) -> Prompt:
     if output.mode == "json":
         raise UsageError(
             "a chat at a terminal is no JSON document",
-            hint="pipe the questions in, one per line, or use `gptasst run NAME -c --json`",
+            hint=f"pipe the questions in, one per line, or use {cmd('run NAME -c --json')}",
         )
     if is_dumb():
         return PlainLines(drawn_on[0])

@@ -120,6 +120,7 @@ class ChatLoop:
 def _as_typed_here(error: GptasstError) -> GptasstError:
     """The error with a hint that fits a chat, where there are no options."""
     if error.code == "model_not_found":
-        for_good = f"{error.advice}, or " if error.fixes else ""
+        changes = [fix for fix in error.fixes if fix != "gptasst model list"]
+        for_good = f"{error.advice}, or " if changes else ""
         error.advice = f"{for_good}/model NAME names another"
     return error
