@@ -13,7 +13,7 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.knowledge_texts import KnowledgeTexts, is_plain
-from gptasst.assistants.project_commit import ChangedMeanwhile, KnowledgeCommit, KnowledgeJob
+from gptasst.assistants.project_commit import Announcements, KnowledgeCommit, KnowledgeJob
 from gptasst.assistants.project_directory import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
@@ -81,11 +81,7 @@ class KnowledgeWriter:
         self._stall = stall
 
     def apply(
-        self,
-        store_id: str,
-        plan: KnowledgePlan,
-        report: OnTransfer,
-        may_go_on: Callable[[], bool] = lambda: True,
+        self, store_id: str, plan: KnowledgePlan, report: OnTransfer, told: Announcements
     ) -> AppliedPlan:
         """Carry out a plan.
 
@@ -95,23 +91,39 @@ class KnowledgeWriter:
             store_id: the vector store.
             plan: what is wanted.
             report: told how far it is.
-            may_go_on: asked before anything old is detached.
+            told: told before anything old is detached.
 
         Raises:
-            ChangedMeanwhile: see there, or it may not go on.
+            ChangedMeanwhile: see there.
         """
         with under_way(self._lock), contextlib.ExitStack() as last:
             last.callback(self._texts.forget)
             job = self._attached(store_id, plan, report)
-            try:
-                commit = KnowledgeCommit(self._stores, plan, job, self._pause, may_go_on)
-                left, detached = commit.run()
-            except ChangedMeanwhile:
-                self._delete_fresh(job)
-                raise
+
+            def upload_again(attachment: Attachment) -> str | None:
+                return self._upload_again(job, plan, attachment, report)
+
+            commit = KnowledgeCommit(self._stores, plan, job, self._pause, told, upload_again)
+            left, detached = commit.run()
             notes = self._texts.notes(source for source in plan.wanted if source.path in job.ids)
         knowledge = [knowledge_file(file) for file in left]
         return AppliedPlan(knowledge, job.failures(), detached, notes)
+
+    def _upload_again(
+        self, job: KnowledgeJob, plan: KnowledgePlan, attachment: Attachment, report: OnTransfer
+    ) -> str | None:
+        """Get a content to the server that somebody deleted there; `None`: it is not at hand."""
+        path = attachment.attributes["path"]
+        source = next((s for s in (*plan.wanted, *plan.kept) if s.path == path), None)
+        if source is None:
+            return None
+        if "sent_sha256" in attachment.attributes:
+            self._texts.read(source)
+        request = self._texts.upload(source)
+        self._uploader.forget([attachment.file_id])
+        uploaded = self._uploader.upload_all([request], report, anew=True)
+        job.fresh |= set(uploaded.ids.values())
+        return uploaded.ids.get(request)
 
     def _attached(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> KnowledgeJob:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
@@ -148,17 +160,7 @@ class KnowledgeWriter:
         self._upload(again, list(sources), again.there, report)
         self._wait(again, report, self._attach(again, report))
         self._drop_failed(again)
-        for path in {source.path for source in sources.values()} - again.reasons.keys():
-            del job.reasons[path]
-        job.ids |= again.ids
-        job.fresh |= again.fresh
-        job.slow |= again.slow
-
-    def _delete_fresh(self, job: KnowledgeJob) -> None:
-        """Delete what was uploaded for a job that came to nothing."""
-        for file_id in job.fresh:
-            self._files.delete(file_id)
-        self._uploader.forget(list(job.fresh))
+        job.take_over(again)
 
     def _upload(
         self,
