@@ -185,7 +185,7 @@ class Story:
         self._do("run", "A", "-t", "alpha")
         self._write("in/a.md", "one")
         self._write("in/bad.md", b"\0")
-        self._do("run --each --dry-run", "DocWriter", "in/a.md", "-o", "out")
+        self._do("run --each --dry-run", "DocWriter", "in/a.md", "in/bad.md", "-o", "out", code=6)
         self._do("run --each", "DocWriter", "in", "-o", "out", code=6)
         self._do("run --each", "DocWriter", "in/a.md", "--diff")
         self._do("run --each", "DocWriter", "in/a.md")
