@@ -223,7 +223,7 @@ class TestCommand:
     def test_on_a_terminal_passages_stand_one_below_the_other(self, cli: Cli, write: Write) -> None:
         write("guides/refunds.md", f"# Refunds\n\nRefunds take 12 days. {'More words. ' * 20}\n")
         assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", ".").code == 0
-        ran = on_terminal("assistant", "search", "W", "refunds", NO_COLOR="1")
+        ran = on_terminal("assistant", "search", "W", "refunds", NO_COLOR="1", COLUMNS="80")
         lines = ran.screen.splitlines()
         assert lines[0] == "1. guides/refunds.md"
         assert lines[1].startswith("   lines 1-3 (Refunds), score ")
