@@ -131,7 +131,6 @@ class TestRun:
             client.run("Translator", text="x")
         assert raised.value.code == "refused"
 
-
     def test_commands_in_what_it_says_are_as_they_are_typed(
         self, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:

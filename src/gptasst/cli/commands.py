@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gptasst.cli.output import Mode, Output, harmless
 from gptasst.errors import GptasstError, UsageError
-from gptasst.hints import cmd
+from gptasst.hints import cmd, nearest
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting
@@ -233,13 +233,10 @@ class Group(TyperGroup):
 
     def _nearest(self, word: str, ctx: Any) -> str | None:
         """What a word that is no command may have been meant for."""
-        import difflib
-
         option = f"--{word}"  # `gptasst version`, `gptasst help`
         if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
             return option
-        near = difflib.get_close_matches(word, self.builders, n=1, cutoff=_NEAR)
-        return near[0] if near else None
+        return nearest(word, self.builders, _NEAR)
 
 
 def command(
