@@ -41,7 +41,7 @@ def on_terminal(*words: str, typed: str = "", after: str = "", **environ: str) -
         stdout=far_end,
         stderr=far_end,
         surroundings=Surroundings(terminal=True),
-        **{"COLUMNS": "100", **environ},
+        **{"COLUMNS": "100", "PAGER": "cat", **environ},
     )
     os.close(far_end)
     try:

@@ -43,6 +43,11 @@ class TestErrors:
             ("assistant eidt", "did you mean `gptasst assistant edit`?"),
             ("file delte", "did you mean `gptasst file delete`?"),
             ("json", "`gptasst --help` shows all"),
+            ("lint", "did you mean `gptasst run`?"),
+            ("MarkdownLinter", "did you mean `gptasst run MarkdownLinter`?"),
+            ("create", "did you mean `gptasst assistant create`?"),
+            ("login", "did you mean `gptasst auth login`?"),
+            ("list", "`gptasst --help` shows all"),  # of what?
         ],
     )
     def test_only_what_is_near_is_suggested(self, cli: Cli, words: str, hint: str) -> None:

@@ -115,7 +115,7 @@ _JSON: dict[Write, tuple[object, str]] = {
     _error: ({"error": _FAILED}, ""),
 }
 _TERMINAL: dict[Write, Written] = {
-    _table: ("name        size\none tab        1\nzwei lines    22\n", ""),
+    _table: ("name        size\none tab        1\nzwei lines    22\n2 things\n", ""),
     _empty: ("", "none yet\n"),
     _record: ("name        one\na long one  x\n            y\n", ""),
     _done: ("", "made `one`\n"),

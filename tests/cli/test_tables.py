@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 
-from gptasst.cli.tables import Column, draw_table, record_lines
+from gptasst.cli.tables import Column, draw_table, record_lines, shortened
 
 Row = tuple[str, str, str]
 COLUMNS: list[Column[Row]] = [
@@ -21,9 +19,7 @@ ROWS = [["file-0123456789", LONG, ""], ["file-9876543210", "b.md", ""]]
 def drawn(monkeypatch: pytest.MonkeyPatch, columns: int, rows: list[list[str]]) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "dumb")
-    stream = io.StringIO()
-    draw_table(stream, COLUMNS, rows)
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
+    return draw_table(COLUMNS, rows).splitlines()
 
 
 def test_a_table_that_fits_leaves_out_empty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +49,39 @@ def test_where_it_does_not_fit_each_row_is_a_record(monkeypatch: pytest.MonkeyPa
         "id", "  file-0123456789", "path", "  a.md", "note", "  xxxxxxxxx", "",
         "id", "  file-9876543210", "path", "  b.md",
     ]  # fmt: skip
+
+
+def test_columns_give_way_and_names_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns: list[Column[Row]] = [
+        Column("id", lambda row: row[0], gives_way=2),
+        Column("path", lambda row: row[1], cuts=True),
+        Column("note", lambda row: row[2], gives_way=1),
+    ]
+    rows = [["file-0123456789", LONG, "pinned"], ["file-9876543210", "b.md", ""]]
+
+    def at(width: int) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        return draw_table(columns, rows).splitlines()
+
+    assert at(80)[1] == f"file-0123456789  {LONG}  pinned"
+    assert at(50)[1] == "file-0123456789  docs/a-l…irectory/file.md  pinned"
+    assert at(30)[1] == "docs/a-…rectory/file.md  pinned".replace("rectory", "ectory")
+    assert at(12)[0] == "path"
+    for width in range(12, 80):
+        assert max(map(len, at(width))) <= width
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("docs/guide.md", 13, "docs/guide.md"),
+        ("docs/guide.md", 12, "docs…uide.md"),
+        ("A long description", 9, "A long d…"),
+        ("documentación/指南/文件.md", 12, "docu…文件.md"),
+    ],
+)
+def test_a_path_loses_its_middle_and_a_text_its_end(text: str, width: int, shown: str) -> None:
+    assert shortened(text, width) == shown
 
 
 def test_a_record_wraps_words_below_each_other() -> None:

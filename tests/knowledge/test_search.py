@@ -117,6 +117,28 @@ class TestWords:
         assert find(question, [*others, text]) == [text]
 
     @pytest.mark.parametrize(
+        ("question", "together", "apart"),
+        [
+            (
+                "Which rate limit?",
+                "The rate limit for paying users and others is set by them.",
+                "The rate is for users, and the limit for others.",
+            ),
+            (
+                "Wie hoch ist die jährliche Gebühr?",
+                "Die jährliche Gebühr ist nicht hoch, und sie ist für alle gleich.",
+                "Die Gebühr ist für alle gleich hoch, und sie ist eine jährliche.",
+            ),
+            ("退货政策", "我们的退货政策很简单。", "退货,货政,政策简单。"),
+        ],
+    )
+    def test_words_that_stand_together_as_they_are_asked_come_first(
+        self, find: Find, question: str, together: str, apart: str
+    ) -> None:
+        others = ["Something else entirely."] * 5
+        assert find(question, [apart, *others, together])[0] == together
+
+    @pytest.mark.parametrize(
         ("question", "text"),
         [
             ("thanks!", "Refunds take 12 days."),

@@ -202,14 +202,19 @@ class TestNamesAndDefinitions:
     def test_assistants(self, cache: FileCache) -> None:
         cache.of("s").remember_assistants({"B": "vs_2", "A": "vs_1"})
         cache.of("t").remember_assistants({"A": "vs_9"})
-        cache.of("s").remember_assistants({"B": "vs_3"})
         assert cache.of("s").assistant_names() == ["A", "B"]
-        assert cache.of("s").assistant_id("B") == "vs_3"
-        cache.of("s").forget_assistant("B")
-        assert cache.of("s").assistant_id("B") is None
-        cache.of("s").remember_assistants({"C": "vs_4"}, whole=True)
+        cache.of("s").remember_assistants({"C": "vs_4"})
         assert cache.of("s").assistant_names() == ["C"]
-        assert cache.of("t").assistant_id("A") == "vs_9"
+        assert cache.of("t").assistant_names() == ["A"]
+
+    def test_a_listing(self, cache: FileCache) -> None:
+        assert cache.of("s").listing() is None
+        cache.of("s").remember_listing("one")
+        cache.of("t").remember_listing("another")
+        cache.of("s").remember_listing("two")
+        assert (cache.of("s").listing(), cache.of("t").listing()) == ("two", "another")
+        cache.clear()
+        assert cache.of("s").listing() is None
 
     def test_definitions_sync_and_clear(self, cache: FileCache) -> None:
         cache.of("openai").remember_definition(hexed(b"text\n"), "text\n")

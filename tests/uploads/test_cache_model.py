@@ -8,7 +8,6 @@ import tempfile
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -78,17 +77,11 @@ class CacheMachine(RuleBasedStateMachine):
         for name in names:
             self.uploads.pop((scope, f"file-{name}"), None)
 
-    @rule(scope=SCOPES, ids=st.dictionaries(NAMES, st.just("vs")), whole=st.booleans())
-    def see_assistants(self, scope: str, ids: dict[str, str], whole: Any) -> None:
-        self.cache.of(scope).remember_assistants(ids, whole=whole)
-        if whole:
-            self.assistants = {k: v for k, v in self.assistants.items() if k[0] != scope}
+    @rule(scope=SCOPES, ids=st.dictionaries(NAMES, st.just("vs")))
+    def see_assistants(self, scope: str, ids: dict[str, str]) -> None:
+        self.cache.of(scope).remember_assistants(ids)
+        self.assistants = {k: v for k, v in self.assistants.items() if k[0] != scope}
         self.assistants |= {(scope, name): value for name, value in ids.items()}
-
-    @rule(scope=SCOPES, name=NAMES)
-    def forget_assistant(self, scope: str, name: str) -> None:
-        self.cache.of(scope).forget_assistant(name)
-        self.assistants.pop((scope, name), None)
 
     @rule(text=TEXTS)
     def define(self, text: str) -> None:

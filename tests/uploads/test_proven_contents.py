@@ -185,6 +185,7 @@ def test_a_cache_of_version_3_stays_usable(
         database.execute("UPDATE uploads SET own = 0 WHERE file_id = ?", (guessed,))
         database.execute("DROP TABLE knowledge")
         database.execute("DROP TABLE former_knowledge")
+        database.execute("DROP TABLE listings")
         database.execute("PRAGMA user_version = 3")
     again = cli("file", "upload", "a.md", "b.md", "-q")
     assert (again.stderr, again.lines[0]) == ("", kept)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openai.types import VectorStore as ApiStore
     from openai.types.vector_stores import VectorStoreFile as ApiFile
 
-_PAGE = 100
+PAGE = 100  # objects of a list at once, at most
 _BATCH = 2_000  # files in one file batch
 _MOST_FOUND = 50  # of a search, says the API
 # The metadata key by which a store is found again whose create was answered to nobody.
@@ -53,7 +53,7 @@ class VectorStoreGateway:
     def list(self) -> Iterator[VectorStore]:
         """Every vector store, newest first."""
         stores = self._connection.client.vector_stores
-        return self._connection.listed(lambda: stores.list(limit=_PAGE), _store)
+        return self._connection.listed(lambda: stores.list(limit=PAGE), _store)
 
     def get(self, store_id: str) -> VectorStore:
         """One vector store.
@@ -87,7 +87,7 @@ class VectorStoreGateway:
         """Every file of a vector store, newest first."""
         files = self._connection.client.vector_stores.files
         return self._connection.listed(
-            lambda: files.list(store_id, limit=_PAGE), self._file, _named(store_id)
+            lambda: files.list(store_id, limit=PAGE), self._file, _named(store_id)
         )
 
     def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:

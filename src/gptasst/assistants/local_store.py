@@ -91,7 +91,7 @@ class LocalStore:
         self._embed(assistant_id, report)
         return KnowledgeOutcome(made, plan, notes=self._told(plan))
 
-    def list(self) -> Sequence[AssistantSummary]:
+    def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:  # noqa: ARG002
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"{SUMMARIES} ORDER BY a.name COLLATE NOCASE, a.name"
@@ -109,7 +109,7 @@ class LocalStore:
         with self._database.reading() as connection:
             return read_assistant(connection, find_id(connection, name))
 
-    def open(self, name: str) -> Resolved:
+    def open(self, name: str, *, briefly: bool = False) -> Resolved:  # noqa: ARG002
         from gptasst.knowledge.types import knowledge_sha256
 
         with self._database.reading() as connection:

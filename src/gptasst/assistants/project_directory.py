@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gptasst.api.conversations import ConversationGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.project_listing import MARKER, AssistantListing
 from gptasst.assistants.store import no_assistant
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import Definition
-from gptasst.errors import NotFound, ServiceError, StateError, UsageError
+from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import cmd, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
@@ -41,76 +41,57 @@ class AssistantDirectory:
         self._stores = vector_stores
         self._conversations = conversations
         self._cache = cache
+        self._listing = AssistantListing(vector_stores, cache)
 
-    def all(self) -> Sequence[VectorStore]:
-        """The vector stores of all assistants.
+    def all(
+        self, *, whole_list: bool = False, made: VectorStore | None = None
+    ) -> Sequence[VectorStore]:
+        """The vector stores of all assistants, as they are now.
+
+        Args:
+            whole_list: read the project's whole list, and rely on nothing that was seen before.
+            made: one that was just made and has to be among them.
 
         Raises:
             ServiceError: the server has no vector stores (`no_vector_stores`), or failed.
         """
-        try:
-            found = [store for store in self._stores.list() if is_assistant(store)]
-        except ServiceError as error:
-            if error.code != "no_endpoint":
-                raise
-            raise ServiceError(
-                f"{self._stores.server} has no vector stores, in which assistants are kept",
-                hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
-                code="no_vector_stores",
-            ) from error
-        counts = Counter(store.name for store in found)
-        unique = {store.name: store.id for store in found if counts[store.name] == 1}
-        self._cache.remember_assistants(unique, whole=True)
-        return found
+        if whole_list:
+            return self._listing.whole()
+        return self._listing.all(containing=made.id if made else None)
 
-    def named(self, name: str) -> VectorStore | None:
-        """The assistant that has a name, read from the server's whole list.
+    def newest(self, made: VectorStore) -> Sequence[VectorStore]:
+        """The newest assistants, among them one that was just made."""
+        return self._listing.newest(containing=made.id).found
 
-        Raises:
-            UsageError: two have it.
-        """
-        found = [store for store in self.all() if store.name == name]
-        if len(found) > 1:
-            raise _ambiguous(name, found)
-        return found[0] if found else None
-
-    def find(self, name: str) -> VectorStore:
+    def find(self, name: str, *, briefly: bool = False) -> VectorStore:
         """An assistant by name or id, by its remembered id if that still stands.
+
+        Args:
+            name: the name or id.
+            briefly: find new assistants and those that have the name since they were last seen,
+                but look at one only of the others, each time at another. It takes two requests.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
             UsageError: two have that name.
         """
-        remembered = self._remembered(name)
-        if remembered is not None:
+        store_id = self._listing.known().id_of(name)
+        remembered = self._listing.get(store_id) if store_id else None
+        if remembered is not None and name in (remembered.name, remembered.id):
             return remembered
-        found = self.all()
-        named = [store for store in found if store.name == name]
-        if len(named) > 1:
-            raise _ambiguous(name, named)
-        named = named or [store for store in found if store.id == name]
-        if not named:
-            raise no_assistant(name, [store.name for store in found])
-        return named[0]
-
-    def _remembered(self, name: str) -> VectorStore | None:
-        store_id = self._cache.assistant_id(name)
-        if store_id is None:
-            return None
-        try:
-            store = self._stores.get(store_id)
-        except NotFound:
-            store = None
-        if store is not None and store.name == name and is_assistant(store):
-            return store
-        self.forget(name)
-        return None
+        if not briefly:
+            return _chosen(name, self._listing.all())
+        look = self._listing.newest()
+        found = list(look.found)
+        if not store_id and not any(store.name == name for store in found):
+            found += self._listing.look_at(look.unseen[:1])
+        return _chosen(name, found, look.names.values())
 
     def remember(self, store_id: str, name: str) -> None:
-        self._cache.remember_assistants({name: store_id})
+        self._listing.remember(store_id, name)
 
-    def forget(self, name: str) -> None:
-        self._cache.forget_assistant(name)
+    def forget(self, store_id: str) -> None:
+        self._listing.forget(store_id)
 
     def definition(self, store: VectorStore, pointer: Pointer) -> Definition:
         """The definition that a pointer points to; the vector store's name is its name.
@@ -186,6 +167,17 @@ class AssistantDirectory:
         self._cache.forget_uploads(file_ids)
 
 
+def _chosen(name: str, found: Sequence[VectorStore], others: Iterable[str] = ()) -> VectorStore:
+    """The one of that name, else of that id; `others` are names that there are as well."""
+    named = [store for store in found if store.name == name]
+    if len(named) > 1:
+        raise _ambiguous(name, named)
+    named = named or [store for store in found if store.id == name]
+    if not named:
+        raise no_assistant(name, [*(store.name for store in found), *others])
+    return named[0]
+
+
 def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
     ids = " and ".join(f"`{store.id}`" for store in stores)
     return UsageError(
@@ -213,7 +205,6 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
     )
 
 
-MARKER = "gptasst"
 _VERSION = "1"
 _LIMIT = 512  # characters of a metadata value
 _CREATING, _RENAMING, _READY = "creating", "renaming", "ready"
@@ -265,11 +256,6 @@ class Pointer:
             "state": _CREATING if self.creating else _RENAMING if self.renaming else _READY,
         }
         return {**before, **own}
-
-
-def is_assistant(store: VectorStore) -> bool:
-    """Whether a vector store is one of ours; any other is never listed or touched."""
-    return MARKER in store.metadata
 
 
 def read_pointer(store: VectorStore) -> Pointer:

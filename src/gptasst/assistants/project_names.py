@@ -1,12 +1,13 @@
 """Who has a name that several take at once.
 
 The API does not know that names are unique. So who takes one first writes that down in the store's
-metadata (`creating`, `renaming`), then looks for others, then settles, then looks again.
+metadata (`creating`, `renaming`), then looks for others, then settles, then looks again. An
+assistant without knowledge is made settled, and looks once: of two, the later is withdrawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from gptasst.api.types import VectorStore
@@ -15,13 +16,21 @@ from gptasst.assistants.store import name_taken
 
 # From taking a new name to knowing that nobody else has it.
 _RENAME_TAKES = timedelta(minutes=1)
+# Seconds from making an assistant to withdrawing it, where its name is another's.
+_WITHDRAWAL_TAKES = 2.0
 
 
 class NameClaims:
-    """The names of a project's assistants."""
+    """The names of a project's assistants.
 
-    def __init__(self, directory: AssistantDirectory) -> None:
+    Args:
+        directory: finds them.
+        pause: waits so many seconds.
+    """
+
+    def __init__(self, directory: AssistantDirectory, pause: Callable[[float], None]) -> None:
         self._directory = directory
+        self._pause = pause
 
     def refuse_taken(self, name: str) -> None:
         """Raise if some assistant has a name, even one whose creation is under way."""
@@ -30,20 +39,46 @@ class NameClaims:
 
     def has_rival(self, store: VectorStore) -> bool:
         """Whether another assistant of the name goes before one that takes it just now."""
-        return any(
-            _has_settled(other) or _precedence(other) < _precedence(store)
-            for other in self._others(store)
-        )
+        return _goes_before(store, self._directory.all())
+
+    def has_new_rival(self, made: VectorStore) -> bool:
+        """As `has_rival`, among new assistants only: one that is renamed is left to the last look.
+
+        For an assistant that is being made. A renamed one goes before it whenever it is seen.
+        """
+        return _goes_before(made, self._directory.newest(made))
+
+    def is_withdrawn(self, made: VectorStore) -> bool:
+        """Whether an assistant that was made settled has to go, as another has its name.
+
+        One that was made later withdraws when it sees this one. If it stays, the server's clock
+        had them in another order, or both in one second.
+        """
+        others = _others(made, self._directory.all(made=made))
+        if any(_was_earlier(other, made) for other in others):
+            return True
+        if not any(map(_has_settled, others)):
+            return False
+        self._pause(_WITHDRAWAL_TAKES)
+        return any(map(_has_settled, _others(made, self._directory.all())))
 
     def was_overtaken(self, store: VectorStore) -> bool:
         """Whether another assistant took the name in the last moment, and goes before this one."""
         return any(
             _has_settled(other) and _precedence(other) < _precedence(store)
-            for other in self._others(store)
+            for other in _others(store, self._directory.all())
         )
 
-    def _others(self, store: VectorStore) -> Sequence[VectorStore]:
-        return [o for o in self._directory.all() if o.name == store.name and o.id != store.id]
+
+def _goes_before(store: VectorStore, found: Sequence[VectorStore]) -> bool:
+    return any(
+        _has_settled(other) or _precedence(other) < _precedence(store)
+        for other in _others(store, found)
+    )
+
+
+def _others(store: VectorStore, found: Sequence[VectorStore]) -> Sequence[VectorStore]:
+    return [other for other in found if other.name == store.name and other.id != store.id]
 
 
 def age(store: VectorStore) -> tuple[datetime, str]:
@@ -56,6 +91,10 @@ def _has_settled(store: VectorStore) -> bool:
     pointer = read_pointer(store)
     stale = pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES  # it was killed
     return stale or not (pointer.creating or pointer.renaming)
+
+
+def _was_earlier(other: VectorStore, made: VectorStore) -> bool:
+    return read_pointer(other).renaming or age(other) < age(made)
 
 
 def _precedence(store: VectorStore) -> tuple[bool, datetime, str]:

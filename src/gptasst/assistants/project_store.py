@@ -16,7 +16,6 @@ from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.upload_marks import shown_name
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
-    MARKER,
     AssistantDirectory,
     Pointer,
     definitions_of,
@@ -32,6 +31,7 @@ from gptasst.assistants.project_knowledge import (
     AppliedPlan,
     KnowledgeWriter,
 )
+from gptasst.assistants.project_listing import MARKER
 from gptasst.assistants.project_names import NameClaims, age
 from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
@@ -89,7 +89,7 @@ class OpenAIStore:
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
         self._directory = directory
-        self._names = NameClaims(directory)
+        self._names = NameClaims(directory, gateway.pause)
         self._writer = writer
         self._remover = remover
         self._listed: Sequence[VectorStore] | None = None  # where a creation began
@@ -98,8 +98,8 @@ class OpenAIStore:
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
 
-    def list(self) -> Sequence[AssistantSummary]:
-        found = [_summary(store) for store in self._directory.all()]
+    def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
+        found = [_summary(store) for store in self._directory.all(whole_list=whole_list)]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
 
     def summary(self, name: str) -> AssistantSummary:
@@ -110,8 +110,8 @@ class OpenAIStore:
         pointer = read_pointer(store)
         return self._assistant(store, pointer, self._directory.definition(store, pointer))
 
-    def open(self, name: str) -> Resolved:
-        store = self._directory.find(name)
+    def open(self, name: str, *, briefly: bool = False) -> Resolved:
+        store = self._directory.find(name, briefly=briefly)
         pointer = read_pointer(store)
         knowledge_sha256 = pointer.knowledge_sha256 if store.files else ""
         definition = self._directory.definition(store, pointer)
@@ -174,9 +174,12 @@ class OpenAIStore:
         if store is not None and not self._is_whole(store):
             self._unmake(store)
             store = None
+        if store is None and not plan.wanted:
+            return self._make_settled(definition, plan)
         made = store is None
         if store is None:
             store = self._make(definition)
+            self._yield_to_earlier(store)
         try:
             outcome = self._fill(store, definition, plan, report, adopted=not made)
         except GptasstError:
@@ -204,23 +207,29 @@ class OpenAIStore:
             return False
         return True
 
-    def _make(self, definition: Definition) -> VectorStore:
+    def _make_settled(self, definition: Definition, plan: KnowledgePlan) -> KnowledgeOutcome:
+        """Make an assistant that knows nothing: it is whole from the beginning."""
+        store = self._make(definition, creating=False)
+        if self._names.is_withdrawn(store):
+            self._unmake(store)
+            raise name_taken(store.name)
+        self._directory.remember(store.id, store.name)
+        return KnowledgeOutcome(self._assistant(store, read_pointer(store), definition), plan)
+
+    def _make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
         try:
             text = item_text(definition, now())
             item = self._conversations.append(conversation, text)
-            pointer = Pointer(
-                "", "", 1, "", conversation, item, knowledge_sha256="", updated_at=now()
-            ).to(definition, text, item, revision=1)
-            store = self._stores.create(
-                definition.name, replace(pointer, creating=True).metadata({})
+            pointer = Pointer("", "", 1, "", conversation, item, "", now(), creating).to(
+                definition, text, item, revision=1
             )
+            store = self._stores.create(definition.name, pointer.metadata({}))
         except GptasstError:
             with contextlib.suppress(GptasstError):
                 self._conversations.delete(conversation)
             raise
         self._directory.keep_definition(text)
-        self._yield_to_earlier(store)
         return store
 
     def _yield_to_earlier(self, store: VectorStore) -> None:
@@ -229,7 +238,7 @@ class OpenAIStore:
         Raises:
             UsageError: another one has it; this store is deleted again.
         """
-        if self._names.has_rival(store):
+        if self._names.has_new_rival(store):
             self._unmake(store)
             raise name_taken(store.name)
 
@@ -280,8 +289,6 @@ class OpenAIStore:
         if read_pointer(store).item != item:
             raise edit_conflict(assistant.name)
         self._directory.keep_definition(text)
-        if renamed:
-            self._directory.forget(assistant.name)
         self._directory.remember(store.id, definition.name)
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
             self._noted.pop(store.id, None)  # others change the knowledge: see `_note_knowledge`
@@ -373,7 +380,7 @@ class OpenAIStore:
             left.update(self._remover.remove(sorted(new), besides=[store.id]))
             done |= new
         self._stores.delete(store.id)
-        self._directory.forget(assistant.name)
+        self._directory.forget(store.id)
         return sorted(left)
 
     # Knowledge
@@ -504,9 +511,11 @@ class OpenAIStore:
             for hit in hits
         ]
 
-    def knowledge_of_all(self) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
-        """Every assistant with its files, for caches that are made anew."""
-        stores = self._directory.all()
+    def knowledge_of_all(
+        self, *, whole_list: bool
+    ) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
+        """Every assistant with its files, for new caches; `whole_list` is as in `list`."""
+        stores = self._directory.all(whole_list=whole_list)
         filled = [store.id for store in stores if store.files]
         with workers(_JOBS) as pool:
             listed = dict(zip(filled, pool.map(self._stores.files_if_there, filled), strict=True))

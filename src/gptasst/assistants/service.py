@@ -95,8 +95,9 @@ class AssistantService:
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
 
-    def list(self) -> Sequence[AssistantSummary]:
-        return self._store.list()
+    def list(self, *, all_stores: bool = False) -> Sequence[AssistantSummary]:
+        """Every assistant, by name; with `all_stores` from the server's whole list."""
+        return self._store.list(whole_list=all_stores)
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)

@@ -43,8 +43,12 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def list(self) -> Sequence[AssistantSummary]:
-        """Every assistant, by name."""
+    def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
+        """Every assistant, by name.
+
+        Args:
+            whole_list: read the server's whole list again, and rely on nothing seen before.
+        """
         ...
 
     def get(self, name: str) -> Assistant:
@@ -63,8 +67,13 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def open(self, name: str) -> Resolved:
+    def open(self, name: str, *, briefly: bool = False) -> Resolved:
         """One assistant as a run needs it.
+
+        Args:
+            name: its name or id.
+            briefly: there may be an instruction of that name. So an assistant that somebody else
+                has just renamed to it need not be found at once.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.

@@ -27,6 +27,7 @@ from gptasst.cli.commands import (
     imported,
     remember_globals,
     session,
+    show_help,
 )
 from gptasst.cli.output import Output
 from gptasst.errors import GptasstError, StateError, UsageError, unexpected
@@ -67,6 +68,13 @@ SECTIONS = {
 COMMANDS = {name: what for section in SECTIONS.values() for name, what in section.items()}
 
 
+# What people type who look for `run`: the work that an instruction does.
+_WORK = frozenset(
+    "ask check complete convert correct edit exec explain fix format generate lint prompt proofread"
+    " query review rewrite spellcheck start summarize translate write".split()
+)
+
+
 class Root(Group):
     """The command group that turns every error into a message and an exit code."""
 
@@ -79,6 +87,19 @@ class Root(Group):
 
         for title, summaries in SECTIONS.items():
             write_section(title, summaries, formatter)
+
+    def meant(self, word: str) -> str | None:
+        """`lint` is work for `run`, and `create` belongs to `assistant`."""
+        from gptasst.completion.table import COMMANDS as TABLE
+        from gptasst.context import AppContext
+
+        if word.lower() in _WORK:
+            return "run"
+        with contextlib.suppress(GptasstError):
+            if word in AppContext(os.environ).library.names():
+                return f"run {word}"
+        inside = [path for path in TABLE if path.split()[1:] == [word]]
+        return inside[0] if len(inside) == 1 else None
 
     def make_context(self, *args: Any, **more: Any) -> Any:
         try:  # here help is shown
@@ -230,6 +251,6 @@ def gptasst(  # one parameter an option
     options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(context, options)
     if context.invoked_subcommand is None:
-        Output().text(context.get_help())
+        show_help(context)
         with session(context, options) as begun:
             begun.output.note(begun.context.first_step())

@@ -225,18 +225,23 @@ def _changes(screening: Screening, *, schema: Path | None, **given: object) -> D
 
 
 @command(app, "list")
-def list_assistants(session: Session) -> None:
+def list_assistants(
+    session: Session,
+    all_stores: Annotated[
+        bool, typer.Option("--all-stores", help="Read all vector stores of the project again.")
+    ] = False,
+) -> None:
     """List the assistants."""
     columns: list[Column[AssistantSummary]] = [
-        Column("name", lambda a: a.name, wraps=True),
-        Column("model", lambda a: a.model or ""),
-        Column("instruction", lambda a: a.instruction or "", wraps=True),
+        Column("name", lambda a: a.name, cuts=True),
+        Column("model", lambda a: a.model or "", gives_way=2),
+        Column("instruction", lambda a: a.instruction or "", cuts=True, gives_way=3),
         Column("files", lambda a: str(a.files), right=True),
-        Column("size", lambda a: size_text(a.size), right=True),
-        Column("updated", lambda a: time_text(a.updated_at), wraps=True),
+        Column("size", lambda a: size_text(a.size), right=True, dim=True),
+        Column("updated", lambda a: time_text(a.updated_at), gives_way=1, dim=True),
     ]
     with session.waiting():
-        found = session.context.assistants.list()
+        found = session.context.assistants.list(all_stores=all_stores)
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:
@@ -349,10 +354,10 @@ def history(session: Session, name: NameArgument) -> None:
     columns: list[Column[Revision]] = [
         Column("revision", lambda r: str(r.number), right=True),
         Column("current", lambda r: "*" if r.current else ""),
-        Column("created", lambda r: time_text(r.created_at), wraps=True),
-        Column("name", lambda r: r.definition.name, wraps=True),
-        Column("model", lambda r: r.definition.model or ""),
-        Column("instruction", lambda r: r.definition.instruction or ""),
+        Column("created", lambda r: time_text(r.created_at), dim=True),
+        Column("name", lambda r: r.definition.name, cuts=True),
+        Column("model", lambda r: r.definition.model or "", gives_way=1),
+        Column("instruction", lambda r: r.definition.instruction or "", cuts=True, gives_way=2),
     ]
     with session.waiting():
         found = session.context.assistants.history(name)

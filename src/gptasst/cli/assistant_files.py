@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,10 +28,13 @@ from gptasst.cli.results import (
     show_plan,
 )
 from gptasst.cli.tables import Column
+from gptasst.errors import UsageError
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.assistants.service import KnowledgeChange
+    from gptasst.assistants.types import Assistant
+    from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile
 
 _NAMED = 5  # files in a question
@@ -42,11 +46,11 @@ app = CommandGroup("The knowledge files of an assistant.")
 def list_files(session: Session, name: NameArgument) -> None:
     """List an assistant's knowledge."""
     columns: list[Column[KnowledgeFile]] = [
-        Column("path", lambda f: f.path, wraps=True),
-        Column("size", lambda f: size_text(f.size), right=True),
+        Column("path", lambda f: f.path, cuts=True),
+        Column("size", lambda f: size_text(f.size), right=True, dim=True),
         Column("status", lambda f: f.status),
-        Column("added", lambda f: time_text(f.added_at), wraps=True),
-        Column("id", lambda f: f.id),
+        Column("added", lambda f: time_text(f.added_at), gives_way=1, dim=True),
+        Column("id", lambda f: f.id, gives_way=2, dim=True),
     ]
     with session.waiting():
         found = session.context.assistants.get(name)
@@ -120,6 +124,9 @@ def sync(
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
     keep_files: KeepFilesOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and sync again whenever files change.")
+    ] = False,
 ) -> None:
     """Update the knowledge from the files on disk.
 
@@ -127,21 +134,69 @@ def sync(
     the directory from which the assistant was made. Before files from outside of it are sent, it
     asks: others may have named them.
     """
+    if watch and (dry_run or session.output.mode == "json"):
+        option = "--dry-run" if dry_run else "--json"
+        raise UsageError(f"`--watch` goes on and on, which `{option}` does not fit")
+    screening = session.screening(allow_secrets)
+    if watch:
+        from gptasst.cli.assistant_watch import follow
+
+        with session.waiting():
+            assistant = session.context.assistants.get(name)
+        agreed: set[str] = set()
+        follow(
+            session.output,
+            assistant,
+            lambda: _sync(session, name, screening, keep_files=keep_files, yes=yes, agreed=agreed),
+        )
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_sync(service.get(name), session.screening(allow_secrets))
+        change = service.plan_sync(service.get(name), screening)
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:
-        session.confirm(_question(change), yes=yes)
+        session.confirm(_question(change.outside, name), yes=yes)
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
-def _question(change: KnowledgeChange) -> str:
-    named = ", ".join(f"`{path}`" for path in change.outside[:_NAMED])
-    rest = len(change.outside) - _NAMED
+def _sync(
+    session: Session,
+    name: str,
+    screening: Screening,
+    *,
+    keep_files: bool,
+    yes: bool,
+    agreed: set[str],
+) -> Assistant:
+    """One sync of many: silent where nothing is to be done, and asks about each path once.
+
+    Args:
+        session: of the command.
+        name: the assistant's.
+        screening: says which files count as secret.
+        keep_files: unused uploads stay.
+        yes: nobody is asked.
+        agreed: the paths outside of the working directory that may be sent.
+    """
+    service = session.context.assistants
+    with session.waiting():
+        change = service.plan_sync(service.get(name), screening)
+    new = tuple(path for path in change.outside if path not in agreed)
+    if new:
+        session.confirm(_question(new, name), yes=yes)
+        agreed.update(new)
+    if change.plan.is_empty:
+        return change.assistant
+    if not change.assistant.complete:
+        session.output.warn(incomplete_text(change.assistant))
+    return _carried_out(session, change, keep_files=keep_files)
+
+
+def _question(outside: Sequence[str], name: str) -> str:
+    named = ", ".join(f"`{path}`" for path in outside[:_NAMED])
+    rest = len(outside) - _NAMED
     more = f" and {rest:,} more" if rest > 0 else ""
-    return f"send {named}{more} from outside of this directory to `{change.assistant.name}`?"
+    return f"send {named}{more} from outside of this directory to `{name}`?"
 
 
 def _carry_out(
@@ -149,8 +204,13 @@ def _carry_out(
 ) -> None:
     if dry_run:
         show_plan(session.output, change.plan)
-        return
+    else:
+        _carried_out(session, change, keep_files=keep_files)
+
+
+def _carried_out(session: Session, change: KnowledgeChange, *, keep_files: bool) -> Assistant:
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.apply(change, transfers.report, keep_files=keep_files)
     text = f"`{outcome.assistant.name}`: {changes_text(outcome)}"
     finish_change(session.output, text, outcome)
+    return outcome.assistant

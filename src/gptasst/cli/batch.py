@@ -35,10 +35,10 @@ def list_batches(session: Session) -> None:
     """List the batches that gptasst submitted from any machine, newest first."""
     columns: list[Column[Batch]] = [
         Column("id", lambda b: b.id),
-        Column("assistant", lambda b: b.metadata.get("assistant", ""), wraps=True),
+        Column("assistant", lambda b: b.metadata.get("assistant", ""), cuts=True),
         Column("status", lambda b: b.status.replace("_", " ")),
         Column("done", progress_text, right=True),
-        Column("submitted", lambda b: time_text(b.created_at), wraps=True),
+        Column("submitted", lambda b: time_text(b.created_at), gives_way=1, dim=True),
     ]
     with session.waiting():
         found = session.context.batches.all()

@@ -199,7 +199,14 @@ def _begin_group(
     options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(typer_context, options)
     if typer_context.invoked_subcommand is None:
-        Output().text(typer_context.get_help())
+        show_help(typer_context)
+
+
+def show_help(typer_context: typer.Context) -> None:
+    """Print a group's help, with its colours where there are any."""
+    output = Output()
+    show = output.drawn if output.draws else output.text
+    show(typer_context.get_help() + "\n")
 
 
 class Group(TyperGroup):
@@ -213,6 +220,12 @@ class Group(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         build = self.builders.get(cmd_name)
         return build() if build else None
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from gptasst.cli.help import write_parameters
+
+        write_parameters(self.get_params(ctx), ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         from gptasst.cli.help import write_commands
@@ -236,7 +249,11 @@ class Group(TyperGroup):
         option = f"--{word}"  # `gptasst version`, `gptasst help`
         if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
             return option
-        return nearest(word, self.builders, _NEAR)
+        return nearest(word, self.builders, _NEAR) or self.meant(word)
+
+    def meant(self, word: str) -> str | None:  # noqa: ARG002  # the whole program knows more
+        """The command of another name that somebody looks for."""
+        return None
 
 
 def command(

@@ -70,11 +70,11 @@ def list_conversations(session: Session) -> None:
     """List this machine's conversations, newest first."""
     columns: list[Column[Conversation]] = [
         Column("id", lambda c: c.id),
-        Column("assistant", lambda c: c.assistant, wraps=True),
-        Column("messages", lambda c: str(c.messages), right=True),
-        Column("last", lambda c: time_text(c.updated_at), wraps=True),
-        Column("kept", lambda c: c.profile if c.kept == "openai" else "here"),
-        Column("title", lambda c: c.title, wraps=True),
+        Column("assistant", lambda c: c.assistant, cuts=True),
+        Column("messages", lambda c: str(c.messages), right=True, gives_way=2),
+        Column("last", lambda c: time_text(c.updated_at), gives_way=1, dim=True),
+        Column("kept", lambda c: c.profile if c.kept == "openai" else "here", gives_way=3),
+        Column("title", lambda c: c.title, cuts=True),
     ]
     session.output.table(
         "conversations",

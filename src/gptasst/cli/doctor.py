@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gptasst.cli.commands import Session, build_command
-from gptasst.cli.output import Output, count_text, harmless, size_text
+from gptasst.cli.output import (
+    BOLD,
+    BOLD_RED,
+    DIM,
+    GREEN,
+    Output,
+    count_text,
+    harmless,
+    size_text,
+)
 from gptasst.cli.progress import Activity
 from gptasst.cli.tables import Column
 
@@ -23,7 +32,9 @@ _EPILOG = (
     "with the key, 1 for one with the server, 6 for any other. --quiet prints only the commands "
     "that fix something, one per line."
 )
-_SEVERITY_WIDTH = len("problem") + 2
+_MARKS = {"ok": "✓", "note": "·", "warning": "!", "problem": "✗"}
+_STYLES = {"ok": GREEN, "note": DIM, "warning": BOLD, "problem": BOLD_RED}
+_SEVERITY_WIDTH = len("✗ problem") + 2
 _TOPIC_WIDTH = len("assistants") + 2
 # A terminal that is narrower gets the text below its heading and not beside it.
 _NARROW = 60
@@ -76,7 +87,7 @@ def _drawn(output: Output, findings: tuple[Finding, ...]) -> Iterator[str]:
     indent = " " * (2 if narrow else _SEVERITY_WIDTH + _TOPIC_WIDTH)
     before = ""
     for finding in findings:
-        severity = finding.severity.ljust(_SEVERITY_WIDTH)
+        severity = f"{_MARKS[finding.severity]} {finding.severity}"
         topic = finding.topic if narrow or finding.topic != before else ""
         before = finding.topic
         text = textwrap.wrap(
@@ -85,12 +96,13 @@ def _drawn(output: Output, findings: tuple[Finding, ...]) -> Iterator[str]:
             break_on_hyphens=False,
             break_long_words=narrow,
         )
-        head = output.emphasized(severity, finding.severity) + topic.ljust(_TOPIC_WIDTH)
+        head = output.styled(severity, _STYLES[finding.severity])
         if narrow:
-            yield head.rstrip()
+            yield f"{head} {topic}"
             yield from (indent + line for line in text)
         else:
-            yield head + text[0]
+            gap = " " * (_SEVERITY_WIDTH - len(severity))
+            yield head + gap + topic.ljust(_TOPIC_WIDTH) + text[0]
             yield from (indent + line for line in text[1:])
         if finding.fix:
             yield f"{indent}fix: {harmless(finding.fix)}"

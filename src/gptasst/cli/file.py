@@ -98,10 +98,10 @@ def _lifetime(text: str | None) -> int | None:
 
 def _show_uploads(session: Session, files: Sequence[UploadedFile], words: tuple[str, str]) -> None:
     columns: list[Column[UploadedFile]] = [
-        Column("path", lambda f: f.path, wraps=True),
-        Column("size", lambda f: size_text(f.size), right=True),
+        Column("path", lambda f: f.path, cuts=True),
+        Column("size", lambda f: size_text(f.size), right=True, dim=True),
         Column("state", lambda f: words[0] if f.new else words[1]),
-        Column("id", lambda f: f.id or ""),
+        Column("id", lambda f: f.id or "", gives_way=1, dim=True),
     ]
     session.output.table("files", files, columns, ident=lambda f: f.id or f.path, empty="no files")
 
@@ -142,13 +142,13 @@ def list_files(session: Session) -> None:
 
 
 _ENTRY_COLUMNS: list[Column[FileEntry]] = [
-    Column("id", lambda f: f.id),
-    Column("name", lambda f: f.filename, wraps=True),
-    Column("size", lambda f: size_text(f.size), right=True),
-    Column("purpose", lambda f: f.purpose),
-    Column("created", lambda f: time_text(f.created_at), wraps=True),
-    Column("used by", lambda f: ", ".join(f.used_by), wraps=True),
-    Column("local path", lambda f: ", ".join(f.paths), wraps=True),
+    Column("id", lambda f: f.id, gives_way=3, dim=True),
+    Column("name", lambda f: f.filename, cuts=True),
+    Column("size", lambda f: size_text(f.size), right=True, dim=True),
+    Column("purpose", lambda f: f.purpose, gives_way=1),
+    Column("created", lambda f: time_text(f.created_at), gives_way=2, dim=True),
+    Column("used by", lambda f: ", ".join(f.used_by), cuts=True),
+    Column("local path", lambda f: ", ".join(f.paths), cuts=True, gives_way=4),
 ]
 
 
@@ -299,10 +299,10 @@ def _amount(rows: Sequence[_Row]) -> str:
 
 
 _ROW_COLUMNS: list[Column[_Row]] = [
-    Column("id", lambda row: row[0].id),
-    Column("name", lambda row: row[0].filename, wraps=True),
-    Column("size", lambda row: size_text(row[0].size), right=True),
-    Column("why", lambda row: row[1], wraps=True),
+    Column("id", lambda row: row[0].id, gives_way=1, dim=True),
+    Column("name", lambda row: row[0].filename, cuts=True),
+    Column("size", lambda row: size_text(row[0].size), right=True, dim=True),
+    Column("why", lambda row: row[1], cuts=True),
 ]
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gptasst.cli.output import BOLD, Output
+
 _EVERYWHERE = ("profile", "json", "quiet", "verbose", "no_project", "help")
 _SUMMARY = 200  # characters: whole sentences, not their beginnings
 
@@ -29,8 +31,7 @@ def write_parameters(parameters: Sequence[Any], context: Any, formatter: Any) ->
             sections.setdefault(panel, []).append(record)
     for title, records in {**sections, "Options of every command": everywhere}.items():
         if records:
-            with formatter.section(title):
-                formatter.write_dl(records)
+            write_section(title, dict(records), formatter)
 
 
 def write_commands(group: Any, context: Any, formatter: Any) -> None:
@@ -41,8 +42,13 @@ def write_commands(group: Any, context: Any, formatter: Any) -> None:
 
 
 def write_section(title: str, summaries: Mapping[str, str], formatter: Any) -> None:
-    with formatter.section(title):
-        formatter.write_dl(list(summaries.items()))
+    with formatter.section(_bold(title)):
+        formatter.write_dl([(_bold(name), what) for name, what in summaries.items()])
+
+
+def _bold(text: str) -> str:
+    """A heading, or what is typed, where help is shown on a terminal with colours."""
+    return Output().styled(text, BOLD)
 
 
 def write_epilog(text: str, formatter: Any) -> None:
@@ -54,7 +60,7 @@ def write_epilog(text: str, formatter: Any) -> None:
             formatter.write_text(note)
     for example in examples:
         formatter.write_paragraph()
-        formatter.write(f"{example.lead}:\n")
+        formatter.write(_bold(f"{example.lead}:") + "\n")
         for line in example.lines:
             formatter.write(f"  {line}\n")
 

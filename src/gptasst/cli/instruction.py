@@ -29,9 +29,9 @@ def list_instructions(session: Session) -> None:
     found, broken = session.context.instructions.list()
     columns: list[Column[Instruction]] = [
         Column("name", lambda i: i.definition.name),
-        Column("from", lambda i: i.origin),
+        Column("from", lambda i: i.origin, gives_way=1, dim=True),
         Column("model", lambda i: i.definition.model or ""),
-        Column("description", lambda i: i.definition.description, wraps=True),
+        Column("description", lambda i: i.definition.description, cuts=True),
     ]
     session.output.table(
         "instructions",

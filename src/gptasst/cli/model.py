@@ -18,7 +18,12 @@ def list_models(session: Session) -> None:
     """List the models, with their shutdown dates."""
     columns: list[Column[ListedModel]] = [
         Column("model", lambda m: m.id),
-        Column("created", lambda m: f"{m.created_at:%Y-%m-%d}" if m.created_at else ""),
+        Column(
+            "created",
+            lambda m: f"{m.created_at:%Y-%m-%d}" if m.created_at else "",
+            gives_way=1,
+            dim=True,
+        ),
         Column("ends", _end),
         Column("successor", lambda m: m.successor or ""),
     ]

@@ -24,7 +24,7 @@ Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
 
 # Weight before colour: what is legible on a dark screen and on a light one.
-_BOLD, _BOLD_RED = "1", "1;31"
+BOLD, BOLD_RED, GREEN, DIM = "1", "1;31", "32", "2"
 
 # Bytes of a file name that is not UTF-8, as Python has them.
 _HALVES = "[\ud800-\udfff]"
@@ -112,7 +112,10 @@ class Output:
         elif not items:
             self.note(empty)
         elif self.draws:
-            draw_table(self.stdout, columns, _cells(columns, items))
+            drawn = draw_table(columns, _cells(columns, items), colours=self.colours)
+            if len(items) > 1:
+                drawn += self.styled(f"{len(items):,} {name.replace('_', ' ')}", DIM) + "\n"
+            self._paged(drawn)
         else:
             self._lines(map("\t".join, _cells(columns, items)))
 
@@ -124,7 +127,8 @@ class Output:
             self._lines([_single(ident)])
         elif self.draws:
             shown = [(label, harmless(text).rstrip("\n")) for label, text in fields]
-            self._lines(record_lines(shown, terminal_width()))
+            lines = record_lines(shown, terminal_width())
+            self._paged("".join(line + "\n" for line in lines))
         else:
             self._lines(f"{label}\t{one_line(text)}" for label, text in fields)
 
@@ -173,10 +177,9 @@ class Output:
         self.stdout.write(text)
         self.stdout.flush()
 
-    def emphasized(self, word: str, severity: str) -> str:
-        """A word as strong as what it stands for, for `drawn`."""
-        code = {"problem": _BOLD_RED, "warning": _BOLD}.get(severity)
-        return f"\x1b[{code}m{word}\x1b[0m" if code and self.colours else word
+    def styled(self, text: str, code: str) -> str:
+        """A text in a colour or weight, for `drawn`; as it is where there are no colours."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colours else text
 
     def note(self, text: str) -> None:
         """Print a note on stderr; not under `--quiet`."""
@@ -185,7 +188,7 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
-        self._complain(self._coloured("warning:", _BOLD) + f" {shown(text, self.profile)}")
+        self._complain(self._coloured("warning:", BOLD) + f" {shown(text, self.profile)}")
 
     def miss(self, text: str) -> None:
         """Warn of something that could not be done; the command will end with exit code 6."""
@@ -208,10 +211,10 @@ class Output:
         if self.mode == "json":
             self.document({**(_plain(error.done, self.profile) or {}), "error": error})
         else:
-            self._complain(self._coloured("error:", _BOLD_RED) + f" {error.message}")
+            self._complain(self._coloured("error:", BOLD_RED) + f" {error.message}")
             if error.advice:
                 hint = shown(error.advice, self.profile)
-                self._complain(self._coloured("hint:", _BOLD) + f" {hint}")
+                self._complain(self._coloured("hint:", BOLD) + f" {hint}")
         self.trace(error)
 
     def trace(self, error: GptasstError) -> None:
@@ -230,6 +233,11 @@ class Output:
         head, sep, tail = text.partition("\x1b[0m")  # our own colour stays
         self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
         self.stderr.flush()
+
+    def _paged(self, text: str) -> None:
+        from gptasst.cli.pager import write_paged
+
+        write_paged(self.stdout, text)
 
     def _lines(self, lines: Iterable[str]) -> None:
         self.answer("".join(line + "\n" for line in lines))

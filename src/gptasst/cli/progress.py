@@ -23,9 +23,22 @@ from gptasst.cli.tables import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
-    from rich.status import Status
 
     from gptasst.uploads.types import TransferState
+
+
+class Elapsed:
+    """What goes on, and for how many seconds already: a text that changes while it is drawn."""
+
+    _SHORT = 2  # seconds: what takes no longer needs no figure
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._begun = time.monotonic()
+
+    def __rich__(self) -> str:
+        seconds = int(time.monotonic() - self._begun)
+        return self.text if seconds < self._SHORT else f"{self.text} ({seconds} s)"
 
 
 class Drawn:
@@ -60,10 +73,12 @@ class Drawn:
         drawn_on = console(self._output.stderr)
         return self._shown.enter_context(Progress(*columns, console=drawn_on, transient=True))
 
-    def _spinner(self, text: str) -> Status:
+    def _spinner(self, text: str) -> Elapsed:
         """Begin to draw a spinner."""
         drawn_on = console(self._output.stderr)
-        return self._shown.enter_context(drawn_on.status(text, spinner="dots"))
+        shown = Elapsed(text)
+        self._shown.enter_context(drawn_on.status(shown, spinner="dots"))
+        return shown
 
 
 class Activity(Drawn):
@@ -76,7 +91,8 @@ class Activity(Drawn):
         super().__init__(output)
         self._text = text
         self._bar: tuple[Progress, TaskID] | None = None
-        self._status: Status | None = None
+        self._status: Elapsed | None = None
+        self._characters = 0
         self._announced = False
         self._complete = False
 
@@ -91,7 +107,13 @@ class Activity(Drawn):
     def advance(self, done: int, total: int) -> None:
         """Show how many parts of an answer have come, and of how many."""
         if self._status is not None and total > 1:
-            self._status.update(f"{self._text}: {done:,} of {count_text(total, 'part')}")
+            self._status.text = f"{self._text}: {done:,} of {count_text(total, 'part')}"
+
+    def receive(self, text: str) -> None:
+        """Show how much of an answer has come that is not shown itself."""
+        self._characters += len(text)
+        if self._status is not None:
+            self._status.text = f"writing the answer: {count_text(self._characters, 'character')}"
 
     def report(self, done: int, total: int | None) -> None:
         """Bytes of the embedded model that have come so far, and in all (`None`: not known)."""

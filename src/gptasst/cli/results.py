@@ -109,8 +109,8 @@ def show_plan(output: Output, plan: KnowledgePlan) -> None:
         return
     columns: list[Column[_Row]] = [
         Column("change", lambda row: row[0]),
-        Column("path", lambda row: row[1], wraps=True),
-        Column("about", lambda row: row[2], wraps=True),
+        Column("path", lambda row: row[1], cuts=True),
+        Column("about", lambda row: row[2], cuts=True),
     ]
     rows = _rows(plan)
     output.table(

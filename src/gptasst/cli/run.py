@@ -295,6 +295,8 @@ def _follow(
             if output:
                 activity.stop()
                 output.answer(last)
+            else:
+                activity.receive(last)
     finally:
         if output and last and not last.endswith("\n") and output.stdout.isatty():
             output.answer("\n")  # what is said next begins a line

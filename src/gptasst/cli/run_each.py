@@ -336,8 +336,8 @@ def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
         "files",
         planned,
         [
-            Column("file", lambda file: file.path, wraps=True),
-            Column("output", lambda file: file.output or "", wraps=True),
+            Column("file", lambda file: file.path, cuts=True),
+            Column("output", lambda file: file.output or "", cuts=True),
             Column("state", lambda file: file.state.replace("_", " ")),
             Column("tokens", lambda file: f"{file.estimated_tokens:,}", right=True),
         ],

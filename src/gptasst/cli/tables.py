@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+import io
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -17,67 +18,139 @@ from typing import Generic, Literal, TypeVar
 _Item = TypeVar("_Item")
 
 _GAP = 2
-# What is left at least of a column that may be folded, and of a text beside its label.
+# What is left at least of a column that may be cut or folded, and of a text beside its label.
 _SHORTEST_COLUMN = 12
 _SHORTEST_TEXT = 24
+_DIM = "dim"
 
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[_Item]):
     """A column of a table: its head, and the text of an item in it.
 
-    One that `wraps` is folded where the terminal is narrow; ids and sizes stay whole.
+    Where the terminal is narrow, one that `cuts` loses the end of its texts, or the middle of its
+    paths; one that `wraps` is folded; one that `gives_way` is left out, the highest number first.
+    `dim` is what people look at last.
     """
 
     head: str
     text: Callable[[_Item], str]
     right: bool = False
     wraps: bool = False
+    cuts: bool = False
+    gives_way: int = 0
+    dim: bool = False
+
+    @property
+    def shrinks(self) -> bool:
+        return self.wraps or self.cuts
 
 
 def draw_table(
-    stream: IO[str], columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]]
-) -> None:
-    """Draw rows of texts; where not even folded columns fit, each row as a record.
+    columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], *, colours: bool = False
+) -> str:
+    """Rows of texts as a table; where not even the columns that stay fit, each row as a record.
 
     A column in which nothing stands is left out.
     """
     width = terminal_width()
     filled = [number for number in range(len(columns)) if any(row[number] for row in rows)]
-    columns = [columns[number] for number in filled]
-    rows = [[row[number] for number in filled] for row in rows]
-    if _least_width(columns, rows) <= width:
-        _draw_rows(stream, columns, rows, width)
-        return
-    for number, row in enumerate(rows):
-        fields = [(c.head, text) for c, text in zip(columns, row, strict=True) if text]
-        stream.write("\n" if number else "")
-        stream.writelines(line + "\n" for line in record_lines(fields, width))
+    shown = _columns_that_fit(columns, rows, filled, width)
+    columns = [columns[number] for number in shown]
+    rows = [[row[number] for number in shown] for row in rows]
+    widths = _widths(columns, rows, width)
+    if sum(widths) + _GAP * (len(widths) - 1) <= width:
+        return _drawn_rows(columns, rows, widths, colours=colours)
+    heads = [column.head for column in columns]
+    fields = ([pair for pair in zip(heads, row, strict=True) if pair[1]] for row in rows)
+    records = (record_lines(record, width) for record in fields)
+    return "\n".join("".join(line + "\n" for line in record) for record in records)
 
 
-def _least_width(columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]]) -> int:
+def _columns_that_fit(
+    columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], shown: list[int], width: int
+) -> list[int]:
+    """The numbers of the columns, without those that give way."""
+    natural = [_natural_width(column, number, rows) for number, column in enumerate(columns)]
+
+    def least() -> int:
+        wide = (_least(columns[number], natural[number]) for number in shown)
+        return sum(wide) + _GAP * (len(shown) - 1)
+
+    while least() > width:
+        last = max(shown, key=lambda number: columns[number].gives_way)
+        if not columns[last].gives_way:
+            break
+        shown = [number for number in shown if number != last]
+    return shown
+
+
+def _widths(
+    columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], width: int
+) -> list[int]:
+    """How wide each column is drawn: the widest of those that shrink lose first."""
+    widths = [_natural_width(column, number, rows) for number, column in enumerate(columns)]
+    least = [_least(column, wide) for column, wide in zip(columns, widths, strict=True)]
+    too_wide = sum(widths) + _GAP * (len(widths) - 1) - width
+    for _ in range(too_wide):
+        spare = [number for number in range(len(widths)) if widths[number] > least[number]]
+        if not spare:
+            break
+        widths[max(spare, key=lambda number: widths[number])] -= 1
+    return widths
+
+
+def _natural_width(column: Column[_Item], number: int, rows: Sequence[Sequence[str]]) -> int:
     from rich.cells import cell_len
 
-    least = _GAP * (len(columns) - 1)
-    for number, column in enumerate(columns):
-        natural = max(cell_len(text) for text in (column.head, *(row[number] for row in rows)))
-        least += min(natural, _SHORTEST_COLUMN) if column.wraps else natural
-    return least
+    return max(cell_len(text) for text in (column.head, *(row[number] for row in rows)))
 
 
-def _draw_rows(
-    stream: IO[str], columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], width: int
-) -> None:
+def _least(column: Column[_Item], natural: int) -> int:
+    return min(natural, _SHORTEST_COLUMN) if column.shrinks else natural
+
+
+def _drawn_rows(
+    columns: Sequence[Column[_Item]],
+    rows: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    *,
+    colours: bool,
+) -> str:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for column in columns:
+    for column, width in zip(columns, widths, strict=True):
         justify: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(column.head, justify=justify, overflow="fold", no_wrap=not column.wraps)
+        style = _DIM if column.dim else ""
+        table.add_column(
+            column.head, justify=justify, overflow="fold", no_wrap=not column.wraps, style=style,
+            width=width,
+        )  # fmt: skip
     for row in rows:
-        table.add_row(*map(Text, row))
-    console(stream, width).print(table)
+        texts = zip(columns, row, widths, strict=True)
+        table.add_row(
+            *(Text(shortened(text, width) if c.cuts else text) for c, text, width in texts)
+        )
+    stream = io.StringIO()
+    console(stream, sum(widths) + _GAP * len(widths), colours=colours).print(table)
+    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
+
+
+def shortened(text: str, width: int) -> str:
+    """A text in so many cells: a path without its middle, another text without its end."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    room = width - 1
+    tail = ""
+    if "/" in text:
+        while cell_len(text[-len(tail) - 1 :]) <= room * 2 // 3:
+            tail = text[-len(tail) - 1 :]
+    head = set_cell_size(text, room - cell_len(tail)).rstrip()
+    return f"{head}…{tail}"
 
 
 def record_lines(fields: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
@@ -133,12 +206,18 @@ _STYLES = {
 }
 
 
-def console(stream: IO[str], width: int | None = None) -> Console:
-    """A console on a stream, as wide as the terminal if no width is given."""
+def console(stream: IO[str], width: int | None = None, *, colours: bool | None = None) -> Console:
+    """A console on a stream, as wide as the terminal if no width is given.
+
+    It is coloured where the stream is a terminal, unless `colours` says whether it is.
+    """
     from rich.console import Console
     from rich.theme import Theme
 
     # Without a height Rich would take every dumb terminal for one of 80 columns.
     height = None if width is None else 25
     theme = Theme(_STYLES)
-    return Console(file=stream, highlight=False, theme=theme, width=width, height=height)
+    return Console(
+        file=stream, highlight=False, theme=theme, width=width, height=height,
+        force_terminal=colours,
+    )  # fmt: skip

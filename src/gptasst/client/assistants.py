@@ -76,14 +76,18 @@ class Assistants:
             changes, words_of(files), Screening(allow_secrets=allow_secrets)
         )
 
-    def list(self) -> Sequence[AssistantSummary]:
+    def list(self, *, all_stores: bool = False) -> Sequence[AssistantSummary]:
         """Every assistant in short, by name.
+
+        Args:
+            all_stores: read all vector stores of the project. Without it, gptasst reads new ones
+                and asks for the assistants that it knows by their ids.
 
         Examples:
             >>> [(each.name, each.files) for each in client.assistants.list()]
             [('DocWriter-1', 1)]
         """
-        return self._service.list()
+        return self._service.list(all_stores=all_stores)
 
     def get(self, name: str) -> Assistant:
         """One assistant with its definition and knowledge.

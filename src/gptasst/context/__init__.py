@@ -115,7 +115,7 @@ class AppContext(ServerContext):
             self.file_cache,
             None if self.profile.embedded else self.project_cache,
             lambda: self.gateway.files,
-            self._all_knowledge,
+            lambda: self._all_knowledge(whole_list=True),
             lambda: self.machine_mark,
         )
 

@@ -108,10 +108,11 @@ class ServerContext(MachineContext):
             learn_uploads(self.gateway.files, self._all_knowledge, cache, self.machine_mark)
         recover_begun(self.gateway.files, cache, self.machine_mark)
 
-    def _all_knowledge(self) -> list[KnowledgeFile]:
+    def _all_knowledge(self, *, whole_list: bool = False) -> list[KnowledgeFile]:
         """The knowledge of every assistant on the server."""
         try:
-            return [file for _, files in self.openai_store.knowledge_of_all() for file in files]
+            found = self.openai_store.knowledge_of_all(whole_list=whole_list)
+            return [file for _, files in found for file in files]
         except ServiceError:
             if self.profile.store == "openai":
                 raise

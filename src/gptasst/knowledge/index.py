@@ -14,7 +14,7 @@ import json
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gptasst.knowledge.languages import language_of
@@ -30,7 +30,7 @@ _MOST_TERMS = 64
 _MOST_WEIGHED = 4000
 _LEAST_RARITY = 0.1
 # How much it counts that a word comes up again (BM25's k1): FTS5 has 1.2 built in.
-_FTS5_AGAIN, _AGAIN = 1.2, 2.0
+_FTS5_AGAIN, _AGAIN = 1.2, 2.5
 # Passages that fit this much worse than the best one are none that anybody asked for.
 _LEAST_SHARE = 0.1
 _LANGUAGE_SAMPLE = 1500  # characters
@@ -56,24 +56,30 @@ def insert_passages(
     """Keep and index the passages of files that are in `knowledge` already: id, path, passages."""
     table = _current_table(connection, assistant_id)
     (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM passages").fetchone()
-    for file_id, path, passages in files:
-        texts = [passage.text for passage in passages]
-        language, written = _written(path, texts, [passage.heading for passage in passages])
-        connection.executemany(
-            "INSERT INTO passages (file_id, place, heading, text, words, more, titles)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (file_id, p.place, p.heading, p.text, *columns)
-                for p, columns in zip(passages, written, strict=True)
-            ],
-        )
-        if language:
-            connection.execute(
-                "UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id)
-            )
+    languages: list[tuple[str, str]] = []
+    connection.executemany(
+        "INSERT INTO passages (file_id, place, heading, text, words, more, titles)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        itertools.chain.from_iterable(_passage_rows(files, languages)),
+    )
+    connection.executemany("UPDATE knowledge SET language = ? WHERE id = ?", languages)
     # All at once: FTS5 writes what it has after each statement.
     added = connection.execute(f"{_INDEX.format(table)} WHERE id > ?", (last,)).rowcount
     _count(connection, assistant_id, added)
+
+
+def _passage_rows(
+    files: Iterable[tuple[str, str, Sequence[Passage]]], languages: list[tuple[str, str]]
+) -> Iterator[Iterable[tuple[str | None, ...]]]:
+    """Rows for the passages of each file; files in a clear language go to `languages`."""
+    for file_id, path, passages in files:
+        texts = [passage.text for passage in passages]
+        headings = [passage.heading for passage in passages]
+        language, columns = _written(path, texts, headings)
+        if language:
+            languages.append((language, file_id))
+        places = [passage.place for passage in passages]
+        yield zip(itertools.repeat(file_id), places, headings, texts, *columns, strict=False)
 
 
 def remove_passages(
@@ -159,6 +165,10 @@ class _Search:
                     if not term.guessed:
                         words[passage_id].append(term.word)
             left -= count if weighed else 0
+        for term in terms.near:
+            near = [key for key in self._ids(term) if key in scores]
+            for key in near:
+                scores[key] += term.weight * self._rarity(len(near))
         whole = len(chosen) if terms.together else 0
         fit = (item for item in scores.items() if len(words[item[0]]) >= whole)
         best = heapq.nlargest(limit, fit, key=lambda item: (item[1], -item[0]))
@@ -198,7 +208,7 @@ class _Search:
         return int(count)
 
     def _rows(self, term: Term, count: int, *, weighed: bool) -> Iterable[tuple[int, float]]:
-        rarity = max(_LEAST_RARITY, math.log((self._passages - count + 0.5) / (count + 0.5)))
+        rarity = self._rarity(count)
         if weighed:
             rows = self._connection.execute(
                 f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ?",
@@ -208,10 +218,16 @@ class _Search:
             if len(term.forms) > 1 or rarity == _LEAST_RARITY:
                 return ((key, max(score, _LEAST_RARITY)) for key, score in rows)
             return ((key, _weighed_again(score, rarity)) for key, score in rows)
+        return ((key, rarity) for key in self._ids(term))
+
+    def _ids(self, term: Term) -> Iterator[int]:
         rows = self._connection.execute(
             f"SELECT rowid FROM {self._table} WHERE {self._table} MATCH ?", (term.expression,)
         )
-        return ((key, rarity) for (key,) in rows)
+        return (key for (key,) in rows)
+
+    def _rarity(self, count: int) -> float:
+        return max(_LEAST_RARITY, math.log((self._passages - count + 0.5) / (count + 0.5)))
 
 
 def _weighed_again(score: float, rarity: float) -> float:
@@ -223,17 +239,16 @@ def _weighed_again(score: float, rarity: float) -> float:
 
 def _written(
     path: str, texts: Sequence[str], headings: Sequence[str]
-) -> tuple[str, Iterable[tuple[str | None, str, str]]]:
+) -> tuple[str, tuple[Iterable[str | None], Iterable[str], Iterable[str]]]:
     """The language of a file, and the columns `words`, `more` and `titles` of its passages."""
     language = _language(texts)
     indexer = _indexer(language)
     named = index_words(path, language)
     titles: Iterable[str] = itertools.repeat(named, len(texts))
     if any(headings):
-        written = zip(headings, indexer.write(headings), strict=True)
-        titles = [f"{named} {words or heading} {more}" for heading, (words, more) in written]
-    rows = zip(indexer.write(texts), titles, strict=True)
-    return language, ((words, more, title) for (words, more), title in rows)
+        written = zip(headings, *indexer.write(headings), strict=True)
+        titles = [f"{named} {words or heading} {more}" for heading, words, more in written]
+    return language, (*indexer.write(texts), titles)
 
 
 @functools.lru_cache(maxsize=32)
@@ -289,17 +304,19 @@ def _current_table(connection: sqlite3.Connection, assistant_id: str) -> str:
 
 def _index_anew(connection: sqlite3.Connection, assistant_id: str, table: str) -> None:
     files = connection.execute(
-        "SELECT id, path FROM knowledge WHERE assistant_id = ?", (assistant_id,)
+        "SELECT id, path FROM knowledge k WHERE assistant_id = ?"
+        " AND EXISTS (SELECT 1 FROM passages p WHERE p.file_id = k.id)",
+        (assistant_id,),
     ).fetchall()
     for file_id, path in files:
         rows = connection.execute(
             "SELECT id, heading, text FROM passages WHERE file_id = ?", (file_id,)
         ).fetchall()
         texts = [text for _, _, text in rows]
-        language, written = _written(path, texts, [heading for _, heading, _ in rows])
+        language, columns = _written(path, texts, [heading for _, heading, _ in rows])
         connection.executemany(
             "UPDATE passages SET words = ?, more = ?, titles = ? WHERE id = ?",
-            [(*columns, key) for columns, (key, _, _) in zip(written, rows, strict=True)],
+            zip(*columns, [key for key, _, _ in rows], strict=True),
         )
         connection.execute("UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id))
     which = "file_id IN (SELECT id FROM knowledge WHERE assistant_id = ?)"

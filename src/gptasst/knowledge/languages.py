@@ -139,6 +139,10 @@ _SCRIPTS = (
 )
 _CLEAR = 2  # different common words of one language
 _EXAMINED = 1500  # characters of a text
+# ASCII that is in no word. Splitting there takes a third of the time of an expression.
+_SEPARATORS = str.maketrans(
+    {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+)
 
 
 _LANGUAGES_OF: dict[str, list[str]] = {}
@@ -150,7 +154,10 @@ for _language, _words in COMMON.items():
 def language_of(text: str) -> str:
     """The language that a text is clearly in, by its common words; else an empty string."""
     found: dict[str, int] = {}
-    for word in _LANGUAGES_OF.keys() & re.findall(r"\w+", fold(text[:_EXAMINED])):
+    folded = fold(text[:_EXAMINED])
+    ascii_only = folded.isascii()
+    words = folded.translate(_SEPARATORS).split() if ascii_only else re.findall(r"\w+", folded)
+    for word in _LANGUAGES_OF.keys() & words:
         for language in _LANGUAGES_OF[word]:
             found[language] = found.get(language, 0) + 1
     (most, language), (second, _) = sorted(

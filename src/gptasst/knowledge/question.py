@@ -18,6 +18,8 @@ _INPUT_WEIGHT = 1.0
 _COMPOUND_SHARE = 0.3  # of the weight: neighbours as one word are often another word
 # Of an input that is long, so many different words are looked at: the most frequent ones.
 _MOST_EXAMINED = 400
+_NEAR_SHARE = 0.45  # of the weight of a word: that two stand together as they do in the question
+_NEAR = 3  # words between them at most
 _HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
 # Pairs of their characters say too little: three in a row are searched.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
@@ -63,11 +65,13 @@ class Term:
 class Terms:
     """What to look for: `leading` always, the best of `filling` besides.
 
+    `near` are neighbours in the question: passages that have them close together fit better.
     With `together` a passage has to have all, as they are too common to tell anything alone.
     """
 
     leading: tuple[Term, ...]
     filling: tuple[Term, ...] = ()
+    near: tuple[Term, ...] = ()
     together: bool = False
 
 
@@ -83,7 +87,7 @@ def terms_of(question: Question, languages: Iterable[str]) -> Terms:
                 taken.add(term.forms)
                 filling.append(term)
     if task or filling:
-        return Terms(tuple(task), tuple(filling))
+        return Terms(tuple(task), tuple(filling), tuple(_neighbours(question.task, known)))
     every = _distinct(question.task, known, _TASK_WEIGHT, common=True)
     return Terms(tuple(every), together=True)
 
@@ -92,13 +96,8 @@ def _distinct(
     text: str, languages: frozenset[str], weight: float, *, common: bool = False
 ) -> list[Term]:
     """The terms of a text, each once, the most frequent ones first where they are very many."""
-    plain = _ELISION.sub(" ", text)
-    words = found_words(text if common else plain)
-    if common:
-        left_out: frozenset[str] = frozenset()
-    else:
-        left_out = common_words(frozenset({language_of(text), "english"}) | languages)
-        left_out |= _UNSPACED_COMMON
+    words = found_words(text if common else _ELISION.sub(" ", text))
+    left_out = frozenset() if common else _left_out(text, languages)
     shouted = text.isupper()
     counted: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for word in words:
@@ -118,6 +117,12 @@ def _distinct(
             for word, forms in dict(_compounds(words, left_out, languages)).items()
         ]
     return found
+
+
+def _left_out(text: str, languages: frozenset[str]) -> frozenset[str]:
+    """The words that tell nothing about what a text asks."""
+    spoken = frozenset({language_of(text), "english"})
+    return common_words(spoken | languages) | _UNSPACED_COMMON
 
 
 def _is_acronym(word: str) -> bool:
@@ -204,3 +209,38 @@ def _compounds(
         plain = one.isalpha() and not is_unspaced(first) and not is_unspaced(second)
         if plain and len(first) > 1 and not {first, second} & left_out:
             yield one, tuple(_forms(one, languages))
+
+
+def _neighbours(text: str, languages: frozenset[str]) -> Iterator[Term]:
+    """What stands together in a text, each once: words next to each other, three characters."""
+    left_out = _left_out(text, languages)
+    found: dict[tuple[str, ...], None] = {}
+    last = ""
+    for run, sign in itertools.chain.from_iterable(map(runs, found_words(_ELISION.sub(" ", text)))):
+        if is_unspaced(run):
+            found |= dict.fromkeys(_triples(run))
+            last = ""
+            continue
+        name = [*names(run, sign)][bool(sign)]
+        if name in left_out:
+            continue
+        if last and name != last:
+            found[tuple(_close(last, name, languages))] = None
+        last = name
+    share = _TASK_WEIGHT * _NEAR_SHARE
+    yield from (Term("", forms, share, guessed=True) for forms in found)
+
+
+def _close(first: str, second: str, languages: frozenset[str]) -> Iterator[str]:
+    pairs_of_stems = (
+        (stem(first, language), stem(second, language)) for language in ("", *sorted(languages))
+    )
+    for one, other in dict.fromkeys(pairs_of_stems):
+        yield f"NEAR({_EXACT.format(one)} {_EXACT.format(other)}, {_NEAR})"
+
+
+def _triples(run: str) -> Iterator[tuple[str, ...]]:
+    if not _TRIPLES.match(run):
+        for first, second in itertools.pairwise(pairs(run)[:-1]):
+            if not _HIRAGANA.fullmatch(first) and not _HIRAGANA.fullmatch(second):
+                yield (_EXACT.format(f"{first} {second}"),)

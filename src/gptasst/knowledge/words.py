@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gptasst.knowledge.folding import fold, visible
 from gptasst.knowledge.languages import has_endings, stem
@@ -56,8 +56,8 @@ _VOWEL = re.compile("[aeiouy]")
 _KEPT_WORDS = 100_000
 
 
-# A text as it goes into the index: its words (`None`: the text itself), and more besides.
-Written = tuple[str | None, str]
+# Texts as they go into the index: the words of each (`None`: the text itself), and more besides.
+Written = tuple[Iterable[str | None], Iterable[str]]
 
 
 class Indexer:
@@ -73,7 +73,7 @@ class Indexer:
         self._nothing_more: set[str] = set()
         self._more: dict[str, str] = {}
 
-    def write(self, texts: Sequence[str]) -> list[Written]:
+    def write(self, texts: Sequence[str]) -> Written:
         """What texts that belong together are in the index."""
         together = "\n".join(texts)
         if len(self._words) + len(self._nothing_more) + len(self._more) > _KEPT_WORDS:
@@ -81,15 +81,16 @@ class Indexer:
             self._nothing_more.clear()
             self._more.clear()
         if not self._plain or not together.isascii():
-            return [(self._all_words(text), "") for text in texts]
-        plain = not _NOT_PLAIN.search(together)
-        return [(None, "" if plain else self._more_of(text)) for text in texts]
+            return map(self._all_words, texts), itertools.repeat("", len(texts))
+        more = [""] * len(texts)
+        for number in _not_plain(together, texts):
+            more[number] = self._more_of(texts[number])
+        return itertools.repeat(None, len(texts)), more
 
     def _more_of(self, text: str) -> str:
         """What ASCII words are found by besides what the tokenizer makes of them."""
-        if not _NOT_PLAIN.search(text):
-            return ""
-        pieces = set(text.split()) - self._nothing_more
+        # In the order of the text, so that it is the same each time.
+        pieces = [piece for piece in dict.fromkeys(text.split()) if piece not in self._nothing_more]
         for piece in pieces:
             if piece not in self._more:
                 self._learn(piece)
@@ -118,8 +119,20 @@ class Indexer:
 
 def index_words(text: str, language: str = "") -> str:
     """The words that a text is found by, as they go into the index."""
-    ((words, more),) = Indexer(language).write([text])
+    words, more = map(next, map(iter, Indexer(language).write([text])))
     return f"{text if words is None else words} {more}".rstrip()
+
+
+def _not_plain(together: str, texts: Sequence[str]) -> Iterator[int]:
+    """Which of texts, that are joined by line ends, the tokenizer would not read as meant."""
+    number, end = -1, -1
+    for match in _NOT_PLAIN.finditer(together):
+        if match.start() < end:
+            continue
+        while match.start() >= end:
+            number += 1
+            end += len(texts[number]) + 1
+        yield number
 
 
 def _tokens(word: str, language: str) -> Iterator[str]:

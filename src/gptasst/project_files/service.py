@@ -14,7 +14,7 @@ from gptasst.api.types import RemoteFile, VectorStore
 from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.file_usage import FileUsage
-from gptasst.assistants.project_directory import is_assistant
+from gptasst.assistants.project_listing import is_assistant
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable

@@ -56,7 +56,7 @@ def resolve(
         NotFound: there is neither.
     """
     try:
-        return open_store().open(name)
+        return open_store().open(name, briefly=True)
     except (NotFound, ServiceError, AccessDenied) as missing:
         # Without a key, or without a place for assistants, there are still instructions.
         if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
@@ -64,10 +64,28 @@ def resolve(
         try:
             found = library.find(name)
         except NotFound as error:
-            raise NotFound(
-                f"no assistant or instruction `{name}`", hint=_nearest(missing, error)
-            ) from None
+            return _renamed(open_store, name, missing, error)
         return Resolved(found.definition, path=found.path)
+
+
+def _renamed(
+    open_store: Callable[[], AssistantStore],
+    name: str,
+    missing: GptasstError,
+    no_instruction: NotFound,
+) -> Resolved:
+    """The assistant that somebody else renamed to `name`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        if isinstance(missing, NotFound):
+            return open_store().open(name)
+    except NotFound as error:
+        missing = error
+    hint = _nearest(missing, no_instruction)
+    raise NotFound(f"no assistant or instruction `{name}`", hint=hint) from None
 
 
 @dataclass(frozen=True, slots=True)

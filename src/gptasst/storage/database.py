@@ -27,6 +27,9 @@ _IN_USE = "another gptasst is writing to it: try again when that has ended"
 _NO_ROOM = "is the disk full? nothing that was kept is lost"
 _NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
 _PAUSE = 0.01
+# So much of what is written is held before it goes to the disk, in KiB. SQLite's own 2 MB make it
+# write the same pages again and again while knowledge is indexed.
+_CACHE = 16_000
 
 
 class Database:
@@ -113,6 +116,7 @@ def _connect(path: Path, schema: Schema) -> sqlite3.Connection:
     try:
         _write_ahead(connection)
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         _bring_up(connection, path, schema)
     except BaseException:
         connection.close()

@@ -146,31 +146,30 @@ class ProjectCache:
 
     # Assistants and definitions
 
-    def assistant_id(self, name: str) -> str | None:
-        """The id that an assistant had when it was last seen."""
-        rows = self._rows("SELECT id FROM assistants WHERE scope = ? AND name = ?", name)
-        return str(rows[0][0]) if rows else None
-
     def assistant_names(self) -> list[str]:
         rows = self._rows("SELECT name FROM assistants WHERE scope = ?")
         return sorted(name for (name,) in rows)
 
-    def remember_assistants(self, ids: Mapping[str, str], *, whole: bool = False) -> None:
-        """Remember ids by name. With `whole` there are no others."""
+    def remember_assistants(self, ids: Mapping[str, str]) -> None:
+        """Remember ids by name, in place of those there were."""
         known = dict(self._rows("SELECT name, id FROM assistants WHERE scope = ?"))
-        if ids == known if whole else ids.items() <= known.items():
+        if ids == known:
             return  # nobody has to wait for a lock
-        rows = [(self.scope, name, assistant_id) for name, assistant_id in ids.items()]
+        rows = [storable((self.scope, name, assistant_id)) for name, assistant_id in ids.items()]
 
         def work(connection: sqlite3.Connection) -> None:
-            if whole:
-                connection.execute("DELETE FROM assistants WHERE scope = ?", (self.scope,))
+            connection.execute("DELETE FROM assistants WHERE scope = ?", (self.scope,))
             connection.executemany("INSERT OR REPLACE INTO assistants VALUES (?, ?, ?)", rows)
 
         self._tables.write(work)
 
-    def forget_assistant(self, name: str) -> None:
-        self._execute_many("DELETE FROM assistants WHERE scope = ? AND name = ?", [(name,)])
+    def listing(self) -> str | None:
+        """What was seen of the project's list of vector stores, as it was given."""
+        rows = self._rows("SELECT seen FROM listings WHERE scope = ?")
+        return str(rows[0][0]) if rows else None
+
+    def remember_listing(self, seen: str) -> None:
+        self._execute_many("INSERT OR REPLACE INTO listings VALUES (?, ?)", [(seen,)])
 
     def remember_models(self, models: Sequence[tuple[str, date | None]]) -> None:
         """Remember the models that a server has and when they end, in place of those it had."""

@@ -53,11 +53,12 @@ CREATE TABLE former_knowledge (
     PRIMARY KEY (scope, store, file_id)
 ) WITHOUT ROWID
 """,
+        "CREATE TABLE listings (scope TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
-    "knowledge", "former_knowledge",
+    "knowledge", "former_knowledge", "listings",
 )  # fmt: skip
 
 

@@ -1,0 +1,254 @@
+"""Which vector stores of a project are assistants, without reading the whole list each time.
+
+A project may hold thousands of vector stores of other programs, and the API lists all of them,
+newest first, 100 a request. So what was seen is remembered: ids that are found again in the list
+(`anchors`), and the ids of assistants (`own`). A store becomes an assistant when it is made and at
+no other time. So everything behind the anchors is known, and what is known is asked for by its id.
+
+Where the server's order can't be relied on, no anchors are kept, and the list is read whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+
+from gptasst.api.types import VectorStore
+from gptasst.api.vector_stores import PAGE, VectorStoreGateway
+from gptasst.errors import NotFound, ServiceError
+from gptasst.threads import workers
+from gptasst.uploads.project_cache import ProjectCache
+
+MARKER = "gptasst"
+_JOBS = 8
+_MOST_ANCHORS = 1000
+# Stores made within a second may be listed in any order: not only the first anchor has to be seen.
+_OVERLAP = 20
+# How far the clocks of one server's machines may be apart.
+_SKEW = timedelta(minutes=1)
+
+
+def is_assistant(store: VectorStore) -> bool:
+    """Whether a vector store is one of ours; any other is never listed or touched."""
+    return MARKER in store.metadata
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStores:
+    """What was seen of a project's list.
+
+    `anchors` are the ids of the newest stores, newest first; `own` the names of assistants by id,
+    those first that were not looked at for longest; `total` is about how many stores there are.
+    `ordered` is false where a new store was not listed before the others.
+    """
+
+    anchors: Sequence[str] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
+    total: int = 0
+    ordered: bool = True
+
+    @classmethod
+    def read(cls, text: str | None) -> KnownStores:
+        """From JSON; from anything else, nothing is known."""
+        try:
+            known = cls(**json.loads(text or "{}"))
+            own = {str(store_id): str(name) for store_id, name in known.own.items()}
+            return cls([*map(str, known.anchors)], own, int(known.total), known.ordered is True)
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+
+    def text(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the one assistant that has a name or id, as far as was seen."""
+        ids = [store_id for store_id, known_as in self.own.items() if known_as == name]
+        if len(ids) == 1:
+            return ids[0]
+        return name if not ids and name in self.own else None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the list has shown: the assistants in it, and those it does not show.
+
+    `shown` are the ids of all stores that it shows; `names` are of the assistants that exist as
+    far as is known, by id; `unseen` are the ids of those that were not looked at.
+    """
+
+    found: Sequence[VectorStore]
+    shown: frozenset[str]
+    names: Mapping[str, str]
+    unseen: Sequence[str]
+
+
+class AssistantListing:
+    """The assistants among the vector stores of one project.
+
+    Args:
+        stores: the project.
+        cache: what was seen is kept there; without it, the list is read whole. Where two projects
+            share one, the other's list has none of the anchors, and so is read whole.
+    """
+
+    def __init__(self, stores: VectorStoreGateway, cache: ProjectCache) -> None:
+        self._stores = stores
+        self._cache = cache
+
+    def known(self) -> KnownStores:
+        return KnownStores.read(self._cache.listing())
+
+    def whole(self) -> Sequence[VectorStore]:
+        """Every assistant, from the whole list."""
+        return self._look(replace(self.known(), anchors=())).found
+
+    def all(self, containing: str | None = None) -> Sequence[VectorStore]:
+        """Every assistant as it is now: what is new from the list, what is known by its id.
+
+        Args:
+            containing: as in `newest`.
+        """
+        look = self._checked(self._look(self.known(), complete=True), containing)
+        if not look.unseen:
+            return look.found
+        found = [*look.found, *self.look_at(look.unseen)]
+        return sorted(found, key=lambda store: store.created_at, reverse=True)
+
+    def newest(self, containing: str | None = None) -> Look:
+        """What is new, and what else the same requests show.
+
+        Args:
+            containing: a store that was made just now. If it does not show, new stores are not
+                where they are expected, and the list is read whole.
+        """
+        return self._checked(self._look(self.known()), containing)
+
+    def _checked(self, look: Look, containing: str | None) -> Look:
+        if containing is None or containing in look.shown:
+            return look
+        look = self._look(replace(self.known(), anchors=()))
+        if containing in look.shown:
+            known = self.known()
+            self._keep(known, replace(known, anchors=(), ordered=False))
+        return look
+
+    def get(self, store_id: str) -> VectorStore | None:
+        """One assistant that was seen before, if it still exists."""
+        found = self._get(store_id)
+        if found is None or found.name != self.known().own.get(store_id):
+            self._note([store_id], [] if found is None else [found])
+        return found if found is not None and is_assistant(found) else None
+
+    def look_at(self, ids: Sequence[str]) -> Sequence[VectorStore]:
+        """Those assistants of some ids that still exist."""
+        with workers(_JOBS) as pool:
+            found = [store for store in pool.map(self._get, ids) if store is not None]
+        self._note(ids, found)
+        return [store for store in found if is_assistant(store)]
+
+    def remember(self, store_id: str, name: str) -> None:
+        """Keep what was made or renamed here."""
+        known = self.known()
+        self._keep(known, replace(known, own={**known.own, store_id: name}))
+
+    def forget(self, store_id: str) -> None:
+        self._note([store_id], [])
+
+    def _look(self, known: KnownStores, *, complete: bool = False) -> Look:
+        """Read the list until it shows what is known, or to its end.
+
+        Args:
+            known: what was seen before.
+            complete: read on where that takes fewer requests than to ask for each by its id.
+        """
+        listed = _listed(self._stores)
+        stores, ended = _read(listed, known)
+        unseen = known.own.keys() - {store.id for store in stores}
+        if complete and not ended and len(unseen) > (known.total - len(stores)) / PAGE:
+            stores += listed
+            ended = True
+        if not ended and not _in_order(stores):
+            stores += listed
+            ended = True
+        shown = [store.id for store in stores]
+        found = [store for store in stores if is_assistant(store)]
+        older = {} if ended else {i: n for i, n in known.own.items() if i not in set(shown)}
+        names = {**older, **{store.id: store.name for store in reversed(found)}}
+        ordered = known.ordered and _in_order(stores)
+        anchors = _anchors(shown, () if ended else known.anchors) if ordered else []
+        new = len(set(shown) - set(known.anchors)) if known.anchors else 0
+        total = len(stores) if ended else known.total + new
+        self._keep(known, replace(known, anchors=anchors, own=names, total=total))
+        return Look(found, frozenset(shown), names, list(older))
+
+    def _get(self, store_id: str) -> VectorStore | None:
+        try:
+            return self._stores.get(store_id)
+        except NotFound:
+            return None
+
+    def _note(self, asked: Sequence[str], found: Sequence[VectorStore]) -> None:
+        """Keep what was found of assistants that were asked for by their ids."""
+        known = self.known()
+        rest = {store_id: name for store_id, name in known.own.items() if store_id not in asked}
+        names = {**rest, **{store.id: store.name for store in found}}
+        self._keep(known, replace(known, own=names))
+
+    def _keep(self, before: KnownStores, known: KnownStores) -> None:
+        counts = Counter(known.own.values())
+        unique = {name: i for i, name in known.own.items() if counts[name] == 1}
+        self._cache.remember_assistants(unique)
+        if known.text() != before.text():
+            self._cache.remember_listing(known.text())
+
+
+def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:
+    """The project's whole list, page by page as it is read.
+
+    Raises:
+        ServiceError: the server has no vector stores (`no_vector_stores`), or failed.
+    """
+    try:
+        yield from stores.list()
+    except ServiceError as error:
+        if error.code != "no_endpoint":
+            raise
+        raise ServiceError(
+            f"{stores.server} has no vector stores, in which assistants are kept",
+            hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
+            code="no_vector_stores",
+        ) from error
+
+
+def _read(listed: Iterator[VectorStore], known: KnownStores) -> tuple[list[VectorStore], bool]:
+    """The pages of a list until enough of them is known, and whether that was its end."""
+    anchors = frozenset(known.anchors)
+    enough = min(_OVERLAP, len(anchors))
+    stores: list[VectorStore] = []
+    seen = 0
+    while True:
+        page = list(itertools.islice(listed, PAGE))
+        stores += page
+        seen += sum(store.id in anchors for store in page)
+        if len(page) < PAGE:
+            return stores, True
+        if anchors and seen >= enough:
+            return stores, False
+
+
+def _in_order(stores: Sequence[VectorStore]) -> bool:
+    """Whether a list has the newest first, as the API does."""
+    times = [store.created_at for store in stores]
+    falling = all(later <= earlier + _SKEW for earlier, later in itertools.pairwise(times))
+    return falling and (not times or times[0] >= times[-1])
+
+
+def _anchors(shown: Sequence[str], before: Sequence[str]) -> list[str]:
+    """The ids that are looked for the next time: those just seen, and those behind them."""
+    seen = set(shown)
+    last = max((place for place, anchor in enumerate(before) if anchor in seen), default=-1)
+    return [*shown, *before[last + 1 :]][:_MOST_ANCHORS]

@@ -1,0 +1,114 @@
+"""Waits until files change; the system tells, and nothing is read again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Self
+
+from gptasst.errors import StateError
+
+_QUIET = 300  # milliseconds without a change after which several count as one
+_LONGEST = 3000  # milliseconds after which they do so in any case
+_SLICE = 500  # milliseconds of one wait
+_LONGEST_WAIT = 3600.0  # seconds; longer ones are several, as Windows hears no Ctrl-C in one
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where changes are looked for: directories with all that is below them, and without."""
+
+    trees: frozenset[Path]
+    directories: frozenset[Path]
+
+    @classmethod
+    def of(cls, trees: Iterable[Path], directories: Iterable[Path]) -> Places:
+        """Each place once; one that is not there is its nearest parent, until it is."""
+        wanted = {tree.absolute() for tree in trees}
+        found = {tree for tree in wanted if tree.is_dir()}
+        outer = {tree for tree in found if not found & set(tree.parents)}
+        single = {_existing(place.absolute()) for place in (*(wanted - found), *directories)}
+        return cls(
+            frozenset(outer),
+            frozenset(one for one in single if not outer & {one, *one.parents}),
+        )
+
+
+def _existing(place: Path) -> Path:
+    return next(one for one in (place, *place.parents) if one.is_dir())
+
+
+class ChangedFiles:
+    """Notices changes from when it is entered until it is left.
+
+    Raises (when entered, and by `wait`):
+        StateError: the system can't watch so many directories.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._stop = threading.Event()
+        self._told: Queue[Exception | None] = Queue()
+
+    def __enter__(self) -> Self:
+        places = self._places
+        begun = [
+            self._begin(sorted(paths), recursive=recursive)
+            for paths, recursive in ((places.trees, True), (places.directories, False))
+            if paths
+        ]
+        for ready in begun:
+            ready.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+
+    def _begin(self, paths: Sequence[Path], *, recursive: bool) -> threading.Event:
+        ready = threading.Event()
+        kinds = {"recursive": recursive}
+        threading.Thread(target=self._watch, args=(paths, ready), kwargs=kinds, daemon=True).start()
+        return ready
+
+    def _watch(self, paths: Sequence[Path], ready: threading.Event, *, recursive: bool) -> None:
+        from watchfiles import watch
+
+        try:
+            for changes in watch(
+                *paths,
+                recursive=recursive,
+                debounce=_LONGEST,
+                step=_QUIET,
+                rust_timeout=_SLICE,
+                yield_on_timeout=True,  # the first time tells that it has begun
+                stop_event=self._stop,
+                raise_interrupt=False,
+                ignore_permission_denied=True,
+            ):
+                ready.set()
+                if changes:
+                    self._told.put(None)
+        except Exception as error:  # noqa: BLE001  # a thread's boundary; Rust has kinds of its own
+            self._told.put(error)
+        finally:
+            ready.set()
+
+    def wait(self) -> None:
+        """Return when something has changed, and what follows at once has, too."""
+        told = None
+        while told is None:
+            with contextlib.suppress(Empty):
+                told = [self._told.get(timeout=_LONGEST_WAIT)]
+        with contextlib.suppress(Empty):
+            while True:
+                told.append(self._told.get_nowait())
+        error = next((one for one in told if one is not None), None)
+        if error is not None and not isinstance(error, FileNotFoundError):  # gone: a change, too
+            raise StateError(
+                f"files can't be watched: {error}",
+                hint="WATCHFILES_FORCE_POLLING=1 looks at them every moment instead",
+            ) from error

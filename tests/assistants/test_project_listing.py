@@ -1,0 +1,371 @@
+"""What it costs to find an assistant among a project's vector stores, and that it is found."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptasst.completion.names import assistants
+from tests.assistants.project import calls, new_machine, only_store
+from tests.conftest import Cli, Ran
+from tests.loopback import LoopbackServer
+from tests.loopback.world import Store
+
+LIST, STORE = "GET /vector_stores", "GET /vector_stores/*"
+_numbers = itertools.count()
+
+
+def add_store(
+    server: LoopbackServer, name: str = "theirs", *, like: Any = None, at: int = 0
+) -> str:
+    """A store of another program, or a colleague's assistant with the definition of `like`."""
+    about: dict[str, Any] = {
+        "id": f"vs_{next(_numbers):032x}",
+        "object": "vector_store",
+        "created_at": at or int(time.time()),
+        "name": name,
+        "metadata": dict(like.about["metadata"]) if like else {},
+        "last_active_at": 0,
+    }
+    server.stores[about["id"]] = Store(about)
+    return str(about["id"])
+
+
+def add_foreign(server: LoopbackServer, count: int, *, at: int = 0) -> None:
+    for _ in range(count):
+        add_store(server, at=at)
+
+
+def before_answer(server: LoopbackServer) -> list[str]:
+    """The requests before the first to the model."""
+    made = calls(server)
+    return made[: made.index("POST /responses")]
+
+
+class TestRequests:
+    def test_a_run_of_an_instruction(self, cli: Cli, project: LoopbackServer) -> None:
+        for name in ("Old", "Older", "Oldest"):
+            cli("assistant", "create", name, "-i", "DocWriter")
+        add_foreign(project, 2000)
+        cli("run", "MarkdownLinter", "-t", "x")
+        for _ in range(3):
+            calls(project)
+            assert cli("run", "MarkdownLinter", "-t", "x").code == 0
+            assert before_answer(project) == [LIST, STORE]
+
+    def test_a_run_of_an_assistant(self, cli: Cli, project: LoopbackServer) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 2000)
+        calls(project)
+        assert cli("run", "Docs", "-t", "x").code == 0
+        assert before_answer(project) == [STORE]
+
+    def test_a_colleagues_new_assistant(self, cli: Cli, project: LoopbackServer) -> None:
+        add_foreign(project, 2000)
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_store(project, "Theirs", like=only_store(project, "Docs"))
+        calls(project)
+        assert cli("run", "Theirs", "-t", "x").code == 0
+        assert before_answer(project) == [LIST]
+
+    def test_creating_reads_the_list_once(self, cli: Cli, project: LoopbackServer) -> None:
+        add_foreign(project, 4000)
+        cli("assistant", "create", "One", "-i", "DocWriter")
+        assert len(calls(project)) <= 45
+        cli("assistant", "create", "Two", "-i", "DocWriter")
+        assert len(calls(project)) <= 12
+
+    def test_listing(self, cli: Cli, project: LoopbackServer) -> None:
+        for name in ("One", "Two"):
+            cli("assistant", "create", name, "-i", "DocWriter")
+        add_foreign(project, 500)
+        cli("assistant", "list")
+        calls(project)
+        assert cli("assistant", "list", "-q").lines == ["One", "Two"]
+        assert sorted(calls(project)) == [LIST, STORE, STORE]
+        assert cli("assistant", "list", "-q", "--all-stores").lines == ["One", "Two"]
+        assert calls(project) == [LIST] * 6
+
+    def test_what_is_new_takes_a_request_a_page(self, cli: Cli, project: LoopbackServer) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 1000)
+        cli("assistant", "list")
+        add_foreign(project, 250)
+        calls(project)
+        cli("assistant", "list")
+        assert calls(project) == [LIST, LIST, LIST, STORE]
+
+    def test_many_assistants_are_read_from_the_list(
+        self, cli: Cli, project: LoopbackServer
+    ) -> None:
+        """A page has a hundred of them."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        for number in range(30):
+            add_store(project, f"A{number}", like=only_store(project, "Docs"))
+        add_foreign(project, 150)
+        cli("assistant", "list")
+        calls(project)
+        assert len(cli("assistant", "list", "-q").lines) == 31
+        assert calls(project) == [LIST, LIST]
+
+
+class TestFinding:
+    def test_a_colleague_renames_an_old_one(self, cli: Cli, project: LoopbackServer) -> None:
+        for name in ("A", "B", "C"):
+            cli("assistant", "create", name, "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        only_store(project, "B").about["name"] = "New"
+        assert cli("assistant", "show", "New").code == 0
+        assert cli("run", "B", "-t", "x").code == 3
+        only_store(project, "C").about["name"] = "Newer"
+        assert cli("run", "Newer", "-t", "x").code == 0
+        assert cli("assistant", "list", "-q").lines == ["A", "New", "Newer"]
+
+    def test_renamed_to_the_name_of_an_instruction_it_is_found_in_turn(
+        self, cli: Cli, project: LoopbackServer
+    ) -> None:
+        for name in ("A", "B", "C"):
+            cli("assistant", "create", name, "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        only_store(project, "B").about["name"] = "MarkdownLinter"
+        sources = [self._source(cli) for _ in range(3)]
+        assert sources[-1] == "assistant"
+
+    def _source(self, cli: Cli) -> Any:
+        return cli("run", "MarkdownLinter", "-t", "x", "-n", "--json").json["source"]
+
+    def test_a_name_that_moves_to_a_new_assistant(self, cli: Cli, project: LoopbackServer) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        old = only_store(project, "Docs")
+        old.about["name"] = "Old"
+        new = add_store(project, "Docs", like=old)
+        assert cli("assistant", "show", "Docs", "--json").json["id"] == new
+
+    def test_more_than_a_page_in_one_second(self, cli: Cli, project: LoopbackServer) -> None:
+        now = int(time.time())
+        add_foreign(project, 350, at=now)
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        only_store(project, "Docs").about["created_at"] = now
+        add_foreign(project, 350, at=now)
+        cli("assistant", "list")
+        add_store(project, "New", like=only_store(project, "Docs"), at=now)
+        assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
+
+    def test_all_that_was_seen_of_the_list_is_deleted(
+        self, cli: Cli, project: LoopbackServer
+    ) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 120)
+        cli("assistant", "list")
+        docs = only_store(project, "Docs")
+        project.stores.clear()
+        project.stores[docs.about["id"]] = docs
+        add_foreign(project, 250)
+        add_store(project, "New", like=docs)
+        assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
+
+    def test_another_key_leads_to_another_project(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was seen of one project is not taken for the other's."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 150)
+        cli("assistant", "list")
+        here = dict(project.stores)
+        project.stores.clear()
+        add_store(project, "Other", like=here[next(iter(here))])
+        add_foreign(project, 150)
+        assert cli("assistant", "list", "-q").lines == ["Other"]
+        project.stores.clear()
+        project.stores.update(here)
+        assert cli("assistant", "list", "-q").lines == ["Docs"]
+
+    @pytest.mark.parametrize("cleared", ["cache clear", "deleted", "damaged"])
+    def test_the_cache_is_lost(
+        self, cli: Cli, project: LoopbackServer, home: Path, cleared: str
+    ) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 150)
+        cli("assistant", "list")
+        if cleared == "cache clear":
+            assert cli("cache", "clear", "-y").code == 0
+        elif cleared == "deleted":
+            new_machine(home)
+        else:
+            (home / "data" / "cache.sqlite3").write_bytes(b"nothing of SQLite's")
+        assert cli("run", "Docs", "-t", "x").code == 0
+        assert cli("assistant", "list", "-q").lines == ["Docs"]
+
+    def test_what_is_kept_of_the_list_is_damaged(
+        self, cli: Cli, project: LoopbackServer, home: Path
+    ) -> None:
+        import contextlib
+        import sqlite3
+
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 150)
+        for text in ("", "[]", '{"anchors": 3}', '{"own": {"vs_1": 2}}', '{"more": 1}'):
+            with contextlib.closing(sqlite3.connect(home / "data/cache.sqlite3")) as file, file:
+                file.execute("UPDATE listings SET seen = ?", (text,))
+            assert cli("assistant", "list", "-q").lines == ["Docs"], text
+
+    @pytest.mark.parametrize("seconds", [0, 200])
+    def test_a_server_that_lists_the_oldest_first(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, seconds: int
+    ) -> None:
+        """Nothing is relied on: the list is read whole each time."""
+        monkeypatch.setattr("tests.loopback.paging._ordered", lambda found, _order: list(found))
+        add_foreign(project, 150, at=int(time.time()) - seconds)
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 150)
+        cli("assistant", "list")
+        add_store(project, "New", like=only_store(project, "Docs"))
+        calls(project)
+        assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
+        assert calls(project) == [LIST] * 4
+
+    def test_a_server_that_gives_all_at_once(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tests.loopback.paging._limit", lambda _text, _most: 10_000)
+        add_foreign(project, 350)
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 350)
+        cli("assistant", "list")
+        add_store(project, "New", like=only_store(project, "Docs"))
+        calls(project)
+        assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
+        assert calls(project) == [LIST, STORE]
+
+    def test_names_are_completed_as_they_were_seen(self, cli: Cli, project: LoopbackServer) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 300)
+        add_store(project, "Theirs", like=only_store(project, "Docs"))
+        cli("run", "MarkdownLinter", "-t", "x")
+        offered = assistants([])
+        assert sorted(name for name, _ in offered) == ["Docs", "Theirs"]
+
+
+class TwoMachines:
+    """Two homes of one project, and a colleague who works without gptasst's being asked."""
+
+    NAMES = ("A", "B", "C", "D", "E")
+
+    def __init__(self, cli: Cli, server: LoopbackServer, home: Path, seed: int) -> None:
+        self.server = server
+        self._cli = cli
+        self._homes = [home, home.parent / "second"]
+        self._random = random.Random(seed)
+        self.log: list[str] = []
+
+    def run(self, *words: str) -> Ran:
+        """A command on one of the machines."""
+        number = self._random.randrange(2)
+        before = os.environ["GPTASST_HOME"]
+        os.environ["GPTASST_HOME"] = str(self._homes[number])
+        try:
+            return self._cli(*words)
+        finally:
+            os.environ["GPTASST_HOME"] = before
+
+    def names(self) -> dict[str, str]:
+        """The assistants that there are, by name."""
+        there = self.server.stores.values()
+        return {s.about["name"]: s.about["id"] for s in there if "gptasst" in s.about["metadata"]}
+
+    def step(self) -> None:
+        step = self._random.choice(
+            (self._create, self._rename, self._delete, self._foreign, self._tidy, self._forget)
+        )
+        self.log.append(step.__name__)
+        step()
+
+    def _free(self) -> str | None:
+        free = sorted(set(self.NAMES) - self.names().keys())
+        return self._random.choice(free) if free else None
+
+    def _taken(self) -> str | None:
+        names = sorted(self.names())
+        return self._random.choice(names) if names else None
+
+    def _create(self) -> None:
+        name, other = self._free(), self._taken()
+        if name is None:
+            return
+        if other and self._random.random() < 0.5:
+            add_store(self.server, name, like=only_store(self.server, other), at=self._newest())
+        else:
+            assert self.run("assistant", "create", name, "-i", "DocWriter").code == 0
+
+    def _rename(self) -> None:
+        old, new = self._taken(), self._free()
+        if not old or not new:
+            return
+        if self._random.random() < 0.5:
+            only_store(self.server, old).about["name"] = new
+        else:
+            assert self.run("assistant", "edit", old, "--rename", new).code == 0
+
+    def _delete(self) -> None:
+        name = self._taken()
+        if name is None or self._random.random() < 0.5:
+            return
+        if self._random.random() < 0.5:
+            del self.server.stores[self.names()[name]]
+        else:
+            assert self.run("assistant", "delete", name, "-y").code == 0
+
+    def _foreign(self) -> None:
+        at = self._newest() + self._random.choice([0, 1])
+        add_foreign(self.server, self._random.choice([1, 30, 99, 100, 101, 130]), at=at)
+
+    def _newest(self) -> int:
+        return max(
+            (s.about["created_at"] for s in self.server.stores.values()), default=int(time.time())
+        )
+
+    def _tidy(self) -> None:
+        foreign = [i for i, s in self.server.stores.items() if not s.about["metadata"]]
+        for store_id in self._random.sample(foreign, len(foreign) // 2):
+            del self.server.stores[store_id]
+
+    def _forget(self) -> None:
+        if self._random.random() < 0.2:
+            shutil.rmtree(self._random.choice(self._homes), ignore_errors=True)
+
+    def check(self) -> None:
+        """What is found is what there is."""
+        there = self.names()
+        name = self._random.choice(self.NAMES)
+        look = self._random.randrange(3)
+        if look == 0:
+            listed = self.run("assistant", "list", "--json").json["assistants"]
+            assert {a["name"]: a["id"] for a in listed} == there, self.log
+        elif look == 1:
+            ran = self.run("assistant", "show", name, "--json")
+            assert (ran.json.get("id") if ran.code == 0 else None) == there.get(name), self.log
+        else:
+            ran = self.run("run", name, "-t", "x", "-n", "--json")
+            assert (ran.code == 0) == (name in there), self.log
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("GPTASST_LISTING_SEEDS", "4"))))
+def test_what_is_found_is_what_the_whole_list_has(
+    cli: Cli, project: LoopbackServer, home: Path, seed: int
+) -> None:
+    """Two machines and a colleague create, rename and delete, and other programs do as well."""
+    machines = TwoMachines(cli, project, home, seed)
+    for _ in range(40):
+        machines.step()
+        machines.check()

@@ -1,0 +1,137 @@
+"""`assistant files sync --watch`: knowledge that follows its files."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gptasst.inputs.watching import Places
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer, outcomes
+from tests.processes import Process, processes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+Watch = Callable[[], Process]
+
+
+@pytest.fixture
+def watch(cli: Cli, write: Write) -> Iterator[Watch]:
+    """Start to watch an assistant that was made from a directory and a file."""
+    write("kb/a.md", "alpha\n")
+    write("notes/one.md", "one\n")
+
+    def begin() -> Process:
+        made = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb", "notes/one.md")
+        assert made.code == 0
+        process = start("assistant", "files", "sync", "W", "--watch")
+        said(process, "watching")
+        return process
+
+    with processes() as start:
+        yield begin
+
+
+def said(process: Process, words: str) -> str:
+    """The next line on stderr that has these words; the test's own limit ends the wait."""
+    assert process.stderr is not None
+    while line := process.stderr.readline().decode():
+        if words in line:
+            return line
+    raise AssertionError(f"it ended without a word of {words}")
+
+
+def paths(cli: Cli) -> list[str]:
+    return cli("assistant", "files", "list", "W", "-q").lines
+
+
+@pytest.fixture(params=["local", "openai"])
+def store(
+    request: pytest.FixtureRequest, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> LoopbackServer:
+    monkeypatch.setenv("GPTASST_STORE", request.param)
+    return server
+
+
+def test_changes_are_taken_over_until_it_is_interrupted(
+    cli: Cli, write: Write, store: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    write("kb/b.md", "beta\n")
+    assert "1 added" in said(process, "`W`")
+    write("kb/a.md", "alpha, changed\n")
+    assert "1 replaced" in said(process, "`W`")
+    write("notes/one.md", "one, changed\n")
+    assert "1 replaced" in said(process, "`W`")
+    write("notes/two.md", "is nothing of it\n")
+    write("kb/deep/er/c.md", "gamma\n")
+    assert "1 added" in said(process, "`W`")
+    Path("kb/b.md").unlink()
+    assert "1 removed" in said(process, "`W`")
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert sorted(paths(cli)) == ["kb/a.md", "kb/deep/er/c.md", "notes/one.md"]
+    assert cli("assistant", "files", "sync", "W", "-n", "-q").text == ""
+
+
+def test_a_server_that_is_down_is_asked_again(
+    cli: Cli, write: Write, project: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    for method in ("GET", "POST"):
+        project.disturb(method, "/v1/*", outcomes.http_error(503, message="down"), times=4)
+    write("kb/b.md", "beta\n")
+    assert "trying again in" in said(process, "down")
+    assert "1 added" in said(process, "`W`")
+    assert "kb/b.md" in paths(cli)
+
+
+def test_a_directory_that_goes_and_comes_back(
+    cli: Cli, write: Write, server: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    shutil.rmtree("kb")
+    assert "1 removed" in said(process, "`W`")
+    write("kb/new.md", "new\n")
+    assert "1 added" in said(process, "`W`")
+    write("kb/newer.md", "newer\n")
+    assert "1 added" in said(process, "`W`")
+
+
+def test_a_file_that_can_not_be_taken_is_named(
+    cli: Cli, write: Write, server: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    write("kb/bad.md", b"\0binary")
+    write("kb/b.md", "beta\n")
+    assert "kb/bad.md" in said(process, "left out")
+    assert "1 added" in said(process, "`W`")
+
+
+def test_an_assistant_that_is_deleted_ends_it(
+    cli: Cli, write: Write, server: LoopbackServer, watch: Watch
+) -> None:
+    process = watch()
+    assert cli("assistant", "delete", "W", "-y").code == 0
+    write("kb/b.md", "beta\n")
+    assert "no assistant `W`" in said(process, "error")
+    assert process.wait() == 3
+
+
+@pytest.mark.parametrize("option", ["--json", "--dry-run"])
+def test_options_that_do_not_fit(cli: Cli, server: LoopbackServer, option: str) -> None:
+    assert cli("assistant", "files", "sync", "W", "--watch", option).code == 2
+
+
+def test_places(write: Write) -> None:
+    here = Path.cwd()
+    write("kb/deep/a.md", "")
+    write("notes/b.md", "")
+    trees = [Path("kb"), Path("kb/deep"), Path("gone/away")]
+    places = Places.of(trees, [Path("notes"), Path("kb/deep"), Path("notes/none")])
+    assert places == Places(frozenset({here / "kb"}), frozenset({here, here / "notes"}))
