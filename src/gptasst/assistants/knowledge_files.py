@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
-from gptasst.hints import cmd
+from gptasst.hints import cmd, did_you_mean
 from gptasst.inputs.screening import Screening
 from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import Refusal
@@ -155,15 +155,12 @@ def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFil
     for word in words:
         matches = [file for file in assistant.knowledge if _means(word, file)]
         if not matches:
-            import difflib
-
             paths = [file.path for file in assistant.knowledge]
-            near = difflib.get_close_matches(word, paths, n=1)
             name = shlex.quote(assistant.name)
             listing = f"{cmd(f'assistant files list {name}')} shows them"
             raise NotFound(
                 f"`{assistant.name}` has no file `{word}`",
-                hint=f"did you mean `{near[0]}`?" if near else listing,
+                hint=did_you_mean(word, paths, listing),
             )
         found.update((file.id, file) for file in matches)
     return list(found.values())

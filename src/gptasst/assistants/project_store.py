@@ -19,22 +19,21 @@ from gptasst.assistants.project_directory import (
     AssistantDirectory,
     Pointer,
     definitions_of,
-    item_text,
-    item_time,
     knowledge_file,
     now,
     read_pointer,
-    without_time,
+    summary_of,
 )
 from gptasst.assistants.project_knowledge import (
     LONGEST_STALL,
     AppliedPlan,
     KnowledgeWriter,
 )
-from gptasst.assistants.project_listing import MARKER
-from gptasst.assistants.project_names import NameClaims, age
+from gptasst.assistants.project_making import StoreMaker
+from gptasst.assistants.project_names import NameClaims
+from gptasst.assistants.project_revisions import Revisions
 from gptasst.assistants.slow_files import settle
-from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
+from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -44,9 +43,8 @@ from gptasst.assistants.types import (
     RunTarget,
 )
 from gptasst.assistants.upload_removal import UploadRemover
-from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
-from gptasst.errors import GptasstError, NotFound
+from gptasst.errors import GptasstError
 from gptasst.inputs.ignore import fits_patterns
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
@@ -61,8 +59,6 @@ from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
 _READINGS = 5  # of knowledge that others change at the same time
-# From appending a revision to pointing to it.
-_EDIT_TAKES = timedelta(seconds=5)
 
 
 class OpenAIStore:
@@ -90,20 +86,21 @@ class OpenAIStore:
         self._conversations = gateway.conversations
         self._directory = directory
         self._names = NameClaims(directory, gateway.pause)
+        self._making = StoreMaker(gateway, directory, self._names)
+        self._revisions = Revisions(gateway, self._names)
         self._writer = writer
         self._remover = remover
-        self._listed: Sequence[VectorStore] | None = None  # where a creation began
         self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
 
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
-        found = [_summary(store) for store in self._directory.all(whole_list=whole_list)]
+        found = [summary_of(store) for store in self._directory.all(whole_list=whole_list)]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
 
     def summary(self, name: str) -> AssistantSummary:
-        return _summary(self._directory.find(name))
+        return summary_of(self._directory.find(name))
 
     def get(self, name: str) -> Assistant:
         store = self._directory.find(name)
@@ -170,88 +167,34 @@ class OpenAIStore:
     def create(
         self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:
-        store = self._unfinished(definition.name)
-        if store is not None and not self._is_whole(store):
-            self._unmake(store)
+        store = self._making.unfinished(definition.name)
+        if store is not None and not self._making.is_whole(store):
+            self._making.unmake(store)
             store = None
         if store is None and not plan.wanted:
             return self._make_settled(definition, plan)
         made = store is None
         if store is None:
-            store = self._make(definition)
-            self._yield_to_earlier(store)
+            store = self._making.make(definition)
+            self._making.yield_to_earlier(store)
         try:
             outcome = self._fill(store, definition, plan, report, adopted=not made)
         except GptasstError:
             if made:
                 with contextlib.suppress(GptasstError):
-                    self._unmake_unfinished(store)
+                    self._making.unmake_unfinished(store)
             raise
         self._directory.remember(store.id, store.name)
         return outcome
 
-    def _unfinished(self, name: str) -> VectorStore | None:
-        """The store of that name whose creation was interrupted, to be finished."""
-        self._listed = self._directory.all()
-        found = [store for store in self._listed if store.name == name]
-        if not all(read_pointer(store).creating for store in found):
-            raise name_taken(name)
-        return min(found, key=age, default=None)
-
-    def _is_whole(self, store: VectorStore) -> bool:
-        """Whether its definition is on the server: the attempt to take it back may have failed."""
-        pointer = read_pointer(store)
-        try:
-            self._conversations.item(pointer.conversation, pointer.item)
-        except NotFound:
-            return False
-        return True
-
     def _make_settled(self, definition: Definition, plan: KnowledgePlan) -> KnowledgeOutcome:
         """Make an assistant that knows nothing: it is whole from the beginning."""
-        store = self._make(definition, creating=False)
+        store = self._making.make(definition, creating=False)
         if self._names.is_withdrawn(store):
-            self._unmake(store)
+            self._making.unmake(store)
             raise name_taken(store.name)
         self._directory.remember(store.id, store.name)
         return KnowledgeOutcome(self._assistant(store, read_pointer(store), definition), plan)
-
-    def _make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
-        conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
-        try:
-            text = item_text(definition, now())
-            item = self._conversations.append(conversation, text)
-            pointer = Pointer("", "", 1, "", conversation, item, "", now(), creating).to(
-                definition, text, item, revision=1
-            )
-            store = self._stores.create(definition.name, pointer.metadata({}))
-        except GptasstError:
-            with contextlib.suppress(GptasstError):
-                self._conversations.delete(conversation)
-            raise
-        self._directory.keep_definition(text)
-        return store
-
-    def _yield_to_earlier(self, store: VectorStore) -> None:
-        """Of several who take a name at once, the first to be ready has it, or the earliest.
-
-        Raises:
-            UsageError: another one has it; this store is deleted again.
-        """
-        if self._names.has_new_rival(store):
-            self._unmake(store)
-            raise name_taken(store.name)
-
-    def _unmake_unfinished(self, store: VectorStore) -> None:
-        """Delete a store whose creation failed, unless somebody else has finished it."""
-        now_there = self._stores.get(store.id)
-        if read_pointer(now_there).creating:
-            self._unmake(now_there)
-
-    def _unmake(self, store: VectorStore) -> None:
-        """Delete a store, and before it the conversation to which nothing else leads."""
-        self._conversations.delete(read_pointer(store).conversation)
-        self._stores.delete(store.id)
 
     def _fill(
         self,
@@ -267,24 +210,24 @@ class OpenAIStore:
         if adopted:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
-        return self._apply(assistant, definition, plan, report, creating=True)
+        return self.apply(assistant, definition, plan, report, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
-        store, pointer = self._unchanged(assistant)
+        store, pointer = self._revisions.unchanged(assistant)
         renamed = definition.name != assistant.name
         if renamed:
             self._names.refuse_taken(definition.name)
         with definitions_of(store):
-            text, item = self._appended(definition, pointer)
-            revision = self._revision_of(item, pointer, assistant.name)
-        store, pointer = self._unchanged(assistant)
+            text, item = self._revisions.append(definition, pointer)
+            revision = self._revisions.number_of(item, pointer, assistant.name)
+        store, pointer = self._revisions.unchanged(assistant)
         moved = replace(pointer.to(definition, text, item, revision), renaming=renamed)
         before = store
         store = self._stores.update(
             store.id, name=definition.name, metadata=moved.metadata(store.metadata)
         )
         if renamed:
-            store = self._settle_name(before, store, moved)
+            store = self._revisions.settle_name(before, store, moved)
         store = self._stores.get(store.id)
         if read_pointer(store).item != item:
             raise edit_conflict(assistant.name)
@@ -297,74 +240,8 @@ class OpenAIStore:
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
 
-    def _settle_name(self, before: VectorStore, store: VectorStore, moved: Pointer) -> VectorStore:
-        """Keep a new name, unless somebody else took it at the same time.
-
-        Raises:
-            UsageError: somebody did; the assistant has its old name again.
-        """
-        taken = self._names.has_rival(store)
-        if not taken:
-            settled = replace(moved, renaming=False).metadata(store.metadata)
-            store = self._stores.update(store.id, metadata=settled)
-            taken = self._names.was_overtaken(store)
-        if taken:
-            self._stores.update(store.id, name=before.name, metadata=before.metadata)
-            raise name_taken(store.name)
-        return store
-
-    def _appended(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
-        """The text of a new revision and its item, which an interrupted edit may have left."""
-        text = item_text(definition, now())
-        for item in self._conversations.items(pointer.conversation):  # newest first
-            if item.id == pointer.item:
-                break
-            if without_time(item.text) == without_time(text):
-                return item.text, item.id
-        return text, self._conversations.append(pointer.conversation, text)
-
-    def _unchanged(self, assistant: Assistant) -> tuple[VectorStore, Pointer]:
-        """The assistant's store as it is now.
-
-        Raises:
-            UsageError: somebody edited it since it was read.
-        """
-        try:
-            store = self._stores.get(assistant.id)
-        except NotFound:
-            raise deleted_meanwhile(assistant.name) from None
-        pointer = read_pointer(store)
-        if pointer.revision != assistant.revision:
-            raise edit_conflict(assistant.name)
-        return store, pointer
-
-    def _revision_of(self, item: str, pointer: Pointer, name: str) -> int:
-        """The number of a revision that was just appended: its place in the conversation.
-
-        Raises:
-            UsageError: somebody else appended one a moment ago and is about to point to it.
-        """
-        items = list(self._conversations.items(pointer.conversation, order="asc"))
-        ids = [found.id for found in items]
-        last = ids.index(pointer.item) if pointer.item in ids else -1
-        recent = now() - _EDIT_TAKES
-        for rival in items[last + 1 : ids.index(item)]:
-            written = item_time(rival.text)
-            if written and written > recent:
-                raise edit_conflict(name)
-        return ids.index(item) + 1
-
     def history(self, assistant: Assistant) -> Sequence[Revision]:
-        store = self._stores.get(assistant.id)
-        pointer = read_pointer(store)
-        revisions = []
-        with definitions_of(store):
-            items = list(self._conversations.items(pointer.conversation, order="asc"))
-        for number, item in enumerate(items, start=1):
-            definition = parse_definition(item.text, source=f"revision {number}")
-            moment = item_time(item.text) or store.created_at
-            revisions.append(Revision(number, definition, moment, item.id == pointer.item))
-        return revisions
+        return self._revisions.of(self._stores.get(assistant.id))
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
@@ -399,54 +276,32 @@ class OpenAIStore:
         report: OnTransfer,
         *,
         keep_files: bool = False,
-    ) -> KnowledgeOutcome:
-        return self._apply(assistant, definition, plan, report, keep_files=keep_files)
-
-    def _apply(
-        self,
-        assistant: Assistant,
-        definition: Definition,
-        plan: KnowledgePlan,
-        report: OnTransfer,
-        *,
-        keep_files: bool = False,
         creating: bool = False,
     ) -> KnowledgeOutcome:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
-        self._directory.learn_contents(plan.wanted, self._listed)
+        self._directory.learn_contents(plan.wanted, self._making.listed)
         if plan.is_empty:
             applied = AppliedPlan(assistant.knowledge)
         else:
             try:
                 applied = self._writer.apply(
-                    assistant.id, plan, report, lambda: not creating or self._is_creating(assistant)
+                    assistant.id,
+                    plan,
+                    report,
+                    lambda: not creating or self._making.is_unfinished(assistant),
                 )
             except ChangedMeanwhile:
                 raise edit_conflict(assistant.name) from None
         self._remover.keep(assistant.id, applied.detached)
         if creating:
-            self._settle_creation(assistant)
+            self._making.settle(assistant)
         changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
         if creating and changed.knowledge != _ordered(applied.knowledge):
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remover.remove(sorted(applied.detached))
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
         return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
-
-    def _is_creating(self, assistant: Assistant) -> bool:
-        return read_pointer(self._stores.get(assistant.id)).creating
-
-    def _settle_creation(self, assistant: Assistant) -> None:
-        """The last look before an assistant has its name.
-
-        Raises:
-            UsageError: somebody else has it by now.
-        """
-        store = self._stores.get(assistant.id)
-        if not read_pointer(store).creating:  # finished by somebody else, as if it was left over
-            raise name_taken(assistant.name)
-        self._yield_to_earlier(store)
 
     def _note_knowledge(
         self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
@@ -459,7 +314,7 @@ class OpenAIStore:
         pointer = read_pointer(store)
         if pointer.knowledge_sha256 == digest and not pointer.creating:
             return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
-        newest = self._newest_item(pointer)
+        newest = self._revisions.newest_item(pointer)
         creating = pointer.creating
         for _ in range(_READINGS):
             pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
@@ -469,26 +324,11 @@ class OpenAIStore:
                 break
             knowledge, digest = there, _digest(there)  # others changed it at the same time
         if creating and self._names.was_overtaken(store):
-            self._unmake(store)
+            self._making.unmake(store)
             raise name_taken(store.name)
-        self._restore_edit(store, pointer, newest)
+        self._revisions.restore_edit(store, pointer, newest)
         self._directory.remember_knowledge(store.id, knowledge)
         return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
-
-    def _newest_item(self, pointer: Pointer) -> str | None:
-        with contextlib.suppress(NotFound):
-            return next((item.id for item in self._conversations.items(pointer.conversation)), None)
-        return None
-
-    def _restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
-        """Point to a definition that came between reading metadata and writing it."""
-        if newest is None or self._newest_item(pointer) in (newest, pointer.item):
-            return
-        items = list(self._conversations.items(pointer.conversation, order="asc"))
-        last = items[-1]
-        definition = parse_definition(last.text, source=f"revision {len(items)}")
-        moved = pointer.to(definition, last.text, last.id, len(items))
-        self._stores.update(store.id, metadata=moved.metadata(store.metadata))
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         """What the server's own search finds; a run has it search in the run itself."""
@@ -523,7 +363,7 @@ class OpenAIStore:
             knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
             # Contents are learnt from this together with the names of the files.
             self._directory.remember_knowledge(store.id, knowledge, contents=False)
-            yield _summary(store), knowledge
+            yield summary_of(store), knowledge
 
 
 def _is_own(file: VectorStoreFile) -> bool:
@@ -536,16 +376,3 @@ def _digest(knowledge: Sequence[KnowledgeFile]) -> str:
 
 def _ordered(knowledge: Sequence[KnowledgeFile]) -> tuple[KnowledgeFile, ...]:
     return tuple(sorted(knowledge, key=lambda file: file.path))
-
-
-def _summary(store: VectorStore) -> AssistantSummary:
-    pointer = read_pointer(store)
-    return AssistantSummary(
-        id=store.id,
-        name=store.name,
-        model=pointer.model or None,
-        instruction=pointer.instruction or None,
-        files=store.files,
-        size=store.usage_bytes,
-        updated_at=pointer.updated_at,
-    )

@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from gptasst.cli.commands import (
-    AllowSecretsOption,
-    CommandGroup,
-    Session,
-    YesOption,
-    command,
-    imported,
-)
+from gptasst.cli.commands import AllowSecretsOption, CommandGroup, YesOption, command, imported
 from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.results import (
     KeepFilesOption,
+    assistant_fields,
     finish_change,
     incomplete_text,
     note_left,
-    tools_shown,
 )
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.definitions.types import DefinitionChanges
     from gptasst.inputs.screening import Screening
-    from gptasst.knowledge.types import KnowledgeFile
+
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
@@ -279,46 +273,7 @@ def show(session: Session, name: NameArgument) -> None:
         found = session.context.assistants.get(name)
     if not found.complete:
         session.output.warn(incomplete_text(found))
-    session.output.record(found, _fields(found), ident=ident_of(found))
-
-
-def _fields(assistant: Assistant) -> list[tuple[str, str]]:
-    definition = assistant.definition
-    files = [
-        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)}{_trouble(file)})"
-        for file in assistant.knowledge
-    ]
-    return [
-        ("name", one_line(assistant.name)),
-        ("id", assistant.id),
-        ("description", definition.description or "-"),
-        ("model", definition.model or "that of the profile"),
-        ("instruction", definition.instruction or "-"),
-        ("revision", str(assistant.revision)),
-        ("created", time_text(assistant.created_at)),
-        ("updated", time_text(assistant.updated_at)),
-        ("tools", ", ".join(tools_shown(definition)) or "none"),
-        ("knowledge", "\n".join(files) or "none"),
-        *(
-            [("gone", "\n".join(assistant.gone) or "not known here")]
-            if not assistant.complete
-            else []
-        ),
-        ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
-        ("instructions", definition.instructions),
-    ]
-
-
-def _gone(assistant: Assistant) -> list[tuple[str, str]]:
-    if assistant.complete:
-        return []
-    return [("gone", "\n".join(assistant.gone) or "not known here")]
-
-
-def _trouble(file: KnowledgeFile) -> str:
-    if file.status == "completed":
-        return ""
-    return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"
+    session.output.record(found, assistant_fields(found), ident=ident_of(found))
 
 
 @command(app, "delete")

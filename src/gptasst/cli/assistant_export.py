@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.assistant import NameArgument
-from gptasst.cli.commands import Session, build_command, examples_text
+from gptasst.cli.commands import build_command, examples_text
 from gptasst.cli.output import count_text
+from gptasst.cli.session import Session
 from gptasst.errors import PartlyDone
 
 if TYPE_CHECKING:

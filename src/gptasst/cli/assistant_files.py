@@ -14,7 +14,6 @@ from gptasst.cli.commands import (
     CommandGroup,
     DryRunOption,
     FilesArgument,
-    Session,
     YesOption,
     command,
 )
@@ -27,6 +26,7 @@ from gptasst.cli.results import (
     incomplete_text,
     show_plan,
 )
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 from gptasst.hints import cmd

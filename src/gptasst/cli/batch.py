@@ -14,9 +14,10 @@ from gptasst.cli.batch_output import (
     progress_text,
     show_fetched,
 )
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, command
 from gptasst.cli.output import time_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 from gptasst.hints import cmd

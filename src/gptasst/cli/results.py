@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
+    from gptasst.api.types import Usage
     from gptasst.assistants.types import Assistant, KnowledgeOutcome
     from gptasst.definitions.types import Definition
-    from gptasst.knowledge.types import KnowledgePlan
-
-
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gptasst.api.types import Usage
-    from gptasst.cli.commands import Session
     from gptasst.each.types import FileResult
+    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
     from gptasst.runs.types import Kept, RunResult
 
 
@@ -210,3 +204,39 @@ def tools_shown(definition: Definition) -> list[str]:
 
 def _plain(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def assistant_fields(assistant: Assistant) -> list[tuple[str, str]]:
+    """All of an assistant, as `assistant show` prints it."""
+    definition = assistant.definition
+    files = [
+        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)}{_trouble(file)})"
+        for file in assistant.knowledge
+    ]
+    return [
+        ("name", one_line(assistant.name)),
+        ("id", assistant.id),
+        ("description", definition.description or "-"),
+        ("model", definition.model or "that of the profile"),
+        ("instruction", definition.instruction or "-"),
+        ("revision", str(assistant.revision)),
+        ("created", time_text(assistant.created_at)),
+        ("updated", time_text(assistant.updated_at)),
+        ("tools", ", ".join(tools_shown(definition)) or "none"),
+        ("knowledge", "\n".join(files) or "none"),
+        *_gone(assistant),
+        ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
+        ("instructions", definition.instructions),
+    ]
+
+
+def _gone(assistant: Assistant) -> list[tuple[str, str]]:
+    if assistant.complete:
+        return []
+    return [("gone", "\n".join(assistant.gone) or "not known here")]
+
+
+def _trouble(file: KnowledgeFile) -> str:
+    if file.status == "completed":
+        return ""
+    return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"

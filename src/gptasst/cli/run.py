@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, Session, build_command
+from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
     ConversationOption,
@@ -23,6 +23,7 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
+from gptasst.cli.session import Session
 from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.time_limits import time_left, time_limit

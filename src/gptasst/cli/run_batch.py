@@ -11,8 +11,8 @@ import typer
 
 from gptasst.cli.batch import fetch_all
 from gptasst.cli.batch_output import show_submission, submission_error
-from gptasst.cli.commands import Session
 from gptasst.cli.progress import Transfers
+from gptasst.cli.session import Session
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gptasst.cli.commands import Session
 from gptasst.cli.progress import Activity, FileProgress
 from gptasst.cli.run_batch import submit_batch
+from gptasst.cli.session import Session
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:

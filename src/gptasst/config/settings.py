@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 from gptasst.config.headers import Headers, read_headers
+from gptasst.config.known_keys import LOCAL_KEYS, PROFILE_KEYS, STORES
 from gptasst.config.toml import TomlDocument
 from gptasst.config.urls import (
     api_url,
@@ -38,24 +39,6 @@ DEFAULT_TIMEOUT = 600.0
 MAX_TIMEOUT = 604_800.0  # a week: sockets take no number of seconds of any size
 BUILT_IN = ("openai", "local")
 
-_PROFILE_KEYS = (
-    "base_url",
-    "store",
-    "model",
-    "api_key_env",
-    "headers",
-    "header_env",
-    "timeout",
-    "input_file",
-    "input_image",
-    "batch_file_search",
-    "function_tools",
-    "context",
-    "embedding_model",
-)
-_LOCAL_KEYS = ("model", "sha256", "context", "threads")
-
-STORES = ("openai", "local")
 StoreKind = Literal["openai", "local"]
 
 
@@ -177,9 +160,9 @@ class Settings:
         )
         document = self._document
         document.only_keys((), ("profile", "profiles", "local"))
-        document.only_keys(("local",), _LOCAL_KEYS)
+        document.only_keys(("local",), LOCAL_KEYS)
         for name in document.table("profiles"):
-            document.only_keys(("profiles", name), _PROFILE_KEYS)
+            document.only_keys(("profiles", name), PROFILE_KEYS)
 
     def check(self) -> None:
         """Look at every value, whichever profile is used.

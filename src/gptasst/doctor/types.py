@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.api.types import Capability
-from gptasst.config.editing import VARIABLES
+from gptasst.config.known_keys import VARIABLES
 from gptasst.config.settings import Profile
 
 Severity = Literal["ok", "note", "warning", "problem"]

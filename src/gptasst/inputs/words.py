@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
+from gptasst.hints import nearest, suggestion
 from gptasst.inputs.ignore import rules_above
 from gptasst.inputs.tree import Yield, files_below, files_matching, link_trouble
 from gptasst.inputs.types import Refusal
@@ -165,11 +166,7 @@ def _in_the_way(path: Path, error: OSError) -> str:
 
 
 def _nearby(path: Path) -> str | None:
-    import difflib
-
     with contextlib.suppress(OSError):
-        names = [entry.name for entry in path.parent.iterdir()]
-        near = difflib.get_close_matches(path.name, names, n=1)
-        if near:
-            return f"did you mean `{path.parent / near[0]}`?"
+        near = nearest(path.name, (entry.name for entry in path.parent.iterdir()))
+        return suggestion(path.parent / near) if near else None
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.file_usage import FileUsage
 from gptasst.assistants.project_listing import is_assistant
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
-from gptasst.hints import cmd
+from gptasst.hints import cmd, did_you_mean
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
@@ -288,7 +287,5 @@ def _partly_deleted(
 
 def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
     shown = [shown_name(file.filename) for file in files]
-    names = {name.casefold(): name for name in shown}
-    near = difflib.get_close_matches(word.casefold(), names, n=1)
-    hint = f"did you mean `{names[near[0]]}`?" if near else f"{cmd('file list')} shows them"
+    hint = did_you_mean(word, shown, f"{cmd('file list')} shows them")
     return NotFound(f"no file `{word}` on the server", hint=hint)

@@ -13,7 +13,7 @@ from gptasst.config.settings import Profile
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
-from gptasst.hints import cmd
+from gptasst.hints import cmd, suggestion
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.choice import ModelChoice
@@ -291,7 +291,7 @@ def _question(request: RunRequest, task: str | None) -> Question:
 def _nearest(*errors: GptasstError) -> str:
     near = next((error.near for error in errors if error.near), None)
     if near:
-        return f"did you mean `{near}`?"
+        return suggestion(near)
     return f"{cmd('assistant list')} and {cmd('instruction list')} show what there is"
 
 

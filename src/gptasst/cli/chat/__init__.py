@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, Session, build_command
+from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
     ConversationOption,
@@ -19,6 +19,7 @@ from gptasst.cli.conversation import (
 from gptasst.cli.output import is_dumb
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_fallback
+from gptasst.cli.session import Session
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
 

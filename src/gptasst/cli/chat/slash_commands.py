@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from gptasst.errors import UsageError
-from gptasst.hints import nearest
+from gptasst.hints import nearest, suggestion
 
 COMMANDS = {
     "file": ("PATH...", "give files, patterns or directories to the next question"),
@@ -39,7 +39,7 @@ def parse_command(line: str) -> tuple[str, Sequence[str]] | None:
         return None
     if name not in COMMANDS:
         near = nearest(name, COMMANDS)
-        hint = f"did you mean `/{near}`?" if near else "/help shows them"
+        hint = suggestion(f"/{near}") if near else "/help shows them"
         raise UsageError(f"no command `{first}`", hint=f"{hint}; as a question: `/{first} …`")
     words = _words(line.removeprefix(first))
     takes = COMMANDS[name][0]
