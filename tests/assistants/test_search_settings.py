@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.on_terminal import on_terminal
 
 HELPER = """
 instructions = "Help."
@@ -125,7 +126,8 @@ class TestDefinition:
         create(cli)
         shown = cli("assistant", "show", "H", "--json").json["definition"]["tools"]
         assert (shown["file_search"], shown["search"]) == (True, TABLE)
-        assert "filters docs/ !docs/old/" in cli("assistant", "show", "H").text
+        screen = on_terminal("assistant", "show", "H").screen
+        assert "filters docs/ !docs/old/" in " ".join(screen.split())
         assert cli("assistant", "edit", "H", "--no-file-search").code == 0
         assert cli("assistant", "show", "H", "--json").json["definition"]["tools"]["search"] == {
             "max_results": None, "score_threshold": None, "filters": [], "text_weight": None,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Cli, Write
+from tests.on_terminal import on_terminal
 
 
 @pytest.fixture
@@ -46,7 +48,8 @@ class TestCreate:
             "--reasoning-effort", "high", "--schema", "s.json",
         ).json["assistant"]["definition"]  # fmt: skip
         assert made["description"] == "what"
-        assert made["tools"] == {"file_search": False, "code_interpreter": True, "web_search": True}
+        switches = {name: made["tools"][name] for name in made["tools"] if name != "search"}
+        assert switches == {"file_search": False, "code_interpreter": True, "web_search": True}
         assert made["settings"]["reasoning_effort"] == "high"
         assert made["schema"] == {"type": "object"}
 
@@ -98,10 +101,24 @@ class TestListAndShow:
     def test_show_by_name_and_id(self, cli: Cli, writer: str) -> None:
         by_name = cli("assistant", "show", writer, "--json").json
         assert cli("assistant", "show", by_name["id"], "--json").json == by_name
-        fields = dict(line.split("\t") for line in cli("assistant", "show", writer).lines)
-        assert fields["instruction"] == "DocWriter"
-        assert fields["tools"] == "file_search (when it has knowledge)"
-        assert fields["knowledge"].startswith("style.md (26 B, ")
+
+    def test_show_in_a_pipe_is_toml(self, cli: Cli, writer: str) -> None:
+        shown = cli("assistant", "show", writer)
+        assert tomllib.loads(shown.text)["instruction"] == "DocWriter"
+        assert "# knowledge: style.md (26 B, completed)" in shown.lines
+        assert shown.text.endswith(cli("assistant", "export", writer).text)
+
+    def test_show_on_a_terminal(self, cli: Cli, writer: str) -> None:
+        folded = on_terminal("assistant", "show", writer, NO_COLOR="1").screen.splitlines()
+        assert folded[0] == writer
+        assert [line.split()[0] for line in folded if line.startswith("style.md")] == ["style.md"]
+        assert "1 file, 26 B" in folded
+        assert folded[-1].endswith("more lines; --full shows them")
+        whole = on_terminal("assistant", "show", writer, "--full", NO_COLOR="1").screen
+        instructions = cli("assistant", "show", writer, "--json").json["definition"]["instructions"]
+        assert " ".join(whole.partition("instructions\n")[2].split()) == " ".join(
+            instructions.split()
+        )
 
     @pytest.mark.parametrize(
         ("name", "hint"),

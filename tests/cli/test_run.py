@@ -83,7 +83,7 @@ class TestAnswer:
         assert ran.json["citations"] == [
             {"path": "a.md", "place": "", "quote": "", "file_id": "file-1"}
         ]
-        assert set(ran.json["usage"]) == {"input", "output", "cached", "reasoning"}
+        assert set(ran.json["usage"]) == {"input", "output", "cached", "reasoning", "written"}
         assert 0 <= ran.json["timings"]["first_token"] <= ran.json["timings"]["total"]
         assert ran.json["response_id"].startswith("resp_")
 

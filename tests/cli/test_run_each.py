@@ -78,27 +78,40 @@ class TestOutputs:
         )  # fmt: skip
         assert set(ran.json["summary"]) == {
             "files", "written", "unchanged", "would_change", "answered", "skipped", "failed",
-            "not_run", "requests", "input_tokens", "cached_tokens", "output_tokens",
-            "reasoning_tokens", "seconds",
+            "not_run", "requests", "input_tokens", "cached_tokens", "written_tokens",
+            "output_tokens", "reasoning_tokens", "seconds",
         }  # fmt: skip
         assert ran.json["summary"]["input_tokens"] > 0
 
-    def test_tokens_add_up(self, cli: Cli, server: LoopbackServer) -> None:
+    def test_tokens_add_up(
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        write: Write,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         make_files(2)
         Path("in/9.md").write_bytes(Path("in/0.md").read_bytes())  # shares what one of them took
-        ran = cli(*EACH, "in", "-o", "out", "--json")
+        write("long.toml", f'name = "Long"\ninstructions = "{"Keep it. " * 900}"\n')
+        monkeypatch.setenv("GPTASST_PROMPT_CACHE", "explicit")
+        each = ["run", "long.toml", "--each", "--jobs", "1", "-f"]
+        ran = cli(*each, "in", "-o", "out", "--json")
         used = [file["usage"] for file in ran.json["files"] if file["usage"]]
-        assert len(used) == len(server.requests) == 2
+        assert len(used) == len(server.prompt_cache) + 1 == 2
         total = {key: sum(usage[key] for usage in used) for key in used[0]}
-        assert total["cached"] == sum(usage["input"] // 2 for usage in used) > 0
+        assert total["cached"] == total["written"] > 2000
         assert total["reasoning"] == sum(usage["output"] // 2 for usage in used) > 0
         summary = ran.json["summary"]
         assert total == {
-            key: summary[f"{key}_tokens"] for key in ("input", "output", "cached", "reasoning")
+            key: summary[f"{key}_tokens"]
+            for key in ("input", "output", "cached", "reasoning", "written")
         }
-        said = cli(*EACH, "in", "-o", "again", "--force", "-v").stderr
+        server.prompt_cache.clear()
+        Path("in/9.md").unlink()
+        said = cli(*each, "in", "-o", "again", "--force", "-v").stderr
         assert (
-            f"{total['input']:,} tokens in ({total['cached']:,} cached),"
+            f"{total['input']:,} tokens in"
+            f" ({total['cached']:,} cached, {total['written']:,} written),"
             f" {total['output']:,} out ({total['reasoning']:,} reasoning)"
         ) in said
 

@@ -1,4 +1,4 @@
-"""README's command 1: what it shows is what the embedded model gives, and worth keeping."""
+"""What a newcomer without an account sees first: README's command 1, and the tutorial."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from bench.edits import compared, read_marked
 from tests.docs.pages import ROOT, blocks
+from tests.docs.test_tutorial import steps, walk
 from tests.processes import completed
 
 pytestmark = pytest.mark.embedded
@@ -34,3 +35,12 @@ def test_readme_shows_the_corrections_of_command_1() -> None:
     assert corrected >= 10
     assert wrong == 0
     assert needless <= 2
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.skipif(not shutil.which("bash"), reason="its commands are for a POSIX shell")
+def test_the_tutorial_works_without_an_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    walk(steps(tiny=True), tmp_path)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from .outcomes import Ending
+from .prompt_cache import CacheUse
 from .wire import Json, new_id, now
 
 _ECHOED: Json = {
@@ -52,8 +53,8 @@ def _text_part(text: str, citations: tuple[Json, ...] = ()) -> Json:
     return {"type": "output_text", "text": text, "annotations": list(citations), "logprobs": []}
 
 
-def response_object(body: Json, ending: Ending, output: list[Json]) -> Json:
-    """A response at its end, with what was asked in it."""
+def response_object(body: Json, ending: Ending, output: list[Json], use: CacheUse) -> Json:
+    """A response at its end, with what was asked in it, and what it is billed for."""
     echoed = {key: body.get(key) for key in _ECHOED if body.get(key) is not None}
     reason = ending.incomplete_reason
     return _ECHOED | echoed | {
@@ -62,7 +63,7 @@ def response_object(body: Json, ending: Ending, output: list[Json]) -> Json:
         "status": ending.status, "error": ending.error,
         "incomplete_details": {"reason": reason} if reason else None,
         "conversation": {"id": conversation_id(body)} if conversation_id(body) else None,
-        "output": output, "usage": None if ending.status == "failed" else _usage(body, output),
+        "output": output, "usage": None if ending.status == "failed" else _usage(use, output),
     }  # fmt: skip
 
 
@@ -71,16 +72,18 @@ def conversation_id(body: Json) -> str | None:
     return given.get("id") if isinstance(given, dict) else given
 
 
-def _usage(body: Json, output: list[Json]) -> Json:
-    """Half of the input was cached and half of the output was reasoning, so that they are seen."""
-    given, made = count_tokens(body), count_tokens({"input": output})
+def _usage(use: CacheUse, output: list[Json]) -> Json:
+    """Half of the output was reasoning, so that it is seen."""
+    made = count_tokens({"input": output})
     return {
-        "input_tokens": given,
-        "input_tokens_details": {"cached_tokens": given // 2, "cache_write_tokens": 0},
+        "input_tokens": use.given,
+        "input_tokens_details": {
+            "cached_tokens": use.cached, "cache_write_tokens": use.written,
+        },
         "output_tokens": made,
         "output_tokens_details": {"reasoning_tokens": made // 2},
-        "total_tokens": given + made,
-    }
+        "total_tokens": use.given + made,
+    }  # fmt: skip
 
 
 def count_tokens(body: Json) -> int:

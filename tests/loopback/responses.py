@@ -9,6 +9,7 @@ from dataclasses import replace
 from . import events
 from .conversations import find_conversation, input_items
 from .outcomes import Ending, HttpAnswer, Outcome, Silence, Trouble
+from .prompt_cache import use_cache
 from .response_objects import count_tokens, output_items, response_object
 from .routing import Route
 from .search import search_stores
@@ -57,7 +58,10 @@ class Turn:
             text = text[:most]
             ending = replace(ending, status="incomplete", incomplete_reason="max_output_tokens")
         output = self._searches() + output_items(ending, text)
-        return response_object(self._body, ending, output)
+        earlier = self._conversation.items if self._conversation else ()
+        with self._world.lock:
+            use = use_cache(self._world.prompt_cache, self._body, earlier)
+        return response_object(self._body, ending, output, use)
 
     def _searches(self) -> list[Json]:
         with self._world.lock:
@@ -143,6 +147,9 @@ def _check(world: World, body: Json) -> None:
     find_conversation(world, body)
     _check_previous(world, body)
     _check_settings(body)
+    if "prompt_cache_options" in body and not world.takes_prompt_cache:
+        message = "Unknown parameter: 'prompt_cache_options'."
+        raise ApiError(400, message, code="unknown_parameter", param="prompt_cache_options")
     _check_files(world, body)
     if world.longest_input is not None and len(last_input_text(body)) > world.longest_input:
         message = "Your input exceeds the context window of this model."

@@ -134,7 +134,8 @@ class World:
     ways, and so is that it `gives_files` of any purpose. A batch takes `batch_delay` seconds; its
     requests fail or expire whose last input text has `batch_fails_on` or `batch_expires_on` in it.
     An answer is cut off after `longest_answer` characters, and a request is refused whose last
-    input text has more than `longest_input`. `crashes` holds the tracebacks of what went wrong in
+    input text has more than `longest_input`. What is about the prompt cache is refused unless it
+    `takes_prompt_cache`. `crashes` holds the tracebacks of what went wrong in
     here.
     """
 
@@ -159,6 +160,7 @@ class World:
     batch_delay: float = 0.0
     batch_fails_on: str | None = None
     batch_expires_on: str | None = None
+    takes_prompt_cache: bool = True
     batch_refused_tools: set[str] = field(default_factory=set)
 
     requests: list[RequestRecord] = field(default_factory=list)
@@ -170,6 +172,7 @@ class World:
     conversations: dict[str, Conversation] = field(default_factory=dict)
     batches: dict[str, BatchJob] = field(default_factory=dict)
     responses: dict[str, Json] = field(default_factory=dict)
+    prompt_cache: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def disturb(

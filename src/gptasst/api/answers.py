@@ -289,8 +289,14 @@ def _usage(response: Event) -> Usage | None:
     read, written = usage.input_tokens, usage.output_tokens
     if not (isinstance(read, int) and isinstance(written, int)):
         return None
-    cached = _detail(usage.input_tokens_details, "cached_tokens")
-    return Usage(read, written, cached, _detail(usage.output_tokens_details, "reasoning_tokens"))
+    given = usage.input_tokens_details
+    return Usage(
+        read,
+        written,
+        cached=_detail(given, "cached_tokens"),
+        reasoning=_detail(usage.output_tokens_details, "reasoning_tokens"),
+        written=_detail(given, "cache_write_tokens"),
+    )
 
 
 def _detail(details: object, name: str) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,8 +40,11 @@ class BatchGateway:
         self._windows = windows
 
     def line(self, custom_id: str, request: ModelRequest) -> bytes:
-        """A request as a line of a batch's input file."""
-        body = request_body(request, self._connection.endpoint)
+        """A request as a line of a batch's input file.
+
+        Nobody knows when its lines are processed: none counts on what another has left behind.
+        """
+        body = request_body(replace(request, of_many=False), self._connection.endpoint)
         line = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT, "body": body}
         return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 

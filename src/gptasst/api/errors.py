@@ -175,7 +175,12 @@ def _failed(error: openai.APIStatusError, message: str, endpoint: Endpoint) -> S
     if 300 <= error.status_code < 400:
         return _redirected(error, endpoint)
     if error.status_code < 500:
-        return ServiceError(f"{endpoint.name} refused the request: {message}", code="bad_request")
+        hint = None
+        if "prompt_cache" in message:
+            place = endpoint.table or "its profile"
+            hint = f'`prompt_cache = "off"` in {place}, or GPTASST_PROMPT_CACHE=off, leaves it out'
+        refused = f"{endpoint.name} refused the request: {message}"
+        return ServiceError(refused, hint=hint, code="bad_request")
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
 
 

@@ -13,6 +13,7 @@ import openai
 
 from gptasst.api.http_client import LimitedClient
 from gptasst.api.limits import patience
+from gptasst.api.prompt_cache import add_breakpoints
 from gptasst.api.types import (
     AnsweredCall,
     Endpoint,
@@ -162,6 +163,8 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     body.update(_tool_fields(request))
     if request.schema is not None:
         body.update(_schema_fields(request.schema, endpoint))
+    if request.breakpoints:
+        add_breakpoints(body, request)
     return body
 
 

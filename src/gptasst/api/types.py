@@ -89,6 +89,8 @@ class ModelRequest:
     A conversation goes on by its `conversation_id` where the server keeps it, else by `past`.
     `search` says how the vector store is searched; with `search_paths`, only files of these paths.
     `functions` may be called unless `calls_over`; `answered` are the calls so far, oldest first.
+    `breakpoints` say what the server keeps (see `prompt_cache`), `of_many` that many requests
+    begin like this one.
     """
 
     model: str
@@ -106,17 +108,23 @@ class ModelRequest:
     conversation_id: str | None = None
     functions: tuple[FunctionTool, ...] = ()
     answered: tuple[AnsweredCall, ...] = ()
+    breakpoints: bool = False
+    of_many: bool = False
     calls_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the server counted them: `input` with `cached`, `output` with `reasoning`."""
+    """Tokens as the server counted them: `input` with `cached`, `output` with `reasoning`.
+
+    Of the input, `cached` came from the server's cache, and `written` went into it.
+    """
 
     input: int
     output: int
     cached: int = 0
     reasoning: int = 0
+    written: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -124,6 +132,7 @@ class Usage:
             self.output + other.output,
             self.cached + other.cached,
             self.reasoning + other.reasoning,
+            self.written + other.written,
         )
 
 

@@ -13,9 +13,8 @@ from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.results import (
     KeepFilesOption,
-    assistant_fields,
     finish_change,
-    incomplete_text,
+    ident_of,
     note_left,
 )
 from gptasst.cli.session import Session
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
     from gptasst.definitions.types import DefinitionChanges
     from gptasst.inputs.screening import Screening
-
 
 app = CommandGroup("Assistants: a model with instructions and knowledge, under a name.")
 
@@ -111,13 +109,6 @@ def create(  # one parameter an option
     files = count_text(len(made.knowledge), "file")
     _warn_of_end(session, made)
     finish_change(session.output, f"created `{made.name}` with {files}", outcome, created=True)
-
-
-def ident_of(assistant: Assistant | AssistantSummary) -> str:
-    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
-    from gptasst.definitions.toml import name_problem
-
-    return assistant.id if name_problem(assistant.name) else assistant.name
 
 
 @command(
@@ -266,16 +257,6 @@ def _warn_of_end(session: Session, changed: Assistant) -> None:
         session.output.warn(warning)
 
 
-@command(app, "show")
-def show(session: Session, name: NameArgument) -> None:
-    """Show an assistant, its instructions and its knowledge."""
-    with session.waiting():
-        found = session.context.assistants.get(name)
-    if not found.complete:
-        session.output.warn(incomplete_text(found))
-    session.output.record(found, assistant_fields(found), ident=ident_of(found))
-
-
 @command(app, "delete")
 def delete(
     session: Session,
@@ -355,6 +336,7 @@ def rollback(
     session.output.done(text, changed, ident=changed.name)
 
 
+app.builders["show"] = lambda: imported("gptasst.cli.assistant_show")
 app.builders["export"] = lambda: imported("gptasst.cli.assistant_export")
 app.builders["import"] = lambda: imported("gptasst.cli.assistant_import")
 app.builders["search"] = lambda: imported("gptasst.cli.assistant_search")

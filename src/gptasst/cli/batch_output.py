@@ -67,6 +67,7 @@ class FetchSummary:
     failed: int
     input_tokens: int
     cached_tokens: int
+    written_tokens: int
     output_tokens: int
     reasoning_tokens: int
 
@@ -163,6 +164,7 @@ def _summary(results: Sequence[FileResult]) -> FetchSummary:
         failed=counts["failed"],
         input_tokens=usage.input,
         cached_tokens=usage.cached,
+        written_tokens=usage.written,
         output_tokens=usage.output,
         reasoning_tokens=usage.reasoning,
     )

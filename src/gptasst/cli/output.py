@@ -112,10 +112,10 @@ class Output:
         elif not items:
             self.note(empty)
         elif self.draws:
-            drawn = draw_table(columns, _cells(columns, items), colours=self.colours)
+            drawn = self.table_text(items, columns)
             if len(items) > 1:
                 drawn += self.styled(f"{len(items):,} {name.replace('_', ' ')}", DIM) + "\n"
-            self._paged(drawn)
+            self.paged(drawn)
         else:
             self._lines(map("\t".join, _cells(columns, items)))
 
@@ -128,7 +128,7 @@ class Output:
         elif self.draws:
             shown = [(label, harmless(text).rstrip("\n")) for label, text in fields]
             lines = record_lines(shown, terminal_width())
-            self._paged("".join(line + "\n" for line in lines))
+            self.paged("".join(line + "\n" for line in lines))
         else:
             self._lines(f"{label}\t{one_line(text)}" for label, text in fields)
 
@@ -171,6 +171,16 @@ class Output:
                 self.stdout.flush()
                 buffer.write(_exact(text))
                 buffer.flush()
+
+    def table_text(self, items: Sequence[_Item], columns: Sequence[Column[_Item]]) -> str:
+        """A list as it is drawn on a terminal, for `paged`."""
+        return draw_table(columns, _cells(columns, items), colours=self.colours)
+
+    def paged(self, text: str) -> None:
+        """Write a text as `drawn` does, through a pager if it is longer than the screen."""
+        from gptasst.cli.pager import write_paged
+
+        write_paged(self.stdout, text)
 
     def drawn(self, text: str) -> None:
         """Write a text whose control characters are our own colours."""
@@ -233,11 +243,6 @@ class Output:
         head, sep, tail = text.partition("\x1b[0m")  # our own colour stays
         self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
         self.stderr.flush()
-
-    def _paged(self, text: str) -> None:
-        from gptasst.cli.pager import write_paged
-
-        write_paged(self.stdout, text)
 
     def _lines(self, lines: Iterable[str]) -> None:
         self.answer("".join(line + "\n" for line in lines))

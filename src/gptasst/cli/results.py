@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
+from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
@@ -16,10 +16,10 @@ from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.api.types import Usage
-    from gptasst.assistants.types import Assistant, KnowledgeOutcome
+    from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
     from gptasst.definitions.types import Definition
     from gptasst.each.types import FileResult
-    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+    from gptasst.knowledge.types import KnowledgePlan
     from gptasst.runs.types import Kept, RunResult
 
 
@@ -79,7 +79,8 @@ def tokens_text(output: Output, usage: Usage) -> str:
     """Tokens in all; with `--verbose`, in all their parts."""
     if not output.verbose:
         return count_text(usage.input + usage.output, "token")
-    given = f"{count_text(usage.input, 'token')} in ({usage.cached:,} cached)"
+    cached = f"{usage.cached:,} cached" + f", {usage.written:,} written" * bool(usage.written)
+    given = f"{count_text(usage.input, 'token')} in ({cached})"
     return f"{given}, {usage.output:,} out ({usage.reasoning:,} reasoning)"
 
 
@@ -155,6 +156,13 @@ def finish_change(
     raise error
 
 
+def ident_of(assistant: Assistant | AssistantSummary) -> str:
+    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    from gptasst.definitions.toml import name_problem
+
+    return assistant.id if name_problem(assistant.name) else assistant.name
+
+
 def incomplete_text(assistant: Assistant) -> str:
     """What is missing of the knowledge, and what brings it back."""
     sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
@@ -204,39 +212,3 @@ def tools_shown(definition: Definition) -> list[str]:
 
 def _plain(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def assistant_fields(assistant: Assistant) -> list[tuple[str, str]]:
-    """All of an assistant, as `assistant show` prints it."""
-    definition = assistant.definition
-    files = [
-        f"{file.path} ({size_text(file.size)}, {time_text(file.added_at)}{_trouble(file)})"
-        for file in assistant.knowledge
-    ]
-    return [
-        ("name", one_line(assistant.name)),
-        ("id", assistant.id),
-        ("description", definition.description or "-"),
-        ("model", definition.model or "that of the profile"),
-        ("instruction", definition.instruction or "-"),
-        ("revision", str(assistant.revision)),
-        ("created", time_text(assistant.created_at)),
-        ("updated", time_text(assistant.updated_at)),
-        ("tools", ", ".join(tools_shown(definition)) or "none"),
-        ("knowledge", "\n".join(files) or "none"),
-        *_gone(assistant),
-        ("synced from", "\n".join(definition.knowledge) or "the files themselves"),
-        ("instructions", definition.instructions),
-    ]
-
-
-def _gone(assistant: Assistant) -> list[tuple[str, str]]:
-    if assistant.complete:
-        return []
-    return [("gone", "\n".join(assistant.gone) or "not known here")]
-
-
-def _trouble(file: KnowledgeFile) -> str:
-    if file.status == "completed":
-        return ""
-    return f", {file.status}{': ' if file.problem else ''}{file.problem or ''}"

@@ -145,7 +145,7 @@ def run(  # one parameter an option
     ] = False,
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
-    from gptasst.config.settings import check_timeout
+    from gptasst.config.profile import check_timeout
     from gptasst.inputs.encoding import text_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.atomic_files import output_file

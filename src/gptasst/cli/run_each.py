@@ -242,6 +242,7 @@ class EachSummary:
     requests: int
     input_tokens: int
     cached_tokens: int
+    written_tokens: int
     output_tokens: int
     reasoning_tokens: int
     seconds: float
@@ -263,6 +264,7 @@ def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
         requests=sum(result.asked for result in results),
         input_tokens=usage.input,
         cached_tokens=usage.cached,
+        written_tokens=usage.written,
         output_tokens=usage.output,
         reasoning_tokens=usage.reasoning,
         seconds=round(seconds, 3),

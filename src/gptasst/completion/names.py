@@ -156,9 +156,9 @@ def config_values(words: list[str]) -> list[tuple[str, str]]:
         return []
     if inner == "model":
         return _models(named_profile(name))
-    from gptasst.config.known_keys import PROFILE_KEYS, STORES
+    from gptasst.config.known_keys import PROFILE_KEYS, PROMPT_CACHES, STORES
 
-    values = STORES if inner == "store" else ()
+    values = {"store": STORES, "prompt_cache": PROMPT_CACHES}.get(inner, ())
     if PROFILE_KEYS.get(inner) is bool:
         values = ("true", "false")
     return [(value, "") for value in values]

@@ -16,7 +16,8 @@ from gptasst.config.known_keys import (
     PROFILE_KEYS,
     VARIABLES,
 )
-from gptasst.config.settings import Profile, Settings
+from gptasst.config.profile import Profile
+from gptasst.config.settings import Settings
 from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import cmd, did_you_mean
@@ -81,6 +82,7 @@ class ConfigurationService:
         return "a key or base URL for OpenAI" if profile.chosen == "key" else "default: no key"
 
     def _profile_values(self, profile: Profile) -> Iterator[ConfigValue]:
+        explicit = profile.sets_breakpoints(model_takes_them=True)
         values = {
             "base_url": shown_url(profile.base_url) if profile.base_url else None,
             "model": profile.model,
@@ -92,6 +94,7 @@ class ConfigurationService:
             "function_tools": profile.function_tools,
             "context": profile.context,
             "embedding_model": profile.embedding_model,
+            "prompt_cache": "explicit" if explicit else "off",
         }
         for key, value in values.items():
             variable = VARIABLES.get(key)

@@ -6,6 +6,7 @@ A module of its own, as the Tab key is answered from it without loading any of t
 from __future__ import annotations
 
 STORES = ("openai", "local")
+PROMPT_CACHES = ("explicit", "off")
 # The keys of a profile, and what their values are; of headers, the values in their tables.
 PROFILE_KEYS: dict[str, type] = {
     "base_url": str,
@@ -19,6 +20,7 @@ PROFILE_KEYS: dict[str, type] = {
     "function_tools": bool,
     "context": int,
     "embedding_model": str,
+    "prompt_cache": str,
     "headers": str,
     "header_env": str,
 }
@@ -31,6 +33,7 @@ VARIABLES = {
     "store": "GPTASST_STORE",
     "timeout": "GPTASST_TIMEOUT",
     "embedding_model": "GPTASST_EMBEDDING_MODEL",
+    "prompt_cache": "GPTASST_PROMPT_CACHE",
 }
 # Every key with its tables, a profile's with NAME for the profile's name.
 KNOWN_KEYS = (

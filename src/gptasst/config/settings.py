@@ -9,128 +9,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
 from gptasst.config.headers import Headers, read_headers
-from gptasst.config.known_keys import LOCAL_KEYS, PROFILE_KEYS, STORES
+from gptasst.config.known_keys import LOCAL_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
+from gptasst.config.profile import (
+    DEFAULT_TIMEOUT,
+    MAX_TIMEOUT,
+    LocalModelSettings,
+    Profile,
+    PromptCache,
+    StoreKind,
+    check_timeout,
+)
 from gptasst.config.toml import TomlDocument
 from gptasst.config.urls import (
     api_url,
     is_base_url,
     is_openai,
-    kept_url,
     refuse_open_channel,
-    shown_url,
     takes_documents,
 )
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
-from gptasst.hints import cmd, did_you_mean, nearest
+from gptasst.hints import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys
 
+
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 # The default for editing text in November 2026: $0.10 in, $0.50 out per million tokens.
 OPENAI_MODEL = "gpt-6-luna"
-DEFAULT_TIMEOUT = 600.0
-MAX_TIMEOUT = 604_800.0  # a week: sockets take no number of seconds of any size
 BUILT_IN = ("openai", "local")
-
-StoreKind = Literal["openai", "local"]
-
-
-@dataclass(frozen=True, slots=True)
-class LocalModelSettings:
-    """The embedded model: a GGUF's path or URL (`None`: the default one).
-
-    `context` is in tokens; `threads` of 0 means one a core.
-    """
-
-    model: str | None = None
-    sha256: str | None = None
-    context: int = 8192
-    threads: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """An endpoint, a store and their defaults. `base_url=None` is the embedded model.
-
-    `chosen` says why this profile was taken; `key_source` names where the key comes from (or
-    should come from), `model_source` the variable that holds the model; `timeout` is seconds
-    for a whole answer. `batch_file_search`: the server is known to take file search inside a
-    batch; `function_tools`: its models are offered to search the knowledge. `context` is how many
-    tokens its models take together with their answer, where that was set. `embedding_model` makes
-    vectors of the knowledge in the local store.
-    """
-
-    name: str
-    base_url: str | None = field(repr=False)  # it may hold a password
-    model: str | None
-    chosen: Literal["named", "key", "fallback"]
-    store: StoreKind = "local"
-    api_key: str | None = field(default=None, repr=False)
-    key_source: str | None = None
-    headers: Headers = field(default_factory=Headers, repr=False)
-    timeout: float = DEFAULT_TIMEOUT
-    input_file: bool = False
-    input_image: bool = True
-    batch_file_search: bool = False
-    function_tools: bool = False
-    context: int | None = None
-    embedding_model: str | None = None
-    project: str | None = None
-    model_source: str | None = None
-
-    @property
-    def scope(self) -> str:
-        """Endpoint and project: what file ids and assistants' ids belong to.
-
-        Without a password: it is kept in files.
-        """
-        url = kept_url(self.base_url) if self.base_url else str(None)
-        return f"{url}#{self.project}" if self.project else url
-
-    @property
-    def embedded(self) -> bool:
-        return self.base_url is None
-
-    @property
-    def is_openai(self) -> bool:
-        """Whether the server is OpenAI's own, so that what is known of its models holds."""
-        return self.name == "openai" or (self.base_url is not None and is_openai(self.base_url))
-
-    @property
-    def endpoint(self) -> str:
-        """The endpoint's name in messages."""
-        return shown_url(self.base_url) if self.base_url else "embedded model"
-
-    @property
-    def lacks_key(self) -> bool:
-        """Whether the endpoint wants a key or a header that is not there."""
-        return bool(self.key_source and not self.api_key) or bool(self.headers.missing)
-
-    def require_key(self) -> None:
-        """Raise `AccessDenied` if the endpoint wants a key or a header and there is none."""
-        if self.key_source and not self.api_key:
-            raise AccessDenied(
-                f"no key for {self.endpoint}: {self.key_source} is not set",
-                hint=f"export {self.key_source}=…, or {cmd('auth login')} keeps a key;"
-                " --profile local runs without",
-                code="no_key",
-                variable=self.key_source,
-            )
-        for name, variable in self.headers.missing.items():
-            login = cmd(f"auth login --header {name}")
-            raise AccessDenied(
-                f"no value for the header `{name}` of {self.endpoint}: {variable} is not set",
-                hint=f"export {variable}=…, or {login} keeps one",
-                code="no_key",
-                variable=variable,
-            )
 
 
 class Settings:
@@ -274,6 +186,10 @@ class Settings:
             function_tools=bool(base_url)
             and document.value(bool, *table, "function_tools") is not False,
             input_image=bool(base_url) and (True if input_image is None else input_image),
+            prompt_cache=cast(
+                "PromptCache | None",
+                self._chosen("GPTASST_PROMPT_CACHE", PROMPT_CACHES, *table, "prompt_cache"),
+            ),
             model_source="GPTASST_MODEL" if environ.get("GPTASST_MODEL") else None,
         )
 
@@ -345,13 +261,7 @@ class Settings:
     def _store(self, name: str, base_url: str | None) -> StoreKind:
         """The store that was asked for; else a project of OpenAI's keeps its own assistants."""
         variable = self._environ.get("GPTASST_STORE")
-        if variable and variable not in STORES:
-            raise UsageError(
-                f"GPTASST_STORE is `{variable}`",
-                hint=f"the stores are: {', '.join(STORES)}",
-                variable="GPTASST_STORE",
-            )
-        asked = variable or self._document.choice(STORES, "profiles", name, "store")
+        asked = self._chosen("GPTASST_STORE", STORES, "profiles", name, "store")
         if asked == "openai" and base_url is None:
             raise UsageError(
                 "the embedded model has no server that could keep assistants",
@@ -360,6 +270,14 @@ class Settings:
             )
         own = name == "openai" or (base_url is not None and is_openai(base_url))
         return cast("StoreKind", asked or ("openai" if own else "local"))
+
+    def _chosen(self, variable: str, choices: tuple[str, ...], *path: str) -> str | None:
+        """One of several words, from a variable or else from config.toml."""
+        asked = self._environ.get(variable)
+        if asked and asked not in choices:
+            hint = f"it can be: {', '.join(choices)}"
+            raise UsageError(f"{variable} is `{asked}`", hint=hint, variable=variable)
+        return asked or self._document.choice(choices, *path)
 
     def _headers(self, name: str, table: tuple[str, ...], base_url: str | None) -> Headers:
         elsewhere = self._environ.get("GPTASST_BASE_URL")
@@ -376,19 +294,6 @@ class Settings:
             return seconds
         configured = self._document.number(float, 0.001, MAX_TIMEOUT, *table, "timeout")
         return configured or DEFAULT_TIMEOUT
-
-
-def check_timeout(seconds: float, said: str, variable: str | None = None) -> None:
-    """Refuse a timeout that nothing can wait for.
-
-    Raises:
-        UsageError: the message begins with `said`.
-    """
-    if not 0 < seconds <= MAX_TIMEOUT:
-        raise UsageError(
-            f"{said}, which is not a number of seconds above 0 and up to {MAX_TIMEOUT:,.0f}",
-            variable=variable,
-        )
 
 
 def _read_config(path: Path) -> TomlDocument:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gptasst.config.editing import ConfigurationService
     from gptasst.config.keys import StoredKeys
     from gptasst.config.login import AuthService
-    from gptasst.config.settings import Profile, Settings
+    from gptasst.config.profile import Profile
+    from gptasst.config.settings import Settings
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin

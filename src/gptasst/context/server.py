@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gptasst.api.types import Endpoint, OnLimits
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
-    from gptasst.config.settings import Profile
+    from gptasst.config.profile import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder

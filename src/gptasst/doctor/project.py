@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from gptasst.assistants.types import Assistant, AssistantSummary
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.doctor.types import Finding, Severity, another_value, counted
 from gptasst.errors import GptasstError
 from gptasst.hints import cmd

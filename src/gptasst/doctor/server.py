@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gptasst.api.types import CAPABILITIES, Capability
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.config.urls import is_openai
 from gptasst.doctor.types import (
     CapabilityState,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptasst.assistants.types import Assistant, AssistantSummary
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.doctor.machine import (
     cache_findings,
     completion_findings,

@@ -50,7 +50,7 @@ class EachJob:
 
     def request(self, file: InputFile) -> RunRequest:
         """The run of one file."""
-        return replace(self.asked, files=(file,))
+        return replace(self.asked, files=(file,), of_many=len(self.targets) > 1)
 
 
 @dataclass(frozen=True, slots=True)

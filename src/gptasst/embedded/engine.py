@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasst.api.types import Endpoint
-from gptasst.config.settings import LocalModelSettings
+from gptasst.config.profile import LocalModelSettings
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
 from gptasst.hints import cmd, install_command
 from gptasst.processes.programs import neutral_directory, neutral_environ

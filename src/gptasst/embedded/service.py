@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from gptasst.config.settings import LocalModelSettings
+from gptasst.config.profile import LocalModelSettings
 from gptasst.config.urls import shown_url
 from gptasst.embedded.download import Report, copy_hashed, download, download_wheel, work_directory
 from gptasst.embedded.engine import is_installed, require_installed

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Protocol
 
-from gptasst.config.settings import OPENAI_MODEL, Profile
+from gptasst.config.profile import Profile
+from gptasst.config.settings import OPENAI_MODEL
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
 from gptasst.models.service import ModelSource

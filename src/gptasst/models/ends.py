@@ -17,7 +17,7 @@ from gptasst.hints import cmd, commands_in
 from gptasst.models.catalog import Shutdown, ends_soon, shutdown_of
 
 if TYPE_CHECKING:
-    from gptasst.config.settings import Profile
+    from gptasst.config.profile import Profile
     from gptasst.definitions.types import Definition
     from gptasst.runs.types import RunRequest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.inputs.types import InputFile
 from gptasst.runs.types import RunRequest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from gptasst.api.types import FilePart, ModelRequest, TextPart
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.encoding import is_guessed

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gptasst.api.prompt_cache import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import Resolved, RunTarget
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
@@ -191,6 +192,7 @@ class RunPreparation:
             tokens = self._context_window - (settings.max_output_tokens or 0)
             taken = len(definition.instructions) + characters + kept_free
             past = newest_that_fit(past, tokens, taken)
+        model = self.model(request, definition, ask=ask)
         return PreparedRun(
             request=request,
             task=task,
@@ -202,7 +204,7 @@ class RunPreparation:
             characters=kept_free,
             notes=(*notes, NOTHING_FOUND) if looks and not excerpts else notes,
             model_request=ModelRequest(
-                model=self.model(request, definition, ask=ask),
+                model=model,
                 instructions=definition.instructions,
                 parts=parts,
                 timeout=request.timeout or self._profile.timeout,
@@ -215,6 +217,10 @@ class RunPreparation:
                 search_paths=target.paths if target else None,
                 past=past,
                 functions=(SEARCH_KNOWLEDGE,) if look else (),
+                breakpoints=self._profile.sets_breakpoints(
+                    model_takes_them=takes_breakpoints(model)
+                ),
+                of_many=request.of_many,
             ),
         )
 

@@ -18,7 +18,7 @@ from gptasst.api.types import (
     TextPart,
 )
 from gptasst.assistants.types import Resolved
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse

@@ -20,6 +20,7 @@ class RunRequest:
     `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
     the definition and the profile. `past` is what was said before, oldest first. Without
     `file_search` the knowledge is left alone. `screening` tells what must not be sent.
+    With `of_many`, other runs ask the same of other files.
     """
 
     name: str
@@ -33,6 +34,7 @@ class RunRequest:
     file_search: bool = True
     screening: Screening = SCREENED
     encoding: str | None = None
+    of_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,139 @@
+"""`gptasst assistant show`: an assistant, its knowledge and its instructions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gptasst.cli.commands import build_command
+from gptasst.cli.output import (
+    BOLD,
+    DIM,
+    Output,
+    count_text,
+    harmless,
+    one_line,
+    size_text,
+    time_text,
+)
+from gptasst.cli.results import ident_of, incomplete_text, tools_shown
+from gptasst.cli.session import Session
+from gptasst.cli.tables import Column, record_lines, terminal_width
+
+if TYPE_CHECKING:
+    from gptasst.assistants.types import Assistant
+    from gptasst.knowledge.types import KnowledgeFile
+
+_FOLDED = 8  # lines of the instructions
+
+
+def build() -> Any:
+    """The command, for the group `assistant`."""
+    return build_command(show, "show")
+
+
+def show(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An assistant's name or id.")],
+    full: Annotated[
+        bool, typer.Option("--full", help="Show the instructions to their end.")
+    ] = False,
+) -> None:
+    """Show an assistant, its knowledge and its instructions. In a pipe, print it as TOML."""
+    output = session.output
+    with session.waiting():
+        found = session.context.assistants.get(name)
+    if not found.complete:
+        output.warn(incomplete_text(found))
+    if output.draws:
+        output.paged("".join(line + "\n" for line in _drawn(output, found, full=full)))
+    elif output.mode == "people":
+        output.text(_as_toml(found))
+    else:
+        output.record(found, (), ident=ident_of(found))
+
+
+def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]:
+    """What it is first, then its knowledge, the instructions last."""
+    definition = assistant.definition
+    yield output.styled(one_line(assistant.name), BOLD)
+    width = max(terminal_width() - 2, 1)
+    for line in textwrap.wrap(harmless(definition.description), width):
+        yield f"  {line}"
+    yield ""
+    fields = [(label, harmless(text)) for label, text in _fields(assistant)]
+    yield from record_lines(fields, terminal_width())
+    yield ""
+    yield output.styled("knowledge", BOLD)
+    if assistant.knowledge:
+        yield output.table_text(assistant.knowledge, _columns(assistant)).rstrip("\n")
+        sizes = size_text(sum(file.size for file in assistant.knowledge))
+        yield output.styled(f"{count_text(len(assistant.knowledge), 'file')}, {sizes}", DIM)
+    else:
+        yield "  none"
+    yield ""
+    yield output.styled("instructions", BOLD)
+    yield from _instructions(output, definition.instructions, full=full)
+
+
+def _fields(assistant: Assistant) -> list[tuple[str, str]]:
+    definition = assistant.definition
+    fields = [
+        ("model", definition.model or "that of the profile"),
+        ("instruction", definition.instruction or ""),
+        ("tools", ", ".join(tools_shown(definition)) or "none"),
+        ("synced from", "\n".join(definition.knowledge)),
+        ("gone", "" if assistant.complete else "\n".join(assistant.gone) or "not known here"),
+        ("revision", f"{assistant.revision}, {time_text(assistant.updated_at)}"),
+        ("created", time_text(assistant.created_at)),
+        ("id", assistant.id),
+    ]
+    return [(label, text) for label, text in fields if text]
+
+
+def _columns(assistant: Assistant) -> list[Column[KnowledgeFile]]:
+    indexed = all(file.status == "completed" for file in assistant.knowledge)
+    return [
+        Column("path", lambda f: f.path, cuts=True),
+        Column("size", lambda f: size_text(f.size), right=True, dim=True),
+        Column("status", lambda f: "" if indexed else _status(f), cuts=True),
+        Column("added", lambda f: time_text(f.added_at), gives_way=1, dim=True),
+    ]
+
+
+def _status(file: KnowledgeFile) -> str:
+    return f"{file.status}: {file.problem}" if file.problem else file.status
+
+
+def _instructions(output: Output, text: str, *, full: bool) -> Iterator[str]:
+    width = max(terminal_width() - 2, 1)
+    lines = [
+        part
+        for line in harmless(text).rstrip("\n").split("\n")
+        for part in textwrap.wrap(line, width, replace_whitespace=False) or [""]
+    ]
+    shown = lines if full or len(lines) <= _FOLDED + 1 else lines[:_FOLDED]
+    yield from (f"  {line}".rstrip() for line in shown)
+    if len(shown) < len(lines):
+        left = count_text(len(lines) - len(shown), "more line")
+        yield output.styled(f"  … {left}; --full shows them", DIM)
+
+
+def _as_toml(assistant: Assistant) -> str:
+    """The definition, and what else is known of the assistant as comments above it."""
+    from gptasst.definitions.toml import dump_definition
+
+    about = [
+        f"assistant {one_line(assistant.name)}, id {one_line(assistant.id)}",
+        f"revision {assistant.revision}, {time_text(assistant.updated_at)}",
+    ]
+    about += [
+        f"knowledge: {one_line(f.path)} ({size_text(f.size)}, {one_line(_status(f))})"
+        for f in assistant.knowledge
+    ]
+    about += [f"gone: {one_line(path)}" for path in assistant.gone]
+    comments = "".join(f"# {line}\n" for line in about)
+    return f"{comments}\n{dump_definition(assistant.definition)}"
