@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
+import collections.abc
 import doctest
 import inspect
 import json
+import re
+import typing
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +21,7 @@ from gptasst.client.assistants import Assistants, Instructions
 from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
+from gptasst.client.options import AssistantOptions, MapOptions, RunOptions
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
@@ -62,3 +68,37 @@ def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     client.close()
     assert tried, f"{name} has no example"
     assert not failed, "".join(report)
+
+
+_OPTIONS = {
+    option
+    for declared in (AssistantOptions, MapOptions, RunOptions)
+    for option in declared.__annotations__
+}
+_KNOWN = {
+    *vars(builtins),
+    *vars(typing),
+    *vars(collections.abc),
+    "os",
+    "PathLike",
+    "Future",
+    "Path",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in _MEMBERS if not name.startswith("hchatgpt")])
+def test_help_shows_each_option_and_what_it_names_can_be_imported(name: str) -> None:
+    member = _MEMBERS[name]
+    function: Any = member.fget if isinstance(member, property) else member
+    signature = inspect.signature(function)
+    assert not [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
+    for parameter in signature.parameters.values():
+        assert parameter.name == "self" or parameter.annotation
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name in _OPTIONS:
+            assert re.search(rf"^ +{parameter.name}: \w", function.__doc__, re.MULTILINE)
+    annotations = [p.annotation for p in signature.parameters.values()]
+    named = re.findall(
+        r"[A-Za-z_]\w*", " ".join(map(str, [*annotations, signature.return_annotation]))
+    )
+    missing = {word for word in named if word not in _KNOWN and not hasattr(gptasst, word)}
+    assert not missing - {"inspect", "_empty", "class"}

@@ -23,7 +23,7 @@ del sys
 # `typing` alone takes half as long to import as Python to start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gptasst.api.types import Batch, Citation, TextDelta, Usage
+    from gptasst.api.types import Batch, Citation, Purpose, TextDelta, Usage
     from gptasst.assistants.types import (
         Assistant,
         AssistantImport,
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
         KnowledgeOutcome,
         Revision,
     )
+    from gptasst.batches.types import Fetched, Submission
     from gptasst.client import Client
+    from gptasst.client.options import Files
+    from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.types import Conversation, Message, Transcript
-    from gptasst.definitions.types import Definition, Instruction
+    from gptasst.definitions.types import Definition, Instruction, ReasoningEffort
     from gptasst.each.types import FileResult
     from gptasst.errors import (
         AccessDenied,
@@ -48,7 +51,8 @@ if TYPE_CHECKING:
         StateError,
         UsageError,
     )
-    from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
+    from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
+    from gptasst.project_files.cache_types import CacheRebuild, CacheStatus, CacheVerification
     from gptasst.project_files.types import FileEntry, UploadOutcome
     from gptasst.runs.types import RunPlan, RunResult
 
@@ -60,12 +64,18 @@ __all__ = [
     "AssistantImport",
     "AssistantSummary",
     "Batch",
+    "CacheRebuild",
+    "CacheStatus",
+    "CacheVerification",
     "Citation",
     "Client",
     "Conversation",
     "Definition",
+    "Fetched",
     "FileEntry",
     "FileResult",
+    "Files",
+    "FoundPassage",
     "GptasstError",
     "Instruction",
     "InvalidDefinition",
@@ -78,11 +88,16 @@ __all__ = [
     "NoAnswer",
     "NotFound",
     "PartlyDone",
+    "Profile",
+    "Purpose",
+    "ReasoningEffort",
     "Revision",
     "RunPlan",
     "RunResult",
     "ServiceError",
     "StateError",
+    "StoreKind",
+    "Submission",
     "TextDelta",
     "Transcript",
     "UploadOutcome",
@@ -99,8 +114,12 @@ _HOMES = (
     "api.types",
     "runs.types",
     "each.types",
+    "config.settings",
+    "project_files.cache_types",
     "project_files.types",
+    "batches.types",
     "conversations.types",
+    "client.options",
     "client",
 )
 

@@ -94,7 +94,8 @@ def machines(cli: Cli, project: LoopbackServer, home: Path, write: Write) -> Mac
     assert both.run(0, "assistant edit Docs -m gpt-6-luna").code == 0
     assert both.run(0, "assistant export Docs -o docs.toml").code == 0
     assert both.run(1, "assistant create Other -i DocWriter").code == 0
-    write("kept.md", "This is kept, changed.\n")
+    for name in ("a", "kept"):
+        write(f"{name}.md", f"This is {name}, changed.\n")
     return both
 
 

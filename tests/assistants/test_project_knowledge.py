@@ -68,8 +68,8 @@ def test_an_edited_file_is_attached_before_the_old_one_is_detached(
     assert writes(project) == [
         "POST /files",
         "POST /vector_stores/*/files",
+        "POST /vector_stores/*",  # what it will be, before anything is detached
         "DELETE /vector_stores/*/files/*",
-        "POST /vector_stores/*",
         "DELETE /files/*",
     ]
     assert knowledge(project, "Docs") == on_disk(docs)
@@ -83,9 +83,10 @@ def test_sync_follows_the_disk(cli: Cli, project: LoopbackServer, docs: Path, wr
     assert [file["path"] for file in planned["remove"]] == ["docs/a.md"]
     assert writes(project) == []
     assert cli("assistant", "files", "sync", "Docs").code == 0
-    assert writes(project)[:3] == [
+    assert writes(project)[:4] == [
         "POST /files",
         "POST /vector_stores/*/files",
+        "POST /vector_stores/*",
         "DELETE /vector_stores/*/files/*",
     ]
     assert knowledge(project, "Docs") == on_disk(docs)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.assistants.project import calls, contents, knowledge, new_machine, only_store
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 from tests.uploads.test_proven_contents import attach, on_server
 
 
@@ -214,3 +214,56 @@ def test_an_odd_name_is_one_line_and_addressed_by_its_id(
     ran = cli("assistant", "delete", ident, "-y", "-q")
     assert (ran.code, ran.lines) == (0, [ident])
     assert docs.stores == {}
+
+
+class TestDeletionThatWasCut:
+    """Its conversation is gone, and its vector store is still there."""
+
+    @pytest.fixture
+    def cut(self, cli: Cli, docs: LoopbackServer) -> LoopbackServer:
+        docs.disturb("DELETE", "/v1/vector_stores/*", outcomes.http_error(500), times=9)
+        assert cli("assistant", "delete", "Docs", "-y").code == 1
+        docs.disturbances.clear()
+        return docs
+
+    @pytest.mark.parametrize("machine", ["this one", "another"])
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "assistant show Docs",
+            "assistant files add Docs a.md",
+            "assistant history Docs",
+            "assistant create Docs -i DocWriter",
+            "assistant edit Other --rename Docs",
+            "run Docs -t hello",
+        ],
+    )
+    def test_every_command_says_how_to_finish_it(
+        self, cli: Cli, cut: LoopbackServer, home: Path, line: str, machine: str
+    ) -> None:
+        assert cli("assistant", "create", "Other", "-i", "DocWriter").code == 0
+        if machine == "another":
+            new_machine(home)
+        ran = cli(*line.split(), "--json")
+        assert (ran.code, ran.error["code"]) == (1, "bad_store")
+        (fix,) = re.findall(r"`(gptasst [^`]*)`", ran.error["hint"])
+        assert cli(*shlex.split(fix)[1:]).code == 0
+        assert [store.about["name"] for store in cut.stores.values()] == ["Other"]
+
+    def test_list_and_doctor_say_so(self, cli: Cli, cut: LoopbackServer) -> None:
+        listed = cli("assistant", "list", "--json")
+        assert listed.json["assistants"][0]["state"] == "deleting"
+        assert "`gptasst assistant delete Docs -y` finishes it" in listed.stderr
+        (found,) = [
+            finding
+            for finding in cli("doctor", "--json").json["findings"]
+            if "deletion of `Docs`" in finding["message"]
+        ]
+        assert cli(*shlex.split(found["fix"])[1:]).code == 0
+        assert not cut.stores
+
+    def test_a_refused_one_leaves_it_usable(self, cli: Cli, docs: LoopbackServer) -> None:
+        docs.disturb("DELETE", "/v1/conversations/*", outcomes.http_error(403), times=9)
+        assert cli("assistant", "delete", "Docs", "-y").code == 4
+        docs.disturbances.clear()
+        assert cli("assistant", "show", "Docs").code == 0

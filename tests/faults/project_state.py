@@ -5,12 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Cli
 from tests.loopback import LoopbackServer
 
 _KEPT = ("files", "stores", "conversations")
@@ -62,36 +60,6 @@ def without_leftover(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
     rest = list(state["conversations"])
     rest.remove(left)
     return {**state, "conversations": rest}
-
-
-def without_detached_uploads(
-    cli: Cli, server: LoopbackServer, state: dict[str, list[Any]], wanted: dict[str, list[Any]]
-) -> dict[str, list[Any]]:
-    """A state without uploads that a cut command took out of the knowledge and did not delete.
-
-    The same command does not know of them any more. Only what `file prune` lists is left out.
-    """
-    extra = Counter(state["files"]) - Counter(wanted["files"])
-    if not extra:
-        return state
-    listed = cli("file", "prune", "--dry-run", "--json").json["files"]
-    stored = [server.files[file["id"]] for file in listed]
-    pruned = Counter(
-        (one.name, one.about["purpose"], one.data)
-        for one in stored
-        if one.about["purpose"] == "assistants"
-    )
-    rest = Counter(state["files"]) - (extra & pruned)
-    return {**state, "files": sorted(rest.elements())}
-
-
-def with_settled_names(state: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """A state where who is taking a new name has it: so it is for everybody a minute later."""
-    assistants = [
-        (name, "ready" if about == "renaming" else about, *rest)
-        for name, about, *rest in state["assistants"]
-    ]
-    return {**state, "assistants": sorted(assistants)}
 
 
 @dataclass

@@ -15,7 +15,6 @@ from tests.faults.operations import Operation, prepare
 from tests.faults.project_state import (
     Checkpoint,
     held,
-    without_detached_uploads,
     without_leftover,
 )
 from tests.loopback import LoopbackServer
@@ -71,8 +70,6 @@ def test_at_each_request_that_changes_something(
         state = held(project)
         if name == "create" and request in ("POST /conversations/*/items", "POST /vector_stores"):
             state = without_leftover(state)
-        if name == "files sync":
-            state = without_detached_uploads(cli, project, state, wanted)
         assert (request, state) == (request, wanted)
 
 

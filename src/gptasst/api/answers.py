@@ -328,9 +328,7 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
     """
     counted = {name: body[name] for name in _COUNTED if name in body}
     with contextlib.suppress(GptasstError), connection.errors():
-        count = connection.once.responses.input_tokens.count(
-            extra_body=counted, timeout=patience(_SECONDS)
-        )
-        message = f"{refused.message} (it is {count.input_tokens:,} tokens)"
+        count = connection.post("/responses/input_tokens", counted, patience(_SECONDS))
+        message = f"{refused.message} (it is {count['input_tokens']:,} tokens)"
         return InvalidInput(message, hint=refused.advice, code=refused.code)
     return refused

@@ -9,10 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import httpx2
-import openai
-
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, read_json
+from gptasst.api.failures import StatusFailure
 from gptasst.api.limits import patience
 from gptasst.api.refusals import is_missing_path
 from gptasst.api.types import Capability, ServerModel
@@ -32,18 +30,16 @@ class ModelGateway:
         Raises:
             GptasstError: see `errors`.
         """
-        found = self._connection.listed(self._connection.client.models.list, _model)
+        found = self._connection.listed("/models", _model)
         return sorted(found, key=lambda model: model.id)
 
 
 def _model(model: Any) -> ServerModel:
-    # Servers leave out what the SDK's types promise.
-    created = getattr(model, "created", None)
     return ServerModel(
-        id=model.id,
-        owner=getattr(model, "owned_by", None) or "",
-        created_at=datetime.fromtimestamp(created, UTC) if created else None,
-        shutdown_date=_date(getattr(model, "shutdown_date", None)),
+        id=model["id"],
+        owner=model.owned_by or "",
+        created_at=datetime.fromtimestamp(model.created, UTC) if model.created else None,
+        shutdown_date=_date(model.shutdown_date),
     )
 
 
@@ -90,18 +86,21 @@ class ProbeGateway:
 
     def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
         """Whether a path is one of the server's, whatever it has to say to the request."""
-        client = self._connection.once
+        path, _, limit = path.partition("?limit=")
         with self._connection.errors():
             try:
-                if method == "GET":
-                    response = client.get(path, cast_to=httpx2.Response)
-                else:
-                    response = client.post(path, body={}, cast_to=httpx2.Response)
-            except openai.APIStatusError as error:
+                response = self._connection.send(
+                    method,
+                    path,
+                    query={"limit": limit} if limit else None,
+                    body={} if method == "POST" else None,
+                    limits=patience(self._connection.endpoint.timeout),
+                )
+            except StatusFailure as error:
                 if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
                     raise
                 return not is_missing_path(error)
-            body = response.json()
+            body = read_json(response)
         # LM Studio says that it has no such path, with 200.
         return isinstance(body, dict) and not body.get("error")
 
@@ -176,8 +175,7 @@ class ContextWindows:
 
     def _get(self, url: str) -> Any:
         with contextlib.suppress(GptasstError), self._connection.errors():
-            options: Any = {"timeout": patience(_SECONDS)}
-            return self._connection.once.get(url, cast_to=object, options=options)
+            return self._connection.get(url, limits=patience(_SECONDS))
         return None
 
 

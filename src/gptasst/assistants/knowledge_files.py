@@ -195,7 +195,7 @@ def plan_knowledge(
     for file in there:
         if file.sha256:
             by_path[file.path].append(file)
-    add, replace, remove = [], [], []
+    add, replace, remove, kept = [], [], [], []
     unchanged = [file for file in there if not file.sha256]
     for source in wanted:
         own = by_path.pop(source.path, [])
@@ -204,6 +204,7 @@ def plan_knowledge(
         others = [file for file in own if file is not keep]
         if keep is not None:
             unchanged.append(keep)
+            kept.append(source)
         elif others:
             replace.append(Replacement(source, others.pop()))
         else:
@@ -214,5 +215,11 @@ def plan_knowledge(
         for file in files:
             (remove if whole and file.path not in kept_paths else unchanged).append(file)
     return KnowledgePlan(
-        tuple(add), tuple(replace), tuple(remove), tuple(unchanged), tuple(refused), whole
+        tuple(add),
+        tuple(replace),
+        tuple(remove),
+        tuple(unchanged),
+        tuple(refused),
+        whole,
+        kept=tuple(kept),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.types import KnowledgePlan, Passage
     from gptasst.uploads.types import KnowledgeSource
-
-    Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 
 SUMMARIES = (
@@ -62,7 +60,8 @@ def insert_revision(
 def insert_files(
     connection: sqlite3.Connection,
     assistant_id: str,
-    prepared: Sequence[Prepared],
+    sources: Sequence[KnowledgeSource],
+    passages_of: Callable[[KnowledgeSource], Sequence[Passage]],
     now: str,
 ) -> None:
     import secrets
@@ -73,24 +72,21 @@ def insert_files(
         "SELECT path, id FROM knowledge WHERE assistant_id = ?", (assistant_id,)
     )
     replaced: dict[str, str] = dict(known.fetchall())
-    old = (replaced.get(file.path) for file, _ in prepared)
+    old = (replaced.get(source.path) for source in sources)
     delete_files(connection, assistant_id, [file_id for file_id in old if file_id])
-    ids = [f"file_{secrets.token_hex(12)}" for _ in prepared]
+    ids = [f"file_{secrets.token_hex(12)}" for _ in sources]
     connection.executemany(
         "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (file_id, assistant_id, file.path, file.size, file.sha256, now)
-            for file_id, (file, _) in zip(ids, prepared, strict=True)
+            (file_id, assistant_id, source.path, source.size, source.sha256, now)
+            for file_id, source in zip(ids, sources, strict=True)
         ],
     )
-    if prepared:
-        passages = ((file.path, passages) for file, passages in prepared)
-        insert_passages(
-            connection,
-            assistant_id,
-            ((file_id, *each) for file_id, each in zip(ids, passages, strict=True)),
-        )
+    if sources:
+        pairs = zip(ids, sources, strict=True)
+        files = ((file_id, source.path, passages_of(source)) for file_id, source in pairs)
+        insert_passages(connection, assistant_id, files)
 
 
 def delete_files(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from gptasst.assistants.types import (
     Revision,
     RunTarget,
 )
-from gptasst.errors import InvalidInput, NotFound
+from gptasst.errors import InvalidInput, NotFound, StateError
 from gptasst.storage.database import Database
 
 if TYPE_CHECKING:
@@ -40,11 +41,10 @@ if TYPE_CHECKING:
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
     from gptasst.knowledge.search import Meant
+    from gptasst.knowledge.spool import PassageSpool
     from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan, Passage
     from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
-
-    Prepared = tuple[KnowledgeSource, Sequence[Passage]]
 
 _BEFORE_FILTERS = 5000  # passages among which those of fitting files are looked for
 _EMBEDDED_INPUT = 1000  # characters of an input without a task
@@ -63,11 +63,13 @@ class LocalStore:
 
     def __init__(self, path: Path, embedder: Embedder | None = None) -> None:
         self._database = Database(path, ASSISTANTS)
+        self._directory = path.parent
         self._embedder = embedder
-        self._passages: dict[tuple[str, str], Sequence[Passage]] = {}
         self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def close(self) -> None:
+        if "_passages" in vars(self):
+            self._passages.clear()
         self._database.close()
 
     def create(
@@ -75,7 +77,7 @@ class LocalStore:
     ) -> KnowledgeOutcome:
         import secrets
 
-        prepared = self._prepare(plan, report)
+        self._prepare(plan, report)
         assistant_id = f"asst_{secrets.token_hex(12)}"
         now = now_text()
         with self._database.writing() as connection:
@@ -86,8 +88,9 @@ class LocalStore:
                 (assistant_id, definition.name, now, now),
             )
             insert_revision(connection, assistant_id, 1, definition, now)
-            insert_files(connection, assistant_id, prepared, now)
+            insert_files(connection, assistant_id, plan.wanted, self._passages_of, now)
             made = read_assistant(connection, assistant_id)
+        self._passages.clear()
         self._embed(assistant_id, report)
         return KnowledgeOutcome(made, plan, notes=self._told(plan))
 
@@ -123,6 +126,10 @@ class LocalStore:
             revise(connection, assistant, definition, now_text())
             return read_assistant(connection, assistant.id)
 
+    def finish_rename(self, name: str, new: str) -> Assistant | None:
+        del name, new
+        return None  # it is one step here
+
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         from gptasst.knowledge.index import drop_index
         from gptasst.knowledge.vectors import forget_vectors
@@ -149,7 +156,7 @@ class LocalStore:
         if source.size == 0:
             return f"`{source.path}` is empty"
         try:
-            self._passages_of(source)
+            self._read(source)
         except InvalidInput as error:
             return error.message
         return None
@@ -168,13 +175,13 @@ class LocalStore:
         if plan.is_empty and not revised:
             self._embed(assistant.id, report)
             return KnowledgeOutcome(assistant, plan)
-        prepared = self._prepare(plan, report)
+        self._prepare(plan, report)
         now = now_text()
         with self._database.writing() as connection:
             current_revision(connection, assistant)
             if revised:
                 revise(connection, assistant, definition, now)
-            insert_files(connection, assistant.id, prepared, now)
+            insert_files(connection, assistant.id, plan.wanted, self._passages_of, now)
             delete_files(connection, assistant.id, [file.id for file in plan.remove])
             if plan.whole:
                 leave_only(connection, assistant, plan)
@@ -182,6 +189,7 @@ class LocalStore:
                 "UPDATE assistants SET updated_at = ? WHERE id = ?", (now, assistant.id)
             )
             changed = read_assistant(connection, assistant.id)
+        self._passages.clear()
         self._embed(assistant.id, report)
         return KnowledgeOutcome(changed, plan, notes=self._told(plan))
 
@@ -191,31 +199,44 @@ class LocalStore:
 
             embed_missing(self._database, self._embedder, assistant_id, report)
 
-    def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> Sequence[Prepared]:
+    @functools.cached_property
+    def _passages(self) -> PassageSpool:
+        from gptasst.knowledge.spool import PassageSpool
+
+        return PassageSpool(self._directory)
+
+    def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> None:
+        """Read what has to be taken in, so that nobody waits for it while the store is written."""
         from gptasst.uploads.types import TransferState
 
-        prepared = []
         for number, source in enumerate(plan.wanted, start=1):
-            prepared.append((source, self._passages_of(source)))
+            self._read(source)
             report(TransferState("indexing", number, len(plan.wanted)))
-        self._passages.clear()
-        return prepared
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
-        """A file's passages, kept from when it is checked until it is taken in."""
+        self._read(source)
+        return self._passages.get((source.path, source.sha256))
+
+    def _read(self, source: KnowledgeSource) -> None:
+        """Read a file's passages; they are kept from when it is checked until it is taken in."""
         from gptasst.knowledge.formats import read_document
         from gptasst.knowledge.passages import split
 
         key = (source.path, source.sha256)  # the ending tells how a content is read
-        if key not in self._passages:
-            try:
-                content = source.file.read_bytes()
-            except OSError as error:
-                raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-            document = read_document(content, source.path)
-            self._passages[key] = split(document)
-            self._notes[key] = document.notes
-        return self._passages[key]
+        if key in self._passages:
+            return
+        try:
+            content = source.file.read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
+        document = read_document(content, source.path)
+        self._notes[key] = document.notes
+        try:
+            self._passages.put(key, split(document))
+        except OSError as error:
+            raise StateError(
+                f"nothing can be written in `{self._directory}`: {error.strerror}"
+            ) from None
 
     def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
         """What of a plan's files could not be read."""
@@ -224,6 +245,9 @@ class LocalStore:
             for source in plan.wanted
         )
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
+
+    def finish_removal(self, assistant: Assistant) -> None:
+        del assistant  # knowledge is changed in one step here
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:

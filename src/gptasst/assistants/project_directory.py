@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.project_listing import MARKER, AssistantListing
 from gptasst.assistants.store import no_assistant
 from gptasst.assistants.types import AssistantSummary
-from gptasst.definitions.toml import dump_definition, parse_definition
+from gptasst.definitions.toml import dump_definition, name_problem, parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import cmd, upgrade_command
@@ -98,8 +99,10 @@ class AssistantDirectory:
         """The definition that a pointer points to; the vector store's name is its name.
 
         Raises:
-            StateError: it is not there, or not what it was.
+            StateError: it is not there, or not what it was; or the assistant is being deleted.
         """
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         text = self._cache.definition(pointer.definition_sha256)
         if text is None:
             text = self._read_definition(store, pointer)
@@ -197,6 +200,16 @@ def definitions_of(store: VectorStore) -> Iterator[None]:
         raise _unusable_definition(store, "is not where its metadata says") from error
 
 
+def interrupted_deletion(store: VectorStore) -> StateError:
+    """The error for an assistant of which only a part is left, or soon will be."""
+    ident = store.id if name_problem(store.name) else store.name
+    return StateError(
+        f"the deletion of the assistant `{store.name}` ({store.id}) was interrupted, or goes on",
+        hint=f"{cmd(f'assistant delete {shlex.quote(ident)} -y')} finishes it",
+        code="bad_store",
+    )
+
+
 def _unusable_definition(store: VectorStore, problem: str) -> StateError:
     """What can't be read may still be there, and the knowledge is: so no word of deleting."""
     return StateError(
@@ -208,7 +221,7 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
 
 _VERSION = "1"
 _LIMIT = 512  # characters of a metadata value
-_CREATING, _RENAMING, _READY = "creating", "renaming", "ready"
+_CREATING, _RENAMING, _DELETING, _READY = "creating", "renaming", "deleting", "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +230,8 @@ class Pointer:
 
     `conversation` and `item` are where the definition's text lies, `creating` is true until
     its first knowledge is in, `renaming` until it is sure that nobody else has the new name.
+    `deleting` is true once its deletion began. `change` is a token of who last replaced the whole
+    knowledge, `rename` tells which machine is renaming it from what (see `rename_claim`).
     """
 
     model: str
@@ -229,6 +244,9 @@ class Pointer:
     updated_at: datetime
     creating: bool = False
     renaming: bool = False
+    deleting: bool = False
+    change: str = ""
+    rename: str = ""
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
         """The pointer to another revision."""
@@ -240,6 +258,7 @@ class Pointer:
             definition_sha256=text_sha256(text),
             item=item,
             updated_at=now(),
+            deleting=False,
         )
 
     def metadata(self, before: Mapping[str, str]) -> dict[str, str]:
@@ -254,9 +273,25 @@ class Pointer:
             "definition_item": self.item,
             "knowledge_sha256": self.knowledge_sha256,
             "updated_at": str(int(self.updated_at.timestamp())),
-            "state": _CREATING if self.creating else _RENAMING if self.renaming else _READY,
+            "state": self.state,
         }
+        own |= {key: value for key, value in self._optional().items() if value or key in before}
         return {**before, **own}
+
+    @property
+    def state(self) -> str:
+        """What is under way, or was interrupted; `ready`: nothing."""
+        states = {_CREATING: self.creating, _RENAMING: self.renaming, _DELETING: self.deleting}
+        return next((state for state, is_so in states.items() if is_so), _READY)
+
+    def _optional(self) -> dict[str, str]:
+        rename = self.rename if self.renaming else ""
+        return {"knowledge_change": self.change, "rename": rename}
+
+
+def rename_claim(machine: str, name: str) -> str:
+    """What tells in the metadata that a machine is giving an assistant of that name another."""
+    return f"{machine} {name}"[:_LIMIT]
 
 
 def read_pointer(store: VectorStore) -> Pointer:
@@ -284,6 +319,9 @@ def read_pointer(store: VectorStore) -> Pointer:
             updated_at=datetime.fromtimestamp(float(data["updated_at"]), UTC),
             creating=data.get("state") == _CREATING,
             renaming=data.get("state") == _RENAMING,
+            deleting=data.get("state") == _DELETING,
+            change=data.get("knowledge_change", ""),
+            rename=data.get("rename", ""),
         )
     except (KeyError, ValueError) as error:
         raise StateError(
@@ -351,4 +389,5 @@ def summary_of(store: VectorStore) -> AssistantSummary:
         files=store.files,
         size=store.usage_bytes,
         updated_at=pointer.updated_at,
+        state=pointer.state,
     )

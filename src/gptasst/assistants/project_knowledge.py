@@ -11,7 +11,7 @@ from pathlib import Path
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.project_commit import ChangedMeanwhile, KnowledgeCommit, KnowledgeJob
+from gptasst.assistants.project_commit import Announcements, KnowledgeCommit, KnowledgeJob
 from gptasst.assistants.project_directory import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
@@ -75,11 +75,7 @@ class KnowledgeWriter:
         self._stall = stall
 
     def apply(
-        self,
-        store_id: str,
-        plan: KnowledgePlan,
-        report: OnTransfer,
-        may_go_on: Callable[[], bool] = lambda: True,
+        self, store_id: str, plan: KnowledgePlan, report: OnTransfer, told: Announcements
     ) -> AppliedPlan:
         """Carry out a plan.
 
@@ -89,20 +85,34 @@ class KnowledgeWriter:
             store_id: the vector store.
             plan: what is wanted.
             report: told how far it is.
-            may_go_on: asked before anything old is detached.
+            told: told before anything old is detached.
 
         Raises:
-            ChangedMeanwhile: see there, or it may not go on.
+            ChangedMeanwhile: see there.
         """
         with under_way(self._lock):
             job = self._attached(store_id, plan, report)
-            try:
-                commit = KnowledgeCommit(self._stores, plan, job, self._pause, may_go_on)
-                left, detached = commit.run()
-            except ChangedMeanwhile:
-                self._delete_fresh(job)
-                raise
+
+            def upload_again(attachment: Attachment) -> str | None:
+                return self._upload_again(job, plan, attachment, report)
+
+            commit = KnowledgeCommit(self._stores, plan, job, self._pause, told, upload_again)
+            left, detached = commit.run()
         return AppliedPlan([knowledge_file(file) for file in left], job.failures(), detached)
+
+    def _upload_again(
+        self, job: KnowledgeJob, plan: KnowledgePlan, attachment: Attachment, report: OnTransfer
+    ) -> str | None:
+        """Get a content to the server that somebody deleted there; `None`: it is not at hand."""
+        path = attachment.attributes["path"]
+        source = next((s for s in (*plan.wanted, *plan.kept) if s.path == path), None)
+        if source is None:
+            return None
+        request = knowledge_upload(source)
+        self._uploader.forget([attachment.file_id])
+        uploaded = self._uploader.upload_all([request], report, anew=True)
+        job.fresh |= set(uploaded.ids.values())
+        return uploaded.ids.get(request)
 
     def _attached(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> KnowledgeJob:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
@@ -117,12 +127,6 @@ class KnowledgeWriter:
         self._retry_unsupported(job, report)
         self._drop_failed(job)
         return job
-
-    def _delete_fresh(self, job: KnowledgeJob) -> None:
-        """Delete what was uploaded for a job that came to nothing."""
-        for file_id in job.fresh:
-            self._files.delete(file_id)
-        self._uploader.forget(list(job.fresh))
 
     def _upload(
         self,

@@ -15,9 +15,12 @@ from gptasst.assistants.project_directory import (
     read_pointer,
 )
 from gptasst.assistants.project_listing import MARKER
-from gptasst.assistants.project_names import NameClaims, age
+from gptasst.assistants.project_names import NameClaims, age, taken
+from gptasst.assistants.project_notes import Announcement
 from gptasst.assistants.store import name_taken
-from gptasst.assistants.types import Assistant
+from gptasst.assistants.types import (
+    Assistant,
+)
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
 
@@ -46,8 +49,9 @@ class StoreMaker:
         """The store of that name whose creation was interrupted, to be finished."""
         self.listed = self._directory.all()
         found = [store for store in self.listed if store.name == name]
-        if not all(read_pointer(store).creating for store in found):
-            raise name_taken(name)
+        for store in found:
+            if not read_pointer(store).creating:
+                raise taken(store)
         return min(found, key=age, default=None)
 
     def is_whole(self, store: VectorStore) -> bool:
@@ -96,16 +100,23 @@ class StoreMaker:
         self._conversations.delete(read_pointer(store).conversation)
         self._stores.delete(store.id)
 
-    def is_unfinished(self, assistant: Assistant) -> bool:
-        return read_pointer(self._stores.get(assistant.id)).creating
-
-    def settle(self, assistant: Assistant) -> None:
+    def settle(self, assistant: Assistant, told: Announcement) -> None:
         """The last look before an assistant has its name.
 
         Raises:
             UsageError: somebody else has it by now.
         """
         store = self._stores.get(assistant.id)
-        if not read_pointer(store).creating:  # finished by somebody else, as if it was left over
+        if not told.is_ours(read_pointer(store)):  # finished by somebody else, as if left over
             raise name_taken(assistant.name)
         self.yield_to_earlier(store)
+
+    def look_for_an_overtaker(self, store: VectorStore) -> None:
+        """The look after an assistant has its name.
+
+        Raises:
+            UsageError: somebody else has it as well, and before this one.
+        """
+        if self._names.was_overtaken(store):
+            self.unmake(store)
+            raise name_taken(store.name)

@@ -8,11 +8,21 @@ assistant without knowledge is made settled, and looks once: of two, the later i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gptasst.api.types import VectorStore
-from gptasst.assistants.project_directory import AssistantDirectory, now, read_pointer
+from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.project_directory import (
+    AssistantDirectory,
+    Pointer,
+    interrupted_deletion,
+    now,
+    read_pointer,
+    rename_claim,
+)
 from gptasst.assistants.store import name_taken
+from gptasst.errors import GptasstError
 
 # From taking a new name to knowing that nobody else has it.
 _RENAME_TAKES = timedelta(minutes=1)
@@ -24,18 +34,63 @@ class NameClaims:
     """The names of a project's assistants.
 
     Args:
-        directory: finds them.
+        stores: the project.
+        directory: finds assistants there.
+        machine: gives this machine's mark.
         pause: waits so many seconds.
     """
 
-    def __init__(self, directory: AssistantDirectory, pause: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        stores: VectorStoreGateway,
+        directory: AssistantDirectory,
+        machine: Callable[[], str],
+        pause: Callable[[float], None],
+    ) -> None:
+        self._stores = stores
         self._directory = directory
+        self._machine = machine
         self._pause = pause
 
     def refuse_taken(self, name: str) -> None:
         """Raise if some assistant has a name, even one whose creation is under way."""
-        if any(store.name == name for store in self._directory.all()):
-            raise name_taken(name)
+        for store in self._directory.all():
+            if store.name == name:
+                raise taken(store)
+
+    def claimed(self, pointer: Pointer, name: str) -> Pointer:
+        """What the metadata says while this machine gives an assistant of that name another."""
+        return replace(pointer, renaming=True, rename=rename_claim(self._machine(), name))
+
+    def unfinished_rename(self, name: str, new: str) -> VectorStore | None:
+        """The assistant whose new name this machine wrote down, without coming to the end."""
+        claim = rename_claim(self._machine(), name)
+        found = (store for store in self._directory.all() if store.name == new)
+        return next((s for s in found if self._is_claimed(read_pointer(s), claim)), None)
+
+    @staticmethod
+    def _is_claimed(pointer: Pointer, claim: str) -> bool:
+        return pointer.renaming and pointer.rename == claim
+
+    def settle(self, before: VectorStore, store: VectorStore) -> VectorStore:
+        """Keep a new name, unless somebody else took it at the same time.
+
+        Args:
+            before: the assistant with the name and the metadata that it gets back then.
+            store: the assistant with its new name.
+
+        Raises:
+            UsageError: somebody did; the assistant has its old name again.
+        """
+        overtaken = self.has_rival(store)
+        if not overtaken:
+            settled = replace(read_pointer(store), renaming=False).metadata(store.metadata)
+            store = self._stores.update(store.id, metadata=settled)
+            overtaken = self.was_overtaken(store)
+        if overtaken:
+            self._stores.update(store.id, name=before.name, metadata=before.metadata)
+            raise name_taken(store.name)
+        return store
 
     def has_rival(self, store: VectorStore) -> bool:
         """Whether another assistant of the name goes before one that takes it just now."""
@@ -79,6 +134,13 @@ def _goes_before(store: VectorStore, found: Sequence[VectorStore]) -> bool:
 
 def _others(store: VectorStore, found: Sequence[VectorStore]) -> Sequence[VectorStore]:
     return [other for other in found if other.name == store.name and other.id != store.id]
+
+
+def taken(store: VectorStore) -> GptasstError:
+    """The error for a name that an assistant has, if only as its deletion was interrupted."""
+    if read_pointer(store).deleting:
+        return interrupted_deletion(store)
+    return name_taken(store.name)
 
 
 def age(store: VectorStore) -> tuple[datetime, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from gptasst.api.gateway import OpenAIGateway
@@ -18,8 +16,7 @@ from gptasst.assistants.project_directory import (
     read_pointer,
     without_time,
 )
-from gptasst.assistants.project_names import NameClaims
-from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict
 from gptasst.assistants.types import (
     Assistant,
     Revision,
@@ -37,29 +34,11 @@ class Revisions:
 
     Args:
         gateway: the server.
-        names: who has which name.
     """
 
-    def __init__(self, gateway: OpenAIGateway, names: NameClaims) -> None:
+    def __init__(self, gateway: OpenAIGateway) -> None:
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
-        self._names = names
-
-    def settle_name(self, before: VectorStore, store: VectorStore, moved: Pointer) -> VectorStore:
-        """Keep a new name, unless somebody else took it at the same time.
-
-        Raises:
-            UsageError: somebody did; the assistant has its old name again.
-        """
-        taken = self._names.has_rival(store)
-        if not taken:
-            settled = replace(moved, renaming=False).metadata(store.metadata)
-            store = self._stores.update(store.id, metadata=settled)
-            taken = self._names.was_overtaken(store)
-        if taken:
-            self._stores.update(store.id, name=before.name, metadata=before.metadata)
-            raise name_taken(store.name)
-        return store
 
     def append(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
         """The text of a new revision and its item, which an interrupted edit may have left."""
@@ -113,18 +92,3 @@ class Revisions:
             moment = item_time(item.text) or store.created_at
             revisions.append(Revision(number, definition, moment, item.id == pointer.item))
         return revisions
-
-    def newest_item(self, pointer: Pointer) -> str | None:
-        with contextlib.suppress(NotFound):
-            return next((item.id for item in self._conversations.items(pointer.conversation)), None)
-        return None
-
-    def restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
-        """Point to a definition that came between reading metadata and writing it."""
-        if newest is None or self.newest_item(pointer) in (newest, pointer.item):
-            return
-        items = list(self._conversations.items(pointer.conversation, order="asc"))
-        last = items[-1]
-        definition = parse_definition(last.text, source=f"revision {len(items)}")
-        moved = pointer.to(definition, last.text, last.id, len(items))
-        self._stores.update(store.id, metadata=moved.metadata(store.metadata))

@@ -7,7 +7,7 @@ item of the assistant's conversation. An edit appends a definition there, then m
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,7 +20,6 @@ from gptasst.assistants.project_directory import (
     Pointer,
     definitions_of,
     knowledge_file,
-    now,
     read_pointer,
     summary_of,
 )
@@ -31,6 +30,7 @@ from gptasst.assistants.project_knowledge import (
 )
 from gptasst.assistants.project_making import StoreMaker
 from gptasst.assistants.project_names import NameClaims
+from gptasst.assistants.project_notes import Announcement, KnowledgeNotes, digest_of, ordered
 from gptasst.assistants.project_revisions import Revisions
 from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import edit_conflict, name_taken
@@ -51,14 +51,12 @@ from gptasst.knowledge.types import (
     FoundPassage,
     KnowledgeFile,
     KnowledgePlan,
-    knowledge_sha256,
 )
 from gptasst.threads import workers
 from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
-_READINGS = 5  # of knowledge that others change at the same time
 
 
 class OpenAIStore:
@@ -69,6 +67,7 @@ class OpenAIStore:
         directory: finds assistants there.
         writer: changes the files of vector stores.
         remover: deletes uploads that are not needed any more.
+        machine: gives this machine's mark.
 
     Raises (each method):
         GptasstError: see `errors`; `no_vector_stores` where the server has none.
@@ -80,17 +79,18 @@ class OpenAIStore:
         directory: AssistantDirectory,
         writer: KnowledgeWriter,
         remover: UploadRemover,
+        machine: Callable[[], str],
     ) -> None:
         self._files = gateway.files
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
         self._directory = directory
-        self._names = NameClaims(directory, gateway.pause)
+        self._names = NameClaims(gateway.vector_stores, directory, machine, gateway.pause)
         self._making = StoreMaker(gateway, directory, self._names)
-        self._revisions = Revisions(gateway, self._names)
+        self._revisions = Revisions(gateway)
         self._writer = writer
         self._remover = remover
-        self._noted: dict[str, str] = {}  # what the metadata says of the knowledge, by store
+        self._notes = KnowledgeNotes(self._stores, self._conversations, directory, remover)
 
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
@@ -137,9 +137,8 @@ class OpenAIStore:
     ) -> Assistant:
         if knowledge is None:
             knowledge = self._knowledge(store)
-        if not pointer.creating:
-            self._noted[store.id] = pointer.knowledge_sha256
-        complete = pointer.creating or _digest(knowledge) == pointer.knowledge_sha256
+        self._notes.saw(store.id, pointer)
+        complete = pointer.creating or digest_of(knowledge) == pointer.knowledge_sha256
         gone: frozenset[str] = frozenset()
         if complete:
             self._directory.remember_knowledge(store.id, knowledge)
@@ -152,7 +151,7 @@ class OpenAIStore:
             revision=pointer.revision,
             created_at=store.created_at,
             updated_at=pointer.updated_at,
-            knowledge=_ordered(knowledge),
+            knowledge=ordered(knowledge),
             complete=complete,
             gone=tuple(sorted(gone)),
         )
@@ -210,7 +209,8 @@ class OpenAIStore:
         if adopted:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
-        return self.apply(assistant, definition, plan, report, creating=True)
+        told = self._notes.announcement(store.id, creating=True, adopted=adopted, keep_files=False)
+        return self._apply(assistant, definition, plan, report, told, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
         store, pointer = self._revisions.unchanged(assistant)
@@ -221,24 +221,35 @@ class OpenAIStore:
             text, item = self._revisions.append(definition, pointer)
             revision = self._revisions.number_of(item, pointer, assistant.name)
         store, pointer = self._revisions.unchanged(assistant)
-        moved = replace(pointer.to(definition, text, item, revision), renaming=renamed)
-        before = store
+        moved, before = pointer.to(definition, text, item, revision), store
+        if renamed:
+            moved = self._names.claimed(moved, assistant.name)
         store = self._stores.update(
             store.id, name=definition.name, metadata=moved.metadata(store.metadata)
         )
         if renamed:
-            store = self._revisions.settle_name(before, store, moved)
+            store = self._names.settle(before, store)
         store = self._stores.get(store.id)
         if read_pointer(store).item != item:
             raise edit_conflict(assistant.name)
         self._directory.keep_definition(text)
         self._directory.remember(store.id, definition.name)
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
-            self._noted.pop(store.id, None)  # others change the knowledge: see `_note_knowledge`
+            self._notes.forget(store.id)  # others change the knowledge at the same time
             self._note_knowledge(assistant, AppliedPlan(self._knowledge(store)), touched=True)
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
+
+    def finish_rename(self, name: str, new: str) -> Assistant | None:
+        store = self._names.unfinished_rename(name, new)
+        if store is None:
+            return None
+        pointer = replace(read_pointer(store), renaming=False)
+        before = replace(store, name=name, metadata=pointer.metadata(store.metadata))
+        self._names.settle(before, store)
+        self._directory.remember(store.id, new)
+        return self.get(store.id)
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:
         return self._revisions.of(self._stores.get(assistant.id))
@@ -246,12 +257,20 @@ class OpenAIStore:
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
         # The store goes last: should this end before its time, it leads to what is left.
-        self._conversations.delete(read_pointer(store).conversation)
+        pointer = replace(read_pointer(store), deleting=True)
+        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        try:
+            self._conversations.delete(pointer.conversation)
+        except GptasstError:  # it may still be whole
+            with contextlib.suppress(GptasstError):
+                self._stores.update(store.id, metadata=store.metadata)
+            raise
         left: set[str] = set()
         done: set[str] = set()
         while not keep_files:  # others may add files meanwhile
             own = {file.id for file in self._stores.files_if_there(store.id) if _is_own(file)}
-            new = (own | set(self._remover.kept(store.id))) - done
+            former = {*self._remover.kept(store.id), *self._remover.begun(store.id)}
+            new = (own | former) - done
             if not new:
                 break
             left.update(self._remover.remove(sorted(new), besides=[store.id]))
@@ -276,6 +295,21 @@ class OpenAIStore:
         report: OnTransfer,
         *,
         keep_files: bool = False,
+    ) -> KnowledgeOutcome:
+        told = self._notes.announcement(
+            assistant.id, creating=False, adopted=False, keep_files=keep_files
+        )
+        return self._apply(assistant, definition, plan, report, told, keep_files=keep_files)
+
+    def _apply(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+        told: Announcement,
+        *,
+        keep_files: bool = False,
         creating: bool = False,
     ) -> KnowledgeOutcome:
         if definition != assistant.definition:
@@ -285,50 +319,40 @@ class OpenAIStore:
             applied = AppliedPlan(assistant.knowledge)
         else:
             try:
-                applied = self._writer.apply(
-                    assistant.id,
-                    plan,
-                    report,
-                    lambda: not creating or self._making.is_unfinished(assistant),
-                )
-            except ChangedMeanwhile:
+                applied = self._writer.apply(assistant.id, plan, report, told)
+            except ChangedMeanwhile as error:
+                self._remover.remove(sorted(error.fresh if keep_files else error.unused))
                 raise edit_conflict(assistant.name) from None
         self._remover.keep(assistant.id, applied.detached)
         if creating:
-            self._making.settle(assistant)
+            self._making.settle(assistant, told)
         changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
-        if creating and changed.knowledge != _ordered(applied.knowledge):
+        if creating and changed.knowledge != ordered(applied.knowledge):
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
-        left = () if keep_files else self._remover.remove(sorted(applied.detached))
+        left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
         return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+
+    def finish_removal(self, assistant: Assistant) -> None:
+        self._remove_left(assistant.id)
+
+    def _remove_left(self, store_id: str, detached: Collection[str] = ()) -> Sequence[str]:
+        """Delete what left the knowledge now, or in a command that was killed before it did so."""
+        leaving = {*detached, *self._remover.begun(store_id)}
+        left = self._remover.remove(sorted(leaving))
+        self._remover.end(leaving)
+        return left
 
     def _note_knowledge(
         self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
     ) -> Assistant:
-        """Write down what the knowledge is, if that is not what is written already."""
-        knowledge, digest = applied.knowledge, _digest(applied.knowledge)
-        if not touched and self._noted.get(assistant.id) == digest:
-            return replace(assistant, knowledge=_ordered(knowledge))
-        store = self._stores.get(assistant.id)
-        pointer = read_pointer(store)
-        if pointer.knowledge_sha256 == digest and not pointer.creating:
-            return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
-        newest = self._revisions.newest_item(pointer)
-        creating = pointer.creating
-        for _ in range(_READINGS):
-            pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
-            store = self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
-            there = [f for f in self._knowledge(store) if f.id not in applied.detached]
-            if _digest(there) == digest:
-                break
-            knowledge, digest = there, _digest(there)  # others changed it at the same time
-        if creating and self._names.was_overtaken(store):
-            self._making.unmake(store)
-            raise name_taken(store.name)
-        self._revisions.restore_edit(store, pointer, newest)
-        self._directory.remember_knowledge(store.id, knowledge)
-        return replace(assistant, knowledge=_ordered(knowledge), updated_at=pointer.updated_at)
+        return self._notes.write(
+            assistant,
+            applied.knowledge,
+            applied.detached,
+            touched=touched,
+            on_created=self._making.look_for_an_overtaker,
+        )
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         """What the server's own search finds; a run has it search in the run itself."""
@@ -368,11 +392,3 @@ class OpenAIStore:
 
 def _is_own(file: VectorStoreFile) -> bool:
     return "sha256" in file.attributes
-
-
-def _digest(knowledge: Sequence[KnowledgeFile]) -> str:
-    return knowledge_sha256(file for file in knowledge if file.sha256)
-
-
-def _ordered(knowledge: Sequence[KnowledgeFile]) -> tuple[KnowledgeFile, ...]:
-    return tuple(sorted(knowledge, key=lambda file: file.path))

@@ -125,7 +125,7 @@ class AssistantService:
         A new instruction replaces everything that came from the old one; the model stays
         where the new instruction names none.
         """
-        assistant = self._store.get(name)
+        assistant = self._to_edit(name, changes.name)
         definition = assistant.definition
         if changes.instruction is not None:
             template = self._library.find(changes.instruction).definition
@@ -145,6 +145,16 @@ class AssistantService:
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
+
+    def _to_edit(self, name: str, new: str | None) -> Assistant:
+        """An assistant; if it has its new name already, as an edit was interrupted, by that."""
+        try:
+            return self._store.get(name)
+        except NotFound:
+            renamed = self._store.finish_rename(name, new) if new else None
+            if renamed is None:
+                raise
+            return renamed
 
     def summary(self, name: str) -> AssistantSummary:
         return self._store.summary(name)
@@ -172,7 +182,11 @@ class AssistantService:
         from gptasst.assistants.knowledge_files import collection_word, named_files
         from gptasst.knowledge.types import KnowledgePlan
 
-        gone = named_files(assistant, words)
+        try:
+            gone = named_files(assistant, words)
+        except NotFound:  # perhaps as it was removed by a command that was cut before its end
+            self._store.finish_removal(assistant)
+            raise
         kept = tuple(file for file in assistant.knowledge if file not in gone)
         named = {collection_word(word) for word in words}
         collections = tuple(w for w in assistant.definition.knowledge if w not in named)
@@ -222,6 +236,7 @@ class AssistantService:
         new = [refusal for path, refusal in left_out.items() if path not in sources]
         named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
+        plan = replace(plan, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
 
     def apply(

@@ -89,6 +89,14 @@ class AssistantStore(Protocol):
         """
         ...
 
+    def finish_rename(self, name: str, new: str) -> Assistant | None:
+        """Give an assistant the new name that this machine began to give it; `None`: it did not.
+
+        Raises:
+            UsageError: the new name is taken; the assistant has the old one again.
+        """
+        ...
+
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         """Remove an assistant, its history and its knowledge, also what it knew earlier.
 
@@ -131,6 +139,10 @@ class AssistantStore(Protocol):
         Raises:
             UsageError: as `update`; nothing is changed.
         """
+        ...
+
+    def finish_removal(self, assistant: Assistant) -> None:
+        """Delete uploads that left the knowledge in a command that was cut before it did so."""
         ...
 
     def history(self, assistant: Assistant) -> Sequence[Revision]:

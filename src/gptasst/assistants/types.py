@@ -39,7 +39,10 @@ class Assistant:
 
 @dataclass(frozen=True, slots=True)
 class AssistantSummary:
-    """A line of `assistant list`. `size` is the knowledge in bytes."""
+    """A line of `assistant list`. `size` is the knowledge in bytes.
+
+    `state` is `creating`, `renaming` or `deleting` while that goes on, or where it was interrupted.
+    """
 
     id: str
     name: str
@@ -48,6 +51,7 @@ class AssistantSummary:
     files: int
     size: int
     updated_at: datetime
+    state: str = "ready"
 
 
 @dataclass(frozen=True, slots=True)

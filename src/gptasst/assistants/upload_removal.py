@@ -66,6 +66,18 @@ class UploadRemover:
         """Uploads that an assistant left behind earlier, as far as this machine knows."""
         return self._cache.former_knowledge(store_id)
 
+    def begin(self, store_id: str, file_ids: Iterable[str]) -> None:
+        """Note uploads that are about to leave an assistant and are to be deleted then."""
+        self._cache.begin_removal(store_id, file_ids)
+
+    def begun(self, store_id: str) -> Sequence[str]:
+        """What was noted by `begin` and not ended, as a command was killed in between."""
+        return self._cache.begun_removal(store_id)
+
+    def end(self, file_ids: Iterable[str]) -> None:
+        """Forget what was noted by `begin`."""
+        self._cache.end_removal(file_ids)
+
     def _proven(self, file_ids: Collection[str]) -> tuple[set[str], set[str]]:
         """Those that this machine sent, or whose names have gptasst's mark; and those not there."""
         uploads = self._cache.all_uploads()

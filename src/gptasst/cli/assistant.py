@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
@@ -241,6 +242,10 @@ def list_assistants(
         empty=f"no assistants yet; {cmd('assistant create NAME -i INSTRUCTION')} makes one",
     )
     for assistant in found:
+        if assistant.state == "deleting":
+            delete = cmd(f"assistant delete {shlex.quote(ident(assistant))} -y")
+            name = one_line(assistant.name)
+            session.output.warn(f"the deletion of `{name}` was interrupted; {delete} finishes it")
         warning = _warning_of_end(session, ident(assistant), assistant.model)
         if warning:
             session.output.note(warning)

@@ -322,7 +322,8 @@ def _plain(value: object, profile: str | None) -> Any:
         hint = value.advice and shown(value.advice, profile)
         value = {"code": value.code, "message": value.message, "hint": hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        names = (field.name for field in dataclasses.fields(value) if field.repr)
+        value = {name: getattr(value, name) for name in names}
         for key in _SAID & value.keys():
             value[key] = [shown(text, profile) for text in value[key]]
     if isinstance(value, Mapping):

@@ -167,7 +167,10 @@ def incomplete_text(assistant: Assistant) -> str:
     """What is missing of the knowledge, and what brings it back."""
     sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
     if not assistant.gone:
-        return f"files were deleted or added on the server by other programs; {sync} uploads again"
+        return (
+            "files were deleted or added by other programs, or a command was interrupted; "
+            f"{sync} brings the knowledge into line with your files"
+        )
     named = ", ".join(f"`{path}`" for path in assistant.gone)
     return f"{named} was deleted on the server; {sync} uploads it again"
 

@@ -229,7 +229,7 @@ def _run_once(
 
 
 def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
-    """Begin to import the SDK, which takes longest of all, once it is needed for sure.
+    """Begin to import the HTTP client, which takes longest, once it is needed for sure.
 
     What `name` means is known before that where assistants are kept here, and found then.
     """

@@ -12,11 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
-from gptasst.client.arguments import Files, MapOptions, RunOptions, each_job, run_request
+from gptasst.client.arguments import each_job, run_request
 from gptasst.client.assistants import Assistants, Instructions
 from gptasst.client.batches import Batches
 from gptasst.client.conversations import Conversations
 from gptasst.client.files import Cache, ProjectFiles
+from gptasst.client.options import Files, MapOptions, RunOptions, spelled_out
 from gptasst.context import AppContext
 from gptasst.hints import shown
 from gptasst.runs.types import RunPlan, RunResult
@@ -36,19 +37,27 @@ _JOBS = 8
 class Client:
     """Assistants, instructions and runs of one profile.
 
-    What is not given here comes from the environment and `config.toml`, as it does for the
-    command line. A client may be used from any number of threads. From asyncio, each call goes
-    through `asyncio.to_thread`: `await asyncio.to_thread(client.run, "DocWriter", "a.py")`.
+    What you don't pass comes from the environment and `config.toml`, as for the command line. A
+    client can be used from any number of threads. In asyncio, call it in a thread:
+    `await asyncio.to_thread(client.run, "DocWriter", "a.py")`.
 
     Args:
         profile: the endpoint and store by name; `None` takes the one that fits.
         base_url: of a server with `/responses`, up to and with `/v1`.
         api_key: the server's key.
-        model: where neither a run nor an assistant names one.
+        model: used if neither a run nor an assistant sets one.
         store: where assistants live: `openai` (the project on the server) or `local`.
-        environ: in place of the process's environment variables.
-        note: told in one line what a user should know and no result says; without it, the
-            logger `gptasst` is.
+        environ: used instead of the process's environment variables.
+        note: called with one line for each thing that a user should know and no result has; by
+            default they are logged as warnings of the logger `gptasst`.
+
+    Attributes:
+        assistants: create, list, get, search, update, delete; their files and history.
+        instructions: list and get the definitions that can be run by name.
+        conversations: start, list, get, delete.
+        files: upload, list, get, delete files of the project on the server.
+        cache: status, verify, rebuild, clear.
+        batches: submit, list, get, wait, fetch, cancel.
 
     Examples:
         >>> with gptasst.Client(model="gpt-6.2-sol") as client:
@@ -112,6 +121,7 @@ class Client:
         """
         return self._context.profile
 
+    @spelled_out
     def run(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunResult:
         """Give an assistant, or an instruction of that name, files and a task.
 
@@ -137,6 +147,7 @@ class Client:
         ):
             return next(event for event in events if isinstance(event, RunResult))
 
+    @spelled_out
     def stream(
         self, name: str, files: Files = (), **options: Unpack[RunOptions]
     ) -> Generator[TextDelta | RunResult]:
@@ -156,6 +167,7 @@ class Client:
             dialogue = self._dialogue(options)
             return _readable(dialogue.say(request) if dialogue else self._runs.stream(request))
 
+    @spelled_out
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
         """What `run` would send. Nothing is sent, and no key is needed.
 
@@ -166,6 +178,7 @@ class Client:
         request = run_request(name, files, options, self._note)
         return (self._dialogue(options) or self._runs).plan(request)
 
+    @spelled_out
     def submit(
         self, name: str, files: Files = (), **options: Unpack[RunOptions]
     ) -> Future[RunResult]:
@@ -184,6 +197,7 @@ class Client:
         """
         return self._pool.submit(self.run, name, files, **options)
 
+    @spelled_out
     def map(self, name: str, files: Files, **options: Unpack[MapOptions]) -> Generator[FileResult]:
         """Make every file its own run, several at a time; yields what came of each, as it comes.
 

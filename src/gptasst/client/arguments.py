@@ -3,85 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
-from gptasst.conversations.types import Conversation
-from gptasst.definitions.types import ReasoningEffort
+from gptasst.client.options import JOBS, Files, MapOptions, RunOptions
 from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.screening import Screening
 from gptasst.runs.types import RunRequest
-
-_JOBS = 8
-_Path = str | os.PathLike[str]
-# One path, pattern or directory, or several of them.
-Files = _Path | Iterable[_Path]
-
-
-class AnyRunOptions(TypedDict, total=False):
-    """The options that one run and many runs have in common.
-
-    `text` is the task in words; `model` and `schema` (a JSON Schema that the answer must fit) are
-    used in place of the assistant's own; `timeout` is in seconds, for one run. `allow_secrets`
-    takes files that count as secret (`.env`, private keys) and are refused otherwise. `encoding`
-    is that of all files that are text.
-    """
-
-    text: str | None
-    model: str | None
-    schema: Mapping[str, Any] | None
-    timeout: float | None
-    allow_secrets: bool
-    encoding: str | None
-
-
-class RunOptions(AnyRunOptions, total=False):
-    """The options of one run: those of `AnyRunOptions` and these.
-
-    `stdin` is a text to work on, as if it were piped in. `conversation` is gone on with: the run
-    knows what was said in it, and becomes its next turn; without one a run leaves nothing behind.
-    """
-
-    stdin: str | None
-    conversation: Conversation | str | None
-
-
-class MapOptions(AnyRunOptions, total=False):
-    """The options of many runs, one a file.
-
-    `output` is a directory in which each answer gets its file's place, or a pattern
-    (`out/{stem}.linted{suffix}`; also `{name}`, `{parent}`, `{relpath}`); `in_place` writes each
-    answer over its file; `check` only compares it with its file. `jobs` (8) run at a time. What
-    was finished before by the same run is not asked again, unless `force`. The others are those
-    of `AnyRunOptions`.
-    """
-
-    output: _Path | None
-    in_place: bool
-    check: bool
-    jobs: int
-    force: bool
-
-
-class AssistantOptions(TypedDict, total=False):
-    """What an assistant is made of. What is left out stays as it is, or as the instruction has it.
-
-    `instruction` is an instruction's name or TOML file, `instructions` the text itself; `model`
-    where it is not the profile's; `description` is one line; `file_search`, `code_interpreter`
-    and `web_search` switch tools; `schema` is a JSON Schema that its answers must fit.
-    """
-
-    instruction: str | None
-    instructions: str | None
-    model: str | None
-    description: str | None
-    file_search: bool | None
-    code_interpreter: bool | None
-    web_search: bool | None
-    reasoning_effort: ReasoningEffort | None
-    schema: Mapping[str, Any] | None
 
 
 def run_request(
@@ -114,7 +44,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
     from gptasst.each.targets import plan_targets
 
     rest: dict[str, Any] = dict(options)
-    output, jobs = rest.pop("output", None), rest.pop("jobs", _JOBS)
+    output, jobs = rest.pop("output", None), rest.pop("jobs", JOBS)
     in_place, check = rest.pop("in_place", False), rest.pop("check", False)
     force = rest.pop("force", False)
     if (output is not None) + bool(in_place) + bool(check) > 1:

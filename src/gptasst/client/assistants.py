@@ -15,7 +15,8 @@ from gptasst.assistants.types import (
     KnowledgeOutcome,
     Revision,
 )
-from gptasst.client.arguments import AssistantOptions, Files, check_schema, words_of
+from gptasst.client.arguments import check_schema, words_of
+from gptasst.client.options import AssistantOptions, Files, spelled_out
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError
@@ -44,6 +45,7 @@ class Assistants:
     def _service(self) -> AssistantService:
         return self._context.assistants
 
+    @spelled_out
     def create(
         self,
         name: str,
@@ -52,13 +54,15 @@ class Assistants:
         allow_secrets: bool = False,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
-        """Make an assistant; when this returns, its knowledge can be searched.
+        """Create an assistant. When this returns, its knowledge can be searched.
+
+        It needs an `instruction` or `instructions`.
 
         Args:
             name: one that no other assistant has.
             files: its knowledge: paths, patterns, directories.
             allow_secrets: see the class.
-            options: see `AssistantOptions`; `instruction` or `instructions` is required.
+            options: see `AssistantOptions`.
 
         Raises:
             NotFound: there is no such instruction.
@@ -117,6 +121,7 @@ class Assistants:
             raise UsageError(f"limit must be at least 1, not {limit}")
         return self._service.search(name, question, limit)
 
+    @spelled_out
     def update(
         self,
         name: str,
@@ -126,15 +131,16 @@ class Assistants:
         allow_secrets: bool = False,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
-        """Change an assistant; what you do not name stays.
+        """Change an assistant. What you don't name stays as it is.
+
+        A new `instruction` replaces everything that came from the old one.
 
         Args:
-            name: which.
+            name: its name or id.
             rename: a new name.
             files: these become its whole knowledge; `None` leaves it.
             allow_secrets: see the class.
-            options: see `AssistantOptions`. A new `instruction` replaces all that came from the
-                old one.
+            options: see `AssistantOptions`.
 
         Examples:
             >>> client.assistants.update("DocWriter-1", model="gpt-6.2-sol").assistant.revision
@@ -149,7 +155,7 @@ class Assistants:
         """Delete an assistant with its history and knowledge. Files on disk stay.
 
         Args:
-            name: which.
+            name: its name or id.
             keep_files: leave its uploaded files on the server.
 
         Examples:
@@ -161,6 +167,11 @@ class Assistants:
         self, name: str, files: Files, *, allow_secrets: bool = False
     ) -> KnowledgeOutcome:
         """Add knowledge; a path that exists gets its new content.
+
+        Args:
+            name: its name or id.
+            files: paths, patterns, directories.
+            allow_secrets: whether to take files that count as secret.
 
         Examples:
             >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
@@ -186,6 +197,11 @@ class Assistants:
     ) -> KnowledgeOutcome:
         """Make these the whole knowledge; none at all empties it.
 
+        Args:
+            name: its name or id.
+            files: paths, patterns, directories.
+            allow_secrets: whether to take files that count as secret.
+
         Examples:
             >>> client.assistants.set_files("DocWriter-1", "docs").plan.remove[0].path
             'style.md'
@@ -201,7 +217,7 @@ class Assistants:
         """Bring the knowledge into line with the files on disk, as seen from this directory.
 
         Args:
-            name: which.
+            name: its name or id.
             allow_secrets: see the class.
             allow_outside: send files from outside of the working directory, too. Whoever may edit
                 the assistant may have named them.
@@ -226,6 +242,10 @@ class Assistants:
 
     def plan_sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgePlan:
         """What `sync` would do. Nothing is changed.
+
+        Args:
+            name: its name or id.
+            allow_secrets: whether to take files that count as secret.
 
         Examples:
             >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)

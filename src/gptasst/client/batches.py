@@ -10,7 +10,8 @@ from typing import Unpack
 
 from gptasst.api.types import Batch
 from gptasst.batches.types import Fetched, Submission
-from gptasst.client.arguments import Files, MapOptions, each_job
+from gptasst.client.arguments import each_job
+from gptasst.client.options import Files, MapOptions, spelled_out
 from gptasst.context import AppContext
 from gptasst.errors import UsageError
 from gptasst.hints import shown
@@ -23,13 +24,16 @@ class Batches:
         self._context = context
         self._note = note
 
+    @spelled_out
     def submit(self, name: str, files: Files, **options: Unpack[MapOptions]) -> Submission:
-        """Hand in files, each to be its own run; their answers come with `fetch`.
+        """Submit files, each as a run of its own; `fetch` gets the answers.
+
+        It needs `output` or `in_place`.
 
         Args:
             name: an assistant's name or id, else an instruction's name.
             files: paths, patterns, directories.
-            options: see `MapOptions`; `output` or `in_place` is required.
+            options: see `MapOptions`.
 
         Raises:
             UsageError: there is no place for the answers, or the server has no batches.

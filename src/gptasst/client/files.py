@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gptasst.api.types import Purpose
-from gptasst.client.arguments import Files, words_of
+from gptasst.client.arguments import words_of
+from gptasst.client.options import Files
 from gptasst.context import AppContext
 from gptasst.inputs.screening import Screening
 from gptasst.project_files.types import FileEntry, UploadOutcome

@@ -54,7 +54,7 @@ class ServerContext(MachineContext):
         self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:
-        """Begin to import the SDK in a thread, unless there is no key to go on with."""
+        """Begin to import the HTTP client in a thread, unless there is no key to go on with."""
         import importlib
 
         if self.profile.lacks_key:
@@ -176,7 +176,7 @@ class ServerContext(MachineContext):
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
         remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
-        return OpenAIStore(gateway, directory, writer, remover)
+        return OpenAIStore(gateway, directory, writer, remover, lambda: self.machine_mark)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:

@@ -39,6 +39,10 @@ def assistant_findings(
             rename = cmd(f"assistant edit {assistant.id} --rename NEW")
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
             yield Finding("assistants", "warning", message, fix=rename)
+        if assistant.state == "deleting":
+            message = f"the deletion of `{assistant.name}` was interrupted, or goes on"
+            delete = cmd(f"assistant delete {assistant.id} -y")
+            yield Finding("assistants", "problem", message, fix=delete)
 
 
 def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Finding]:

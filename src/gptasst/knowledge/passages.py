@@ -11,13 +11,14 @@ from gptasst.knowledge.types import Passage
 
 # In characters: about 400 tokens, a few paragraphs.
 PASSAGE_SIZE = 1600
-_SMALL = PASSAGE_SIZE // 4  # neighbours that are smaller are put together
+# Neighbours that are smaller are put together, and so is a rest with what is before it.
+_SMALL = PASSAGE_SIZE // 4
 
 _BEGINNING = re.compile(r"#{1,6}\s|(def|class|func|fn|function|public|private)\s")
 
 
 def passages_of(content: bytes, path: str) -> list[Passage]:
-    """Split a file into passages of at most about `PASSAGE_SIZE` characters.
+    """Split a file into passages of about `PASSAGE_SIZE` characters, and at most a quarter more.
 
     Raises:
         InvalidInput: see `read_document`.
@@ -54,15 +55,17 @@ def _belongs(held: Part, part: Part) -> bool:
 def _pieces(part: Part) -> Iterator[Passage]:
     lines: list[tuple[int, str]] = []
     size = 0
+    left = len(part.text)
     room = PASSAGE_SIZE - min(len(part.header), PASSAGE_SIZE // 2)
     for number, line in _numbered_lines(part, room):
-        if lines and size + len(line) > room:
+        if lines and size + len(line) > room and size + left > room + _SMALL:
             kept = _best_break([text for _, text in lines])
             yield from _passage(part, lines[:kept])
             lines = lines[kept:]
             size = sum(len(text) for _, text in lines)
         lines.append((number, line))
         size += len(line)
+        left -= len(line)
     yield from _passage(part, lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gptasst.inputs.types import Refusal
@@ -71,7 +71,9 @@ class Replacement:
 class KnowledgePlan:
     """What it takes to bring an assistant's knowledge into line with files on disk.
 
-    `whole`: nothing else is to be there, whatever others add meanwhile.
+    `whole`: nothing else is to be there, whatever others add meanwhile. `follows`: it was made
+    from what was there, so it is void if others take some of that away, and what they add stays.
+    `kept` are the files on disk of what is unchanged.
     """
 
     add: tuple[KnowledgeSource, ...] = ()
@@ -80,6 +82,8 @@ class KnowledgePlan:
     unchanged: tuple[KnowledgeFile, ...] = ()
     refused: tuple[Refusal, ...] = ()
     whole: bool = False
+    follows: bool = field(default=False, repr=False)
+    kept: tuple[KnowledgeSource, ...] = field(default=(), repr=False)
 
     @property
     def wanted(self) -> tuple[KnowledgeSource, ...]:

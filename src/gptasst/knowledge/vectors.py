@@ -22,6 +22,7 @@ _LEAST_SIMILARITY = 0.25
 _SOME = 20
 _STANDS_OUT = 1.5
 _IN_REQUEST = 32  # texts
+_MARKED = 2000  # passages at a time
 _NEW = (
     "FROM passages p JOIN knowledge k ON k.id = p.file_id"
     " WHERE k.assistant_id = ? AND NOT EXISTS"
@@ -39,15 +40,18 @@ class Embedder(Protocol):
 
 def mark_contents(connection: sqlite3.Connection, assistant_id: str) -> int:
     """Give new passages the digest of their content; how many passages there are in all."""
-    rows = connection.execute(
+    last = 0
+    while rows := connection.execute(
         "SELECT p.id, p.heading, p.text FROM passages p JOIN knowledge k ON k.id = p.file_id"
-        " WHERE k.assistant_id = ? AND p.content IS NULL",
-        (assistant_id,),
-    ).fetchall()
-    connection.executemany(
-        "UPDATE passages SET content = ? WHERE id = ?",
-        [(_digest(_embedded_text(heading, text)), key) for key, heading, text in rows],
-    )
+        " WHERE k.assistant_id = ? AND p.content IS NULL AND p.id > ?"
+        f" ORDER BY p.id LIMIT {_MARKED}",
+        (assistant_id, last),
+    ).fetchall():
+        connection.executemany(
+            "UPDATE passages SET content = ? WHERE id = ?",
+            [(_digest(_embedded_text(heading, text)), key) for key, heading, text in rows],
+        )
+        last = rows[-1][0]
     (count,) = connection.execute(
         "SELECT COUNT(*) FROM passages p JOIN knowledge k ON k.id = p.file_id"
         " WHERE k.assistant_id = ?",

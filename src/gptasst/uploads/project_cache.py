@@ -97,6 +97,7 @@ class ProjectCache:
         rows = [(file_id,) for file_id in file_ids]
         self._execute_many("DELETE FROM uploads WHERE scope = ? AND file_id = ?", rows)
         self._execute_many("DELETE FROM former_knowledge WHERE scope = ? AND file_id = ?", rows)
+        self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     def begin_uploads(self, requests: Sequence[UploadRequest]) -> None:
         """Note what is about to be uploaded, so that it is found should this process die."""
@@ -143,6 +144,20 @@ class ProjectCache:
     def former_knowledge(self, store: str) -> list[str]:
         query = "SELECT file_id FROM former_knowledge WHERE scope = ? AND store = ?"
         return [file_id for (file_id,) in self._rows(query, store)]
+
+    def begin_removal(self, store: str, file_ids: Iterable[str]) -> None:
+        """Note uploads that are to be deleted once an assistant does not know them any more."""
+        rows = [(store, file_id) for file_id in file_ids]
+        self._execute_many("INSERT OR IGNORE INTO leaving_knowledge VALUES (?, ?, ?)", rows)
+
+    def begun_removal(self, store: str) -> list[str]:
+        """What was noted by `begin_removal` and not ended: its process may have been killed."""
+        query = "SELECT file_id FROM leaving_knowledge WHERE scope = ? AND store = ?"
+        return [file_id for (file_id,) in self._rows(query, store)]
+
+    def end_removal(self, file_ids: Iterable[str]) -> None:
+        rows = [(file_id,) for file_id in file_ids]
+        self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     # Assistants and definitions
 

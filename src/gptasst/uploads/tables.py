@@ -54,11 +54,17 @@ CREATE TABLE former_knowledge (
 ) WITHOUT ROWID
 """,
         "CREATE TABLE listings (scope TEXT PRIMARY KEY, seen TEXT NOT NULL) WITHOUT ROWID",
+        """
+CREATE TABLE leaving_knowledge (
+    scope TEXT NOT NULL, store TEXT NOT NULL, file_id TEXT NOT NULL,
+    PRIMARY KEY (scope, store, file_id)
+) WITHOUT ROWID
+""",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
-    "knowledge", "former_knowledge", "listings",
+    "knowledge", "former_knowledge", "listings", "leaving_knowledge",
 )  # fmt: skip
 
 

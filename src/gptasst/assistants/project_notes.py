@@ -1,0 +1,214 @@
+"""What a vector store's metadata says of its knowledge, written before and after it changes.
+
+Others read it: a digest that does not fit the files tells them that some were deleted, and a token
+tells a command that somebody else replaces the whole knowledge at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from gptasst.api.conversations import ConversationGateway
+from gptasst.api.types import VectorStore
+from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.project_directory import (
+    AssistantDirectory,
+    Pointer,
+    knowledge_file,
+    now,
+    read_pointer,
+)
+from gptasst.assistants.types import Assistant
+from gptasst.assistants.upload_removal import UploadRemover
+from gptasst.definitions.toml import parse_definition
+from gptasst.errors import NotFound
+from gptasst.knowledge.types import KnowledgeFile, knowledge_sha256, sha256_of_knowledge
+
+_READINGS = 5  # of knowledge that others change at the same time
+
+
+class KnowledgeNotes:
+    """The notes of one project's vector stores.
+
+    Args:
+        stores, conversations: the project.
+        directory: remembers knowledge on this machine.
+        remover: remembers which uploads are to be deleted.
+    """
+
+    def __init__(
+        self,
+        stores: VectorStoreGateway,
+        conversations: ConversationGateway,
+        directory: AssistantDirectory,
+        remover: UploadRemover,
+    ) -> None:
+        self._stores = stores
+        self._conversations = conversations
+        self._directory = directory
+        self._remover = remover
+        self._seen: dict[str, str] = {}  # the digests in the metadata, by store
+
+    def saw(self, store_id: str, pointer: Pointer) -> None:
+        """Keep which digest was read, so that it is not read again before the next change."""
+        if not pointer.creating:
+            self._seen[store_id] = pointer.knowledge_sha256
+
+    def forget(self, store_id: str) -> None:
+        """See to it that the digest is read again."""
+        self._seen.pop(store_id, None)
+
+    def announcement(
+        self, store_id: str, *, creating: bool, adopted: bool, keep_files: bool
+    ) -> Announcement:
+        """What a change of knowledge writes down while it is under way.
+
+        Args:
+            store_id: the vector store.
+            creating: the assistant is not ready yet.
+            adopted: another process began it.
+            keep_files: the uploads stay.
+        """
+        return Announcement(
+            self,
+            store_id,
+            creating=creating,
+            silent=creating and not adopted,
+            remover=None if keep_files else self._remover,
+        )
+
+    def announce(self, store_id: str, digest: str, token: str | None) -> None:
+        """Write a digest, and a token where there is one."""
+        store = self._stores.get(store_id)
+        pointer = read_pointer(store)
+        newest = self._newest_item(pointer)
+        change = pointer.change if token is None else token
+        pointer = replace(pointer, knowledge_sha256=digest, change=change, updated_at=now())
+        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        self._restore_edit(store, pointer, newest)
+        self.forget(store_id)
+
+    def pointer(self, store_id: str) -> Pointer:
+        return read_pointer(self._stores.get(store_id))
+
+    def write(
+        self,
+        assistant: Assistant,
+        knowledge: Sequence[KnowledgeFile],
+        detached: Collection[str],
+        *,
+        touched: bool,
+        on_created: Callable[[VectorStore], None],
+    ) -> Assistant:
+        """Write down what the knowledge is, if that is not what is written already.
+
+        Args:
+            assistant: as it was read.
+            knowledge: what is there.
+            detached: what the server may still list and is not there.
+            touched: it was changed.
+            on_created: told when an assistant that was being created is ready.
+        """
+        digest = digest_of(knowledge)
+        if not touched and self._seen.get(assistant.id) == digest:
+            return replace(assistant, knowledge=ordered(knowledge))
+        store = self._stores.get(assistant.id)
+        pointer = read_pointer(store)
+        if pointer.knowledge_sha256 == digest and not pointer.creating:
+            self._directory.remember_knowledge(store.id, knowledge)
+            return replace(assistant, knowledge=ordered(knowledge), updated_at=pointer.updated_at)
+        newest = self._newest_item(pointer)
+        creating = pointer.creating
+        for _ in range(_READINGS):
+            pointer = replace(pointer, knowledge_sha256=digest, updated_at=now(), creating=False)
+            store = self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+            files = self._stores.files(store.id) if store.files else ()
+            there = [knowledge_file(file) for file in files if file.id not in detached]
+            if digest_of(there) == digest:
+                break
+            knowledge, digest = there, digest_of(there)  # others changed it at the same time
+        if creating:
+            on_created(store)
+        self._restore_edit(store, pointer, newest)
+        self._directory.remember_knowledge(store.id, knowledge)
+        return replace(assistant, knowledge=ordered(knowledge), updated_at=pointer.updated_at)
+
+    def _newest_item(self, pointer: Pointer) -> str | None:
+        with contextlib.suppress(NotFound):
+            return next((item.id for item in self._conversations.items(pointer.conversation)), None)
+        return None
+
+    def _restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
+        """Point to a definition that came between reading metadata and writing it."""
+        if newest is None or self._newest_item(pointer) in (newest, pointer.item):
+            return
+        items = list(self._conversations.items(pointer.conversation, order="asc"))
+        last = items[-1]
+        definition = parse_definition(last.text, source=f"revision {len(items)}")
+        moved = pointer.to(definition, last.text, last.id, len(items))
+        self._stores.update(store.id, metadata=moved.metadata(store.metadata))
+
+
+class Announcement:
+    """The notes of one change; see `project_commit.Announcements`.
+
+    Args:
+        notes: writes them.
+        store_id: the vector store.
+        creating: the assistant is not ready yet; others must not have finished it.
+        silent: nobody else expects the vector store to be of use yet, so nothing is announced.
+        remover: told of uploads that are to go; `None`: they stay.
+    """
+
+    def __init__(
+        self,
+        notes: KnowledgeNotes,
+        store_id: str,
+        *,
+        creating: bool,
+        silent: bool,
+        remover: UploadRemover | None,
+    ) -> None:
+        self._notes = notes
+        self._store_id = store_id
+        self._creating = creating
+        self._silent = silent
+        self._remover = remover
+        self._token = ""
+
+    def may_go_on(self) -> bool:
+        return not self._creating or self.is_ours(self._notes.pointer(self._store_id))
+
+    def announce(self, contents: Iterable[tuple[str, str]], *, whole: bool) -> None:
+        if self._silent:
+            return
+        token = secrets.token_hex(8) if whole else None
+        self._notes.announce(self._store_id, sha256_of_knowledge(contents), token)
+        self._token = token or ""
+
+    def leaving(self, file_ids: Iterable[str]) -> None:
+        if self._remover is not None:
+            self._remover.begin(self._store_id, file_ids)
+
+    def latest(self) -> tuple[bool, str]:
+        pointer = self._notes.pointer(self._store_id)
+        return self.is_ours(pointer), pointer.knowledge_sha256
+
+    def is_ours(self, pointer: Pointer) -> bool:
+        """Whether nobody else has the vector store, or has announced a whole knowledge."""
+        if self._creating and not pointer.creating:
+            return False
+        adopted_before = self._creating and not self._silent and not self._token
+        return adopted_before or pointer.change == self._token
+
+
+def digest_of(knowledge: Iterable[KnowledgeFile]) -> str:
+    """The sha256 over what gptasst put there."""
+    return knowledge_sha256(file for file in knowledge if file.sha256)
+
+
+def ordered(knowledge: Iterable[KnowledgeFile]) -> tuple[KnowledgeFile, ...]:
+    return tuple(sorted(knowledge, key=lambda file: file.path))
