@@ -242,6 +242,7 @@ class Story:
         self._do("auth status")
         self._do("auth login", stdin=b"sk-0123456789abcdef")
         self._do("auth logout")
+        self._do("auth login", "--header", "X-Gate", stdin=b"0123456789abcdef")
         self._do("local status")
         self._environ.setenv("SHELL", "/bin/bash")
         failed = HttpAnswer(json_reply({"error": {"message": "overloaded"}}, 503))

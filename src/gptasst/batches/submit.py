@@ -20,7 +20,7 @@ from gptasst.definitions.types import EditSettings
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob, FileResult
-from gptasst.errors import InvalidInput, NotFound, ServiceError, UsageError
+from gptasst.errors import GptasstError, InvalidInput, NotFound, ServiceError, UsageError
 from gptasst.runs.service import RunService
 from gptasst.storage.atomic_files import open_private, private_directory
 from gptasst.uploads.types import OnTransfer
@@ -30,6 +30,8 @@ from gptasst.uploads.uploader import Uploader
 MARK, MARK_VERSION = "gptasst", "1"
 _LONGEST_VALUE = 512
 _PREFIX = "batch-"
+# Errors after which a batch may be there all the same, and needs its files.
+_MAY_BE_THERE = ("service_error", "timeout", "unreachable", "not_an_api", "too_much")
 _STALE_SECONDS = 86_400
 
 
@@ -98,18 +100,21 @@ class Submitter:
         for _, refusal in uploaded.failed:
             raise ServiceError(f"the batch can't be uploaded: {refusal.reason}")
         requests_id, manifest_id = (uploaded.ids[upload] for upload in uploads)
-        return self._gateway.create(
-            requests_id,
-            {
-                MARK: MARK_VERSION,
-                "assistant": manifest.name[:_LONGEST_VALUE],
-                "model": manifest.model[:_LONGEST_VALUE],
-                "basis": manifest.basis,
-                "manifest": manifest_id,
-                "requests": str(len(files.runs)),
-                "files": str(len(files.items)),
-            },
-        )
+        metadata = {
+            MARK: MARK_VERSION,
+            "assistant": manifest.name[:_LONGEST_VALUE],
+            "model": manifest.model[:_LONGEST_VALUE],
+            "basis": manifest.basis,
+            "manifest": manifest_id,
+            "requests": str(len(files.runs)),
+            "files": str(len(files.items)),
+        }
+        try:
+            return self._gateway.create(requests_id, metadata)
+        except GptasstError as error:
+            if not isinstance(error, NotFound) and error.code not in _MAY_BE_THERE:
+                self._uploader.take_back(uploaded)
+            raise
 
 
 def _remove_left_behind(temporary: Path) -> None:

@@ -196,6 +196,9 @@ def _run_once(
 
     name = asked.name
     go_on, conversation = goes_on
+    filters = (not words or "-" in words) and sys.stdin is not None and not sys.stdin.isatty()
+    if output is None and filters:
+        session.output.keep_answer_apart()
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report, progress=activity.advance)
     resolved = None if dry_run else _begin(session, service, name)
