@@ -14,6 +14,7 @@ from datetime import timedelta
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.upload_marks import shown_name
+from gptasst.assistants.knowledge_texts import KnowledgeTexts
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
@@ -44,7 +45,7 @@ from gptasst.assistants.types import (
 )
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
-from gptasst.errors import GptasstError
+from gptasst.errors import GptasstError, NotFound
 from gptasst.inputs.ignore import fits_patterns
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
@@ -53,7 +54,6 @@ from gptasst.knowledge.types import (
     KnowledgePlan,
 )
 from gptasst.threads import workers
-from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
@@ -67,6 +67,7 @@ class OpenAIStore:
         directory: finds assistants there.
         writer: changes the files of vector stores.
         remover: deletes uploads that are not needed any more.
+        texts: as the writer has it.
         machine: gives this machine's mark.
 
     Raises (each method):
@@ -79,6 +80,7 @@ class OpenAIStore:
         directory: AssistantDirectory,
         writer: KnowledgeWriter,
         remover: UploadRemover,
+        texts: KnowledgeTexts,
         machine: Callable[[], str],
     ) -> None:
         self._files = gateway.files
@@ -90,6 +92,7 @@ class OpenAIStore:
         self._revisions = Revisions(gateway)
         self._writer = writer
         self._remover = remover
+        self._texts = texts
         self._notes = KnowledgeNotes(self._stores, self._conversations, directory, remover)
 
     def close(self) -> None:
@@ -282,10 +285,16 @@ class OpenAIStore:
     # Knowledge
 
     def content(self, file: KnowledgeFile) -> bytes:
+        if file.sent_sha256:
+            raise NotFound(
+                f"the server has only the text of `{file.path}`, and no file of this disk has the"
+                " content that it was made from",
+                code="gone",
+            )
         return self._files.content(file.id)
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        return search_problem(source)
+        return self._texts.problem(source)
 
     def apply(
         self,
@@ -331,7 +340,8 @@ class OpenAIStore:
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+        failed = (*applied.failed, *slow)
+        return KnowledgeOutcome(changed, plan, failed, tuple(left), tuple(applied.notes))
 
     def finish_removal(self, assistant: Assistant) -> None:
         self._remove_left(assistant.id)

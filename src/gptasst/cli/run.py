@@ -146,7 +146,7 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.profile import check_timeout
-    from gptasst.inputs.encoding import text_encoding
+    from gptasst.inputs.encoding import named_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.atomic_files import output_file
 
@@ -162,7 +162,7 @@ def run(  # one parameter an option
         timeout=timeout,
         file_search=not no_file_search,
         screening=screening,
-        encoding=text_encoding(encoding) if encoding else None,
+        encoding=named_encoding(encoding),
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
