@@ -218,10 +218,13 @@ class AppContext(ServerContext):
 
     @cached_property
     def _openai_conversations(self) -> OpenAIConversations:
+        from gptasst.api.tools import has_all_tools
         from gptasst.conversations.server import OpenAIConversations
 
-        gateway = self.gateway.conversations
-        return OpenAIConversations(gateway, self._conversations_database, self.profile)
+        gateway, profile = self.gateway.conversations, self.profile
+        # OGX takes a turn that is deleted off the list, and shows it to the model all the same.
+        forgets = has_all_tools(profile.base_url or "")
+        return OpenAIConversations(gateway, self._conversations_database, profile, forgets=forgets)
 
     def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
         """A conversation that goes on (`None`: begins), with the service that answers in it."""
