@@ -215,7 +215,8 @@ class OpenAIStore:
             self._unmake(store)
             raise name_taken(store.name)
         self._directory.remember(store.id, store.name)
-        return KnowledgeOutcome(self._assistant(store, read_pointer(store), definition), plan)
+        made_assistant = self._assistant(store, read_pointer(store), definition)
+        return KnowledgeOutcome(made_assistant, plan, plan.unread)
 
     def _make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
@@ -440,7 +441,7 @@ class OpenAIStore:
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+        return KnowledgeOutcome(changed, plan, (*plan.unread, *applied.failed, *slow), tuple(left))
 
     def finish_removal(self, assistant: Assistant) -> None:
         self._remove_left(assistant.id)
