@@ -222,7 +222,7 @@ def _means(word: str, file: KnowledgeFile) -> bool:
     return glob.has_magic(word) and fnmatchcase(file.path, word)
 
 
-_USELESS = ("failed", "cancelled")
+_USELESS = ("failed", "cancelled", "gone")
 
 
 def plan_knowledge(

@@ -14,11 +14,13 @@ from datetime import timedelta
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.upload_marks import shown_name
+from gptasst.assistants.lost_files import without_lost
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
     Pointer,
     definitions_of,
+    interrupted_deletion,
     item_text,
     item_time,
     knowledge_file,
@@ -270,6 +272,7 @@ class OpenAIStore:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
         told = self._notes.announcement(store.id, creating=True, adopted=adopted, keep_files=False)
+        plan = replace(plan, whole=True)  # what the other process had put there goes
         return self._apply(assistant, definition, plan, report, told, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
@@ -332,6 +335,8 @@ class OpenAIStore:
         except NotFound:
             raise deleted_meanwhile(assistant.name) from None
         pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         if pointer.revision != assistant.revision:
             raise edit_conflict(assistant.name)
         return store, pointer
@@ -367,8 +372,13 @@ class OpenAIStore:
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
         # The store goes last: should this end before its time, it leads to what is left.
-        pointer = replace(read_pointer(store), deleting=True)
-        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        pointer = read_pointer(store)
+        deleting = replace(pointer, deleting=True).metadata(store.metadata)
+        marked = self._stores.update(store.id, metadata=deleting)
+        if marked.name != assistant.name:  # it was meant by the name that it had
+            self._stores.update(store.id, metadata=store.metadata)
+            self._notes.restore_edit(store, pointer, pointer.item)
+            raise edit_conflict(assistant.name)
         try:
             self._conversations.delete(pointer.conversation)
         except GptasstError:  # it may still be whole
@@ -425,7 +435,7 @@ class OpenAIStore:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
         self._directory.learn_contents(plan.wanted, self._listed)
-        if plan.is_empty:
+        if plan.is_empty and not (creating and assistant.knowledge):
             applied = AppliedPlan(assistant.knowledge)
         else:
             try:
@@ -442,6 +452,9 @@ class OpenAIStore:
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
         return KnowledgeOutcome(changed, plan, (*plan.unread, *applied.failed, *slow), tuple(left))
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        return without_lost(self._files, assistants)
 
     def finish_removal(self, assistant: Assistant) -> None:
         self._remove_left(assistant.id)

@@ -102,6 +102,15 @@ class AssistantService:
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
 
+    def examine(self, name: str) -> Assistant:
+        """As `get`, with knowledge whose upload is gone marked; takes more requests."""
+        (assistant,) = self._store.checked([self._store.get(name)])
+        return assistant
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        """Assistants as `examine` gives them."""
+        return self._store.checked(assistants)
+
     def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
         """The passages of an assistant's knowledge that fit a question, best first."""
         from gptasst.knowledge.question import Question
@@ -216,6 +225,7 @@ class AssistantService:
             words_of_collection,
         )
 
+        (assistant,) = self._store.checked([assistant])
         own = [file.path for file in assistant.knowledge if file.sha256]
         own += assistant.gone
         collections = assistant.definition.knowledge
