@@ -47,10 +47,7 @@ def _run(words: list[str]) -> None:
     # again for garbage took a tenth of the time until a command began.
     gc.set_threshold(100_000, 50, 100)
     from gptasst.cli.app import app
-    from gptasst.processes.lazy_packages import import_lazily
 
-    # The SDK has five hundred modules of types, of which a command needs a few dozen.
-    import_lazily("openai.types")
     app(prog_name="gptasst")
 
 

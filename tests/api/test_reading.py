@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai.types import FileObject
 
+from gptasst.api.events import Event
 from gptasst.api.files import moment
 from gptasst.api.reading import reading
 from gptasst.api.types import Endpoint
@@ -15,7 +15,7 @@ from gptasst.errors import ServiceError
 
 ENDPOINT = Endpoint("http://127.0.0.1/v1", "a server")
 PAGE: Any = "<html>"
-FILE: Any = FileObject.construct(id="file-1")
+FILE: Any = Event(id="file-1")
 ITEM: Any = {"type": "message"}
 
 
@@ -23,7 +23,7 @@ ITEM: Any = {"type": "message"}
     "read",
     [
         lambda: PAGE.id,
-        lambda: FILE.counts,
+        lambda: FILE["counts"],
         lambda: moment(1e300),
         lambda: moment(PAGE),
         lambda: ITEM["content"],

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 
 import httpx2
-import openai
 import pytest
 
+from gptasst.api.failures import ConnectionFailure, StatusFailure
 from gptasst.api.retries import wait_before_retry
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/responses")
@@ -17,10 +17,11 @@ REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/responses")
 
 def refused(
     status: int, code: str | None = None, headers: Mapping[str, str] | None = None
-) -> openai.APIStatusError:
-    response = httpx2.Response(status, headers=dict(headers or {}), request=REQUEST)
-    kind = openai.RateLimitError if status == 429 else openai.APIStatusError
-    return kind("no", response=response, body={"code": code})
+) -> StatusFailure:
+    body = {"error": {"code": code}}
+    return StatusFailure(
+        httpx2.Response(status, headers=dict(headers or {}), json=body, request=REQUEST)
+    )
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
@@ -32,7 +33,7 @@ def test_passing_failures(status: int) -> None:
 
 
 def test_lost_connection() -> None:
-    assert wait_before_retry(openai.APIConnectionError(request=REQUEST), 0) is not None
+    assert wait_before_retry(ConnectionFailure(REQUEST), 0) is not None
 
 
 @pytest.mark.parametrize(

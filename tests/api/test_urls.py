@@ -110,6 +110,11 @@ class TestSurroundings:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
 
+    @pytest.fixture
+    def encrypted(self, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.replace("http:", "https:"))
+
+    @pytest.mark.usefixtures("encrypted")
     def test_certificates_that_are_not_there(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -118,6 +123,7 @@ class TestSurroundings:
         assert (ran.code, ran.error["code"]) == (2, "bad_value")
         assert ran.error["message"] == "SSL_CERT_FILE is `/no/such.pem`, which is not there"
 
+    @pytest.mark.usefixtures("encrypted")
     def test_certificates_that_are_none(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch, write: Write
     ) -> None:
@@ -125,6 +131,16 @@ class TestSurroundings:
         ran = cli("run", "DocWriter", "-t", "x", "--json")
         assert (ran.code, ran.error["code"]) == (2, "bad_value")
         assert "which can't be used" in ran.error["message"]
+
+    def test_certificates_are_not_read_where_nothing_is_encrypted(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", "/no/such.pem")
+        assert cli("run", "DocWriter", "-t", "x").text == "x"
+        monkeypatch.setenv("HTTP_PROXY", "https://127.0.0.1:9")
+        monkeypatch.setenv("NO_PROXY", "")
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "bad_value")
 
     def test_socks(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("httpx2")

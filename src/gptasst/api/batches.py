@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from gptasst.api.answers import whole_answer
-from gptasst.api.connection import Connection, missing
+from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.events import Event
 from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
 from gptasst.api.models import ContextWindows
@@ -19,9 +19,6 @@ from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
 from gptasst.api.types import Batch, BatchAnswer, ModelRequest
 from gptasst.errors import GptasstError, ServiceError
-
-if TYPE_CHECKING:
-    from openai.types import Batch as ApiBatch
 
 _ENDPOINT: Literal["/v1/responses"] = "/v1/responses"
 _PAGE = 100
@@ -59,14 +56,13 @@ class BatchGateway:
         started = datetime.now(UTC).timestamp() - CLOCK_SKEW
 
         def send() -> Batch:
-            return self._batch(
-                self._connection.once.batches.create(
-                    input_file_id=input_file_id,
-                    endpoint=_ENDPOINT,
-                    completion_window="24h",
-                    metadata=marked,
-                )
+            made = self._connection.once.batches.with_raw_response.create(
+                input_file_id=input_file_id,
+                endpoint=_ENDPOINT,
+                completion_window="24h",
+                metadata=marked,
             )
+            return self._batch(read_json(made.http_response))
 
         def find() -> Batch | None:
             for batch in self.list():
@@ -80,8 +76,7 @@ class BatchGateway:
 
     def list(self) -> Iterator[Batch]:
         """Every batch, newest first."""
-        batches = self._connection.client.batches
-        return self._connection.listed(lambda: batches.list(limit=_PAGE), self._batch)
+        return self._connection.listed("/batches", self._batch, {"limit": _PAGE})
 
     def get(self, batch_id: str) -> Batch:
         """One batch.
@@ -90,7 +85,7 @@ class BatchGateway:
             NotFound: there is none of that id.
         """
         with self._connection.errors(missing("batch", batch_id)):
-            return self._batch(self._connection.client.batches.retrieve(batch_id))
+            return self._batch(self._connection.get(api_path("batches", batch_id)))
 
     def cancel(self, batch_id: str) -> Batch:
         """Stop a batch, or find it stopped; what was answered until then stays and is paid for.
@@ -101,7 +96,8 @@ class BatchGateway:
         """
         try:
             with self._connection.errors(missing("batch", batch_id)):
-                return self._batch(self._connection.client.batches.cancel(batch_id))
+                batches = self._connection.client.batches.with_raw_response
+                return self._batch(read_json(batches.cancel(batch_id).http_response))
         except ServiceError as error:
             batch = self.get(batch_id) if error.code == "bad_request" else None
             if batch and batch.status in _STOPPED:  # by this request, whose first answer was lost
@@ -144,11 +140,11 @@ class BatchGateway:
             part = "".join(received) if refused.code == "incomplete" else None
             return BatchAnswer(custom_id, failure=refused.message, part=part or None)
 
-    def _batch(self, batch: ApiBatch) -> Batch:
+    def _batch(self, batch: Any) -> Batch:
         counts = batch.request_counts
         errors = batch.errors.data if batch.errors else None
         return Batch(
-            id=batch.id,
+            id=batch["id"],
             status=batch.status,
             created_at=moment(batch.created_at),
             metadata={key: str(value) for key, value in (batch.metadata or {}).items()},

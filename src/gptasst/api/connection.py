@@ -1,25 +1,32 @@
-"""One endpoint's connection: calls with errors translated, and creates that happen once."""
+"""One endpoint's connection: requests, lists, the SDK, and creates that happen once."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
-import openai
+import httpx2
 
+from gptasst.api.clients import base_url_of, make_http_client, make_sdk
 from gptasst.api.errors import mask_error, masked, translate_error
+from gptasst.api.events import Event
+from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure
 from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
 from gptasst.api.reading import reading
 from gptasst.api.refusals import is_missing_object
-from gptasst.api.requests import make_client
-from gptasst.api.retries import wait_before_retry, was_not_carried_out
+from gptasst.api.retries import ATTEMPTS, wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.hints import cmd
+from gptasst.threads import cached_property
+
+if TYPE_CHECKING:
+    import openai
 
 _Made = TypeVar("_Made")
 
@@ -50,32 +57,101 @@ def missing(kind: str, ident: str) -> Missing:
     return Missing(kind, f"{kind} `{ident}`")
 
 
+def api_path(*parts: str) -> str:
+    """The path of an object, with ids as somebody typed them: `/vector_stores/vs_1`."""
+    return "".join("/" + quote(part, safe="").replace(".", "%2E") for part in parts)
+
+
 class Connection:
     """Speaks to one endpoint; may be used from any number of threads.
 
-    `client` retries by itself and is for requests that may be carried out twice; `once` sends
-    a request one time, waits longer, and is for creates.
+    What only reads, and what every run sends, goes out without the SDK, as importing that takes
+    longer than all else. The SDK creates, changes and deletes what is kept on the server: `client`
+    sends a request again that may be carried out twice; `once` sends it one time, waits longer, and
+    is for creates.
 
     Args:
         endpoint: the server.
-        retries: without it, `client` sends each request one time as well.
+        retries: without it, each request is sent one time.
     """
 
     def __init__(self, endpoint: Endpoint, *, retries: bool = True) -> None:
         self.endpoint = endpoint
-        client = make_client(endpoint)
-        self.client = client if retries else client.with_options(max_retries=0)
-        self.once = client.with_options(max_retries=0, timeout=patience(endpoint.timeout))
+        self.attempts = ATTEMPTS if retries else 1
+        self._base_url = base_url_of(endpoint)
+        self._http = make_http_client(endpoint)
+        self._limits = patience(endpoint.silence, endpoint.timeout, attempts=self.attempts)
         self._stopping = threading.Event()
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """The SDK."""
+        return make_sdk(self.endpoint, self._http, self._limits)
+
+    @cached_property
+    def once(self) -> openai.OpenAI:
+        return self.client.with_options(timeout=patience(self.endpoint.timeout))
 
     def close(self) -> None:
         """Wake whatever waits for a retry, and close all connections."""
         self._stopping.set()
-        self.client.close()
+        self._http.close()
+
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        limits: httpx2.Timeout | None = None,
+    ) -> Any:
+        """The JSON at a path, its objects as `Event`. Called within `errors`.
+
+        Args:
+            path: below the base URL, or a whole URL.
+            query: parameters.
+            limits: how long to wait, and how much to read; see `patience`.
+        """
+        return read_json(self.send("GET", path, query=query, limits=limits))
+
+    def post(self, path: str, body: Mapping[str, Any], limits: httpx2.Timeout | None = None) -> Any:
+        """What a server answers to a request; as `get`."""
+        return read_json(self.send("POST", path, body=body, limits=limits))
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Mapping[str, Any] | None = None,
+        limits: httpx2.Timeout | None = None,
+        stream: bool = False,
+    ) -> httpx2.Response:
+        """Send a request; the arguments are as in `get`.
+
+        Args:
+            method: GET or POST.
+            path: below the base URL, or a whole URL.
+            query: parameters.
+            body: goes out as JSON.
+            limits: how long to wait, and how much to read.
+            stream: leave the body of the response to be read by whoever closes it.
+
+        Raises:
+            RequestFailure: it was refused, or there was no response.
+        """
+        request = self._http.build_request(
+            method,
+            path if "://" in path else self._base_url + path,
+            params=query,
+            json=body,
+            timeout=limits or self._limits,
+        )
+        response: httpx2.Response = self._http.send(request, stream=stream)
+        return response
 
     @contextlib.contextmanager
     def errors(self, missing: Missing | None = None) -> Iterator[None]:
-        """Translate the SDK's errors, and those of reading what came.
+        """Translate the errors of requests, and those of reading what came.
 
         Args:
             missing: what is not there where the server does not know an id.
@@ -87,21 +163,27 @@ class Connection:
         try:
             with reading(self.endpoint):
                 yield
-        except openai.APIStatusError as error:
+        except StatusFailure as error:
             if missing and is_missing_object(error):
                 mask_error(error, self.endpoint)
                 message = f"{self.endpoint.name} has no {missing.text}"
                 hint = _WHAT_IS_THERE.get(missing.kind)
                 raise NotFound(message, hint=hint, code="gone") from error
             raise translate_error(error, self.endpoint, None) from error
-        except openai.OpenAIError as error:
+        except RequestFailure as error:
             raise translate_error(error, self.endpoint, None) from error
+        except httpx2.RequestError as error:  # while a stream was read
+            lost = ConnectionFailure(error.request)
+            lost.__cause__ = error
+            raise translate_error(lost, self.endpoint, None) from lost
 
     def listed(
         self,
-        first_page: Callable[[], Any],
+        path: str,
         make: Callable[[Any], _Made],
+        query: Mapping[str, str | int] | None = None,
         missing: Missing | None = None,
+        limits: httpx2.Timeout | None = None,
     ) -> Iterator[_Made]:
         """Every object of a list, each once, also where the list changes while it is read.
 
@@ -109,15 +191,19 @@ class Connection:
         read again from its beginning.
 
         Args:
-            first_page: asks for it.
+            path: of the list.
             make: makes what is wanted of an object.
+            query: parameters; without a `limit`, a list that does not say that there is more is
+                taken to be whole.
             missing: as in `errors`.
+            limits: of each request.
         """
         seen: set[str] = set()
         for number in range(_READINGS):
             try:
                 with self.errors(missing):
-                    yield from map(make, _unseen(self._pages(first_page), seen))
+                    pages = self._pages(path, query or {}, limits)
+                    yield from map(make, _unseen(pages, seen))
             except (NotFound, ServiceError) as error:
                 moved = bool(seen) and error.code in ("gone", "bad_request")
                 if not moved or number == _READINGS - 1:
@@ -125,21 +211,23 @@ class Connection:
             else:
                 return
 
-    def _pages(self, first_page: Callable[[], Any]) -> Iterator[Any]:
+    def _pages(
+        self, path: str, query: Mapping[str, str | int], limits: httpx2.Timeout | None
+    ) -> Iterator[Any]:
         """The pages of a list; waiting for them takes no longer than one thing may take."""
-        left, pages = self.endpoint.timeout, None
+        left = self.endpoint.timeout
         followed: set[str] = set()
+        after: dict[str, str] = {}
         while True:
             asked = time.monotonic()
-            pages = pages or first_page().iter_pages()
-            page = next(pages, None)
+            page = self.get(path, {**query, **after}, limits)
             left -= time.monotonic() - asked
-            if page is None:
-                return
-            empty = not page.data
             yield page
-            if empty and not _go_on(page, followed):
+            last = _last_of(page, may_go_on="limit" in query)
+            if last is None or last in followed:
                 return
+            followed.add(last)
+            after = {"after": last}
             if left <= 0:
                 raise too_slow("sent no whole list", self.endpoint.timeout)
 
@@ -206,17 +294,25 @@ class Connection:
         self._stopping.wait(seconds)
 
 
-def _go_on(page: Any, followed: set[str]) -> bool:
-    """Whether there is more behind an empty page, as servers have it that filter pages.
+def read_json(response: httpx2.Response) -> Any:
+    """What a response holds, its objects as `Event`.
 
-    The SDK goes on behind the last object of a page, so that it is given one.
+    Raises:
+        ValueError: it is not JSON.
     """
-    last = getattr(page, "last_id", None)
-    if not getattr(page, "has_more", False) or not isinstance(last, str) or last in followed:
-        return False
-    followed.add(last)
-    page.data = [SimpleNamespace(id=last)]
-    return True
+    return json.loads(response.content, object_hook=Event)
+
+
+def _last_of(page: Any, *, may_go_on: bool) -> str | None:
+    """The id behind which a list goes on; `None` if it does not.
+
+    Servers that filter pages have empty ones in between, and `last_id` in them.
+    """
+    more = page.has_more
+    if more is False or (more is None and not may_go_on):
+        return None
+    last = page.data[-1]["id"] if page.data else page.last_id if more else None
+    return last if isinstance(last, str) else None
 
 
 def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
@@ -230,13 +326,13 @@ def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
     for page in pages:
         if not isinstance(page.data, list):
             raise TypeError
-        ids = {found.id for found in page.data}
+        ids = {found["id"] for found in page.data}
         if ids and ids <= read:  # a server that gives one page for ever
             return
         read |= ids
         if len(read) > MAX_ITEMS:
             raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
         for found in page.data:
-            if found.id not in seen:
-                seen.add(found.id)
+            if found["id"] not in seen:
+                seen.add(found["id"])
                 yield found

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from gptasst.api.connection import Connection, Missing, missing
+from gptasst.api.connection import Connection, Missing, api_path, missing, read_json
 from gptasst.api.limits import patience
 from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
 from gptasst.errors import NotFound
 
+_Made = TypeVar("_Made")
+
+_AT_ONCE = 20  # items that the API takes in one request
 _PAGE = 100
 _LONGEST_SILENCE = 10.0
 # How far back a message is looked for whose answer was lost.
@@ -40,10 +43,9 @@ class ConversationGateway:
         self._connection = connection
         # What is left to do here when an answer was stopped must not take long.
         silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
-        self._client = connection.client.with_options(
-            timeout=patience(silence, connection.endpoint.timeout)
-        )
-        self._once = self._client.with_options(max_retries=0)
+        timeout = connection.endpoint.timeout
+        self._limits = patience(silence, timeout, attempts=connection.attempts)
+        self._limits_once = patience(silence, timeout)
 
     def create(self, metadata: Mapping[str, str]) -> str:
         """Start an empty conversation and give its id.
@@ -53,7 +55,9 @@ class ConversationGateway:
         """
 
         def send() -> str:
-            return self._connection.once.conversations.create(metadata=dict(metadata)).id
+            conversations = self._connection.once.conversations.with_raw_response
+            made = conversations.create(metadata=dict(metadata))
+            return _item_id(read_json(made.http_response))
 
         return self._connection.create_once(send, None)
 
@@ -64,7 +68,9 @@ class ConversationGateway:
             NotFound: there is no such conversation.
         """
         with self._connection.errors(_named(conversation_id)):
-            found: Any = self._client.conversations.retrieve(conversation_id)
+            found = self._connection.get(
+                api_path("conversations", conversation_id), limits=self._limits
+            )
             return {str(key): str(value) for key, value in (found.metadata or {}).items()}
 
     def append(self, conversation_id: str, text: str) -> str:
@@ -76,13 +82,18 @@ class ConversationGateway:
         message: Any = {"type": "message", "role": "user", "content": _parts(text)}
 
         def send() -> str:
-            items = self._once.conversations.items
-            return _item_id(items.create(conversation_id, items=[message]).data[-1])
+            return _item_id(self._add(conversation_id, [message])["data"][-1])
 
         def find() -> str | None:
             return self._find(conversation_id, text)
 
         return self._connection.create_once(send, find, _named(conversation_id))
+
+    def _add(self, conversation_id: str, items: Any) -> Any:
+        """The answer to items that are added, once."""
+        conversations = self._connection.client.conversations.items.with_raw_response
+        added = conversations.create(conversation_id, items=items, timeout=self._limits_once)
+        return read_json(added.http_response)
 
     def _find(self, conversation_id: str, text: str) -> str | None:
         recent = self.items(conversation_id)
@@ -98,8 +109,8 @@ class ConversationGateway:
             NotFound: it is not there.
         """
         with self._connection.errors(_named(conversation_id).within(f"item `{item_id}` in")):
-            items = self._client.conversations.items
-            return _item(items.retrieve(item_id, conversation_id=conversation_id))
+            path = api_path("conversations", conversation_id, "items", item_id)
+            return _item(self._connection.get(path, limits=self._limits))
 
     def items(
         self, conversation_id: str, order: Literal["asc", "desc"] = "desc"
@@ -109,13 +120,20 @@ class ConversationGateway:
         Raises:
             NotFound: there is no such conversation.
         """
-        items = self._client.conversations.items
-        found = self._connection.listed(
-            lambda: items.list(conversation_id, limit=_PAGE, order=order),
+        found = self._all(
+            conversation_id,
             lambda item: _item(item) if item.type == "message" else None,
-            _named(conversation_id),
+            {"limit": _PAGE, "order": order},
         )
         return filter(None, found)
+
+    def _all(
+        self, conversation_id: str, make: Callable[[Any], _Made], query: Mapping[str, str | int]
+    ) -> Iterator[_Made]:
+        """What `make` makes of every item."""
+        path = api_path("conversations", conversation_id, "items")
+        named = _named(conversation_id)
+        return self._connection.listed(path, make, query, named, self._limits)
 
     @staticmethod
     def as_item(message: PastMessage) -> Mapping[str, Any]:
@@ -131,7 +149,7 @@ class ConversationGateway:
         items: Any = self._missing(conversation_id, turn)
         if items:
             with self._connection.errors(_named(conversation_id)):
-                self._once.conversations.items.create(conversation_id, items=items)
+                self._add(conversation_id, items)
 
     def _missing(self, conversation_id: str, turn: ConversationTurn) -> list[Mapping[str, Any]]:
         answer = {"type": "message", "role": "assistant", "content": turn.answer + turn.mark}
@@ -150,9 +168,9 @@ class ConversationGateway:
         """
         ids: list[str] = []
         answers: list[str] = []
-        with self._connection.errors(_named(conversation_id)):
-            items = self._client.conversations.items
-            for item in items.list(conversation_id, limit=_RECENT, order="desc"):
+        recent: Mapping[str, str | int] = {"limit": _RECENT, "order": "desc"}
+        with self._connection.errors():
+            for item in self._all(conversation_id, lambda item: item, recent):
                 ids.append(_item_id(item))
                 if item.type != "message":
                     continue
@@ -162,6 +180,28 @@ class ConversationGateway:
                     )
                 answers.append(_item(item).text)
         return None
+
+    def copy_before_last(self, conversation_id: str, metadata: Mapping[str, str]) -> str:
+        """Start a conversation with the turns before the last question, and give its id.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        last = self.last_turn(conversation_id)
+        left_out = set(last.item_ids) if last else set()
+        query: Mapping[str, str | int] = {"limit": _PAGE, "order": "asc"}
+        with self._connection.errors(_named(conversation_id)):
+            items = list(self._all(conversation_id, lambda item: item, query))
+        kept = [
+            _copied(item)
+            for item in items
+            if item.type == "message" and _item_id(item) not in left_out
+        ]
+        made = self.create(metadata)
+        with self._connection.errors(_named(made)):
+            for start in range(0, len(kept), _AT_ONCE):
+                self._add(made, kept[start : start + _AT_ONCE])
+        return made
 
     def is_answered(self, conversation_id: str, message: PastMessage) -> bool:
         """Whether a message of the user's is the last question, and has a whole answer."""
@@ -174,21 +214,20 @@ class ConversationGateway:
         """Take items out of a conversation; those that are gone already are fine."""
         for item_id in item_ids:
             with contextlib.suppress(NotFound), self._connection.errors(missing("item", item_id)):
-                self._client.conversations.items.delete(item_id, conversation_id=conversation_id)
+                self._connection.client.conversations.items.delete(
+                    item_id, conversation_id=conversation_id, timeout=self._limits
+                )
 
     def delete(self, conversation_id: str) -> None:
         """Delete a conversation and its messages; one that is gone already is fine.
 
         The API leaves the messages of a deleted conversation, so they go first.
         """
-        named, conversations = _named(conversation_id), self._client.conversations
         with contextlib.suppress(NotFound):
-            ids = self._connection.listed(
-                lambda: conversations.items.list(conversation_id, limit=_PAGE), _item_id, named
-            )
+            ids = self._all(conversation_id, _item_id, {"limit": _PAGE})
             self.remove(conversation_id, list(ids))
-            with self._connection.errors(named):
-                conversations.delete(conversation_id)
+            with self._connection.errors(_named(conversation_id)):
+                self._connection.client.conversations.delete(conversation_id, timeout=self._limits)
 
 
 def _named(conversation_id: str) -> Missing:
@@ -196,17 +235,24 @@ def _named(conversation_id: str) -> Missing:
 
 
 def _item_id(item: Any) -> str:
-    return str(item.id)
+    return str(item["id"])
 
 
 def _item(item: Any) -> ConversationItem:
     texts = [str(part.get("text") or "") for part in _read_parts(item.content)]
     between = "\n\n" if item.role == "user" else ""  # a task and its files are parts
-    return ConversationItem(id=item.id, role=item.role, text=between.join(texts))
+    return ConversationItem(id=item["id"], role=item.role, text=between.join(texts))
 
 
 def _question(item: Any) -> Mapping[str, Any]:
     return {"type": "message", "role": "user", "content": _read_parts(item.content)}
+
+
+def _copied(item: Any) -> Mapping[str, Any]:
+    """A message as it is sent to be added."""
+    if item.role == "user":
+        return _question(item)
+    return {"type": "message", "role": item.role, "content": _item(item).text}
 
 
 def _parts(text: str) -> list[dict[str, Any]]:
@@ -221,7 +267,7 @@ def _read_parts(content: Any) -> list[dict[str, Any]]:
     """The content of a message that a server gave: parts, or one text."""
     if isinstance(content, str):
         return _parts(content)
-    return [part if isinstance(part, dict) else part.to_dict() for part in content or ()]
+    return list(content or ())
 
 
 def _question_text(question: Mapping[str, Any]) -> str:

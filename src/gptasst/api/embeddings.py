@@ -21,11 +21,10 @@ class EmbeddingGateway:
             GptasstError: see `errors`.
         """
         with self._connection.errors():
-            reply = self._connection.client.embeddings.create(
-                model=model, input=list(texts), encoding_format="float"
-            )
-            found = sorted(reply.data, key=lambda each: each.index)
-            vectors = [list(each.embedding) for each in found]
+            asked = {"model": model, "input": list(texts), "encoding_format": "float"}
+            reply = self._connection.post("/embeddings", asked)
+            found = sorted(reply["data"], key=lambda each: each["index"])
+            vectors = [list(each["embedding"]) for each in found]
         if len(vectors) != len(texts) or not all(vectors):
             raise ServiceError(f"`{model}` gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors

@@ -1,4 +1,4 @@
-"""Errors of the SDK and of responses, as the errors that users get."""
+"""Requests and responses that failed, as the errors that users get."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
 import httpx2
-import openai
 
+from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, TimedOut
 from gptasst.api.limits import OverLimit
 from gptasst.api.refusals import (
     code_of,
@@ -56,25 +56,21 @@ def failed_response(code: str | None, message: str, model: str, endpoint: Endpoi
     return failed
 
 
-def translate_error(
-    error: openai.OpenAIError, endpoint: Endpoint, model: str | None
-) -> GptasstError:
-    """The error that a user gets for an error of the SDK. No key is left in either."""
+def translate_error(error: RequestFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
+    """The error that a user gets for a request that failed. No key is left in either."""
     mask_error(error, endpoint)
     if isinstance(error, OverLimit):
         return ServiceError(f"{endpoint.name} {error.said}", hint=error.hint, code=error.code)
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, TimedOut):
         return _timed_out(error, endpoint)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, ConnectionFailure):
         return _unreachable(error, endpoint)
-    if isinstance(error, openai.APIStatusError):
+    if isinstance(error, StatusFailure):
         return _status_error(error, endpoint, model)
-    if isinstance(error, openai.APIError):  # a nested error event in a stream
-        return failed_response(code_of(error), error.message, model or "the model", endpoint)
     return ServiceError(str(error))
 
 
-def _timed_out(error: openai.APITimeoutError, endpoint: Endpoint) -> ServiceError:
+def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
     connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
     limits = error.request.extensions.get("timeout", {})
     seconds = limits.get("connect" if connecting else "read") or endpoint.silence
@@ -86,7 +82,7 @@ def _timed_out(error: openai.APITimeoutError, endpoint: Endpoint) -> ServiceErro
     )
 
 
-def _unreachable(error: openai.APIConnectionError, endpoint: Endpoint) -> ServiceError:
+def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
     cause = error.__cause__
     reason = str(cause) if cause else "no connection"
     while cause is not None and not str(cause) and cause.__cause__ is not None:
@@ -112,9 +108,7 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     return "is a server running there, and is the base URL right?"
 
 
-def _status_error(
-    error: openai.APIStatusError, endpoint: Endpoint, model: str | None
-) -> GptasstError:
+def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
     status, code = error.status_code, code_of(error)
     message = masked(message_of(error), endpoint)
     if is_no_access(status, code):
@@ -130,7 +124,7 @@ def _status_error(
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
 
 
-def _refused_input(error: openai.APIStatusError, endpoint: Endpoint) -> GptasstError | None:
+def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
     """The error of an input that is not taken as it is; `None` if it is something else."""
     message = masked(message_of(error), endpoint)
     if is_too_long(code_of(error), message):
@@ -155,12 +149,12 @@ def _refused_input(error: openai.APIStatusError, endpoint: Endpoint) -> GptasstE
     return None
 
 
-def _no_endpoint(
-    error: openai.APIStatusError, message: str, endpoint: Endpoint
-) -> ServiceError | None:
+def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError | None:
     part = missing_part(error)
     if part:
         keep = f'`store = "local"` in {endpoint.table} keeps assistants on this machine'
+        if part == "batches":
+            keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
     if error.status_code == 404:
         return ServiceError(
@@ -171,7 +165,7 @@ def _no_endpoint(
     return None
 
 
-def _failed(error: openai.APIStatusError, message: str, endpoint: Endpoint) -> ServiceError:
+def _failed(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError:
     if 300 <= error.status_code < 400:
         return _redirected(error, endpoint)
     if error.status_code < 500:
@@ -184,7 +178,7 @@ def _failed(error: openai.APIStatusError, message: str, endpoint: Endpoint) -> S
     return ServiceError(f"{endpoint.name} failed: {message}", hint="try again later")
 
 
-def _redirected(error: openai.APIStatusError, endpoint: Endpoint) -> ServiceError:
+def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
     """Content and keys go to the server that was named, and not to one that it names."""
     location = error.response.headers.get("location", "")
     target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
@@ -203,7 +197,7 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
     )
 
 
-def _no_access(error: openai.APIStatusError, endpoint: Endpoint) -> AccessDenied:
+def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     words = words_of(error)
     said = f": {masked(words, endpoint)}" if words else ""
     if error.status_code == 403:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import threading
@@ -11,10 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
-import openai
-from openai.types import FileObject
 
-from gptasst.api.connection import Connection, missing
+from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.large_files import (
     MAX_FILE,
     MAX_PART,
@@ -122,21 +121,20 @@ class FileGateway:
             files=[("file", part)],
             options={"headers": {"Content-Type": "multipart/form-data"}},
         )
-        return _remote_file(FileObject.model_construct(**response.json()))
+        return _remote_file(read_json(response))
 
     def _upload_in_parts(
         self, request: UploadRequest, on_bytes: OnBytes
     ) -> tuple[RemoteFile, str | None]:
         refuse_too_large(request)
         started = datetime.now(UTC)
-        uploads = self._connection.once.uploads
+        uploads = self._connection.once.uploads.with_raw_response
         try:
             with sent_in_parts(self._connection, request, on_bytes, self._part_size) as parts:
 
                 def send() -> RemoteFile:
-                    made = uploads.complete(parts.upload_id, part_ids=list(parts.part_ids)).file
-                    assert made is not None
-                    return _remote_file(made)
+                    made = uploads.complete(parts.upload_id, part_ids=list(parts.part_ids))
+                    return _remote_file(read_json(made.http_response)["file"])
 
                 made = self._connection.create_once(send, lambda: self._find(request, started))
                 return made, parts.sha256
@@ -157,11 +155,10 @@ class FileGateway:
 
     def list(self, purpose: Purpose | None = None) -> Iterator[RemoteFile]:
         """Every file, newest first."""
-        files = self._connection.client.files
-        return self._connection.listed(
-            lambda: files.list(limit=_PAGE, order="desc", purpose=purpose or openai.omit),
-            _remote_file,
-        )
+        query: dict[str, str | int] = {"limit": _PAGE, "order": "desc"}
+        if purpose:
+            query["purpose"] = purpose
+        return self._connection.listed("/files", _remote_file, query)
 
     def get(self, file_id: str) -> RemoteFile:
         """One file.
@@ -170,7 +167,7 @@ class FileGateway:
             NotFound: there is none of that id.
         """
         with self._connection.errors(missing("file", file_id)):
-            return _remote_file(self._connection.client.files.retrieve(file_id))
+            return _remote_file(self._connection.get(api_path("files", file_id)))
 
     def lines(self, file_id: str) -> Iterator[bytes]:
         """The lines of a file, as they arrive and without their ends; never all in memory.
@@ -179,14 +176,20 @@ class FileGateway:
             NotFound: there is none of that id.
             GptasstError: the server does not give it out, or the connection was lost.
         """
-        content = self._connection.client.files.with_streaming_response.content
-        endpoint = self._connection.endpoint
+        connection, endpoint = self._connection, self._connection.endpoint
         limits = patience(
-            endpoint.silence, endpoint.timeout, most=MAX_CONTENT, rate=SLOWEST_DOWNLOAD
+            endpoint.silence,
+            endpoint.timeout,
+            most=MAX_CONTENT,
+            rate=SLOWEST_DOWNLOAD,
+            attempts=connection.attempts,
         )
+        path = api_path("files", file_id, "content")
         with (
-            self._connection.errors(missing("file", file_id)),
-            content(file_id, timeout=limits) as response,
+            connection.errors(missing("file", file_id)),
+            contextlib.closing(
+                connection.send("GET", path, limits=limits, stream=True)
+            ) as response,
         ):
             pending = bytearray()
             for block in response.iter_bytes():
@@ -209,7 +212,7 @@ class FileGateway:
             GptasstError: the server does not give it out, or the connection was lost.
         """
         with self._connection.errors(missing("file", file_id)):
-            return bytes(self._connection.client.files.content(file_id).content)
+            return self._connection.send("GET", api_path("files", file_id, "content")).content
 
     def delete(self, file_id: str) -> bool:
         """Delete a file, also out of every vector store; `False` if it was gone already."""
@@ -228,13 +231,18 @@ def _fields(request: UploadRequest) -> dict[str, Any]:
     return fields
 
 
-def _remote_file(file: FileObject) -> RemoteFile:
-    ident: object = file.id  # the SDK takes whatever comes
+def _remote_file(file: Any) -> RemoteFile:
+    """A file as the API has it.
+
+    Raises:
+        LookupError, TypeError: it is none.
+    """
+    ident = file["id"]
     if not isinstance(ident, str) or not ident:
         raise TypeError("a file has an id")
     expires = file.expires_at
     return RemoteFile(
-        id=file.id,
+        id=ident,
         filename=file.filename,
         size=file.bytes or 0,
         purpose=file.purpose,

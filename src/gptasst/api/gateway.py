@@ -1,4 +1,4 @@
-"""The only package that imports the OpenAI SDK: its objects become models, its errors errors."""
+"""One server: the answers of its models, and what is kept there."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 import httpx2
-import openai
 
 from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
-from gptasst.api.connection import Connection, missing
-from gptasst.api.errors import rate_limits, retry_after, translate_error
+from gptasst.api.connection import Connection, missing, read_json
+from gptasst.api.errors import masked, rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
+from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure
 from gptasst.api.function_calls import refuses_functions
 from gptasst.api.limits import MAX_EVENTS, Deadline, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
+from gptasst.api.refusals import message_of
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
+from gptasst.api.tools import could_be_tool, refused_tool, told_by_headers
 from gptasst.api.types import (
     Endpoint,
     FilePart,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from gptasst.api.conversations import ConversationGateway
     from gptasst.api.embeddings import EmbeddingGateway
     from gptasst.api.files import FileGateway
-    from gptasst.api.models import ModelGateway
+    from gptasst.api.models import ModelGateway, ProbeGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
@@ -60,11 +62,15 @@ class OpenAIGateway:
     ) -> None:
         self._endpoint = endpoint
         self._connection = connection or Connection(endpoint)
-        self._client = self._connection.client
         self._attempts = attempts
         self._in_pieces = in_pieces
         self._on_limits = on_limits
         self._windows = windows or ContextWindows(self._connection)
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name in messages."""
+        return self._endpoint.name
 
     # Each is imported by those who use it.
 
@@ -91,6 +97,12 @@ class OpenAIGateway:
         from gptasst.api.models import ModelGateway
 
         return ModelGateway(self._connection)
+
+    @cached_property
+    def probes(self) -> ProbeGateway:
+        from gptasst.api.models import ProbeGateway
+
+        return ProbeGateway(self._connection)
 
     @cached_property
     def conversations(self) -> ConversationGateway:
@@ -165,9 +177,11 @@ class OpenAIGateway:
                         self._windows.filled,
                         self._file_name,
                         self._windows.stopped_at,
+                        told_by_headers(response.headers),
                     )
                     yield from reader.follow(answer_events(response))
-        except openai.OpenAIError as error:
+        except RequestFailure as error:
+            self._refuse_tool(error, request)
             self._refuse_gone(error, request)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
@@ -186,30 +200,18 @@ class OpenAIGateway:
     def _send(self, request: ModelRequest) -> httpx2.Response:
         """The response to a request, its body not read yet."""
         deadline = Deadline(request.timeout, said="gave no whole answer")
-        # Ready as it is: the SDK's own pass over the input takes longer than all else in sending,
-        # and `client.responses` imports three hundred types to do it.
         body = request_body(request, self._endpoint)
         if self._in_pieces:
             body["stream"] = True
-        post = self._connection.once.post
 
-        def within(deadline: Deadline) -> openai.Timeout:
+        def send() -> httpx2.Response:
             silence = max(deadline.left(), 0.001)
-            return patience(silence, most=MAX_EVENTS, deadline=deadline)
+            limits = patience(silence, most=MAX_EVENTS, deadline=deadline)
+            return self._connection.send(
+                "POST", "/responses", body=body, limits=limits, stream=True
+            )
 
-        return retrying(
-            lambda: post(
-                "/responses",
-                cast_to=object,
-                body=body,
-                options={"timeout": within(deadline)},
-                stream=True,
-                stream_cls=openai.Stream[object],
-            ),
-            deadline,
-            self._attempts,
-            lambda: self._refuse_answered(request),
-        ).response
+        return retrying(send, deadline, self._attempts, lambda: self._refuse_answered(request))
 
     def _refuse_answered(self, request: ModelRequest) -> None:
         """Raise if a question must not be asked again, as the server answered it and that got lost.
@@ -228,34 +230,42 @@ class OpenAIGateway:
         """Upload a part's data for one run; the server forgets it by itself in a day."""
         assert part.data is not None
         with self._connection.errors():
-            uploaded = self._connection.once.files.create(
+            uploaded = self._connection.once.files.with_raw_response.create(
                 file=(as_utf8(part.filename), part.data, part.media_type),
                 purpose="user_data",
                 expires_after={"anchor": "created_at", "seconds": _UPLOAD_LIFETIME},
             )
-            file_id = uploaded.id
+            file_id = read_json(uploaded.http_response)["id"]
         return FilePart(part.kind, part.filename, part.media_type, file_id=file_id)
 
     def delete_file(self, file_id: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
         self.files.delete(file_id)
 
-    def _refuse_gone(self, error: openai.OpenAIError, request: ModelRequest) -> None:
+    def _refuse_tool(self, error: RequestFailure, request: ModelRequest) -> None:
+        """Raise if it is a tool that the server does not have."""
+        if isinstance(error, StatusFailure) and could_be_tool(error.status_code):
+            words = masked(message_of(error), self._endpoint)
+            refused = refused_tool(words, request, self._endpoint)
+            if refused:
+                raise refused from error
+
+    def _refuse_gone(self, error: RequestFailure, request: ModelRequest) -> None:
         """Raise if it is a conversation or vector store that the server does not have any more."""
         named = {
             request.conversation_id: "conversation",
             request.vector_store_id: "vector store",
         }
         for ident, kind in named.items():
-            if ident and isinstance(error, openai.APIStatusError) and ident in str(error):
+            if ident and isinstance(error, StatusFailure) and ident in str(error):
                 with self._connection.errors(missing(kind, ident)):
                     raise error
 
-    def _raise(self, error: openai.OpenAIError, model: str | None) -> NoReturn:
+    def _raise(self, error: RequestFailure, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)
         # Not `OverLimit`: the time of an answer is over, and a second attempt would double it.
-        if isinstance(error, openai.APIStatusError | openai.APIConnectionError):
+        if isinstance(error, StatusFailure | ConnectionFailure):
             known.transient = wait_before_retry(error, 0) is not None
-        if isinstance(error, openai.APIStatusError):
+        if isinstance(error, StatusFailure):
             known.retry_after = retry_after(error.response.headers)
         raise known from error

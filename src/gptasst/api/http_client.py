@@ -1,4 +1,4 @@
-"""The SDK's HTTP client, with limits to all that is read."""
+"""The HTTP client of our own requests and of the SDK's, with limits to all that is read."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from typing import Any
 
 import httpcore2
 import httpx2
-import openai
 
+from gptasst.api.failures import ConnectionFailure, StatusFailure, TimedOut
 from gptasst.api.limits import Patience, check_command, too_much
-from gptasst.api.retries import wait_after
+from gptasst.api.retries import wait_before_retry
 from gptasst.time_limits import time_left
 
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
-_SOON = 0.5  # seconds that the SDK waits where a server asks for nothing
+# As the SDK has it: many uploads at once.
+_CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 
 
-class LimitedClient(openai.DefaultHttpxClient):
+class LimitedClient(httpx2.Client):
     """Reads no more, and no longer, than the `Patience` of each request allows.
 
-    A base URL that lacks `/v1` is tried with it, once.
+    A request is sent again as often as its `Patience` has it, unless that is of no use. A base URL
+    that lacks `/v1` is tried with it, once.
 
     Args:
         base_url: of the API, without a query.
@@ -32,7 +34,7 @@ class LimitedClient(openai.DefaultHttpxClient):
     """
 
     def __init__(self, base_url: str, on_moved: Callable[[str], None], **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(limits=_CONNECTIONS, **options)
         self._base_url_given = base_url.rstrip("/")
         self._on_moved = on_moved
         self._added = ""
@@ -47,19 +49,46 @@ class LimitedClient(openai.DefaultHttpxClient):
         """Send a request; its reply is read whole unless it is to be streamed.
 
         Raises:
+            StatusFailure: the server refused it.
+            ConnectionFailure: there was no reply.
             OverLimit: it is too long, or takes too long.
         """
+        patience = request.extensions.get("timeout", {}).get("read")
+        attempts = patience.attempts if isinstance(patience, Patience) else 1
+        for attempt in range(attempts):
+            try:
+                return self._replied(request, patience, stream=stream, **options)
+            except (ConnectionFailure, StatusFailure) as failure:
+                wait = wait_before_retry(failure, attempt)
+                command = time_left()
+                late = wait is not None and command is not None and wait >= command[0]
+                if wait is None or late or attempt == attempts - 1:
+                    raise
+            time.sleep(wait)
+        raise AssertionError  # the last attempt returns or raises
+
+    def _replied(
+        self, request: httpx2.Request, patience: object, *, stream: bool, **options: Any
+    ) -> httpx2.Response:
+        """The reply of the server at the base URL, or at that with `/v1`."""
         if self._added:
             request = self._moved(request)
-        response = self._send(request, stream=stream, **options)
-        if not self._may_try:
-            return response
-        self._may_try = False
-        if not _is_nothing(response) or not isinstance(request.stream, httpx2.ByteStream):
-            return response
+        response = self._received(request, patience, stream=stream, **options)
+        if self._may_try:
+            self._may_try = False
+            if _is_nothing(response) and isinstance(request.stream, httpx2.ByteStream):
+                response = self._elsewhere(response, request, patience, stream=stream, **options)
+        if not response.is_success:
+            raise StatusFailure(response)
+        return response
+
+    def _elsewhere(
+        self, response: httpx2.Response, request: httpx2.Request, *args: Any, **options: Any
+    ) -> httpx2.Response:
+        """The reply at the base URL with `/v1`, or the first `response` where that is nothing."""
         response.read()
         self._added = "/v1"
-        again = self._send(self._moved(request), stream=stream, **options)
+        again = self._received(self._moved(request), *args, **options)
         if _is_nothing(again):
             self._added = ""
             again.close()
@@ -78,51 +107,48 @@ class LimitedClient(openai.DefaultHttpxClient):
             extensions=request.extensions,
         )
 
-    def _send(self, request: httpx2.Request, *, stream: bool, **options: Any) -> httpx2.Response:
-        timeout = request.extensions.get("timeout", {})
-        patience = timeout.get("read")
-        if not isinstance(patience, Patience):
-            return super().send(request, stream=stream, **options)
-        request.extensions["timeout"] = {**timeout, "read": patience.begin()}
-        response = super().send(request, stream=True, **options)
-        decoded = response.iter_bytes
-
-        def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
-            return _up_to(patience.most, decoded(chunk_size))
-
-        response.iter_bytes = iter_bytes  # type: ignore[method-assign]
-        if not stream or response.status_code >= 400:
-            try:
-                response.read()
-                _say_whether_to_retry(response)
-            except BaseException:
-                response.close()
-                raise
+    def _received(
+        self, request: httpx2.Request, patience: object, *, stream: bool, **options: Any
+    ) -> httpx2.Response:
+        """Any reply; refusals are read to their end."""
+        limits = patience.begin() if isinstance(patience, Patience) else None
+        if limits is not None:
+            timeout = request.extensions["timeout"]
+            request.extensions = {**request.extensions, "timeout": {**timeout, "read": limits}}
+        try:
+            response = super().send(request, stream=True, **options)
+            if limits is not None:
+                _read_no_more_than(limits.most, response)
+            if not stream or not response.is_success:
+                _read_to_end(response)
+        except httpx2.TimeoutException as error:
+            raise TimedOut(request) from error
+        except (httpx2.RequestError, ssl.SSLError) as error:
+            raise ConnectionFailure(request) from error
         return response
+
+
+def _read_no_more_than(most: int, response: httpx2.Response) -> None:
+    decoded = response.iter_bytes
+
+    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        return _up_to(most, decoded(chunk_size))
+
+    response.iter_bytes = iter_bytes  # type: ignore[method-assign]
+
+
+def _read_to_end(response: httpx2.Response) -> None:
+    try:
+        response.read()
+    except BaseException:
+        response.close()
+        raise
 
 
 def _is_nothing(response: httpx2.Response) -> bool:
     """Whether there is no API at a URL: no such path, or a web page."""
     kind = response.headers.get("content-type", "")
     return response.status_code in (404, 405) or "text/html" in kind
-
-
-def _say_whether_to_retry(response: httpx2.Response) -> None:
-    """Tell the SDK, in a header that it obeys, whether it is of use to try again."""
-    if response.status_code < 400:
-        return
-    wait = wait_after(response.status_code, _code(response), response.headers, _SOON)
-    command = time_left()
-    again = wait is not None and (command is None or wait < command[0])
-    response.headers["x-should-retry"] = "true" if again else "false"
-
-
-def _code(response: httpx2.Response) -> str | None:
-    try:
-        code = response.json()["error"]["code"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return None
-    return code if isinstance(code, str) else None
 
 
 def _up_to(most: int, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import openai
-
-from gptasst.api.connection import Connection
+from gptasst.api.connection import Connection, read_json
+from gptasst.api.failures import StatusFailure
 from gptasst.api.types import UploadRequest
 from gptasst.errors import GptasstError, InvalidInput
 
@@ -57,7 +56,8 @@ def sent_in_parts(
     if request.expires_after is not None:
         arguments["expires_after"] = {"anchor": "created_at", "seconds": request.expires_after}
     with connection.errors():
-        upload_id = connection.client.uploads.create(**arguments).id
+        made = connection.client.uploads.with_raw_response.create(**arguments)
+        upload_id = str(read_json(made.http_response)["id"])
     try:
         yield _send_parts(connection, request, on_bytes, upload_id, part_size)
     except BaseException:
@@ -79,8 +79,8 @@ def _send_parts(
         length = min(part_size, request.size - start)
         with _PartReader(request, start, length, digest, on_bytes) as part, connection.errors():
             data: Any = ("part", part, "application/octet-stream")
-            sent = connection.client.uploads.parts.create(upload_id, data=data)
-            part_ids.append(sent.id)
+            sent = connection.client.uploads.parts.with_raw_response.create(upload_id, data=data)
+            part_ids.append(str(read_json(sent.http_response)["id"]))
             digest = part.digest
     return SentParts(upload_id, tuple(part_ids), digest.hexdigest())
 
@@ -96,7 +96,8 @@ def refuse_too_large(request: UploadRequest) -> None:
 
 def no_large_files(request: UploadRequest, error: GptasstError) -> InvalidInput | None:
     """What to say where the server has no uploads in parts."""
-    if not isinstance(error.__cause__, openai.NotFoundError):
+    cause = error.__cause__
+    if not isinstance(cause, StatusFailure) or cause.status_code != 404:
         return None
     return InvalidInput(
         f"`{request.file}` is too large: {request.size:,} bytes, and this server takes no"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-import openai
+import httpx2
 
+from gptasst.api.failures import RequestFailure
 from gptasst.time_limits import time_left
 
 _MIB = 1 << 20
@@ -29,8 +30,8 @@ _COMMAND = "gave no whole answer"
 _ALLOW_MORE = "--timeout SECONDS of `run`, or GPTASST_TIMEOUT, allows more"
 
 
-class OverLimit(openai.OpenAIError):
-    """More than is read of a server. The SDK does not retry on errors of its own kind.
+class OverLimit(RequestFailure):
+    """More than is read of a server.
 
     Args:
         said: what happened, to follow the name of the server.
@@ -117,12 +118,14 @@ class Patience(float):
         most: bytes of it, after decompression.
         rate: see `Allowance`.
         deadline: of this one reply; `None` until it is asked for.
+        attempts: how often the request is sent at most.
     """
 
     whole: float
     most: int
     rate: float | None
     deadline: Deadline | None
+    attempts: int
 
     def begin(self) -> Patience:
         """The same for one request that is about to be sent.
@@ -135,7 +138,7 @@ class Patience(float):
         if deadline is None and self.rate:
             deadline = Allowance(self.whole, self.rate)
         deadline = deadline or Deadline(self.whole, begun=False)
-        return _patience(self, self.whole, self.most, self.rate, deadline)
+        return _patience(self, self.whole, self.most, self.rate, deadline, self.attempts)
 
     def wait(self) -> tuple[float, OverLimit | None]:
         """How long the next bytes are waited for, and the error if they don't come.
@@ -165,10 +168,16 @@ def check_command() -> None:
 
 
 def _patience(
-    silence: float, whole: float, most: int, rate: float | None, deadline: Deadline | None
+    silence: float,
+    whole: float,
+    most: int,
+    rate: float | None,
+    deadline: Deadline | None,
+    attempts: int,
 ) -> Patience:
     made = Patience(silence)
-    made.whole, made.most, made.rate, made.deadline = whole, most, rate, deadline
+    made.whole, made.most, made.rate = whole, most, rate
+    made.deadline, made.attempts = deadline, attempts
     return made
 
 
@@ -179,10 +188,11 @@ def patience(
     most: int = MAX_REPLY,
     rate: float | None = None,
     deadline: Deadline | None = None,
-) -> openai.Timeout:
+    attempts: int = 1,
+) -> httpx2.Timeout:
     """The timeout of requests; the arguments are as in `Patience`.
 
     To connect takes no more than ten seconds.
     """
-    read = _patience(silence, whole or silence, most, rate, deadline)
-    return openai.Timeout(silence, connect=min(silence, _CONNECT_SECONDS), read=read)
+    read = _patience(silence, whole or silence, most, rate, deadline, attempts)
+    return httpx2.Timeout(silence, connect=min(silence, _CONNECT_SECONDS), read=read)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import openai
-
 from gptasst.api.types import Endpoint
 from gptasst.errors import ServiceError
 
-# What JSON is made of, and what the SDK makes of it.
-_SENT = (str, int, float, list, dict, type(None), openai.BaseModel)
+# What JSON is made of.
+_SENT = (str, int, float, list, dict, type(None))
 
 
 @contextlib.contextmanager
 def reading(endpoint: Endpoint) -> Iterator[None]:
     """Translate the errors of reading what a server sent.
 
-    The SDK makes its objects from whatever comes: a web page is a `str` to it, and a number where
-    a text should be stays one. An attribute that an object of ours lacks, or a text that can't be
+    An attribute that an object of ours lacks, or a text that can't be
     encoded, is no fault of the server's and goes on as it is.
 
     Raises:

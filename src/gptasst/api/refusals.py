@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-import openai
+from gptasst.api.failures import StatusFailure
 
 # FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
@@ -35,17 +35,17 @@ _PARTS = {
 }
 
 
-def code_of(error: openai.APIError) -> str | None:
+def code_of(error: StatusFailure) -> str | None:
     """The code of an error, or its type where there is none."""
     body = error.body if isinstance(error.body, dict) else {}
-    code = str(error.code or body.get("code") or "")
-    kind = error.type or body.get("type")
+    code = str(body.get("code") or "")
+    kind = body.get("type")
     if code and not code.isdecimal():  # llama.cpp puts the status there
         return code
     return str(kind) if kind else None
 
 
-def words_of(error: openai.APIStatusError) -> str | None:
+def words_of(error: StatusFailure) -> str | None:
     """What a server says of an error, if it says anything."""
     body = error.body
     if isinstance(body, dict):
@@ -56,7 +56,7 @@ def words_of(error: openai.APIStatusError) -> str | None:
     return None
 
 
-def message_of(error: openai.APIStatusError) -> str:
+def message_of(error: StatusFailure) -> str:
     return words_of(error) or f"HTTP {error.status_code}"
 
 
@@ -74,7 +74,7 @@ def is_used_up(status: int, code: str | None) -> bool:
     return status == 402 or code in _USED_UP
 
 
-def filtered_for(error: openai.APIStatusError) -> str | None:
+def filtered_for(error: StatusFailure) -> str | None:
     """What a content filter found in the input, with its strength; `None` if it was none.
 
     Azure says it in `innererror.content_filter_result`: a category each, with `filtered` and,
@@ -95,7 +95,7 @@ def filtered_for(error: openai.APIStatusError) -> str | None:
     return ", ".join(found) or "no category is named"
 
 
-def is_missing_object(error: openai.APIStatusError) -> bool:
+def is_missing_object(error: StatusFailure) -> bool:
     """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
 
     An id that can't be one, which OpenAI and OGX refuse with a 400, is not there either. A path
@@ -108,7 +108,7 @@ def is_missing_object(error: openai.APIStatusError) -> bool:
     return error.status_code == 400 and bool(missing)
 
 
-def is_missing_path(error: openai.APIStatusError) -> bool:
+def is_missing_path(error: StatusFailure) -> bool:
     """Whether a server does not serve a path at all.
 
     There is no one way to say so: nothing but the status, a general word, or the path itself.
@@ -122,7 +122,7 @@ def is_missing_path(error: openai.APIStatusError) -> bool:
     return message in _NO_SUCH_PATH or path in message or "invalid url" in message
 
 
-def missing_part(error: openai.APIStatusError) -> str | None:
+def missing_part(error: StatusFailure) -> str | None:
     """Which part of the API a server lacks, where it is one that assistants need."""
     if not is_missing_path(error):
         return None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
-import openai
-
 from gptasst.api.errors import retry_after
+from gptasst.api.failures import ConnectionFailure, StatusFailure
 from gptasst.api.limits import Deadline, OverLimit
 from gptasst.api.refusals import code_of
 
@@ -18,7 +17,7 @@ _Made = TypeVar("_Made")
 ATTEMPTS = 3
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
-# As the SDK has it: a server that asks for more is not waited for.
+# A server that asks for more is not waited for.
 _LONGEST_RETRY_AFTER = 120.0
 # 425: a server that does not take what may be a replay, before the handshake is through.
 _PASSING = (408, 409, 425, 429)
@@ -35,9 +34,6 @@ def retrying(
 ) -> _Made:
     """What `send` returns, asked up to `attempts` times within the deadline.
 
-    The SDK's own retries don't know of one: each takes the whole timeout once more, and a
-    `Retry-After` is slept through however long the user was ready to wait.
-
     Args:
         send: sends.
         deadline: ends it all.
@@ -45,12 +41,12 @@ def retrying(
         before_again: called where the request may have been carried out, to look for it.
 
     Raises:
-        openai.OpenAIError: the last failure, or one that would only repeat itself.
+        RequestFailure: the last one, or one that would only repeat itself.
     """
     for attempt in range(attempts - 1):
         try:
             return send()
-        except openai.APIError as error:
+        except (ConnectionFailure, StatusFailure) as error:
             wait = wait_before_retry(error, attempt)
             if wait is None or wait >= deadline.left():
                 raise
@@ -65,29 +61,23 @@ def wait_before_retry(error: BaseException | None, attempt: int) -> float | None
     """Seconds to wait before a failed request is looked at again; `None` if it is final."""
     backoff: float = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
     timed_out = isinstance(error, OverLimit) and error.code == "timeout"
-    if timed_out or isinstance(error, openai.APIConnectionError):
+    if timed_out or isinstance(error, ConnectionFailure):
         return backoff
-    if not isinstance(error, openai.APIStatusError):
+    if not isinstance(error, StatusFailure):
         return None
-    return wait_after(error.status_code, code_of(error), error.response.headers, backoff)
+    code = code_of(error)
+    if code == _LOCKED:  # OpenAI: to be tried again in a few seconds
+        backoff *= 4
+    elif code in _FINAL or (error.status_code < 500 and error.status_code not in _PASSING):
+        return None
+    asked = retry_after(error.response.headers)
+    if asked is None:
+        return backoff
+    return asked if asked <= _LONGEST_RETRY_AFTER else None
 
 
 def was_not_carried_out(error: BaseException | None) -> bool:
     """Whether a server refused a request before it did anything, and may take it later."""
-    return isinstance(error, openai.APIStatusError) and (
+    return isinstance(error, StatusFailure) and (
         error.status_code in _NOT_CARRIED_OUT or code_of(error) == _LOCKED
     )
-
-
-def wait_after(
-    status: int, code: str | None, headers: Mapping[str, str], backoff: float
-) -> float | None:
-    """Seconds to wait after a refusal, `backoff` where the server asks for none; as above."""
-    if code == _LOCKED:  # OpenAI: to be tried again in a few seconds
-        backoff *= 4
-    elif code in _FINAL or (status < 500 and status not in _PASSING):
-        return None
-    asked = retry_after(headers)
-    if asked is None:
-        return backoff
-    return asked if asked <= _LONGEST_RETRY_AFTER else None

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import openai
-
-from gptasst.api.connection import Connection, Missing, missing
+from gptasst.api.connection import Connection, Missing, api_path, missing, read_json
 from gptasst.api.files import moment
 from gptasst.api.requests import path_filter
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
-
-if TYPE_CHECKING:
-    from openai.types import VectorStore as ApiStore
-    from openai.types.vector_stores import VectorStoreFile as ApiFile
 
 PAGE = 100  # objects of a list at once, at most
 _BATCH = 2_000  # files in one file batch
@@ -37,7 +31,8 @@ class VectorStoreGateway:
         marked = {**metadata, _REQUEST: nonce}
 
         def send() -> VectorStore:
-            return _store(self._connection.once.vector_stores.create(name=name, metadata=marked))
+            stores = self._connection.once.vector_stores.with_raw_response
+            return _store(read_json(stores.create(name=name, metadata=marked).http_response))
 
         def find() -> VectorStore | None:
             made = (store for store in self.list() if store.metadata.get(_REQUEST) == nonce)
@@ -52,8 +47,7 @@ class VectorStoreGateway:
 
     def list(self) -> Iterator[VectorStore]:
         """Every vector store, newest first."""
-        stores = self._connection.client.vector_stores
-        return self._connection.listed(lambda: stores.list(limit=PAGE), _store)
+        return self._connection.listed("/vector_stores", _store, {"limit": PAGE})
 
     def get(self, store_id: str) -> VectorStore:
         """One vector store.
@@ -62,18 +56,17 @@ class VectorStoreGateway:
             NotFound: there is none of that id.
         """
         with self._connection.errors(_named(store_id)):
-            return _store(self._connection.client.vector_stores.retrieve(store_id))
+            return _store(self._connection.get(api_path("vector_stores", store_id)))
 
     def update(
         self, store_id: str, *, name: str | None = None, metadata: Mapping[str, str]
     ) -> VectorStore:
         """Change name and metadata. Send the metadata whole: servers merge it, or replace it."""
         with self._connection.errors(_named(store_id)):
-            return _store(
-                self._connection.client.vector_stores.update(
-                    store_id, name=name or openai.omit, metadata=dict(metadata)
-                )
-            )
+            stores = self._connection.client.vector_stores.with_raw_response
+            renamed: dict[str, Any] = {"name": name} if name else {}
+            updated = stores.update(store_id, metadata=dict(metadata), **renamed)
+            return _store(read_json(updated.http_response))
 
     def delete(self, store_id: str) -> None:
         """Delete a vector store, not its files; one that is gone already is fine."""
@@ -85,10 +78,8 @@ class VectorStoreGateway:
 
     def files(self, store_id: str) -> Iterator[VectorStoreFile]:
         """Every file of a vector store, newest first."""
-        files = self._connection.client.vector_stores.files
-        return self._connection.listed(
-            lambda: files.list(store_id, limit=PAGE), self._file, _named(store_id)
-        )
+        path = api_path("vector_stores", store_id, "files")
+        return self._connection.listed(path, self._file, {"limit": PAGE}, _named(store_id))
 
     def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:
         """Every file of a vector store of a list; none, if it was deleted since that was read."""
@@ -121,18 +112,9 @@ class VectorStoreGateway:
         if paths is not None:
             more["filters"] = path_filter(paths)
         with self._connection.errors(_named(store_id)):
-            page = self._connection.client.vector_stores.search(
-                store_id, query=question, max_num_results=min(limit, _MOST_FOUND), **more
-            )
-        return [
-            SearchHit(
-                filename=found.filename,
-                attributes=dict(found.attributes or {}),
-                score=found.score,
-                text="\n".join(content.text for content in found.content),
-            )
-            for found in page.data
-        ]
+            path = api_path("vector_stores", store_id, "search")
+            asked = {"query": question, "max_num_results": min(limit, _MOST_FOUND), **more}
+            return [_hit(found) for found in self._connection.post(path, asked)["data"]]
 
     def file(self, store_id: str, file_id: str) -> VectorStoreFile:
         """One file of a vector store.
@@ -141,8 +123,8 @@ class VectorStoreGateway:
             NotFound: it is not in there.
         """
         with self._connection.errors(_named(store_id).within(f"file `{file_id}` in")):
-            files = self._connection.client.vector_stores.files
-            return self._file(files.retrieve(file_id, vector_store_id=store_id))
+            path = api_path("vector_stores", store_id, "files", file_id)
+            return self._file(self._connection.get(path))
 
     def attach(self, store_id: str, attachment: Attachment) -> VectorStoreFile:
         """Put one file into a vector store. Doing it again changes nothing but attributes.
@@ -151,13 +133,11 @@ class VectorStoreGateway:
             NotFound: the server knows the file or the store not, or not yet.
         """
         with self._connection.errors(_named(store_id).within(f"file `{attachment.file_id}` or")):
-            return self._file(
-                self._connection.client.vector_stores.files.create(
-                    store_id,
-                    file_id=attachment.file_id,
-                    attributes=dict(attachment.attributes),
-                )
+            files = self._connection.client.vector_stores.files.with_raw_response
+            attached = files.create(
+                store_id, file_id=attachment.file_id, attributes=dict(attachment.attributes)
             )
+            return self._file(read_json(attached.http_response))
 
     def attach_all(self, store_id: str, attachments: Sequence[Attachment]) -> None:
         """Put many files into a vector store at once.
@@ -189,10 +169,10 @@ class VectorStoreGateway:
             return False
         return True
 
-    def _file(self, file: ApiFile) -> VectorStoreFile:
-        error: Any = file.last_error
+    def _file(self, file: Any) -> VectorStoreFile:
+        error = file.last_error
         return VectorStoreFile(
-            id=file.id,
+            id=file["id"],
             status=file.status,
             attributes=dict(file.attributes or {}),
             created_at=moment(file.created_at),
@@ -205,10 +185,19 @@ def _named(store_id: str) -> Missing:
     return missing("vector store", store_id)
 
 
-def _store(store: ApiStore) -> VectorStore:
-    counts: Any = store.file_counts  # servers leave it out
+def _hit(found: Any) -> SearchHit:
+    return SearchHit(
+        filename=found.filename,
+        attributes=dict(found.attributes or {}),
+        score=found.score,
+        text="\n".join(content["text"] for content in found["content"]),
+    )
+
+
+def _store(store: Any) -> VectorStore:
+    counts = store.file_counts  # servers leave it out
     return VectorStore(
-        id=store.id,
+        id=store["id"],
         name=store.name or "",
         metadata={key: str(value) for key, value in (store.metadata or {}).items()},
         created_at=moment(store.created_at),

@@ -1,0 +1,196 @@
+"""The HTTP client of an endpoint, and the SDK over it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import httpx2
+
+from gptasst import __version__
+from gptasst.api.http_client import LimitedClient
+from gptasst.api.types import Endpoint
+from gptasst.errors import UsageError
+from gptasst.hints import install_command
+
+if TYPE_CHECKING:
+    import openai
+
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+# The SDK sends nothing without a key; what stands in for one does not leave this machine.
+_NO_KEY = "no key"
+_OPENAI_HEADERS = {
+    "OpenAI-Organization": "OPENAI_ORG_ID",
+    "OpenAI-Project": "OPENAI_PROJECT_ID",
+}
+
+
+def base_url_of(endpoint: Endpoint) -> str:
+    """The base URL without what goes elsewhere: user and password, and the query."""
+    return _without_query(_without_login(endpoint.base_url)[0])[0].rstrip("/")
+
+
+def make_http_client(endpoint: Endpoint) -> LimitedClient:
+    """A client that sends this endpoint its own key and headers and nobody else's.
+
+    Raises:
+        UsageError: a proxy or certificates can't be used.
+    """
+    url, login = _without_login(endpoint.base_url)
+    base_url, query = _without_query(url)
+    headers = _headers(endpoint)
+    hooks = [send_in_blocks]
+    if login is None and "Authorization" not in headers:
+        hooks.append(_drop_key)
+    try:
+        return LimitedClient(
+            base_url,
+            endpoint.on_moved,
+            headers=headers,
+            params=query,
+            verify=_certificates(base_url),
+            trust_env=not endpoint.embedded,  # a proxy has no business with our own server
+            event_hooks={"request": hooks},
+            auth=login,
+            follow_redirects=False,  # what is sent is for the server that was named
+        )
+    except ImportError:
+        raise UsageError(
+            "a proxy variable names a SOCKS proxy, and support for those is not installed",
+            hint=f"{install_command('socks')} installs it",
+            code="bad_proxy",
+        ) from None
+    except OSError as error:  # of OpenSSL's own, too
+        raise _bad_certificates(error) from error
+    except (ValueError, httpx2.InvalidURL):
+        raise UsageError(
+            "a proxy variable holds what is not the URL of a proxy",
+            hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            code="bad_proxy",
+        ) from None  # its words may hold the password
+
+
+def make_sdk(endpoint: Endpoint, http: LimitedClient, timeout: httpx2.Timeout) -> openai.OpenAI:
+    """The SDK over a client that has the key, the query and the retries."""
+    import openai
+
+    own = _headers(endpoint)
+    # What the environment holds for OpenAI is for OpenAI; copies of a client read it again.
+    names = ("OpenAI-Organization", "OpenAI-Project", *(name for name, _ in _custom_headers()))
+    omitted = {name: openai.Omit() for name in names if name not in own}
+    return openai.OpenAI(
+        base_url=base_url_of(endpoint),
+        api_key=_NO_KEY,
+        admin_api_key="",
+        default_headers={**omitted, **own},  # type: ignore[dict-item]  # as the SDK's own are
+        timeout=timeout,
+        max_retries=0,
+        http_client=http,
+    )
+
+
+def _headers(endpoint: Endpoint) -> httpx2.Headers:
+    """What goes with each request, the key included; the endpoint's own headers win."""
+    headers = httpx2.Headers({"Accept": "application/json", "User-Agent": f"gptasst/{__version__}"})
+    if endpoint.api_key:
+        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+    if endpoint.openai_environment:
+        for name, variable in _OPENAI_HEADERS.items():
+            if os.environ.get(variable):
+                headers[name] = os.environ[variable]
+        headers.update(dict(_custom_headers()))
+    headers.update(endpoint.headers)
+    return headers
+
+
+def _custom_headers() -> Iterator[tuple[str, str]]:
+    """The headers in `OPENAI_CUSTOM_HEADERS`, one in a line, as the SDK reads them."""
+    for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"):
+        name, colon, value = line.partition(":")
+        if colon and name.strip():
+            yield name.strip(), value.strip()
+
+
+def _certificates(base_url: str) -> ssl.SSLContext | bool:
+    """What a server's certificate is checked against; reading that takes longer than a request.
+
+    Where nothing is encrypted it is a context that trusts nobody.
+    """
+    proxies = urllib.request.getproxies().values()
+    encrypted = [url for url in (base_url, *proxies) if url.lower().startswith("https:")]
+    return True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """A URL without user and password, so that neither errors nor logs have them; and these."""
+    parts = urlsplit(url)
+    userinfo, _, host = parts.netloc.rpartition("@")
+    if not userinfo:
+        return url, None
+    user, _, password = userinfo.partition(":")
+    return parts._replace(netloc=host).geturl(), (unquote(user), unquote(password))
+
+
+def _without_query(url: str) -> tuple[str, dict[str, object]]:
+    """A URL without its query, which goes with each request: `api-version` at Azure."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return parts._replace(query="", fragment="").geturl(), dict(query)
+
+
+def _bad_certificates(error: OSError) -> UsageError:
+    """The error of certificates that can't be read, with the variable that names them."""
+    named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
+    missing = [name for name, path in named.items() if not os.path.exists(path)]
+    variable = next(iter(missing or named), None)
+    if variable is None:
+        return UsageError(f"certificates can't be read: {error}")
+    problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
+    return UsageError(
+        f"{variable} is `{named[variable]}`, {problem}",
+        hint=f"{variable} names a file of certificates, in PEM; without it the usual ones are used",
+        code="bad_value",
+        variable=variable,
+    )
+
+
+def _drop_key(request: Any) -> None:
+    request.headers.pop("Authorization", None)
+
+
+_BLOCK = 256 * 1024
+
+
+def send_in_blocks(request: httpx2.Request) -> None:
+    """Have a form sent in blocks; it would go out piece by piece, with a write each.
+
+    With many small files in many threads these writes are most of what an upload costs.
+    """
+    stream = request.stream
+    is_form = request.headers.get("Content-Type", "").startswith("multipart/")
+    if is_form and isinstance(stream, httpx2.SyncByteStream):
+        request.stream = _Blocks(stream)
+
+
+class _Blocks(httpx2.SyncByteStream):
+    """The bytes of a stream, joined until they fill a block."""
+
+    def __init__(self, pieces: httpx2.SyncByteStream) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        block = bytearray()
+        for piece in self._pieces:
+            block += piece
+            if len(block) >= _BLOCK:
+                yield bytes(block)
+                block.clear()
+        if block:
+            yield bytes(block)
+
+    def close(self) -> None:
+        self._pieces.close()
