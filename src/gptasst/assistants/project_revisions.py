@@ -10,6 +10,7 @@ from gptasst.api.types import VectorStore
 from gptasst.assistants.project_directory import (
     Pointer,
     definitions_of,
+    interrupted_deletion,
     item_text,
     item_time,
     now,
@@ -61,6 +62,8 @@ class Revisions:
         except NotFound:
             raise deleted_meanwhile(assistant.name) from None
         pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         if pointer.revision != assistant.revision:
             raise edit_conflict(assistant.name)
         return store, pointer
