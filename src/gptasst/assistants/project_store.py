@@ -13,7 +13,6 @@ from datetime import timedelta
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
-from gptasst.api.upload_marks import shown_name
 from gptasst.assistants.knowledge_texts import KnowledgeTexts
 from gptasst.assistants.lost_files import without_lost
 from gptasst.assistants.project_commit import ChangedMeanwhile
@@ -34,6 +33,7 @@ from gptasst.assistants.project_making import StoreMaker
 from gptasst.assistants.project_names import NameClaims
 from gptasst.assistants.project_notes import Announcement, KnowledgeNotes, digest_of, ordered
 from gptasst.assistants.project_revisions import Revisions
+from gptasst.assistants.project_search import fitting, found_passages
 from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
@@ -47,7 +47,6 @@ from gptasst.assistants.types import (
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.inputs.ignore import fits_patterns
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
     FoundPassage,
@@ -117,20 +116,14 @@ class OpenAIStore:
         knowledge_sha256 = pointer.knowledge_sha256 if store.files else ""
         definition = self._directory.definition(store, pointer)
         search = definition.tools.search
-        paths = self._fitting(store, knowledge_sha256, search.filters)
+        paths = None
+        if search.filters and knowledge_sha256:
+            known = self._directory.known_paths(store.id, knowledge_sha256)
+            if known is None:
+                known = frozenset(file.path for file in self._knowledge(store))
+            paths = fitting(search.filters, known)
         target = RunTarget(store.id, knowledge_sha256, store.id, search, paths)
         return Resolved(definition, target)
-
-    def _fitting(
-        self, store: VectorStore, digest: str, filters: Sequence[str]
-    ) -> tuple[str, ...] | None:
-        """The paths that filters leave: a server compares attributes and knows no patterns."""
-        if not filters or not digest:
-            return None
-        known = self._directory.known_paths(store.id, digest)
-        if known is None:
-            known = frozenset(file.path for file in self._knowledge(store))
-        return tuple(sorted(path for path in known if fits_patterns(filters, path)))
 
     def _assistant(
         self,
@@ -377,24 +370,7 @@ class OpenAIStore:
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         """What the server's own search finds; a run has it search in the run itself."""
-        if not target.knowledge_sha256:
-            return ()
-        if target.paths == ():
-            return ()
-        limit = min(limit, target.search.max_results or limit)
-        hits = self._stores.search(
-            target.id,
-            question.task,
-            limit,
-            score_threshold=target.search.score_threshold,
-            paths=target.paths,
-        )
-        return [
-            FoundPassage(
-                str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score
-            )
-            for hit in hits
-        ]
+        return found_passages(self._stores, target, question, limit)
 
     def knowledge_of_all(
         self, *, whole_list: bool
