@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gptasst.config.urls import shown_url
+from gptasst.embedded.waiting import check_time, cut_in_time, waited_for
 from gptasst.errors import ServiceError, UsageError
 from gptasst.hints import cmd
 from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
@@ -97,6 +98,7 @@ def download_wheel(requirement: str, sha256: str, size: int, work: Path, report:
             while process.poll() is None:
                 done = _bytes_below(work)
                 _refuse_endless(requirement, done, most, end)
+                check_time()
                 report(min(done, size), size)
                 time.sleep(0.1)
         except BaseException:
@@ -191,7 +193,7 @@ def download(url: str, path: Path, sha256: str | None, report: Report) -> None:
     part = path.with_name(path.name + ".part")
     note = path.with_name(path.name + ".part.json")
     try:
-        with _open(url, part, note) as reply:
+        with waited_for(lambda: _open(url, part, note)) as reply, cut_in_time(reply):
             _receive(reply, part, note, report)
     except urllib.error.HTTPError as error:
         raise ServiceError(

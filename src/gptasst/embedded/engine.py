@@ -15,6 +15,7 @@ from typing import Any
 
 from gptasst.api.types import Endpoint
 from gptasst.config.settings import LocalModelSettings
+from gptasst.embedded.waiting import waited_for
 from gptasst.errors import AccessDenied, InvalidInput, ServiceError, UsageError
 from gptasst.hints import cmd, install_command
 from gptasst.processes.programs import neutral_directory, neutral_environ
@@ -101,10 +102,10 @@ class EmbeddedEngine:
 
         Raises:
             InvalidInput: llama.cpp can't load the file.
-            ServiceError: llama.cpp itself can't be loaded.
+            ServiceError: llama.cpp itself can't be loaded, or the command's time is over before.
         """
         assert self._process.stdout is not None
-        answer = _answer(self._process.stdout.readline())
+        answer = _answer(waited_for(self._process.stdout.readline))
         if "missing" in answer:
             raise ServiceError(
                 f"the embedded engine can't be loaded: {answer['missing']}", hint=_install_hint()

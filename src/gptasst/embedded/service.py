@@ -12,6 +12,7 @@ from gptasst.config.settings import LocalModelSettings
 from gptasst.config.urls import shown_url
 from gptasst.embedded.download import Report, copy_hashed, download, download_wheel, work_directory
 from gptasst.embedded.engine import is_installed, require_installed
+from gptasst.embedded.waiting import in_time
 from gptasst.errors import InvalidInput, NotFound, ServiceError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import private_directory
@@ -138,7 +139,8 @@ def ensure_present(model: ModelFile, locks: Path, report: Report) -> Path:
 
     Raises:
         NotFound: a file of the user's own that is not there.
-        ServiceError: it can't be fetched; what came is kept for the next try, or removed.
+        ServiceError: it can't be fetched, or the command's time is over before; what came is kept
+            for the next try, or removed.
     """
     if model.path.is_file():
         return model.path
@@ -150,7 +152,7 @@ def ensure_present(model: ModelFile, locks: Path, report: Report) -> Path:
         )
     private_directory(model.path.parent)
     lock = private_directory(locks) / "model.lock"
-    with alone(lock, _LONGEST_WAIT, lambda: report(0, None)):
+    with alone(lock, _LONGEST_WAIT, in_time(lambda: report(0, None))):
         if not model.path.is_file():  # another process may have been first
             _fetch(model, report)
     return model.path

@@ -60,11 +60,18 @@ CREATE TABLE leaving_knowledge (
     PRIMARY KEY (scope, store, file_id)
 ) WITHOUT ROWID
 """,
+        """
+CREATE TABLE capabilities (
+    scope TEXT NOT NULL, name TEXT NOT NULL, there INTEGER NOT NULL, learned_at REAL NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID
+""",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
     "knowledge", "former_knowledge", "listings", "leaving_knowledge",
+    "capabilities",
 )  # fmt: skip
 
 

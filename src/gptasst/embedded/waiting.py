@@ -1,0 +1,107 @@
+"""Waiting for a model to be fetched and loaded, for no longer than the command may take."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
+from typing import TypeVar
+
+from gptasst.errors import ServiceError
+from gptasst.hints import cmd
+from gptasst.time_limits import time_left
+
+_Result = TypeVar("_Result")
+
+
+def check_time() -> None:
+    """Raise if the command has no time left.
+
+    Raises:
+        ServiceError: it has none (`timeout`).
+    """
+    limit = time_left()
+    if limit is not None and limit[0] <= 0:
+        raise _too_late(limit[1])
+
+
+def in_time(tell: Callable[[], None]) -> Callable[[], None]:
+    """The same, after a look at the time that the command has left."""
+
+    def checked() -> None:
+        check_time()
+        tell()
+
+    return checked
+
+
+def _too_late(seconds: float) -> ServiceError:
+    return ServiceError(
+        f"the embedded model was not ready within {seconds:g} s",
+        hint=f"{cmd('local setup')} fetches it; --timeout SECONDS allows more",
+        code="timeout",
+    )
+
+
+def waited_for(work: Callable[[], _Result]) -> _Result:
+    """What `work` gives or raises. It goes on in a thread if the command's time is over before.
+
+    Raises:
+        ServiceError: it is (`timeout`).
+    """
+    limit = time_left()
+    if limit is None:
+        return work()
+    done: queue.SimpleQueue[Callable[[], _Result]] = queue.SimpleQueue()
+    threading.Thread(target=lambda: done.put(_outcome(work)), daemon=True).start()
+    try:
+        return done.get(timeout=max(limit[0], 0))()
+    except queue.Empty:
+        raise _too_late(limit[1]) from None
+
+
+def _outcome(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    try:
+        result = work()
+    except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+        failure = error
+
+        def fail() -> _Result:
+            raise failure
+
+        return fail
+    return lambda: result
+
+
+@contextlib.contextmanager
+def cut_in_time(reply: HTTPResponse) -> Iterator[None]:
+    """End a connection that is read from in here once the command has no time left.
+
+    Raises:
+        ServiceError: it has none (`timeout`), whatever else was raised.
+    """
+    limit = time_left()
+    if limit is None:
+        yield
+        return
+    timer = threading.Timer(max(limit[0], 0), _cut, [reply])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        check_time()
+
+
+def _cut(reply: HTTPResponse) -> None:
+    """Wake whoever waits for bytes: to close it from another thread would wait for them, too."""
+    with (
+        contextlib.suppress(OSError, ValueError),  # it is closed by now
+        socket.socket(fileno=os.dup(reply.fileno())) as connection,
+    ):
+        connection.shutdown(socket.SHUT_RDWR)
