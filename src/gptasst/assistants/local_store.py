@@ -282,6 +282,20 @@ class LocalStore:
         fitting = (passage for passage in found if fits_patterns(filters, passage.path))
         return tuple(itertools.islice(fitting, limit))
 
+    def without_vectors(self) -> Sequence[tuple[str, int]]:
+        """Assistants that are not found by meaning yet: names, and how many passages lack vectors.
+
+        None where only words are searched. Nothing is changed.
+        """
+        if self._embedder is None:
+            return ()
+        from gptasst.knowledge.vectors import count_new
+
+        model, assistants = self._embedder.model, self.list()
+        with self._database.reading() as connection:
+            counts = [(one.name, count_new(connection, one.id, model)) for one in assistants]
+        return [(name, count) for name, count in counts if count]
+
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """What a question means, where the knowledge has vectors to compare it with."""
         from gptasst.knowledge.search import Meant
