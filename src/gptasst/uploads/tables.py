@@ -60,11 +60,18 @@ CREATE TABLE leaving_knowledge (
     PRIMARY KEY (scope, store, file_id)
 ) WITHOUT ROWID
 """,
+        """
+CREATE TABLE store_files (
+    scope TEXT NOT NULL, store TEXT NOT NULL, state TEXT NOT NULL, files TEXT NOT NULL,
+    PRIMARY KEY (scope, store)
+) WITHOUT ROWID
+""",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
     "knowledge", "former_knowledge", "listings", "leaving_knowledge",
+    "store_files",
 )  # fmt: skip
 
 
