@@ -178,7 +178,10 @@ class TestEndToEnd:
         assert len(project.requests) == before
 
     def test_an_editor_that_sends_no_end(
-        self, writer: str, monkeypatch: pytest.MonkeyPatch
+        self,
+        writer: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         read, write = os.pipe()
         with os.fdopen(read) as stdin, os.fdopen(write, "wb"):
@@ -187,6 +190,7 @@ class TestEndToEnd:
                 hchatgpt.use_client(client)
                 with pytest.raises(gptasst.InvalidInput, match="did not end within"):
                     hchatgpt.e2e_assistant_runner("Writer", vim_mode=True)
+        assert "waiting for the end of standard input" in capsys.readouterr().err
 
     def test_the_model_is_of_this_run_only(
         self, project: LoopbackServer, writer: str, cli: Cli

@@ -460,6 +460,10 @@ def wait_for_run_result(thread_id: str, run_id: str, timeout: float = 180) -> li
     ]
 
 
+def _waits_for_stdin() -> None:
+    sys.stderr.write("waiting for the end of standard input; `< /dev/null` gives none\n")
+
+
 def e2e_assistant_runner(
     assistant_name: str,
     user_input: str = "",
@@ -501,7 +505,8 @@ def e2e_assistant_runner(
     client = _get_client()
     text = user_input
     if vim_mode:
-        text = decode_text(read_standard_input(client.profile.timeout), "stdin")[0]
+        content = read_standard_input(client.profile.timeout, _waits_for_stdin)
+        text = decode_text(content, "stdin")[0]
     result = client.run(
         assistant_name,
         input_file_names or (),

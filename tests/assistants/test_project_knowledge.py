@@ -151,7 +151,7 @@ def test_text_that_file_search_refuses_goes_as_txt_under_its_own_path(
     [
         (b"", "is empty"),
         (b"\x00\x01binary", "is not text"),
-        (b"caf\xe9 in Latin-1", "UTF-8 or UTF-16"),
+        ("Барсук".encode("koi8-r"), "--encoding"),
     ],
 )
 def test_a_file_that_can_not_be_knowledge_is_refused_before_anything_is_sent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import random
@@ -34,6 +35,10 @@ def add_store(
         "metadata": dict(like.about["metadata"]) if like else {},
         "last_active_at": 0,
     }
+    if like:
+        told = copy.deepcopy(server.conversations[about["metadata"]["conversation"]])
+        told.about["id"] = about["metadata"]["conversation"] = f"conv_{next(_numbers):032x}"
+        server.conversations[told.about["id"]] = told
     server.stores[about["id"]] = Store(about)
     return str(about["id"])
 

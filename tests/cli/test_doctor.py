@@ -26,6 +26,9 @@ from tests.loopback.wire import Reply, json_reply
 from tests.on_terminal import on_terminal
 from tests.openapi import assert_valid_request
 
+# What can't be told of the loopback server without a run.
+TOOLS = ("documents", "function tools", "file search", "web search", "code interpreter")
+
 
 def bad(ran: Ran) -> list[tuple[str, str, str | None]]:
     """What is a warning or a problem: about what, and the command that mends it."""
@@ -79,9 +82,10 @@ def test_a_project_in_order(cli: Cli, project: LoopbackServer, write: Write) -> 
             "files",
             "conversations",
             "batches",
+            "previous response",
         ),
         "available",
-    )
+    ) | dict.fromkeys(TOOLS, "unknown")
     found = finding(ran, "assistants", "ok")
     assert (found["count"], found["bytes"]) == (1, 5)
 
@@ -105,8 +109,10 @@ def test_nothing_changes_here_or_on_the_server(
     ran = cli("doctor")
     assert ran.code == 0
     assert files_of(home) == before
-    # Asked with nothing to count, which is refused.
-    assert writes(project) == ["POST /responses/input_tokens"]
+    # Asked with nothing to count, to answer or to submit, which is refused.
+    asked = ["POST /batches", "POST /responses", "POST /responses/input_tokens"]
+    assert sorted(writes(project)) == asked
+    assert project.batches == {}
 
 
 class TestKnowledge:
@@ -341,7 +347,8 @@ def test_what_servers_say_of_parts_that_they_do_not_have(
         "files": "missing",
         "conversations": "missing",
         "batches": "missing",
-    }
+        "previous response": "missing",
+    } | dict.fromkeys(TOOLS, "unknown")
     assert (ran.code, bad(ran)) == (0, [])  # assistants are kept here
     assert server.responses == {}
 

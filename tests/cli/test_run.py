@@ -146,7 +146,7 @@ class TestRequest:
             '[settings]\nreasoning_effort = "low"\nmax_output_tokens = 99\n',
         )
         assert cli("run", "mine.toml", "-t", "x").code == 0
-        (request,) = server.requests
+        request = server.requests[-1]  # before it, the tools are asked for
         assert request.json["reasoning"] == {"effort": "low"}
         assert request.json["max_output_tokens"] == 99
         assert [tool["type"] for tool in request.json["tools"]] == [

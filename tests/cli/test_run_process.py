@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import names
+from tests.conftest import Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.processes import Process, Surroundings, leaves_no_child, processes
+from tests.processes import Process, Surroundings, completed, leaves_no_child, processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
@@ -132,3 +133,25 @@ def test_on_a_terminal(
     said_in_the_end(process)
     assert os.read(ours, 1000) == shown
     os.close(ours)
+
+
+class TestEditorFilter:
+    """Vim's `:%!` sends both streams of a command to one file, and that becomes the text."""
+
+    def test_a_run_that_works_gives_only_its_answer(
+        self, server: LoopbackServer, write: Write
+    ) -> None:
+        write("in.md", "Teh `one` end.\n\nTeh end.\n")
+        server.answer = "The `two` end.\n\nThe end.\n"
+        with Path("in.md").open("rb") as stdin, Path("out.md").open("wb") as out:
+            ran = completed("run", "MarkdownLinter", "-", stdin=stdin, stdout=out, stderr=out)
+        assert ran.returncode == 0
+        assert Path("out.md").read_text() == "Teh `one` end.\n\nThe end.\n"
+
+    def test_a_run_that_fails_gives_the_reason(self, server: LoopbackServer, write: Write) -> None:
+        write("in.md", "Teh end.\n")
+        server.outcomes.extend([outcomes.refusal("No.")] * 3)
+        with Path("in.md").open("rb") as stdin, Path("out.md").open("wb") as out:
+            ran = completed("run", "MarkdownLinter", "-", stdin=stdin, stdout=out, stderr=out)
+        assert ran.returncode == 7
+        assert Path("out.md").read_text().startswith("error: the model refused: No.\n")

@@ -210,6 +210,18 @@ class TestAmongMany:
         write("key.md", KEY)
         write(".env", f"PASSWORD={SECRET}\n")
 
+    @pytest.mark.parametrize("more", [(), ("--batch",)])
+    def test_a_dry_run_shows_it(
+        self, cli: Cli, project: LoopbackServer, more: tuple[str, ...]
+    ) -> None:
+        command = ("run", "DocWriter", "a.md", "key.md", "--each", "-o", "out", "-n", *more)
+        ran = cli(*command)
+        assert (ran.code, "error: 1 of 2 files would fail" in ran.stderr) == (6, True)
+        assert "warning: `key.md` counts as secret" in ran.stderr
+        planned = cli(*command, "--json").json["files"]
+        assert [file["state"] for file in planned] == ["to_do", "refused"]
+        assert planned[1]["error"]["code"] == "secret"
+
     def test_written(self, cli: Cli, project: LoopbackServer) -> None:
         ran = cli("run", "DocWriter", "a.md", "key.md", ".env", "b.md", "--each", "-o", "out")
         assert ran.code == 6

@@ -18,7 +18,6 @@ from tests.loopback import LoopbackServer
 # and does not say why.
 NEVER_SEEN = [
     "Assistant.gone",
-    "AuthStatus.headers",
     "Batch.errors",
     "EditSettings.unit",
     "FileResult.kept",

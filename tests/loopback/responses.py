@@ -20,9 +20,14 @@ _FOR_EVER = 1e9
 
 
 def create(world: World, call: Call) -> Reply:
-    """Play the next outcome; an outcome that is no response comes before every check."""
+    """Play the next outcome; an outcome that is no response comes before every check.
+
+    A request without a model only asks what there is, and outcomes are not for it.
+    """
+    given = call.record.json
+    asks = not isinstance(given, dict) or "model" in given or "tools" not in given
     with world.lock:
-        outcome = world.outcomes.popleft() if world.outcomes else Ending()
+        outcome = world.outcomes.popleft() if world.outcomes and asks else Ending()
     if isinstance(outcome, HttpAnswer):
         return outcome.reply
     if isinstance(outcome, Silence):

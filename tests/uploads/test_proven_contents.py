@@ -185,6 +185,7 @@ def test_a_cache_of_version_3_stays_usable(
         database.execute("UPDATE uploads SET own = 0 WHERE file_id = ?", (guessed,))
         for table in (
             "knowledge", "former_knowledge", "listings", "leaving_knowledge", "store_files",
+            "capabilities",
         ):  # fmt: skip
             database.execute(f"DROP TABLE {table}")
         database.execute("PRAGMA user_version = 3")

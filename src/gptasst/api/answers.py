@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from gptasst.api.citations import FileName, citations, messages, passages
@@ -13,7 +13,9 @@ from gptasst.api.errors import failed_response, masked, more_context
 from gptasst.api.events import Event, UnreadableEvent
 from gptasst.api.function_calls import function_calls
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
+from gptasst.api.tools import hosted_tools, refused_tool, shown_tools
 from gptasst.api.types import (
+    Capability,
     Endpoint,
     ModelAnswer,
     ModelRequest,
@@ -50,6 +52,7 @@ class AnswerReader:
         file_name: gives the name of a file that is cited by its id alone.
         stopped: tells whether the server itself ends answers at so many tokens; asked where a
             response does not say what its limit was.
+        known_tools: what is certain of the server's tools.
     """
 
     def __init__(
@@ -59,12 +62,14 @@ class AnswerReader:
         filled: Filled = lambda *_: None,
         file_name: FileName = lambda _: None,
         stopped: Stopped = lambda _: False,
+        known_tools: Mapping[Capability, bool] | None = None,
     ) -> None:
         self._request = request
         self._endpoint = endpoint
         self._filled = filled
         self._file_name = file_name
         self._stopped = stopped
+        self._known_tools = known_tools or {}
         self._items: list[Event] = []
         self._pieces: list[str] = []
         self._commentary: set[str] = set()
@@ -124,11 +129,10 @@ class AnswerReader:
         if isinstance(error, Event):
             kind = None if error.type == "error" else error.type  # that of the event itself
             code, message = error.code or kind, error.message
-        return failed_response(
-            code if isinstance(code, str) else None,
-            str(message or "no reason given"),
-            self._request.model,
-            self._endpoint,
+        words = str(message or "no reason given")
+        refused = refused_tool(masked(words, self._endpoint), self._request, self._endpoint)
+        return refused or failed_response(
+            code if isinstance(code, str) else None, words, self._request.model, self._endpoint
         )
 
     def finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
@@ -158,20 +162,16 @@ class AnswerReader:
             response_id=response.id if isinstance(response.id, str) else "",
             usage=usage,
             citations=citations(output, self._file_name),
-            ignored=self._ignored(response, output),
+            tools=self._tools(response, output),
             calls=calls,
             passages=passages(output),
         )
 
-    def _ignored(self, response: Event, output: Any) -> tuple[str, ...]:
-        """The hosted tools that a server neither repeats nor used: llama.cpp passes over them."""
-        asked = {
-            "web search": self._request.web_search,
-            "the code interpreter": self._request.code_interpreter,
-        }
+    def _tools(self, response: Event, output: Any) -> dict[Capability, bool | None]:
+        """What it shows of the hosted tools that the model was offered."""
         seen = json.dumps([response.tools, output])
-        names = {"web search": "web_search", "the code interpreter": "code_interpreter"}
-        return tuple(tool for tool, wanted in asked.items() if wanted and names[tool] not in seen)
+        asked = hosted_tools(self._request)
+        return shown_tools(asked, response.tools, seen, self._known_tools)
 
     def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
         limit = self._request.settings.max_output_tokens or response.max_output_tokens

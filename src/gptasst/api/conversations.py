@@ -17,6 +17,7 @@ from gptasst.threads import workers
 
 _Made = TypeVar("_Made")
 
+_AT_ONCE = 20  # items that the API takes in one request
 _PAGE = 100
 _LONGEST_SILENCE = 10.0
 # How far back a message is looked for whose answer was lost.
@@ -212,6 +213,28 @@ class ConversationGateway:
                 answers.append(_item(item).text)
         return None
 
+    def copy_before_last(self, conversation_id: str, metadata: Mapping[str, str]) -> str:
+        """Start a conversation with the turns before the last question, and give its id.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        last = self.last_turn(conversation_id)
+        left_out = set(last.item_ids) if last else set()
+        query: Mapping[str, str | int] = {"limit": _PAGE, "order": "asc"}
+        with self._connection.errors(_named(conversation_id)):
+            items = list(self._all(conversation_id, lambda item: item, query))
+        kept = [
+            _copied(item)
+            for item in items
+            if item.type == "message" and _item_id(item) not in left_out
+        ]
+        made = self.create(metadata)
+        with self._connection.errors(_named(made)):
+            for start in range(0, len(kept), _AT_ONCE):
+                self._add(made, kept[start : start + _AT_ONCE])
+        return made
+
     def is_answered(self, conversation_id: str, message: PastMessage) -> bool:
         """Whether a message of the user's is the last question, and has a whole answer."""
         last = self.last_turn(conversation_id)
@@ -255,6 +278,13 @@ def _item(item: Any) -> ConversationItem:
 
 def _question(item: Any) -> Mapping[str, Any]:
     return {"type": "message", "role": "user", "content": _read_parts(item.content)}
+
+
+def _copied(item: Any) -> Mapping[str, Any]:
+    """A message as it is sent to be added."""
+    if item.role == "user":
+        return _question(item)
+    return {"type": "message", "role": item.role, "content": _item(item).text}
 
 
 def _parts(text: str) -> list[dict[str, Any]]:

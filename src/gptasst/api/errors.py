@@ -153,6 +153,8 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
     part = missing_part(error)
     if part:
         keep = f'`store = "local"` in {endpoint.table} keeps assistants on this machine'
+        if part == "batches":
+            keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
     if error.status_code == 404:
         return ServiceError(

@@ -10,15 +10,17 @@ import httpx2
 
 from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
 from gptasst.api.connection import Connection, missing, read_json
-from gptasst.api.errors import rate_limits, retry_after, translate_error
+from gptasst.api.errors import masked, rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
 from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure
 from gptasst.api.function_calls import refuses_functions
 from gptasst.api.limits import MAX_EVENTS, Deadline, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.reading import reading
+from gptasst.api.refusals import message_of
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
+from gptasst.api.tools import could_be_tool, refused_tool, told_by_headers
 from gptasst.api.types import (
     Endpoint,
     FilePart,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from gptasst.api.conversations import ConversationGateway
     from gptasst.api.embeddings import EmbeddingGateway
     from gptasst.api.files import FileGateway
-    from gptasst.api.models import ModelGateway
+    from gptasst.api.models import ModelGateway, ProbeGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
@@ -65,6 +67,11 @@ class OpenAIGateway:
         self._on_limits = on_limits
         self._windows = windows or ContextWindows(self._connection)
 
+    @property
+    def name(self) -> str:
+        """The endpoint's name in messages."""
+        return self._endpoint.name
+
     # Each is imported by those who use it.
 
     @cached_property
@@ -90,6 +97,12 @@ class OpenAIGateway:
         from gptasst.api.models import ModelGateway
 
         return ModelGateway(self._connection)
+
+    @cached_property
+    def probes(self) -> ProbeGateway:
+        from gptasst.api.models import ProbeGateway
+
+        return ProbeGateway(self._connection)
 
     @cached_property
     def conversations(self) -> ConversationGateway:
@@ -164,9 +177,11 @@ class OpenAIGateway:
                         self._windows.filled,
                         self._file_name,
                         self._windows.stopped_at,
+                        told_by_headers(response.headers),
                     )
                     yield from reader.follow(answer_events(response))
         except RequestFailure as error:
+            self._refuse_tool(error, request)
             self._refuse_gone(error, request)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while the answer was read
@@ -226,6 +241,14 @@ class OpenAIGateway:
     def delete_file(self, file_id: str) -> None:
         """Delete an uploaded file; one that is gone already is fine."""
         self.files.delete(file_id)
+
+    def _refuse_tool(self, error: RequestFailure, request: ModelRequest) -> None:
+        """Raise if it is a tool that the server does not have."""
+        if isinstance(error, StatusFailure) and could_be_tool(error.status_code):
+            words = masked(message_of(error), self._endpoint)
+            refused = refused_tool(words, request, self._endpoint)
+            if refused:
+                raise refused from error
 
     def _refuse_gone(self, error: RequestFailure, request: ModelRequest) -> None:
         """Raise if it is a conversation or vector store that the server does not have any more."""

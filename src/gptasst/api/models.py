@@ -6,16 +6,26 @@ import contextlib
 import threading
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from gptasst.api.connection import Connection, read_json
 from gptasst.api.failures import StatusFailure
 from gptasst.api.limits import patience
-from gptasst.api.refusals import is_missing_path
+from gptasst.api.refusals import is_missing_path, message_of
+from gptasst.api.tools import (
+    documented,
+    every_tool,
+    has_all_tools,
+    told_by_headers,
+    told_by_refusal,
+)
 from gptasst.api.types import Capability, ServerModel
 from gptasst.config.urls import is_openai
 from gptasst.errors import GptasstError
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class ModelGateway:
@@ -58,12 +68,14 @@ _GETS: Mapping[Capability, str] = {
     "files": "/files?limit=1",
     "conversations": f"/conversations/conv_{_NOBODYS_ID}",
     "batches": "/batches?limit=1",
+    "previous response": f"/responses/resp_{_NOBODYS_ID}",  # one that is kept can be gone on from
 }
 # Sent empty: without a model and an input there is nothing that could run.
 _POSTS: Mapping[Capability, str] = {
     "responses": "/responses",  # many servers keep none, so that none can be asked for
     "input tokens": "/responses/input_tokens",
 }
+_BATCHED = "/v1/responses"
 _NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
 
 
@@ -80,22 +92,73 @@ class ProbeGateway:
             AccessDenied: the key is wrong, or has no permission for it.
             GptasstError: it can't be told; see `errors`.
         """
+        if capability == "batches":
+            return self._knows("GET", _GETS[capability]) and self.takes_batches_of_responses()
         if capability in _GETS and self._knows("GET", _GETS[capability]):
             return True
         return capability in _POSTS and self._knows("POST", _POSTS[capability])
+
+    def tools(self) -> Mapping[Capability, bool]:
+        """The tools that the server is certain to have, or not to have; nothing is run.
+
+        A request with all of them, and without a model and an input, is refused by every server;
+        some say which tools they don't know.
+
+        Raises:
+            GptasstError: it can't be told; see `errors`.
+        """
+        known = documented(self._connection.endpoint.base_url)
+        if known:
+            return known
+        with self._connection.errors():
+            try:
+                body = {"tools": every_tool()}
+                response = self._send("POST", "/responses", body)
+            except StatusFailure as error:
+                if error.status_code in _NOT_ABOUT_THE_PATH:
+                    raise
+                return told_by_refusal(error)
+        return told_by_headers(response.headers)
+
+    def takes_batches_of_responses(self) -> bool:
+        """Whether a batch may have requests for `/v1/responses`, as far as the server says.
+
+        Asked without a file, so that there is nothing that could run.
+
+        Raises:
+            AccessDenied: the key is wrong, or has no permission for it.
+        """
+        endpoint = self._connection.endpoint
+        if has_all_tools(endpoint.base_url):
+            return True
+        body = {"input_file_id": "", "endpoint": _BATCHED, "completion_window": "24h"}
+        with self._connection.errors():
+            try:
+                self._send("POST", "/batches", body)
+            except StatusFailure as error:
+                if error.status_code in (401, 403):
+                    raise
+                return not (is_missing_path(error) or _BATCHED in message_of(error))
+        return True
+
+    def _send(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        body: dict[str, Any] | None,
+        query: dict[str, str] | None = None,
+    ) -> httpx2.Response:
+        limits = patience(self._connection.endpoint.timeout)
+        return self._connection.send(method, path, query=query, body=body, limits=limits)
 
     def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
         """Whether a path is one of the server's, whatever it has to say to the request."""
         path, _, limit = path.partition("?limit=")
         with self._connection.errors():
             try:
-                response = self._connection.send(
-                    method,
-                    path,
-                    query={"limit": limit} if limit else None,
-                    body={} if method == "POST" else None,
-                    limits=patience(self._connection.endpoint.timeout),
-                )
+                query = {"limit": limit} if limit else None
+                body: dict[str, Any] | None = {} if method == "POST" else None
+                response = self._send(method, path, body, query)
             except StatusFailure as error:
                 if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
                     raise

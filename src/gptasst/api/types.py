@@ -147,9 +147,10 @@ class TextDelta:
 class ModelAnswer:
     """The end of a stream: a whole answer. Anything less is raised as `NoAnswer`.
 
-    `ignored` are the tools of the server's that it was offered and shows no trace of. With `calls`
-    the model wants to know more before it answers; `text` is a remark then. `passages` are what
-    the server found in the knowledge, best first, whether it is cited or not.
+    `tools` has each tool of the server's that the model was offered: whether it is there, and
+    `None` where the answer shows no trace of it. With `calls` the model wants to know more before
+    it answers; `text` is a remark then. `passages` are what the server found in the knowledge, best
+    first, whether it is cited or not.
     """
 
     text: str
@@ -157,7 +158,7 @@ class ModelAnswer:
     response_id: str
     usage: Usage | None = None
     citations: tuple[Citation, ...] = ()
-    ignored: tuple[str, ...] = ()
+    tools: Mapping[Capability, bool | None] = field(default_factory=dict)
     calls: tuple[FunctionCall, ...] = ()
     passages: tuple[FoundText, ...] = ()
 
@@ -272,7 +273,24 @@ Capability = Literal[
     "files",
     "conversations",
     "batches",
+    "previous response",
+    "documents",
+    "function tools",
+    "file search",
+    "web search",
+    "code interpreter",
 ]
+# Those that are paths of their own, so that asking for them costs nothing.
+PATHS: tuple[Capability, ...] = (
+    "models",
+    "responses",
+    "input tokens",
+    "vector stores",
+    "files",
+    "conversations",
+    "batches",
+    "previous response",
+)
 CAPABILITIES: tuple[Capability, ...] = Capability.__args__  # type: ignore[attr-defined]
 
 

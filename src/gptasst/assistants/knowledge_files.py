@@ -6,8 +6,8 @@ import glob
 import os
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from gptasst.inputs.screening import Screening
 from gptasst.inputs.secrets import refusal, secret_error
 from gptasst.inputs.types import Refusal
 from gptasst.inputs.words import names_a_file
+from gptasst.knowledge.formats import is_document
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan, Replacement
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.types import KnowledgeSource
@@ -68,6 +69,18 @@ def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -
         tuple(dict.fromkeys(collections)),
         tuple(left_out.values()),
     )
+
+
+def in_encoding(
+    sources: Iterable[KnowledgeSource], encoding: str | None
+) -> Iterator[KnowledgeSource]:
+    """The same files, those that are text read in an encoding, if one is named."""
+    for source in sources:
+        yield (
+            source
+            if encoding is None or is_document(source.path)
+            else replace(source, encoding=encoding)
+        )
 
 
 def _hashed(files: dict[str, Path], cache: FileCache) -> tuple[KnowledgeSource, ...]:
@@ -203,6 +216,8 @@ def plan_knowledge(
     for source in wanted:
         own = by_path.pop(source.path, [])
         same = [f for f in own if f.sha256 == source.sha256 and f.status not in _USELESS]
+        if source.encoding is not None:  # it may have been read in another one
+            same = []
         keep = min(same, key=lambda file: file.status != "completed", default=None)
         others = [file for file in own if file is not keep]
         if keep is not None:

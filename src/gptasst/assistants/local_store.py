@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
+    _Key = tuple[str, str, str | None]
+
 _BEFORE_FILTERS = 5000  # passages among which those of fitting files are looked for
 _EMBEDDED_INPUT = 1000  # characters of an input without a task
 
@@ -65,7 +67,7 @@ class LocalStore:
         self._database = Database(path, ASSISTANTS)
         self._directory = path.parent
         self._embedder = embedder
-        self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._notes: dict[_Key, tuple[str, ...]] = {}
 
     def close(self) -> None:
         if "_passages" in vars(self):
@@ -149,6 +151,7 @@ class LocalStore:
         )
 
     def problem(self, source: KnowledgeSource) -> str | None:
+        from gptasst.knowledge.formats import reason_of
         from gptasst.uploads.searchable import is_unicode, not_unicode
 
         if not is_unicode(source.path):
@@ -158,7 +161,7 @@ class LocalStore:
         try:
             self._read(source)
         except InvalidInput as error:
-            return error.message
+            return reason_of(error)
         return None
 
     def apply(
@@ -215,21 +218,21 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         self._read(source)
-        return self._passages.get((source.path, source.sha256))
+        return self._passages.get(_key(source))
 
     def _read(self, source: KnowledgeSource) -> None:
         """Read a file's passages; they are kept from when it is checked until it is taken in."""
         from gptasst.knowledge.formats import read_document
         from gptasst.knowledge.passages import split
 
-        key = (source.path, source.sha256)  # the ending tells how a content is read
+        key = _key(source)
         if key in self._passages:
             return
         try:
             content = source.file.read_bytes()
         except OSError as error:
             raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-        document = read_document(content, source.path)
+        document = read_document(content, source.path, source.encoding)
         self._notes[key] = document.notes
         try:
             self._passages.put(key, split(document))
@@ -240,10 +243,7 @@ class LocalStore:
 
     def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
         """What of a plan's files could not be read."""
-        found = (
-            (source.path, self._notes.get((source.path, source.sha256), ()))
-            for source in plan.wanted
-        )
+        found = ((source.path, self._notes.get(_key(source), ())) for source in plan.wanted)
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
     def finish_removal(self, assistant: Assistant) -> None:
@@ -295,3 +295,8 @@ class LocalStore:
             if not has_vectors(connection, assistant_id, model):
                 return None
         return Meant(model, self._embedder.embed([text])[0])
+
+
+def _key(source: KnowledgeSource) -> _Key:
+    """What tells how a content is read: the ending of its name, and the encoding."""
+    return source.path, source.sha256, source.encoding

@@ -14,6 +14,7 @@ from datetime import timedelta
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.upload_marks import shown_name
+from gptasst.assistants.knowledge_texts import KnowledgeTexts
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
@@ -57,7 +58,6 @@ from gptasst.knowledge.types import (
     KnowledgePlan,
 )
 from gptasst.threads import workers
-from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
@@ -73,6 +73,7 @@ class OpenAIStore:
         directory: finds assistants there.
         writer: changes the files of vector stores.
         remover: deletes uploads that are not needed any more.
+        texts: as the writer has it.
         machine: gives this machine's mark.
 
     Raises (each method):
@@ -85,6 +86,7 @@ class OpenAIStore:
         directory: AssistantDirectory,
         writer: KnowledgeWriter,
         remover: UploadRemover,
+        texts: KnowledgeTexts,
         machine: Callable[[], str],
     ) -> None:
         self._files = gateway.files
@@ -94,6 +96,7 @@ class OpenAIStore:
         self._names = NameClaims(gateway.vector_stores, directory, machine, gateway.pause)
         self._writer = writer
         self._remover = remover
+        self._texts = texts
         self._listed: Sequence[VectorStore] | None = None  # where a creation began
         self._notes = KnowledgeNotes(self._stores, self._conversations, directory, remover)
 
@@ -394,10 +397,16 @@ class OpenAIStore:
     # Knowledge
 
     def content(self, file: KnowledgeFile) -> bytes:
+        if file.sent_sha256:
+            raise NotFound(
+                f"the server has only the text of `{file.path}`, and no file of this disk has the"
+                " content that it was made from",
+                code="gone",
+            )
         return self._files.content(file.id)
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        return search_problem(source)
+        return self._texts.problem(source)
 
     def apply(
         self,
@@ -443,7 +452,8 @@ class OpenAIStore:
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+        failed = (*applied.failed, *slow)
+        return KnowledgeOutcome(changed, plan, failed, tuple(left), tuple(applied.notes))
 
     def finish_removal(self, assistant: Assistant) -> None:
         self._remove_left(assistant.id)

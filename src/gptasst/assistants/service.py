@@ -69,6 +69,8 @@ class AssistantService:
         words: Sequence[str],
         screening: Screening,
         report: OnTransfer = _silent,
+        *,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Make an assistant from an instruction, or from instructions of its own.
 
@@ -77,6 +79,7 @@ class AssistantService:
             words: its knowledge.
             screening: see the class.
             report: see the class.
+            encoding: of the knowledge that is text, where it was named.
 
         Raises:
             NotFound: there is no such instruction.
@@ -90,7 +93,7 @@ class AssistantService:
         else:
             template = Definition(changes.name or "", changes.instructions or "")
         definition = _changed(template, changes)
-        named = self._read(words, screening)
+        named = self._read(words, screening, encoding)
         plan = self._plan((), named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
@@ -119,6 +122,7 @@ class AssistantService:
         report: OnTransfer = _silent,
         *,
         keep_files: bool = False,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
@@ -141,7 +145,7 @@ class AssistantService:
             from gptasst.knowledge.types import KnowledgePlan
 
             return self._store.apply(assistant, definition, KnowledgePlan(), report)
-        named = self._read(words, screening)
+        named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
@@ -169,10 +173,18 @@ class AssistantService:
     # Knowledge
 
     def plan_add(
-        self, assistant: Assistant, words: Sequence[str], screening: Screening
+        self,
+        assistant: Assistant,
+        words: Sequence[str],
+        screening: Screening,
+        *,
+        encoding: str | None = None,
     ) -> KnowledgeChange:
-        """Add knowledge; a path that is there already is replaced if its content changed."""
-        named = self._read(words, screening)
+        """Add knowledge; a path that is there already is replaced if its content changed.
+
+        With an `encoding`, text is read again in that, also where its content is the same.
+        """
+        named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=False)
         collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
         return KnowledgeChange(assistant, plan, tuple(collections))
@@ -194,17 +206,25 @@ class AssistantService:
         return KnowledgeChange(assistant, plan, collections)
 
     def plan_set(
-        self, assistant: Assistant, words: Sequence[str], screening: Screening
+        self,
+        assistant: Assistant,
+        words: Sequence[str],
+        screening: Screening,
+        *,
+        encoding: str | None = None,
     ) -> KnowledgeChange:
-        """Make `words` the whole knowledge; none at all empties it."""
-        named = self._read(words, screening)
+        """Make `words` the whole knowledge; none at all empties it. `encoding` as in `plan_add`."""
+        named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         return KnowledgeChange(assistant, plan, named.collections)
 
-    def plan_sync(self, assistant: Assistant, screening: Screening) -> KnowledgeChange:
+    def plan_sync(
+        self, assistant: Assistant, screening: Screening, *, encoding: str | None = None
+    ) -> KnowledgeChange:
         """Read again the paths that it has, and the directories and patterns it came from.
 
         A secret that it was given stays as it is; its new content is knowledge only if allowed.
+        `encoding` is that of text whose content is new.
 
         Raises:
             InvalidInput: none of it is here, which tells of a wrong directory.
@@ -212,6 +232,7 @@ class AssistantService:
         from gptasst.assistants.knowledge_files import (
             NamedSources,
             existing_sources,
+            in_encoding,
             sent_from_outside,
             words_of_collection,
         )
@@ -234,6 +255,9 @@ class AssistantService:
         if own and not sources:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
+        there = {(file.path, file.sha256) for file in assistant.knowledge}
+        changed = (s for s in sources.values() if (s.path, s.sha256) not in there)
+        sources.update((source.path, source) for source in in_encoding(changed, encoding))
         named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         plan = replace(plan, follows=True)
@@ -247,10 +271,13 @@ class AssistantService:
         definition = replace(assistant.definition, knowledge=change.collections)
         return self._store.apply(assistant, definition, change.plan, report, keep_files=keep_files)
 
-    def _read(self, words: Sequence[str], screening: Screening) -> NamedSources:
-        from gptasst.assistants.knowledge_files import read_sources
+    def _read(
+        self, words: Sequence[str], screening: Screening, encoding: str | None = None
+    ) -> NamedSources:
+        from gptasst.assistants.knowledge_files import in_encoding, read_sources
 
-        return read_sources(words, self._open_cache(), screening)
+        read = read_sources(words, self._open_cache(), screening)
+        return replace(read, sources=tuple(in_encoding(read.sources, encoding)))
 
     def _plan(
         self,

@@ -22,6 +22,7 @@ from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, shown
+from gptasst.models.capabilities import EndpointCapabilities
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
@@ -44,6 +45,7 @@ class BatchService:
         journal: of finished runs.
         scope: endpoint and project, as the records have them.
         open_runs: gives the service that makes requests.
+        capabilities: tells whether the server takes batches of responses.
         takes_file_search: whether the server takes file search inside a batch.
         profile: the profile's name, unless it is the one that is found where none is named.
     """
@@ -54,6 +56,7 @@ class BatchService:
     journal: RunJournal
     scope: str
     open_runs: Callable[[], RunService]
+    capabilities: EndpointCapabilities
     takes_file_search: bool
     profile: str | None
 
@@ -69,7 +72,8 @@ class BatchService:
 
         Raises:
             NotFound: no assistant or instruction has that name, or its model was shut down.
-            UsageError: the requests need file search, which batches are not known to take.
+            UsageError: the requests need file search, which batches are not known to take, or the
+                server has no batches of responses.
             GptasstError: the server does not take the batch; earlier ones stay submitted.
         """
         runs = self.open_runs()
@@ -79,6 +83,7 @@ class BatchService:
             job, runs, resolved, self.journal, on_the_way, takes_file_search=self.takes_file_search
         )
         requests.check()
+        self._refuse_without_batches()
         earlier = self._running(requests.basis)
         if not job.force:
             for batch in earlier:
@@ -98,6 +103,15 @@ class BatchService:
             results=tuple(requests.results),
             warnings=runs.warnings(job.asked, resolved),
         )
+
+    def _refuse_without_batches(self) -> None:
+        """Raise, before anything is uploaded, if the server is known to take no such batch."""
+        if not self.capabilities.takes_batches():
+            raise UsageError(
+                f"{self.gateway.name} does not have batches of responses",
+                hint="run it without --batch: the files are asked for at once then, many at a time",
+                code="tool_not_available",
+            )
 
     def _running(self, basis: str) -> list[Batch]:
         """The batches on a basis that are not over; what came of the others is read."""

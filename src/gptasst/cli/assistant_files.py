@@ -14,6 +14,7 @@ from gptasst.cli.commands import (
     CommandGroup,
     DryRunOption,
     FilesArgument,
+    KnowledgeEncodingOption,
     Session,
     YesOption,
     command,
@@ -30,11 +31,11 @@ from gptasst.cli.results import (
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 from gptasst.hints import cmd
+from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
     from gptasst.assistants.service import KnowledgeChange
     from gptasst.assistants.types import Assistant
-    from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile
 
 _NAMED = 5  # files in a question
@@ -70,12 +71,18 @@ def add(
     files: FilesArgument,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
 ) -> None:
     """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_add(service.get(name), files, session.screening(allow_secrets))
+        change = service.plan_add(
+            service.get(name),
+            files,
+            session.screening(allow_secrets),
+            encoding=named_encoding(encoding),
+        )
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -107,12 +114,18 @@ def set_files(
     files: FilesArgument,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
 ) -> None:
     """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_set(service.get(name), files, session.screening(allow_secrets))
+        change = service.plan_set(
+            service.get(name),
+            files,
+            session.screening(allow_secrets),
+            encoding=named_encoding(encoding),
+        )
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -123,6 +136,7 @@ def sync(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and sync again whenever files change.")
@@ -137,21 +151,25 @@ def sync(
     if watch and (dry_run or session.output.mode == "json"):
         option = "--dry-run" if dry_run else "--json"
         raise UsageError(f"`--watch` goes on and on, which `{option}` does not fit")
-    screening = session.screening(allow_secrets)
+    service, screening = session.context.assistants, session.screening(allow_secrets)
+    known = named_encoding(encoding)
+
+    def plan() -> KnowledgeChange:
+        with session.waiting():
+            return service.plan_sync(service.get(name), screening, encoding=known)
+
     if watch:
         from gptasst.cli.assistant_watch import follow
 
         with session.waiting():
-            assistant = session.context.assistants.get(name)
+            assistant = service.get(name)
         agreed: set[str] = set()
         follow(
             session.output,
             assistant,
-            lambda: _sync(session, name, screening, keep_files=keep_files, yes=yes, agreed=agreed),
+            lambda: _sync_again(session, plan(), keep_files=keep_files, yes=yes, agreed=agreed),
         )
-    service = session.context.assistants
-    with session.waiting():
-        change = service.plan_sync(service.get(name), screening)
+    change = plan()
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:
@@ -159,31 +177,21 @@ def sync(
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
-def _sync(
-    session: Session,
-    name: str,
-    screening: Screening,
-    *,
-    keep_files: bool,
-    yes: bool,
-    agreed: set[str],
+def _sync_again(
+    session: Session, change: KnowledgeChange, *, keep_files: bool, yes: bool, agreed: set[str]
 ) -> Assistant:
     """One sync of many: silent where nothing is to be done, and asks about each path once.
 
     Args:
         session: of the command.
-        name: the assistant's.
-        screening: says which files count as secret.
+        change: what is to be done.
         keep_files: unused uploads stay.
         yes: nobody is asked.
         agreed: the paths outside of the working directory that may be sent.
     """
-    service = session.context.assistants
-    with session.waiting():
-        change = service.plan_sync(service.get(name), screening)
     new = tuple(path for path in change.outside if path not in agreed)
     if new:
-        session.confirm(_question(new, name), yes=yes)
+        session.confirm(_question(new, change.assistant.name), yes=yes)
         agreed.update(new)
     if change.plan.is_empty:
         return change.assistant

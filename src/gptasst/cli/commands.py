@@ -152,6 +152,10 @@ VerboseOption = Annotated[
 NoProjectOption = Annotated[
     bool, typer.Option("--no-project", help="Ignore the instructions in ./instructions.")
 ]
+KnowledgeEncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="Encoding of the knowledge that is text."),
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", "-n", help="Show what would be done and change nothing.")

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -63,6 +64,7 @@ class Output:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self.missed = 0  # what could not be done while the rest of a command went on
+        self._only_answers = False
 
     def require_stdout(self) -> None:
         """Refuse to begin what stdout can't take.
@@ -71,6 +73,18 @@ class Output:
             OSError: it is closed.
         """
         self.stdout.write("")
+
+    def keep_answer_apart(self) -> None:
+        """Print no notes and warnings from here on if they would end up inside of the answer.
+
+        Vim sends both streams of a filter to one file, and that becomes the text.
+        """
+        try:
+            out, err = os.fstat(self.stdout.fileno()), os.fstat(self.stderr.fileno())
+        except (OSError, ValueError):  # what stands in for them
+            return
+        same = (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
+        self._only_answers = same and not stat.S_ISCHR(out.st_mode) and not self.verbose
 
     @property
     def draws(self) -> bool:
@@ -193,12 +207,13 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a note on stderr; not under `--quiet`."""
-        if not self.quiet:
+        if not self.quiet and not self._only_answers:
             self._complain(shown(text, self.profile))
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
-        self._complain(self._coloured("warning:", BOLD) + f" {shown(text, self.profile)}")
+        if not self._only_answers:
+            self._complain(self._coloured("warning:", BOLD) + f" {shown(text, self.profile)}")
 
     def miss(self, text: str) -> None:
         """Warn of something that could not be done; the command will end with exit code 6."""

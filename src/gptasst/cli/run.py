@@ -145,7 +145,7 @@ def run(  # one parameter an option
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
     from gptasst.config.settings import check_timeout
-    from gptasst.inputs.encoding import text_encoding
+    from gptasst.inputs.encoding import named_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.atomic_files import output_file
 
@@ -161,7 +161,7 @@ def run(  # one parameter an option
         timeout=timeout,
         file_search=not no_file_search,
         screening=screening,
-        encoding=text_encoding(encoding) if encoding else None,
+        encoding=named_encoding(encoding),
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
@@ -195,6 +195,9 @@ def _run_once(
 
     name = asked.name
     go_on, conversation = goes_on
+    filters = (not words or "-" in words) and sys.stdin is not None and not sys.stdin.isatty()
+    if output is None and filters:
+        session.output.keep_answer_apart()
     activity = Activity(session.output, "waiting for the answer")
     service = session.context.runs(activity.report, progress=activity.advance)
     resolved = None if dry_run else _begin(session, service, name)

@@ -334,6 +334,11 @@ def tell(
 
 
 def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
+    """Show what each file would come to.
+
+    Raises:
+        PartlyDone: some files would fail.
+    """
     output.table(
         "files",
         planned,
@@ -346,3 +351,11 @@ def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
         ident=lambda file: file.path,
         empty="no files",
     )
+    refused = [file.error for file in planned if file.error]
+    for error in refused:
+        output.warn(error.message)
+    if refused and output.mode != "json":
+        files = count_text(len(planned), "file")
+        raise PartlyDone(f"{len(refused):,} of {files} would fail", hint=refused[0].advice)
+    if refused:
+        raise typer.Exit(PartlyDone.exit_code)

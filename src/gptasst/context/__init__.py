@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gptasst.doctor.types import Diagnosis
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
+    from gptasst.models.capabilities import EndpointCapabilities
     from gptasst.models.choice import ModelChoice
     from gptasst.models.ends import ModelEnds
     from gptasst.models.service import ModelService, ModelSource
@@ -141,6 +142,7 @@ class AppContext(ServerContext):
             journal=self.run_journal,
             scope=scope,
             open_runs=lambda: self.runs(lambda *_: None),
+            capabilities=self.capabilities,
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
         )
@@ -163,6 +165,15 @@ class AppContext(ServerContext):
             return self.gateway.models
 
         return ModelChoice(self.profile, source, lambda: self.project_cache, self._note)
+
+    @cached_property
+    def capabilities(self) -> EndpointCapabilities:
+        """Which tools the profile's server has."""
+        from gptasst.models.capabilities import EndpointCapabilities
+
+        return EndpointCapabilities(
+            self.profile, lambda: self.gateway.probes, lambda: self.project_cache
+        )
 
     def runs(
         self,
@@ -188,6 +199,7 @@ class AppContext(ServerContext):
             open_store=lambda: self.store,
             small_model=embedded and self.has_small_model,
             choice=None if embedded else self._model_choice,
+            capabilities=None if embedded else self.capabilities,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
@@ -206,10 +218,13 @@ class AppContext(ServerContext):
 
     @cached_property
     def _openai_conversations(self) -> OpenAIConversations:
+        from gptasst.api.tools import has_all_tools
         from gptasst.conversations.server import OpenAIConversations
 
-        gateway = self.gateway.conversations
-        return OpenAIConversations(gateway, self._conversations_database, self.profile)
+        gateway, profile = self.gateway.conversations, self.profile
+        # OGX takes a turn that is deleted off the list, and shows it to the model all the same.
+        forgets = has_all_tools(profile.base_url or "")
+        return OpenAIConversations(gateway, self._conversations_database, profile, forgets=forgets)
 
     def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
         """A conversation that goes on (`None`: begins), with the service that answers in it."""

@@ -158,25 +158,27 @@ class ServerContext(MachineContext):
     @cached_property
     def openai_store(self) -> OpenAIStore:
         from gptasst.assistants.file_usage import FileUsage
+        from gptasst.assistants.knowledge_texts import KnowledgeTexts
         from gptasst.assistants.project_directory import AssistantDirectory
         from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
         from gptasst.assistants.project_store import OpenAIStore
         from gptasst.assistants.upload_removal import UploadRemover
 
-        gateway = self.gateway
+        gateway, texts = self.gateway, KnowledgeTexts(self.paths.data)
         writer = KnowledgeWriter(
             gateway.files,
             gateway.vector_stores,
             self.uploader,
             gateway.pause,
             self.paths.knowledge_lock,
+            texts,
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
         remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
-        return OpenAIStore(gateway, directory, writer, remover, lambda: self.machine_mark)
+        return OpenAIStore(gateway, directory, writer, remover, texts, lambda: self.machine_mark)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:

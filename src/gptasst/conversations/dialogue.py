@@ -45,6 +45,7 @@ class Dialogue:
         self._conversations = conversations
         self.conversation = conversation
         self.kept_part = False
+        self._branched_from: Conversation | None = None
 
     def plan(self, request: RunRequest) -> RunPlan:
         """What the next turn would send. Nothing is sent."""
@@ -62,13 +63,35 @@ class Dialogue:
             again: it takes the place of the last question; its answer that of the last answer.
         """
         self.kept_part = False
+        if again:
+            again = not self._branched()
+        else:
+            self._branched_from = None
         try:
             prepared = self._runs.prepare(self._with_past(request, again=again))
         except GptasstError as error:
+            self._leave_branch()
             if again and self.conversation:
                 self._restore(self.conversation)
             raise _explained(error, self.conversation) from error
         return self._take(prepared, again=again)
+
+    def _branched(self) -> bool:
+        """Go on in a new conversation with the turns before, where a turn can't be taken back."""
+        self._branched_from = None
+        if self.conversation is None:
+            return False
+        branch = self._conversations.keeper(self.conversation).branch(self.conversation)
+        if branch is self.conversation:
+            return False
+        self._branched_from, self.conversation = self.conversation, branch
+        return True
+
+    def _leave_branch(self) -> None:
+        """Go back to the conversation as it was, as nothing was answered in the new one."""
+        if self._branched_from is not None and self.conversation is not None:
+            self._conversations.discard(self.conversation)
+            self.conversation = self._branched_from
 
     def last_question(self, assistant: str) -> RunRequest:
         """The question of the last turn, to be asked again.
@@ -143,6 +166,8 @@ class Dialogue:
                 self._conversations.remember(conversation)
             elif self.conversation is None:
                 self._conversations.discard(conversation)
+            elif self._branched_from is not None:
+                self._leave_branch()
             elif again:
                 self._restore(conversation)
 

@@ -33,6 +33,9 @@ class LocalConversations:
         ident = f"conv_{secrets.token_hex(12)}"
         return Conversation(ident, assistant, title, "local", self._profile, "", now, now)
 
+    def branch(self, conversation: Conversation) -> Conversation:
+        return conversation
+
     def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
         turns = self._turns(conversation)
         return turns[:-1] if again else turns

@@ -73,6 +73,13 @@ class ConversationKeeper(Protocol):
         """A new conversation without messages. It is remembered with its first turn."""
         ...
 
+    def branch(self, conversation: Conversation) -> Conversation:
+        """The conversation in which the last question can be asked again: mostly the same.
+
+        A new one with the turns before it where the model would still see the last turn.
+        """
+        ...
+
     def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
         """What the model has to be given of what was said; nothing where the server knows it.
 

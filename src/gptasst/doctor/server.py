@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from gptasst.api.types import CAPABILITIES, Capability
+from gptasst.api.tools import documented
+from gptasst.api.types import CAPABILITIES, PATHS, Capability
 from gptasst.config.settings import Profile
 from gptasst.config.urls import is_openai
 from gptasst.doctor.types import (
@@ -20,6 +22,7 @@ from gptasst.doctor.types import (
 )
 from gptasst.errors import AccessDenied, GptasstError
 from gptasst.hints import cmd
+from gptasst.models.capabilities import REMEMBERED_SECONDS
 from gptasst.threads import run_within
 
 _SECONDS = 12.0
@@ -33,16 +36,33 @@ Answer = bool | GptasstError
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What each part of the API said when it was tried."""
+    """What each part of the API said when it was tried.
+
+    `tools` are those parts that are no paths, as far as it is known whether they are there, and
+    `unasked` is why no more could be told of them.
+    """
 
     answers: Mapping[Capability, Answer]
+    tools: Mapping[Capability, bool] = field(default_factory=dict)
+    unasked: GptasstError | None = None
 
     def has(self, capability: Capability) -> bool:
         return self.answers.get(capability) is True
 
     @property
     def capabilities(self) -> tuple[CapabilityState, ...]:
-        return tuple(_state(name, answer) for name, answer in self.answers.items())
+        if not self.answers:
+            return ()
+        return tuple(map(self._state, CAPABILITIES))
+
+    def _state(self, name: Capability) -> CapabilityState:
+        if name in self.answers:
+            return _state(name, self.answers[name])
+        if name in self.tools:
+            return _state(name, self.tools[name])
+        if self.unasked:
+            return _state(name, self.unasked)
+        return CapabilityState(name, "unknown", "the first run that uses it shows it")
 
 
 def _state(name: Capability, answer: Answer) -> CapabilityState:
@@ -52,11 +72,23 @@ def _state(name: Capability, answer: Answer) -> CapabilityState:
     return CapabilityState(name, "available" if answer else "missing")
 
 
-def try_server(program: ExaminedProgram) -> ServerState:
+_Jobs = dict[Capability | Literal["tools"], Callable[[], bool | Mapping[Capability, bool]]]
+
+
+def try_server(program: ExaminedProgram, profile: Profile) -> ServerState:
     """Try each part of the API. Nothing is made or changed there."""
     probes = program.probes
-    jobs = {name: functools.partial(probes.has, name) for name in CAPABILITIES}
-    return ServerState(run_within(jobs, _SECONDS))
+    jobs: _Jobs = {name: functools.partial(probes.has, name) for name in PATHS}
+    jobs["tools"] = probes.tools
+    answers: dict[Any, Any] = run_within(jobs, _SECONDS)
+    told = answers.pop("tools")
+    remembered = program.project_cache.capabilities(REMEMBERED_SECONDS)
+    tools = {name: remembered[name] for name in CAPABILITIES if name in remembered}
+    failed = told if isinstance(told, GptasstError) else None
+    tools |= documented(profile.base_url or "") or ({} if failed else told)
+    return ServerState(
+        answers, {name: there for name, there in tools.items() if name not in answers}, failed
+    )
 
 
 def server_findings(
@@ -76,12 +108,17 @@ def server_findings(
         message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
         yield Finding("server", "problem", message, fix=another_url(environ, profile.name))
         return
-    there = [name for name in state.answers if state.has(name)]
-    if there:
-        yield Finding("server", "ok", f"{profile.endpoint} has {', '.join(there)}")
-    yield from _missing(
-        profile, [n for n, answer in state.answers.items() if answer is False], environ
-    )
+    by_state = {
+        kind: [one.name for one in state.capabilities if one.state == kind]
+        for kind in ("available", "missing", "unknown")
+    }
+    if by_state["available"]:
+        yield Finding("server", "ok", f"{profile.endpoint} has {', '.join(by_state['available'])}")
+    yield from _missing(profile, by_state["missing"], environ)
+    if by_state["unknown"]:
+        unknown = ", ".join(by_state["unknown"])
+        message = f"not known until a run uses it: {unknown}"
+        yield Finding("server", "ok", message)
     yield from _refused(profile, errors)
 
 

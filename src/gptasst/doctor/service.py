@@ -108,7 +108,7 @@ def _usable_profile(program: ExaminedProgram) -> Profile | None:
 def _tried(program: ExaminedProgram, profile: Profile) -> ServerState:
     if profile.embedded or profile.lacks_key:
         return _NOTHING_TRIED
-    return try_server(program)
+    return try_server(program, profile)
 
 
 def _server_findings(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gptasst.project_files.service import FileService
     from gptasst.storage.paths import Paths
     from gptasst.uploads.cache import FileCache
+    from gptasst.uploads.project_cache import ProjectCache
 
 
 import shlex
@@ -53,11 +54,12 @@ TOPICS: tuple[Topic, ...] = Topic.__args__  # type: ignore[attr-defined]
 class CapabilityState:
     """Whether a server has a part of the API.
 
-    `denied`: the key has no permission for it, `failed`: it could not be told, for `reason`.
+    `denied`: the key has no permission for it, `failed`: it could not be told, for `reason`;
+    `unknown`: it can't be told without a run.
     """
 
     name: Capability
-    state: Literal["available", "missing", "denied", "failed"]
+    state: Literal["available", "missing", "denied", "failed", "unknown"]
     reason: str | None = None
 
 
@@ -178,6 +180,8 @@ class ExaminedProgram(Protocol):
     def local_model(self) -> LocalModelService: ...
     @property
     def file_cache(self) -> FileCache: ...
+    @property
+    def project_cache(self) -> ProjectCache: ...
     @property
     def probes(self) -> ProbeGateway: ...
     @property

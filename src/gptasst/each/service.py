@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from gptasst.api.types import OnLimits
 from gptasst.assistants.types import Resolved
@@ -54,12 +55,16 @@ class EachService:
 
         Raises:
             GptasstError: what `start` would raise.
-            InvalidInput: a file can't be used.
+            InvalidInput: no file can be used.
         """
         resolved, files = self._prepare(job, self._open_runs(lambda _: None))
         definition = resolved.definition
         told = len(definition.instructions) + len(job.asked.text or definition.default_text or "")
-        return [_planned(files, target, told) for target in job.targets]
+        planned = [_planned(files, target, told) for target in job.targets]
+        refused = [file.error for file in planned if file.error]
+        if refused and len(refused) == len(planned):
+            raise refused[0]
+        return planned
 
     def _prepare(self, job: EachJob, runs: RunService) -> tuple[Resolved, EachFiles]:
         if job.purpose in ("replace", "check"):
@@ -83,16 +88,15 @@ def _refuse_documents(job: EachJob) -> None:
 
 
 def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
+    path, output = str(target.path), None if target.output is None else str(target.output)
     given = files.read(target)
-    output = None if target.output is None else str(target.output)
     if isinstance(given, FileResult):
-        if given.error:
-            raise given.error
-        return PlannedFile(str(target.path), output, "skipped", 0)
+        state: Literal["refused", "skipped"] = "refused" if given.error else "skipped"
+        return PlannedFile(path, output, state, 0, given.error)
     if files.finished(given):
-        return PlannedFile(str(target.path), output, "finished", 0)
+        return PlannedFile(path, output, "finished", 0)
     hindrance = files.hindrance(given)
-    if hindrance and hindrance.error and hindrance.error.code == "secret":
-        raise hindrance.error
+    if hindrance and hindrance.error:
+        return PlannedFile(path, output, "refused", 0, hindrance.error)
     tokens = estimated_tokens(told + len(given.file.text or ""))
-    return PlannedFile(str(target.path), output, "to_do", tokens)
+    return PlannedFile(path, output, "to_do", tokens)

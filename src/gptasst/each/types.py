@@ -75,9 +75,13 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file as a dry run shows it. `estimated_tokens` counts the text that would be sent."""
+    """A file as a dry run shows it. `estimated_tokens` counts the text that would be sent.
+
+    One that is `refused` would fail unsent, for the reason in `error`.
+    """
 
     path: str
     output: str | None
-    state: Literal["to_do", "finished", "skipped"]
+    state: Literal["to_do", "finished", "skipped", "refused"]
     estimated_tokens: int
+    error: GptasstError | None = None

@@ -61,12 +61,14 @@ def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple
     return text, "utf-8"
 
 
-def text_encoding(name: str) -> str:
-    """An encoding by one of its names, as Python calls it.
+def named_encoding(name: str | None) -> str | None:
+    """An encoding by one of its names, as Python calls it; none where none is named.
 
     Raises:
         UsageError: there is none of that name.
     """
+    if not name:
+        return None
     try:
         known = codecs.lookup(name)
     except (LookupError, ValueError):
@@ -111,7 +113,7 @@ def _western(content: bytes, name: str, start: int) -> str:
         problem = f"it is UTF-8, but not everywhere{_place(content, start)}"
     raise InvalidInput(
         f"`{name}` can't be read: {problem}",
-        hint="`run --encoding NAME` reads it in the one that it has;"
+        hint="`--encoding NAME` reads it in the one that it has;"
         " `iconv -f NAME -t UTF-8` converts it",
         code="encoding",
     )

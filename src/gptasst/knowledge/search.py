@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gptasst.knowledge.index import matches
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import FoundPassage
-from gptasst.knowledge.vectors import nearest
+from gptasst.knowledge.vectors import Meanings, meanings
 
-# Reciprocal rank fusion: tried on two collections, this was up to 8% better than the usual k = 60
-# with equal weights.
-_K = 10
-_MEANING_WEIGHT = 1.5
+# How well a passage fits is told by its words and, a bit more, by its meaning, each as a share of
+# the best one. Reciprocal rank fusion (k = 10, weight 1.5) found less: nDCG@10 0.428 instead of
+# 0.439 of Cranfield, and MRR 0.75 instead of 0.78 of questions about code.
+_MEANING_SHARE = 0.55
 _FUSED = 100  # passages of each kind
 
 
@@ -39,10 +38,13 @@ def found_passages(
     by_words = matches(connection, assistant_id, question, max(limit, _FUSED if meant else 0))
     words = {match.passage_id: match.words for match in by_words}
     scores = {match.passage_id: match.score for match in by_words}
-    similar: dict[int, float] = {}
+    similar: Mapping[int, float] = {}
     if meant:
-        similar = dict(nearest(connection, assistant_id, meant.model, meant.vector, _FUSED))
-        scores = _fused([*words], [*similar])
+        meant_alike = meanings(
+            connection, assistant_id, meant.model, meant.vector, _FUSED, scores.keys()
+        )
+        similar = meant_alike.standing_out
+        scores = _fused(scores, meant_alike)
     best = heapq.nlargest(limit, scores, key=lambda key: scores[key])
     kept = {row[0]: row[1:] for row in _rows(connection, best)}
     found = []
@@ -56,12 +58,14 @@ def found_passages(
     return found
 
 
-def _fused(by_words: Sequence[int], by_meaning: Sequence[int]) -> dict[int, float]:
-    scores: defaultdict[int, float] = defaultdict(float)
-    for ranked, weight in ((by_words, 1.0), (by_meaning, _MEANING_WEIGHT)):
-        for rank, key in enumerate(ranked, start=1):
-            scores[key] += weight / (_K + rank)
-    return scores
+def _fused(by_words: Mapping[int, float], by_meaning: Meanings) -> dict[int, float]:
+    """How well passages fit, up to 1."""
+    best = max(by_words.values(), default=1.0)
+    return {
+        key: (1 - _MEANING_SHARE) * by_words.get(key, 0.0) / best
+        + _MEANING_SHARE * by_meaning.fit(key)
+        for key in {**by_words, **by_meaning.standing_out}
+    }
 
 
 def _rows(

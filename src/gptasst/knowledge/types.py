@@ -47,7 +47,7 @@ class KnowledgeFile:
     """One knowledge file of an assistant. `size` is in bytes, `sha256` is of the content.
 
     `sha256` is empty for a file that gptasst did not put there; `problem` says why the server
-    could not index it.
+    could not index it. `sent_sha256` is that of its text, where the server has only that.
     """
 
     id: str
@@ -57,6 +57,7 @@ class KnowledgeFile:
     added_at: datetime
     status: str = "completed"
     problem: str | None = None
+    sent_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import operator
 import sqlite3
 import statistics
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 # A passage means something else than the question below this, whatever the model.
@@ -21,6 +22,7 @@ _LEAST_SIMILARITY = 0.25
 # In a collection of some size, passages that match stand out of the rest by so many deviations.
 _SOME = 20
 _STANDS_OUT = 1.5
+_LEAST_LEAD = 0.05  # of the best over what is usual
 _IN_REQUEST = 32  # texts
 _MARKED = 2000  # passages at a time
 _NEW = (
@@ -106,27 +108,52 @@ def has_vectors(connection: sqlite3.Connection, assistant_id: str, model: str) -
     return row is not None
 
 
-def nearest(
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """How similar passages are to a question in meaning: from -1 to 1, of those that matter.
+
+    `standing_out` are those that fit it, best first; `usual` is the mean over all passages, and
+    `others` has the similarity of those that were asked for besides.
+    """
+
+    standing_out: Mapping[int, float]
+    usual: float
+    others: Mapping[int, float]
+
+    def fit(self, passage_id: int) -> float:
+        """How well a passage fits: 1 is the best of all, 0 is one like any other, or worse."""
+        best = max(self.standing_out.values(), default=1.0)
+        similarity = self.standing_out.get(passage_id, self.others.get(passage_id, self.usual))
+        usual = min(self.usual, best - _LEAST_LEAD)
+        return max(0.0, (similarity - usual) / (best - usual))
+
+
+def meanings(
     connection: sqlite3.Connection,
     assistant_id: str,
     model: str,
     question: Sequence[float],
     limit: int,
-) -> list[tuple[int, float]]:
-    """The passages that mean about what a question does, with their similarity, best first."""
+    others: Collection[int],
+) -> Meanings:
+    """Which passages mean about what a question does; at most `limit`, and `others` besides."""
     similar = _similarity_to(_unit(question))
     rows = connection.execute(
         "SELECT p.id, v.vector FROM passages p JOIN knowledge k ON k.id = p.file_id"
         " JOIN vectors v ON v.content = p.content AND v.model = ? WHERE k.assistant_id = ?",
         (model, assistant_id),
     )
-    found = [(key, similar(vector)) for key, vector in rows]
+    found = {key: similar(vector) for key, vector in rows}
+    usual = statistics.fmean(found.values()) if found else 0.0
     least = _LEAST_SIMILARITY
     if len(found) >= _SOME:
-        values = [similarity for _, similarity in found]
-        least = max(least, statistics.fmean(values) + _STANDS_OUT * statistics.pstdev(values))
-    best = heapq.nlargest(limit, found, key=operator.itemgetter(1))
-    return [item for item in best if item[1] >= least]
+        least = max(least, usual + _STANDS_OUT * statistics.pstdev(found.values()))
+    best = heapq.nlargest(limit, found.items(), key=operator.itemgetter(1))
+    standing_out = {key: similarity for key, similarity in best if similarity >= least}
+    if len(found) < _SOME:
+        usual = 0.0  # of so few, all may be about the question
+    asked = {key: found[key] for key in others if key in found}
+    return Meanings(standing_out, usual, asked)
 
 
 def _similarity_to(question: array[float]) -> Callable[[bytes], float]:

@@ -224,18 +224,6 @@ def task_of(request: RunRequest, definition: Definition) -> str | None:
     )
 
 
-def refuse_hosted_tools(definition: Definition, profile: Profile) -> None:
-    """Refuse what only servers have, before anything is sent."""
-    tools = definition.tools
-    if profile.embedded and (tools.code_interpreter or tools.web_search):
-        tool = "code_interpreter" if tools.code_interpreter else "web_search"
-        raise UsageError(
-            f"`{definition.name}` uses {tool}, which the embedded model does not have",
-            hint="--profile openai has it",
-            code="tool_not_available",
-        )
-
-
 class UploadGateway(Protocol):
     """Uploads a part's data; the part that comes back has the file's id instead."""
 

@@ -17,13 +17,13 @@ from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import cmd
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
+from gptasst.models.capabilities import EndpointCapabilities
 from gptasst.models.choice import ModelChoice
 from gptasst.runs.documents import documents_as_text
 from gptasst.runs.edit_plans import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
     estimated_tokens,
     message_parts,
-    refuse_hosted_tools,
     refuse_secrets,
     refuse_too_long,
     refuse_what_is_not_taken,
@@ -31,6 +31,7 @@ from gptasst.runs.inputs import (
     text_characters,
 )
 from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
+from gptasst.runs.tools import RunTools
 from gptasst.runs.types import RunRequest
 
 # What knowledge may take of a request, in characters, where the context is not known.
@@ -136,6 +137,7 @@ class RunPreparation:
         embedded_model: the embedded model's name where that is the endpoint.
         open_store: gives the store that searches knowledge, where the server does not.
         choice: chooses a model where none is named; the embedded one needs none.
+        capabilities: tells which tools the server has; the embedded model has none.
         small_model: the embedded model is too small for more than a sentence at a time.
     """
 
@@ -147,6 +149,7 @@ class RunPreparation:
         embedded_model: str | None,
         open_store: Callable[[], AssistantStore],
         choice: ModelChoice | None,
+        capabilities: EndpointCapabilities | None = None,
         small_model: bool = False,
     ) -> None:
         self._profile = profile
@@ -155,6 +158,7 @@ class RunPreparation:
         self._open_store = open_store
         self._small_model = small_model
         self._choice = choice
+        self.tools = RunTools(profile, capabilities)
 
     def prepare(self, request: RunRequest, resolved: Resolved, *, ask: bool = True) -> PreparedRun:
         """Make a run ready to be sent. No key is needed; `ask` is as in `model`.
@@ -178,7 +182,6 @@ class RunPreparation:
         edit = self._edit_plan(request, definition)
         if edit is None:
             refuse_too_long(characters)
-        refuse_hosted_tools(definition, self._profile)
         settings = definition.settings
         if self._embedded_model and settings.max_output_tokens is None:
             # Small models may never stop by themselves; an edited text is about as long again.
@@ -193,7 +196,7 @@ class RunPreparation:
             taken = len(definition.instructions) + characters + kept_free
             past = newest_that_fit(past, tokens, taken)
         model = self.model(request, definition, ask=ask)
-        return PreparedRun(
+        prepared = PreparedRun(
             request=request,
             task=task,
             left_out=len(request.past) - len(past),
@@ -223,6 +226,8 @@ class RunPreparation:
                 of_many=request.of_many,
             ),
         )
+        self.tools.refuse_lacking(request.name, prepared.model_request, resolved, ask=ask)
+        return prepared
 
     def _edit_plan(self, request: RunRequest, definition: Definition) -> EditPlan | None:
         settings = definition.edit

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from gptasst.api.tools import ToolRefused
 from gptasst.api.types import (
     Citation,
     FilePart,
@@ -211,16 +212,10 @@ class RunService:
             prepared = prepared.without_functions()
         sent = prepared.model_request
         try:
-            if not sent.conversation_id:  # a conversation outlives an upload
-                sent = with_uploads(gateway, sent, uploaded)
-            yield from self._answer(gateway, replace(prepared, model_request=sent), received)
-        except NotFound as error:
-            if error.code == "model_not_found":
-                self._preparation.forget_model()
-            known = self._known_end(prepared, error)
-            if known is None:
-                raise
-            raise known from error
+            with self._explained(prepared):
+                if not sent.conversation_id:  # a conversation outlives an upload
+                    sent = with_uploads(gateway, sent, uploaded)
+                yield from self._answer(gateway, replace(prepared, model_request=sent), received)
         finally:
             with more_time(_LAST_SECONDS):
                 for file_id in uploaded:
@@ -237,15 +232,8 @@ class RunService:
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
         run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
-        try:
+        with self._explained(prepared):
             edited = run.run()
-        except NotFound as error:
-            if error.code == "model_not_found":
-                self._preparation.forget_model()
-            known = self._known_end(prepared, error)
-            if known is None:
-                raise
-            raise known from error
         timings = Timings(None, time.monotonic() - started)
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
@@ -257,6 +245,22 @@ class RunService:
             kept=edited.kept,
             encoding=encoding or "utf-8",
         )
+
+    @contextlib.contextmanager
+    def _explained(self, prepared: PreparedRun) -> Iterator[None]:
+        """Add what is known of a model or a tool that the server does not have."""
+        try:
+            yield
+        except ToolRefused as error:
+            name, tools = prepared.request.name, self._preparation.tools
+            raise tools.refused(error, name, prepared.resolved) from error
+        except NotFound as error:
+            if error.code == "model_not_found":
+                self._preparation.forget_model()
+            known = self._known_end(prepared, error)
+            if known is None:
+                raise
+            raise known from error
 
     def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
         """What is known of the end of a model that is not there."""
@@ -334,7 +338,7 @@ class RunService:
             warnings=(
                 *self.warnings(prepared.request, prepared.resolved),
                 *notes,
-                *self._ignored(received),
+                *self._preparation.tools.notes(received),
             ),
             left_out=prepared.left_out,
             definition=prepared.resolved.path,
@@ -342,10 +346,6 @@ class RunService:
             searches=tuple(searches.queries) if searches else (),
             passages=received.passages + tuple(FoundText(e.path, e.text, e.place) for e in found),
         )
-
-    def _ignored(self, received: ModelAnswer) -> Iterator[str]:
-        for tool in received.ignored:
-            yield f"{self._profile.endpoint} shows no sign of {tool}: it may have ignored it"
 
     def _use(self, request: RunRequest, resolved: Resolved) -> ModelUse:
         of_assistant = resolved.assistant is not None

@@ -218,6 +218,22 @@ class ProjectCache:
 
         self._tables.write(work)
 
+    def remember_capabilities(self, found: Mapping[str, bool]) -> None:
+        """Remember which parts of the API the server has, and which not."""
+        now = time.time()
+        rows = [(name, int(there), now) for name, there in found.items()]
+        self._execute_many("INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)", rows)
+
+    def capabilities(self, seconds: float) -> dict[str, bool]:
+        """What was learned of the server in so many seconds before now, by name."""
+        now = time.time()
+        rows = self._rows(
+            "SELECT name, there FROM capabilities WHERE scope = ? AND learned_at BETWEEN ? AND ?",
+            now - seconds,
+            now,
+        )
+        return {name: bool(there) for name, there in rows}
+
     def models(self) -> list[str]:
         """The models that a server had when they were listed last."""
         rows = self._rows("SELECT name FROM models WHERE scope = ? ORDER BY name")

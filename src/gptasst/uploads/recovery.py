@@ -57,10 +57,10 @@ def proven_uploads(
     for file in remote:
         mark = read_mark(file.filename)
         known = attributes.get(file.id)
-        if known is not None and known.size == file.size:
-            if mark is not None and mark.content != _mark_of(known.sha256):
+        if known is not None and (known.sent_sha256 or known.size == file.size):
+            sha256 = known.sent_sha256 or known.sha256
+            if mark is not None and mark.content != _mark_of(sha256):
                 continue  # one of the two is a lie
-            sha256 = known.sha256
         elif mark is not None and known is None:
             sha256 = mark.content
         else:
@@ -74,7 +74,7 @@ def proven_by_attributes(file: KnowledgeFile) -> CachedUpload:
     """A file of an assistant, as its attributes have it."""
     return CachedUpload(
         file_id=file.id,
-        sha256=file.sha256,
+        sha256=file.sent_sha256 or file.sha256,
         purpose="assistants",
         filename=file.path.rpartition("/")[2],
         size=file.size,

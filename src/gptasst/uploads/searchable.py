@@ -24,6 +24,11 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def search_problem(source: KnowledgeSource) -> str | None:
     """Why file search can't take a file, if it can't. The file is read in blocks."""
+    return general_problem(source) or content_problem(source)
+
+
+def general_problem(source: KnowledgeSource) -> str | None:
+    """Why a file can't be on a server, whatever is in it."""
     if not is_unicode(source.path):
         return not_unicode(source.path)
     if source.size == 0:
@@ -34,9 +39,17 @@ def search_problem(source: KnowledgeSource) -> str | None:
         )
     if len(source.path) > _MAX_PATH:
         return f"the path `{source.path}` is longer than {_MAX_PATH} characters"
-    if _suffix(source.path) in _BINARY:
-        return None
-    return _text_problem(source)
+    return None
+
+
+def content_problem(source: KnowledgeSource) -> str | None:
+    """Why file search can't read what is in a file, if it can't."""
+    return None if _suffix(source.path) in _BINARY else _text_problem(source)
+
+
+def is_searched(path: str) -> bool:
+    """Whether file search takes files of this type as they are."""
+    return _suffix(path) in _BINARY | _TEXT
 
 
 def is_unicode(path: str) -> bool:

@@ -61,6 +61,12 @@ CREATE TABLE leaving_knowledge (
 ) WITHOUT ROWID
 """,
         """
+CREATE TABLE capabilities (
+    scope TEXT NOT NULL, name TEXT NOT NULL, there INTEGER NOT NULL, learned_at REAL NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITHOUT ROWID
+""",
+        """
 CREATE TABLE store_files (
     scope TEXT NOT NULL, store TEXT NOT NULL, state TEXT NOT NULL, files TEXT NOT NULL,
     PRIMARY KEY (scope, store)
@@ -71,7 +77,7 @@ CREATE TABLE store_files (
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
     "knowledge", "former_knowledge", "listings", "leaving_knowledge",
-    "store_files",
+    "capabilities", "store_files",
 )  # fmt: skip
 
 

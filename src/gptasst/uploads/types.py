@@ -29,10 +29,12 @@ OnTransfer = Callable[[TransferState], None]
 class KnowledgeSource:
     """A file on disk that becomes knowledge, as it was when it was hashed.
 
-    `path` is what it is known by, `/` between parts; `size` is in bytes.
+    `path` is what it is known by, `/` between parts; `size` is in bytes. `encoding` is that of its
+    text where it was named.
     """
 
     path: str
     file: Path
     size: int
     sha256: str
+    encoding: str | None = None

@@ -130,6 +130,13 @@ class Uploader:
                 held.enter_context(alone(lock, left, lambda: report(waiting)))
             yield
 
+    def take_back(self, uploaded: Uploaded) -> None:
+        """Delete what was uploaded for something that came to nothing; what was there stays."""
+        for file_id in {*uploaded.ids.values()} - uploaded.known:
+            with contextlib.suppress(GptasstError):  # what it came to nothing for is raised
+                self._files.delete(file_id)
+                self.forget([file_id])
+
     def learn(self) -> None:
         """Read into the cache what the server has, if that was not done yet."""
         self._learn()

@@ -83,12 +83,22 @@ class ChatLoop:
             size = self._chat.save(Path(words[0]))
             self._output.note(f"wrote `{words[0]}` ({size_text(size)})")
         elif name == "retry":
-            self._answer(self._chat.ask_again)
+            self._ask_again()
         elif name == "model":
             self._chat.model = words[0] if words else self._chat.model
             self._output.note(f"model: {self._chat.model or 'as the assistant has it'}")
         else:
             self._output.note(help_text())
+
+    def _ask_again(self) -> None:
+        before = self._chat.conversation
+        self._answer(self._chat.ask_again)
+        after = self._chat.conversation
+        if before and after and before.id != after.id:
+            self._output.note(
+                f"the server keeps deleted turns, so this goes on in a new conversation,"
+                f" `{after.id}`; the old answer stays in `{before.id}`"
+            )
 
     def _answer(self, ask: Callable[[], _Events]) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gptasst.inputs.encoding import decode_text
+from gptasst.inputs.encoding import decode_text, is_guessed
 from gptasst.knowledge.formats.types import Document, Outline, Part
 
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mdx", ".qmd", ".rmd")
@@ -15,10 +15,11 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 
 def read_text(content: bytes, path: str) -> Document:
     """Any text; the lines of Markdown know their headings."""
-    text, _ = decode_text(content, path)
+    text, encoding = decode_text(content, path)
+    notes = (f"read as {encoding}; `--encoding` names another",) if is_guessed(encoding) else ()
     if path.lower().endswith(_MARKDOWN):
-        return Document(tuple(_markdown(text)))
-    return Document((Part(text, unit="line"),))
+        return Document(tuple(_markdown(text)), notes)
+    return Document((Part(text, unit="line"),), notes)
 
 
 def headings_of(text: str) -> list[tuple[int, str]]:

@@ -1,0 +1,150 @@
+"""What a server's replies tell of the tools that it has, and of those that it passes over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from gptasst.api.failures import StatusFailure
+from gptasst.api.refusals import words_of
+from gptasst.api.types import Capability, Endpoint, ModelRequest
+from gptasst.config.urls import is_openai
+from gptasst.errors import UsageError
+
+# How the API calls each tool.
+TOOL_TYPES: Mapping[Capability, str] = {
+    "web search": "web_search",
+    "code interpreter": "code_interpreter",
+    "file search": "file_search",
+    "function tools": "function",
+}
+# OpenAI documents all of them; Azure has them at its /openai/v1.
+_ALL: tuple[Capability, ...] = (*TOOL_TYPES, "previous response", "documents")
+
+# llama.cpp calls itself so in every reply. It takes hosted tools and passes over them.
+_LLAMA: Mapping[Capability, bool] = {
+    "function tools": True,
+    "web search": False,
+    "code interpreter": False,
+    "file search": False,
+    "previous response": False,
+    "documents": False,
+}
+# Pydantic's words, as OGX sends them for a request that it did not look at any further.
+_NO_SUCH_TAG = re.compile(r"Input tag '(\w+)' found using 'type' does not match")
+_TAGS = re.compile(r"of the expected tags: ([\w', ]*)")
+# What a server takes and may have nobody to do it, as OGX without a provider for it.
+_RUN_ELSEWHERE = ("web search", "code interpreter")
+_LACKS = re.compile(
+    r"not found|not supported|unsupported|does ?n[o']t support|does not match|not available"
+    r"|unknown|invalid value|not enabled|not implemented"
+)
+_STORE = re.compile(r"\bvs_\w+")  # it is the vector store that is not there
+_LONG = 200  # characters: more than that is a dump and not a sentence
+_REFUSALS = (400, 404, 422, 501)
+
+
+def has_all_tools(base_url: str) -> bool:
+    """Whether a server is one that documents every tool."""
+    host = urlsplit(base_url).hostname or ""
+    return is_openai(base_url) or host.endswith(".openai.azure.com")
+
+
+def documented(base_url: str) -> dict[Capability, bool]:
+    """The tools that a server documents."""
+    return dict.fromkeys(_ALL, True) if has_all_tools(base_url) else {}
+
+
+def told_by_headers(headers: Mapping[str, str]) -> Mapping[Capability, bool]:
+    """What a server's name in a reply tells."""
+    return _LLAMA if headers.get("server", "").lower().startswith("llama.cpp") else {}
+
+
+def told_by_refusal(error: StatusFailure) -> dict[Capability, bool]:
+    """What the refusal of a request with every tool, and nothing to run, tells."""
+    found = dict(told_by_headers(error.response.headers))
+    words = words_of(error) or ""
+    refused, takes = _NO_SUCH_TAG.findall(words), "".join(_TAGS.findall(words))
+    for name, kind in TOOL_TYPES.items():
+        if kind in refused:
+            found[name] = False
+        elif f"'{kind}'" in takes and name not in _RUN_ELSEWHERE:
+            found[name] = True
+    return found
+
+
+def every_tool() -> list[dict[str, Any]]:
+    """One tool of each kind, for a request that asks nothing."""
+    return [
+        {"type": "web_search"},
+        {"type": "code_interpreter", "container": {"type": "auto"}},
+        {"type": "file_search", "vector_store_ids": ["vs_0"]},
+        {
+            "type": "function",
+            "name": "nothing",
+            "parameters": {"type": "object", "properties": {}},
+            "strict": False,
+        },
+    ]
+
+
+def hosted_tools(request: ModelRequest) -> tuple[Capability, ...]:
+    """The tools of the server's that a request offers to the model."""
+    wanted: dict[Capability, bool] = {
+        "web search": request.web_search,
+        "code interpreter": request.code_interpreter,
+        "file search": request.vector_store_id is not None,
+    }
+    return tuple(name for name, there in wanted.items() if there)
+
+
+def shown_tools(
+    asked: Iterable[Capability], echoed: object, seen: str, known: Mapping[Capability, bool]
+) -> dict[Capability, bool | None]:
+    """What an answer shows of each tool that was offered; `None` where that can't be told.
+
+    Args:
+        asked: the tools.
+        echoed: the tools that the response repeats, if it does.
+        seen: the response's tools and items, as JSON.
+        known: what is certain of this server.
+    """
+    shown: dict[Capability, bool | None] = {}
+    for name in asked:
+        if f'"{TOOL_TYPES[name]}' in seen:
+            shown[name] = True
+        else:
+            # A server that repeats tools, and not this one, has left it out.
+            shown[name] = known.get(name, False if echoed else None)
+    return shown
+
+
+class ToolRefused(UsageError):
+    """A server refused a request for a tool in it. `tool` is the one."""
+
+    def __init__(self, tool: Capability, message: str) -> None:
+        super().__init__(message, code="tool_not_available")
+        self.tool = tool
+
+
+def refused_tool(words: str, request: ModelRequest, endpoint: Endpoint) -> ToolRefused | None:
+    """The error of a request that was refused for one of its tools; `None`: it is another error."""
+    if not _LACKS.search(words.lower()) or _STORE.search(words):
+        return None
+    for name in hosted_tools(request):
+        if re.search(rf"\b{TOOL_TYPES[name]}(_preview)?\b", words):
+            said, short = f"{endpoint.name} does not have {article(name)}", " ".join(words.split())
+            return ToolRefused(name, said if len(short) > _LONG else f"{said}: {short}")
+    return None
+
+
+def could_be_tool(status: int) -> bool:
+    """Whether a server refuses a tool with such a status."""
+    return status in _REFUSALS
+
+
+def article(tool: Capability) -> str:
+    """A tool's name in a sentence."""
+    return "a code interpreter" if tool == "code interpreter" else tool
