@@ -94,7 +94,7 @@ class LocalStore:
             made = read_assistant(connection, assistant_id)
         self._passages.clear()
         self._embed(assistant_id, report)
-        return KnowledgeOutcome(made, plan, notes=self._told(plan))
+        return KnowledgeOutcome(made, plan, plan.unread, notes=self._told(plan))
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:  # noqa: ARG002
         with self._database.reading() as connection:
@@ -177,7 +177,7 @@ class LocalStore:
         revised = definition != assistant.definition
         if plan.is_empty and not revised:
             self._embed(assistant.id, report)
-            return KnowledgeOutcome(assistant, plan)
+            return KnowledgeOutcome(assistant, plan, plan.unread)
         self._prepare(plan, report)
         now = now_text()
         with self._database.writing() as connection:
@@ -194,7 +194,7 @@ class LocalStore:
             changed = read_assistant(connection, assistant.id)
         self._passages.clear()
         self._embed(assistant.id, report)
-        return KnowledgeOutcome(changed, plan, notes=self._told(plan))
+        return KnowledgeOutcome(changed, plan, plan.unread, notes=self._told(plan))
 
     def _embed(self, assistant_id: str, report: OnTransfer) -> None:
         if self._embedder is not None:
@@ -246,10 +246,13 @@ class LocalStore:
         found = ((source.path, self._notes.get(_key(source), ())) for source in plan.wanted)
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        return assistants  # nobody else has the text
+
     def finish_removal(self, assistant: Assistant) -> None:
         del assistant  # knowledge is changed in one step here
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"

@@ -21,6 +21,7 @@ from gptasst.assistants.project_directory import (
     now,
     read_pointer,
 )
+from gptasst.assistants.store import edit_conflict
 from gptasst.assistants.types import Assistant
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.toml import parse_definition
@@ -88,7 +89,7 @@ class KnowledgeNotes:
         change = pointer.change if token is None else token
         pointer = replace(pointer, knowledge_sha256=digest, change=change, updated_at=now())
         self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
-        self._restore_edit(store, pointer, newest)
+        self.restore_edit(store, pointer, newest)
         self.forget(store_id)
 
     def pointer(self, store_id: str) -> Pointer:
@@ -111,6 +112,9 @@ class KnowledgeNotes:
             detached: what the server may still list and is not there.
             touched: it was changed.
             on_created: told when an assistant that was being created is ready.
+
+        Raises:
+            UsageError: somebody else finished what was being created, with another definition.
         """
         digest = digest_of(knowledge)
         if not touched and self._seen.get(assistant.id) == digest:
@@ -132,7 +136,8 @@ class KnowledgeNotes:
             knowledge, digest = there, digest_of(there)  # others changed it at the same time
         if creating:
             on_created(store)
-        self._restore_edit(store, pointer, newest)
+        if self.restore_edit(store, pointer, newest) and creating:
+            raise edit_conflict(assistant.name)
         self._directory.remember_knowledge(store.id, knowledge)
         return replace(assistant, knowledge=ordered(knowledge), updated_at=pointer.updated_at)
 
@@ -141,15 +146,24 @@ class KnowledgeNotes:
             return next((item.id for item in self._conversations.items(pointer.conversation)), None)
         return None
 
-    def _restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
-        """Point to a definition that came between reading metadata and writing it."""
+    def restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> bool:
+        """Point to a definition that came between reading metadata and writing it.
+
+        Args:
+            store: as it was written.
+            pointer: what it says now.
+            newest: the newest definition when the metadata was read.
+
+        Returns whether there was one.
+        """
         if newest is None or self._newest_item(pointer) in (newest, pointer.item):
-            return
+            return False
         items = list(self._conversations.items(pointer.conversation, order="asc"))
         last = items[-1]
         definition = parse_definition(last.text, source=f"revision {len(items)}")
         moved = pointer.to(definition, last.text, last.id, len(items))
         self._stores.update(store.id, metadata=moved.metadata(store.metadata))
+        return True
 
 
 class Announcement:

@@ -15,11 +15,13 @@ from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.upload_marks import shown_name
 from gptasst.assistants.knowledge_texts import KnowledgeTexts
+from gptasst.assistants.lost_files import without_lost
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
     Pointer,
     definitions_of,
+    interrupted_deletion,
     item_text,
     item_time,
     knowledge_file,
@@ -218,7 +220,8 @@ class OpenAIStore:
             self._unmake(store)
             raise name_taken(store.name)
         self._directory.remember(store.id, store.name)
-        return KnowledgeOutcome(self._assistant(store, read_pointer(store), definition), plan)
+        made_assistant = self._assistant(store, read_pointer(store), definition)
+        return KnowledgeOutcome(made_assistant, plan, plan.unread)
 
     def _make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
@@ -272,6 +275,7 @@ class OpenAIStore:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
         told = self._notes.announcement(store.id, creating=True, adopted=adopted, keep_files=False)
+        plan = replace(plan, whole=True)  # what the other process had put there goes
         return self._apply(assistant, definition, plan, report, told, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
@@ -334,6 +338,8 @@ class OpenAIStore:
         except NotFound:
             raise deleted_meanwhile(assistant.name) from None
         pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         if pointer.revision != assistant.revision:
             raise edit_conflict(assistant.name)
         return store, pointer
@@ -354,12 +360,14 @@ class OpenAIStore:
                 raise edit_conflict(name)
         return ids.index(item) + 1
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         store = self._stores.get(assistant.id)
         pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         revisions = []
         with definitions_of(store):
-            items = list(self._conversations.items(pointer.conversation, order="asc"))
+            items = self._conversations.all_items(pointer.conversation, pointer.revision)
         for number, item in enumerate(items, start=1):
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at
@@ -369,8 +377,13 @@ class OpenAIStore:
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
         # The store goes last: should this end before its time, it leads to what is left.
-        pointer = replace(read_pointer(store), deleting=True)
-        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        pointer = read_pointer(store)
+        deleting = replace(pointer, deleting=True).metadata(store.metadata)
+        marked = self._stores.update(store.id, metadata=deleting)
+        if marked.name != assistant.name:  # it was meant by the name that it had
+            self._stores.update(store.id, metadata=store.metadata)
+            self._notes.restore_edit(store, pointer, pointer.item)
+            raise edit_conflict(assistant.name)
         try:
             self._conversations.delete(pointer.conversation)
         except GptasstError:  # it may still be whole
@@ -433,7 +446,7 @@ class OpenAIStore:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
         self._directory.learn_contents(plan.wanted, self._listed)
-        if plan.is_empty:
+        if plan.is_empty and not (creating and assistant.knowledge):
             applied = AppliedPlan(assistant.knowledge)
         else:
             try:
@@ -449,8 +462,11 @@ class OpenAIStore:
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        failed = (*applied.failed, *slow)
+        failed = (*plan.unread, *applied.failed, *slow)
         return KnowledgeOutcome(changed, plan, failed, tuple(left), tuple(applied.notes))
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        return without_lost(self._files, assistants)
 
     def finish_removal(self, assistant: Assistant) -> None:
         self._remove_left(assistant.id)

@@ -105,6 +105,15 @@ class AssistantService:
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
 
+    def examine(self, name: str) -> Assistant:
+        """As `get`, with knowledge whose upload is gone marked; takes more requests."""
+        (assistant,) = self._store.checked([self._store.get(name)])
+        return assistant
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        """Assistants as `examine` gives them."""
+        return self._store.checked(assistants)
+
     def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
         """The passages of an assistant's knowledge that fit a question, best first."""
         from gptasst.knowledge.question import Question
@@ -237,28 +246,34 @@ class AssistantService:
             words_of_collection,
         )
 
+        (assistant,) = self._store.checked([assistant])
         own = [file.path for file in assistant.knowledge if file.sha256]
         own += assistant.gone
         collections = assistant.definition.knowledge
-        sources = {source.path: source for source in existing_sources(own, self._open_cache())}
+        there = existing_sources(own, self._open_cache())
+        sources = {source.path: source for source in there.sources}
         left_out: dict[str, Refusal] = {}
+        unread = {refusal.path: refusal for refusal in there.unread}
         for word in collections:
             words = words_of_collection(word)
             try:
                 found = self._read(words, screening)
             except InvalidInput as error:  # a directory that is gone, or empty now
                 if error.code == "unreadable":  # what is in it must not be taken for gone
-                    raise
+                    unread[word] = Refusal(word, error.message)
                 continue
             sources.update((source.path, source) for source in found.sources)
             left_out.update((refusal.path, refusal) for refusal in found.left_out)
-        if own and not sources:
+            unread.update((refusal.path, refusal) for refusal in found.unread)
+        if own and not sources and not unread:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
-        there = {(file.path, file.sha256) for file in assistant.knowledge}
-        changed = (s for s in sources.values() if (s.path, s.sha256) not in there)
+        known = {(file.path, file.sha256) for file in assistant.knowledge}
+        changed = (s for s in sources.values() if (s.path, s.sha256) not in known)
         sources.update((source.path, source) for source in in_encoding(changed, encoding))
-        named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
+        named = NamedSources(
+            tuple(sources.values()), frozenset(), (), tuple(new), tuple(unread.values())
+        )
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         plan = replace(plan, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
@@ -298,10 +313,10 @@ class AssistantService:
         without = {refusal.path for refusal in refused}
         taken = [source for source in read.sources if source.path not in without]
         refused = [*read.left_out, *refused]
-        return plan_knowledge(there, taken, whole=whole, refused=refused)
+        return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
 
     def history(self, name: str) -> Sequence[Revision]:
-        return self._store.history(self._store.get(name))
+        return self._store.history(self._store.summary(name))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
         """One revision of an assistant.

@@ -44,7 +44,7 @@ def show(
     """Show an assistant, its knowledge and its instructions. In a pipe, print it as TOML."""
     output = session.output
     with session.waiting():
-        found = session.context.assistants.get(name)
+        found = session.context.assistants.examine(name)
     if not found.complete:
         output.warn(incomplete_text(found))
     if output.draws:

@@ -162,9 +162,8 @@ def _knowledge(program: ExaminedProgram) -> Sequence[Assistant]:
     idents = [summary.id for summary in service.list()]
     groups = in_groups(service.get, idents, _READERS)
     read = [result for group in groups for _, result in group]
-    return sorted(
-        (result for result in read if isinstance(result, Assistant)), key=lambda one: one.name
-    )
+    assistants = [result for result in read if isinstance(result, Assistant)]
+    return sorted(service.checked(assistants), key=lambda one: one.name)
 
 
 def _without_vectors(program: ExaminedProgram) -> Sequence[tuple[str, int]]:

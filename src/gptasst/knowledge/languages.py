@@ -137,7 +137,14 @@ _SCRIPTS = (
     (re.compile("[அ-ஹ]"), "tamil"),
     (re.compile("[ա-ֆ]"), "armenian"),
 )
-_CLEAR = 2  # different common words of one language
+# Letters that one of these languages has alone: each says as much as a common word.
+_LETTERS = {
+    "german": "ß", "turkish": "ğış", "spanish": "ñ¿¡", "hungarian": "őű", "polish": "ąęłśźż",
+    "czech": "ěřů", "portuguese": "ãõ", "romanian": "ășț", "french": "œ", "ukrainian": "їєґі",
+    "russian": "ыэъё", "vietnamese": "ơư",
+}  # fmt: skip
+_LANGUAGE_OF_LETTER = {letter: name for name, letters in _LETTERS.items() for letter in letters}
+_CLEAR = 2  # different common words or letters of one language
 _EXAMINED = 1500  # characters of a text
 # ASCII that is in no word. Splitting there takes a third of the time of an expression.
 _SEPARATORS = str.maketrans(
@@ -152,8 +159,12 @@ for _language, _words in COMMON.items():
 
 
 def language_of(text: str) -> str:
-    """The language that a text is clearly in, by its common words; else an empty string."""
+    """The language that a text is clearly in, by common words and letters; else an empty string."""
     found: dict[str, int] = {}
+    if not text.isascii():
+        for letter in _LANGUAGE_OF_LETTER.keys() & set(text[:_EXAMINED].lower()):
+            language = _LANGUAGE_OF_LETTER[letter]
+            found[language] = found.get(language, 0) + 1
     folded = fold(text[:_EXAMINED])
     ascii_only = folded.isascii()
     words = folded.translate(_SEPARATORS).split() if ascii_only else re.findall(r"\w+", folded)
@@ -197,3 +208,13 @@ def stem(word: str, language: str) -> str:
         chosen = script or language
     found = _stemmer(chosen) if chosen else None
     return found(word) if found else word
+
+
+def accented_stem(word: str, language: str) -> str:
+    """A word as it stands without its ending, folded after that; empty where accents tell nothing.
+
+    The endings of many languages are written with accents: `devolução`, `devoluções`.
+    """
+    if word.isascii() or not language:
+        return ""
+    return fold(stem(word.lower(), language))
