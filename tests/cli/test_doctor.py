@@ -146,6 +146,21 @@ class TestKnowledge:
         assert bad(cli("doctor", "--json")) == []
 
 
+def test_knowledge_that_is_not_found_by_meaning_yet(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("a.md", "alpha\n")
+    assert cli("assistant", "create", "My docs", "-i", "DocWriter", "-f", "a.md").code == 0
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "mean-1")
+    found = finding(cli("doctor", "--json"), "assistants", "warning")
+    assert found["message"] == (
+        "1 passage of `My docs` has no vector yet, so only its words are searched"
+    )
+    assert found["fix"] == "gptasst assistant files sync 'My docs'"
+    assert cli("assistant", "files", "sync", "My docs").code == 0
+    assert bad(cli("doctor", "--json")) == []
+
+
 def test_leftovers_and_duplicates_are_those_that_prune_takes(
     cli: Cli, project: LoopbackServer, write: Write
 ) -> None:

@@ -252,7 +252,7 @@ class LocalStore:
     def finish_removal(self, assistant: Assistant) -> None:
         del assistant  # knowledge is changed in one step here
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"
@@ -284,6 +284,20 @@ class LocalStore:
             found = found_passages(connection, target.id, question, _BEFORE_FILTERS, meant)
         fitting = (passage for passage in found if fits_patterns(filters, passage.path))
         return tuple(itertools.islice(fitting, limit))
+
+    def without_vectors(self) -> Sequence[tuple[str, int]]:
+        """Assistants that are not found by meaning yet: names, and how many passages lack vectors.
+
+        None where only words are searched. Nothing is changed.
+        """
+        if self._embedder is None:
+            return ()
+        from gptasst.knowledge.vectors import count_new
+
+        model, assistants = self._embedder.model, self.list()
+        with self._database.reading() as connection:
+            counts = [(one.name, count_new(connection, one.id, model)) for one in assistants]
+        return [(name, count) for name, count in counts if count]
 
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """What a question means, where the knowledge has vectors to compare it with."""

@@ -87,9 +87,11 @@ class Revisions:
     def of(self, store: VectorStore) -> Sequence[Revision]:
         """Every revision of an assistant, oldest first."""
         pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         revisions = []
         with definitions_of(store):
-            items = list(self._conversations.items(pointer.conversation, order="asc"))
+            items = self._conversations.all_items(pointer.conversation, pointer.revision)
         for number, item in enumerate(items, start=1):
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at

@@ -250,7 +250,7 @@ class OpenAIStore:
         self._directory.remember(store.id, new)
         return self.get(store.id)
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         return self._revisions.of(self._stores.get(assistant.id))
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:

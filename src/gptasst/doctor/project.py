@@ -65,6 +65,23 @@ def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Fi
             yield Finding("assistants", "warning", message, fix=sync, count=len(stuck))
 
 
+def vector_findings(found: Sequence[tuple[str, int]] | GptasstError) -> Iterator[Finding]:
+    """Knowledge that is not found by its meaning yet."""
+    if isinstance(found, GptasstError):
+        message = f"vectors of knowledge can't be checked: {found.message}"
+        yield Finding("assistants", "warning", message, fix=cmd("assistant list"))
+        return
+    for name, count in found:
+        message = (
+            f"1 passage of `{name}` has no vector yet, so only its words are searched"
+            if count == 1
+            else f"{count:,} passages of `{name}` have no vectors yet, so only their words are"
+            " searched"
+        )
+        sync = cmd(f"assistant files sync {shlex.quote(name)}")
+        yield Finding("assistants", "warning", message, fix=sync, count=count)
+
+
 def _listed(paths: Sequence[str]) -> str:
     more = len(paths) - _PATHS
     return ", ".join(paths[:_PATHS]) + (f" and {more:,} more" if more > 0 else "")

@@ -10,6 +10,7 @@ from gptasst.hints import cmd
 if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.assistants.service import AssistantService
+    from gptasst.assistants.store import AssistantStore
     from gptasst.config.keys import StoredKeys
     from gptasst.config.login import AuthService
     from gptasst.config.profile import Profile
@@ -185,6 +186,8 @@ class ExaminedProgram(Protocol):
     def project_cache(self) -> ProjectCache: ...
     @property
     def probes(self) -> ProbeGateway: ...
+    @property
+    def store(self) -> AssistantStore: ...
     @property
     def assistants(self) -> AssistantService: ...
     @property

@@ -37,6 +37,7 @@ from gptasst.errors import (
 from gptasst.inputs.encoding import WESTERN
 from gptasst.inputs.reading import input_kind
 from gptasst.runs.fingerprints import content_digest
+from gptasst.runs.preparation import NONE_FITS, NOTHING_FOUND
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunResult
 
@@ -45,6 +46,7 @@ _ATTEMPTS_AT_LIMIT = 10
 _LONGEST_SLEEP = 0.5  # so that a stop is noticed on every system
 # What the next file would come to as well.
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
+_ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
 _ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
 
@@ -88,6 +90,7 @@ class EachRun:
     _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
     _settled: deque[_Arrival] = field(default_factory=deque)
     _connected: bool = False
+    _without_passages: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> tuple[str, ...]:
         """What was assumed about files, once they were read."""
@@ -95,6 +98,7 @@ class EachRun:
         if not self._runs.takes_documents:
             paths = [target.path for target in self._job.targets]
             about["sent as text"] = [str(p) for p in paths if input_kind(p) == "document"]
+        about.update({note: sorted(paths) for note, paths in self._without_passages.items()})
         return tuple(f"{what}: {_named(paths)}" for what, paths in about.items() if paths)
 
     def stop(self) -> None:
@@ -226,8 +230,12 @@ class EachRun:
         """Read an answer to its end and keep it. Runs in a thread of its own."""
         outcome: FinishedRun | GptasstError
         try:
-            outcome = _finished(events)
+            result = _last(events)
+            outcome = _finished(result)
             self._journal.record(ask.inputs[0].run, outcome)
+            for note in _ABOUT_KNOWLEDGE.intersection(result.warnings):
+                paths = self._without_passages.setdefault(note, [])
+                paths += [str(given.target.path) for given in ask.inputs]
         except GptasstError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001  # a thread's boundary
@@ -235,9 +243,12 @@ class EachRun:
         self._arrivals.put(_Arrival(ask, outcome))
 
 
-def _finished(events: Generator[TextDelta | RunResult]) -> FinishedRun:
+def _last(events: Generator[TextDelta | RunResult]) -> RunResult:
     with contextlib.closing(events):
-        result = next(event for event in events if isinstance(event, RunResult))
+        return next(event for event in events if isinstance(event, RunResult))
+
+
+def _finished(result: RunResult) -> FinishedRun:
     try:
         content = result.answer.encode("utf-8")
     except UnicodeEncodeError:

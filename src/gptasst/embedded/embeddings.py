@@ -82,12 +82,21 @@ class EmbeddedEmbedder:
 
     Args:
         create: makes vectors of texts with the running model; begins it when first called.
+        fetch: gets the model onto this machine, if it is not there.
     """
 
     model = NAME
 
-    def __init__(self, create: Callable[[Sequence[str]], Sequence[Sequence[float]]]) -> None:
+    def __init__(
+        self,
+        create: Callable[[Sequence[str]], Sequence[Sequence[float]]],
+        fetch: Callable[[Report], object],
+    ) -> None:
         self._create = create
+        self._fetch = fetch
+
+    def prepare(self, report: Report) -> None:
+        self._fetch(report)
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A vector for each text. Of one that is too long for the model, its beginning counts."""

@@ -16,6 +16,10 @@ def embed_missing(
         GptasstError: the server made none; see `errors`.
     """
     model = embedder.model
+
+    def fetched(done: int, size: int | None) -> None:
+        report(TransferState("fetching", int(done == size), 1, done, size or 0))
+
     with database.writing() as connection:
         every = vectors.mark_contents(connection, assistant_id)
         vectors.forget_vectors(connection)
@@ -26,6 +30,7 @@ def embed_missing(
         report(TransferState("embedding", every - left, every))
         if not texts:
             return
+        embedder.prepare(fetched)
         made = embedder.embed([text for _, text in texts])
         with database.writing() as connection:
             vectors.keep_vectors(connection, model, [content for content, _ in texts], made)

@@ -37,6 +37,10 @@ class Embedder(Protocol):
 
     @property
     def model(self) -> str: ...
+    def prepare(self, report: Callable[[int, int | None], None]) -> None:
+        """Get what is missing, told how many bytes are there, and of how many."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]: ...
 
 

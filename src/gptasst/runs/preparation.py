@@ -39,7 +39,7 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
-_NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
+NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
@@ -173,7 +173,7 @@ class RunPreparation:
         task = task_of(request, definition)
         searches = resolved.searches(asked_for=request.file_search)
         if searches and target and target.paths == ():
-            searches, notes = False, (*notes, _NONE_FITS)
+            searches, notes = False, (*notes, NONE_FITS)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()

@@ -12,10 +12,11 @@ from typing import Literal
 class TransferState:
     """What was done, and what there is to do in all. `bytes` count uploads only.
 
-    `waiting` is for another process that uploads, perhaps the same contents.
+    `waiting` is for another process that uploads, perhaps the same contents; `fetching` is the
+    model that makes vectors.
     """
 
-    phase: Literal["waiting", "uploading", "indexing", "embedding"]
+    phase: Literal["waiting", "uploading", "indexing", "fetching", "embedding"]
     files_done: int
     files: int
     bytes_done: int = 0
