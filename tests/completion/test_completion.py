@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.completion.config_file import plain_tables
-from gptasst.completion.profiles import chosen_profile
+from gptasst.completion.profiles import chosen_profile, plain_tables
 from gptasst.config.keys import StoredKeys
 from gptasst.config.known_keys import KNOWN_KEYS
 from gptasst.config.settings import Settings

@@ -15,15 +15,14 @@ from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.project_listing import MARKER, AssistantListing
 from gptasst.assistants.store import no_assistant
-from gptasst.assistants.types import AssistantSummary
 from gptasst.definitions.toml import dump_definition, name_problem, parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import cmd, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.uploads.uploader import proven_by_attributes
 
 
 class AssistantDirectory:
@@ -387,18 +386,3 @@ def knowledge_file(file: VectorStoreFile) -> KnowledgeFile:
 
 def now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
-
-
-def summary_of(store: VectorStore) -> AssistantSummary:
-    """An assistant in short, as its store's metadata has it."""
-    pointer = read_pointer(store)
-    return AssistantSummary(
-        id=store.id,
-        name=store.name,
-        model=pointer.model or None,
-        instruction=pointer.instruction or None,
-        files=store.files,
-        size=store.usage_bytes,
-        updated_at=pointer.updated_at,
-        state=pointer.state,
-    )

@@ -22,19 +22,23 @@ from gptasst.assistants.project_directory import (
     definitions_of,
     knowledge_file,
     read_pointer,
-    summary_of,
 )
 from gptasst.assistants.project_knowledge import (
     LONGEST_STALL,
     AppliedPlan,
     KnowledgeWriter,
+    settle,
 )
-from gptasst.assistants.project_making import StoreMaker
-from gptasst.assistants.project_names import NameClaims
-from gptasst.assistants.project_notes import Announcement, KnowledgeNotes, digest_of, ordered
-from gptasst.assistants.project_revisions import Revisions
+from gptasst.assistants.project_making import NameClaims, StoreMaker
+from gptasst.assistants.project_notes import (
+    Announcement,
+    KnowledgeNotes,
+    Revisions,
+    digest_of,
+    ordered,
+    summary_of,
+)
 from gptasst.assistants.project_search import fitting, found_passages
-from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
@@ -93,7 +97,9 @@ class OpenAIStore:
         self._writer = writer
         self._remover = remover
         self._texts = texts
-        self._notes = KnowledgeNotes(self._stores, self._conversations, directory, remover)
+        self._notes = KnowledgeNotes(
+            gateway, directory, remover, self._making.look_for_an_overtaker
+        )
 
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
@@ -235,7 +241,7 @@ class OpenAIStore:
         self._directory.remember(store.id, definition.name)
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
             self._notes.forget(store.id)  # others change the knowledge at the same time
-            self._note_knowledge(assistant, AppliedPlan(self._knowledge(store)), touched=True)
+            self._notes.write(assistant, self._knowledge(store), (), touched=True)
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
@@ -336,7 +342,8 @@ class OpenAIStore:
         self._remover.keep(assistant.id, applied.detached)
         if creating:
             self._making.settle(assistant, told)
-        changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
+        touched = creating or not plan.is_empty
+        changed = self._notes.write(assistant, applied.knowledge, applied.detached, touched=touched)
         if creating and changed.knowledge != ordered(applied.knowledge):
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
@@ -356,17 +363,6 @@ class OpenAIStore:
         left = self._remover.remove(sorted(leaving))
         self._remover.end(leaving)
         return left
-
-    def _note_knowledge(
-        self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
-    ) -> Assistant:
-        return self._notes.write(
-            assistant,
-            applied.knowledge,
-            applied.detached,
-            touched=touched,
-            on_created=self._making.look_for_an_overtaker,
-        )
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         """What the server's own search finds; a run has it search in the run itself."""

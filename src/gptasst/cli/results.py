@@ -208,7 +208,7 @@ def changes_text(outcome: KnowledgeOutcome) -> str:
 
 def tools_shown(definition: Definition) -> list[str]:
     """The tools of a definition in words, with how its knowledge is searched."""
-    from gptasst.definitions.search_settings import written_file_search
+    from gptasst.definitions.settings import written_file_search
 
     tools = definition.tools
     names = ("file_search", "code_interpreter", "web_search")

@@ -262,8 +262,8 @@ def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> 
     Beside files that were named it is not read: in a loop of the shell it is the loop's.
     """
     from gptasst.inputs.encoding import decode_text
-    from gptasst.inputs.secrets import STDIN
-    from gptasst.inputs.standard_input import read_standard_input
+    from gptasst.inputs.reading import read_standard_input
+    from gptasst.inputs.screening import STDIN
 
     asked = "-" in words
     if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):

@@ -27,7 +27,7 @@ from gptasst.time_limits import time_limit
 if TYPE_CHECKING:
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
-    from gptasst.each.run import EachRun
+    from gptasst.each.service import EachRun
     from gptasst.each.types import FileResult
     from gptasst.runs.service import RunService
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gptasst.config.headers import HEADER_NAME
 from gptasst.config.keys import StoredKeys
-from gptasst.config.profile import Profile
+from gptasst.config.profile import HEADER_NAME, Profile
 from gptasst.config.settings import Settings
 from gptasst.config.urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, UsageError

@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from gptasst.config.headers import Headers, read_headers
 from gptasst.config.known_keys import LOCAL_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
+    Headers,
     LocalModelSettings,
     Profile,
     PromptCache,
     StoreKind,
     check_timeout,
+    read_headers,
 )
 from gptasst.config.toml import TomlDocument
 from gptasst.config.urls import (

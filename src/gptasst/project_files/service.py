@@ -13,17 +13,16 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import RemoteFile, VectorStore
 from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.file_usage import FileUsage
 from gptasst.assistants.project_listing import is_assistant
+from gptasst.assistants.upload_removal import FileUsage
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import CachedUpload, Origin
-from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.recovery import origin_of
+from gptasst.uploads.project_cache import CachedUpload, Origin, ProjectCache
+from gptasst.uploads.uploader import origin_of
 
 _JOBS = 16
 _Stores: TypeAlias = Sequence[tuple[VectorStore, Mapping[str, str]]]

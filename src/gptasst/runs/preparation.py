@@ -18,10 +18,10 @@ from gptasst.hints import cmd, suggestion
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.capabilities import EndpointCapabilities
-from gptasst.models.choice import ModelChoice
-from gptasst.runs.documents import documents_as_text
-from gptasst.runs.edit_plans import EditPlan, Limits, inputs_of
+from gptasst.models.service import ModelChoice
+from gptasst.runs.edits import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
+    documents_as_text,
     estimated_tokens,
     message_parts,
     refuse_secrets,

@@ -52,8 +52,8 @@ def chat(
     """Chat with an assistant. The conversation is kept."""
     from gptasst.cli.chat.loop import ChatLoop
     from gptasst.cli.chat.prompts import typing_ahead
-    from gptasst.conversations.chat import Chat
-    from gptasst.inputs.secrets import STDIN
+    from gptasst.conversations.dialogue import Chat
+    from gptasst.inputs.screening import STDIN
     from gptasst.runs.types import RunRequest
 
     output = session.output
