@@ -123,7 +123,9 @@ def refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None
         raise name_taken(name)
 
 
-def current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
+def current_revision(
+    connection: sqlite3.Connection, assistant: AssistantSummary | Assistant
+) -> int:
     row = connection.execute(
         "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
     ).fetchone()

@@ -252,7 +252,7 @@ class LocalStore:
     def finish_removal(self, assistant: Assistant) -> None:
         del assistant  # knowledge is changed in one step here
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"

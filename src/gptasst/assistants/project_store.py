@@ -360,12 +360,14 @@ class OpenAIStore:
                 raise edit_conflict(name)
         return ids.index(item) + 1
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         store = self._stores.get(assistant.id)
         pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
         revisions = []
         with definitions_of(store):
-            items = list(self._conversations.items(pointer.conversation, order="asc"))
+            items = self._conversations.all_items(pointer.conversation, pointer.revision)
         for number, item in enumerate(items, start=1):
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at

@@ -316,7 +316,7 @@ class AssistantService:
         return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
 
     def history(self, name: str) -> Sequence[Revision]:
-        return self._store.history(self._store.get(name))
+        return self._store.history(self._store.summary(name))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
         """One revision of an assistant.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -151,13 +151,17 @@ class OpenAIConversations:
         now = datetime.now(UTC)
         return Turn(text, (), last.answer, "", now, now)
 
-    def messages(self, conversation: Conversation) -> Sequence[Message]:
-        items = self._gateway.items(conversation.id, order="asc")
-        shown = [_message(item.role, item.text) for item in items]
+    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+        ident = conversation.id
+        for item in (
+            self._gateway.all_items(ident, conversation.messages)
+            if at_once
+            else self._gateway.items(ident, order="asc")
+        ):
+            yield _message(item.role, item.text)
         for _, turn in self._unsent(conversation):
-            shown.append(_message("user", _text(turn.question)))
-            shown.append(_message("assistant", turn.answer + turn.mark))
-        return shown
+            yield _message("user", _text(turn.question))
+            yield _message("assistant", turn.answer + turn.mark)
 
     def delete(self, conversation: Conversation) -> bool:
         try:

@@ -19,18 +19,20 @@ if sys.platform != "win32":
     import fcntl
 
 _PREFIX = ".gptasst-"
-_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # as `mkstemp` makes them
+_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # earlier versions had more than digits and a-f
 
 _swept: set[str] = set()
 
 
-def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool = False) -> None:
-    """Write a file, or replace it. `target` is no link.
+def replace_whole(
+    target: str, content: bytes, mode: int | None = 0o600, *, alike: bool = False
+) -> None:
+    """Write a file, or replace it; from any number of threads. `target` is no link.
 
     Args:
         target: its path.
         content: of the new file.
-        mode: its permissions.
+        mode: its permissions; `None`: as the umask has them.
         alike: it keeps what the old file has, permissions included; see `file_attributes`.
 
     Raises:
@@ -39,7 +41,7 @@ def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool
     """
     directory = os.path.dirname(target)
     _sweep(directory)
-    stream, name = _made_in(directory)
+    stream, name = _made_in(directory, 0o600 if mode is not None else 0o666)
     try:
         with stream:
             stream.write(content)
@@ -47,7 +49,7 @@ def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool
             os.fsync(stream.fileno())
             if alike and sys.platform != "win32":
                 copy_attributes(target, stream.fileno())
-            else:
+            elif mode is not None:
                 os.chmod(name, mode)
             if sys.platform != "win32":  # while the lock is held
                 os.replace(name, target)
@@ -96,12 +98,20 @@ def _overwrite(stream: IO[bytes], content: bytes) -> None:
     os.fsync(stream.fileno())
 
 
-def _made_in(directory: str) -> tuple[IO[bytes], str]:
-    import tempfile
+def _made_in(directory: str, permissions: int) -> tuple[IO[bytes], str]:
+    """A new file, open and locked. The system applies the umask: to read it, a process has to
+    change it, and what another thread makes just then would be open to everybody.
+    """
+
+    def opened(path: str, flags: int) -> int:
+        return os.open(path, flags, permissions)
 
     while True:
-        handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
-        stream = os.fdopen(handle, "wb")
+        name = os.path.join(directory, _PREFIX + os.urandom(4).hex())
+        try:
+            stream = open(name, "xb", opener=opened)  # noqa: SIM115  # whoever asked closes it
+        except FileExistsError:
+            continue
         _lock(stream.fileno())
         if os.path.lexists(name):  # else it was swept away before it was locked
             return stream, name
@@ -260,7 +270,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def _replace(target: Path, content: bytes) -> None:
     if not target.exists():
-        replace_whole(str(target), content, 0o666 & ~_umask())
+        replace_whole(str(target), content, None)
         return
     if target.stat().st_nlink == 1:
         mode = stat.S_IMODE(target.stat().st_mode)
@@ -284,9 +294,3 @@ def _is_special(path: Path) -> bool:
     if not path.exists() or path.is_dir():
         return False
     return not path.is_file() or path.absolute().as_posix().startswith(_DEVICES)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

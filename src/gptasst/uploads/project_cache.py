@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -135,6 +136,27 @@ class ProjectCache:
         """What an assistant knew when it was last seen: the sha256 by path."""
         query = "SELECT path, sha256 FROM knowledge WHERE scope = ? AND store = ?"
         return dict(self._rows(query, store))
+
+    def store_files(self) -> dict[str, tuple[str, dict[str, str]]]:
+        """By vector store: the state in which it was seen, and the sha256 of its files by id."""
+        rows = self._rows("SELECT store, state, files FROM store_files WHERE scope = ?")
+        try:
+            return {store: (state, dict(json.loads(files))) for store, state, files in rows}
+        except (ValueError, TypeError):  # damaged
+            return {}
+
+    def remember_store_files(self, seen: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+        """Keep what vector stores held, in place of all that was kept."""
+        rows = [
+            storable((self.scope, store, state, json.dumps(dict(files))))
+            for store, (state, files) in seen.items()
+        ]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM store_files WHERE scope = ?", (self.scope,))
+            connection.executemany("INSERT INTO store_files VALUES (?, ?, ?, ?)", rows)
+
+        self._tables.write(work)
 
     def remember_former_knowledge(self, store: str, file_ids: Iterable[str]) -> None:
         """Note uploads that an assistant knew once, so that they can go when it does."""
