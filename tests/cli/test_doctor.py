@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from openai import Timeout
 
-from gptasst.context.doctor import ReadOnlyContext
-from gptasst.doctor import server as server_checks
+from gptasst.context import ReadOnlyContext
+from gptasst.doctor import project as server_checks
 from tests.assistants.project import writes
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer

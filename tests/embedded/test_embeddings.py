@@ -10,8 +10,8 @@ from typing import cast
 
 import pytest
 
-from gptasst.embedded.bert_gguf import write_gguf
 from gptasst.embedded.download import Report
+from gptasst.embedded.embeddings import write_gguf
 from gptasst.errors import ServiceError
 from gptasst.uploads.types import TransferState
 from tests.conftest import Cli, Write

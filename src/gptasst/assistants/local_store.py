@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.local_database import ASSISTANTS
 from gptasst.assistants.local_rows import (
+    ASSISTANTS,
     SUMMARIES,
     current_revision,
     delete_files,
@@ -152,7 +152,7 @@ class LocalStore:
 
     def problem(self, source: KnowledgeSource) -> str | None:
         from gptasst.knowledge.formats import reason_of
-        from gptasst.uploads.searchable import is_unicode, not_unicode
+        from gptasst.uploads.types import is_unicode, not_unicode
 
         if not is_unicode(source.path):
             return not_unicode(source.path)
@@ -198,7 +198,7 @@ class LocalStore:
 
     def _embed(self, assistant_id: str, report: OnTransfer) -> None:
         if self._embedder is not None:
-            from gptasst.knowledge.embedding import embed_missing
+            from gptasst.knowledge.vectors import embed_missing
 
             embed_missing(self._database, self._embedder, assistant_id, report)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, YesOption, command
+from gptasst.cli.commands import CommandGroup, YesOption, command
 from gptasst.cli.output import time_text
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 from gptasst.hints import cmd

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gptasst.api.gateway import OpenAIGateway
-    from gptasst.api.types import Endpoint, OnLimits
+    from gptasst.api.limits import OnLimits
+    from gptasst.api.types import Endpoint
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
-    from gptasst.config.settings import Profile
+    from gptasst.config.profile import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
@@ -76,7 +77,7 @@ class ServerContext(MachineContext):
         return gateway
 
     def _start_engine(self, report: Report) -> Endpoint:
-        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+        from gptasst.embedded.service import EmbeddedEngine, require_installed
 
         require_installed(chosen=self.profile.chosen == "named")
         model = self.local_model.ensure(report)
@@ -102,7 +103,7 @@ class ServerContext(MachineContext):
         )
 
     def _learn_uploads(self) -> None:
-        from gptasst.uploads.recovery import learn_uploads, recover_begun
+        from gptasst.uploads.uploader import learn_uploads, recover_begun
 
         cache = self.project_cache
         if not cache.is_synced():
@@ -145,7 +146,7 @@ class ServerContext(MachineContext):
 
     @cached_property
     def _embedding_gateway(self) -> OpenAIGateway:
-        from gptasst.embedded.engine import EmbeddedEngine
+        from gptasst.embedded.service import EmbeddedEngine
 
         path = self._fetched_embedding_model(lambda *_: None)
         engine = EmbeddedEngine(path, self.settings.local_model(), embeddings=True)
@@ -154,7 +155,7 @@ class ServerContext(MachineContext):
 
     def _fetched_embedding_model(self, report: Report) -> Path:
         from gptasst.embedded.embeddings import embedding_model
-        from gptasst.embedded.engine import require_installed
+        from gptasst.embedded.service import require_installed
 
         require_installed(chosen=True)
         models = self.paths.embedded_models
@@ -164,12 +165,11 @@ class ServerContext(MachineContext):
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
-        from gptasst.assistants.file_usage import FileUsage
         from gptasst.assistants.knowledge_texts import KnowledgeTexts
         from gptasst.assistants.project_directory import AssistantDirectory
         from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
         from gptasst.assistants.project_store import OpenAIStore
-        from gptasst.assistants.upload_removal import UploadRemover
+        from gptasst.assistants.upload_removal import FileUsage, UploadRemover
 
         gateway, texts = self.gateway, KnowledgeTexts(self.paths.data)
         writer = KnowledgeWriter(

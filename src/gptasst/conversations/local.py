@@ -12,8 +12,7 @@ from gptasst.api.types import PastMessage
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import NotFound
 from gptasst.inputs.types import InputFile
-from gptasst.storage.database import Database
-from gptasst.storage.sqlite import Schema
+from gptasst.storage.database import Database, Schema
 
 
 class LocalConversations:

@@ -13,7 +13,7 @@ from typing import Any
 from gptasst.api.conversations import ConversationGateway, ConversationTurn
 from gptasst.api.types import BROKEN_OFF_MARK, PastMessage
 from gptasst.assistants.project_listing import MARKER
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.conversations.local import remember
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import GptasstError, NotFound, UsageError

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.conversations.local import ConversationIndex
 from gptasst.conversations.types import Conversation, Message, Transcript
 from gptasst.errors import GptasstError, NotFound, UsageError

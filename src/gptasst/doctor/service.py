@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptasst.assistants.types import Assistant, AssistantSummary
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.doctor.machine import (
     cache_findings,
     completion_findings,
@@ -25,13 +25,15 @@ from gptasst.doctor.machine import (
     versions,
 )
 from gptasst.doctor.project import (
+    ServerState,
     assistant_findings,
     file_findings,
     knowledge_findings,
     model_findings,
+    server_findings,
+    try_server,
     vector_findings,
 )
-from gptasst.doctor.server import ServerState, server_findings, try_server
 from gptasst.doctor.types import TOPICS, Diagnosis, ExaminedProgram, Finding, worst
 from gptasst.errors import GptasstError, broken_check
 from gptasst.hints import shown

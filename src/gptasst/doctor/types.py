@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from gptasst.assistants.store import AssistantStore
     from gptasst.config.keys import StoredKeys
     from gptasst.config.login import AuthService
-    from gptasst.config.settings import Profile, Settings
+    from gptasst.config.profile import Profile
+    from gptasst.config.settings import Settings
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.embedded.service import LocalModelService
     from gptasst.models.service import ModelService
@@ -29,8 +30,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.api.types import Capability
-from gptasst.config.editing import VARIABLES
-from gptasst.config.settings import Profile
+from gptasst.config.known_keys import VARIABLES
+from gptasst.config.profile import Profile
 
 Severity = Literal["ok", "note", "warning", "problem"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "problem")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,16 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import RemoteFile, VectorStore
 from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.file_usage import FileUsage
 from gptasst.assistants.project_listing import is_assistant
+from gptasst.assistants.upload_removal import FileUsage
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
-from gptasst.hints import cmd
+from gptasst.hints import cmd, did_you_mean
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import CachedUpload, Origin
-from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.recovery import origin_of
+from gptasst.uploads.project_cache import CachedUpload, Origin, ProjectCache
+from gptasst.uploads.uploader import origin_of
 
 _JOBS = 16
 _Stores: TypeAlias = Sequence[tuple[VectorStore, Mapping[str, str]]]
@@ -288,9 +286,7 @@ def _partly_deleted(
 
 def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
     shown = [shown_name(file.filename) for file in files]
-    names = {name.casefold(): name for name in shown}
-    near = difflib.get_close_matches(word.casefold(), names, n=1)
-    hint = f"did you mean `{names[near[0]]}`?" if near else f"{cmd('file list')} shows them"
+    hint = did_you_mean(word, shown, f"{cmd('file list')} shows them")
     return NotFound(f"no file `{word}` on the server", hint=hint)
 
 

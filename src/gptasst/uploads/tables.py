@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
-from gptasst.storage.sqlite import Schema
 
 ROWS_AT_ONCE = 500
 
