@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.on_terminal import on_terminal
+from tests.on_terminal import on_terminal, while_asked
 from tests.openapi import assert_valid_request
 
 MARK = "[this answer broke off here]"
@@ -309,6 +312,55 @@ class TestShow:
         assert (ran.code, "--profile openai" in ran.stderr) == (2, True)
 
 
+class TestLongOnes:
+    @pytest.fixture
+    def ident(self, cli: Cli, project: LoopbackServer) -> str:
+        """A conversation of 500 turns on the server."""
+        ident = str(say(cli, "turn 0")["conversation"])
+        items = project.conversations[ident].items
+        question, answer = items
+        for turn in range(1, 500):
+            for kept, text in ((question, f"turn {turn}"), (answer, f"turn {turn}")):
+                part = {**kept["content"][0], "text": text}
+                items.append({**kept, "id": f"msg_{len(items)}", "content": [part]})
+        project.requests.clear()
+        return ident
+
+    def test_what_has_come_is_printed(self, cli: Cli, project: LoopbackServer, ident: str) -> None:
+        project.disturb("GET", "*/items", outcomes.http_error(404), skip=3, times=99)
+        ran = cli("conversation", "show", ident)
+        assert ran.code != 0
+        assert ran.text.count("\nturn ") == 300
+
+    def test_one_that_is_gone_prints_nothing(
+        self, cli: Cli, project: LoopbackServer, ident: str
+    ) -> None:
+        project.disturb("GET", "*/items", outcomes.http_error(404), times=99)
+        ran = cli("conversation", "show", ident)
+        assert ran.code != 0
+        assert ran.stdout == b""
+
+    def test_whole_it_is_read_from_both_ends(
+        self, cli: Cli, project: LoopbackServer, ident: str
+    ) -> None:
+        with project.lock:
+            project.conversations[ident].items[500:500] = [
+                {"id": "fs_1", "type": "file_search_call", "status": "completed"}
+            ]
+        self._know(cli, ident)
+        messages = cli("conversation", "show", ident, "--json").json["messages"]
+        assert [m["text"] for m in messages] == [f"turn {n // 2}" for n in range(1000)]
+        orders = [r.query["order"] for r in project.requests if r.path.endswith("/items")]
+        assert {"asc", "desc"} == set(orders)
+        assert len(orders) <= 12
+
+    def _know(self, cli: Cli, ident: str) -> None:
+        """Let this machine count the messages, as it does from turn to turn."""
+        database = Path(os.environ["GPTASST_HOME"]) / "data" / "conversations.sqlite3"
+        with contextlib.closing(sqlite3.connect(database)) as file, file:
+            file.execute("UPDATE conversations SET messages = 1000 WHERE id = ?", (ident,))
+
+
 class TestDelete:
     def test_asks(self, cli: Cli, server: LoopbackServer, place: str) -> None:
         ident = say(cli, "one")["conversation"]
@@ -325,6 +377,22 @@ class TestDelete:
         assert cli("conversation", "show", ident).code == 3
         assert cli("conversation", "delete", ident, "-y").code == 0
         assert cli("conversation", "list").text == ""
+
+    def test_looks_again_after_the_yes(self, cli: Cli, server: LoopbackServer, place: str) -> None:
+        ident = say(cli, "one")["conversation"]
+        words = ("conversation", "delete", ident)
+        seen = while_asked(lambda: say(cli, "two"), *words, typed="y\nn\n", after="[y/N]")
+        assert "that changed while the question was open" in seen.screen
+        assert seen.screen.count("[y/N]") == 2
+        assert len(cli("conversation", "show", ident, "--json").json["messages"]) == 4
+
+    def test_that_is_gone_when_the_yes_comes(
+        self, cli: Cli, server: LoopbackServer, place: str
+    ) -> None:
+        ident = say(cli, "one")["conversation"]
+        words = ("conversation", "delete", ident)
+        seen = while_asked(lambda: cli(*words, "-y"), *words, typed="y\n", after="[y/N]")
+        assert seen.code == 3
 
     def test_of_others_is_left_alone(self, cli: Cli, project: LoopbackServer) -> None:
         ident = _made_by_somebody(project, {})

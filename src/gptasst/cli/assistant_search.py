@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.assistant import NameArgument
-from gptasst.cli.commands import Session, build_command, examples_text
+from gptasst.cli.commands import build_command, examples_text
 from gptasst.cli.output import BOLD, DIM, Output, one_line
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, folded, terminal_width
 
 if TYPE_CHECKING:
