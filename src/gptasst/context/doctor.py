@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.uploads.cache import FileCache
 
-_PATIENCE = 8.0  # seconds for an answer of the server
+_PATIENCE = 15.0  # seconds for an answer of the server, which may have to wake up first
 
 
 class ReadOnlyContext(AppContext):

@@ -9,10 +9,11 @@ from datetime import UTC, date, datetime
 
 from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.config.settings import Profile
-from gptasst.doctor.types import Finding, Severity, another_value, counted
+from gptasst.doctor.types import Finding, Severity, counted
 from gptasst.errors import GptasstError
 from gptasst.hints import cmd
 from gptasst.models.catalog import ends_soon
+from gptasst.models.choice import only_model
 from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Leftovers
@@ -36,13 +37,21 @@ def assistant_findings(
     for assistant in found:
         if names[assistant.name] > 1:
             names[assistant.name] = 0  # said once
-            rename = cmd(f"assistant edit {assistant.id} --rename NEW")
+            new = shlex.quote(_free_name(assistant.name, set(names)))
+            rename = cmd(f"assistant edit {assistant.id} --rename {new}")
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
             yield Finding("assistants", "warning", message, fix=rename)
         if assistant.state == "deleting":
             message = f"the deletion of `{assistant.name}` was interrupted, or goes on"
             delete = cmd(f"assistant delete {assistant.id} -y")
             yield Finding("assistants", "problem", message, fix=delete)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    number = 2
+    while f"{name} {number}" in taken:
+        number += 1
+    return f"{name} {number}"
 
 
 def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Finding]:
@@ -96,7 +105,6 @@ def model_findings(
     profile: Profile,
     assistants: Sequence[AssistantSummary],
     listed: Sequence[ListedModel],
-    environ: Mapping[str, str],
 ) -> Iterator[Finding]:
     """The models in use that have ended or will soon. A server's own dates come first."""
     today = datetime.now(UTC).date()
@@ -106,22 +114,28 @@ def model_findings(
     yield from ending
     if uses and not ending:
         yield Finding("models", "ok", "none that is used here ends within 60 days")
-    yield from _profile_model(profile, listed, environ)
+    yield from _profile_model(profile, listed)
 
 
-def _profile_model(
-    profile: Profile, listed: Sequence[ListedModel], environ: Mapping[str, str]
-) -> Iterator[Finding]:
+def _profile_model(profile: Profile, listed: Sequence[ListedModel]) -> Iterator[Finding]:
     """Whether the profile names a model, and one that the server has."""
     if profile.embedded:
         return
     if profile.model is None:
-        message = f"the profile `{profile.name}` names no model, so each run has to"
-        fix = another_value(environ, profile.name, "model", "MODEL")
-        yield Finding("models", "note", message, fix=fix)
+        yield _no_model(profile, [model.id for model in listed])
     elif listed and not _is_listed(profile.model, listed):
         message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
         yield Finding("models", "note", message, fix=cmd("model list"))
+
+
+def _no_model(profile: Profile, listed: Sequence[str]) -> Finding:
+    only = only_model(listed)
+    if only:
+        message = f"the profile `{profile.name}` names no model, so `{only}` is used"
+        return Finding("models", "ok", message)
+    message = f"the profile `{profile.name}` names no model, so each run needs -m"
+    fix = cmd("model list") if listed else None
+    return Finding("models", "note", message, fix=fix)
 
 
 def _uses(
@@ -143,7 +157,12 @@ def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
     verb = "was shut down" if use.is_over else "will be shut down"
     message = f"{user} runs on `{use.model}`, which {verb} on {use.end}"
     severity: Severity = "problem" if use.is_over else "warning"
-    return Finding("models", severity, message, fix=use.fixes()[0])
+    return Finding("models", severity, message, fix=_other_model(use))
+
+
+def _other_model(use: ModelUse) -> str:
+    """What takes another model; without a known successor, what shows which there are."""
+    return use.fixes()[0] if use.successor else cmd("model list")
 
 
 def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:

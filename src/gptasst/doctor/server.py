@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gptasst.api.errors import proxy_between
 from gptasst.api.tools import documented
-from gptasst.api.types import CAPABILITIES, PATHS, Capability
+from gptasst.api.types import CAPABILITIES, PATHS, Capability, Endpoint
 from gptasst.config.settings import Profile
 from gptasst.config.urls import is_openai
 from gptasst.doctor.types import (
@@ -16,16 +17,16 @@ from gptasst.doctor.types import (
     ExaminedProgram,
     Finding,
     Severity,
-    another_url,
     another_value,
     new_key,
+    without_url,
 )
 from gptasst.errors import AccessDenied, GptasstError
 from gptasst.hints import cmd
 from gptasst.models.capabilities import REMEMBERED_SECONDS
 from gptasst.threads import run_within
 
-_SECONDS = 12.0
+_SECONDS = 18.0
 
 # What the store `openai` is made of.
 _STORE: tuple[Capability, ...] = ("vector stores", "files", "conversations")
@@ -77,7 +78,10 @@ _Jobs = dict[Capability | Literal["tools"], Callable[[], bool | Mapping[Capabili
 
 def try_server(program: ExaminedProgram, profile: Profile) -> ServerState:
     """Try each part of the API. Nothing is made or changed there."""
-    probes = program.probes
+    try:
+        probes = program.probes
+    except GptasstError as error:  # certificates or a proxy that can't be used
+        return ServerState(dict.fromkeys(PATHS, error), unasked=error)
     jobs: _Jobs = {name: functools.partial(probes.has, name) for name in PATHS}
     jobs["tools"] = probes.tools
     answers: dict[Any, Any] = run_within(jobs, _SECONDS)
@@ -105,8 +109,7 @@ def server_findings(
         yield _silent(profile, errors["responses"], environ)
         return
     if not any(state.has(name) for name in state.answers) and not errors:
-        message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
-        yield Finding("server", "problem", message, fix=another_url(environ, profile.name))
+        yield _nothing_there(profile, environ)
         return
     by_state = {
         kind: [one.name for one in state.capabilities if one.state == kind]
@@ -122,13 +125,23 @@ def server_findings(
     yield from _refused(profile, errors)
 
 
+def _nothing_there(profile: Profile, environ: Mapping[str, str]) -> Finding:
+    """The finding of a server that has no part of the API, or of a proxy that says so."""
+    message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
+    between = proxy_between(Endpoint(base_url=profile.base_url or "", name=profile.endpoint))
+    if between:
+        message = f"{message} {between} is set, and that proxy may have answered"
+        return Finding("server", "problem", message, fix=f"unset {between.partition(' ')[0]}")
+    return Finding("server", "problem", message, fix=without_url(environ, profile.name))
+
+
 def _missing(
     profile: Profile, names: Sequence[Capability], environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     """The parts that the server does not have: those that everything needs, those that some do."""
     if "responses" in names:
         message = f"{profile.endpoint} does not have responses, so nothing can be run there"
-        yield Finding("server", "problem", message, fix=another_url(environ, profile.name))
+        yield Finding("server", "problem", message, fix=without_url(environ, profile.name))
     of_store = [name for name in names if name in _STORE] if profile.store == "openai" else []
     if of_store:
         message = f"it can't keep assistants: it does not have {', '.join(of_store)}"
@@ -161,8 +174,10 @@ def _silent(profile: Profile, error: GptasstError, environ: Mapping[str, str]) -
     message = f"{error.message}; {error.advice}" if error.advice else error.message
     if profile.endpoint not in message:
         message = f"{profile.endpoint}: {message}"
-    fix: str | None = another_url(environ, profile.name)
-    if error.code == "service_error":  # it is the right one, and has trouble
+    fix = without_url(environ, profile.name)
+    if error.variable and environ.get(error.variable):
+        fix = f"unset {error.variable}"
+    elif error.code == "service_error":  # it is the right one, and has trouble
         fix = cmd("doctor")
     elif is_openai(profile.base_url or ""):  # no command brings the network back
         fix = None
