@@ -17,8 +17,8 @@ import pytest
 from openai import Timeout
 
 from gptasst.api import clients
-from gptasst.context.doctor import ReadOnlyContext
-from gptasst.doctor import server as server_checks
+from gptasst.context import ReadOnlyContext
+from gptasst.doctor import project as server_checks
 from tests.assistants.project import writes
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
@@ -104,7 +104,8 @@ def test_nothing_changes_here_or_on_the_server(
     write("b.md", "beta")
     cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md", "b.md")
     cli("assistant", "files", "set", "A", "a.md")
-    project.files.pop(next(iter(project.files)))  # somebody else deleted it
+    (upload,) = cli("file", "upload", "b.md", "-q").lines
+    project.files.pop(upload)  # somebody else deleted it
     before = files_of(home)
     project.requests.clear()
     ran = cli("doctor")
@@ -145,6 +146,21 @@ class TestKnowledge:
         project.index_delay = 0.0
         assert cli("assistant", "files", "sync", "A").code == 0
         assert bad(cli("doctor", "--json")) == []
+
+
+def test_knowledge_that_is_not_found_by_meaning_yet(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("a.md", "alpha\n")
+    assert cli("assistant", "create", "My docs", "-i", "DocWriter", "-f", "a.md").code == 0
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "mean-1")
+    found = finding(cli("doctor", "--json"), "assistants", "warning")
+    assert found["message"] == (
+        "1 passage of `My docs` has no vector yet, so only its words are searched"
+    )
+    assert found["fix"] == "gptasst assistant files sync 'My docs'"
+    assert cli("assistant", "files", "sync", "My docs").code == 0
+    assert bad(cli("doctor", "--json")) == []
 
 
 def test_leftovers_and_duplicates_are_those_that_prune_takes(
@@ -628,6 +644,7 @@ class TestSurroundings:
     ) -> None:
         if variable == "ALL_PROXY":
             monkeypatch.setattr(clients, "LimitedClient", _without_socks)
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv(variable, value)
         ran = cli("doctor", "--json")

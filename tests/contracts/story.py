@@ -247,7 +247,7 @@ class Story:
         self._environ.setenv("SHELL", "/bin/bash")
         failed = HttpAnswer(json_reply({"error": {"message": "overloaded"}}, 503))
         self._server.disturb("GET", "/v1/batches", failed)
-        self._do("doctor")
+        self._do("doctor", code=6)  # a knowledge file is gone
         self._do("completion install", "bash")
         self._do("completion show", "bash")
         self._environ.setenv("GPTASST_LOCAL_MODEL", str(self._write("m.gguf", b"GGUF").absolute()))

@@ -277,7 +277,7 @@ class KnowledgeCommit:
         before = self._there()
         if self._plan.follows and self._seen() - before.keys():
             self._take_back()
-        leaving = self._leaving() | self._rivals(before)
+        leaving = self._leaving() | self._rivals(before) | self._again_under_removed_paths(before)
         gone = [before[file_id] for file_id in leaving if file_id in before]
         if not gone:
             return before
@@ -285,7 +285,23 @@ class KnowledgeCommit:
         own = (file for file in left if "sha256" in file.attributes)
         self._told.announce(map(_content, own), whole=False)
         self._detach(gone)
-        return self._there()
+        there = self._there()
+        for _ in range(_ROUNDS):
+            again = self._again_under_removed_paths(there) - self._gone
+            if not again:
+                break
+            self._detach([there[file_id] for file_id in again])
+            there = self._there()
+        return there
+
+    def _again_under_removed_paths(self, there: _There) -> set[str]:
+        """What somebody put in place of a file that was to be removed, since the plan was made."""
+        plan = self._plan
+        if plan.follows:
+            return set()
+        stay = {file.path for file in plan.unchanged} | self._job.ids.keys()
+        removed = {file.path for file in plan.remove if file.sha256} - stay
+        return {file.id for file in there.values() if file.attributes.get("path") in removed}
 
     def _leaving(self) -> set[str]:
         job, plan = self._job, self._plan

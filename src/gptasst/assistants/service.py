@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
-from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.toml import dump_definition, name_problem
-from gptasst.definitions.types import Definition, DefinitionChanges, SearchSettings
-from gptasst.errors import InvalidInput, NotFound, UsageError
+from gptasst.definitions.library import InstructionLibrary, with_changes
+from gptasst.definitions.toml import dump_definition
+from gptasst.definitions.types import Definition, DefinitionChanges
+from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class AssistantService:
             changes = replace(changes, instruction=template.name)
         else:
             template = Definition(changes.name or "", changes.instructions or "")
-        definition = _changed(template, changes)
+        definition = with_changes(template, changes)
         named = self._read(words, screening, encoding)
         plan = self._plan((), named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
@@ -104,6 +104,15 @@ class AssistantService:
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
+
+    def examine(self, name: str) -> Assistant:
+        """As `get`, with knowledge whose upload is gone marked; takes more requests."""
+        (assistant,) = self._store.checked([self._store.get(name)])
+        return assistant
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        """Assistants as `examine` gives them."""
+        return self._store.checked(assistants)
 
     def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
         """The passages of an assistant's knowledge that fit a question, best first."""
@@ -140,7 +149,7 @@ class AssistantService:
                 knowledge=definition.knowledge,
             )
             changes = replace(changes, instruction=template.name)
-        definition = _changed(definition, changes)
+        definition = with_changes(definition, changes)
         if words is None:
             from gptasst.knowledge.types import KnowledgePlan
 
@@ -237,28 +246,34 @@ class AssistantService:
             words_of_collection,
         )
 
+        (assistant,) = self._store.checked([assistant])
         own = [file.path for file in assistant.knowledge if file.sha256]
         own += assistant.gone
         collections = assistant.definition.knowledge
-        sources = {source.path: source for source in existing_sources(own, self._open_cache())}
+        there = existing_sources(own, self._open_cache())
+        sources = {source.path: source for source in there.sources}
         left_out: dict[str, Refusal] = {}
+        unread = {refusal.path: refusal for refusal in there.unread}
         for word in collections:
             words = words_of_collection(word)
             try:
                 found = self._read(words, screening)
             except InvalidInput as error:  # a directory that is gone, or empty now
                 if error.code == "unreadable":  # what is in it must not be taken for gone
-                    raise
+                    unread[word] = Refusal(word, error.message)
                 continue
             sources.update((source.path, source) for source in found.sources)
             left_out.update((refusal.path, refusal) for refusal in found.left_out)
-        if own and not sources:
+            unread.update((refusal.path, refusal) for refusal in found.unread)
+        if own and not sources and not unread:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
-        there = {(file.path, file.sha256) for file in assistant.knowledge}
-        changed = (s for s in sources.values() if (s.path, s.sha256) not in there)
+        known = {(file.path, file.sha256) for file in assistant.knowledge}
+        changed = (s for s in sources.values() if (s.path, s.sha256) not in known)
         sources.update((source.path, source) for source in in_encoding(changed, encoding))
-        named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
+        named = NamedSources(
+            tuple(sources.values()), frozenset(), (), tuple(new), tuple(unread.values())
+        )
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         plan = replace(plan, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
@@ -298,10 +313,10 @@ class AssistantService:
         without = {refusal.path for refusal in refused}
         taken = [source for source in read.sources if source.path not in without]
         refused = [*read.left_out, *refused]
-        return plan_knowledge(there, taken, whole=whole, refused=refused)
+        return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
 
     def history(self, name: str) -> Sequence[Revision]:
-        return self._store.history(self._store.get(name))
+        return self._store.history(self._store.summary(name))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
         """One revision of an assistant.
@@ -381,33 +396,3 @@ def _nothing_here(name: str, files: int) -> InvalidInput:
         hint=f"go to the directory that it was made from; {remove} takes files away",
         code="nothing_here",
     )
-
-
-def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
-    """A definition with changes made to it.
-
-    Raises:
-        UsageError: the new name can't be used, or nothing is left that the model is told.
-    """
-    problem = name_problem(changes.name) if changes.name is not None else None
-    if problem:
-        raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
-    tools = replace(
-        definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
-    )
-    if tools.file_search is False:
-        tools = replace(tools, search=SearchSettings())
-    changed = replace(
-        definition,
-        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
-        tools=tools,
-        settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
-    )
-    if not changed.instructions.strip():
-        raise UsageError("an assistant needs an instruction, or instructions of its own")
-    return changed
-
-
-def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:
-    values = {name: getattr(changes, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}

@@ -311,20 +311,36 @@ class Assistants:
         assistant = self._service.get(name)
         return self._service.rollback(assistant, self._service.revision(assistant, revision))
 
-    def export(self, name: str) -> str:
-        """An assistant's definition as a TOML document. Its knowledge is not in it.
+    def export(self, name: str, *, with_files: str | os.PathLike[str] | None = None) -> str:
+        """An assistant's definition as a TOML document, and its knowledge in a directory.
+
+        Args:
+            name: its name or id.
+            with_files: a new directory for its knowledge; without it, that stays where it is.
+
+        Raises:
+            PartlyDone: knowledge files can't be written, each with its reason in the message;
+                `done` is the document, and the others are written.
+            InvalidInput: the directory holds something, or can't be written to.
 
         Examples:
             >>> client.assistants.export("DocWriter-1").splitlines()[0]
             'name = "DocWriter-1"'
         """
-        return self._service.export(name)
+        text = self._service.export(name)
+        failed = self._service.export_files(name, Path(with_files)) if with_files else ()
+        if failed:
+            from gptasst.assistants.exported_files import not_written
+
+            raise not_written(failed, text)
+        return text
 
     def import_file(
         self,
         path: str | os.PathLike[str],
         *,
         name: str | None = None,
+        with_files: str | os.PathLike[str] | None = None,
         allow_secrets: bool = False,
     ) -> AssistantImport:
         """Make an assistant from a definition in TOML or saved JSON of the Assistants API.
@@ -332,6 +348,7 @@ class Assistants:
         Args:
             path: the file.
             name: in place of its own; of several, the one that is meant.
+            with_files: a directory with its knowledge, as `export` writes it.
             allow_secrets: see the class.
 
         Raises:
@@ -344,7 +361,8 @@ class Assistants:
             'vector_store'
         """
         screening = Screening(allow_secrets=allow_secrets)
-        made = self._service.import_file(Path(path), name, None, screening)
+        files = None if with_files is None else Path(with_files)
+        made = self._service.import_file(Path(path), name, files, screening)
         return replace(made, notes=tuple(shown(note, None) for note in made.notes))
 
 

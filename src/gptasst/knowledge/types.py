@@ -74,7 +74,8 @@ class KnowledgePlan:
 
     `whole`: nothing else is to be there, whatever others add meanwhile. `follows`: it was made
     from what was there, so it is void if others take some of that away, and what they add stays.
-    `kept` are the files on disk of what is unchanged.
+    `kept` are the files on disk of what is unchanged. `unread` are directories and files that
+    could not be read; they are in `refused`, too, and what is known from below them stays.
     """
 
     add: tuple[KnowledgeSource, ...] = ()
@@ -85,6 +86,7 @@ class KnowledgePlan:
     whole: bool = False
     follows: bool = field(default=False, repr=False)
     kept: tuple[KnowledgeSource, ...] = field(default=(), repr=False)
+    unread: tuple[Refusal, ...] = field(default=(), repr=False)
 
     @property
     def wanted(self) -> tuple[KnowledgeSource, ...]:
