@@ -132,6 +132,13 @@ def test_a_server_that_takes_no_functions_gets_the_passages_alone(
     assert [citation["path"] for citation in ran.json["citations"]] == ["kb/refunds.md"]
 
 
+def test_a_refusal_is_remembered(cli: Cli, server: LoopbackServer, assistant: str) -> None:
+    server.outcomes.append(outcomes.http_error(400, message="tools are not supported"))
+    for _ in range(2):
+        assert cli("run", assistant, "-t", "How long do refunds take?").code == 0
+    assert ["tools" in body for body in asked(server)] == [True, False, False]
+
+
 def test_a_server_that_refuses_only_the_output_gets_what_was_found(
     cli: Cli, server: LoopbackServer, assistant: str
 ) -> None:

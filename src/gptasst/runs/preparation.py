@@ -188,7 +188,8 @@ class RunPreparation:
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
         look, kept_free = None, 0
-        if looks and target and edit is None and self._profile.function_tools:
+        offers = looks and edit is None and self._profile.function_tools
+        if offers and target and self.tools.take_functions():
             look, kept_free = functools.partial(self._open_store().search, target), self._most()
         past = request.past
         if self._context_window is not None:
