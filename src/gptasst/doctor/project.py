@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from gptasst.api.errors import proxy_between
 from gptasst.api.tools import documented
 from gptasst.api.types import CAPABILITIES, PATHS, Capability, Endpoint
 from gptasst.assistants.types import Assistant, AssistantSummary
@@ -135,6 +134,8 @@ def server_findings(
 
 def _nothing_there(profile: Profile, environ: Mapping[str, str]) -> Finding:
     """The finding of a server that has no part of the API, or of a proxy that says so."""
+    from gptasst.api.errors import proxy_between
+
     message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
     between = proxy_between(Endpoint(base_url=profile.base_url or "", name=profile.endpoint))
     if between:
