@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
@@ -52,7 +53,6 @@ from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
 from gptasst.inputs.ignore import fits_patterns
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
     FoundPassage,
     KnowledgeFile,
@@ -60,6 +60,10 @@ from gptasst.knowledge.types import (
 )
 from gptasst.threads import workers
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
+
 
 _JOBS = 8
 # From appending a revision to pointing to it.

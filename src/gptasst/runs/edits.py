@@ -11,7 +11,6 @@ from gptasst.edits import pieces
 from gptasst.edits.blocks import forget_sections, format_of
 from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
-from gptasst.edits.small_models import by_sentences, count_sentences
 from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.runs.edit_plans import TASK_NAME, EditPlan
@@ -193,6 +192,8 @@ class EditRun:
                 self._answers.append(event)
 
     def _by_sentences(self, texts: Sequence[EditedText]) -> None:
+        from gptasst.edits.small_models import by_sentences, count_sentences
+
         self._all = sum(map(count_sentences, texts))
         for edited in texts:
             for _ in by_sentences(edited, self._sentence):

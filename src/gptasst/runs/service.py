@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gptasst.api.tools import ToolRefused
 from gptasst.api.types import (
@@ -31,13 +31,15 @@ from gptasst.runs.answer_text import (
     refuse_unusable,
 )
 from gptasst.runs.edit_plans import EditPlan
-from gptasst.runs.edits import EditRun, Progress
 from gptasst.runs.fingerprints import basis_digest
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
 from gptasst.time_limits import more_time
+
+if TYPE_CHECKING:
+    from gptasst.runs.edits import Progress
 
 _LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
@@ -224,6 +226,8 @@ class RunService:
 
     def _edited(self, prepared: PreparedRun, plan: EditPlan) -> Generator[TextDelta | RunResult]:
         """Run an edit; the text comes in one piece, once all of it was checked."""
+        from gptasst.runs.edits import EditRun
+
         started = time.monotonic()
         gateway = self._open_gateway()
         sent = prepared.model_request
