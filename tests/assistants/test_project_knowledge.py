@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.uploads import hashes
+from gptasst.uploads import cache
 from tests.assistants.project import (
     calls,
     contents,
@@ -356,7 +356,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
     write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hashes, "_identity", lambda _: 0)  # as where no clock tells of a change
+    monkeypatch.setattr(cache, "_identity", lambda _: 0)  # as where no clock tells of a change
     path = write("docs/big.md", "x" * 3_000_000)
     os.utime(path, (1, 1))
     assert cli("assistant", "files", "sync", "Docs", "-n").code == 0  # hashed and remembered

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import random
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gptasst.client import Client
 from gptasst.completion.names import assistants
 from tests.assistants.project import calls, new_machine, only_store
-from tests.conftest import Cli, Ran
+from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.world import Store
 
@@ -34,6 +37,10 @@ def add_store(
         "metadata": dict(like.about["metadata"]) if like else {},
         "last_active_at": 0,
     }
+    if like:
+        told = copy.deepcopy(server.conversations[about["metadata"]["conversation"]])
+        told.about["id"] = about["metadata"]["conversation"] = f"conv_{next(_numbers):032x}"
+        server.conversations[told.about["id"]] = told
     server.stores[about["id"]] = Store(about)
     return str(about["id"])
 
@@ -115,6 +122,56 @@ class TestRequests:
         assert len(cli("assistant", "list", "-q").lines) == 31
         assert calls(project) == [LIST, LIST]
 
+    def test_files_of_assistants_are_read_once(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        for name in ("One", "Two", "Three"):
+            write(f"{name}.md", name)
+            cli("assistant", "create", name, "-i", "DocWriter", "-f", f"{name}.md")
+        first = cli("file", "list", "--json").json
+        calls(project)
+        assert cli("file", "list", "--json").json == first
+        assert calls(project) == ["GET /files", LIST]
+        assert sorted(f["used_by"] for f in first["files"]) == [["One"], ["Three"], ["Two"]]
+        write("more.md", "more")
+        assert cli("assistant", "files", "add", "Two", "more.md").code == 0
+        calls(project)
+        found = cli("file", "list", "--json").json["files"]
+        assert calls(project) == ["GET /files", LIST, "GET /vector_stores/*/files"]
+        assert sorted(f["used_by"] for f in found) == [["One"], ["Three"], ["Two"], ["Two"]]
+
+    def test_stores_of_others_are_read_each_time(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        """Their files may change without a sign."""
+        write("a.md", "a")
+        write("b.md", "b")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md")
+        theirs = project.stores[add_store(project)]
+        first, second = only_store(project, "Docs").files.values()
+        theirs.files["x"] = first
+        before = self._users(cli)
+        theirs.files["x"] = second
+        assert self._users(cli) == before[::-1] != before
+
+    def _users(self, cli: Cli) -> list[int]:
+        return [len(f["used_by"]) for f in cli("file", "list", "--json").json["files"]]
+
+    def test_a_long_history_is_read_from_both_ends(self, cli: Cli, project: LoopbackServer) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        cli("assistant", "edit", "Docs", "-m", "gpt-6.2-sol")
+        about = only_store(project, "Docs").about["metadata"]
+        items = project.conversations[about["conversation"]].items
+        items[1:1] = [{**items[0], "id": f"msg_{number}"} for number in range(298)]
+        about["revision"] = "300"
+        calls(project)
+        found = cli("assistant", "history", "Docs", "--json").json["revisions"]
+        assert [revision["number"] for revision in found] == list(range(1, 301))
+        assert [r["number"] for r in found if r["current"]] == [300]
+        orders = [r.query["order"] for r in project.requests if r.path.endswith("/items")]
+        assert {"asc", "desc"} == set(orders)
+        assert calls(project).count(STORE) == 2
+
 
 class TestFinding:
     def test_a_colleague_renames_an_old_one(self, cli: Cli, project: LoopbackServer) -> None:
@@ -161,6 +218,42 @@ class TestFinding:
         cli("assistant", "list")
         add_store(project, "New", like=only_store(project, "Docs"), at=now)
         assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
+
+    def test_clocks_that_differ(self, cli: Cli, project: LoopbackServer) -> None:
+        """One of the server's machines is seconds behind: what it makes is not listed first."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        late = add_store(project, "Late", like=only_store(project, "Docs"), at=int(time.time()) - 9)
+        newer = list(project.stores)[-11:-1]
+        for store_id in newer:
+            project.stores[store_id] = project.stores.pop(store_id)
+        assert list(project.stores)[-11] == late
+        assert cli("assistant", "list", "-q").lines == ["Docs", "Late"]
+
+    def test_many_commands_at_once(self, cli: Cli, project: LoopbackServer) -> None:
+        """They write down what they saw at the same time."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        docs = only_store(project, "Docs")
+        names = [f"New{number}" for number in range(5)]
+
+        def make(name: str) -> None:
+            add_store(project, name, like=docs)
+            add_foreign(project, 150)
+
+        with Client() as client, ThreadPoolExecutor(10) as pool:
+            looks = [pool.submit(client.assistants.list) for _ in range(10)]
+            made = [pool.submit(make, name) for name in names]
+            looks += [pool.submit(client.assistants.list) for _ in range(10)]
+            for look in looks:
+                look.result()
+            for add in made:
+                add.result()
+        assert cli("assistant", "list", "-q").lines == ["Docs", *names]
+        for name in names:
+            assert cli("assistant", "show", name).code == 0
 
     def test_all_that_was_seen_of_the_list_is_deleted(
         self, cli: Cli, project: LoopbackServer
@@ -248,6 +341,19 @@ class TestFinding:
         assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
         assert calls(project) == [LIST, STORE]
 
+    def test_a_list_that_ends_early(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """OGX gives the first page again where the last of it was deleted meanwhile."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 250)
+        cli("assistant", "list")
+        project.stores.popitem()
+        with monkeypatch.context() as patch:
+            patch.setattr("tests.loopback.paging._position", lambda *_: -1)
+            assert cli("assistant", "list", "-q", "--all-stores").lines == ["Docs"]
+        assert cli("assistant", "list", "-q").lines == ["Docs"]
+
     def test_names_are_completed_as_they_were_seen(self, cli: Cli, project: LoopbackServer) -> None:
         cli("assistant", "create", "Docs", "-i", "DocWriter")
         add_foreign(project, 300)
@@ -328,7 +434,7 @@ class TwoMachines:
 
     def _foreign(self) -> None:
         at = self._newest() + self._random.choice([0, 1])
-        add_foreign(self.server, self._random.choice([1, 30, 99, 100, 101, 130]), at=at)
+        add_foreign(self.server, self._random.choice([1, 99, 100, 101, 700]), at=at)
 
     def _newest(self) -> int:
         return max(
@@ -337,7 +443,7 @@ class TwoMachines:
 
     def _tidy(self) -> None:
         foreign = [i for i, s in self.server.stores.items() if not s.about["metadata"]]
-        for store_id in self._random.sample(foreign, len(foreign) // 2):
+        for store_id in self._random.sample(foreign, len(foreign) // 5):
             del self.server.stores[store_id]
 
     def _forget(self) -> None:
@@ -366,6 +472,7 @@ def test_what_is_found_is_what_the_whole_list_has(
 ) -> None:
     """Two machines and a colleague create, rename and delete, and other programs do as well."""
     machines = TwoMachines(cli, project, home, seed)
+    add_foreign(project, 500)
     for _ in range(40):
         machines.step()
         machines.check()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.assistants.local_database import ASSISTANTS
+from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.passages import passages_of
 from gptasst.knowledge.question import Question

@@ -132,6 +132,13 @@ def test_a_server_that_takes_no_functions_gets_the_passages_alone(
     assert [citation["path"] for citation in ran.json["citations"]] == ["kb/refunds.md"]
 
 
+def test_a_refusal_is_remembered(cli: Cli, server: LoopbackServer, assistant: str) -> None:
+    server.outcomes.append(outcomes.http_error(400, message="tools are not supported"))
+    for _ in range(2):
+        assert cli("run", assistant, "-t", "How long do refunds take?").code == 0
+    assert ["tools" in body for body in asked(server)] == [True, False, False]
+
+
 def test_a_server_that_refuses_only_the_output_gets_what_was_found(
     cli: Cli, server: LoopbackServer, assistant: str
 ) -> None:
@@ -169,6 +176,17 @@ def test_each_file_searches_for_itself(
     server.outcomes += [outcomes.function_calls(search("tapir")), outcomes.answer("In spring.")]
     assert cli("run", assistant, "--each", "-f", "in", "-o", "out/").code == 0
     assert Path("out/1.txt").read_text(encoding="utf-8") == "In spring."
+
+
+def test_files_for_which_nothing_was_found_are_named(
+    cli: Cli, write: Write, server: LoopbackServer, assistant: str
+) -> None:
+    write("in/1.txt", "How long do refunds take?\n")
+    write("in/2.txt", "Zebra crossing\n")
+    ran = cli("run", assistant, "--each", "-f", "in", "-o", "out/", "-t", "?")
+    assert ran.code == 0
+    assert "nothing in the knowledge matches: no passages are sent: `in/2.txt`" in ran.stderr
+    assert "in/1.txt" not in ran.stderr
 
 
 def test_a_conversation_keeps_question_and_answer_only(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -12,6 +13,7 @@ from gptasst.api.limits import patience
 from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
 from gptasst.errors import NotFound
+from gptasst.threads import workers
 
 _Made = TypeVar("_Made")
 
@@ -134,6 +136,36 @@ class ConversationGateway:
         path = api_path("conversations", conversation_id, "items")
         named = _named(conversation_id)
         return self._connection.listed(path, make, query, named, self._limits)
+
+    def all_items(self, conversation_id: str, expected: int) -> Sequence[ConversationItem]:
+        """Every message, oldest first; a long list is read from both ends at once.
+
+        Args:
+            conversation_id: the conversation.
+            expected: about how many messages it has.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        if expected <= _PAGE:
+            return list(self.items(conversation_id, order="asc"))
+        seen: set[str] = set()
+        lock = threading.Lock()
+
+        def take(order: Literal["asc", "desc"]) -> list[ConversationItem]:
+            taken = []
+            for item in self.items(conversation_id, order):
+                with lock:
+                    if item.id in seen:
+                        break
+                    seen.add(item.id)
+                taken.append(item)
+            return taken
+
+        with workers(2) as pool:
+            older = pool.submit(take, "asc")
+            newer = pool.submit(take, "desc")
+        return [*older.result(), *reversed(newer.result())]
 
     @staticmethod
     def as_item(message: PastMessage) -> Mapping[str, Any]:

@@ -14,15 +14,14 @@ from pathlib import Path
 
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
-from gptasst.hints import cmd
-from gptasst.inputs.screening import Screening
-from gptasst.inputs.secrets import refusal, secret_error
+from gptasst.hints import cmd, did_you_mean
+from gptasst.inputs.screening import Screening, refusal, secret_error
 from gptasst.inputs.types import Refusal
+from gptasst.inputs.watching import Places
 from gptasst.inputs.words import names_a_file
 from gptasst.knowledge.formats import is_document
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan, Replacement
-from gptasst.uploads.cache import FileCache
-from gptasst.uploads.hashes import FileHash
+from gptasst.uploads.cache import FileCache, FileHash
 from gptasst.uploads.types import KnowledgeSource
 
 # Says why a file can't be knowledge, if it can't.
@@ -214,15 +213,12 @@ def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFil
     for word in words:
         matches = [file for file in assistant.knowledge if _means(word, file)]
         if not matches:
-            import difflib
-
             paths = [file.path for file in assistant.knowledge]
-            near = difflib.get_close_matches(word, paths, n=1)
             name = shlex.quote(assistant.name)
             listing = f"{cmd(f'assistant files list {name}')} shows them"
             raise NotFound(
                 f"`{assistant.name}` has no file `{word}`",
-                hint=f"did you mean `{near[0]}`?" if near else listing,
+                hint=did_you_mean(word, paths, listing),
             )
         found.update((file.id, file) for file in matches)
     return list(found.values())
@@ -294,3 +290,23 @@ def plan_knowledge(
 
 def _is_below(path: str, directories: Iterable[Refusal]) -> bool:
     return any(one.path == "." or path.startswith(f"{one.path}/") for one in directories)
+
+
+def watched_places(assistant: Assistant) -> Places:
+    """The directories in which a change may be one of an assistant's knowledge."""
+    trees: list[Path] = []
+    own = [file.path for file in assistant.knowledge if file.sha256]
+    directories = [Path(path).parent for path in (*own, *assistant.gone)]
+    for kept in assistant.definition.knowledge:
+        for word in words_of_collection(kept):
+            base, rest = _base(word)
+            (directories if rest == 1 else trees).append(base)
+    return Places.of(trees, directories)
+
+
+def _base(word: str) -> tuple[Path, int]:
+    """The directory that a directory or pattern begins in, and how many parts follow it."""
+    parts = Path(word).parts
+    fixed = next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    rest = len(parts) - fixed
+    return Path(*parts[:fixed]), rest + ("**" in parts)

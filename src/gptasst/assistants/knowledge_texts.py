@@ -13,13 +13,13 @@ from gptasst.errors import InvalidInput
 from gptasst.knowledge.formats import is_document, read_document, reason_of
 from gptasst.storage.atomic_files import open_private
 from gptasst.storage.scratch import scratch_directory
-from gptasst.uploads.searchable import (
+from gptasst.uploads.types import (
+    KnowledgeSource,
     content_problem,
     general_problem,
     is_searched,
     knowledge_upload,
 )
-from gptasst.uploads.types import KnowledgeSource
 
 # Text that says little as it is: encoded attachments, images of cells.
 _WRAPPED = (".eml", ".ipynb")

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.local_database import ASSISTANTS
 from gptasst.assistants.local_rows import (
+    ASSISTANTS,
     SUMMARIES,
     current_revision,
     delete_files,
@@ -152,7 +152,7 @@ class LocalStore:
 
     def problem(self, source: KnowledgeSource) -> str | None:
         from gptasst.knowledge.formats import reason_of
-        from gptasst.uploads.searchable import is_unicode, not_unicode
+        from gptasst.uploads.types import is_unicode, not_unicode
 
         if not is_unicode(source.path):
             return not_unicode(source.path)
@@ -198,7 +198,7 @@ class LocalStore:
 
     def _embed(self, assistant_id: str, report: OnTransfer) -> None:
         if self._embedder is not None:
-            from gptasst.knowledge.embedding import embed_missing
+            from gptasst.knowledge.vectors import embed_missing
 
             embed_missing(self._database, self._embedder, assistant_id, report)
 
@@ -252,7 +252,7 @@ class LocalStore:
     def finish_removal(self, assistant: Assistant) -> None:
         del assistant  # knowledge is changed in one step here
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"
@@ -284,6 +284,20 @@ class LocalStore:
             found = found_passages(connection, target.id, question, _BEFORE_FILTERS, meant)
         fitting = (passage for passage in found if fits_patterns(filters, passage.path))
         return tuple(itertools.islice(fitting, limit))
+
+    def without_vectors(self) -> Sequence[tuple[str, int]]:
+        """Assistants that are not found by meaning yet: names, and how many passages lack vectors.
+
+        None where only words are searched. Nothing is changed.
+        """
+        if self._embedder is None:
+            return ()
+        from gptasst.knowledge.vectors import count_new
+
+        model, assistants = self._embedder.model, self.list()
+        with self._database.reading() as connection:
+            counts = [(one.name, count_new(connection, one.id, model)) for one in assistants]
+        return [(name, count) for name, count in counts if count]
 
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """What a question means, where the knowledge has vectors to compare it with."""

@@ -21,8 +21,8 @@ from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import cmd, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.uploads.uploader import proven_by_attributes
 
 
 class AssistantDirectory:

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
-from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.toml import dump_definition, name_problem
-from gptasst.definitions.types import Definition, DefinitionChanges, SearchSettings
-from gptasst.errors import InvalidInput, NotFound, UsageError
+from gptasst.definitions.library import InstructionLibrary, with_changes
+from gptasst.definitions.toml import dump_definition
+from gptasst.definitions.types import Definition, DefinitionChanges
+from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class AssistantService:
             changes = replace(changes, instruction=template.name)
         else:
             template = Definition(changes.name or "", changes.instructions or "")
-        definition = _changed(template, changes)
+        definition = with_changes(template, changes)
         named = self._read(words, screening, encoding)
         plan = self._plan((), named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
@@ -149,7 +149,7 @@ class AssistantService:
                 knowledge=definition.knowledge,
             )
             changes = replace(changes, instruction=template.name)
-        definition = _changed(definition, changes)
+        definition = with_changes(definition, changes)
         if words is None:
             from gptasst.knowledge.types import KnowledgePlan
 
@@ -316,7 +316,7 @@ class AssistantService:
         return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
 
     def history(self, name: str) -> Sequence[Revision]:
-        return self._store.history(self._store.get(name))
+        return self._store.history(self._store.summary(name))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
         """One revision of an assistant.
@@ -396,33 +396,3 @@ def _nothing_here(name: str, files: int) -> InvalidInput:
         hint=f"go to the directory that it was made from; {remove} takes files away",
         code="nothing_here",
     )
-
-
-def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
-    """A definition with changes made to it.
-
-    Raises:
-        UsageError: the new name can't be used, or nothing is left that the model is told.
-    """
-    problem = name_problem(changes.name) if changes.name is not None else None
-    if problem:
-        raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
-    tools = replace(
-        definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
-    )
-    if tools.file_search is False:
-        tools = replace(tools, search=SearchSettings())
-    changed = replace(
-        definition,
-        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
-        tools=tools,
-        settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
-    )
-    if not changed.instructions.strip():
-        raise UsageError("an assistant needs an instruction, or instructions of its own")
-    return changed
-
-
-def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:
-    values = {name: getattr(changes, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}

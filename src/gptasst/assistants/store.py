@@ -149,7 +149,7 @@ class AssistantStore(Protocol):
         """Delete uploads that left the knowledge in a command that was cut before it did so."""
         ...
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         """Every revision, oldest first."""
         ...
 

@@ -22,8 +22,7 @@ from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
 from gptasst.runs.edits import edited_text
-from gptasst.runs.fingerprints import content_digest
-from gptasst.runs.types import Kept, RunRequest
+from gptasst.runs.types import Kept, RunRequest, content_digest
 from gptasst.threads import workers
 
 Outcome = FinishedRun | GptasstError

@@ -13,7 +13,6 @@ from gptasst.cli.commands import (
     AllowSecretsOption,
     CommandGroup,
     KnowledgeEncodingOption,
-    Session,
     YesOption,
     command,
     imported,
@@ -26,6 +25,7 @@ from gptasst.cli.results import (
     ident_of,
     note_left,
 )
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from gptasst.cli.assistant import NameArgument
-from gptasst.cli.commands import Session, build_command, examples_text
+from gptasst.cli.commands import build_command, examples_text
+from gptasst.cli.session import Session
 
 _EXAMPLES = (
     "gptasst assistant export DocWriter-1 -o writer.toml",

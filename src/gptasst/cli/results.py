@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
@@ -16,7 +17,7 @@ from gptasst.hints import cmd
 if TYPE_CHECKING:
     from gptasst.api.types import Usage
     from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
-    from gptasst.cli.commands import Session
+    from gptasst.cli.session import Session
     from gptasst.definitions.types import Definition
     from gptasst.each.types import FileResult
     from gptasst.inputs.types import Refusal
@@ -207,7 +208,7 @@ def changes_text(outcome: KnowledgeOutcome) -> str:
 
 def tools_shown(definition: Definition) -> list[str]:
     """The tools of a definition in words, with how its knowledge is searched."""
-    from gptasst.definitions.search_settings import written_file_search
+    from gptasst.definitions.settings import written_file_search
 
     tools = definition.tools
     names = ("file_search", "code_interpreter", "web_search")

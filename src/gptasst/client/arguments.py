@@ -62,7 +62,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
 
 def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
     """What is asked of each run, without its files."""
-    from gptasst.config.settings import check_timeout
+    from gptasst.config.profile import check_timeout
     from gptasst.inputs.encoding import named_encoding
 
     rest = dict(options)

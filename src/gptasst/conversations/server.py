@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from gptasst.api.conversations import ConversationGateway, ConversationTurn
 from gptasst.api.types import BROKEN_OFF_MARK, PastMessage
 from gptasst.assistants.project_listing import MARKER
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.conversations.local import remember
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import GptasstError, NotFound, UsageError
@@ -151,13 +151,17 @@ class OpenAIConversations:
         now = datetime.now(UTC)
         return Turn(text, (), last.answer, "", now, now)
 
-    def messages(self, conversation: Conversation) -> Sequence[Message]:
-        items = self._gateway.items(conversation.id, order="asc")
-        shown = [_message(item.role, item.text) for item in items]
+    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+        ident = conversation.id
+        for item in (
+            self._gateway.all_items(ident, conversation.messages)
+            if at_once
+            else self._gateway.items(ident, order="asc")
+        ):
+            yield _message(item.role, item.text)
         for _, turn in self._unsent(conversation):
-            shown.append(_message("user", _text(turn.question)))
-            shown.append(_message("assistant", turn.answer + turn.mark))
-        return shown
+            yield _message("user", _text(turn.question))
+            yield _message("assistant", turn.answer + turn.mark)
 
     def delete(self, conversation: Conversation) -> bool:
         try:

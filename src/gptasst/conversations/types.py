@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -113,8 +113,12 @@ class ConversationKeeper(Protocol):
         """The last turn; of its answer no more is promised than that it was one."""
         ...
 
-    def messages(self, conversation: Conversation) -> Sequence[Message]:
-        """Everything that was said, oldest first.
+    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+        """Everything that was said, oldest first, as it comes from where it is kept.
+
+        Args:
+            conversation: what is read.
+            at_once: nothing is wanted before all of it is there.
 
         Raises:
             NotFound: the conversation is gone.

@@ -15,8 +15,8 @@ from typing import Any
 
 from gptasst.api.types import Usage
 from gptasst.runs.types import Kept
+from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
-from gptasst.storage.sqlite import Schema
 
 _SCHEMA = Schema(
     title="the journal of finished runs",

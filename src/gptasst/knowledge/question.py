@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gptasst.knowledge.folding import fold
-from gptasst.knowledge.languages import COMMON, accented_stem, common_words, language_of, stem
+from gptasst.knowledge.languages import COMMON, accented_stem, common_words, fold, language_of, stem
 from gptasst.knowledge.words import END, found_words, is_unspaced, names, pairs, runs
 
 _TASK_WEIGHT = 3.0

@@ -11,8 +11,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from gptasst.knowledge.folding import fold, visible
-from gptasst.knowledge.languages import accented_stem, has_endings, stem
+from gptasst.knowledge.languages import accented_stem, fold, has_endings, stem, visible
 
 TOKENIZER = "porter ascii"
 # Changes with all that is done here: an index of another version is made anew.

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from gptasst.api.tools import ToolRefused
 from gptasst.api.types import (
@@ -19,7 +19,7 @@ from gptasst.api.types import (
     TextPart,
 )
 from gptasst.assistants.types import Resolved
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
@@ -30,16 +30,12 @@ from gptasst.runs.answer_text import (
     refuse_control_characters,
     refuse_unusable,
 )
-from gptasst.runs.edit_plans import EditPlan
-from gptasst.runs.fingerprints import basis_digest
+from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
-from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
+from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
 from gptasst.time_limits import more_time
-
-if TYPE_CHECKING:
-    from gptasst.runs.edits import Progress
 
 _LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
@@ -226,8 +222,6 @@ class RunService:
 
     def _edited(self, prepared: PreparedRun, plan: EditPlan) -> Generator[TextDelta | RunResult]:
         """Run an edit; the text comes in one piece, once all of it was checked."""
-        from gptasst.runs.edits import EditRun
-
         started = time.monotonic()
         gateway = self._open_gateway()
         sent = prepared.model_request
@@ -316,7 +310,9 @@ class RunService:
         try:
             yield from gateway.stream(request)
         except ServiceError as error:
-            self._functions_refused = self._functions_refused or error.code == "no_functions"
+            if error.code == "no_functions":
+                self._functions_refused = True
+                self._preparation.tools.functions_refused()
             raise
 
     def _result(

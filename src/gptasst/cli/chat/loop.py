@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.api.types import TextDelta
 from gptasst.cli.chat.drawing import answer_view
-from gptasst.cli.chat.prompts import Prompt
-from gptasst.cli.chat.slash_commands import help_text, parse_command, question_of
+from gptasst.cli.chat.prompts import Prompt, help_text, parse_command, question_of
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about
@@ -19,7 +18,7 @@ from gptasst.errors import GptasstError
 from gptasst.runs.types import RunResult
 
 if TYPE_CHECKING:
-    from gptasst.conversations.chat import Chat
+    from gptasst.conversations.dialogue import Chat
 
 _Events = Generator[TextDelta | RunResult]
 

@@ -95,19 +95,19 @@ def _reader(content: bytes, path: str) -> _Reader:
 
 
 def _pdf(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.pdf import read_pdf
+    from gptasst.knowledge.formats.documents import read_pdf
 
     return read_pdf(content)
 
 
 def _docx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.word import read_docx
+    from gptasst.knowledge.formats.documents import read_docx
 
     return read_docx(content)
 
 
 def _pptx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.slides import read_pptx
+    from gptasst.knowledge.formats.documents import read_pptx
 
     return read_pptx(content)
 
@@ -119,13 +119,13 @@ def _xlsx(content: bytes, _path: str) -> Document:
 
 
 def _odt(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.books import read_odt
+    from gptasst.knowledge.formats.documents import read_odt
 
     return read_odt(content)
 
 
 def _epub(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.books import read_epub
+    from gptasst.knowledge.formats.documents import read_epub
 
     return read_epub(content)
 
@@ -143,19 +143,19 @@ def _html(content: bytes, path: str) -> Document:
 
 
 def _ipynb(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.notebooks import read_ipynb
+    from gptasst.knowledge.formats.plain import read_ipynb
 
     return read_ipynb(content, path)
 
 
 def _eml(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.mail import read_eml
+    from gptasst.knowledge.formats.web_pages import read_eml
 
     return read_eml(content)
 
 
 def _rtf(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.mail import read_rtf
+    from gptasst.knowledge.formats.web_pages import read_rtf
 
     return read_rtf(content, path)
 
