@@ -289,7 +289,7 @@ class EditRun:
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
         if self._all > 1:  # one limit for all requests
-            request = replace(request, timeout=self._seconds())
+            request = replace(request, timeout=self._seconds(), of_many=True)
         for event in self.stream(request):
             if isinstance(event, TextDelta):
                 received.append(event.text)
