@@ -217,17 +217,19 @@ class KnowledgeCommit:
     def _attach_again(
         self, wanted: dict[str, Attachment], attachment: Attachment, there: _There
     ) -> None:
-        """Attach what somebody detached, whose upload may be gone as well."""
-        try:
-            self._stores.attach(self._job.store_id, attachment)
-        except NotFound:
-            file_id = self._upload_again(attachment)
-            if file_id is None:
-                self._undo_to(there, self._told.latest()[1])
+        """Bring back what somebody detached.
+
+        Whoever did so is about to delete the upload, so it is sent again where it is at hand.
+        """
+        file_id = self._upload_again(attachment)
+        if file_id is not None:
             del wanted[attachment.file_id]
             attachment = replace(attachment, file_id=file_id)
             wanted[file_id] = attachment
+        try:
             self._stores.attach(self._job.store_id, attachment)
+        except NotFound:
+            self._undo_to(there, self._told.latest()[1])
         self._gone.discard(attachment.file_id)
         self._steps.append(_Step(attached=True, file=attachment))
 

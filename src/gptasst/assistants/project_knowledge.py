@@ -137,6 +137,7 @@ class KnowledgeWriter:
         attached = self._attach(job, report)
         self._wait(job, report, attached)
         self._retry_unsupported(job, report)
+        self._replace_lost(job, report)
         self._drop_failed(job)
         self._send_text_instead(job, report)
         return job
@@ -324,6 +325,32 @@ class KnowledgeWriter:
         self._wait(again, report)
         job.reasons |= again.reasons
         job.slow |= again.slow
+
+    def _replace_lost(self, job: KnowledgeJob, report: OnTransfer) -> None:
+        """Upload anew what was known from before and is gone: some servers attach it regardless."""
+        failed = job.reasons.keys() & job.ids.keys() - job.slow
+        lost = [path for path in failed if self._is_lost(job, job.ids[path])]
+        if not lost:
+            return
+        sources = {job.request(path): job.source(path) for path in lost}
+        for path in lost:
+            self._stores.detach(job.store_id, job.ids[path])
+        self._uploader.forget([job.ids[path] for path in lost])
+        taken = {file_id for path, file_id in job.ids.items() if path not in job.reasons}
+        again = KnowledgeJob(job.store_id, sources, job.there | taken)
+        again.slow_before = job.slow_before
+        self._upload(again, list(sources), (), report, anew=True)
+        self._wait(again, report, self._attach(again, report))
+        job.take_over(again)
+
+    def _is_lost(self, job: KnowledgeJob, file_id: str) -> bool:
+        if file_id in job.fresh:
+            return False
+        try:
+            self._files.get(file_id)
+        except NotFound:
+            return True
+        return False
 
     def _drop_failed(self, job: KnowledgeJob) -> None:
         """Take out again what could not be indexed, and delete it if it was uploaded for this."""

@@ -44,6 +44,7 @@ _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
 NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
+ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
 
