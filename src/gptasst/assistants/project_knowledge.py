@@ -13,6 +13,7 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.knowledge_texts import KnowledgeTexts, is_plain
+from gptasst.assistants.lost_files import GONE
 from gptasst.assistants.project_commit import Announcements, KnowledgeCommit, KnowledgeJob
 from gptasst.assistants.project_directory import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
@@ -132,6 +133,9 @@ class KnowledgeWriter:
         job = KnowledgeJob(store_id, sources, there)
         before = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
         job.slow_before = sum(file.status == "in_progress" for file in before)
+        for file in before:
+            if file.status == GONE:  # OGX finds passages by content: this would take the new ones
+                self._stores.detach(store_id, file.id)
         self._upload(job, list(sources), there, report)
         attached = self._attach(job, report)
         self._wait(job, report, attached)

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
@@ -47,7 +48,6 @@ from gptasst.assistants.types import (
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
     FoundPassage,
     KnowledgeFile,
@@ -55,6 +55,10 @@ from gptasst.knowledge.types import (
 )
 from gptasst.threads import workers
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
+
 
 _JOBS = 8
 
