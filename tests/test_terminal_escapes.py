@@ -103,7 +103,7 @@ class TestAnswers:
         server.answer, server.delta_size = f"answer {EVIL}\n", 3
         ran = seen("run", "DocWriter", "-t", "x", **environ)
         assert ran.code == 7
-        assert "the answer holds the control character U+001B" in ran.screen
+        assert "the answer contains the control character U+001B" in ran.screen
         assert "pwned" not in ran.screen
 
     def test_of_a_conversation(self, cli: Cli, server: LoopbackServer) -> None:

@@ -112,7 +112,7 @@ def create_assistant(
         True
     """
     if use_function:
-        raise UsageError("assistants call no functions of yours")
+        raise UsageError("assistants can't call your functions")
     client = _get_client()
     if use_code_interpreter is None:
         use_code_interpreter = not client.profile.embedded
@@ -393,7 +393,7 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
     with _lock:
         waiting = _messages.pop(thread_id, [])
     if not waiting:
-        raise UsageError(f"there is no message on thread `{thread_id}` that was not answered")
+        raise UsageError(f"thread `{thread_id}` has no unanswered message")
     run = _get_client().submit(
         assistant_id,
         [path for message in waiting for path in message.files],

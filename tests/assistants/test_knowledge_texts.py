@@ -205,4 +205,4 @@ class TestEncoding:
     def test_there_is_no_such_encoding(self, cli: Cli, write: Write) -> None:
         write("a.txt", "alpha\n")
         ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.txt", "--encoding", "x")
-        assert (ran.code, "no encoding is called `x`" in ran.stderr) == (2, True)
+        assert (ran.code, "unknown encoding `x`" in ran.stderr) == (2, True)

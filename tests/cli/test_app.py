@@ -243,15 +243,15 @@ class TestFirstSteps:
         ran = cli()
         assert ran.code == 0
         assert ran.stderr == (
-            "next: `gptasst auth login` keeps a key of OpenAI's; until then a tiny model answers,"
-            " which only shows that everything works\n"
+            "next: `gptasst auth login` stores an OpenAI key; until then a tiny model answers,"
+            " which is good for small corrections only\n"
         )
         assert "Commands:" in ran.text
         assert not home.exists()
 
     def test_with_nothing(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("gptasst.embedded.service.is_installed", lambda: False)
-        assert cli().stderr == "next: `gptasst auth login` keeps a key of OpenAI's\n"
+        assert cli().stderr == "next: `gptasst auth login` stores an OpenAI key\n"
 
     def test_with_a_key(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
@@ -285,5 +285,5 @@ class TestFirstSteps:
         assert ran.stderr == (
             "error: no key is set, and the embedded model has no files and no assistants on a"
             " server\n"
-            "hint: `gptasst auth login` keeps a key of OpenAI's; --profile NAME means a server\n"
+            "hint: `gptasst auth login` stores an OpenAI key; use --profile NAME for a server\n"
         )

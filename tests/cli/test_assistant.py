@@ -238,7 +238,7 @@ class TestHistory:
     def test_no_such_revision(self, cli: Cli, writer: str) -> None:
         ran = cli("assistant", "rollback", writer, "7", "--yes", "--json")
         assert ran.code == 3
-        assert ran.error["hint"] == "`gptasst assistant history 'Writer 1'` shows those that it has"
+        assert ran.error["hint"] == "`gptasst assistant history 'Writer 1'` lists its revisions"
 
     def test_rollback_refuses_where_nobody_answers(self, cli: Cli, writer: str) -> None:
         cli("assistant", "edit", writer, "-m", "m2")

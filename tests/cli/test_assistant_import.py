@@ -158,7 +158,7 @@ def test_people_are_told_the_same(cli: Cli, write: Write) -> None:
     ran = cli("assistant", "import", "old.json")
     assert (ran.code, ran.text) == (0, "")
     assert ran.stderr.splitlines() == [
-        "left behind: metadata `team`: a definition has no such key; it was `docs`",
+        "left behind: metadata `team`: definitions have no such key; its value was `docs`",
         "created `Math Tutor`",
     ]
 
@@ -196,7 +196,7 @@ class TestList:
     ("content", "message"),
     [
         ("{", "old.json: not JSON: "),
-        ("[]", "old.json: not an assistant of the Assistants API, nor a list of them"),
+        ("[]", "old.json: not an assistant of the Assistants API or a list of them"),
         ('{"object": "thread", "model": "m"}', "old.json: not an assistant of the Assistants API"),
         ('{"data": 3}', "old.json: not an assistant of the Assistants API"),
         (json.dumps(saved(instructions=None)), "old.json: `Math Tutor` has no `instructions`"),

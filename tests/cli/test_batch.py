@@ -135,7 +135,7 @@ def test_failures_are_named_and_submitted_again(
     [
         (outcomes.refusal("No."), "the model refused: No."),
         (outcomes.incomplete(), "the answer was cut off: max_output_tokens"),
-        (outcomes.empty_answer(), "the model gave an empty answer"),
+        (outcomes.empty_answer(), "the model returned an empty answer"),
         (outcomes.failed(), "`gpt-6-luna` failed: The model failed."),
         (outcomes.http_error(429, "rate_limit_exceeded", "Slow."), "Slow. (HTTP 429)"),
         (
@@ -287,7 +287,7 @@ def test_in_place(cli: Cli, server: LoopbackServer, write: Write) -> None:
     ran = cli("batch", "fetch", ran.lines[0])
 
     assert ran.code == 6
-    assert "`b.md` was changed since it was submitted, and is left as it is" in ran.stderr
+    assert "`b.md` changed after it was submitted; not overwritten" in ran.stderr
     assert Path("a.md").read_bytes() == b"good text\r\n"
     assert Path("b.md").read_bytes() == b"mine\n"
 
@@ -307,7 +307,7 @@ class TestFileSearch:
     ) -> None:
         ran = cli(*command)
         assert ran.code == 2
-        assert "`Clever` searches its knowledge, which batches are not known to do" in ran.stderr
+        assert "`Clever` searches its knowledge, and batches may not support that" in ran.stderr
         assert "--no-file-search" in ran.stderr
         assert {request.method for request in project.requests} == {"GET"}
 
@@ -351,7 +351,7 @@ def test_waiting_showing_cancelling(cli: Cli, server: LoopbackServer, files: lis
     assert cli("batch", "cancel", batch_id).stderr == f"batch `{batch_id}` is cancelling\n"
     ran = cli("batch", "fetch", batch_id, "--wait")
     assert ran.code == 6
-    assert "`in/00.md` failed: the batch was cancelled before its turn" in ran.stderr
+    assert "`in/00.md` failed: the batch was cancelled before it was processed" in ran.stderr
     ran = cli("batch", "cancel", batch_id)
     assert (ran.code, "can't be cancelled" in ran.stderr) == (2, True)
 
@@ -384,7 +384,7 @@ def test_wait_for_nothing(cli: Cli, server: LoopbackServer, files: list[str], wr
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--each", "--batch", "--check"), "--batch needs a place for answers that come later"),
+        (("--each", "--batch", "--check"), "--batch needs a place for the answers"),
         (("--batch", "-o", "out"), "--batch needs --each"),
         (("--each", "--wait", "-o", "out"), "--wait needs --batch"),
     ],

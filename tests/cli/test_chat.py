@@ -24,7 +24,7 @@ def test_a_line_is_a_question(cli: Cli, server: LoopbackServer, place: str) -> N
     assert (ran.code, ran.lines) == (0, ["one", "two"])
     (ident,) = cli("conversation", "list", "-q").lines
     assert [text for _, text in shown(cli, ident)] == ["one", "one", "two", "two"]
-    assert f"`gptasst chat DocWriter -c` goes on with conversation `{ident}` (one)" in ran.stderr
+    assert f"`gptasst chat DocWriter -c` continues conversation `{ident}` (one)" in ran.stderr
 
 
 def test_resumed(cli: Cli, server: LoopbackServer, place: str) -> None:
@@ -32,7 +32,7 @@ def test_resumed(cli: Cli, server: LoopbackServer, place: str) -> None:
     ran = chat(cli, "two", words=("-c",))
 
     (ident,) = cli("conversation", "list", "-q").lines
-    assert f"going on with conversation `{ident}` (one)" in ran.stderr
+    assert f"continuing conversation `{ident}` (one)" in ran.stderr
     assert len(shown(cli, ident)) == 4
 
 
@@ -215,7 +215,7 @@ def test_failed_answer_ends_a_script(cli: Cli, server: LoopbackServer, place: st
 
     assert (ran.code, len(answered(server))) == (7, 1)
     assert ran.text == "half of\n"
-    assert "what came of the answer is kept" in ran.stderr
+    assert "the part that arrived is kept" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_stopped_asked_again_and_left(cli: Cli, server: LoopbackServer, open_cha
     chat.wait_for("half of an")
     chat.type(CTRL_C)
     chat.wait_for("stopped")
-    chat.wait_for("what came of the answer is kept; /retry asks again")
+    chat.wait_for("the part that arrived is kept; /retry asks again")
     server.answer = "a whole one"
     chat.type("/retry" + ENTER)
     chat.wait_for("a whole one")
@@ -181,7 +181,7 @@ def test_file_and_save(server: LoopbackServer, open_chat: Open, write: Write) ->
     server.answer = "# Title\n\nSome *text*.\n"
     chat = open_chat()
     chat.type("/file a.md" + ENTER)
-    chat.wait_for("`a.md` (6 B) goes with what is next")
+    chat.wait_for("`a.md` (6 B) will be sent with the next question")
     chat.type("one" + ENTER)
     chat.wait_for("Some text.")
     chat.type("/save out.md" + ENTER)
@@ -228,7 +228,7 @@ def test_control_characters_do_nothing(server: LoopbackServer, open_chat: Open) 
     server.answer = "title \x1b]0;evil\x07 done"
     chat = open_chat()
     chat.type("one" + ENTER)
-    chat.wait_for("the answer holds the control character U+001B")
+    chat.wait_for("the answer contains the control character U+001B")
     assert b"\x1b]0;evil" not in chat.raw
 
 

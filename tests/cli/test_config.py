@@ -118,7 +118,7 @@ def test_set_makes_a_private_file(cli: Cli, home: Path) -> None:
         ("local.context", "1", "key `local.context` must be at least 512, not 1"),
         ("local.model.x", "1", "there is no key `local.model.x`"),
         ("profiles.ollama.input_file", "yes", "`profiles.ollama.input_file` is true or false"),
-        ("profiles.ollama.store", "cloud", "is `cloud`, which is not one of its values"),
+        ("profiles.ollama.store", "cloud", "is `cloud`, which is not allowed"),
         ("profiles.ollama.base_url", "nowhere", "`nowhere` is not a base URL"),
         ("profiles.new.model", "m", "missing key `profiles.new.base_url`"),
         ("profiles.ollama", "m", "there is no key `profiles.ollama`"),

@@ -104,7 +104,7 @@ class TestRun:
 
         assert begins.text == "one two"
         assert f"this is conversation `{ident}` (one two)" in begins.stderr
-        assert f"going on with conversation `{ident}` (one two)" in goes_on.stderr
+        assert f"continuing conversation `{ident}` (one two)" in goes_on.stderr
         assert cli("run", "DocWriter", "-c", "-q", "-t", "four").stderr == ""
 
     @pytest.mark.parametrize("asked", ["id", "title", "beginning"])
@@ -173,7 +173,9 @@ class TestBrokenOff:
         ran = cli("run", "DocWriter", "-c", "-t", "two")
 
         assert (ran.code, ran.text) == (7, "an answer that")
-        assert f"what came of the answer is kept in conversation `{ident}`" in ran.stderr
+        assert (
+            f"the part of the answer that arrived is kept in conversation `{ident}`" in ran.stderr
+        )
         messages = cli("conversation", "show", ident, "--json").json["messages"]
         assert [m["broken_off"] for m in messages] == [None, None, None, "broken_off"]
         assert messages[-1]["text"] == "an answer that"
@@ -382,7 +384,7 @@ class TestDelete:
         ident = say(cli, "one")["conversation"]
         words = ("conversation", "delete", ident)
         seen = while_asked(lambda: say(cli, "two"), *words, typed="y\nn\n", after="[y/N]")
-        assert "that changed while the question was open" in seen.screen
+        assert "this changed while the question was open" in seen.screen
         assert seen.screen.count("[y/N]") == 2
         assert len(cli("conversation", "show", ident, "--json").json["messages"]) == 4
 

@@ -45,7 +45,10 @@ class TestRun:
         ran = cli("run", "MarkdownLinter", "a.md", "-o", "out.md")
         assert ran.code == 0
         assert Path("out.md").read_text() == RIGHT.replace("does not", "dont")
-        assert "kept 1 block as before, against the answer; `--verbose` shows why\n" in ran.stderr
+        assert (
+            "kept 1 block unchanged because the answer's version was not safe; "
+            "`--verbose` shows why\n" in ran.stderr
+        )
         again = server.requests[1].json["input"][-1]["content"]
         assert "code changed: `./run.sh`" in again[1]["text"]
         assert file_text(server.requests[1].json).startswith("It dont run.")

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Cli, Write
 
 NAME = "SmolLM2-135M-Instruct.Q4_1"
-NOTE = "this small model only shows that everything works and is not for real work"
+NOTE = "this model is too small for real work"
 
 
 def _fields(cli: Cli) -> dict[str, str]:

@@ -217,7 +217,7 @@ def test_another_server_has_ends_of_its_own(
     assert cli("model", "list", *mine).text.split("\t")[2:] == ["", "\n"]
     findings = cli("doctor", "--json", *mine).json["findings"]
     found = [f["message"] for f in findings if f["topic"] == "models" and f["severity"] == "ok"]
-    assert found == ["none that is used here ends within 60 days"]
+    assert found == ["no model in use here ends within 60 days"]
     ran = cli("run", "W", "-t", "hello", *mine)
     assert f"{server.base_url} has no model `gpt-4`\nhint: -m MODEL" in ran.stderr
 

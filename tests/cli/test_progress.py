@@ -33,7 +33,7 @@ def test_one_bar_between_two_spinners_and_nothing_afterwards() -> None:
     _fetch(Output(stderr=screen, stdout=io.StringIO()))
     shown = screen.getvalue()
     assert shown.count(HIDE_CURSOR) == 3
-    assert "fetching the embedded model, this once" in shown
+    assert "downloading the embedded model, once" in shown
     assert "waiting" in shown.rpartition("fetching")[2]
     assert ERASE_LINE in shown.rpartition("waiting")[2]
 
@@ -41,8 +41,8 @@ def test_one_bar_between_two_spinners_and_nothing_afterwards() -> None:
 @pytest.mark.parametrize(
     ("mode", "said"),
     [
-        ("people", "fetching the embedded model (100 B), this once\n"),
-        ("json", "fetching the embedded model (100 B), this once\n"),
+        ("people", "downloading the embedded model (100 B), once\n"),
+        ("json", "downloading the embedded model (100 B), once\n"),
         ("quiet", ""),
     ],
 )

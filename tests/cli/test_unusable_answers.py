@@ -31,7 +31,7 @@ class TestRun:
         server.answer = answer
         ran = cli("run", "DocWriter", "a.md", "-o", "out.md")
         assert (ran.code, ran.stdout) == (7, b"")
-        assert "the model gave an empty answer" in ran.stderr
+        assert "the model returned an empty answer" in ran.stderr
         assert Path("out.md").read_text() == "precious\n"
         assert cli("run", "DocWriter", "a.md").stdout == b""
         assert cli("run", "DocWriter", "a.md", "--json").error["code"] == "empty"

@@ -271,7 +271,7 @@ class TestMistakes:
             ("[profiles.a]\nbase_url = 1", 2, "key `profiles.a.base_url` must be a string"),
             ('[profiles.a]\nbase_url = "http://h"\ntimeout = 0', 3, "must be from"),
             ('[profiles.a]\nbase_url = "http://h"\ntimeout = nan', 3, "must be from"),
-            ('[profiles.a]\nbase_url = "http://h"\nstore = "s3"', 3, "which is not one of"),
+            ('[profiles.a]\nbase_url = "http://h"\nstore = "s3"', 3, "which is not allowed"),
             ('[profiles.a]\nbase_url = "http://h"\nheaders = { a = 1 }', 3, "must be a string"),
             ('[profiles.a]\nbase_url = "http://h"\napi_key = "sk"', 3, "unknown key `api_key`"),
         ],

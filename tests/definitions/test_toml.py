@@ -165,7 +165,7 @@ _WRONG = {
     "not a level": (
         _ONE + "[settings]\nreasoning_effort = 'hgh'\n",
         3,
-        "key `settings.reasoning_effort` is `hgh`, which is not one of its values",
+        "key `settings.reasoning_effort` is `hgh`, which is not allowed",
         "one of: none, minimal, low, medium, high, xhigh, max",
     ),
     "schema is not JSON": (_ONE + "schema = '{'\n", 2, "key `schema` is not JSON", None),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.embedded
 
 NOTE = "no key is set, so this runs on the embedded model SmolLM2-135M-Instruct.Q4_1"
 FIRST_STEP = (
-    "`gptasst auth login` keeps a key of OpenAI's; without an account: pip install 'gptasst[local]'"
+    "`gptasst auth login` stores an OpenAI key; without an account: pip install 'gptasst[local]'"
 )
 MESSY = "# Backup\n\nThis guide show how to make you first backup.\n"
 
@@ -55,7 +55,7 @@ class TestRun:
         assert (ran.returncode, ran.stdout) == (0, "")
         first, second = ran.stderr.splitlines()
         assert first.startswith(NOTE)
-        assert "only shows that everything works" in first
+        assert "good for small corrections only" in first
         assert second.startswith("wrote `y.md` (")
         assert Path("y.md").read_text("utf-8").strip()
         assert sorted(path.name for path in Path().iterdir()) == ["x.md", "y.md"]

@@ -152,7 +152,7 @@ class TestReadOnly:
         write("a.md", "text\n")
         ran = cli("file", "upload", "a.md")
         assert (ran.code, len(project.files)) == (0, 1)
-        assert "can't be used and is done without: Read-only file system" in ran.stderr
+        assert "can't be used and is not used: Read-only file system" in ran.stderr
         ran = cli(*SET.split(), "--json")
         assert ran.code in (1, 2)
         assert "Read-only file system" in ran.error["message"]

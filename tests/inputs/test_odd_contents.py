@@ -107,7 +107,7 @@ class TestTooLong:
         server.disturb("POST", "*/input_tokens", outcomes.http_error(404))
         ran = cli("run", "DocWriter", "-t", "x")
         assert (ran.code, "tokens)" in ran.stderr) == (2, False)
-        assert "the input is longer than the model takes: too long" in ran.stderr
+        assert "the input is too long for the model: too long" in ran.stderr
 
     def test_a_conversation_is_as_before(self, cli: Cli, project: LoopbackServer) -> None:
         assert cli("run", "DocWriter", "-t", "one", "-c").code == 0

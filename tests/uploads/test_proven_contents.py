@@ -169,7 +169,7 @@ def test_what_is_attached_at_the_last_moment_is_kept(
     cli("file", "upload", "guide.md", "--purpose", "assistants")
     project.meanwhile("GET", "/v1/vector_stores", attach(project, "guide.md"), skip=1)
     ran = cli("file", "prune", "-y")
-    assert "it is used by now" in ran.stderr
+    assert "it is in use now" in ran.stderr
     assert contents(project) == [b"guide"]
 
 

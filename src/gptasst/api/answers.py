@@ -155,7 +155,7 @@ class AnswerReader:
         self._refuse_cut_off(response, usage)
         calls = function_calls(output) if self._request.functions else ()
         if not text and not calls:
-            raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
+            raise NoAnswer("the model returned an empty answer", hint="run it again", code="empty")
         yield ModelAnswer(
             text=text,
             model=response.model if isinstance(response.model, str) else self._request.model,

@@ -65,8 +65,8 @@ def make_http_client(endpoint: Endpoint) -> LimitedClient:
         raise _bad_certificates(error) from error
     except (ValueError, httpx2.InvalidURL):
         raise UsageError(
-            "a proxy variable holds what is not the URL of a proxy",
-            hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+            "a proxy variable does not hold the URL of a proxy",
+            hint="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             code="bad_proxy",
         ) from None  # its words may hold the password
 
@@ -178,7 +178,7 @@ def _bad_certificates(error: OSError) -> UsageError:
     problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
     return UsageError(
         f"{variable} is `{named[variable]}`, {problem}",
-        hint=f"{variable} names {_NAMED[variable]}; without it the usual ones are used",
+        hint=f"{variable} names {_NAMED[variable]}; unset it to use the default ones",
         code="bad_value",
         variable=variable,
     )

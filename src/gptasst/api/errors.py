@@ -201,8 +201,8 @@ def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
     location = error.response.headers.get("location", "")
     target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
     return ServiceError(
-        f"{endpoint.name} redirects to {target}, and redirects are not followed",
-        hint="if that is the right server: set `base_url` to it",
+        f"{endpoint.name} redirects to {target}; gptasst does not follow redirects",
+        hint="if that is the right server, set `base_url` to its address",
         code="redirected",
     )
 
@@ -221,7 +221,7 @@ def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     if error.status_code == 403:
         return AccessDenied(
             f"{endpoint.name}{said or ': HTTP 403'}",
-            hint=f"{cmd('doctor')} shows what the key has no permission for",
+            hint=f"{cmd('doctor')} shows which permissions the key lacks",
             code="no_permission",
         )
     # A gateway in front of it may mean something else, such as a header of its own.
@@ -264,7 +264,7 @@ def _in_words(seconds: float) -> str:
 
 def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
     return InvalidInput(
-        f"the input is longer than the model takes: {message}",
+        f"the input is too long for the model: {message}",
         hint=more_context(endpoint),
         code="too_long",
     )

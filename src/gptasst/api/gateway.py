@@ -147,8 +147,8 @@ class OpenAIGateway:
         except (ServiceError, NoAnswer) as error:
             if request.search.text_weight is not None and "hybrid" in error.message.lower():
                 raise ServiceError(
-                    f"{self._endpoint.name} does not weigh words against meaning",
-                    hint="take `text_weight` out of `tools.file_search` in the definition",
+                    f"{self._endpoint.name} does not support `text_weight`",
+                    hint="remove `text_weight` from `tools.file_search` in the definition",
                     code="bad_request",
                 ) from error
             if not (request.functions and refuses_functions(error)):
@@ -216,7 +216,7 @@ class OpenAIGateway:
         ident = request.conversation_id
         if ident and self.conversations.is_answered(ident, PastMessage("user", request.parts)):
             raise ServiceError(
-                "the connection was lost, and the conversation has an answer all the same",
+                "the connection was lost, but the conversation already has an answer",
                 hint=f"{cmd(f'conversation show {ident}')} shows it",
                 code="answer_lost",
             )

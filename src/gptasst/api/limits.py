@@ -52,7 +52,7 @@ class OverLimit(RequestFailure):
 
 def too_much(what: str) -> OverLimit:
     """The error of a server that sends more than is read: `more than 64 MiB in one reply`."""
-    return OverLimit(f"sends {what}; that much is not read", "too_much")
+    return OverLimit(f"sends {what}; that is more than gptasst reads", "too_much")
 
 
 def too_slow(said: str, seconds: float) -> OverLimit:

@@ -107,5 +107,5 @@ def _on_disk(file: KnowledgeFile, known: Sequence[Path]) -> bytes | None:
 def _downloaded(file: KnowledgeFile, download: Callable[[KnowledgeFile], bytes]) -> bytes:
     content = download(file)
     if file.sha256 and hashlib.sha256(content).hexdigest() != file.sha256:
-        raise InvalidInput("the server gave another content than the one that was sent")
+        raise InvalidInput("the server returned other content than was uploaded")
     return content

@@ -123,9 +123,9 @@ def _saved_in(content: bytes, path: Path) -> Sequence[_Saved]:
     assistants = listed if isinstance(listed, list) else []
     if not assistants or not all(_is_assistant(each) for each in assistants):
         raise InvalidDefinition(
-            "not an assistant of the Assistants API, nor a list of them",
+            "not an assistant of the Assistants API or a list of them",
             file=path,
-            hint=f"it takes a definition in TOML as well; {cmd('assistant export')} writes one",
+            hint=f"a definition in TOML can be imported too; {cmd('assistant export')} writes one",
         )
     return assistants
 
@@ -269,7 +269,7 @@ def _left_behind(reader: _SavedReader) -> Iterator[LeftBehind]:
         if kind == "function":
             function = tool.get("function")
             name = function.get("name") if isinstance(function, dict) else None
-            yield LeftBehind("function", str(name), "assistants call no functions of yours")
+            yield LeftBehind("function", str(name), "assistants can't call your functions")
         elif kind not in (*_FILE_SEARCH, "code_interpreter"):
             yield LeftBehind("tool", kind, "there is no such tool")
     resources = reader.saved.get("tool_resources")
@@ -281,7 +281,9 @@ def _left_behind(reader: _SavedReader) -> Iterator[LeftBehind]:
         yield LeftBehind("vector_store", store_id, _NO_CONTENT)
     metadata = reader.saved.get("metadata")
     for key, value in (metadata if isinstance(metadata, dict) else {}).items():
-        yield LeftBehind("metadata", str(key), f"a definition has no such key; it was `{value}`")
+        yield LeftBehind(
+            "metadata", str(key), f"definitions have no such key; its value was `{value}`"
+        )
 
 
 def _ids(holder: object, key: str) -> list[str]:

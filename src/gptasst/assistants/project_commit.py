@@ -114,7 +114,7 @@ class ChangedMeanwhile(GptasstError):
     """
 
     def __init__(self, fresh: Iterable[str], detached: Iterable[str] = ()) -> None:
-        super().__init__("the knowledge was changed by somebody else in between")
+        super().__init__("somebody else changed the knowledge in the meantime")
         self.fresh = frozenset(fresh)
         self.unused = self.fresh.union(detached)
 

@@ -325,7 +325,7 @@ def read_pointer(store: VectorStore) -> Pointer:
     except (KeyError, ValueError) as error:
         raise StateError(
             f"the metadata of the assistant `{store.name}` ({store.id}) is damaged: {error}",
-            hint="what is in it is shown by the server's own console",
+            hint="look at it in the server's own console",
             code="bad_store",
         ) from None
 

@@ -222,7 +222,7 @@ def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:
         if error.code != "no_endpoint":
             raise
         raise ServiceError(
-            f"{stores.server} has no vector stores, in which assistants are kept",
+            f"{stores.server} has no vector stores to keep assistants in",
             hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
             code="no_vector_stores",
         ) from error

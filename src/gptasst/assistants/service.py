@@ -329,7 +329,7 @@ class AssistantService:
             name = shlex.quote(assistant.name)
             raise NotFound(
                 f"`{assistant.name}` has no revision {number}",
-                hint=f"{cmd(f'assistant history {name}')} shows those that it has",
+                hint=f"{cmd(f'assistant history {name}')} lists its revisions",
             )
         return revisions[number]
 
@@ -393,6 +393,6 @@ def _nothing_here(name: str, files: int) -> InvalidInput:
     remove = cmd(f"assistant files remove {shlex.quote(name)} FILE…")
     return InvalidInput(
         f"none of the {files} knowledge files of `{name}` is here",
-        hint=f"go to the directory that it was made from; {remove} takes files away",
+        hint=f"go to the directory that it was created from; {remove} removes files",
         code="nothing_here",
     )

@@ -177,15 +177,15 @@ def no_assistant(name: str, names: Iterable[str]) -> NotFound:
 
 def edit_conflict(name: str) -> UsageError:
     return UsageError(
-        f"`{name}` was changed by somebody else in between",
-        hint=f"{cmd(f'assistant show {shlex.quote(name)}')}, then do it again",
+        f"`{name}` was changed by somebody else in the meantime",
+        hint=f"{cmd(f'assistant show {shlex.quote(name)}')} shows it; then try again",
         code="edit_conflict",
     )
 
 
 def deleted_meanwhile(name: str) -> NotFound:
     return NotFound(
-        f"`{name}` was deleted by somebody else in between",
+        f"`{name}` was deleted by somebody else in the meantime",
         hint=f"{cmd('assistant list')} shows what is there",
         code="gone",
     )

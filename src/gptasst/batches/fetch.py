@@ -72,7 +72,7 @@ def _outcome(line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None)
             check_answer(text, schema)
         sha256 = content_digest(text.encode("utf-8"))
     except UnicodeEncodeError:
-        return NoAnswer("the answer holds broken characters")
+        return NoAnswer("the answer contains invalid characters")
     except GptasstError as error:
         return error
     return FinishedRun(text, sha256, line.answer.model, line.answer.usage, kept)
@@ -125,8 +125,8 @@ def why_unanswered(batch: Batch) -> NoAnswer:
     if batch.status == "expired":
         return NoAnswer("not processed within 24 hours", code="expired")
     if batch.status == "cancelled":
-        return NoAnswer("the batch was cancelled before its turn", code="cancelled")
-    return NoAnswer("the server gave neither an answer nor a reason")
+        return NoAnswer("the batch was cancelled before it was processed", code="cancelled")
+    return NoAnswer("the server returned neither an answer nor a reason")
 
 
 class AnswerPlacer:
@@ -175,15 +175,15 @@ class AnswerPlacer:
     def _revise(self, item: BatchItem, target: FileTarget, outcome: FinishedRun) -> FileResult:
         given = self._files.read(target)
         if isinstance(given, FileResult):
-            known = given.error or InvalidInput(f"`{target.path}` is empty by now")
+            known = given.error or InvalidInput(f"`{target.path}` is now empty")
             return self._files.result(target, "failed", error=known)
         if given.run == item.run:
             return self._files.apply(given, outcome, asked=True, usage=outcome.usage)
         if self._files.is_result(given):
             return self._files.result(target, "unchanged", asked=True, usage=outcome.usage)
         error = InvalidInput(
-            f"`{target.path}` was changed since it was submitted, and is left as it is",
-            hint="the same command as before takes it as it is now",
+            f"`{target.path}` changed after it was submitted; not overwritten",
+            hint="run the same command again to use the new content",
             code="changed_meanwhile",
         )
         return self._files.result(target, "failed", error=error)
@@ -205,7 +205,7 @@ class AnswerPlacer:
         if output.anchor or ".." in output.parts:
             raise InvalidInput(
                 f"`{item.output}` is outside of this directory",
-                hint="-o DIR puts the answers below DIR",
+                hint="-o DIR writes the answers below DIR",
                 code="outside",
             )
         refuse_links(Path(output), Path())

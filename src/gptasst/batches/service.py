@@ -167,7 +167,7 @@ class BatchService:
         if batch.metadata.get(MARK) != MARK_VERSION:
             raise NotFound(
                 f"batch `{batch_id}` was not submitted by gptasst",
-                hint=f"{cmd('batch list')} shows those that were",
+                hint=f"{cmd('batch list')} lists those that were",
             )
         return batch
 
@@ -181,7 +181,7 @@ class BatchService:
         if batch.is_final:
             raise UsageError(
                 f"batch `{batch.id}` is {batch.status} and can't be cancelled",
-                hint=f"{cmd(f'batch fetch {batch.id}')} puts its answers in place",
+                hint=f"{cmd(f'batch fetch {batch.id}')} writes its answers",
             )
         return self.gateway.batches.cancel(batch.id)
 
@@ -200,7 +200,7 @@ class BatchService:
                 late = next(batch for batch in current if not batch.is_final)
                 raise ServiceError(
                     f"batch `{late.id}` is still {late.status} after 25 hours",
-                    hint=f"{cmd(f'batch show {late.id}')} shows how it goes on",
+                    hint=f"{cmd(f'batch show {late.id}')} shows its progress",
                     code="timeout",
                 )
             self.gateway.pause(pause)
@@ -231,9 +231,9 @@ class BatchService:
         recorded = self._recorded(batch)
         if directory is None and recorded.directory is None:
             raise UsageError(
-                f"batch `{batch.id}` was not submitted from this machine, so its paths are"
-                " somebody else's",
-                hint=f"{cmd(f'batch fetch {batch.id} -o DIR')} puts its answers below DIR",
+                f"batch `{batch.id}` was not submitted from this machine, so its paths may not"
+                " be yours",
+                hint=f"{cmd(f'batch fetch {batch.id} -o DIR')} writes its answers below DIR",
                 code="not_submitted_here",
             )
         missing = why_unanswered(batch)

@@ -157,9 +157,9 @@ class JobRequests:
         searches = hosted and self._resolved.searches(asked_for=asked.file_search)
         if searches and not self._takes_file_search:
             raise UsageError(
-                f"`{asked.name}` searches its knowledge, which batches are not known to do",
-                hint="--no-file-search runs without the knowledge, and without --batch all is as"
-                " usual; `batch_file_search = true` in the profile says that the server does",
+                f"`{asked.name}` searches its knowledge, and batches may not support that",
+                hint="run without the knowledge with --no-file-search, or leave out --batch; if the"
+                " server supports it, set `batch_file_search = true` in the profile",
                 code="no_file_search_in_batch",
             )
 

@@ -243,9 +243,9 @@ def gptasst(  # one parameter an option
         ),
     ] = False,
 ) -> None:
-    """Run assistants - a model with instructions and knowledge - on files.
+    """Run assistants, models with instructions and knowledge, on your files.
 
-    An answer goes to stdout or into a file; everything else is said on stderr.
+    The answer goes to stdout or into a file; everything else goes to stderr.
     """
     options = GlobalOptions(profile, json, quiet, verbose, no_project)
     remember_globals(context, options)

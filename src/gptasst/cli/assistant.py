@@ -180,7 +180,7 @@ def edit(  # one parameter an option
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
-            "there is nothing to change", hint=f"{cmd('assistant edit --help')} shows what can be"
+            "there is nothing to change", hint=f"{cmd('assistant edit --help')} shows the options"
         )
     if instruction is not None:
         _confirm_instruction(session, instruction, yes=yes)
@@ -326,7 +326,7 @@ def history(session: Session, name: NameArgument) -> None:
 def rollback(
     session: Session,
     name: NameArgument,
-    revision: Annotated[int, typer.Argument(help="A number that `history` shows.")],
+    revision: Annotated[int, typer.Argument(help="A revision number from `history`.")],
     yes: YesOption = False,
 ) -> None:
     """Restore an earlier definition as the newest revision. Knowledge and name stay."""

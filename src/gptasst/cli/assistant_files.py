@@ -143,7 +143,7 @@ def sync(
     encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, and sync again whenever files change.")
+        bool, typer.Option("--watch", help="Keep running, and sync whenever files change.")
     ] = False,
 ) -> None:
     """Update the knowledge from the files on disk.

@@ -92,8 +92,8 @@ def show_submission(output: Output, submission: Submission) -> None:
         ids = " ".join(batch.id for batch in (*submission.batches, *submission.earlier))
         if ids:
             output.note(
-                f"{cmd(f'batch fetch {ids}')} puts the answers in place once they are"
-                " there, within 24 hours"
+                f"{cmd(f'batch fetch {ids}')} writes the answers when they are"
+                " ready, within 24 hours"
             )
 
 
@@ -179,7 +179,7 @@ def _summary(results: Sequence[FileResult]) -> FetchSummary:
 
 app = CommandGroup("Run many files within 24 hours at half price.")
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `batch list` shows it.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="An id from `batch list`.")]
 
 
 @command(app, "list")
@@ -229,9 +229,7 @@ def show(session: Session, batch_id: IdArgument) -> None:
 )
 def fetch(
     session: Session,
-    batch_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="As `batch list` shows them.")
-    ],
+    batch_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids from `batch list`.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Write all answers below DIR instead."),
@@ -268,8 +266,10 @@ def fetch_all(
         away = [batch.id for batch in batches if not service.submitted_here(batch)]
         batches = [batch for batch in batches if batch.id not in away]
         if away:
-            session.output.note(f"{', '.join(away)}: the same command puts the answers in place")
-    with Activity(session.output, "putting the answers in place"):
+            session.output.note(
+                f"{', '.join(away)}: run the same command again to write the answers"
+            )
+    with Activity(session.output, "writing the answers"):
         fetched = [service.fetch(batch, directory) for batch in batches]
     show_fetched(session.output, fetched, submission)
     error = fetch_error(fetched, submission)
@@ -307,7 +307,7 @@ def submit_batch(
     """
     if job.purpose not in ("write", "replace"):
         raise UsageError(
-            "--batch needs a place for answers that come later",
+            "--batch needs a place for the answers",
             hint="-o DIRECTORY or --in-place",
             code="no_output",
         )

@@ -53,7 +53,7 @@ FilesArgument = Annotated[
 ]
 AllowSecretsOption = Annotated[
     bool,
-    typer.Option("--allow-secrets", help="Take files that count as secret: .env, private keys, …"),
+    typer.Option("--allow-secrets", help="Allow files that count as secret: .env, private keys, …"),
 ]
 _OPTIONS = {
     "profile": (ProfileOption, None),

@@ -59,10 +59,11 @@ def path(session: Session) -> None:
 def set_value(
     session: Session,
     key: Annotated[
-        str, typer.Argument(help="As `profile`, `local.context`, `profiles.NAME.model`.")
+        str,
+        typer.Argument(help="A key such as `profile`, `local.context` or `profiles.NAME.model`."),
     ],
     value: Annotated[str, typer.Argument(help="Its new value.")],
 ) -> None:
     """Set a key of config.toml; comments stay. What would not be valid is not written."""
     done = session.context.configuration.set(key, value)
-    session.output.done(f"`{key}` is `{_text(done)}` now ({done.source})", done, ident=key)
+    session.output.done(f"`{key}` is now `{_text(done)}` ({done.source})", done, ident=key)

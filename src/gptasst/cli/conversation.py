@@ -47,8 +47,8 @@ def chosen_conversation(
     """
     if go_on and asked:
         raise UsageError(
-            "-c and --conversation exclude each other",
-            hint="-c goes on with the last one, --conversation ID with any",
+            "-c and --conversation can't be combined",
+            hint="-c continues the last one, --conversation ID any other",
         )
     if asked == _NEW or not (go_on or asked):
         return None
@@ -58,7 +58,7 @@ def chosen_conversation(
         session.output.note(f"no conversation with `{assistant}` yet, so this starts one")
         return None
     service.keeper(found)  # what another project keeps is refused here
-    session.output.note(f"going on with {shown(found)}")
+    session.output.note(f"continuing {shown(found)}")
     return found
 
 

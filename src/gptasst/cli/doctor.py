@@ -48,7 +48,7 @@ def build() -> Any:
 def doctor(session: Session) -> None:
     """Check everything and suggest the command that fixes each problem."""
     output = session.output
-    with Activity(output, "looking at everything"):
+    with Activity(output, "checking"):
         diagnosis = session.context.examine()
     _show(output, diagnosis)
     if diagnosis.exit_code:

@@ -36,7 +36,8 @@ _TIME = re.compile(r"(\d{1,9})([smhd]?)")
 _SHORTEST, _LONGEST = 3_600, 2_592_000  # seconds, as the API has it
 
 NamesArgument = Annotated[
-    list[str], typer.Argument(metavar="FILE|ID...", help="Ids, local paths, or names there.")
+    list[str],
+    typer.Argument(metavar="FILE|ID...", help="Ids, local paths, or names on the server."),
 ]
 
 
@@ -115,13 +116,13 @@ def _finish_upload(session: Session, outcome: UploadOutcome) -> None:
         _show_uploads(session, outcome.files, words=("uploaded", "was there"))
         session.output.note(
             f"{count_text(len(new), 'file')} uploaded ({size_text(sum(f.size for f in new))}),"
-            f" {len(outcome.files) - len(new):,} there already"
+            f" {len(outcome.files) - len(new):,} were already there"
         )
     if outcome.failed:
         named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
         error = PartlyDone(
             f"{count_text(len(outcome.failed), 'file')} could not be uploaded: {named}",
-            hint="the rest is done; the same command tries these again",
+            hint="the others are uploaded; run the same command again to retry these",
         )
         error.done = outcome
         raise error
@@ -156,11 +157,11 @@ _ENTRY_COLUMNS: list[Column[FileEntry]] = [
 def show(
     session: Session,
     name: Annotated[
-        str, typer.Argument(metavar="FILE|ID", help="An id, a local path, or a name there.")
+        str, typer.Argument(metavar="FILE|ID", help="An id, a local path, or a name on the server.")
     ],
 ) -> None:
     """Show a file; the newest, if its content was uploaded more than once."""
-    with Activity(session.output, "looking for it"):
+    with Activity(session.output, "looking it up"):
         file = max(session.context.files.find([name]), key=lambda f: f.created_at)
     fields = [
         ("id", file.id),
@@ -183,7 +184,7 @@ def delete(
     """Delete files from the server and from every assistant. Your files on disk stay."""
 
     def look() -> list[_Row]:
-        with Activity(session.output, "looking for them"):
+        with Activity(session.output, "looking them up"):
             return [(file, _users(file)) for file in session.context.files.find(names)]
 
     _delete(session, look, session.context.files.delete, yes=yes, dry_run=dry_run)
@@ -286,7 +287,7 @@ def _delete(
 def _report_deleted(output: Output, gone: Sequence[_Row], named: Sequence[_Row]) -> None:
     for file, _ in named:
         if not any(file is row[0] for row in gone):
-            output.note(f"kept {file.id}: it is used by now")
+            output.note(f"kept {file.id}: it is in use now")
     if output.mode == "quiet":
         output.table("files", gone, _ROW_COLUMNS, ident=lambda row: row[0].id, empty="")
     else:

@@ -105,7 +105,7 @@ def _open_editor(path: Path) -> None:
             reason = "no such program on PATH (one in the working directory is not started)"
             raise UsageError(
                 f"the editor `{editor}` can't be started: {reason}",
-                hint="set EDITOR to a program's name or its whole path",
+                hint="set EDITOR to the name or the full path of a program",
                 code="no_editor",
             )
         code = subprocess.call([found, *words, str(path)])  # noqa: S603  # the user's editor

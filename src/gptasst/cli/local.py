@@ -47,6 +47,5 @@ def _show(output: Output, status: LocalModelStatus) -> None:
     output.record(status, fields, ident=status.path)
     if status.is_default:
         output.note(
-            "this small model only shows that everything works and is not for real work;"
-            " `local.model` takes a GGUF file of your own"
+            "this model is too small for real work; set `local.model` to a larger GGUF file"
         )

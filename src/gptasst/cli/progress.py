@@ -120,7 +120,7 @@ class Activity(Drawn):
         if not self._output.shows_progress:
             if not self._announced:
                 size = f" ({size_text(total)})" if total else ""
-                self._output.note(f"fetching the embedded model{size}, this once")
+                self._output.note(f"downloading the embedded model{size}, once")
             self._announced = True
             return
         if self._complete:  # an installer is still busy with what has come
@@ -143,7 +143,7 @@ class Activity(Drawn):
         from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn
 
         progress = self._bars(
-            "fetching the embedded model, this once",
+            "downloading the embedded model, once",
             BarColumn(),
             DownloadColumn(),
             TimeRemainingColumn(compact=True),

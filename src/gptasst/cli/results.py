@@ -41,7 +41,9 @@ def tell_about(output: Output, result: RunResult) -> None:
         output.warn(warning)
     tell_kept(output, result.kept)
     if result.left_out:
-        output.note(f"{count_text(result.left_out, 'earlier message')} did not fit the context")
+        output.note(
+            f"{count_text(result.left_out, 'earlier message')} did not fit into the context"
+        )
     if output.verbose:
         for query in result.searches:
             output.note(f"the model searched the knowledge for `{query}`")
@@ -54,7 +56,10 @@ def tell_kept(output: Output, kept: Sequence[Kept]) -> None:
         return
     count = count_text(len(kept), "block")
     if not output.verbose:
-        output.note(f"kept {count} as before, against the answer; `--verbose` shows why")
+        output.note(
+            f"kept {count} unchanged because the answer's version was not safe;"
+            " `--verbose` shows why"
+        )
         return
     for each in kept:
         output.note(f"kept {each.path}:{each.lines}: {each.reason}")
@@ -190,7 +195,7 @@ def note_left(output: Output, file_ids: Sequence[str]) -> None:
     if file_ids:
         delete = cmd(f"file delete {' '.join(file_ids)}")
         files = count_text(len(file_ids), "unused file")
-        output.note(f"{files} may be somebody else's and stay; {delete} deletes them")
+        output.note(f"{files} may belong to somebody else and were kept; {delete} deletes them")
 
 
 def changes_text(outcome: KnowledgeOutcome) -> str:

@@ -168,8 +168,8 @@ def run(  # one parameter an option
     if each:
         if go_on or conversation:
             raise UsageError(
-                "--each makes a run of every file, and a conversation is one",
-                hint="without --each all files go into one turn",
+                "--each runs every file on its own, so it can't continue a conversation",
+                hint="leave out --each to send all files together",
             )
         tell_fallback(session)
         run_each(session, asked, words, output, options, dry_run=dry_run)
@@ -251,9 +251,9 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
     finally:
         kept = dialogue.conversation if dialogue else None
         if kept and dialogue and dialogue.kept_part:
-            output.note(f"what came of the answer is kept in {shown(kept)}")
+            output.note(f"the part of the answer that arrived is kept in {shown(kept)}")
         elif kept and begins:
-            output.note(f"this is {shown(kept)}; -c goes on with it")
+            output.note(f"this is {shown(kept)}; -c continues it")
 
 
 def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> str | None:

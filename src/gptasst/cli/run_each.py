@@ -59,7 +59,7 @@ class EachOptions:
         """Refuse them where `--each` was not given."""
         given = [name for name, value in _named(self) if value]
         if given:
-            raise UsageError(f"{given[0]} needs --each", hint="--each makes every file its own run")
+            raise UsageError(f"{given[0]} needs --each", hint="--each runs every file on its own")
 
 
 def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
@@ -97,7 +97,9 @@ def run_each(
     from gptasst.each.types import EachJob
 
     if options.wait and not options.batch:
-        raise UsageError("--wait needs --batch", hint="without --batch the answers are waited for")
+        raise UsageError(
+            "--wait needs --batch", hint="without --batch, gptasst waits for the answers anyway"
+        )
     purpose = _purpose(session.output, target, options)
     job = EachJob(
         request,
@@ -122,13 +124,13 @@ def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpo
     names = [name for name, value in given if value]
     if len(names) > 1:
         raise UsageError(
-            f"{names[0]} and {names[1]} exclude each other", hint="leave one of them out"
+            f"{names[0]} and {names[1]} can't be combined", hint="use only one of them"
         )
     if target is not None:
         if options.diff:
             raise UsageError(
-                "--diff compares with the file itself and does not go with -o",
-                hint="leave one of them out",
+                "--diff compares answers with their files and can't be combined with -o",
+                hint="use only one of them",
             )
         return "write"
     if options.in_place:
@@ -284,7 +286,7 @@ def error_of(
         return PartlyDone(
             f"{summary.would_change:,} of {files} would change: {', '.join(changing[:3])}"
             + (", …" if len(changing) > 3 else ""),
-            hint="--in-place in place of --check changes them, with no further request",
+            hint="use --in-place instead of --check to change them; no further requests are needed",
             code="would_change",
         )
     return None

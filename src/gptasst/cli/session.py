@@ -90,7 +90,7 @@ class Session:
             now = look()
             if now == found:
                 return now
-            self.output.note("that changed while the question was open")
+            self.output.note("this changed while the question was open")
             found = now
         return found
 

@@ -48,9 +48,9 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
     in_place, check = rest.pop("in_place", False), rest.pop("check", False)
     force = rest.pop("force", False)
     if (output is not None) + bool(in_place) + bool(check) > 1:
-        raise UsageError("`output`, `in_place` and `check` exclude each other")
+        raise UsageError("`output`, `in_place` and `check` can't be combined")
     if jobs < 1:
-        raise UsageError(f"jobs is {jobs}, which is not a number of runs at a time")
+        raise UsageError(f"jobs is {jobs}, but must be at least 1")
     asked = _asked(name, rest)
     purpose: Purpose = "replace" if in_place else "check" if check else "collect"
     if output is not None:

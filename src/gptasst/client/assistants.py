@@ -269,7 +269,7 @@ class Assistants:
         if change.outside and not allow_outside:
             raise UsageError(
                 f"`{change.outside[0]}` would be sent from outside of this directory",
-                hint="allow_outside=True takes such files",
+                hint="pass allow_outside=True to allow that",
                 code="needs_confirmation",
             )
         return service.apply(change)

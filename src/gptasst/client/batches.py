@@ -46,7 +46,7 @@ class Batches:
         job = each_job(name, files, options, self._note)
         if job.purpose not in ("write", "replace"):
             raise UsageError(
-                "a batch needs a place for answers that come later",
+                "a batch needs a place for the answers",
                 hint="`output` or `in_place`",
                 code="no_output",
             )

@@ -110,7 +110,7 @@ def _profile(shell: str, environ: Mapping[str, str]) -> Path:
         except (OSError, subprocess.SubprocessError):
             continue
         return Path(asked.stdout.strip())
-    raise UsageError("no PowerShell is found here", hint=cmd("completion show powershell"))
+    raise UsageError("PowerShell is not installed", hint=cmd("completion show powershell"))
 
 
 def _load(profile: Path, script: Path, shell: str) -> None:
@@ -139,7 +139,7 @@ def current_shell(environ: Mapping[str, str]) -> str:
     name = os.path.basename(environ.get("SHELL", "")) or ("powershell" if os.name == "nt" else "")
     if name not in _SUFFIXES:
         raise UsageError(
-            f"`{name}` has no completion" if name else "which shell this is can't be told",
+            f"`{name}` has no completion" if name else "the shell can't be detected",
             hint=f"{cmd('completion install SHELL')}, one of: {', '.join(SHELLS)}",
         )
     return name

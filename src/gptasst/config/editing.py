@@ -190,8 +190,8 @@ def _path(key: str) -> tuple[str, ...]:
 def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -> None:
     if path[-1] == "base_url" and _PASSWORD.match(value):
         raise UsageError(
-            "a password is never kept in config.toml",
-            hint="GPTASST_BASE_URL may hold the URL with its password",
+            "config.toml can't hold passwords",
+            hint="set GPTASST_BASE_URL to the URL with the password instead",
             code="secret",
         )
     names_variable = path[-1] == "api_key_env" or "header_env" in path[2:3]
@@ -201,7 +201,7 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
         option = f"--profile {shlex.quote(of_profile)} " if of_profile else ""
         login = cmd(f"{option}auth login")  # each key is for one server
         raise UsageError(
-            "a key is never kept in config.toml",
+            "config.toml can't hold keys",
             hint=f"{login} keeps it; or `api_key_env` names the variable that holds it,"
             " `header_env` that of a header",
             code="secret",

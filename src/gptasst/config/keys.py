@@ -57,7 +57,7 @@ class StoredKeys:
             what = "the key" if header is None else f"the header `{header}`"
             raise AccessDenied(
                 f"the system keyring does not give {what} for {shown_url(base_url)}",
-                hint=f"{login} stores it again; a variable comes before it",
+                hint=f"{login} stores it again; a variable overrides it",
                 code="no_key",
             )
         return key

@@ -68,7 +68,7 @@ class AuthService:
         profile = self._profile()
         if profile.base_url is None:
             raise UsageError(
-                "the embedded model needs no key", hint="--profile NAME means a server"
+                "the embedded model needs no key", hint="use --profile NAME for a server"
             )
         if not is_private_channel(profile.base_url):
             raise AccessDenied(
@@ -156,7 +156,7 @@ def _check_name(header: str | None) -> None:
     if header is not None and not re.fullmatch(HEADER_NAME, header):
         raise UsageError(
             f"`{header}` is not the name of a header",
-            hint="it looks like `--header api-key`",
+            hint="for example: `--header api-key`",
             code="bad_value",
         )
 

@@ -109,7 +109,7 @@ def _variables(
             raise document.error(
                 path,
                 f"`header_env.{name}` is not the name of a variable",
-                hint='it looks like header_env = { "api-key" = "AZURE_KEY" }',
+                hint='for example: header_env = { "api-key" = "AZURE_KEY" }',
             )
         if name.lower() in names:
             raise document.error(path, f"the header `{name}` is given twice")
@@ -224,8 +224,8 @@ class Profile:
         if self.key_source and not self.api_key:
             raise AccessDenied(
                 f"no key for {self.endpoint}: {self.key_source} is not set",
-                hint=f"export {self.key_source}=…, or {cmd('auth login')} keeps a key;"
-                " --profile local runs without",
+                hint=f"export {self.key_source}=…, or {cmd('auth login')} stores a key;"
+                " --profile local needs none",
                 code="no_key",
                 variable=self.key_source,
             )

@@ -202,7 +202,7 @@ class Settings:
                 raise self._document.error(
                     ("profiles", name, "base_url"),
                     "the profile `local` is the embedded model and takes no `base_url`",
-                    hint="give that server a profile of its own name",
+                    hint="give that server a profile with another name",
                 )
             return None
         variable = self.url_variable(name)
@@ -273,8 +273,8 @@ class Settings:
         asked = self._chosen("GPTASST_STORE", STORES, "profiles", name, "store")
         if asked == "openai" and base_url is None:
             raise UsageError(
-                "the embedded model has no server that could keep assistants",
-                hint="--profile openai has; the store here is `local`",
+                "the embedded model has no server to keep assistants on",
+                hint="use the store `local`, or --profile openai",
                 variable="GPTASST_STORE" if variable else None,
             )
         own = name == "openai" or (base_url is not None and is_openai(base_url))

@@ -140,7 +140,7 @@ class TomlDocument:
         if value is not None and value not in names:
             raise self.error(
                 path,
-                f"key `{'.'.join(path)}` is `{value}`, which is not one of its values",
+                f"key `{'.'.join(path)}` is `{value}`, which is not allowed",
                 hint=f"one of: {', '.join(names)}",
             )
         return value

@@ -122,9 +122,7 @@ class MachineContext:
         installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
         if not installed:
             return None
-        advice = (
-            f"it only shows that everything works; for real work, {cmd('auth login')} keeps a key"
-        )
+        advice = f"good for small corrections only; for real work, {cmd('auth login')} keeps a key"
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
@@ -138,9 +136,9 @@ class MachineContext:
         except GptasstError:
             return f"next: {cmd('doctor')}, as something in the configuration is wrong"
         if engine:
-            plumbing = "until then a tiny model answers, which only shows that everything works"
-            return f"next: {cmd('auth login')} keeps a key of OpenAI's; {plumbing}"
-        return f"next: {cmd('auth login')} keeps a key of OpenAI's"
+            meanwhile = "until then a tiny model answers, which is good for small corrections only"
+            return f"next: {cmd('auth login')} stores an OpenAI key; {meanwhile}"
+        return f"next: {cmd('auth login')} stores an OpenAI key"
 
     @cached_property
     def run_journal(self) -> RunJournal:

@@ -160,7 +160,7 @@ class ServerContext(MachineContext):
         require_installed(chosen=True)
         models = self.paths.embedded_models
         if not any(models.glob("all-MiniLM*.gguf")):
-            self._note("fetching the embedding model, once (84 MB)")
+            self._note("downloading the embedding model, once (84 MB)")
         return embedding_model(models, self.paths.locks, report)
 
     @cached_property
@@ -200,9 +200,9 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
 
     if profile.embedded:
         nothing = "the embedded model has no files and no assistants on a server"
-        hint = "--profile NAME means a server"
+        hint = "use --profile NAME for a server"
         if profile.chosen == "fallback":
-            hint = f"{cmd('auth login')} keeps a key of OpenAI's; {hint}"
+            hint = f"{cmd('auth login')} stores an OpenAI key; {hint}"
             raise AccessDenied(f"no key is set, and {nothing}", hint=hint, code="no_key")
         raise UsageError(nothing, hint=hint, code="no_server")
     profile.require_key()

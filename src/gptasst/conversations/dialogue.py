@@ -102,7 +102,7 @@ class Dialogue:
         conversation = self.conversation
         turn = conversation and self._conversations.keeper(conversation).last_question(conversation)
         if not turn:
-            raise UsageError("nothing was asked yet that could be asked again")
+            raise UsageError("there is no question to ask again")
         return RunRequest(assistant, files=turn.files, text=turn.question)
 
     def last_answer(self) -> str:
@@ -227,8 +227,8 @@ def _explained(error: GptasstError, conversation: Conversation | None) -> Gptass
     if conversation is None or error.code != "too_long":
         return error
     return InvalidInput(
-        f"{error.message}; what was said before in the conversation is part of it",
-        hint="begin a new conversation, or send less",
+        f"{error.message} (the earlier turns of the conversation count too)",
+        hint="start a new conversation, or send less",
         code=error.code,
     )
 

@@ -48,7 +48,7 @@ class LocalConversations:
             ).fetchall()
             if not rows and not _is_known(connection, conversation.id):
                 raise NotFound(
-                    f"conversation `{conversation.id}` was deleted by somebody else in between"
+                    f"conversation `{conversation.id}` was deleted by somebody else in the meantime"
                 )
             return [_read(connection, row) for row in rows]
 

@@ -73,7 +73,7 @@ class OpenAIConversations:
         if MARKER in about and _CHAT not in about:
             raise UsageError(
                 f"conversation `{ident}` holds the definitions of an assistant",
-                hint=f"{cmd('conversation list')} shows those that can be gone on with",
+                hint=f"{cmd('conversation list')} lists those that you can continue",
             )
         return self._conversation(ident, about.get(_CHAT, ""), about.get(_TITLE, ""))
 
@@ -144,7 +144,7 @@ class OpenAIConversations:
             return None
         if any(part["type"] != "input_text" for part in last.question["content"]):
             raise UsageError(
-                "the last question had documents or images, which are not here any more",
+                "the last question had documents or images, which are no longer available",
                 hint="ask it again with /file PATH",
             )
         text = "\n\n".join(part["text"] for part in last.question["content"])

@@ -87,7 +87,7 @@ class ConversationService:
             if len(found) > 1:
                 ids = ", ".join(conversation.id for conversation in found[:5])
                 raise UsageError(
-                    f"`{asked}` means {len(found)} conversations", hint=f"name one by its id: {ids}"
+                    f"`{asked}` means {len(found)} conversations", hint=f"use an id: {ids}"
                 )
             if found:
                 return found[0]
@@ -130,7 +130,7 @@ class ConversationService:
         if conversation.scope != self._profile.scope or self._profile.store != "openai":
             raise UsageError(
                 f"conversation `{conversation.id}` is kept by {conversation.scope}",
-                hint=f"--profile {shlex.quote(conversation.profile)} was in use when it began",
+                hint=f"--profile {shlex.quote(conversation.profile)} was used to start it",
                 code="other_profile",
             )
         return self._open_remote()

@@ -99,7 +99,7 @@ class InstructionLibrary:
         notice = found.notice()
         if notice and notice not in self._warned:
             self._warned.add(notice)
-            self._warn(f"{notice}; `--no-project` leaves it out")
+            self._warn(f"{notice}; use `--no-project` to ignore it")
         return found
 
     def of_project(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
@@ -145,7 +145,7 @@ class InstructionLibrary:
             raise TomlDocument(path.read_text("utf-8-sig"), str(path)).error(
                 ("name",),
                 f"the key `name` says `{definition.name}`, the file `{name}`",
-                hint="drop the key `name`, or rename the file",
+                hint="remove the key `name`, or rename the file",
             )
         hidden = None if origin == "file" else self._hidden(name, origin)
         hides = None if hidden is None or _say_the_same(path, hidden) else str(hidden)
@@ -278,7 +278,7 @@ class InstructionService:
                 stream.write(text.encode("utf-8"))
         except FileExistsError:
             raise UsageError(
-                f"`{path}` exists already",
+                f"`{path}` already exists",
                 hint=f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it",
                 code="name_taken",
             ) from None

@@ -89,7 +89,7 @@ def check_answer(answer: str, schema: object) -> None:
     else:
         return
     raise NoAnswer(
-        f"the answer does not fit the schema: {reason}",
+        f"the answer does not match the schema: {reason}",
         hint="run it again, or use a model that follows schemas",
         code="schema_mismatch",
     )

@@ -92,7 +92,7 @@ def _keep(document: TomlDocument) -> tuple[Keep, ...]:
         if kind not in known:
             raise document.error(
                 ("edit", "keep"),
-                f"key `edit.keep` has `{kind}`, which is not one of its values",
+                f"key `edit.keep` has `{kind}`, which is not allowed",
                 hint=f"one of: {', '.join(known)}",
             )
     return cast("tuple[Keep, ...]", kinds)

@@ -77,12 +77,12 @@ def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Fi
 def _terminal_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
     terminal = sys.__stdout__  # what draws progress stands in for the other
     if terminal is None or not terminal.isatty():
-        yield Finding("program", "ok", "stdout is no terminal, so lists are tab-separated lines")
+        yield Finding("program", "ok", "stdout is not a terminal, so lists are tab-separated")
         return
     encoding = terminal.encoding.lower()
     kind = environ.get("TERM", "unknown") + (", NO_COLOR" if environ.get("NO_COLOR") else "")
     columns = shutil.get_terminal_size().columns
-    yield Finding("program", "ok", f"a terminal of {columns} columns ({kind}), {encoding}")
+    yield Finding("program", "ok", f"a terminal with {columns} columns ({kind}), {encoding}")
     if encoding.replace("-", "") != "utf8":
         message = f"the terminal is written to as {encoding}: it can't show every character"
         yield Finding("program", "note", message, fix="export PYTHONUTF8=1")
@@ -143,12 +143,12 @@ def _unknown_profile(program: ExaminedProgram, error: GptasstError) -> Finding:
 
 
 def _permission_findings(paths: Paths) -> Iterator[Finding]:
-    """Files and directories that others on this machine can look into."""
+    """Files and directories that other users can open."""
     if _is_open_to_others(paths.keys_file):
         yield Finding(
             "config",
             "problem",
-            f"others on this machine can read the keys in `{paths.keys_file}`",
+            f"other users can read the keys in `{paths.keys_file}`",
             fix=f"chmod 600 {quoted(paths.keys_file)}",
         )
     for directory in (paths.config, paths.data):
@@ -156,7 +156,7 @@ def _permission_findings(paths: Paths) -> Iterator[Finding]:
             yield Finding(
                 "config",
                 "warning",
-                f"others on this machine can look into `{directory}`",
+                f"other users can open `{directory}`",
                 fix=f"chmod 700 {quoted(directory)}",
             )
 
@@ -273,7 +273,7 @@ def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
 
 def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
     if not path.exists():
-        return Finding("cache", "ok", "empty: nothing was read or uploaded yet")
+        return Finding("cache", "ok", "empty; nothing has been read or uploaded yet")
     try:
         cache = FileCache.copy_of(path)
     except sqlite3.Error as error:
@@ -365,7 +365,7 @@ def _file_finding(
         message = f"`{path}` can't be read: {error.strerror}"
         return Finding("embedded", bad, message, fix=f"chmod u+r {quoted(path)}")
     if digest == sha256.lower():
-        return Finding("embedded", "ok", f"`{path}`, whole by its sha256", bytes=size)
+        return Finding("embedded", "ok", f"`{path}`, sha256 verified", bytes=size)
     message = f"`{path}` is not what it should be: its sha256 is {digest}"
     if status.source is None:  # a file of the user's own is not ours to remove
         return Finding("embedded", bad, message, fix=_another_file(program), bytes=size)

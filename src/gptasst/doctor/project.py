@@ -287,7 +287,7 @@ def file_findings(found: Leftovers | GptasstError) -> Iterator[Finding]:
                 "files", "note", message, fix=cmd("file prune"), count=len(files), bytes=size
             )
     if not found.files:
-        yield Finding("files", "ok", "no upload of ours is left over")
+        yield Finding("files", "ok", "no leftover uploads")
     if found.gone:  # ids in the cache; each is found out when it is used
         message = f"{counted(len(found.gone), 'upload')} that the server does not have any more"
         yield Finding("cache", "note", message, fix=cmd("cache verify"), count=len(found.gone))
@@ -305,7 +305,7 @@ def model_findings(
     ending = [finding for use in uses if (finding := _ending(*use, today))]
     yield from ending
     if uses and not ending:
-        yield Finding("models", "ok", "none that is used here ends within 60 days")
+        yield Finding("models", "ok", "no model in use here ends within 60 days")
     yield from _profile_model(profile, listed)
 
 

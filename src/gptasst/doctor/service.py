@@ -121,7 +121,7 @@ def _server_findings(
         message = "none is asked: runs use the embedded model, on this machine"
         return [Finding("server", "ok", message)]
     if not state.answers:
-        return [Finding("server", "note", f"{profile.endpoint} was not asked: it wants a key")]
+        return [Finding("server", "note", f"{profile.endpoint} was not checked: it needs a key")]
     return server_findings(profile, state, environ)
 
 

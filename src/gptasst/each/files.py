@@ -250,7 +250,7 @@ def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, 
         return text, content
     if encode_like(file.text, content, file.encoding, file.path) != content:
         raise InvalidInput(
-            f"`{file.path}` can't be changed: {file.encoding} gives other bytes back than it has",
+            f"`{file.path}` can't be changed: {file.encoding} can't represent it exactly",
             hint="`iconv -f NAME -t UTF-8` converts it",
             code="not_encodable",
         )
@@ -274,8 +274,8 @@ def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:
     assert target.output is not None
     if purpose == "replace" and _content(target.path) != old:
         raise InvalidInput(
-            f"`{target.path}` was changed while its answer was awaited, and is left as it is",
-            hint="the same command takes it as it is now",
+            f"`{target.path}` changed while its answer was being generated; not overwritten",
+            hint="run the same command again to use the new content",
             code="changed_meanwhile",
         )
     if _content(target.output) == new:
@@ -284,7 +284,7 @@ def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:
         target.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(
-            f"directory `{target.output.parent}` can't be made: {error.strerror}"
+            f"directory `{target.output.parent}` can't be created: {error.strerror}"
         ) from None
     replace_file(target.output, new)
     return True

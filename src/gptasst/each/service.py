@@ -101,7 +101,7 @@ def _refuse_documents(job: EachJob) -> None:
         if kind != "text":
             raise UsageError(
                 f"`{target.path}` is {'an image' if kind == 'image' else 'a document'},"
-                " and only text can be compared or written over",
+                " and only text can be compared or overwritten",
                 hint="name the text files, as in '**/*.md'",
                 code="not_text",
             )
@@ -337,6 +337,6 @@ def _finished(result: RunResult) -> FinishedRun:
     try:
         content = result.answer.encode("utf-8")
     except UnicodeEncodeError:
-        raise NoAnswer("the answer holds broken characters", hint="run it again") from None
+        raise NoAnswer("the answer contains invalid characters", hint="run it again") from None
     sha256 = content_digest(content)
     return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)

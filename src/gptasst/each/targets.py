@@ -119,7 +119,7 @@ def _parsed(output: str) -> list[tuple[str, str | None]]:
     except ValueError as error:
         raise UsageError(
             f"`{output}` is not a pattern: {error}",
-            hint="a brace that is part of a name is written twice",
+            hint="write a brace that belongs to a name twice",
             code="bad_pattern",
         ) from None
     for _, name, form, conversion in fields:
@@ -143,13 +143,15 @@ def _filled(parts: Sequence[tuple[str, str | None]], path: Path, pattern: str) -
     text = "".join(literal + (values[name] if name else "") for literal, name in parts)
     if os.path.split(text)[1] in ("", ".", ".."):
         raise UsageError(
-            f"`{pattern}` names no file for `{path}`", hint="end it with {name}", code="bad_pattern"
+            f"`{pattern}` gives no file name for `{path}`",
+            hint="end it with {name}",
+            code="bad_pattern",
         )
     root = _root(parts, path)
     if not _is_below(Path(text), root):
         raise UsageError(
-            f"`{pattern}` leaves `{root}` for `{path}`: it would be `{text}`",
-            hint="{name} in place of {parent} or {relpath} stays in it",
+            f"`{pattern}` leads out of `{root}` for `{path}`: it would be `{text}`",
+            hint="{name} instead of {parent} or {relpath} stays inside",
             code="output_escapes",
         )
     return Path(text)
@@ -179,7 +181,7 @@ def refuse_links(output: Path, root: Path) -> None:
         raise InvalidInput(
             f"`{place}` is, or lies behind, a link that leads to"
             f" `{real_root if not stays else real}`",
-            hint="nothing is written there; to do so, name that directory itself with -o",
+            hint="to write there, name that directory itself with -o",
             code="output_escapes",
         )
 
@@ -187,8 +189,8 @@ def refuse_links(output: Path, root: Path) -> None:
 def _refuse_upwards(pattern: str) -> None:
     if ".." in Path(pattern).parts:
         raise UsageError(
-            f"the pattern `{pattern}` leaves its directory",
-            hint="give the whole path of the directory, without `..`",
+            f"the pattern `{pattern}` leads out of its directory",
+            hint="use the full path of the directory, without `..`",
             code="output_escapes",
         )
 
@@ -208,7 +210,7 @@ def _refuse_inputs(targets: Sequence[FileTarget], words: Sequence[str]) -> None:
         if taken is not None:
             raise InvalidInput(
                 f"the output `{target.output}` of `{target.path}` is itself an input",
-                hint="--in-place writes over inputs; -o names another directory",
+                hint="use --in-place to overwrite inputs, or -o with another directory",
                 code="output_is_input",
             )
         for directory in directories:
@@ -254,7 +256,7 @@ def _refuse_unwritable(targets: Sequence[FileTarget]) -> None:
                 )
             directory = directory.parent
         if not os.path.isdir(directory):
-            raise InvalidInput(f"`{directory}` is not a directory, so nothing can be put in it")
+            raise InvalidInput(f"`{directory}` is not a directory")
         if not os.access(directory, os.W_OK | os.X_OK):
             raise InvalidInput(f"output directory `{directory}` can't be written to")
 

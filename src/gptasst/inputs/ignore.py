@@ -116,7 +116,7 @@ def _rules_of(path: Path, *, required: bool = True) -> tuple[_Rule, ...]:
             return ()
         raise InvalidInput(
             f"`{path}` can't be read: {error.strerror}",
-            hint="it says which files are left out; name files one by one to do without it",
+            hint="it lists ignored files; name files one by one to do without it",
         ) from None
     lines = content.removeprefix(codecs.BOM_UTF8).decode("latin-1").split("\n")
     rules = tuple(filter(None, map(_parsed, lines)))

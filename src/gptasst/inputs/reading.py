@@ -77,7 +77,7 @@ def input_of(path: Path, content: bytes, encoding: str | None = None) -> InputFi
         return InputFile(str(path), kind, media_type, len(content), data=content)
     text, used = decode_text(content, str(path), encoding)
     if not text.strip():
-        raise InvalidInput(f"`{path}` holds nothing but blanks", code="empty_input")
+        raise InvalidInput(f"`{path}` contains only whitespace", code="empty_input")
     return InputFile(str(path), kind, media_type, len(content), text=text, encoding=used)
 
 
@@ -105,7 +105,7 @@ def _read_bounded(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise InvalidInput(
             f"`{path}` is too large: {max(size, limit + 1):,} bytes, a request takes {limit:,}",
-            hint="split it, or give it to an assistant as knowledge",
+            hint="split it, or add it to an assistant as knowledge",
             code="too_large",
         )
     return content
@@ -181,7 +181,7 @@ def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: No
         if not ended.wait(max(seconds - _SLOW_SECONDS, 0)):
             raise InvalidInput(
                 f"standard input did not end within {round(seconds, 1):g} s",
-                hint="--timeout SECONDS allows more; `< /dev/null` gives none",
+                hint="allow more with --timeout SECONDS, or pass no input with `< /dev/null`",
                 code="timeout",
             )
     return _checked(bytes(received))
@@ -191,7 +191,7 @@ def _checked(content: bytes) -> bytes:
     if len(content) > MAX_TEXT_BYTES:
         raise InvalidInput(
             f"standard input is too large: a request takes {MAX_TEXT_BYTES:,} bytes",
-            hint="give less at a time, or give it to an assistant as knowledge",
+            hint="send less at a time, or add it to an assistant as knowledge",
             code="too_large",
         )
     return content

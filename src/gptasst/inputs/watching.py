@@ -110,5 +110,5 @@ class ChangedFiles:
         if error is not None and not isinstance(error, FileNotFoundError):  # gone: a change, too
             raise StateError(
                 f"files can't be watched: {error}",
-                hint="WATCHFILES_FORCE_POLLING=1 looks at them every moment instead",
+                hint="set WATCHFILES_FORCE_POLLING=1 to poll them instead",
             ) from error

@@ -169,7 +169,7 @@ class ModelChoice:
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
         return UsageError(
             f"{said}, which has {names}{more}",
-            hint=f"-m MODEL takes one of them; {self._setting(listed[0])} keeps one",
+            hint=f"choose one with -m MODEL; {self._setting(listed[0])} keeps one",
             code="no_model",
         )
 

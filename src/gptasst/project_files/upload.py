@@ -64,8 +64,8 @@ class UploadService:
         """
         if purpose == "assistants" and expires_after is not None:
             raise UsageError(
-                "knowledge that expires would vanish from its assistants",
-                hint="--purpose user_data may expire",
+                "knowledge can't expire: it would vanish from its assistants",
+                hint="use --expires with --purpose user_data",
             )
         screened = screening.files(words, by_name_only=True)
         screened.refuse_unreadable()

@@ -91,7 +91,7 @@ def refuse_unusable(answer: str) -> None:
     """
     refuse_control_characters(answer)
     if is_blank(answer):
-        raise NoAnswer("the model gave an empty answer", hint="run it again", code="empty")
+        raise NoAnswer("the model returned an empty answer", hint="run it again", code="empty")
 
 
 def refuse_control_characters(text: str) -> None:
@@ -103,7 +103,7 @@ def refuse_control_characters(text: str) -> None:
     found = _CONTROL.search(text)
     if found:
         raise NoAnswer(
-            f"the answer holds the control character U+{ord(found[0]):04X}",
+            f"the answer contains the control character U+{ord(found[0]):04X}",
             hint="run it again",
             code="control_character",
         )

@@ -361,7 +361,7 @@ def _nothing_taken(texts: Sequence[EditedText]) -> NoAnswer:
     refusals = [refusal for each in texts for refusal in each.refusals()]
     reason = f"line {refusals[0].block.first_line}: {refusals[0].reason}"
     return NoAnswer(
-        f"nothing of the answer could be taken over ({reason})",
+        f"no change in the answer was usable ({reason})",
         hint="run it again, or try another model with `-m`",
         code="nothing_taken",
     )

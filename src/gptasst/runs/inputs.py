@@ -172,7 +172,7 @@ def refuse_what_is_not_taken(request: RunRequest, profile: Profile) -> None:
         raise InvalidInput(
             f"documents and images are {binary:,} bytes together,"
             f" a request takes {_MAX_FILE_BYTES:,}",
-            hint="give fewer at a time",
+            hint="send fewer at a time",
             code="too_large",
         )
 
@@ -194,7 +194,7 @@ def refuse_too_long(characters: int) -> None:
     if characters > _MAX_CHARACTERS:
         raise InvalidInput(
             f"the text is {characters:,} characters, a request takes {_MAX_CHARACTERS:,}",
-            hint="give fewer files at a time, or give them to an assistant as knowledge",
+            hint="send fewer files at a time, or add them to an assistant as knowledge",
             code="too_long",
         )
 

@@ -280,7 +280,7 @@ class RunPreparation:
             if asked and asked != own:
                 raise NotFound(
                     f"the embedded model is `{own}`, not `{asked}`",
-                    hint=f"-m {own} takes it; --profile NAME means a server that has `{asked}`",
+                    hint=f"-m {own} takes it; use --profile NAME for a server that has `{asked}`",
                     code="model_not_found",
                 )
             return own

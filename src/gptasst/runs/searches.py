@@ -146,8 +146,8 @@ def answer_with_searches(
             return
         if request.calls_over:
             raise NoAnswer(
-                "the model only searched the knowledge and gave no answer",
-                hint="`function_tools = false` in the profile offers no searches",
+                "the model searched the knowledge but gave no answer",
+                hint="set `function_tools = false` in the profile to offer no searches",
                 code="empty",
             )
         request = replace(

@@ -172,9 +172,7 @@ class DisposableDatabase:
 
     def _give_up(self, reason: str) -> None:
         self._only_memory = True
-        self._note(
-            f"{self._schema.title} `{self.path}` can't be used and is done without: {reason}"
-        )
+        self._note(f"{self._schema.title} `{self.path}` can't be used and is not used: {reason}")
 
     def _in_memory(self) -> sqlite3.Connection:
         if self._memory is None:

@@ -135,7 +135,7 @@ def user_paths(environ: Mapping[str, str]) -> Paths:
 
         raise StateError(
             "there is no home directory: HOME is not set",
-            hint="GPTASST_HOME=DIRECTORY says where gptasst keeps its files",
+            hint="GPTASST_HOME=DIRECTORY sets where gptasst keeps its files",
             code="no_home",
         ) from None
 

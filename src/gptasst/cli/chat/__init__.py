@@ -68,7 +68,7 @@ def chat(
     dialogue = session.context.dialogue(chosen, activity.report)
     state = Chat(dialogue, name, output.note, output.warn, model, screening)
     if prompt.interactive:
-        output.note(f"`{name}` on {answering}; /help shows what can be typed, Ctrl-D leaves")
+        output.note(f"`{name}` on {answering}; /help lists the commands, Ctrl-D ends the chat")
     loop = ChatLoop(output, state, prompt, activity)
     try:
         with contextlib.nullcontext() if is_dumb() else typing_ahead():
@@ -79,7 +79,7 @@ def chat(
     finally:
         if state.conversation:
             output.note(
-                f"{cmd(f'chat {shlex.quote(name)} -c')} goes on with {shown(state.conversation)}"
+                f"{cmd(f'chat {shlex.quote(name)} -c')} continues {shown(state.conversation)}"
             )
     if output.mode == "json":
         output.document({"conversation": state.conversation, "results": loop.results})
@@ -95,7 +95,7 @@ def _prompt(session: Session) -> Prompt:
         return StdinLines()
     if output.mode == "json":
         raise UsageError(
-            "a chat at a terminal is no JSON document",
+            "`--json` needs piped input",
             hint=f"pipe the questions in, one per line, or use {cmd('run NAME -c --json')}",
         )
     if is_dumb():

@@ -77,7 +77,9 @@ class ChatLoop:
     def _obey(self, name: str, words: Sequence[str]) -> None:
         if name == "file":
             for file in self._chat.attach(words):
-                self._output.note(f"`{file.path}` ({size_text(file.size)}) goes with what is next")
+                self._output.note(
+                    f"`{file.path}` ({size_text(file.size)}) will be sent with the next question"
+                )
         elif name == "save":
             size = self._chat.save(Path(words[0]))
             self._output.note(f"wrote `{words[0]}` ({size_text(size)})")
@@ -109,7 +111,7 @@ class ChatLoop:
             self._output.note("stopped")
         finally:
             if self._chat.kept_part and self._chat.conversation:
-                self._output.note("what came of the answer is kept; /retry asks again")
+                self._output.note("the part that arrived is kept; /retry asks again")
 
     def _show(self, events: _Events) -> None:
         with answer_view(self._output) as view, self._activity:

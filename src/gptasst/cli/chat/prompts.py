@@ -221,7 +221,7 @@ def parse_command(line: str) -> tuple[str, Sequence[str]] | None:
     if (words and not takes) or (takes and name != "model" and not words):
         raise UsageError(f"`/{name}` takes {takes or 'nothing'}")
     if len(words) > 1 and not takes.endswith("..."):
-        raise UsageError(f"`/{name}` takes one {takes}", hint="quote it if it has blanks")
+        raise UsageError(f"`/{name}` takes one {takes}", hint="quote it if it contains spaces")
     return name, words
 
 

@@ -76,7 +76,7 @@ def _unreadable(path: str, reason: str) -> InvalidInput:
     suffix = _suffix(path).removeprefix(".").upper() or "text"
     return InvalidInput(
         f"`{path}` can't be read as {suffix}: {' '.join(reason.split())[:300]}",
-        hint="is it whole, and without a password?",
+        hint="it may be damaged or need a password",
         code="bad_pdf" if suffix == "PDF" else "bad_document",
     )
 
