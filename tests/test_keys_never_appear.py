@@ -275,8 +275,8 @@ class TestUrls:
         ("proxy", "code", "told"),
         [
             (f"http://me:{PASSWORD}@127.0.0.1:9", 1, "can't be reached"),
-            (f"http://me:{PASSWORD}@127.0.0.1:port", 2, "a proxy variable holds"),
-            (f"ftp://me:{PASSWORD}@127.0.0.1:9", 2, "a proxy variable holds"),
+            (f"http://me:{PASSWORD}@127.0.0.1:port", 2, "a proxy variable does not hold"),
+            (f"ftp://me:{PASSWORD}@127.0.0.1:9", 2, "a proxy variable does not hold"),
         ],
     )
     def test_of_proxies(

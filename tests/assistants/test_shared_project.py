@@ -72,7 +72,7 @@ class TestUploadsThatNothingUsesAnyMore:
                 attributes={"path": "theirs.md", "sha256": "0" * 64, "size": 6},
             )  # fmt: skip
         ran = cli("assistant", "files", "remove", "Docs", "theirs.md")
-        assert "may be somebody else's" in ran.stderr
+        assert "may belong to somebody else" in ran.stderr
         assert theirs in docs.files
         assert cli("assistant", "delete", "Docs", "-y").code == 0
         assert contents(docs) == [b"theirs"]

@@ -63,7 +63,17 @@ def test_what_comes_along(definition: Any) -> None:
         "instruction": None,
         "default_text": None,
         "unwrap_fence": False,
-        "tools": {"file_search": True, "code_interpreter": True, "web_search": False},
+        "tools": {
+            "file_search": True,
+            "code_interpreter": True,
+            "web_search": False,
+            "search": {
+                "max_results": None,
+                "score_threshold": None,
+                "filters": [],
+                "text_weight": None,
+            },
+        },
         "settings": {
             "reasoning_effort": None,
             "temperature": 0.2,

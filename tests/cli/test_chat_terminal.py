@@ -96,7 +96,7 @@ def open_chat(server: LoopbackServer) -> Iterator[Open]:
     def start(*words: str, stdout: int | IO[bytes] | None = None) -> Terminal:
         terminal = Terminal(("DocWriter", *words), stdout)
         opened.append(terminal)
-        terminal.wait_for("Ctrl-D leaves")
+        terminal.wait_for("Ctrl-D ends the chat")
         terminal.wait_for(">")
         return terminal
 

@@ -283,6 +283,6 @@ _MIGRATIONS = (
 
 ASSISTANTS = Schema(
     title="the local store",
-    advice=f"if it is damaged, move it away: {cmd('assistant import')} reads exports",
+    advice=f"if it is damaged, move it away: {cmd('assistant import FILE')} reads exports",
     migrations=_MIGRATIONS,
 )
