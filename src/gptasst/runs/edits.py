@@ -13,7 +13,9 @@ from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
 from gptasst.edits.small_models import by_sentences, count_sentences
 from gptasst.edits.types import Rules
+from gptasst.edits.wrapping import readings
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
+from gptasst.runs.answer_text import is_blank
 from gptasst.runs.edit_plans import TASK_NAME, EditPlan
 from gptasst.runs.inputs import estimated_tokens, tagged_file
 from gptasst.runs.types import Kept
@@ -181,7 +183,12 @@ class EditRun:
                 raise
             self._failure = self._failure or error
             return "", True
-        return "".join(received), False
+        text = "".join(received)
+        if all(map(is_blank, readings(text, ""))):
+            self._failure = self._failure or NoAnswer(
+                "the model gave an empty answer", hint="run it again", code="empty"
+            )
+        return text, False
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
         if self._all > 1:  # one limit for all requests
