@@ -3,7 +3,8 @@
 A loopback server in its own process answers in shuffled order and fails 1 % of the requests.
 Printed: the outputs that are right (all but the failed ones are wanted) and the failed files that
 are named (all of them), the seconds and the peak memory of submitting and of fetching (at most
-200 MB each is wanted), and how many requests the same command submits again (the failed ones).
+200 MB each is wanted), how long fetching takes compared with a loop that writes as many files to
+the disk one by one, and how many requests the same command submits again (the failed ones).
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def main() -> None:
         run = ["run", "DocWriter", "in", "--each", "--batch", "-o", "out", "-m", "gpt-6-luna"]
 
         submitted, _ = _gptasst(work, env, run, "submit")
+        started = time.perf_counter()
         _, said = _gptasst(work, env, ["batch", "fetch", *submitted.split()], "fetch")
+        took = time.perf_counter() - started
+        print(f"fetch / a file at a time: {took / _one_by_one(work / 'bare', files):.2f}")
         right = sum(_is_right(work / "out" / f"{n:05}.md", n) for n in range(files))
         named = set(re.findall(r"`in/(\d+)\.md` failed", said))
         print(f"right: {right:,} of {files - len(failing):,}")
@@ -64,8 +68,22 @@ def _write(directory: Path, files: int) -> set[str]:
     return failing
 
 
+def _one_by_one(directory: Path, files: int) -> float:
+    """Seconds of writing so many files, each on the disk before the next."""
+    directory.mkdir()
+    started = time.perf_counter()
+    for number in range(files):
+        name = directory / f"{number}.new"
+        with name.open("wb") as stream:
+            stream.write(_WORDS.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        name.replace(directory / str(number))
+    return time.perf_counter() - started
+
+
 def _is_right(path: Path, number: int) -> bool:
-    return path.is_file() and f"\nnumber {number}\n" in path.read_text()
+    return path.is_file() and f"\nnumber {number}\n" in "\n" + path.read_text()
 
 
 def _gptasst(work: Path, env: dict[str, str], words: list[str], called: str) -> tuple[str, str]:

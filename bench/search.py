@@ -34,7 +34,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.measuring import peak_of, print_ratios
-from gptasst.assistants.local_database import ASSISTANTS
+from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.question import Question

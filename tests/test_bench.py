@@ -30,3 +30,17 @@ def test_startup() -> None:
         "run",
     ]
     assert measured[9:] in ([], ["llm --version"])
+
+
+def test_requests() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.requests", "--stores", "150", "--files", "2"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    counts = dict(line.rsplit(maxsplit=1) for line in ran.stdout.split("\n\n")[0].splitlines()[1:])
+    assert counts["a run of an instruction"] <= "3"
+    assert counts["a run of an assistant"] <= "3"
+    assert "--each over 2 files" in ran.stdout

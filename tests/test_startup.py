@@ -149,7 +149,7 @@ def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
         "concurrent",
         "gptasst.project_files.types",
         "gptasst.api.types",
-        "gptasst.uploads.recovery",
+        "gptasst.uploads.uploader",
     )
     assert below(loaded, *unneeded, "gptasst.knowledge.types") == []
 

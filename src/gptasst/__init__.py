@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gptasst.batches.types import Fetched, Submission
     from gptasst.client import Client
     from gptasst.client.options import Files
-    from gptasst.config.settings import Profile, StoreKind
+    from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.types import Conversation, Message, Transcript
     from gptasst.definitions.types import Definition, Instruction, ReasoningEffort
     from gptasst.each.types import FileResult

@@ -492,9 +492,8 @@ def e2e_assistant_runner(
         '# A guide'
     """
     from gptasst.inputs.encoding import decode_text
-    from gptasst.inputs.screening import Screening
-    from gptasst.inputs.secrets import STDIN
-    from gptasst.inputs.standard_input import read_standard_input
+    from gptasst.inputs.reading import read_standard_input
+    from gptasst.inputs.screening import STDIN, Screening
     from gptasst.storage.atomic_files import check_output, replace_file
 
     target = Path(output_file_path) if output_file_path else None

@@ -72,13 +72,18 @@ def _uses_a_profile(words: str) -> bool:
     return any(words == name or words.startswith(f"{name} ") for name in USING_A_PROFILE)
 
 
-def nearest(word: str, names: Iterable[str]) -> str | None:
+def nearest(word: str, names: Iterable[str], likeness: float = 0.6) -> str | None:
     """The name that a mistyped word may have been meant for, whatever its case."""
     import difflib
 
     known = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(word.casefold(), known, n=1)
+    near = difflib.get_close_matches(word.casefold(), known, n=1, cutoff=likeness)
     return known[near[0]] if near else None
+
+
+def suggestion(name: object) -> str:
+    """The hint that a name which is there may have been meant."""
+    return f"did you mean `{name}`?"
 
 
 def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
@@ -90,7 +95,7 @@ def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
         otherwise: the hint where no name is near.
     """
     near = nearest(word, names)
-    return f"did you mean `{near}`?" if near else otherwise
+    return suggestion(near) if near else otherwise
 
 
 # What an installer leaves in the environment that it makes for one program.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.uploads import hashes
+from gptasst.uploads import cache
 from tests.assistants.project import (
     calls,
     contents,
@@ -151,7 +151,7 @@ def test_text_that_file_search_refuses_goes_as_txt_under_its_own_path(
     [
         (b"", "is empty"),
         (b"\x00\x01binary", "is not text"),
-        (b"caf\xe9 in Latin-1", "UTF-8 or UTF-16"),
+        ("Барсук".encode("koi8-r"), "--encoding"),
     ],
 )
 def test_a_file_that_can_not_be_knowledge_is_refused_before_anything_is_sent(
@@ -356,7 +356,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_taken_for_what_it_was(
     write: Write,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hashes, "_identity", lambda _: 0)  # as where no clock tells of a change
+    monkeypatch.setattr(cache, "_identity", lambda _: 0)  # as where no clock tells of a change
     path = write("docs/big.md", "x" * 3_000_000)
     os.utime(path, (1, 1))
     assert cli("assistant", "files", "sync", "Docs", "-n").code == 0  # hashed and remembered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import random
@@ -14,7 +15,7 @@ import pytest
 
 from gptasst.completion.names import assistants
 from tests.assistants.project import calls, new_machine, only_store
-from tests.conftest import Cli, Ran
+from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.world import Store
 
@@ -34,6 +35,10 @@ def add_store(
         "metadata": dict(like.about["metadata"]) if like else {},
         "last_active_at": 0,
     }
+    if like:
+        told = copy.deepcopy(server.conversations[about["metadata"]["conversation"]])
+        told.about["id"] = about["metadata"]["conversation"] = f"conv_{next(_numbers):032x}"
+        server.conversations[told.about["id"]] = told
     server.stores[about["id"]] = Store(about)
     return str(about["id"])
 
@@ -114,6 +119,56 @@ class TestRequests:
         calls(project)
         assert len(cli("assistant", "list", "-q").lines) == 31
         assert calls(project) == [LIST, LIST]
+
+    def test_files_of_assistants_are_read_once(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        for name in ("One", "Two", "Three"):
+            write(f"{name}.md", name)
+            cli("assistant", "create", name, "-i", "DocWriter", "-f", f"{name}.md")
+        first = cli("file", "list", "--json").json
+        calls(project)
+        assert cli("file", "list", "--json").json == first
+        assert calls(project) == ["GET /files", LIST]
+        assert sorted(f["used_by"] for f in first["files"]) == [["One"], ["Three"], ["Two"]]
+        write("more.md", "more")
+        assert cli("assistant", "files", "add", "Two", "more.md").code == 0
+        calls(project)
+        found = cli("file", "list", "--json").json["files"]
+        assert calls(project) == ["GET /files", LIST, "GET /vector_stores/*/files"]
+        assert sorted(f["used_by"] for f in found) == [["One"], ["Three"], ["Two"], ["Two"]]
+
+    def test_stores_of_others_are_read_each_time(
+        self, cli: Cli, project: LoopbackServer, write: Write
+    ) -> None:
+        """Their files may change without a sign."""
+        write("a.md", "a")
+        write("b.md", "b")
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md")
+        theirs = project.stores[add_store(project)]
+        first, second = only_store(project, "Docs").files.values()
+        theirs.files["x"] = first
+        before = self._users(cli)
+        theirs.files["x"] = second
+        assert self._users(cli) == before[::-1] != before
+
+    def _users(self, cli: Cli) -> list[int]:
+        return [len(f["used_by"]) for f in cli("file", "list", "--json").json["files"]]
+
+    def test_a_long_history_is_read_from_both_ends(self, cli: Cli, project: LoopbackServer) -> None:
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        cli("assistant", "edit", "Docs", "-m", "gpt-6.2-sol")
+        about = only_store(project, "Docs").about["metadata"]
+        items = project.conversations[about["conversation"]].items
+        items[1:1] = [{**items[0], "id": f"msg_{number}"} for number in range(298)]
+        about["revision"] = "300"
+        calls(project)
+        found = cli("assistant", "history", "Docs", "--json").json["revisions"]
+        assert [revision["number"] for revision in found] == list(range(1, 301))
+        assert [r["number"] for r in found if r["current"]] == [300]
+        orders = [r.query["order"] for r in project.requests if r.path.endswith("/items")]
+        assert {"asc", "desc"} == set(orders)
+        assert calls(project).count(STORE) == 2
 
 
 class TestFinding:
@@ -247,6 +302,19 @@ class TestFinding:
         calls(project)
         assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
         assert calls(project) == [LIST, STORE]
+
+    def test_a_list_that_ends_early(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """OGX gives the first page again where the last of it was deleted meanwhile."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 250)
+        cli("assistant", "list")
+        project.stores.popitem()
+        with monkeypatch.context() as patch:
+            patch.setattr("tests.loopback.paging._position", lambda *_: -1)
+            assert cli("assistant", "list", "-q", "--all-stores").lines == ["Docs"]
+        assert cli("assistant", "list", "-q").lines == ["Docs"]
 
     def test_names_are_completed_as_they_were_seen(self, cli: Cli, project: LoopbackServer) -> None:
         cli("assistant", "create", "Docs", "-i", "DocWriter")

@@ -157,7 +157,7 @@ def test_an_earlier_run_of_many_files_is_not_asked_again(
 ) -> None:
     """The digest of a run without such settings is what it was before there were any."""
     from gptasst.definitions.types import Definition
-    from gptasst.runs.fingerprints import basis_digest
+    from gptasst.runs.types import basis_digest
 
     digest = basis_digest(
         Definition("N", "Do it."), model="m", task=None, schema=None, knowledge_sha256=""

@@ -155,6 +155,30 @@ class TestKnowledgeThatWasDeletedOnTheServer:
         assert knowledge(docs, "Docs") == {"a.md": b"one", "dir/b.md": b"two"}
         assert cli("assistant", "show", "Docs", "--json").json["complete"] is True
 
+    @pytest.mark.parametrize("more", [0, 30])
+    def test_also_where_the_vector_store_goes_on_listing_it(
+        self, cli: Cli, docs: LoopbackServer, write: Write, home: Path, more: int
+    ) -> None:
+        docs.keeps_entries = True
+        for number in range(more):
+            write(f"dir/{number}.md", f"text {number}")
+        assert cli("assistant", "files", "sync", "Docs").code == 0
+        (gone,) = [i for i, stored in docs.files.items() if stored.name == "a.md"]
+        del docs.files[gone]
+        new_machine(home)
+        calls(docs)
+        shown = cli("assistant", "show", "Docs", "--json")
+        assert len(calls(docs)) < 10
+        assert (shown.json["complete"], shown.json["gone"]) == (False, ["a.md"])
+        assert [f["path"] for f in shown.json["knowledge"] if f["status"] == "gone"] == ["a.md"]
+        messages = [one["message"] for one in cli("doctor", "--json").json["findings"]]
+        assert "`a.md` was deleted on the server in the knowledge of `Docs`" in messages
+        ran = cli("assistant", "files", "sync", "Docs")
+        assert (ran.code, "1 replaced" in ran.stderr) == (0, True)
+        assert "`a.md` was deleted on the server" in ran.stderr
+        assert cli("assistant", "show", "Docs", "--json").json["complete"] is True
+        assert len(knowledge(docs, "Docs")) == more + 2
+
     def test_another_machine_says_that_it_does_not_know_which(
         self, cli: Cli, docs: LoopbackServer, home: Path
     ) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.client import Client
+from gptasst.errors import PartlyDone
 from tests.assistants.project import knowledge, new_machine
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
@@ -66,3 +68,21 @@ def test_a_path_of_somebody_else_stays_in_the_directory(
             attachment.attributes["path"] = ("../../.bashrc", "/etc/passwd")[number]
     assert cli("assistant", "export", "Docs", "--with-files", "saved").code == 0
     assert sorted(below("saved")) == [".bashrc", "etc/passwd"]
+
+
+def test_from_python(cli: Cli, project: LoopbackServer, kb: None) -> None:
+    with Client() as client:
+        client.assistants.create("Docs", instruction="DocWriter", files="kb")
+        text = client.assistants.export("Docs", with_files="saved")
+        assert below("saved") == FILES
+        Path("docs.toml").write_text(text, encoding="utf-8")
+        made = client.assistants.import_file("docs.toml", name="Again", with_files="saved")
+        assert [file.path for file in made.assistant.knowledge] == sorted(FILES)
+        Path("kb/refund.md").write_text("changed", encoding="utf-8")
+        Path("saved/refund.md").unlink(missing_ok=True)
+        for path in Path("saved").rglob("*.md"):
+            path.unlink()
+        with pytest.raises(PartlyDone, match=r"1 file could not be written") as caught:
+            client.assistants.export("Docs", with_files="again")
+        assert caught.value.done == text
+        assert below("again") == {"kb/deep/style.txt": "Oxford comma.\n"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.api import tools
 from tests.cli.test_conversation import answered, on_server, place, shown, told
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer, outcomes
@@ -101,6 +102,11 @@ class TestSave:
 
 
 class TestRetry:
+    @pytest.fixture(autouse=True)
+    def as_openai(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is deleted there is not part of the next answer."""
+        monkeypatch.setattr(tools, "has_all_tools", lambda _: True)
+
     def test_takes_the_place_of_the_last_answer(
         self, cli: Cli, server: LoopbackServer, place: str
     ) -> None:
@@ -146,6 +152,33 @@ class TestRetry:
 
         chat(cli, "two", words=("-c",))
         assert [text for _, text in on_server(project, ident)] == ["one", "one", "two", "two"]
+
+    def test_where_deleted_turns_are_kept(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """OGX takes them off the list, and shows them to the model all the same."""
+        monkeypatch.setattr(tools, "has_all_tools", lambda _: False)
+        project.outcomes += [outcomes.answer(text) for text in ("A", "B", "C", "D")]
+        ran = chat(cli, "one", "two", "/retry", "three")
+        assert ran.lines == ["A", "B", "C", "D"]
+        new, old = cli("conversation", "list", "-q").lines
+        assert f"this goes on in a new conversation, `{new}`; the old answer stays" in ran.stderr
+        assert [text for _, text in shown(cli, new)] == ["one", "A", "two", "C", "three", "D"]
+        assert [text for _, text in shown(cli, old)] == ["one", "A", "two", "B"]
+        assert cli("chat", "DocWriter", "-c", stdin=b"four\n").code == 0
+        assert len(shown(cli, new)) == 8
+
+    def test_where_they_are_kept_and_nothing_is_answered(
+        self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tools, "has_all_tools", lambda _: False)
+        chat(cli, "one")
+        project.outcomes.append(outcomes.refusal("no"))
+        assert chat(cli, "/retry", words=("-c",)).code == 7
+        assert chat(cli, "/retry", words=("-c", "-m", "nope")).code == 3
+        (ident,) = cli("conversation", "list", "-q").lines
+        assert shown(cli, ident) == [("user", "one"), ("assistant", "one")]
+        assert len(project.conversations) == 1
 
     def test_nothing_to_retry(self, cli: Cli, server: LoopbackServer) -> None:
         assert chat(cli, "/retry").code == 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +310,55 @@ class TestShow:
         monkeypatch.setenv("GPTASST_STORE", "local")
         ran = cli("conversation", "show", ident)
         assert (ran.code, "--profile openai" in ran.stderr) == (2, True)
+
+
+class TestLongOnes:
+    @pytest.fixture
+    def ident(self, cli: Cli, project: LoopbackServer) -> str:
+        """A conversation of 500 turns on the server."""
+        ident = str(say(cli, "turn 0")["conversation"])
+        items = project.conversations[ident].items
+        question, answer = items
+        for turn in range(1, 500):
+            for kept, text in ((question, f"turn {turn}"), (answer, f"turn {turn}")):
+                part = {**kept["content"][0], "text": text}
+                items.append({**kept, "id": f"msg_{len(items)}", "content": [part]})
+        project.requests.clear()
+        return ident
+
+    def test_what_has_come_is_printed(self, cli: Cli, project: LoopbackServer, ident: str) -> None:
+        project.disturb("GET", "*/items", outcomes.http_error(404), skip=3, times=99)
+        ran = cli("conversation", "show", ident)
+        assert ran.code != 0
+        assert ran.text.count("\nturn ") == 300
+
+    def test_one_that_is_gone_prints_nothing(
+        self, cli: Cli, project: LoopbackServer, ident: str
+    ) -> None:
+        project.disturb("GET", "*/items", outcomes.http_error(404), times=99)
+        ran = cli("conversation", "show", ident)
+        assert ran.code != 0
+        assert ran.stdout == b""
+
+    def test_whole_it_is_read_from_both_ends(
+        self, cli: Cli, project: LoopbackServer, ident: str
+    ) -> None:
+        with project.lock:
+            project.conversations[ident].items[500:500] = [
+                {"id": "fs_1", "type": "file_search_call", "status": "completed"}
+            ]
+        self._know(cli, ident)
+        messages = cli("conversation", "show", ident, "--json").json["messages"]
+        assert [m["text"] for m in messages] == [f"turn {n // 2}" for n in range(1000)]
+        orders = [r.query["order"] for r in project.requests if r.path.endswith("/items")]
+        assert {"asc", "desc"} == set(orders)
+        assert len(orders) <= 12
+
+    def _know(self, cli: Cli, ident: str) -> None:
+        """Let this machine count the messages, as it does from turn to turn."""
+        database = Path(os.environ["GPTASST_HOME"]) / "data" / "conversations.sqlite3"
+        with contextlib.closing(sqlite3.connect(database)) as file, file:
+            file.execute("UPDATE conversations SET messages = 1000 WHERE id = ?", (ident,))
 
 
 class TestDelete:

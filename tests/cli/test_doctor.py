@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from openai import Timeout
 
-from gptasst.context.doctor import ReadOnlyContext
-from gptasst.doctor import server as server_checks
+from gptasst.context import ReadOnlyContext
+from gptasst.doctor import project as server_checks
 from tests.assistants.project import writes
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
@@ -144,6 +144,21 @@ class TestKnowledge:
         project.index_delay = 0.0
         assert cli("assistant", "files", "sync", "A").code == 0
         assert bad(cli("doctor", "--json")) == []
+
+
+def test_knowledge_that_is_not_found_by_meaning_yet(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("a.md", "alpha\n")
+    assert cli("assistant", "create", "My docs", "-i", "DocWriter", "-f", "a.md").code == 0
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "mean-1")
+    found = finding(cli("doctor", "--json"), "assistants", "warning")
+    assert found["message"] == (
+        "1 passage of `My docs` has no vector yet, so only its words are searched"
+    )
+    assert found["fix"] == "gptasst assistant files sync 'My docs'"
+    assert cli("assistant", "files", "sync", "My docs").code == 0
+    assert bad(cli("doctor", "--json")) == []
 
 
 def test_leftovers_and_duplicates_are_those_that_prune_takes(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.models.catalog import SHUTDOWNS
+from gptasst.models.ends import SHUTDOWNS
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.outcomes import HttpAnswer

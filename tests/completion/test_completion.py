@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.completion.config_file import plain_tables
-from gptasst.completion.profiles import chosen_profile
-from gptasst.config.editing import known_keys
+from gptasst.completion.profiles import chosen_profile, plain_tables
 from gptasst.config.keys import StoredKeys
+from gptasst.config.known_keys import KNOWN_KEYS
 from gptasst.config.settings import Settings
 from gptasst.config.urls import is_openai
 from tests.conftest import Cli, Write
@@ -290,7 +289,7 @@ def test_batches_of_this_machine(cli: Cli, server: LoopbackServer, write: Write)
 
 
 def test_every_key_of_the_configuration_is_offered() -> None:
-    known = {key.replace("NAME", "openai") for key in known_keys()}
+    known = {key.replace("NAME", "openai") for key in KNOWN_KEYS}
     assert set(names("config", "set", "")) == known
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.config.settings import Profile, Settings
+from gptasst.config.profile import Profile
+from gptasst.config.settings import Settings
 from gptasst.errors import AccessDenied, GptasstError, InvalidDefinition, NotFound, UsageError
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer

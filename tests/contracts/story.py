@@ -140,7 +140,7 @@ class Story:
         Path("docs/b.md").unlink()
         self._do("assistant files sync --dry-run", "A")
         self._do("assistant files set --dry-run", "A", "docs/a.md", "more.md")
-        self._do("assistant files add --dry-run", "A", "more.md")
+        self._do("assistant files add --dry-run", "A", "more.md", "--encoding", "latin-1")
         self._do("assistant files remove --dry-run", "A", "docs/a.md")
         self._do("assistant files sync", "A", code=6)
         self._do("assistant files set", "A", "docs/a.md")
@@ -247,7 +247,7 @@ class Story:
         self._environ.setenv("SHELL", "/bin/bash")
         failed = HttpAnswer(json_reply({"error": {"message": "overloaded"}}, 503))
         self._server.disturb("GET", "/v1/batches", failed)
-        self._do("doctor")
+        self._do("doctor", code=6)  # a knowledge file is gone
         self._do("completion install", "bash")
         self._do("completion show", "bash")
         self._environ.setenv("GPTASST_LOCAL_MODEL", str(self._write("m.gguf", b"GGUF").absolute()))

@@ -6,7 +6,7 @@ import re
 
 from gptasst import errors
 from gptasst.cli import app
-from gptasst.config.settings import _PROFILE_KEYS
+from gptasst.config.known_keys import PROFILE_KEYS
 from tests.docs.pages import DOCS, ROOT, section
 
 
@@ -36,4 +36,4 @@ def test_every_variable_is_there() -> None:
 
 def test_every_key_of_a_profile_is_there() -> None:
     listed = rows(section(DOCS / "configuration.md", "Profiles"))
-    assert set(_PROFILE_KEYS) == listed - {"key", "of", "profiles", "NAME"}
+    assert set(PROFILE_KEYS) == listed - {"key", "of", "profiles", "NAME"}

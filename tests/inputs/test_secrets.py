@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.inputs.secrets import LOOKED_AT, secret_content, secret_file, secret_name, secret_text
+from gptasst.inputs.screening import (
+    LOOKED_AT,
+    secret_content,
+    secret_file,
+    secret_name,
+    secret_text,
+)
 
 NAMES = """
 .env .ENV .env.local .env.production .env~ .env-old .env.md prod.env .envrc

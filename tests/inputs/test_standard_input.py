@@ -13,9 +13,8 @@ from typing import IO
 import pytest
 
 from gptasst.errors import InvalidInput
-from gptasst.inputs import standard_input
-from gptasst.inputs.reading import MAX_TEXT_BYTES
-from gptasst.inputs.standard_input import read_standard_input
+from gptasst.inputs import reading
+from gptasst.inputs.reading import MAX_TEXT_BYTES, read_standard_input
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_an_end_that_does_not_come(pipe: IO[bytes]) -> None:
 
 
 def test_whoever_waits_is_told(pipe: IO[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standard_input, "_SLOW_SECONDS", 0.01)
+    monkeypatch.setattr(reading, "_SLOW_SECONDS", 0.01)
     pipe.write(b"words\n")
     assert read_standard_input(10, pipe.close) == b"words\n"
 

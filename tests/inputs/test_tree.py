@@ -236,11 +236,43 @@ class TestUnreadable:
         assert ran.error["message"] == "1 place could not be read"
 
     @pytest.mark.usefixtures("closed")
-    def test_knowledge_is_not_taken_for_gone(self, cli: Cli, server: LoopbackServer) -> None:
-        for words in (["create", "W", "-i", "DocWriter", "-f", "docs"],):
-            ran = cli("assistant", *words, "--json")
-            assert (ran.code, ran.error["code"]) == (2, "unreadable")
+    def test_an_upload_needs_all(self, cli: Cli, server: LoopbackServer) -> None:
         assert cli("file", "upload", "docs", "--json").error["code"] == "unreadable"
+
+    @pytest.mark.parametrize("store", ["openai", "local"])
+    @pytest.mark.parametrize(
+        "change", ["set W docs", "set W docs/a.md docs", "sync W", "add W docs"]
+    )
+    def test_knowledge_is_not_taken_for_gone(
+        self,
+        cli: Cli,
+        project: LoopbackServer,
+        write: Write,
+        monkeypatch: pytest.MonkeyPatch,
+        request: pytest.FixtureRequest,
+        store: str,
+        change: str,
+    ) -> None:
+        monkeypatch.setenv("GPTASST_STORE", store)
+        write("docs/a.md", "words\n")
+        write("docs/closed/b.md", "words\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "docs").code == 0
+        request.getfixturevalue("closed")
+        write("docs/a.md", "more words\n")
+        planned = cli("assistant", "files", *change.split(), "-n")
+        assert "`docs/closed` can't be read: Permission denied" in planned.text
+        ran = cli("assistant", "files", *change.split())
+        assert (ran.code, "left out" in ran.stderr) == (6, False)
+        assert ran.stderr.startswith("`W`: 1 replaced")
+        assert "1 place could not be taken: `docs/closed` can't be read: Per" in ran.stderr
+        listed = cli("assistant", "files", "list", "W", "-q")
+        assert listed.lines == ["docs/a.md", "docs/closed/b.md"]
+
+    @pytest.mark.usefixtures("closed")
+    def test_an_assistant_is_made_of_the_rest(self, cli: Cli, project: LoopbackServer) -> None:
+        ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "docs")
+        assert (ran.code, "`gptasst assistant files add W docs/closed`" in ran.stderr) == (6, True)
+        assert cli("assistant", "files", "list", "W", "-q").lines == ["docs/a.md"]
 
 
 class TestAsGitReads:

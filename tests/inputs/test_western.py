@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptasst.inputs.western import is_western
+from gptasst.inputs.encoding import is_western
 
 WESTERN = [
     "Le café est fermé, où êtes-vous passée ? Œuvre « ici », L’ÉTÉ À GENÈVE\n",

@@ -9,7 +9,7 @@ import pytest
 
 from gptasst.errors import InvalidInput
 from gptasst.knowledge.formats import read_document
-from gptasst.knowledge.formats.pdf import joined_lines
+from gptasst.knowledge.formats.documents import joined_lines
 from gptasst.knowledge.passages import PASSAGE_SIZE, passages_of
 from tests.knowledge import documents
 from tests.small_pdf import small_pdf

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gptasst.assistants.local_database import ASSISTANTS
+from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
-from gptasst.knowledge.folding import fold
 from gptasst.knowledge.index import insert_passages, matches
-from gptasst.knowledge.languages import language_of
+from gptasst.knowledge.languages import fold, language_of
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import found_words

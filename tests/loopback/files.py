@@ -71,10 +71,10 @@ def retrieve(world: World, call: Call) -> Reply:
 
 
 def delete(world: World, call: Call) -> Reply:
-    """Delete a file, also out of every vector store."""
+    """Delete a file, also out of every vector store, unless `keeps_entries`."""
     file_id = find_file(world, call.params["id"]).about["id"]
     del world.files[file_id]
-    for store in world.stores.values():
+    for store in () if world.keeps_entries else world.stores.values():
         store.files.pop(file_id, None)
     return json_reply({"id": file_id, "object": "file", "deleted": True})
 

@@ -131,7 +131,8 @@ class World:
     are unsupported at first and taken the next time. `batch_files` says what becomes of `files` in
     a file batch: other servers leave out their attributes, or the files. `keeps_content` as it was
     sent, and `file_lifetime` (seconds) where none is asked for, are OGX's
-    ways, and so is that it `gives_files` of any purpose. A batch takes `batch_delay` seconds; its
+    ways, and so is that it `gives_files` of any purpose. With `keeps_entries`, a file that is
+    deleted stays in the lists of vector stores. A batch takes `batch_delay` seconds; its
     requests fail or expire whose last input text has `batch_fails_on` or `batch_expires_on` in it.
     An answer is cut off after `longest_answer` characters, and a request is refused whose last
     input text has more than `longest_input`. What is about the prompt cache is refused unless it
@@ -156,6 +157,7 @@ class World:
     batch_files: Literal["taken", "without attributes", "ignored"] = "taken"
     keeps_content: bool = False
     gives_files: bool = False
+    keeps_entries: bool = False
     file_lifetime: int | None = None
     batch_delay: float = 0.0
     batch_fails_on: str | None = None

@@ -171,6 +171,17 @@ def test_each_file_searches_for_itself(
     assert Path("out/1.txt").read_text(encoding="utf-8") == "In spring."
 
 
+def test_files_for_which_nothing_was_found_are_named(
+    cli: Cli, write: Write, server: LoopbackServer, assistant: str
+) -> None:
+    write("in/1.txt", "How long do refunds take?\n")
+    write("in/2.txt", "Zebra crossing\n")
+    ran = cli("run", assistant, "--each", "-f", "in", "-o", "out/", "-t", "?")
+    assert ran.code == 0
+    assert "nothing in the knowledge matches: no passages are sent: `in/2.txt`" in ran.stderr
+    assert "in/1.txt" not in ran.stderr
+
+
 def test_a_conversation_keeps_question_and_answer_only(
     cli: Cli, server: LoopbackServer, assistant: str
 ) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from gptasst.errors import InvalidInput
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.project_cache import CachedUpload
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MARK = "f" * 64
@@ -378,7 +378,7 @@ HAMMER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.project_cache import CachedUpload
 from gptasst.uploads.cache import FileCache
 cache = FileCache(Path(sys.argv[1]), lambda note: print(note, file=sys.stderr))
 for number in range(40):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import CachedUpload
+from gptasst.uploads.project_cache import CachedUpload
 
 SCOPES = st.sampled_from(["openai", "azure"])
 NAMES = st.sampled_from(["a", "b", "Ünï", "with ' quote", ""])

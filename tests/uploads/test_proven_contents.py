@@ -183,7 +183,10 @@ def test_a_cache_of_version_3_stays_usable(
         stored.about["filename"] = stored.name
     with closing(sqlite3.connect(home / "data" / "cache.sqlite3")) as database, database:
         database.execute("UPDATE uploads SET own = 0 WHERE file_id = ?", (guessed,))
-        for table in ("knowledge", "former_knowledge", "listings", "leaving_knowledge"):
+        for table in (
+            "knowledge", "former_knowledge", "listings", "leaving_knowledge", "store_files",
+            "capabilities",
+        ):  # fmt: skip
             database.execute(f"DROP TABLE {table}")
         database.execute("PRAGMA user_version = 3")
     again = cli("file", "upload", "a.md", "b.md", "-q")

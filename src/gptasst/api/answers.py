@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gptasst.api.citations import FileName, citations, messages, passages
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, masked, more_context
-from gptasst.api.events import Event, UnreadableEvent
-from gptasst.api.function_calls import function_calls
+from gptasst.api.events import Event, FileName, UnreadableEvent, citations, messages, passages
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
 from gptasst.api.tools import hosted_tools, refused_tool, shown_tools
 from gptasst.api.types import (
     Capability,
     Endpoint,
+    FunctionCall,
     ModelAnswer,
     ModelRequest,
     TextDelta,
@@ -332,3 +332,32 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
         message = f"{refused.message} (it is {count['input_tokens']:,} tokens)"
         return InvalidInput(message, hint=refused.advice, code=refused.code)
     return refused
+
+
+# Ollama: "… does not support tools"; vLLM: '"auto" tool choice requires …'; llama.cpp: "tools param
+# requires --jinja flag"; others refuse `function_call` items or the field `tools`.
+_ABOUT_FUNCTIONS = re.compile(r"\btools?\b|\btool[_ -]|\bfunctions?\b|\bfunction[_ -]call|--jinja")
+
+_REFUSALS = ("bad_request", "service_error", "failed", "no_endpoint")
+
+
+def function_calls(output: object) -> tuple[FunctionCall, ...]:
+    """The calls among the items of a response; those that can't be answered are left out."""
+    items: Any = output if isinstance(output, list) else ()
+    found = []
+    for item in items:
+        if not (isinstance(item, Event) and item.type == "function_call"):
+            continue
+        ident = item.call_id or item.id
+        if isinstance(ident, str) and isinstance(item.name, str):
+            found.append(FunctionCall(ident, item.name, _arguments(item.arguments)))
+    return tuple(found)
+
+
+def _arguments(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def refuses_functions(error: GptasstError) -> bool:
+    """Whether a server's words say that it is the functions that it does not take."""
+    return error.code in _REFUSALS and bool(_ABOUT_FUNCTIONS.search(error.message.lower()))

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.events import Event
+from gptasst.api.failures import reading
 from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
 from gptasst.api.models import ContextWindows
-from gptasst.api.reading import reading
 from gptasst.api.requests import request_body
 from gptasst.api.types import Batch, BatchAnswer, ModelRequest
 from gptasst.errors import GptasstError, ServiceError

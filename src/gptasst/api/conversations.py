@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -12,9 +13,11 @@ from gptasst.api.limits import patience
 from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
 from gptasst.errors import NotFound
+from gptasst.threads import workers
 
 _Made = TypeVar("_Made")
 
+_AT_ONCE = 20  # items that the API takes in one request
 _PAGE = 100
 _LONGEST_SILENCE = 10.0
 # How far back a message is looked for whose answer was lost.
@@ -134,6 +137,36 @@ class ConversationGateway:
         named = _named(conversation_id)
         return self._connection.listed(path, make, query, named, self._limits)
 
+    def all_items(self, conversation_id: str, expected: int) -> Sequence[ConversationItem]:
+        """Every message, oldest first; a long list is read from both ends at once.
+
+        Args:
+            conversation_id: the conversation.
+            expected: about how many messages it has.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        if expected <= _PAGE:
+            return list(self.items(conversation_id, order="asc"))
+        seen: set[str] = set()
+        lock = threading.Lock()
+
+        def take(order: Literal["asc", "desc"]) -> list[ConversationItem]:
+            taken = []
+            for item in self.items(conversation_id, order):
+                with lock:
+                    if item.id in seen:
+                        break
+                    seen.add(item.id)
+                taken.append(item)
+            return taken
+
+        with workers(2) as pool:
+            older = pool.submit(take, "asc")
+            newer = pool.submit(take, "desc")
+        return [*older.result(), *reversed(newer.result())]
+
     @staticmethod
     def as_item(message: PastMessage) -> Mapping[str, Any]:
         """A message as `ConversationTurn` has it."""
@@ -180,6 +213,28 @@ class ConversationGateway:
                 answers.append(_item(item).text)
         return None
 
+    def copy_before_last(self, conversation_id: str, metadata: Mapping[str, str]) -> str:
+        """Start a conversation with the turns before the last question, and give its id.
+
+        Raises:
+            NotFound: there is no such conversation.
+        """
+        last = self.last_turn(conversation_id)
+        left_out = set(last.item_ids) if last else set()
+        query: Mapping[str, str | int] = {"limit": _PAGE, "order": "asc"}
+        with self._connection.errors(_named(conversation_id)):
+            items = list(self._all(conversation_id, lambda item: item, query))
+        kept = [
+            _copied(item)
+            for item in items
+            if item.type == "message" and _item_id(item) not in left_out
+        ]
+        made = self.create(metadata)
+        with self._connection.errors(_named(made)):
+            for start in range(0, len(kept), _AT_ONCE):
+                self._add(made, kept[start : start + _AT_ONCE])
+        return made
+
     def is_answered(self, conversation_id: str, message: PastMessage) -> bool:
         """Whether a message of the user's is the last question, and has a whole answer."""
         last = self.last_turn(conversation_id)
@@ -223,6 +278,13 @@ def _item(item: Any) -> ConversationItem:
 
 def _question(item: Any) -> Mapping[str, Any]:
     return {"type": "message", "role": "user", "content": _read_parts(item.content)}
+
+
+def _copied(item: Any) -> Mapping[str, Any]:
+    """A message as it is sent to be added."""
+    if item.role == "user":
+        return _question(item)
+    return {"type": "message", "role": item.role, "content": _item(item).text}
 
 
 def _parts(text: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import httpx2
 
 from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, TimedOut
-from gptasst.api.limits import OverLimit
+from gptasst.api.limits import OverLimit, RateLimits
 from gptasst.api.refusals import (
     code_of,
     filtered_for,
@@ -28,7 +28,7 @@ from gptasst.api.refusals import (
     missing_part,
     words_of,
 )
-from gptasst.api.types import Endpoint, RateLimits
+from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
     AccessDenied,

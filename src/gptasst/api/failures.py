@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from gptasst.api.types import Endpoint
+from gptasst.errors import ServiceError
 
 if TYPE_CHECKING:
     import httpx2
@@ -51,3 +56,37 @@ class StatusFailure(RequestFailure):
     @property
     def status_code(self) -> int:
         return self.response.status_code
+
+
+# What JSON is made of.
+_SENT = (str, int, float, list, dict, type(None))
+
+
+@contextlib.contextmanager
+def reading(endpoint: Endpoint) -> Iterator[None]:
+    """Translate the errors of reading what a server sent.
+
+    An attribute that an object of ours lacks, or a text that can't be
+    encoded, is no fault of the server's and goes on as it is.
+
+    Raises:
+        ServiceError: it is not what the API sends.
+    """
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise
+    except RecursionError as error:
+        raise ServiceError(
+            f"{endpoint.name} sent JSON that is nested too deeply to be read",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        ) from error
+    except (ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
+        if isinstance(error, AttributeError) and not isinstance(error.obj, _SENT):
+            raise
+        raise ServiceError(
+            f"{endpoint.name} sent something that is not an answer of the API",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        ) from error

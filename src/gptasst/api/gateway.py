@@ -8,28 +8,24 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx2
 
-from gptasst.api.answers import AnswerReader, broken_off, refuse_web_page, with_count
+from gptasst.api.answers import (
+    AnswerReader,
+    broken_off,
+    refuse_web_page,
+    refuses_functions,
+    with_count,
+)
 from gptasst.api.connection import Connection, missing, read_json
 from gptasst.api.errors import masked, rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
-from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure
-from gptasst.api.function_calls import refuses_functions
-from gptasst.api.limits import MAX_EVENTS, Deadline, patience
+from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, reading
+from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
 from gptasst.api.models import ContextWindows
-from gptasst.api.reading import reading
 from gptasst.api.refusals import message_of
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
 from gptasst.api.tools import could_be_tool, refused_tool, told_by_headers
-from gptasst.api.types import (
-    Endpoint,
-    FilePart,
-    ModelAnswer,
-    ModelRequest,
-    OnLimits,
-    PastMessage,
-    TextDelta,
-)
+from gptasst.api.types import Endpoint, FilePart, ModelAnswer, ModelRequest, PastMessage, TextDelta
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 from gptasst.hints import cmd
 from gptasst.inputs.encoding import as_utf8
@@ -38,9 +34,8 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
-    from gptasst.api.embeddings import EmbeddingGateway
     from gptasst.api.files import FileGateway
-    from gptasst.api.models import ModelGateway, ProbeGateway
+    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An input upload is deleted after its run; should that fail, the server forgets it in a day.
@@ -88,7 +83,7 @@ class OpenAIGateway:
 
     @cached_property
     def embeddings(self) -> EmbeddingGateway:
-        from gptasst.api.embeddings import EmbeddingGateway
+        from gptasst.api.models import EmbeddingGateway
 
         return EmbeddingGateway(self._connection)
 

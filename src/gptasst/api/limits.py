@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import httpx2
@@ -196,3 +198,19 @@ def patience(
     """
     read = _patience(silence, whole or silence, most, rate, deadline, attempts)
     return httpx2.Timeout(silence, connect=min(silence, _CONNECT_SECONDS), read=read)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The `x-ratelimit-*` headers of a response; `None` where the server does not say.
+
+    `reset_requests` and `reset_tokens` are seconds until the limit is whole again.
+    """
+
+    remaining_requests: int | None = None
+    reset_requests: float | None = None
+    remaining_tokens: int | None = None
+    reset_tokens: float | None = None
+
+
+OnLimits = Callable[[RateLimits], None]

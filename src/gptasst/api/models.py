@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from gptasst.api.tools import (
 )
 from gptasst.api.types import Capability, ServerModel
 from gptasst.config.urls import is_openai
-from gptasst.errors import GptasstError
+from gptasst.errors import GptasstError, ServiceError
 
 if TYPE_CHECKING:
     import httpx2
@@ -248,3 +248,25 @@ def _object(value: object) -> dict[str, Any]:
 
 def _tokens(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+class EmbeddingGateway:
+    """Makes vectors of texts with a server's embedding models."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def create(self, model: str, texts: Sequence[str]) -> list[list[float]]:
+        """A vector for each text, in order.
+
+        Raises:
+            GptasstError: see `errors`.
+        """
+        with self._connection.errors():
+            asked = {"model": model, "input": list(texts), "encoding_format": "float"}
+            reply = self._connection.post("/embeddings", asked)
+            found = sorted(reply["data"], key=lambda each: each["index"])
+            vectors = [list(each["embedding"]) for each in found]
+        if len(vectors) != len(texts) or not all(vectors):
+            raise ServiceError(f"`{model}` gave {len(vectors)} vectors for {len(texts)} texts")
+        return vectors

@@ -346,22 +346,6 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimits:
-    """The `x-ratelimit-*` headers of a response; `None` where the server does not say.
-
-    `reset_requests` and `reset_tokens` are seconds until the limit is whole again.
-    """
-
-    remaining_requests: int | None = None
-    reset_requests: float | None = None
-    remaining_tokens: int | None = None
-    reset_tokens: float | None = None
-
-
-OnLimits = Callable[[RateLimits], None]
-
-
-@dataclass(frozen=True, slots=True)
 class ServerModel:
     """A model that a server has. Without a `shutdown_date` its end is not known."""
 

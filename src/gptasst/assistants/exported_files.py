@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from gptasst.errors import GptasstError, InvalidInput
+from gptasst.errors import GptasstError, InvalidInput, PartlyDone
 from gptasst.inputs.types import Refusal
 from gptasst.knowledge.types import KnowledgeFile
 from gptasst.storage.atomic_files import replace_file
@@ -57,6 +57,15 @@ def write_knowledge(
         except OSError as error:
             failed.append(Refusal(file.path, f"`{target}` can't be written: {error.strerror}"))
     return failed
+
+
+def not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
+    """The error of an export that some files are missing from; `done` is the rest."""
+    files = "1 file" if len(failed) == 1 else f"{len(failed):,} files"
+    named = "; ".join(f"`{one.path}`: {one.reason}" for one in failed)
+    error = PartlyDone(f"{files} could not be written: {named}")
+    error.done = done
+    return error
 
 
 def read_knowledge(directory: Path, cache: FileCache) -> tuple[KnowledgeSource, ...]:

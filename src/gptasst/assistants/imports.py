@@ -18,7 +18,7 @@ from typing import Any, cast, get_args
 from gptasst.assistants.types import LeftBehind
 from gptasst.definitions.library import definition_of
 from gptasst.definitions.schemas import check_schema
-from gptasst.definitions.search_settings import MOST_RESULTS
+from gptasst.definitions.settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
 from gptasst.definitions.types import (
     Definition,
@@ -29,11 +29,10 @@ from gptasst.definitions.types import (
 )
 from gptasst.errors import InvalidDefinition, UsageError
 from gptasst.hints import cmd
-from gptasst.inputs.screening import Screening
-from gptasst.inputs.secrets import STDIN
-from gptasst.inputs.standard_input import read_standard_input
+from gptasst.inputs.reading import read_standard_input
+from gptasst.inputs.screening import STDIN, Screening
 from gptasst.inputs.words import no_such_file
-from gptasst.models.catalog import shutdown_of
+from gptasst.models.ends import shutdown_of
 
 _Saved = Mapping[str, Any]
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import glob
 import os
 import shlex
+import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
-from gptasst.hints import cmd
-from gptasst.inputs.screening import Screening
-from gptasst.inputs.secrets import refusal, secret_error
+from gptasst.hints import cmd, did_you_mean
+from gptasst.inputs.screening import Screening, refusal, secret_error
 from gptasst.inputs.types import Refusal
+from gptasst.inputs.watching import Places
 from gptasst.inputs.words import names_a_file
+from gptasst.knowledge.formats import is_document
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan, Replacement
-from gptasst.uploads.cache import FileCache
+from gptasst.uploads.cache import FileCache, FileHash
 from gptasst.uploads.types import KnowledgeSource
 
 # Says why a file can't be knowledge, if it can't.
@@ -32,13 +34,14 @@ class NamedSources:
 
     `named` are the paths that a word names itself, `collections` the words that are directories
     or patterns: what those yield may be left out, what is named must do. `left_out` was, as it
-    counts as secret.
+    counts as secret. `unread` are directories, and files that they yield, that can't be read.
     """
 
     sources: tuple[KnowledgeSource, ...]
     named: frozenset[str]
     collections: tuple[str, ...]
     left_out: tuple[Refusal, ...] = ()
+    unread: tuple[Refusal, ...] = ()
 
 
 def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -> NamedSources:
@@ -51,36 +54,91 @@ def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -
     """
     files: dict[str, Path] = {}
     left_out: dict[str, Refusal] = {}
+    unread: dict[str, Refusal] = {}
     named, collections = set(), []
     for word in words:
         screened = screening.files([word], by_name_only=True)
-        screened.refuse_unreadable()
+        unread.update(_by_path(screened.unreadable))
         if names_a_file(word):
             named.add(knowledge_path(Path(word)))
         else:
             collections.append(collection_word(word))
         files.update((knowledge_path(path), path) for path in screened.paths)
-        refused = ((knowledge_path(Path(left.path)), left.reason) for left in screened.left_out)
-        left_out.update((path, Refusal(path, reason)) for path, reason in refused)
+        left_out.update(_by_path(screened.left_out))
+    sources, failed = _hashed(files, cache, named)
+    unread.update((one.path, one) for one in failed)
     return NamedSources(
-        _hashed(files, cache),
+        sources,
         frozenset(named),
         tuple(dict.fromkeys(collections)),
         tuple(left_out.values()),
+        tuple(unread.values()),
     )
 
 
-def _hashed(files: dict[str, Path], cache: FileCache) -> tuple[KnowledgeSource, ...]:
-    hashes = cache.sha256_all(list(files.values()))
-    return tuple(
+def in_encoding(
+    sources: Iterable[KnowledgeSource], encoding: str | None
+) -> Iterator[KnowledgeSource]:
+    """The same files, those that are text read in an encoding, if one is named."""
+    for source in sources:
+        yield (
+            source
+            if encoding is None or is_document(source.path)
+            else replace(source, encoding=encoding)
+        )
+
+
+def _by_path(refusals: Iterable[Refusal]) -> Iterator[tuple[str, Refusal]]:
+    for one in refusals:
+        path = knowledge_path(Path(one.path))
+        yield path, Refusal(path, one.reason)
+
+
+def _hashed(
+    files: dict[str, Path], cache: FileCache, named: Collection[str] = ()
+) -> tuple[tuple[KnowledgeSource, ...], list[Refusal]]:
+    """The contents of files; those that can't be read, unless they were named, are refused."""
+    refused: list[Refusal] = []
+    try:
+        hashes = cache.sha256_all(list(files.values()))
+    except InvalidInput:
+        hashes, refused = _hashed_one_by_one(files, cache, named)
+    sources = (
         KnowledgeSource(path, file, hashes[file].size, hashes[file].sha256)
         for path, file in files.items()
+        if file in hashes
     )
+    return tuple(sources), refused
 
 
-def existing_sources(paths: Iterable[str], cache: FileCache) -> tuple[KnowledgeSource, ...]:
-    """The files of these paths that are still on disk."""
-    return _hashed({path: Path(path) for path in paths if Path(path).is_file()}, cache)
+def _hashed_one_by_one(
+    files: dict[str, Path], cache: FileCache, named: Collection[str]
+) -> tuple[dict[Path, FileHash], list[Refusal]]:
+    hashes, refused = {}, []
+    for path, file in files.items():
+        try:
+            hashes[file] = cache.sha256(file)
+        except InvalidInput as error:
+            if path in named:
+                raise
+            refused.append(Refusal(path, error.message))
+    return hashes, refused
+
+
+def existing_sources(paths: Iterable[str], cache: FileCache) -> NamedSources:
+    """The files of these paths that are still on disk; what can't be read may be."""
+    files, unread = {}, []
+    for path in paths:
+        try:
+            if stat.S_ISREG(Path(path).stat().st_mode):
+                files[path] = Path(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            unread.append(Refusal(path, f"`{path}` can't be read: {reason}"))
+    sources, refused = _hashed(files, cache)
+    return NamedSources(sources, frozenset(), (), unread=(*unread, *refused))
 
 
 def knowledge_path(path: Path) -> str:
@@ -155,15 +213,12 @@ def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFil
     for word in words:
         matches = [file for file in assistant.knowledge if _means(word, file)]
         if not matches:
-            import difflib
-
             paths = [file.path for file in assistant.knowledge]
-            near = difflib.get_close_matches(word, paths, n=1)
             name = shlex.quote(assistant.name)
             listing = f"{cmd(f'assistant files list {name}')} shows them"
             raise NotFound(
                 f"`{assistant.name}` has no file `{word}`",
-                hint=f"did you mean `{near[0]}`?" if near else listing,
+                hint=did_you_mean(word, paths, listing),
             )
         found.update((file.id, file) for file in matches)
     return list(found.values())
@@ -176,7 +231,7 @@ def _means(word: str, file: KnowledgeFile) -> bool:
     return glob.has_magic(word) and fnmatchcase(file.path, word)
 
 
-_USELESS = ("failed", "cancelled")
+_USELESS = ("failed", "cancelled", "gone")
 
 
 def plan_knowledge(
@@ -185,6 +240,7 @@ def plan_knowledge(
     *,
     whole: bool,
     refused: Sequence[Refusal] = (),
+    unread: Sequence[Refusal] = (),
 ) -> KnowledgePlan:
     """Compare contents with what is there.
 
@@ -193,6 +249,7 @@ def plan_knowledge(
         wanted: the files on disk, each path once.
         whole: `wanted` is all there should be; else the other files stay.
         refused: goes into the plan as it is; a refused path that is there stays.
+        unread: as `refused`; what is there from below one of them stays as well.
     """
     by_path: defaultdict[str, list[KnowledgeFile]] = defaultdict(list)
     for file in there:
@@ -203,6 +260,8 @@ def plan_knowledge(
     for source in wanted:
         own = by_path.pop(source.path, [])
         same = [f for f in own if f.sha256 == source.sha256 and f.status not in _USELESS]
+        if source.encoding is not None:  # it may have been read in another one
+            same = []
         keep = min(same, key=lambda file: file.status != "completed", default=None)
         others = [file for file in own if file is not keep]
         if keep is not None:
@@ -213,16 +272,41 @@ def plan_knowledge(
         else:
             add.append(source)
         remove += others  # left behind by a change that was interrupted
-    kept_paths = {refusal.path for refusal in refused}
-    for files in by_path.values():
-        for file in files:
-            (remove if whole and file.path not in kept_paths else unchanged).append(file)
+    stays = {refusal.path for refusal in (*refused, *unread)}
+    for path, files in by_path.items():
+        goes = whole and path not in stays and not _is_below(path, unread)
+        (remove if goes else unchanged).extend(files)
     return KnowledgePlan(
         tuple(add),
         tuple(replace),
         tuple(remove),
         tuple(unchanged),
-        tuple(refused),
+        (*refused, *unread),
         whole,
         kept=tuple(kept),
+        unread=tuple(unread),
     )
+
+
+def _is_below(path: str, directories: Iterable[Refusal]) -> bool:
+    return any(one.path == "." or path.startswith(f"{one.path}/") for one in directories)
+
+
+def watched_places(assistant: Assistant) -> Places:
+    """The directories in which a change may be one of an assistant's knowledge."""
+    trees: list[Path] = []
+    own = [file.path for file in assistant.knowledge if file.sha256]
+    directories = [Path(path).parent for path in (*own, *assistant.gone)]
+    for kept in assistant.definition.knowledge:
+        for word in words_of_collection(kept):
+            base, rest = _base(word)
+            (directories if rest == 1 else trees).append(base)
+    return Places.of(trees, directories)
+
+
+def _base(word: str) -> tuple[Path, int]:
+    """The directory that a directory or pattern begins in, and how many parts follow it."""
+    parts = Path(word).parts
+    fixed = next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    rest = len(parts) - fixed
+    return Path(*parts[:fixed]), rest + ("**" in parts)

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken, no_assistant
-from gptasst.assistants.types import (
-    Assistant,
-    AssistantSummary,
-)
+from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.errors import NotFound
+from gptasst.hints import cmd
+from gptasst.storage.database import Schema
 
 if TYPE_CHECKING:
     from gptasst.definitions.types import Definition
@@ -123,7 +122,9 @@ def refuse_taken(connection: sqlite3.Connection, name: str, own_id: str) -> None
         raise name_taken(name)
 
 
-def current_revision(connection: sqlite3.Connection, assistant: Assistant) -> int:
+def current_revision(
+    connection: sqlite3.Connection, assistant: AssistantSummary | Assistant
+) -> int:
     row = connection.execute(
         "SELECT revision FROM assistants WHERE id = ?", (assistant.id,)
     ).fetchone()
@@ -197,3 +198,84 @@ def moment(text: str) -> datetime:
 
 def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE assistants (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        revision INTEGER NOT NULL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    );
+    CREATE TABLE revisions (
+        assistant_id TEXT NOT NULL REFERENCES assistants ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        PRIMARY KEY (assistant_id, number)
+    );
+    CREATE TABLE knowledge (
+        id TEXT PRIMARY KEY,
+        assistant_id TEXT NOT NULL REFERENCES assistants ON DELETE CASCADE,
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        added_at TEXT NOT NULL,
+        UNIQUE (assistant_id, path)
+    );
+    CREATE TABLE passages (
+        id INTEGER PRIMARY KEY,
+        file_id TEXT NOT NULL REFERENCES knowledge ON DELETE CASCADE,
+        place TEXT NOT NULL,
+        text TEXT NOT NULL
+    );
+    CREATE INDEX passages_by_file ON passages (file_id);
+    CREATE VIRTUAL TABLE passage_index USING fts5 (
+        text, content='passages', content_rowid='id',
+        tokenize='porter unicode61 remove_diacritics 2'
+    );
+    CREATE TRIGGER passage_added AFTER INSERT ON passages BEGIN
+        INSERT INTO passage_index (rowid, text) VALUES (new.id, new.text);
+    END;
+    CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
+        INSERT INTO passage_index (passage_index, rowid, text)
+        VALUES ('delete', old.id, old.text);
+    END;
+    """,
+    # `knowledge.index` makes an FTS5 table for each of `search_indexes`.
+    """
+    DROP TRIGGER passage_added;
+    DROP TRIGGER passage_removed;
+    DROP TABLE passage_index;
+    ALTER TABLE knowledge ADD COLUMN language TEXT NOT NULL DEFAULT '';
+    ALTER TABLE passages ADD COLUMN heading TEXT NOT NULL DEFAULT '';
+    ALTER TABLE passages ADD COLUMN words TEXT;
+    ALTER TABLE passages ADD COLUMN more TEXT NOT NULL DEFAULT '';
+    ALTER TABLE passages ADD COLUMN titles TEXT NOT NULL DEFAULT '';
+    CREATE TABLE search_indexes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        assistant_id TEXT NOT NULL UNIQUE REFERENCES assistants ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        passages INTEGER NOT NULL
+    );
+    """,
+    # What passages mean, by the sha256 of what was given to the model.
+    """
+    ALTER TABLE passages ADD COLUMN content BLOB;
+    CREATE INDEX passages_by_content ON passages (content) WHERE content IS NOT NULL;
+    CREATE TABLE vectors (
+        content BLOB NOT NULL,
+        model TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        PRIMARY KEY (content, model)
+    ) WITHOUT ROWID;
+    """,
+)
+
+ASSISTANTS = Schema(
+    title="the local store",
+    advice=f"if it is damaged, move it away: {cmd('assistant import')} reads exports",
+    migrations=_MIGRATIONS,
+)

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.local_database import ASSISTANTS
 from gptasst.assistants.local_rows import (
+    ASSISTANTS,
     SUMMARIES,
     current_revision,
     delete_files,
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
+    _Key = tuple[str, str, str | None]
+
 _BEFORE_FILTERS = 5000  # passages among which those of fitting files are looked for
 _EMBEDDED_INPUT = 1000  # characters of an input without a task
 
@@ -65,7 +67,7 @@ class LocalStore:
         self._database = Database(path, ASSISTANTS)
         self._directory = path.parent
         self._embedder = embedder
-        self._notes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._notes: dict[_Key, tuple[str, ...]] = {}
 
     def close(self) -> None:
         if "_passages" in vars(self):
@@ -92,7 +94,7 @@ class LocalStore:
             made = read_assistant(connection, assistant_id)
         self._passages.clear()
         self._embed(assistant_id, report)
-        return KnowledgeOutcome(made, plan, notes=self._told(plan))
+        return KnowledgeOutcome(made, plan, plan.unread, notes=self._told(plan))
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:  # noqa: ARG002
         with self._database.reading() as connection:
@@ -149,7 +151,8 @@ class LocalStore:
         )
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        from gptasst.uploads.searchable import is_unicode, not_unicode
+        from gptasst.knowledge.formats import reason_of
+        from gptasst.uploads.types import is_unicode, not_unicode
 
         if not is_unicode(source.path):
             return not_unicode(source.path)
@@ -158,7 +161,7 @@ class LocalStore:
         try:
             self._read(source)
         except InvalidInput as error:
-            return error.message
+            return reason_of(error)
         return None
 
     def apply(
@@ -174,7 +177,7 @@ class LocalStore:
         revised = definition != assistant.definition
         if plan.is_empty and not revised:
             self._embed(assistant.id, report)
-            return KnowledgeOutcome(assistant, plan)
+            return KnowledgeOutcome(assistant, plan, plan.unread)
         self._prepare(plan, report)
         now = now_text()
         with self._database.writing() as connection:
@@ -191,11 +194,11 @@ class LocalStore:
             changed = read_assistant(connection, assistant.id)
         self._passages.clear()
         self._embed(assistant.id, report)
-        return KnowledgeOutcome(changed, plan, notes=self._told(plan))
+        return KnowledgeOutcome(changed, plan, plan.unread, notes=self._told(plan))
 
     def _embed(self, assistant_id: str, report: OnTransfer) -> None:
         if self._embedder is not None:
-            from gptasst.knowledge.embedding import embed_missing
+            from gptasst.knowledge.vectors import embed_missing
 
             embed_missing(self._database, self._embedder, assistant_id, report)
 
@@ -215,21 +218,21 @@ class LocalStore:
 
     def _passages_of(self, source: KnowledgeSource) -> Sequence[Passage]:
         self._read(source)
-        return self._passages.get((source.path, source.sha256))
+        return self._passages.get(_key(source))
 
     def _read(self, source: KnowledgeSource) -> None:
         """Read a file's passages; they are kept from when it is checked until it is taken in."""
         from gptasst.knowledge.formats import read_document
         from gptasst.knowledge.passages import split
 
-        key = (source.path, source.sha256)  # the ending tells how a content is read
+        key = _key(source)
         if key in self._passages:
             return
         try:
             content = source.file.read_bytes()
         except OSError as error:
             raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-        document = read_document(content, source.path)
+        document = read_document(content, source.path, source.encoding)
         self._notes[key] = document.notes
         try:
             self._passages.put(key, split(document))
@@ -240,16 +243,16 @@ class LocalStore:
 
     def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
         """What of a plan's files could not be read."""
-        found = (
-            (source.path, self._notes.get((source.path, source.sha256), ()))
-            for source in plan.wanted
-        )
+        found = ((source.path, self._notes.get(_key(source), ())) for source in plan.wanted)
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        return assistants  # nobody else has the text
 
     def finish_removal(self, assistant: Assistant) -> None:
         del assistant  # knowledge is changed in one step here
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"
@@ -282,6 +285,20 @@ class LocalStore:
         fitting = (passage for passage in found if fits_patterns(filters, passage.path))
         return tuple(itertools.islice(fitting, limit))
 
+    def without_vectors(self) -> Sequence[tuple[str, int]]:
+        """Assistants that are not found by meaning yet: names, and how many passages lack vectors.
+
+        None where only words are searched. Nothing is changed.
+        """
+        if self._embedder is None:
+            return ()
+        from gptasst.knowledge.vectors import count_new
+
+        model, assistants = self._embedder.model, self.list()
+        with self._database.reading() as connection:
+            counts = [(one.name, count_new(connection, one.id, model)) for one in assistants]
+        return [(name, count) for name, count in counts if count]
+
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """What a question means, where the knowledge has vectors to compare it with."""
         from gptasst.knowledge.search import Meant
@@ -295,3 +312,8 @@ class LocalStore:
             if not has_vectors(connection, assistant_id, model):
                 return None
         return Meant(model, self._embedder.embed([text])[0])
+
+
+def _key(source: KnowledgeSource) -> _Key:
+    """What tells how a content is read: the ending of its name, and the encoding."""
+    return source.path, source.sha256, source.encoding

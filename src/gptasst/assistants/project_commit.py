@@ -67,7 +67,7 @@ class KnowledgeJob:
     ) -> None:
         self.store_id = store_id
         self.there = frozenset(there)
-        self.sources = sources
+        self.sources = dict(sources)
         self.ids: dict[str, str] = {}
         self.fresh: set[str] = set()  # uploaded just now, not known from before
         self.reasons: dict[str, str] = {}
@@ -84,11 +84,22 @@ class KnowledgeJob:
 
     def attachments(self) -> dict[str, Attachment]:
         """What is to be attached: all that was uploaded and has not failed."""
-        return {
-            path: Attachment(file_id, file_attributes(self.source(path)))
-            for path, file_id in self.ids.items()
-            if path not in self.reasons
-        }
+        return {path: self.attachment(path) for path in self.ids if path not in self.reasons}
+
+    def attachment(self, path: str) -> Attachment:
+        attributes = file_attributes(self.source(path), self.request(path).sha256)
+        return Attachment(self.ids[path], attributes)
+
+    def take_over(self, other: KnowledgeJob) -> None:
+        """Go on with what another job got there in place of files that failed in this one."""
+        for path, request in other._requests.items():
+            self.sources[request] = self.sources.pop(self._requests[path])
+            self._requests[path] = request
+            del self.reasons[path]
+        self.ids |= other.ids
+        self.fresh |= other.fresh
+        self.slow |= other.slow
+        self.reasons |= other.reasons
 
     def failures(self) -> list[Refusal]:
         return [Refusal(path, reason) for path, reason in sorted(self.reasons.items())]
@@ -195,14 +206,12 @@ class KnowledgeCommit:
         failed = [r.old for r in plan.replace if r.source.path in job.reasons]
         kept = [file for file in (*plan.unchanged, *failed) if file.sha256]
         wanted = {
-            file.id: Attachment(
-                file.id, {"path": file.path, "sha256": file.sha256, "size": file.size}
-            )
+            file.id: Attachment(file.id, file_attributes(file, file.sent_sha256 or file.sha256))
             for file in kept
         }
         for path, file_id in job.ids.items():
             if path not in job.reasons or path in job.slow:
-                wanted[file_id] = Attachment(file_id, file_attributes(job.source(path)))
+                wanted[file_id] = job.attachment(path)
         return wanted
 
     def _attach_again(
@@ -268,7 +277,7 @@ class KnowledgeCommit:
         before = self._there()
         if self._plan.follows and self._seen() - before.keys():
             self._take_back()
-        leaving = self._leaving() | self._rivals(before)
+        leaving = self._leaving() | self._rivals(before) | self._again_under_removed_paths(before)
         gone = [before[file_id] for file_id in leaving if file_id in before]
         if not gone:
             return before
@@ -276,7 +285,23 @@ class KnowledgeCommit:
         own = (file for file in left if "sha256" in file.attributes)
         self._told.announce(map(_content, own), whole=False)
         self._detach(gone)
-        return self._there()
+        there = self._there()
+        for _ in range(_ROUNDS):
+            again = self._again_under_removed_paths(there) - self._gone
+            if not again:
+                break
+            self._detach([there[file_id] for file_id in again])
+            there = self._there()
+        return there
+
+    def _again_under_removed_paths(self, there: _There) -> set[str]:
+        """What somebody put in place of a file that was to be removed, since the plan was made."""
+        plan = self._plan
+        if plan.follows:
+            return set()
+        stay = {file.path for file in plan.unchanged} | self._job.ids.keys()
+        removed = {file.path for file in plan.remove if file.sha256} - stay
+        return {file.id for file in there.values() if file.attributes.get("path") in removed}
 
     def _leaving(self) -> set[str]:
         job, plan = self._job, self._plan

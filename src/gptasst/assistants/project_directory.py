@@ -21,8 +21,8 @@ from gptasst.errors import NotFound, StateError, UsageError
 from gptasst.hints import cmd, upgrade_command
 from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.recovery import proven_by_attributes
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.uploads.uploader import proven_by_attributes
 
 
 class AssistantDirectory:
@@ -355,8 +355,18 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def file_attributes(source: KnowledgeSource) -> dict[str, str | float | bool]:
-    return {"path": source.path, "sha256": source.sha256, "size": source.size}
+def file_attributes(
+    source: KnowledgeSource | KnowledgeFile, sent_sha256: str
+) -> dict[str, str | float | bool]:
+    """What is written beside a file in a vector store; `sent_sha256` is of what was uploaded."""
+    attributes: dict[str, str | float | bool] = {
+        "path": source.path,
+        "sha256": source.sha256,
+        "size": source.size,
+    }
+    if sent_sha256 != source.sha256:
+        attributes["sent_sha256"] = sent_sha256
+    return attributes
 
 
 def knowledge_file(file: VectorStoreFile) -> KnowledgeFile:
@@ -370,6 +380,7 @@ def knowledge_file(file: VectorStoreFile) -> KnowledgeFile:
         added_at=file.created_at,
         status=file.status,
         problem=file.error,
+        sent_sha256=str(attributes.get("sent_sha256", "")),
     )
 
 

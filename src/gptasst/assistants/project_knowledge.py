@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.knowledge_texts import KnowledgeTexts, is_plain
 from gptasst.assistants.project_commit import Announcements, KnowledgeCommit, KnowledgeJob
-from gptasst.assistants.project_directory import knowledge_file
+from gptasst.assistants.project_directory import knowledge_file, now
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 from gptasst.storage.locks import under_way
 from gptasst.threads import workers
-from gptasst.uploads.searchable import knowledge_upload
-from gptasst.uploads.types import OnTransfer, TransferState
+from gptasst.uploads.types import KnowledgeSource, OnTransfer, TransferState
 from gptasst.uploads.uploader import KNOWLEDGE_JOBS, Uploader
 
 _JOBS = 8
@@ -39,11 +41,13 @@ class AppliedPlan:
         knowledge: the files in it, as the server has them.
         failed: what could not be taken.
         detached: the ids of what was in it before.
+        notes: what whoever sent it should know.
     """
 
     knowledge: Sequence[KnowledgeFile]
     failed: Sequence[Refusal] = ()
     detached: Collection[str] = ()
+    notes: Sequence[str] = ()
 
 
 class KnowledgeWriter:
@@ -53,6 +57,7 @@ class KnowledgeWriter:
         files, vector_stores: the project.
         uploader: gets contents to the server.
         pause: waits so many seconds, or until the connection is closed.
+        texts: the text of what the server does not read as it is.
         lock: held while something is uploaded and not attached yet, so that no other process of
             this home takes it for unused.
         stall: seconds without progress after which indexing is given up.
@@ -65,6 +70,7 @@ class KnowledgeWriter:
         uploader: Uploader,
         pause: Callable[[float], None],
         lock: Path,
+        texts: KnowledgeTexts,
         stall: float = LONGEST_STALL,
     ) -> None:
         self._files = files
@@ -72,6 +78,7 @@ class KnowledgeWriter:
         self._uploader = uploader
         self._pause = pause
         self._lock = lock
+        self._texts = texts
         self._stall = stall
 
     def apply(
@@ -90,7 +97,8 @@ class KnowledgeWriter:
         Raises:
             ChangedMeanwhile: see there.
         """
-        with under_way(self._lock):
+        with under_way(self._lock), contextlib.ExitStack() as last:
+            last.callback(self._texts.forget)
             job = self._attached(store_id, plan, report)
 
             def upload_again(attachment: Attachment) -> str | None:
@@ -98,7 +106,9 @@ class KnowledgeWriter:
 
             commit = KnowledgeCommit(self._stores, plan, job, self._pause, told, upload_again)
             left, detached = commit.run()
-        return AppliedPlan([knowledge_file(file) for file in left], job.failures(), detached)
+            notes = self._texts.notes(source for source in plan.wanted if source.path in job.ids)
+        knowledge = [knowledge_file(file) for file in left]
+        return AppliedPlan(knowledge, job.failures(), detached, notes)
 
     def _upload_again(
         self, job: KnowledgeJob, plan: KnowledgePlan, attachment: Attachment, report: OnTransfer
@@ -108,7 +118,9 @@ class KnowledgeWriter:
         source = next((s for s in (*plan.wanted, *plan.kept) if s.path == path), None)
         if source is None:
             return None
-        request = knowledge_upload(source)
+        if "sent_sha256" in attachment.attributes:
+            self._texts.read(source)
+        request = self._texts.upload(source)
         self._uploader.forget([attachment.file_id])
         uploaded = self._uploader.upload_all([request], report, anew=True)
         job.fresh |= set(uploaded.ids.values())
@@ -117,7 +129,7 @@ class KnowledgeWriter:
     def _attached(self, store_id: str, plan: KnowledgePlan, report: OnTransfer) -> KnowledgeJob:
         there = {file.id for file in (*plan.unchanged, *plan.remove)}
         there |= {replacement.old.id for replacement in plan.replace}
-        sources = {knowledge_upload(source): source for source in plan.wanted}
+        sources = {self._texts.upload(source): source for source in plan.wanted}
         job = KnowledgeJob(store_id, sources, there)
         before = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
         job.slow_before = sum(file.status == "in_progress" for file in before)
@@ -126,7 +138,30 @@ class KnowledgeWriter:
         self._wait(job, report, attached)
         self._retry_unsupported(job, report)
         self._drop_failed(job)
+        self._send_text_instead(job, report)
         return job
+
+    def _send_text_instead(self, job: KnowledgeJob, report: OnTransfer) -> None:
+        """Send the text of what the server could not read; its types differ from OpenAI's."""
+        sources: dict[UploadRequest, KnowledgeSource] = {}
+        for path in job.reasons.keys() & job.ids.keys() - job.slow:
+            source = job.source(path)
+            if self._texts.has(source) or is_plain(source):
+                continue
+            unreadable = self._texts.read(source)
+            if unreadable:
+                job.reasons[path] += f" ({unreadable})"
+            else:
+                sources[self._texts.upload(source)] = source
+        if not sources:
+            return
+        taken = {file_id for path, file_id in job.ids.items() if path not in job.reasons}
+        again = KnowledgeJob(job.store_id, sources, job.there | taken)
+        again.slow_before = job.slow_before
+        self._upload(again, list(sources), again.there, report)
+        self._wait(again, report, self._attach(again, report))
+        self._drop_failed(again)
+        job.take_over(again)
 
     def _upload(
         self,
@@ -305,3 +340,48 @@ class KnowledgeWriter:
 
 def _is_indexing(file: VectorStoreFile | None) -> bool:
     return file is not None and file.status == "in_progress"
+
+
+INDEXING = "in_progress"
+
+
+def settle(
+    stores: VectorStoreGateway, store_id: str, files: Iterable[KnowledgeFile], old: timedelta
+) -> list[Refusal]:
+    """Look again at files that were being indexed. None of them is waited for.
+
+    Args:
+        stores: the project's.
+        store_id: the vector store that they are in.
+        files: any of its files; those that are indexed cost no request.
+        old: one that was attached longer ago is attached anew.
+
+    Returns those that can't be searched yet, each with the reason.
+    """
+    left = []
+    for file in files:
+        if file.status != INDEXING:
+            continue
+        try:
+            found = stores.file(store_id, file.id)
+            if found.status == INDEXING and file.sha256 and now() - file.added_at > old:
+                found = _attach_anew(stores, store_id, file)
+        except NotFound:
+            continue
+        if found.status == INDEXING:
+            since = f"{file.added_at:%Y-%m-%d %H:%M} UTC"
+            left.append(Refusal(file.path, f"not indexed by the server yet, since {since}"))
+        elif found.status != "completed":
+            left.append(Refusal(file.path, found.error or f"indexing was {found.status}"))
+    return left
+
+
+def _attach_anew(stores: VectorStoreGateway, store_id: str, file: KnowledgeFile) -> VectorStoreFile:
+    attributes: dict[str, str | float | bool] = {
+        "path": file.path,
+        "sha256": file.sha256,
+        "size": file.size,
+    }
+    stores.detach(store_id, file.id)
+    stores.attach(store_id, Attachment(file.id, attributes))
+    return stores.file(store_id, file.id)

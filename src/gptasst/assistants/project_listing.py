@@ -104,7 +104,7 @@ class AssistantListing:
 
     def whole(self) -> Sequence[VectorStore]:
         """Every assistant, from the whole list."""
-        return self._look(replace(self.known(), anchors=())).found
+        return self._with_unseen(self._look(replace(self.known(), anchors=())))
 
     def all(self, containing: str | None = None) -> Sequence[VectorStore]:
         """Every assistant as it is now: what is new from the list, what is known by its id.
@@ -112,7 +112,11 @@ class AssistantListing:
         Args:
             containing: as in `newest`.
         """
-        look = self._checked(self._look(self.known(), complete=True), containing)
+        look = self._look(self.known(), complete=True)
+        return self._with_unseen(self._checked(look, containing))
+
+    def _with_unseen(self, look: Look) -> Sequence[VectorStore]:
+        """What a look has found, and those that exist besides: a server may end a list early."""
         if not look.unseen:
             return look.found
         found = [*look.found, *self.look_at(look.unseen)]
@@ -168,7 +172,8 @@ class AssistantListing:
         listed = _listed(self._stores)
         stores, ended = _read(listed, known)
         unseen = known.own.keys() - {store.id for store in stores}
-        if complete and not ended and len(unseen) > (known.total - len(stores)) / PAGE:
+        total = known.total + len({store.id for store in stores} - set(known.anchors))
+        if complete and not ended and len(unseen) > (total - len(stores)) / PAGE:
             stores += listed
             ended = True
         if not ended and not _in_order(stores):
@@ -176,12 +181,11 @@ class AssistantListing:
             ended = True
         shown = [store.id for store in stores]
         found = [store for store in stores if is_assistant(store)]
-        older = {} if ended else {i: n for i, n in known.own.items() if i not in set(shown)}
+        older = {i: n for i, n in known.own.items() if i not in set(shown)}
         names = {**older, **{store.id: store.name for store in reversed(found)}}
         ordered = known.ordered and _in_order(stores)
         anchors = _anchors(shown, () if ended else known.anchors) if ordered else []
-        new = len(set(shown) - set(known.anchors)) if known.anchors else 0
-        total = len(stores) if ended else known.total + new
+        total = len(stores) if ended else total
         self._keep(known, replace(known, anchors=anchors, own=names, total=total))
         return Look(found, frozenset(shown), names, list(older))
 

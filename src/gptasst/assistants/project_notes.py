@@ -10,20 +10,27 @@ import contextlib
 import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
-from gptasst.api.conversations import ConversationGateway
+from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore
-from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
     Pointer,
+    definitions_of,
+    interrupted_deletion,
+    item_text,
+    item_time,
     knowledge_file,
     now,
     read_pointer,
+    without_time,
 )
-from gptasst.assistants.types import Assistant
+from gptasst.assistants.store import deleted_meanwhile, edit_conflict
+from gptasst.assistants.types import Assistant, AssistantSummary, Revision
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.toml import parse_definition
+from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound
 from gptasst.knowledge.types import KnowledgeFile, knowledge_sha256, sha256_of_knowledge
 
@@ -34,20 +41,22 @@ class KnowledgeNotes:
     """The notes of one project's vector stores.
 
     Args:
-        stores, conversations: the project.
+        gateway: the project.
         directory: remembers knowledge on this machine.
         remover: remembers which uploads are to be deleted.
+        on_created: told when an assistant that was being created is ready.
     """
 
     def __init__(
         self,
-        stores: VectorStoreGateway,
-        conversations: ConversationGateway,
+        gateway: OpenAIGateway,
         directory: AssistantDirectory,
         remover: UploadRemover,
+        on_created: Callable[[VectorStore], None],
     ) -> None:
-        self._stores = stores
-        self._conversations = conversations
+        self._stores = gateway.vector_stores
+        self._conversations = gateway.conversations
+        self._on_created = on_created
         self._directory = directory
         self._remover = remover
         self._seen: dict[str, str] = {}  # the digests in the metadata, by store
@@ -88,7 +97,7 @@ class KnowledgeNotes:
         change = pointer.change if token is None else token
         pointer = replace(pointer, knowledge_sha256=digest, change=change, updated_at=now())
         self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
-        self._restore_edit(store, pointer, newest)
+        self.restore_edit(store, pointer, newest)
         self.forget(store_id)
 
     def pointer(self, store_id: str) -> Pointer:
@@ -101,7 +110,6 @@ class KnowledgeNotes:
         detached: Collection[str],
         *,
         touched: bool,
-        on_created: Callable[[VectorStore], None],
     ) -> Assistant:
         """Write down what the knowledge is, if that is not what is written already.
 
@@ -110,7 +118,9 @@ class KnowledgeNotes:
             knowledge: what is there.
             detached: what the server may still list and is not there.
             touched: it was changed.
-            on_created: told when an assistant that was being created is ready.
+
+        Raises:
+            UsageError: somebody else finished what was being created, with another definition.
         """
         digest = digest_of(knowledge)
         if not touched and self._seen.get(assistant.id) == digest:
@@ -131,8 +141,9 @@ class KnowledgeNotes:
                 break
             knowledge, digest = there, digest_of(there)  # others changed it at the same time
         if creating:
-            on_created(store)
-        self._restore_edit(store, pointer, newest)
+            self._on_created(store)
+        if self.restore_edit(store, pointer, newest) and creating:
+            raise edit_conflict(assistant.name)
         self._directory.remember_knowledge(store.id, knowledge)
         return replace(assistant, knowledge=ordered(knowledge), updated_at=pointer.updated_at)
 
@@ -141,15 +152,24 @@ class KnowledgeNotes:
             return next((item.id for item in self._conversations.items(pointer.conversation)), None)
         return None
 
-    def _restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> None:
-        """Point to a definition that came between reading metadata and writing it."""
+    def restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> bool:
+        """Point to a definition that came between reading metadata and writing it.
+
+        Args:
+            store: as it was written.
+            pointer: what it says now.
+            newest: the newest definition when the metadata was read.
+
+        Returns whether there was one.
+        """
         if newest is None or self._newest_item(pointer) in (newest, pointer.item):
-            return
+            return False
         items = list(self._conversations.items(pointer.conversation, order="asc"))
         last = items[-1]
         definition = parse_definition(last.text, source=f"revision {len(items)}")
         moved = pointer.to(definition, last.text, last.id, len(items))
         self._stores.update(store.id, metadata=moved.metadata(store.metadata))
+        return True
 
 
 class Announcement:
@@ -212,3 +232,91 @@ def digest_of(knowledge: Iterable[KnowledgeFile]) -> str:
 
 def ordered(knowledge: Iterable[KnowledgeFile]) -> tuple[KnowledgeFile, ...]:
     return tuple(sorted(knowledge, key=lambda file: file.path))
+
+
+# From appending a revision to pointing to it.
+_EDIT_TAKES = timedelta(seconds=5)
+
+
+class Revisions:
+    """Reads and appends the definitions of assistants; of two who edit at once, one is told.
+
+    Args:
+        gateway: the server.
+    """
+
+    def __init__(self, gateway: OpenAIGateway) -> None:
+        self._stores = gateway.vector_stores
+        self._conversations = gateway.conversations
+
+    def append(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
+        """The text of a new revision and its item, which an interrupted edit may have left."""
+        text = item_text(definition, now())
+        for item in self._conversations.items(pointer.conversation):  # newest first
+            if item.id == pointer.item:
+                break
+            if without_time(item.text) == without_time(text):
+                return item.text, item.id
+        return text, self._conversations.append(pointer.conversation, text)
+
+    def unchanged(self, assistant: Assistant) -> tuple[VectorStore, Pointer]:
+        """The assistant's store as it is now.
+
+        Raises:
+            UsageError: somebody edited it since it was read.
+        """
+        try:
+            store = self._stores.get(assistant.id)
+        except NotFound:
+            raise deleted_meanwhile(assistant.name) from None
+        pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
+        if pointer.revision != assistant.revision:
+            raise edit_conflict(assistant.name)
+        return store, pointer
+
+    def number_of(self, item: str, pointer: Pointer, name: str) -> int:
+        """The number of a revision that was just appended: its place in the conversation.
+
+        Raises:
+            UsageError: somebody else appended one a moment ago and is about to point to it.
+        """
+        items = list(self._conversations.items(pointer.conversation, order="asc"))
+        ids = [found.id for found in items]
+        last = ids.index(pointer.item) if pointer.item in ids else -1
+        recent = now() - _EDIT_TAKES
+        for rival in items[last + 1 : ids.index(item)]:
+            written = item_time(rival.text)
+            if written and written > recent:
+                raise edit_conflict(name)
+        return ids.index(item) + 1
+
+    def of(self, store: VectorStore) -> Sequence[Revision]:
+        """Every revision of an assistant, oldest first."""
+        pointer = read_pointer(store)
+        if pointer.deleting:
+            raise interrupted_deletion(store)
+        revisions = []
+        with definitions_of(store):
+            items = self._conversations.all_items(pointer.conversation, pointer.revision)
+        for number, item in enumerate(items, start=1):
+            definition = parse_definition(item.text, source=f"revision {number}")
+            moment = item_time(item.text) or store.created_at
+            revisions.append(Revision(number, definition, moment, item.id == pointer.item))
+        return revisions
+
+
+def summary_of(store: VectorStore) -> AssistantSummary:
+    """An assistant in short, as its store's metadata has it."""
+    pointer = read_pointer(store)
+    return AssistantSummary(
+        id=store.id,
+        name=store.name,
+        model=pointer.model or None,
+        instruction=pointer.instruction or None,
+        files=store.files,
+        size=store.usage_bytes,
+        updated_at=pointer.updated_at,
+        state=pointer.state,
+    )

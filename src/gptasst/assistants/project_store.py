@@ -13,29 +13,33 @@ from datetime import timedelta
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
-from gptasst.api.upload_marks import shown_name
+from gptasst.assistants.knowledge_texts import KnowledgeTexts
+from gptasst.assistants.lost_files import without_lost
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
     Pointer,
     definitions_of,
-    item_text,
-    item_time,
     knowledge_file,
-    now,
     read_pointer,
-    without_time,
 )
 from gptasst.assistants.project_knowledge import (
     LONGEST_STALL,
     AppliedPlan,
     KnowledgeWriter,
+    settle,
 )
-from gptasst.assistants.project_listing import MARKER
-from gptasst.assistants.project_names import NameClaims, age, taken
-from gptasst.assistants.project_notes import Announcement, KnowledgeNotes, digest_of, ordered
-from gptasst.assistants.slow_files import settle
-from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken
+from gptasst.assistants.project_making import NameClaims, StoreMaker
+from gptasst.assistants.project_notes import (
+    Announcement,
+    KnowledgeNotes,
+    Revisions,
+    digest_of,
+    ordered,
+    summary_of,
+)
+from gptasst.assistants.project_search import fitting, found_passages
+from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -45,10 +49,8 @@ from gptasst.assistants.types import (
     RunTarget,
 )
 from gptasst.assistants.upload_removal import UploadRemover
-from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.inputs.ignore import fits_patterns
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
     FoundPassage,
@@ -56,12 +58,9 @@ from gptasst.knowledge.types import (
     KnowledgePlan,
 )
 from gptasst.threads import workers
-from gptasst.uploads.searchable import search_problem
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
 _JOBS = 8
-# From appending a revision to pointing to it.
-_EDIT_TAKES = timedelta(seconds=5)
 
 
 class OpenAIStore:
@@ -72,6 +71,7 @@ class OpenAIStore:
         directory: finds assistants there.
         writer: changes the files of vector stores.
         remover: deletes uploads that are not needed any more.
+        texts: as the writer has it.
         machine: gives this machine's mark.
 
     Raises (each method):
@@ -84,6 +84,7 @@ class OpenAIStore:
         directory: AssistantDirectory,
         writer: KnowledgeWriter,
         remover: UploadRemover,
+        texts: KnowledgeTexts,
         machine: Callable[[], str],
     ) -> None:
         self._files = gateway.files
@@ -91,20 +92,24 @@ class OpenAIStore:
         self._conversations = gateway.conversations
         self._directory = directory
         self._names = NameClaims(gateway.vector_stores, directory, machine, gateway.pause)
+        self._making = StoreMaker(gateway, directory, self._names)
+        self._revisions = Revisions(gateway)
         self._writer = writer
         self._remover = remover
-        self._listed: Sequence[VectorStore] | None = None  # where a creation began
-        self._notes = KnowledgeNotes(self._stores, self._conversations, directory, remover)
+        self._texts = texts
+        self._notes = KnowledgeNotes(
+            gateway, directory, remover, self._making.look_for_an_overtaker
+        )
 
     def close(self) -> None:
         """Nothing is open: the gateway and the cache are closed by who made them."""
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
-        found = [_summary(store) for store in self._directory.all(whole_list=whole_list)]
+        found = [summary_of(store) for store in self._directory.all(whole_list=whole_list)]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
 
     def summary(self, name: str) -> AssistantSummary:
-        return _summary(self._directory.find(name))
+        return summary_of(self._directory.find(name))
 
     def get(self, name: str) -> Assistant:
         store = self._directory.find(name)
@@ -117,20 +122,14 @@ class OpenAIStore:
         knowledge_sha256 = pointer.knowledge_sha256 if store.files else ""
         definition = self._directory.definition(store, pointer)
         search = definition.tools.search
-        paths = self._fitting(store, knowledge_sha256, search.filters)
+        paths = None
+        if search.filters and knowledge_sha256:
+            known = self._directory.known_paths(store.id, knowledge_sha256)
+            if known is None:
+                known = frozenset(file.path for file in self._knowledge(store))
+            paths = fitting(search.filters, known)
         target = RunTarget(store.id, knowledge_sha256, store.id, search, paths)
         return Resolved(definition, target)
-
-    def _fitting(
-        self, store: VectorStore, digest: str, filters: Sequence[str]
-    ) -> tuple[str, ...] | None:
-        """The paths that filters leave: a server compares attributes and knows no patterns."""
-        if not filters or not digest:
-            return None
-        known = self._directory.known_paths(store.id, digest)
-        if known is None:
-            known = frozenset(file.path for file in self._knowledge(store))
-        return tuple(sorted(path for path in known if fits_patterns(filters, path)))
 
     def _assistant(
         self,
@@ -170,89 +169,35 @@ class OpenAIStore:
     def create(
         self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> KnowledgeOutcome:
-        store = self._unfinished(definition.name)
-        if store is not None and not self._is_whole(store):
-            self._unmake(store)
+        store = self._making.unfinished(definition.name)
+        if store is not None and not self._making.is_whole(store):
+            self._making.unmake(store)
             store = None
         if store is None and not plan.wanted:
             return self._make_settled(definition, plan)
         made = store is None
         if store is None:
-            store = self._make(definition)
-            self._yield_to_earlier(store)
+            store = self._making.make(definition)
+            self._making.yield_to_earlier(store)
         try:
             outcome = self._fill(store, definition, plan, report, adopted=not made)
         except GptasstError:
             if made:
                 with contextlib.suppress(GptasstError):
-                    self._unmake_unfinished(store)
+                    self._making.unmake_unfinished(store)
             raise
         self._directory.remember(store.id, store.name)
         return outcome
 
-    def _unfinished(self, name: str) -> VectorStore | None:
-        """The store of that name whose creation was interrupted, to be finished."""
-        self._listed = self._directory.all()
-        found = [store for store in self._listed if store.name == name]
-        for store in found:
-            if not read_pointer(store).creating:
-                raise taken(store)
-        return min(found, key=age, default=None)
-
-    def _is_whole(self, store: VectorStore) -> bool:
-        """Whether its definition is on the server: the attempt to take it back may have failed."""
-        pointer = read_pointer(store)
-        try:
-            self._conversations.item(pointer.conversation, pointer.item)
-        except NotFound:
-            return False
-        return True
-
     def _make_settled(self, definition: Definition, plan: KnowledgePlan) -> KnowledgeOutcome:
         """Make an assistant that knows nothing: it is whole from the beginning."""
-        store = self._make(definition, creating=False)
+        store = self._making.make(definition, creating=False)
         if self._names.is_withdrawn(store):
-            self._unmake(store)
+            self._making.unmake(store)
             raise name_taken(store.name)
         self._directory.remember(store.id, store.name)
-        return KnowledgeOutcome(self._assistant(store, read_pointer(store), definition), plan)
-
-    def _make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
-        conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
-        try:
-            text = item_text(definition, now())
-            item = self._conversations.append(conversation, text)
-            pointer = Pointer("", "", 1, "", conversation, item, "", now(), creating).to(
-                definition, text, item, revision=1
-            )
-            store = self._stores.create(definition.name, pointer.metadata({}))
-        except GptasstError:
-            with contextlib.suppress(GptasstError):
-                self._conversations.delete(conversation)
-            raise
-        self._directory.keep_definition(text)
-        return store
-
-    def _yield_to_earlier(self, store: VectorStore) -> None:
-        """Of several who take a name at once, the first to be ready has it, or the earliest.
-
-        Raises:
-            UsageError: another one has it; this store is deleted again.
-        """
-        if self._names.has_new_rival(store):
-            self._unmake(store)
-            raise name_taken(store.name)
-
-    def _unmake_unfinished(self, store: VectorStore) -> None:
-        """Delete a store whose creation failed, unless somebody else has finished it."""
-        now_there = self._stores.get(store.id)
-        if read_pointer(now_there).creating:
-            self._unmake(now_there)
-
-    def _unmake(self, store: VectorStore) -> None:
-        """Delete a store, and before it the conversation to which nothing else leads."""
-        self._conversations.delete(read_pointer(store).conversation)
-        self._stores.delete(store.id)
+        made_assistant = self._assistant(store, read_pointer(store), definition)
+        return KnowledgeOutcome(made_assistant, plan, plan.unread)
 
     def _fill(
         self,
@@ -269,17 +214,18 @@ class OpenAIStore:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
         told = self._notes.announcement(store.id, creating=True, adopted=adopted, keep_files=False)
+        plan = replace(plan, whole=True)  # what the other process had put there goes
         return self._apply(assistant, definition, plan, report, told, creating=True)
 
     def update(self, assistant: Assistant, definition: Definition) -> Assistant:
-        store, pointer = self._unchanged(assistant)
+        store, pointer = self._revisions.unchanged(assistant)
         renamed = definition.name != assistant.name
         if renamed:
             self._names.refuse_taken(definition.name)
         with definitions_of(store):
-            text, item = self._appended(definition, pointer)
-            revision = self._revision_of(item, pointer, assistant.name)
-        store, pointer = self._unchanged(assistant)
+            text, item = self._revisions.append(definition, pointer)
+            revision = self._revisions.number_of(item, pointer, assistant.name)
+        store, pointer = self._revisions.unchanged(assistant)
         moved, before = pointer.to(definition, text, item, revision), store
         if renamed:
             moved = self._names.claimed(moved, assistant.name)
@@ -295,7 +241,7 @@ class OpenAIStore:
         self._directory.remember(store.id, definition.name)
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
             self._notes.forget(store.id)  # others change the knowledge at the same time
-            self._note_knowledge(assistant, AppliedPlan(self._knowledge(store)), touched=True)
+            self._notes.write(assistant, self._knowledge(store), (), touched=True)
         return replace(
             assistant, definition=definition, revision=revision, updated_at=moved.updated_at
         )
@@ -310,64 +256,19 @@ class OpenAIStore:
         self._directory.remember(store.id, new)
         return self.get(store.id)
 
-    def _appended(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
-        """The text of a new revision and its item, which an interrupted edit may have left."""
-        text = item_text(definition, now())
-        for item in self._conversations.items(pointer.conversation):  # newest first
-            if item.id == pointer.item:
-                break
-            if without_time(item.text) == without_time(text):
-                return item.text, item.id
-        return text, self._conversations.append(pointer.conversation, text)
-
-    def _unchanged(self, assistant: Assistant) -> tuple[VectorStore, Pointer]:
-        """The assistant's store as it is now.
-
-        Raises:
-            UsageError: somebody edited it since it was read.
-        """
-        try:
-            store = self._stores.get(assistant.id)
-        except NotFound:
-            raise deleted_meanwhile(assistant.name) from None
-        pointer = read_pointer(store)
-        if pointer.revision != assistant.revision:
-            raise edit_conflict(assistant.name)
-        return store, pointer
-
-    def _revision_of(self, item: str, pointer: Pointer, name: str) -> int:
-        """The number of a revision that was just appended: its place in the conversation.
-
-        Raises:
-            UsageError: somebody else appended one a moment ago and is about to point to it.
-        """
-        items = list(self._conversations.items(pointer.conversation, order="asc"))
-        ids = [found.id for found in items]
-        last = ids.index(pointer.item) if pointer.item in ids else -1
-        recent = now() - _EDIT_TAKES
-        for rival in items[last + 1 : ids.index(item)]:
-            written = item_time(rival.text)
-            if written and written > recent:
-                raise edit_conflict(name)
-        return ids.index(item) + 1
-
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
-        store = self._stores.get(assistant.id)
-        pointer = read_pointer(store)
-        revisions = []
-        with definitions_of(store):
-            items = list(self._conversations.items(pointer.conversation, order="asc"))
-        for number, item in enumerate(items, start=1):
-            definition = parse_definition(item.text, source=f"revision {number}")
-            moment = item_time(item.text) or store.created_at
-            revisions.append(Revision(number, definition, moment, item.id == pointer.item))
-        return revisions
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
+        return self._revisions.of(self._stores.get(assistant.id))
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
         # The store goes last: should this end before its time, it leads to what is left.
-        pointer = replace(read_pointer(store), deleting=True)
-        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        pointer = read_pointer(store)
+        deleting = replace(pointer, deleting=True).metadata(store.metadata)
+        marked = self._stores.update(store.id, metadata=deleting)
+        if marked.name != assistant.name:  # it was meant by the name that it had
+            self._stores.update(store.id, metadata=store.metadata)
+            self._notes.restore_edit(store, pointer, pointer.item)
+            raise edit_conflict(assistant.name)
         try:
             self._conversations.delete(pointer.conversation)
         except GptasstError:  # it may still be whole
@@ -391,10 +292,16 @@ class OpenAIStore:
     # Knowledge
 
     def content(self, file: KnowledgeFile) -> bytes:
+        if file.sent_sha256:
+            raise NotFound(
+                f"the server has only the text of `{file.path}`, and no file of this disk has the"
+                " content that it was made from",
+                code="gone",
+            )
         return self._files.content(file.id)
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        return search_problem(source)
+        return self._texts.problem(source)
 
     def apply(
         self,
@@ -423,8 +330,8 @@ class OpenAIStore:
     ) -> KnowledgeOutcome:
         if definition != assistant.definition:
             assistant = self.update(assistant, definition)
-        self._directory.learn_contents(plan.wanted, self._listed)
-        if plan.is_empty:
+        self._directory.learn_contents(plan.wanted, self._making.listed)
+        if plan.is_empty and not (creating and assistant.knowledge):
             applied = AppliedPlan(assistant.knowledge)
         else:
             try:
@@ -434,13 +341,18 @@ class OpenAIStore:
                 raise edit_conflict(assistant.name) from None
         self._remover.keep(assistant.id, applied.detached)
         if creating:
-            self._settle_creation(assistant, told)
-        changed = self._note_knowledge(assistant, applied, touched=not plan.is_empty or creating)
+            self._making.settle(assistant, told)
+        touched = creating or not plan.is_empty
+        changed = self._notes.write(assistant, applied.knowledge, applied.detached, touched=touched)
         if creating and changed.knowledge != ordered(applied.knowledge):
             raise edit_conflict(assistant.name)  # finished by others, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
-        return KnowledgeOutcome(changed, plan, (*applied.failed, *slow), tuple(left))
+        failed = (*plan.unread, *applied.failed, *slow)
+        return KnowledgeOutcome(changed, plan, failed, tuple(left), tuple(applied.notes))
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        return without_lost(self._files, assistants)
 
     def finish_removal(self, assistant: Assistant) -> None:
         self._remove_left(assistant.id)
@@ -452,58 +364,9 @@ class OpenAIStore:
         self._remover.end(leaving)
         return left
 
-    def _settle_creation(self, assistant: Assistant, told: Announcement) -> None:
-        """The last look before an assistant has its name.
-
-        Raises:
-            UsageError: somebody else has it by now.
-        """
-        store = self._stores.get(assistant.id)
-        if not told.is_ours(read_pointer(store)):  # finished by somebody else, as if left over
-            raise name_taken(assistant.name)
-        self._yield_to_earlier(store)
-
-    def _note_knowledge(
-        self, assistant: Assistant, applied: AppliedPlan, *, touched: bool
-    ) -> Assistant:
-        return self._notes.write(
-            assistant,
-            applied.knowledge,
-            applied.detached,
-            touched=touched,
-            on_created=self._look_for_an_overtaker,
-        )
-
-    def _look_for_an_overtaker(self, store: VectorStore) -> None:
-        """The look after an assistant has its name.
-
-        Raises:
-            UsageError: somebody else has it as well, and before this one.
-        """
-        if self._names.was_overtaken(store):
-            self._unmake(store)
-            raise name_taken(store.name)
-
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         """What the server's own search finds; a run has it search in the run itself."""
-        if not target.knowledge_sha256:
-            return ()
-        if target.paths == ():
-            return ()
-        limit = min(limit, target.search.max_results or limit)
-        hits = self._stores.search(
-            target.id,
-            question.task,
-            limit,
-            score_threshold=target.search.score_threshold,
-            paths=target.paths,
-        )
-        return [
-            FoundPassage(
-                str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score
-            )
-            for hit in hits
-        ]
+        return found_passages(self._stores, target, question, limit)
 
     def knowledge_of_all(
         self, *, whole_list: bool
@@ -517,22 +380,8 @@ class OpenAIStore:
             knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
             # Contents are learnt from this together with the names of the files.
             self._directory.remember_knowledge(store.id, knowledge, contents=False)
-            yield _summary(store), knowledge
+            yield summary_of(store), knowledge
 
 
 def _is_own(file: VectorStoreFile) -> bool:
     return "sha256" in file.attributes
-
-
-def _summary(store: VectorStore) -> AssistantSummary:
-    pointer = read_pointer(store)
-    return AssistantSummary(
-        id=store.id,
-        name=store.name,
-        model=pointer.model or None,
-        instruction=pointer.instruction or None,
-        files=store.files,
-        size=store.usage_bytes,
-        updated_at=pointer.updated_at,
-        state=pointer.state,
-    )

@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
-from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.toml import dump_definition, name_problem
-from gptasst.definitions.types import Definition, DefinitionChanges, SearchSettings
-from gptasst.errors import InvalidInput, NotFound, UsageError
+from gptasst.definitions.library import InstructionLibrary, with_changes
+from gptasst.definitions.toml import dump_definition
+from gptasst.definitions.types import Definition, DefinitionChanges
+from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class AssistantService:
         words: Sequence[str],
         screening: Screening,
         report: OnTransfer = _silent,
+        *,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Make an assistant from an instruction, or from instructions of its own.
 
@@ -77,6 +79,7 @@ class AssistantService:
             words: its knowledge.
             screening: see the class.
             report: see the class.
+            encoding: of the knowledge that is text, where it was named.
 
         Raises:
             NotFound: there is no such instruction.
@@ -89,8 +92,8 @@ class AssistantService:
             changes = replace(changes, instruction=template.name)
         else:
             template = Definition(changes.name or "", changes.instructions or "")
-        definition = _changed(template, changes)
-        named = self._read(words, screening)
+        definition = with_changes(template, changes)
+        named = self._read(words, screening, encoding)
         plan = self._plan((), named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.create(definition, plan, report)
@@ -101,6 +104,15 @@ class AssistantService:
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
+
+    def examine(self, name: str) -> Assistant:
+        """As `get`, with knowledge whose upload is gone marked; takes more requests."""
+        (assistant,) = self._store.checked([self._store.get(name)])
+        return assistant
+
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        """Assistants as `examine` gives them."""
+        return self._store.checked(assistants)
 
     def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
         """The passages of an assistant's knowledge that fit a question, best first."""
@@ -119,6 +131,7 @@ class AssistantService:
         report: OnTransfer = _silent,
         *,
         keep_files: bool = False,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
@@ -136,12 +149,12 @@ class AssistantService:
                 knowledge=definition.knowledge,
             )
             changes = replace(changes, instruction=template.name)
-        definition = _changed(definition, changes)
+        definition = with_changes(definition, changes)
         if words is None:
             from gptasst.knowledge.types import KnowledgePlan
 
             return self._store.apply(assistant, definition, KnowledgePlan(), report)
-        named = self._read(words, screening)
+        named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
@@ -169,10 +182,18 @@ class AssistantService:
     # Knowledge
 
     def plan_add(
-        self, assistant: Assistant, words: Sequence[str], screening: Screening
+        self,
+        assistant: Assistant,
+        words: Sequence[str],
+        screening: Screening,
+        *,
+        encoding: str | None = None,
     ) -> KnowledgeChange:
-        """Add knowledge; a path that is there already is replaced if its content changed."""
-        named = self._read(words, screening)
+        """Add knowledge; a path that is there already is replaced if its content changed.
+
+        With an `encoding`, text is read again in that, also where its content is the same.
+        """
+        named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=False)
         collections = dict.fromkeys((*assistant.definition.knowledge, *named.collections))
         return KnowledgeChange(assistant, plan, tuple(collections))
@@ -194,17 +215,25 @@ class AssistantService:
         return KnowledgeChange(assistant, plan, collections)
 
     def plan_set(
-        self, assistant: Assistant, words: Sequence[str], screening: Screening
+        self,
+        assistant: Assistant,
+        words: Sequence[str],
+        screening: Screening,
+        *,
+        encoding: str | None = None,
     ) -> KnowledgeChange:
-        """Make `words` the whole knowledge; none at all empties it."""
-        named = self._read(words, screening)
+        """Make `words` the whole knowledge; none at all empties it. `encoding` as in `plan_add`."""
+        named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         return KnowledgeChange(assistant, plan, named.collections)
 
-    def plan_sync(self, assistant: Assistant, screening: Screening) -> KnowledgeChange:
+    def plan_sync(
+        self, assistant: Assistant, screening: Screening, *, encoding: str | None = None
+    ) -> KnowledgeChange:
         """Read again the paths that it has, and the directories and patterns it came from.
 
         A secret that it was given stays as it is; its new content is knowledge only if allowed.
+        `encoding` is that of text whose content is new.
 
         Raises:
             InvalidInput: none of it is here, which tells of a wrong directory.
@@ -212,29 +241,39 @@ class AssistantService:
         from gptasst.assistants.knowledge_files import (
             NamedSources,
             existing_sources,
+            in_encoding,
             sent_from_outside,
             words_of_collection,
         )
 
+        (assistant,) = self._store.checked([assistant])
         own = [file.path for file in assistant.knowledge if file.sha256]
         own += assistant.gone
         collections = assistant.definition.knowledge
-        sources = {source.path: source for source in existing_sources(own, self._open_cache())}
+        there = existing_sources(own, self._open_cache())
+        sources = {source.path: source for source in there.sources}
         left_out: dict[str, Refusal] = {}
+        unread = {refusal.path: refusal for refusal in there.unread}
         for word in collections:
             words = words_of_collection(word)
             try:
                 found = self._read(words, screening)
             except InvalidInput as error:  # a directory that is gone, or empty now
                 if error.code == "unreadable":  # what is in it must not be taken for gone
-                    raise
+                    unread[word] = Refusal(word, error.message)
                 continue
             sources.update((source.path, source) for source in found.sources)
             left_out.update((refusal.path, refusal) for refusal in found.left_out)
-        if own and not sources:
+            unread.update((refusal.path, refusal) for refusal in found.unread)
+        if own and not sources and not unread:
             raise _nothing_here(assistant.name, len(own))
         new = [refusal for path, refusal in left_out.items() if path not in sources]
-        named = NamedSources(tuple(sources.values()), frozenset(), (), tuple(new))
+        known = {(file.path, file.sha256) for file in assistant.knowledge}
+        changed = (s for s in sources.values() if (s.path, s.sha256) not in known)
+        sources.update((source.path, source) for source in in_encoding(changed, encoding))
+        named = NamedSources(
+            tuple(sources.values()), frozenset(), (), tuple(new), tuple(unread.values())
+        )
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         plan = replace(plan, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
@@ -247,10 +286,13 @@ class AssistantService:
         definition = replace(assistant.definition, knowledge=change.collections)
         return self._store.apply(assistant, definition, change.plan, report, keep_files=keep_files)
 
-    def _read(self, words: Sequence[str], screening: Screening) -> NamedSources:
-        from gptasst.assistants.knowledge_files import read_sources
+    def _read(
+        self, words: Sequence[str], screening: Screening, encoding: str | None = None
+    ) -> NamedSources:
+        from gptasst.assistants.knowledge_files import in_encoding, read_sources
 
-        return read_sources(words, self._open_cache(), screening)
+        read = read_sources(words, self._open_cache(), screening)
+        return replace(read, sources=tuple(in_encoding(read.sources, encoding)))
 
     def _plan(
         self,
@@ -271,10 +313,10 @@ class AssistantService:
         without = {refusal.path for refusal in refused}
         taken = [source for source in read.sources if source.path not in without]
         refused = [*read.left_out, *refused]
-        return plan_knowledge(there, taken, whole=whole, refused=refused)
+        return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
 
     def history(self, name: str) -> Sequence[Revision]:
-        return self._store.history(self._store.get(name))
+        return self._store.history(self._store.summary(name))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
         """One revision of an assistant.
@@ -354,33 +396,3 @@ def _nothing_here(name: str, files: int) -> InvalidInput:
         hint=f"go to the directory that it was made from; {remove} takes files away",
         code="nothing_here",
     )
-
-
-def _changed(definition: Definition, changes: DefinitionChanges) -> Definition:
-    """A definition with changes made to it.
-
-    Raises:
-        UsageError: the new name can't be used, or nothing is left that the model is told.
-    """
-    problem = name_problem(changes.name) if changes.name is not None else None
-    if problem:
-        raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
-    tools = replace(
-        definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
-    )
-    if tools.file_search is False:
-        tools = replace(tools, search=SearchSettings())
-    changed = replace(
-        definition,
-        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
-        tools=tools,
-        settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
-    )
-    if not changed.instructions.strip():
-        raise UsageError("an assistant needs an instruction, or instructions of its own")
-    return changed
-
-
-def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:
-    values = {name: getattr(changes, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}

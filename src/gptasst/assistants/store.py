@@ -141,11 +141,15 @@ class AssistantStore(Protocol):
         """
         ...
 
+    def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+        """Assistants with the status `gone` for knowledge whose upload was deleted elsewhere."""
+        ...
+
     def finish_removal(self, assistant: Assistant) -> None:
         """Delete uploads that left the knowledge in a command that was cut before it did so."""
         ...
 
-    def history(self, assistant: Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         """Every revision, oldest first."""
         ...
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -21,25 +22,37 @@ from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.runs.answer_text import GivenTexts, answer_text, refuse_unusable
 from gptasst.runs.edits import edited_text
-from gptasst.runs.fingerprints import content_digest
-from gptasst.runs.types import Kept, RunRequest
+from gptasst.runs.types import Kept, RunRequest, content_digest
+from gptasst.threads import workers
+
+Outcome = FinishedRun | GptasstError
+
+# Answers that are kept in the journal in one step and are in memory at once, and files that are
+# written side by side: each waits for the disk, which then serves several in one go.
+GROUP = 128
+_WRITERS = 16
 
 
 def batch_answers(
     gateway: BatchGateway, batch: Batch, recorded: RecordedBatch, journal: RunJournal
-) -> Iterator[tuple[str, FinishedRun | GptasstError]]:
-    """What came of each run of a batch, by its digest; answers are in the journal already."""
+) -> Iterator[list[tuple[str, Outcome]]]:
+    """What came of each run of a batch, by its digest, in groups.
+
+    The answers of a group are in the journal already.
+    """
     items = {item.run: item for item in reversed(recorded.items)}
-    for line in gateway.answers(batch, recorded.manifest.model):
-        outcome = _outcome(line, recorded, items.get(line.custom_id))
-        if isinstance(outcome, FinishedRun):
-            journal.record(line.custom_id, outcome)
-        yield line.custom_id, outcome
+    lines = iter(gateway.answers(batch, recorded.manifest.model))
+    while group := list(itertools.islice(lines, GROUP)):
+        outcomes = [
+            (line.custom_id, _outcome(line, recorded, items.get(line.custom_id))) for line in group
+        ]
+        journal.record_all(
+            (run, outcome) for run, outcome in outcomes if isinstance(outcome, FinishedRun)
+        )
+        yield outcomes
 
 
-def _outcome(
-    line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None
-) -> FinishedRun | GptasstError:
+def _outcome(line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None) -> Outcome:
     if line.answer is None:
         failure = NoAnswer(line.failure or "no reason given")
         return failure if line.part is None else _part(line, recorded, item, failure)
@@ -67,7 +80,7 @@ def _outcome(
 
 def _part(
     line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None, failure: NoAnswer
-) -> FinishedRun | GptasstError:
+) -> Outcome:
     """What came whole of an edit that was cut off, if anything did."""
     given = _given(item, recorded) if item is not None else GivenTexts()
     if item is None or not given.texts or recorded.manifest.edit is None:
@@ -100,7 +113,7 @@ def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
     return GivenTexts.named([(item.input, file.text)])
 
 
-def uncounted(outcome: FinishedRun | GptasstError) -> FinishedRun | GptasstError:
+def uncounted(outcome: Outcome) -> Outcome:
     """An answer without its tokens, which are counted with another file of the same content."""
     return replace(outcome, usage=None) if isinstance(outcome, FinishedRun) else outcome
 
@@ -136,8 +149,12 @@ class AnswerPlacer:
         self._base = recorded.directory
         self._directory = directory
 
-    def place(self, item: BatchItem, outcome: FinishedRun | GptasstError) -> FileResult:
-        """Put the answer of one input in place, or say why that can't be."""
+    def place_all(self, outcomes: Iterable[tuple[BatchItem, Outcome]]) -> list[FileResult]:
+        """Put the answers of inputs in place, or say why that can't be; in order."""
+        with workers(_WRITERS) as pool:
+            return list(pool.map(lambda pair: self._place(*pair), outcomes))
+
+    def _place(self, item: BatchItem, outcome: Outcome) -> FileResult:
         try:
             target = self._target(item)
         except InvalidInput as error:

@@ -18,8 +18,8 @@ from typing import Any
 
 from gptasst.batches.types import BatchItem, BatchManifest
 from gptasst.errors import ServiceError
+from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
-from gptasst.storage.sqlite import Schema
 
 _SCHEMA = Schema(
     title="the record of batches",

@@ -7,6 +7,7 @@ Which input and output belong to a digest is in the batch's manifest, see `manif
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,19 @@ from pathlib import Path
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import Batch
-from gptasst.batches.fetch import AnswerPlacer, batch_answers, uncounted, why_unanswered
+from gptasst.batches.fetch import (
+    GROUP,
+    AnswerPlacer,
+    Outcome,
+    batch_answers,
+    uncounted,
+    why_unanswered,
+)
 from gptasst.batches.records import BatchRecords, RecordedBatch, read_manifest
 from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
 from gptasst.batches.types import Fetched, OnBatches, Submission
-from gptasst.each.journal import RunJournal
-from gptasst.each.types import EachJob
+from gptasst.each.journal import FinishedRun, RunJournal
+from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, shown
 from gptasst.models.capabilities import EndpointCapabilities
@@ -233,23 +241,36 @@ class BatchService:
         for number, item in enumerate(recorded.items):
             by_run.setdefault(item.run, []).append(number)
         placer = AnswerPlacer(recorded, self.journal, directory)
-        results = {}
-        answers = batch_answers(self.gateway.batches, batch, recorded, self.journal)
-        for run, outcome in answers:
-            for place, number in enumerate(by_run.get(run, ())):
-                counted = uncounted(outcome) if place else outcome
-                results[number] = placer.place(recorded.items[number], counted)
-        for number, item in enumerate(recorded.items):
-            if number not in results:
-                known = self.journal.find(item.run)
-                usable = known if known and known.answer and is_usable(known.answer) else missing
-                results[number] = placer.place(item, usable)
+        results: dict[int, FileResult] = {}
+
+        def place(outcomes: dict[int, Outcome]) -> None:
+            pairs = [(recorded.items[number], outcome) for number, outcome in outcomes.items()]
+            results.update(zip(outcomes, placer.place_all(pairs), strict=True))
+
+        for group in batch_answers(self.gateway.batches, batch, recorded, self.journal):
+            place(
+                {
+                    number: uncounted(outcome) if again else outcome
+                    for run, outcome in group
+                    for again, number in enumerate(by_run.get(run, ()))
+                }
+            )
+        left = (number for number in range(len(recorded.items)) if number not in results)
+        while numbers := list(itertools.islice(left, GROUP)):
+            place(
+                {number: self._known(recorded.items[number].run) or missing for number in numbers}
+            )
         self.records.mark_over(self.scope, batch.id)
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))
         # Typed again, it may send files: to the server that has this batch, and to no other.
         typed = self._typed_again(manifest.command) if recorded.directory else ""
         return Fetched(batch, manifest.name, typed, ordered)
+
+    def _known(self, run: str) -> FinishedRun | None:
+        """An answer that is here already, if a file should get it."""
+        known = self.journal.find(run)
+        return known if known and known.answer and is_usable(known.answer) else None
 
     def _typed_again(self, command: str) -> str:
         """The command of a manifest, with the profile in force; Python's own stays as it is."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,17 +19,16 @@ from gptasst.each.journal import RunJournal
 from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import GptasstError, InvalidInput, NotFound, ServiceError, UsageError
 from gptasst.runs.service import RunService
-from gptasst.storage.atomic_files import open_private, private_directory
+from gptasst.storage.atomic_files import open_private
+from gptasst.storage.scratch import scratch_directory
 from gptasst.uploads.types import OnTransfer
 from gptasst.uploads.uploader import Uploader
 
 # Marks a batch of ours; its value is the version of this format.
 MARK, MARK_VERSION = "gptasst", "1"
 _LONGEST_VALUE = 512
-_PREFIX = "batch-"
 # Errors after which a batch may be there all the same, and needs its files.
 _MAY_BE_THERE = ("service_error", "timeout", "unreachable", "not_an_api", "too_much")
-_STALE_SECONDS = 86_400
 
 
 class Submitter:
@@ -73,12 +69,10 @@ class Submitter:
             requests: inputs with their lines; without one, an earlier line is the same run.
             report: told how far uploads have come.
         """
-        private_directory(self._temporary)
-        _remove_left_behind(self._temporary)
-        with tempfile.TemporaryDirectory(dir=self._temporary, prefix=_PREFIX) as name:
+        with scratch_directory(self._temporary, "batch-") as directory:
             kept: tuple[BatchItem, bytes | None] | None = next(requests, None)
             while kept is not None:
-                with BatchFiles(Path(name), manifest) as files:
+                with BatchFiles(directory, manifest) as files:
                     while kept is not None and (kept[1] is None or files.takes(kept[1])):
                         files.add(*kept)
                         kept = next(requests, None)
@@ -115,13 +109,6 @@ class Submitter:
             if not isinstance(error, NotFound) and error.code not in _MAY_BE_THERE:
                 self._uploader.take_back(uploaded)
             raise
-
-
-def _remove_left_behind(temporary: Path) -> None:
-    """Remove the files of submissions that were killed a day ago or earlier."""
-    for directory in temporary.glob(f"{_PREFIX}*"):
-        if time.time() - directory.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(directory, ignore_errors=True)
 
 
 class JobRequests:

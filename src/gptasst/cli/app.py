@@ -17,7 +17,6 @@ import typer
 
 from gptasst import __version__
 from gptasst.cli.commands import (
-    GlobalOptions,
     Group,
     JsonOption,
     NoProjectOption,
@@ -26,10 +25,10 @@ from gptasst.cli.commands import (
     VerboseOption,
     imported,
     remember_globals,
-    session,
     show_help,
 )
 from gptasst.cli.output import Output
+from gptasst.cli.session import GlobalOptions, session
 from gptasst.errors import GptasstError, StateError, UsageError, unexpected
 from gptasst.hints import cmd
 

@@ -12,7 +12,7 @@ import typer
 from gptasst.cli.commands import (
     AllowSecretsOption,
     CommandGroup,
-    Session,
+    KnowledgeEncodingOption,
     YesOption,
     command,
     imported,
@@ -25,11 +25,13 @@ from gptasst.cli.results import (
     ident_of,
     note_left,
 )
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
 from gptasst.hints import cmd
+from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
@@ -91,6 +93,7 @@ def create(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     yes: YesOption = False,
 ) -> None:
     """Create an assistant from an instruction and knowledge files."""
@@ -110,7 +113,7 @@ def create(  # one parameter an option
     _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
         outcome = session.context.assistants.create(
-            changes, file or (), screening, transfers.report
+            changes, file or (), screening, transfers.report, encoding=named_encoding(encoding)
         )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
@@ -155,6 +158,7 @@ def edit(  # one parameter an option
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
     yes: YesOption = False,
 ) -> None:
@@ -188,6 +192,7 @@ def edit(  # one parameter an option
             screening,
             transfers.report,
             keep_files=keep_files,
+            encoding=named_encoding(encoding),
         )
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gptasst.cli.assistant import NameArgument
-from gptasst.cli.commands import Session, build_command, examples_text
-from gptasst.cli.output import count_text
-from gptasst.errors import PartlyDone
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gptasst.inputs.types import Refusal
+from gptasst.cli.commands import build_command, examples_text
+from gptasst.cli.session import Session
 
 _EXAMPLES = (
     "gptasst assistant export DocWriter-1 -o writer.toml",
@@ -36,6 +30,7 @@ def export(
     ] = None,
 ) -> None:
     """Write an assistant's definition as TOML, and its knowledge where `--with-files` says."""
+    from gptasst.assistants.exported_files import not_written
     from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
@@ -46,7 +41,7 @@ def export(
     if output is not None:
         replace_file(output, text.encode("utf-8"))
     if failed and session.output.mode == "json":
-        raise _not_written(failed, {"path": str(output)} if output else {"definition": text})
+        raise not_written(failed, {"path": str(output)} if output else {"definition": text})
     if output is not None:
         session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
     elif session.output.mode == "json":
@@ -54,14 +49,7 @@ def export(
     else:
         session.output.text(text)
     if failed:
-        raise _not_written(failed, None)
-
-
-def _not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
-    named = "; ".join(f"`{one.path}`: {one.reason}" for one in failed)
-    error = PartlyDone(f"{count_text(len(failed), 'file')} could not be written: {named}")
-    error.done = done
-    return error
+        raise not_written(failed, None)
 
 
 def build() -> Any:

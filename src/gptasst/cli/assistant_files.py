@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,11 +16,11 @@ from gptasst.cli.commands import (
     CommandGroup,
     DryRunOption,
     FilesArgument,
-    Session,
+    KnowledgeEncodingOption,
     YesOption,
     command,
 )
-from gptasst.cli.output import one_line, size_text, time_text
+from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.results import (
     KeepFilesOption,
@@ -27,15 +29,18 @@ from gptasst.cli.results import (
     incomplete_text,
     show_plan,
 )
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
-from gptasst.errors import UsageError
+from gptasst.errors import InvalidInput, LimitReached, PartlyDone, ServiceError, UsageError
 from gptasst.hints import cmd
+from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
     from gptasst.assistants.service import KnowledgeChange
     from gptasst.assistants.types import Assistant
-    from gptasst.inputs.screening import Screening
+    from gptasst.inputs.watching import Places
     from gptasst.knowledge.types import KnowledgeFile
+
 
 _NAMED = 5  # files in a question
 
@@ -70,12 +75,18 @@ def add(
     files: FilesArgument,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
 ) -> None:
     """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_add(service.get(name), files, session.screening(allow_secrets))
+        change = service.plan_add(
+            service.get(name),
+            files,
+            session.screening(allow_secrets),
+            encoding=named_encoding(encoding),
+        )
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -107,12 +118,18 @@ def set_files(
     files: FilesArgument,
     dry_run: DryRunOption = False,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
 ) -> None:
     """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_set(service.get(name), files, session.screening(allow_secrets))
+        change = service.plan_set(
+            service.get(name),
+            files,
+            session.screening(allow_secrets),
+            encoding=named_encoding(encoding),
+        )
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -123,6 +140,7 @@ def sync(
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
+    encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and sync again whenever files change.")
@@ -137,21 +155,23 @@ def sync(
     if watch and (dry_run or session.output.mode == "json"):
         option = "--dry-run" if dry_run else "--json"
         raise UsageError(f"`--watch` goes on and on, which `{option}` does not fit")
-    screening = session.screening(allow_secrets)
-    if watch:
-        from gptasst.cli.assistant_watch import follow
+    service, screening = session.context.assistants, session.screening(allow_secrets)
+    known = named_encoding(encoding)
 
+    def plan() -> KnowledgeChange:
         with session.waiting():
-            assistant = session.context.assistants.get(name)
+            return service.plan_sync(service.get(name), screening, encoding=known)
+
+    if watch:
+        with session.waiting():
+            assistant = service.get(name)
         agreed: set[str] = set()
         follow(
             session.output,
             assistant,
-            lambda: _sync(session, name, screening, keep_files=keep_files, yes=yes, agreed=agreed),
+            lambda: _sync_again(session, plan(), keep_files=keep_files, yes=yes, agreed=agreed),
         )
-    service = session.context.assistants
-    with session.waiting():
-        change = service.plan_sync(service.get(name), screening)
+    change = plan()
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:
@@ -159,31 +179,21 @@ def sync(
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
-def _sync(
-    session: Session,
-    name: str,
-    screening: Screening,
-    *,
-    keep_files: bool,
-    yes: bool,
-    agreed: set[str],
+def _sync_again(
+    session: Session, change: KnowledgeChange, *, keep_files: bool, yes: bool, agreed: set[str]
 ) -> Assistant:
     """One sync of many: silent where nothing is to be done, and asks about each path once.
 
     Args:
         session: of the command.
-        name: the assistant's.
-        screening: says which files count as secret.
+        change: what is to be done.
         keep_files: unused uploads stay.
         yes: nobody is asked.
         agreed: the paths outside of the working directory that may be sent.
     """
-    service = session.context.assistants
-    with session.waiting():
-        change = service.plan_sync(service.get(name), screening)
     new = tuple(path for path in change.outside if path not in agreed)
     if new:
-        session.confirm(_question(new, name), yes=yes)
+        session.confirm(_question(new, change.assistant.name), yes=yes)
         agreed.update(new)
     if change.plan.is_empty:
         return change.assistant
@@ -214,3 +224,83 @@ def _carried_out(session: Session, change: KnowledgeChange, *, keep_files: bool)
     text = f"`{outcome.assistant.name}`: {changes_text(outcome)}"
     finish_change(session.output, text, outcome)
     return outcome.assistant
+
+
+_FIRST_PAUSE = 2.0  # seconds after a failure; each further one doubles it
+
+_LONGEST_PAUSE = 60.0
+
+_ATTEMPTS = 3  # for files that the server did not take; a change of theirs begins anew
+
+_FINAL = ("no_vector_stores", "no_endpoint", "bad_request", "redirected", "quota", "expired")
+
+# Brings the knowledge into line with the files; the assistant as it is then.
+Sync = Callable[[], "Assistant"]
+
+
+def follow(output: Output, assistant: Assistant, sync: Sync) -> NoReturn:
+    """Sync once, and whenever files change, until it is interrupted.
+
+    What fails later may succeed later still: it is reported, and tried again.
+
+    Args:
+        output: for what is to be said.
+        assistant: as it is before.
+        sync: carried out in this thread.
+
+    Raises:
+        GptasstError: the first sync failed, or there is nothing to go on with.
+    """
+    from gptasst.assistants.knowledge_files import watched_places
+    from gptasst.inputs.watching import ChangedFiles
+
+    first = True
+    while True:
+        places = watched_places(assistant)
+        with ChangedFiles(places) as changes:
+            # Only now, so that no change falls between them.
+            if first:
+                assistant = _sync_first(output, assistant, sync)
+                output.note(f"watching {_where(places)}; Ctrl-C ends it")
+                first = False
+            else:
+                assistant = _sync_sometime(output, assistant, sync)
+            while watched_places(assistant) == places:
+                changes.wait()
+                assistant = _sync_sometime(output, assistant, sync)
+
+
+def _where(places: Places) -> str:
+    count = len(places.trees) + len(places.directories)
+    return "1 directory" if count == 1 else f"{count:,} directories"
+
+
+def _sync_first(output: Output, assistant: Assistant, sync: Sync) -> Assistant:
+    try:
+        return sync()
+    except PartlyDone as error:
+        output.warn(error.message)
+    return assistant
+
+
+def _sync_sometime(output: Output, assistant: Assistant, sync: Sync) -> Assistant:
+    """Sync, as often as it takes: a server that is down is up again one day."""
+    pause, attempts = _FIRST_PAUSE, 0
+    while True:
+        attempts += 1
+        try:
+            return sync()
+        except InvalidInput as error:  # files that can't be taken: their next change may help
+            output.warn(error.message)
+            return assistant
+        except (ServiceError, LimitReached, PartlyDone) as error:
+            if error.code in _FINAL:
+                raise
+            if isinstance(error, PartlyDone) and attempts == _ATTEMPTS:
+                output.warn(error.message)
+                return assistant
+            seconds = error.retry_after or pause
+            wait = count_text(math.ceil(seconds), "second")
+            output.warn(f"{error.message}; trying again in {wait}")
+            time.sleep(seconds)
+            pause = min(2 * pause, _LONGEST_PAUSE)

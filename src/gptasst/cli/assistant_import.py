@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, Session, build_command, examples_text
+from gptasst.cli.commands import AllowSecretsOption, build_command, examples_text
+from gptasst.cli.session import Session
 
 _EXAMPLES = (
     "gptasst assistant import writer.toml",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.assistant import NameArgument
-from gptasst.cli.commands import Session, build_command, examples_text
+from gptasst.cli.commands import build_command, examples_text
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:

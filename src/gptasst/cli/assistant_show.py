@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import Session, build_command
+from gptasst.cli.commands import build_command
 from gptasst.cli.output import (
     BOLD,
     DIM,
@@ -20,6 +20,7 @@ from gptasst.cli.output import (
     time_text,
 )
 from gptasst.cli.results import ident_of, incomplete_text, tools_shown
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, record_lines, terminal_width
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def show(
     """Show an assistant, its knowledge and its instructions. In a pipe, print it as TOML."""
     output = session.output
     with session.waiting():
-        found = session.context.assistants.get(name)
+        found = session.context.assistants.examine(name)
     if not found.complete:
         output.warn(incomplete_text(found))
     if output.draws:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, command, line_ended
+from gptasst.cli.commands import CommandGroup, command
+from gptasst.cli.session import Session, line_ended
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, YesOption, command
+from gptasst.cli.commands import CommandGroup, YesOption, command
 from gptasst.cli.output import count_text, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:

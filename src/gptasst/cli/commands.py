@@ -2,140 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import importlib
 import inspect
 import os
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gptasst.cli.output import Mode, Output, harmless
-from gptasst.errors import GptasstError, UsageError
-from gptasst.hints import cmd
+from gptasst.cli.output import Output
+from gptasst.cli.session import GLOBALS, GlobalOptions, session
+from gptasst.errors import UsageError
+from gptasst.hints import cmd, nearest
 
 if TYPE_CHECKING:
-    from gptasst.cli.progress import Waiting
-    from gptasst.context import AppContext
-    from gptasst.inputs.screening import Screening
+    pass
 
-_GLOBALS = "gptasst.globals"
-_Found = TypeVar("_Found")
+
 # A slip of the fingers in a short word is nearer than this; `rename` and `create` are not.
 _NEAR = 0.75
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a command function gets: the parts of the program, and where results go."""
-
-    context: AppContext
-    output: Output
-
-    def waiting(self) -> Waiting:
-        """What somebody sees while a server is asked, if that takes long."""
-        from gptasst.cli.progress import Waiting
-
-        return Waiting(self.output, "asking the server")
-
-    def screening(self, allow_secrets: bool) -> Screening:
-        """What must not be sent, by what `--allow-secrets` said."""
-        from gptasst.inputs.screening import Screening
-
-        return Screening(allow_secrets=allow_secrets)
-
-    def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something is destroyed; go on only after a yes.
-
-        Raises:
-            UsageError: there is nobody to ask, and `yes` was not given.
-            typer.Abort: the answer was no.
-        """
-        import sys
-
-        if yes:
-            return
-        if not (sys.stdin and sys.stdin.isatty()):
-            raise UsageError(
-                f"confirmation required: {question}", hint="pass `--yes`", code="needs_confirmation"
-            )
-        with line_ended(self.output.stderr):
-            self.output.stderr.write(f"{harmless(question)} [y/N] ")
-            self.output.stderr.flush()
-            answer = sys.stdin.readline()
-        if not answer.endswith("\n"):  # Ctrl-D
-            self.output.stderr.write("\n")
-        if answer.strip().lower() not in ("y", "yes"):
-            self.output.note("nothing was done")
-            raise typer.Abort
-
-    def confirmed(
-        self,
-        look: Callable[[], _Found],
-        question: Callable[[_Found], str],
-        *,
-        yes: bool,
-        nothing: object = None,
-    ) -> _Found:
-        """What will go, as it is after the yes; where it is not what was named, ask again.
-
-        Args:
-            look: finds it.
-            question: names it; called before each question, so it may list more beforehand.
-            yes: nobody is asked.
-            nothing: what `look` finds where there is nothing to ask about.
-        """
-        found = look()
-        while not yes and found != nothing:
-            self.confirm(question(found), yes=yes)
-            now = look()
-            if now == found:
-                return now
-            self.output.note("that changed while the question was open")
-            found = now
-        return found
-
-
-@contextlib.contextmanager
-def line_ended(stream: IO[str]) -> Iterator[None]:
-    """Where somebody presses Ctrl-C at a question, end its line: the shell's prompt comes next."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        stream.write("\n")
-        stream.flush()
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalOptions:
-    """The options that stand before or after a command's name."""
-
-    profile: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    no_project: bool = False
-
-    def over(self, outer: GlobalOptions) -> GlobalOptions:
-        return GlobalOptions(
-            profile=self.profile or outer.profile,
-            json=self.json or outer.json,
-            quiet=self.quiet or outer.quiet,
-            verbose=self.verbose or outer.verbose,
-            no_project=self.no_project or outer.no_project,
-        )
-
-    @property
-    def mode(self) -> Mode:
-        if self.json:
-            return "json"
-        return "quiet" if self.quiet else "people"
 
 
 ProfileOption = Annotated[
@@ -151,6 +39,10 @@ VerboseOption = Annotated[
 ]
 NoProjectOption = Annotated[
     bool, typer.Option("--no-project", help="Ignore the instructions in ./instructions.")
+]
+KnowledgeEncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", metavar="NAME", help="Encoding of the knowledge that is text."),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 DryRunOption = Annotated[
@@ -174,8 +66,8 @@ _OPTIONS = {
 
 def remember_globals(typer_context: typer.Context, options: GlobalOptions) -> None:
     """Keep options that stood before the command's name."""
-    outer = typer_context.meta.get(_GLOBALS, GlobalOptions())
-    typer_context.meta[_GLOBALS] = options.over(outer)
+    outer = typer_context.meta.get(GLOBALS, GlobalOptions())
+    typer_context.meta[GLOBALS] = options.over(outer)
 
 
 class CommandGroup(typer.Typer):
@@ -239,20 +131,17 @@ class Group(TyperGroup):
             words = f"{path} {near or '--help'}".removeprefix("gptasst ")
             hint = f"did you mean {cmd(words)}?" if near else f"{cmd(words)} shows all"
             error = UsageError(f"`{path}` has no command `{args[0]}`", hint=hint)
-            outer = ctx.meta.get(_GLOBALS, GlobalOptions())
+            outer = ctx.meta.get(GLOBALS, GlobalOptions())
             error.profile = ctx.params.get("profile") or outer.profile
             raise error
         return super().resolve_command(ctx, args)
 
     def _nearest(self, word: str, ctx: Any) -> str | None:
         """What a word that is no command may have been meant for."""
-        import difflib
-
         option = f"--{word}"  # `gptasst version`, `gptasst help`
         if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
             return option
-        near = difflib.get_close_matches(word, self.builders, n=1, cutoff=_NEAR)
-        return near[0] if near else self.meant(word)
+        return nearest(word, self.builders, _NEAR) or self.meant(word)
 
     def meant(self, word: str) -> str | None:  # noqa: ARG002  # the whole program knows more
         """The command of another name that somebody looks for."""
@@ -327,34 +216,6 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     del run.__wrapped__  # its signature is not the command's
     return run
-
-
-@contextlib.contextmanager
-def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
-    """The parts of the program for one command, closed when it ends."""
-    from gptasst.context import AppContext
-
-    options = options.over(typer_context.meta.get(_GLOBALS, GlobalOptions()))
-    given = typer_context.obj
-    context = given if isinstance(given, AppContext) else AppContext(os.environ)
-    profile = options.profile or context.profile_option
-    output = Output(options.mode, verbose=options.verbose, quiet=options.quiet, profile=profile)
-    try:
-        with context.with_options(
-            profile, output.note, output.warn, no_project=options.no_project
-        ) as ready:
-            try:
-                yield Session(ready, output)
-            except typer.Exit as end:
-                if end.exit_code or not output.missed:
-                    raise
-            missed = output.missed_error()
-            if missed is not None:
-                output.warn(f"partly done: {missed.message}")
-                raise typer.Exit(missed.exit_code)
-    except GptasstError as error:
-        error.profile = profile
-        raise
 
 
 class Command(TyperCommand):

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, command
+from gptasst.cli.session import Session
 
 app = CommandGroup("Shell completion of commands, options, names and paths.")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, YesOption, command
+from gptasst.cli.commands import CommandGroup, YesOption, command
 from gptasst.cli.output import time_text
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 from gptasst.hints import cmd
@@ -100,19 +102,24 @@ def show(
     ] = None,
 ) -> None:
     """Show a conversation as Markdown, or with --json as JSON."""
-    from gptasst.conversations.service import as_markdown
+    from gptasst.conversations.service import as_markdown, markdown_pieces
     from gptasst.storage.atomic_files import output_file, replace_file
 
     output = output_file(output)
     service = session.context.conversations
+    as_json = session.output.mode == "json"
+    if output is None and not as_json:
+        with session.waiting():
+            found = service.find(conversation)
+            messages = service.messages(found)
+            first = list(itertools.islice(messages, 1))  # one that is gone prints nothing
+        for piece in markdown_pieces(found, itertools.chain(first, messages)):
+            session.output.answer(piece)
+        return
     with session.waiting():
         transcript = service.transcript(service.find(conversation))
-    as_json = session.output.mode == "json"
     if output is None:
-        if as_json:
-            session.output.document(transcript)
-        else:
-            session.output.text(as_markdown(transcript))
+        session.output.document(transcript)
         return
     text = as_markdown(transcript)
     if output.suffix.lower() == ".json":

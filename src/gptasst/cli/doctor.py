@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gptasst.cli.commands import Session, build_command
+from gptasst.cli.commands import build_command
 from gptasst.cli.output import (
     BOLD,
     BOLD_RED,
@@ -22,6 +22,7 @@ from gptasst.cli.output import (
     size_text,
 )
 from gptasst.cli.progress import Activity
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:

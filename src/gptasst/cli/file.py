@@ -14,12 +14,12 @@ from gptasst.cli.commands import (
     CommandGroup,
     DryRunOption,
     FilesArgument,
-    Session,
     YesOption,
     command,
 )
 from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Activity, Transfers
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone, UsageError
 from gptasst.hints import cmd

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, command
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import UsageError
 from gptasst.hints import cmd

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, command
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
+from gptasst.cli.session import Session
 from gptasst.hints import cmd, install_command, shown
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gptasst.cli.commands import CommandGroup, Session, command
+from gptasst.cli.commands import CommandGroup, command
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 
 if TYPE_CHECKING:

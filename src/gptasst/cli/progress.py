@@ -183,7 +183,10 @@ class Waiting(Drawn):
                 self._spinner(self._text)
 
 
-_PHASES = {"waiting": "waiting for another gptasst"}
+_PHASES = {
+    "waiting": "waiting for another gptasst",
+    "fetching": "fetching the embedding model",
+}
 
 
 class Transfers(Drawn):

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
-    from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
-    from gptasst.definitions.types import Definition
-    from gptasst.knowledge.types import KnowledgePlan
-
-
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from gptasst.api.types import Usage
-    from gptasst.cli.commands import Session
+    from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
+    from gptasst.cli.session import Session
+    from gptasst.definitions.types import Definition
     from gptasst.each.types import FileResult
+    from gptasst.inputs.types import Refusal
+    from gptasst.knowledge.types import KnowledgePlan
     from gptasst.runs.types import Kept, RunResult
 
 
@@ -139,8 +135,10 @@ def finish_change(
     Raises:
         PartlyDone: files could not be taken.
     """
+    unread = outcome.plan.unread
     for refusal in outcome.plan.refused:
-        output.warn(f"left out: {refusal.reason}")
+        if refusal not in unread:
+            output.warn(f"left out: {refusal.reason}")
     note_left(output, outcome.left)
     for note in outcome.notes:
         output.warn(note)
@@ -149,13 +147,14 @@ def finish_change(
         return
     if output.mode != "json":
         output.done(text, outcome, ident=outcome.assistant.name)
-    named = "; ".join(f"`{failure.path}`: {failure.reason}" for failure in outcome.failed)
+    named = "; ".join(map(_failure_text, outcome.failed))
     again = "the same command"
     if created:  # which would find the name taken
         words = ("assistant", "files", "add", outcome.assistant.name)
         again = cmd(shlex.join((*words, *(failure.path for failure in outcome.failed))))
+    failed = count_text(len(outcome.failed), "place" if unread else "file")
     error = PartlyDone(
-        f"{count_text(len(outcome.failed), 'file')} could not be taken: {named}",
+        f"{failed} could not be taken: {named}",
         hint=f"the rest is done; {again} tries these again",
     )
     error.done = outcome
@@ -167,6 +166,11 @@ def ident_of(assistant: Assistant | AssistantSummary) -> str:
     from gptasst.definitions.toml import name_problem
 
     return assistant.id if name_problem(assistant.name) else assistant.name
+
+
+def _failure_text(failure: Refusal) -> str:
+    called = f"`{failure.path}`"
+    return failure.reason if failure.reason.startswith(called) else f"{called}: {failure.reason}"
 
 
 def incomplete_text(assistant: Assistant) -> str:
@@ -204,7 +208,7 @@ def changes_text(outcome: KnowledgeOutcome) -> str:
 
 def tools_shown(definition: Definition) -> list[str]:
     """The tools of a definition in words, with how its knowledge is searched."""
-    from gptasst.definitions.search_settings import written_file_search
+    from gptasst.definitions.settings import written_file_search
 
     tools = definition.tools
     names = ("file_search", "code_interpreter", "web_search")

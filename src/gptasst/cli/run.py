@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, Session, build_command
+from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
     ConversationOption,
@@ -23,6 +23,7 @@ from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
+from gptasst.cli.session import Session
 from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.time_limits import time_left, time_limit
@@ -144,8 +145,8 @@ def run(  # one parameter an option
     ] = False,
 ) -> None:
     """Give an assistant files and a task; its answer goes to stdout or into a file."""
-    from gptasst.config.settings import check_timeout
-    from gptasst.inputs.encoding import text_encoding
+    from gptasst.config.profile import check_timeout
+    from gptasst.inputs.encoding import named_encoding
     from gptasst.runs.types import RunRequest
     from gptasst.storage.atomic_files import output_file
 
@@ -161,7 +162,7 @@ def run(  # one parameter an option
         timeout=timeout,
         file_search=not no_file_search,
         screening=screening,
-        encoding=text_encoding(encoding) if encoding else None,
+        encoding=named_encoding(encoding),
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
@@ -261,8 +262,8 @@ def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> 
     Beside files that were named it is not read: in a loop of the shell it is the loop's.
     """
     from gptasst.inputs.encoding import decode_text
-    from gptasst.inputs.secrets import STDIN
-    from gptasst.inputs.standard_input import read_standard_input
+    from gptasst.inputs.reading import read_standard_input
+    from gptasst.inputs.screening import STDIN
 
     asked = "-" in words
     if sys.stdin is None or not (asked or (not words and not sys.stdin.isatty())):

@@ -13,7 +13,7 @@ from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 
 if TYPE_CHECKING:
-    from gptasst.each.run import EachRun
+    from gptasst.each.service import EachRun
     from gptasst.each.types import FileResult, PlannedFile
 
 
@@ -27,14 +27,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gptasst.cli.commands import Session
+from gptasst.cli.batch import submit_batch
 from gptasst.cli.progress import Activity, FileProgress
-from gptasst.cli.run_batch import submit_batch
+from gptasst.cli.session import Session
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.each.run import EachRun
-    from gptasst.each.service import EachService
+    from gptasst.each.service import EachRun, EachService
     from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
     from gptasst.runs.types import RunRequest
 

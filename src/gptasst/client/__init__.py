@@ -25,9 +25,9 @@ from gptasst.threads import cached_property
 from gptasst.time_limits import time_limit
 
 if TYPE_CHECKING:
-    from gptasst.config.settings import Profile, StoreKind
+    from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
-    from gptasst.each.run import EachRun
+    from gptasst.each.service import EachRun
     from gptasst.each.types import FileResult
     from gptasst.runs.service import RunService
 

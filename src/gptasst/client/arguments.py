@@ -62,8 +62,8 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
 
 def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
     """What is asked of each run, without its files."""
-    from gptasst.config.settings import check_timeout
-    from gptasst.inputs.encoding import text_encoding
+    from gptasst.config.profile import check_timeout
+    from gptasst.inputs.encoding import named_encoding
 
     rest = dict(options)
     screening = Screening(allow_secrets=rest.pop("allow_secrets", False))
@@ -71,7 +71,7 @@ def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
     if asked.timeout is not None:
         check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
     check_schema(asked.schema)
-    return replace(asked, encoding=text_encoding(asked.encoding) if asked.encoding else None)
+    return replace(asked, encoding=named_encoding(asked.encoding))
 
 
 def words_of(files: Files) -> list[str]:

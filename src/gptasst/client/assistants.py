@@ -21,6 +21,7 @@ from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError
 from gptasst.hints import shown
+from gptasst.inputs.encoding import named_encoding
 from gptasst.inputs.screening import Screening
 from gptasst.knowledge.types import FoundPassage, KnowledgePlan
 
@@ -35,7 +36,8 @@ class Assistants:
     limit to the number of knowledge files but the store's own. Files that can't be knowledge
     raise `InvalidInput` where they are named themselves; what a directory or pattern yields may
     be left out, and is in the outcome's `plan.refused`. So it is with files that count as secret
-    (`.env`, private keys), unless `allow_secrets`.
+    (`.env`, private keys), unless `allow_secrets`. `encoding` is that of knowledge which is text;
+    without it that is UTF-8, UTF-16, or what is certainly Windows-1252.
     """
 
     def __init__(self, context: AppContext) -> None:
@@ -52,6 +54,7 @@ class Assistants:
         *,
         files: Files = (),
         allow_secrets: bool = False,
+        encoding: str | None = None,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
         """Create an assistant. When this returns, its knowledge can be searched.
@@ -62,6 +65,7 @@ class Assistants:
             name: one that no other assistant has.
             files: its knowledge: paths, patterns, directories.
             allow_secrets: see the class.
+            encoding: see the class.
             options: see `AssistantOptions`.
 
         Raises:
@@ -77,7 +81,10 @@ class Assistants:
         check_schema(options.get("schema"))
         changes = DefinitionChanges(name=name, **options)
         return self._service.create(
-            changes, words_of(files), Screening(allow_secrets=allow_secrets)
+            changes,
+            words_of(files),
+            Screening(allow_secrets=allow_secrets),
+            encoding=named_encoding(encoding),
         )
 
     def list(self, *, all_stores: bool = False) -> Sequence[AssistantSummary]:
@@ -129,6 +136,7 @@ class Assistants:
         rename: str | None = None,
         files: Files | None = None,
         allow_secrets: bool = False,
+        encoding: str | None = None,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
         """Change an assistant. What you don't name stays as it is.
@@ -140,6 +148,7 @@ class Assistants:
             rename: a new name.
             files: these become its whole knowledge; `None` leaves it.
             allow_secrets: see the class.
+            encoding: see the class.
             options: see `AssistantOptions`.
 
         Examples:
@@ -149,7 +158,13 @@ class Assistants:
         check_schema(options.get("schema"))
         changes = DefinitionChanges(name=rename, **options)
         words = None if files is None else words_of(files)
-        return self._service.edit(name, changes, words, Screening(allow_secrets=allow_secrets))
+        return self._service.edit(
+            name,
+            changes,
+            words,
+            Screening(allow_secrets=allow_secrets),
+            encoding=named_encoding(encoding),
+        )
 
     def delete(self, name: str, *, keep_files: bool = False) -> None:
         """Delete an assistant with its history and knowledge. Files on disk stay.
@@ -164,7 +179,12 @@ class Assistants:
         self._service.delete(self._service.summary(name), keep_files=keep_files)
 
     def add_files(
-        self, name: str, files: Files, *, allow_secrets: bool = False
+        self,
+        name: str,
+        files: Files,
+        *,
+        allow_secrets: bool = False,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Add knowledge; a path that exists gets its new content.
 
@@ -172,14 +192,15 @@ class Assistants:
             name: its name or id.
             files: paths, patterns, directories.
             allow_secrets: whether to take files that count as secret.
+            encoding: see the class.
 
         Examples:
             >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
             'docs/billing.md'
         """
-        service = self._service
-        words = words_of(files)
-        change = service.plan_add(service.get(name), words, Screening(allow_secrets=allow_secrets))
+        service, screening = self._service, Screening(allow_secrets=allow_secrets)
+        known = named_encoding(encoding)
+        change = service.plan_add(service.get(name), words_of(files), screening, encoding=known)
         return service.apply(change)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
@@ -193,7 +214,12 @@ class Assistants:
         return service.apply(service.plan_remove(service.get(name), words_of(files)))
 
     def set_files(
-        self, name: str, files: Files, *, allow_secrets: bool = False
+        self,
+        name: str,
+        files: Files,
+        *,
+        allow_secrets: bool = False,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Make these the whole knowledge; none at all empties it.
 
@@ -201,18 +227,24 @@ class Assistants:
             name: its name or id.
             files: paths, patterns, directories.
             allow_secrets: whether to take files that count as secret.
+            encoding: see the class.
 
         Examples:
             >>> client.assistants.set_files("DocWriter-1", "docs").plan.remove[0].path
             'style.md'
         """
-        service = self._service
-        words = words_of(files)
-        change = service.plan_set(service.get(name), words, Screening(allow_secrets=allow_secrets))
+        service, screening = self._service, Screening(allow_secrets=allow_secrets)
+        known = named_encoding(encoding)
+        change = service.plan_set(service.get(name), words_of(files), screening, encoding=known)
         return service.apply(change)
 
     def sync(
-        self, name: str, *, allow_secrets: bool = False, allow_outside: bool = False
+        self,
+        name: str,
+        *,
+        allow_secrets: bool = False,
+        allow_outside: bool = False,
+        encoding: str | None = None,
     ) -> KnowledgeOutcome:
         """Bring the knowledge into line with the files on disk, as seen from this directory.
 
@@ -221,6 +253,7 @@ class Assistants:
             allow_secrets: see the class.
             allow_outside: send files from outside of the working directory, too. Whoever may edit
                 the assistant may have named them.
+            encoding: of text whose content is new.
 
         Raises:
             InvalidInput: none of its files is here.
@@ -231,7 +264,8 @@ class Assistants:
             True
         """
         service = self._service
-        change = service.plan_sync(service.get(name), Screening(allow_secrets=allow_secrets))
+        screening, known = Screening(allow_secrets=allow_secrets), named_encoding(encoding)
+        change = service.plan_sync(service.get(name), screening, encoding=known)
         if change.outside and not allow_outside:
             raise UsageError(
                 f"`{change.outside[0]}` would be sent from outside of this directory",
@@ -277,20 +311,36 @@ class Assistants:
         assistant = self._service.get(name)
         return self._service.rollback(assistant, self._service.revision(assistant, revision))
 
-    def export(self, name: str) -> str:
-        """An assistant's definition as a TOML document. Its knowledge is not in it.
+    def export(self, name: str, *, with_files: str | os.PathLike[str] | None = None) -> str:
+        """An assistant's definition as a TOML document, and its knowledge in a directory.
+
+        Args:
+            name: its name or id.
+            with_files: a new directory for its knowledge; without it, that stays where it is.
+
+        Raises:
+            PartlyDone: knowledge files can't be written, each with its reason in the message;
+                `done` is the document, and the others are written.
+            InvalidInput: the directory holds something, or can't be written to.
 
         Examples:
             >>> client.assistants.export("DocWriter-1").splitlines()[0]
             'name = "DocWriter-1"'
         """
-        return self._service.export(name)
+        text = self._service.export(name)
+        failed = self._service.export_files(name, Path(with_files)) if with_files else ()
+        if failed:
+            from gptasst.assistants.exported_files import not_written
+
+            raise not_written(failed, text)
+        return text
 
     def import_file(
         self,
         path: str | os.PathLike[str],
         *,
         name: str | None = None,
+        with_files: str | os.PathLike[str] | None = None,
         allow_secrets: bool = False,
     ) -> AssistantImport:
         """Make an assistant from a definition in TOML or saved JSON of the Assistants API.
@@ -298,6 +348,7 @@ class Assistants:
         Args:
             path: the file.
             name: in place of its own; of several, the one that is meant.
+            with_files: a directory with its knowledge, as `export` writes it.
             allow_secrets: see the class.
 
         Raises:
@@ -310,7 +361,8 @@ class Assistants:
             'vector_store'
         """
         screening = Screening(allow_secrets=allow_secrets)
-        made = self._service.import_file(Path(path), name, None, screening)
+        files = None if with_files is None else Path(with_files)
+        made = self._service.import_file(Path(path), name, files, screening)
         return replace(made, notes=tuple(shown(note, None) for note in made.notes))
 
 

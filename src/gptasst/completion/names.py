@@ -27,15 +27,6 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 0.1
 _OPENAI_MODELS = ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")
-_YES_NO = ("true", "false")
-_CONFIG_VALUES = {
-    "store": ("openai", "local"),
-    "input_file": _YES_NO,
-    "input_image": _YES_NO,
-    "batch_file_search": _YES_NO,
-    "prompt_cache": ("explicit", "off"),
-    "function_tools": _YES_NO,
-}
 # Whose batch it is stands in the first line of its manifest.
 _BATCHES = "SELECT DISTINCT id, json_extract(CAST(manifest AS TEXT), '$.name') FROM batches"
 
@@ -146,14 +137,12 @@ def profiles(_: list[str]) -> list[tuple[str, str]]:
 
 def config_keys(_: list[str]) -> list[tuple[str, str]]:
     """The keys that `config set` takes, with the names of the profiles there are."""
-    keys = ["profile", "local.model", "local.sha256", "local.context", "local.threads"]
-    inner = (
-        "base_url", "model", "store", "api_key_env", "timeout", "input_file", "input_image",
-        "batch_file_search", "function_tools", "context", "embedding_model",
-        "prompt_cache",
-    )  # fmt: skip
+    from gptasst.config.known_keys import KNOWN_KEYS
+
     names = sorted({"openai", *configured_profiles()})
-    return [(key, "") for key in [*keys, *(f"profiles.{n}.{k}" for n in names for k in inner)]]
+    own = [key for key in KNOWN_KEYS if not key.startswith("profiles.")]
+    inner = [key for key in KNOWN_KEYS if key.startswith("profiles.")]
+    return [(key, "") for key in [*own, *(k.replace("NAME", n) for n in names for k in inner)]]
 
 
 def config_values(words: list[str]) -> list[tuple[str, str]]:
@@ -167,7 +156,12 @@ def config_values(words: list[str]) -> list[tuple[str, str]]:
         return []
     if inner == "model":
         return _models(named_profile(name))
-    return [(value, "") for value in _CONFIG_VALUES.get(inner, ())]
+    from gptasst.config.known_keys import PROFILE_KEYS, PROMPT_CACHES, STORES
+
+    values = {"store": STORES, "prompt_cache": PROMPT_CACHES}.get(inner, ())
+    if PROFILE_KEYS.get(inner) is bool:
+        values = ("true", "false")
+    return [(value, "") for value in values]
 
 
 SOURCES: dict[str, Callable[[list[str]], list[tuple[str, str]]]] = {

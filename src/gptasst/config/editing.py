@@ -9,43 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gptasst.config.settings import Profile, Settings
+from gptasst.config.known_keys import (
+    HEADER_TABLES,
+    KNOWN_KEYS,
+    LOCAL_KEYS,
+    PROFILE_KEYS,
+    VARIABLES,
+)
+from gptasst.config.profile import Profile
+from gptasst.config.settings import Settings
 from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.storage.atomic_files import replace_private
 
-# The variables that come before a profile's keys.
-VARIABLES = {
-    "base_url": "GPTASST_BASE_URL",
-    "model": "GPTASST_MODEL",
-    "store": "GPTASST_STORE",
-    "timeout": "GPTASST_TIMEOUT",
-    "embedding_model": "GPTASST_EMBEDDING_MODEL",
-    "prompt_cache": "GPTASST_PROMPT_CACHE",
-}
-_KINDS: dict[str, type] = {
-    "profile": str,
-    "local.model": str,
-    "local.sha256": str,
-    "local.context": int,
-    "local.threads": int,
-    "base_url": str,
-    "store": str,
-    "model": str,
-    "api_key_env": str,
-    "timeout": float,
-    "input_file": bool,
-    "input_image": bool,
-    "batch_file_search": bool,
-    "function_tools": bool,
-    "context": int,
-    "embedding_model": str,
-    "prompt_cache": str,
-    "headers": str,
-    "header_env": str,
-}
-_HEADERS = ("headers", "header_env")  # tables whose keys are the names of headers
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
 # A key where the name of a variable should be: long, with digits, and without underscores.
 _KEY_LIKE = re.compile(r"(?=.*\d)[A-Za-z0-9+/=.-]{20,}")
@@ -138,7 +115,7 @@ class ConfigurationService:
 
     def _local_values(self) -> Iterator[ConfigValue]:
         local = self._settings.local_model()
-        for key in ("model", "sha256", "context", "threads"):
+        for key in LOCAL_KEYS:
             variable = "GPTASST_LOCAL_MODEL" if key == "model" else None
             value = getattr(local, key)
             if key == "model":
@@ -205,7 +182,7 @@ def _path(key: str) -> tuple[str, ...]:
     parts = key.split(".")
     if parts[0] != "profiles" or len(parts) < 3:
         return tuple(parts)
-    if len(parts) > 3 and parts[-2] in _HEADERS:
+    if len(parts) > 3 and parts[-2] in HEADER_TABLES:
         return ("profiles", ".".join(parts[1:-2]), parts[-2], parts[-1])
     return ("profiles", ".".join(parts[1:-1]), parts[-1])
 
@@ -237,15 +214,9 @@ def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | b
     Raises:
         UsageError: there is no such key, or the value is of another kind.
     """
-    of_headers = path[2] if len(path) > 3 and path[2] in _HEADERS else None
-    name = (of_headers or path[-1]) if path[0] == "profiles" else key
-    if path[0] == "profiles":
-        known = len(path) > 2 and name in _KINDS and "." not in name and name != "profile"
-    else:
-        known = key == "profile" or key.startswith("local.")
-    if not known or name not in _KINDS:
+    kind = _kind(path)
+    if kind is None:
         raise UsageError(f"there is no key `{key}`", hint=_nearest(key), code="no_such_key")
-    kind = _KINDS[name]
     if kind is bool:
         if value not in ("true", "false"):
             raise UsageError(f"`{key}` is true or false, not `{value}`", code="bad_value")
@@ -257,16 +228,18 @@ def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | b
         raise UsageError(f"`{key}` is {what}, not `{value}`", code="bad_value") from None
 
 
-def known_keys() -> list[str]:
-    """Every key of `config.toml`, a profile's with NAME for the profile's name."""
-    top = [key for key in _KINDS if "." in key or key == "profile"]
-    inner = [key for key in _KINDS if key not in top]
-    return [*top, *(f"profiles.NAME.{key}" for key in inner if key not in _HEADERS)]
+def _kind(path: tuple[str, ...]) -> type | None:
+    """What the value of a key is; `None`: there is no such key."""
+    if path == ("profile",):
+        return str
+    if path[0] == "local" and len(path) == 2:
+        return LOCAL_KEYS.get(path[1])
+    if path[0] != "profiles" or len(path) < 3:
+        return None
+    return PROFILE_KEYS.get(path[2] if len(path) > 3 else path[-1])
 
 
 def _nearest(key: str) -> str:
     parts = key.split(".")
-    named = {
-        known.replace("NAME", ".".join(parts[1:-1]) or "NAME"): known for known in known_keys()
-    }
-    return did_you_mean(key, named, f"known: {', '.join(known_keys())}")
+    named = {known.replace("NAME", ".".join(parts[1:-1]) or "NAME"): known for known in KNOWN_KEYS}
+    return did_you_mean(key, named, f"known: {', '.join(KNOWN_KEYS)}")

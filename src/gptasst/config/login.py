@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gptasst.config.headers import HEADER_NAME
 from gptasst.config.keys import StoredKeys
-from gptasst.config.settings import Profile, Settings
+from gptasst.config.profile import HEADER_NAME, Profile
+from gptasst.config.settings import Settings
 from gptasst.config.urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, UsageError
 from gptasst.hints import cmd

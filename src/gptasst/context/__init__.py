@@ -6,8 +6,10 @@ Three layers, each built from those below it: the machine, the server, the servi
 from __future__ import annotations
 
 import functools
+import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.context.server import ServerContext
@@ -16,8 +18,10 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from datetime import date
 
+    from gptasst.api.connection import Connection
     from gptasst.api.gateway import OpenAIGateway
-    from gptasst.api.types import OnLimits
+    from gptasst.api.limits import OnLimits
+    from gptasst.api.models import ProbeGateway
     from gptasst.assistants.service import AssistantService
     from gptasst.batches.service import BatchService
     from gptasst.conversations.dialogue import Dialogue
@@ -28,14 +32,14 @@ if TYPE_CHECKING:
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
     from gptasst.models.capabilities import EndpointCapabilities
-    from gptasst.models.choice import ModelChoice
     from gptasst.models.ends import ModelEnds
-    from gptasst.models.service import ModelService, ModelSource
+    from gptasst.models.service import ModelChoice, ModelService, ModelSource
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
     from gptasst.runs.service import RunService
+    from gptasst.uploads.cache import FileCache
 
 
 class AppContext(ServerContext):
@@ -60,7 +64,6 @@ class AppContext(ServerContext):
 
     def examine(self) -> Diagnosis:
         """What is right and what is not; see `doctor`."""
-        from gptasst.context.doctor import ReadOnlyContext
         from gptasst.doctor.service import examine
 
         with ReadOnlyContext(self.environ, self.profile_option) as program:
@@ -159,7 +162,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def _model_choice(self) -> ModelChoice:
-        from gptasst.models.choice import ModelChoice
+        from gptasst.models.service import ModelChoice
 
         def source() -> ModelSource:
             return self.gateway.models
@@ -218,10 +221,13 @@ class AppContext(ServerContext):
 
     @cached_property
     def _openai_conversations(self) -> OpenAIConversations:
+        from gptasst.api.tools import has_all_tools
         from gptasst.conversations.server import OpenAIConversations
 
-        gateway = self.gateway.conversations
-        return OpenAIConversations(gateway, self._conversations_database, self.profile)
+        gateway, profile = self.gateway.conversations, self.profile
+        # OGX takes a turn that is deleted off the list, and shows it to the model all the same.
+        forgets = has_all_tools(profile.base_url or "")
+        return OpenAIConversations(gateway, self._conversations_database, profile, forgets=forgets)
 
     def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
         """A conversation that goes on (`None`: begins), with the service that answers in it."""
@@ -242,3 +248,47 @@ def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
             return made[0]
 
     return get
+
+
+_PATIENCE = 8.0  # seconds for an answer of the server
+
+
+class ReadOnlyContext(AppContext):
+    """The same services over a copy of the cache and a connection without patience.
+
+    Nothing on this machine changes, and a server that is dead is not waited for.
+    """
+
+    @cached_property
+    def file_cache(self) -> FileCache:
+        from gptasst.uploads.cache import FileCache
+
+        try:
+            cache = FileCache.copy_of(self.paths.file_cache)
+        except sqlite3.Error:
+            cache = FileCache(self.paths.file_cache, only_memory=True)
+        self._opened.callback(cache.close)
+        return cache
+
+    @cached_property
+    def gateway(self) -> OpenAIGateway:
+        from gptasst.api.gateway import OpenAIGateway
+
+        gateway = OpenAIGateway(self._connection.endpoint, self._connection)
+        self._opened.callback(gateway.close)
+        return gateway
+
+    @cached_property
+    def probes(self) -> ProbeGateway:
+        from gptasst.api.models import ProbeGateway
+
+        return ProbeGateway(self._connection)
+
+    @cached_property
+    def _connection(self) -> Connection:
+        from gptasst.api.connection import Connection
+
+        endpoint = replace(self.endpoint, timeout=_PATIENCE)
+        connection = Connection(endpoint, retries=False)
+        self._opened.callback(connection.close)
+        return connection

@@ -14,12 +14,14 @@ from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from gptasst.api.gateway import OpenAIGateway
-    from gptasst.api.types import Endpoint, OnLimits
+    from gptasst.api.limits import OnLimits
+    from gptasst.api.types import Endpoint
     from gptasst.assistants.project_store import OpenAIStore
     from gptasst.assistants.store import AssistantStore
-    from gptasst.config.settings import Profile
+    from gptasst.config.profile import Profile
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
@@ -75,7 +77,7 @@ class ServerContext(MachineContext):
         return gateway
 
     def _start_engine(self, report: Report) -> Endpoint:
-        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+        from gptasst.embedded.service import EmbeddedEngine, require_installed
 
         require_installed(chosen=self.profile.chosen == "named")
         model = self.local_model.ensure(report)
@@ -101,7 +103,7 @@ class ServerContext(MachineContext):
         )
 
     def _learn_uploads(self) -> None:
-        from gptasst.uploads.recovery import learn_uploads, recover_begun
+        from gptasst.uploads.uploader import learn_uploads, recover_begun
 
         cache = self.project_cache
         if not cache.is_synced():
@@ -135,7 +137,8 @@ class ServerContext(MachineContext):
             from gptasst.embedded.embeddings import EmbeddedEmbedder
 
             return EmbeddedEmbedder(
-                lambda texts: self._embedding_gateway.embeddings.create(model, texts)
+                lambda texts: self._embedding_gateway.embeddings.create(model, texts),
+                self._fetched_embedding_model,
             )
         if not model or self.profile.embedded:
             return None
@@ -143,40 +146,46 @@ class ServerContext(MachineContext):
 
     @cached_property
     def _embedding_gateway(self) -> OpenAIGateway:
+        from gptasst.embedded.service import EmbeddedEngine
+
+        path = self._fetched_embedding_model(lambda *_: None)
+        engine = EmbeddedEngine(path, self.settings.local_model(), embeddings=True)
+        self._opened.callback(engine.close)
+        return self._opened_gateway(engine.endpoint())
+
+    def _fetched_embedding_model(self, report: Report) -> Path:
         from gptasst.embedded.embeddings import embedding_model
-        from gptasst.embedded.engine import EmbeddedEngine, require_installed
+        from gptasst.embedded.service import require_installed
 
         require_installed(chosen=True)
         models = self.paths.embedded_models
         if not any(models.glob("all-MiniLM*.gguf")):
             self._note("fetching the embedding model, once (84 MB)")
-        path = embedding_model(models, self.paths.locks, lambda *_: None)
-        engine = EmbeddedEngine(path, self.settings.local_model(), embeddings=True)
-        self._opened.callback(engine.close)
-        return self._opened_gateway(engine.endpoint())
+        return embedding_model(models, self.paths.locks, report)
 
     @cached_property
     def openai_store(self) -> OpenAIStore:
-        from gptasst.assistants.file_usage import FileUsage
+        from gptasst.assistants.knowledge_texts import KnowledgeTexts
         from gptasst.assistants.project_directory import AssistantDirectory
         from gptasst.assistants.project_knowledge import LONGEST_STALL, KnowledgeWriter
         from gptasst.assistants.project_store import OpenAIStore
-        from gptasst.assistants.upload_removal import UploadRemover
+        from gptasst.assistants.upload_removal import FileUsage, UploadRemover
 
-        gateway = self.gateway
+        gateway, texts = self.gateway, KnowledgeTexts(self.paths.data)
         writer = KnowledgeWriter(
             gateway.files,
             gateway.vector_stores,
             self.uploader,
             gateway.pause,
             self.paths.knowledge_lock,
+            texts,
             stall=min(self.profile.timeout, LONGEST_STALL),
         )
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
         remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
-        return OpenAIStore(gateway, directory, writer, remover, lambda: self.machine_mark)
+        return OpenAIStore(gateway, directory, writer, remover, texts, lambda: self.machine_mark)
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
@@ -231,9 +240,14 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
 
 class _ServerEmbedder:
+    """Makes vectors with a model of a server's."""
+
     def __init__(self, model: str, open_gateway: Callable[[], OpenAIGateway]) -> None:
         self.model = model
         self._open_gateway = open_gateway
+
+    def prepare(self, report: Report) -> None:
+        """The server has all that is needed."""
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         return self._open_gateway().embeddings.create(self.model, texts)

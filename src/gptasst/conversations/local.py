@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,8 +12,7 @@ from gptasst.api.types import PastMessage
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import NotFound
 from gptasst.inputs.types import InputFile
-from gptasst.storage.database import Database
-from gptasst.storage.sqlite import Schema
+from gptasst.storage.database import Database, Schema
 
 
 class LocalConversations:
@@ -32,6 +31,9 @@ class LocalConversations:
         now = datetime.now(UTC)
         ident = f"conv_{secrets.token_hex(12)}"
         return Conversation(ident, assistant, title, "local", self._profile, "", now, now)
+
+    def branch(self, conversation: Conversation) -> Conversation:
+        return conversation
 
     def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
         turns = self._turns(conversation)
@@ -76,21 +78,22 @@ class LocalConversations:
         turns = self._turns(conversation)
         return turns[-1] if turns else None
 
-    def messages(self, conversation: Conversation) -> Sequence[Message]:
-        shown = []
+    def messages(
+        self,
+        conversation: Conversation,
+        *,
+        at_once: bool = False,  # noqa: ARG002
+    ) -> Iterator[Message]:
         for turn in self._turns(conversation):
             files = tuple(file.path for file in turn.files)
-            shown.append(Message("user", turn.question or "", files, at=turn.asked_at))
-            shown.append(
-                Message(
-                    "assistant",
-                    turn.answer,
-                    model=turn.model,
-                    at=turn.answered_at,
-                    broken_off=turn.broken_off,
-                )
+            yield Message("user", turn.question or "", files, at=turn.asked_at)
+            yield Message(
+                "assistant",
+                turn.answer,
+                model=turn.model,
+                at=turn.answered_at,
+                broken_off=turn.broken_off,
             )
-        return shown
 
     def delete(self, conversation: Conversation) -> bool:
         with self._database.writing() as connection:

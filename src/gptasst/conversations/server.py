@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from gptasst.api.conversations import ConversationGateway, ConversationTurn
 from gptasst.api.types import BROKEN_OFF_MARK, PastMessage
 from gptasst.assistants.project_listing import MARKER
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.conversations.local import remember
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import GptasstError, NotFound, UsageError
@@ -34,12 +35,22 @@ class OpenAIConversations:
         gateway: the project's conversations.
         database: the file of conversations.
         profile: the project's profile.
+        forgets: a turn that is deleted is not part of the next answer. Some servers only take it
+            off the list.
     """
 
-    def __init__(self, gateway: ConversationGateway, database: Database, profile: Profile) -> None:
+    def __init__(
+        self,
+        gateway: ConversationGateway,
+        database: Database,
+        profile: Profile,
+        *,
+        forgets: bool = True,
+    ) -> None:
         self._gateway = gateway
         self._database = database
         self._profile = profile
+        self._forgets = forgets
 
     def start(self, assistant: str, title: str) -> Conversation:
         made = self._gateway.create({MARKER: "1", _CHAT: assistant, _TITLE: title})
@@ -66,9 +77,21 @@ class OpenAIConversations:
             )
         return self._conversation(ident, about.get(_CHAT, ""), about.get(_TITLE, ""))
 
+    def branch(self, conversation: Conversation) -> Conversation:
+        """Where the last question is asked again: a new conversation if the server keeps turns."""
+        if self._forgets:
+            return conversation
+        self._send_unsent(conversation)
+        assistant, title = conversation.assistant, conversation.title
+        made = self._gateway.copy_before_last(
+            conversation.id, {MARKER: "1", _CHAT: assistant, _TITLE: title}
+        )
+        branch = self._conversation(made, assistant, title)
+        return replace(branch, messages=max(conversation.messages - 2, 0))
+
     def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
         self._send_unsent(conversation)
-        if again:
+        if again and self._forgets:
             last = self._gateway.last_turn(conversation.id)
             if last:
                 with self._database.writing() as connection:  # not lost, whatever happens
@@ -128,13 +151,17 @@ class OpenAIConversations:
         now = datetime.now(UTC)
         return Turn(text, (), last.answer, "", now, now)
 
-    def messages(self, conversation: Conversation) -> Sequence[Message]:
-        items = self._gateway.items(conversation.id, order="asc")
-        shown = [_message(item.role, item.text) for item in items]
+    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+        ident = conversation.id
+        for item in (
+            self._gateway.all_items(ident, conversation.messages)
+            if at_once
+            else self._gateway.items(ident, order="asc")
+        ):
+            yield _message(item.role, item.text)
         for _, turn in self._unsent(conversation):
-            shown.append(_message("user", _text(turn.question)))
-            shown.append(_message("assistant", turn.answer + turn.mark))
-        return shown
+            yield _message("user", _text(turn.question))
+            yield _message("assistant", turn.answer + turn.mark)
 
     def delete(self, conversation: Conversation) -> bool:
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.conversations.local import ConversationIndex
 from gptasst.conversations.types import Conversation, Message, Transcript
 from gptasst.errors import GptasstError, NotFound, UsageError
@@ -102,8 +102,16 @@ class ConversationService:
         Raises:
             NotFound: it is gone.
         """
-        messages = self.keeper(conversation).messages(conversation)
+        messages = self.keeper(conversation).messages(conversation, at_once=True)
         return Transcript(conversation, tuple(messages))
+
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
+        """Everything that was said, oldest first, as it comes from where it is kept.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        return self.keeper(conversation).messages(conversation)
 
     def delete(self, conversation: Conversation) -> bool:
         """Delete it for good; false: gptasst did not make it, so it is only forgotten here."""
@@ -141,11 +149,16 @@ def _begins(conversation: Conversation, asked: str) -> bool:
 
 def as_markdown(transcript: Transcript) -> str:
     """A conversation in Markdown: a heading a message, its text as it was."""
-    conversation = transcript.conversation
+    return "".join(markdown_pieces(transcript.conversation, transcript.messages))
+
+
+def markdown_pieces(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:
+    """The same, piece by piece, as the messages come."""
     name = conversation.assistant
     head = f"# {conversation.title or conversation.id}\n\nConversation `{conversation.id}`"
-    head += f" with {name}\n" if name else "\n"
-    return "\n".join([head, *(_section(message, name) for message in transcript.messages)])
+    yield head + (f" with {name}\n" if name else "\n")
+    for message in messages:
+        yield f"\n{_section(message, name)}"
 
 
 def _section(message: Message, assistant: str) -> str:

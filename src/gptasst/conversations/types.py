@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -73,6 +73,13 @@ class ConversationKeeper(Protocol):
         """A new conversation without messages. It is remembered with its first turn."""
         ...
 
+    def branch(self, conversation: Conversation) -> Conversation:
+        """The conversation in which the last question can be asked again: mostly the same.
+
+        A new one with the turns before it where the model would still see the last turn.
+        """
+        ...
+
     def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
         """What the model has to be given of what was said; nothing where the server knows it.
 
@@ -106,8 +113,12 @@ class ConversationKeeper(Protocol):
         """The last turn; of its answer no more is promised than that it was one."""
         ...
 
-    def messages(self, conversation: Conversation) -> Sequence[Message]:
-        """Everything that was said, oldest first.
+    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+        """Everything that was said, oldest first, as it comes from where it is kept.
+
+        Args:
+            conversation: what is read.
+            at_once: nothing is wanted before all of it is there.
 
         Raises:
             NotFound: the conversation is gone.

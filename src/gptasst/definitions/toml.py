@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast, get_args
 
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.edit_settings import read_edit_settings, written_edit_settings
 from gptasst.definitions.schemas import check_schema, parse_schema
-from gptasst.definitions.search_settings import read_file_search, written_file_search
+from gptasst.definitions.settings import (
+    read_edit_settings,
+    read_file_search,
+    written_edit_settings,
+    written_file_search,
+)
 from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
 
 _KEYS = (

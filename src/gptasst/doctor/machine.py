@@ -25,8 +25,8 @@ from gptasst.doctor.types import (
 from gptasst.embedded.service import LocalModelStatus
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.hints import cmd, install_command
+from gptasst.storage.database import find_damage, open_unchanged
 from gptasst.storage.paths import Paths
-from gptasst.storage.sqlite import find_damage, open_unchanged
 from gptasst.uploads.cache import FileCache
 
 # What `key_findings` tell.

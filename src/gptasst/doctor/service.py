@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gptasst.assistants.types import Assistant, AssistantSummary
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.doctor.machine import (
     cache_findings,
     completion_findings,
@@ -25,12 +25,15 @@ from gptasst.doctor.machine import (
     versions,
 )
 from gptasst.doctor.project import (
+    ServerState,
     assistant_findings,
     file_findings,
     knowledge_findings,
     model_findings,
+    server_findings,
+    try_server,
+    vector_findings,
 )
-from gptasst.doctor.server import ServerState, server_findings, try_server
 from gptasst.doctor.types import TOPICS, Diagnosis, ExaminedProgram, Finding, worst
 from gptasst.errors import GptasstError, broken_check
 from gptasst.hints import shown
@@ -130,6 +133,8 @@ def _project_findings(
     if look_at_assistants and (profile.store == "local" or state.has("vector stores")):
         wanted["assistants"] = _assistants
         wanted["knowledge"] = _knowledge
+    if look_at_assistants and profile.store == "local" and profile.embedding_model:
+        wanted["vectors"] = _without_vectors
     if state.has("files"):
         wanted["files"] = _leftovers
     if state.has("models"):
@@ -141,6 +146,8 @@ def _project_findings(
         findings += assistant_findings(profile, found["assistants"])
     if "knowledge" in found and not isinstance(found["assistants"], GptasstError):
         findings += knowledge_findings(found["knowledge"])
+    if "vectors" in found:
+        findings += vector_findings(found["vectors"])
     if "files" in found:
         findings += file_findings(found["files"])
     assistants, listed = _known(found, "assistants"), _known(found, "models")
@@ -157,9 +164,15 @@ def _knowledge(program: ExaminedProgram) -> Sequence[Assistant]:
     idents = [summary.id for summary in service.list()]
     groups = in_groups(service.get, idents, _READERS)
     read = [result for group in groups for _, result in group]
-    return sorted(
-        (result for result in read if isinstance(result, Assistant)), key=lambda one: one.name
-    )
+    assistants = [result for result in read if isinstance(result, Assistant)]
+    return sorted(service.checked(assistants), key=lambda one: one.name)
+
+
+def _without_vectors(program: ExaminedProgram) -> Sequence[tuple[str, int]]:
+    from gptasst.assistants.local_store import LocalStore
+
+    store = program.store
+    return store.without_vectors() if isinstance(store, LocalStore) else ()
 
 
 def _leftovers(program: ExaminedProgram) -> Leftovers:

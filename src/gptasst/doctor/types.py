@@ -10,9 +10,11 @@ from gptasst.hints import cmd
 if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.assistants.service import AssistantService
+    from gptasst.assistants.store import AssistantStore
     from gptasst.config.keys import StoredKeys
     from gptasst.config.login import AuthService
-    from gptasst.config.settings import Profile, Settings
+    from gptasst.config.profile import Profile
+    from gptasst.config.settings import Settings
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.embedded.service import LocalModelService
     from gptasst.models.service import ModelService
@@ -28,8 +30,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.api.types import Capability
-from gptasst.config.editing import VARIABLES
-from gptasst.config.settings import Profile
+from gptasst.config.known_keys import VARIABLES
+from gptasst.config.profile import Profile
 
 Severity = Literal["ok", "note", "warning", "problem"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "problem")
@@ -184,6 +186,8 @@ class ExaminedProgram(Protocol):
     def project_cache(self) -> ProjectCache: ...
     @property
     def probes(self) -> ProbeGateway: ...
+    @property
+    def store(self) -> AssistantStore: ...
     @property
     def assistants(self) -> AssistantService: ...
     @property

@@ -17,7 +17,7 @@ from gptasst.inputs.encoding import encode_like, is_guessed
 from gptasst.inputs.reading import input_of, read_content
 from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
-from gptasst.runs.fingerprints import content_digest, run_digest
+from gptasst.runs.types import content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
 
 

@@ -8,15 +8,15 @@ again. Old entries go by themselves.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gptasst.api.types import Usage
 from gptasst.runs.types import Kept
+from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
-from gptasst.storage.sqlite import Schema
 
 _SCHEMA = Schema(
     title="the journal of finished runs",
@@ -93,20 +93,15 @@ class RunJournal:
 
     def record(self, run: str, finished: FinishedRun) -> bool:
         """Keep an answer; when this returns `True` it outlives this process, however it ends."""
-        assert finished.answer is not None
-        usage = finished.usage
-        return self._write(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                run,
-                finished.answer,
-                len(finished.answer.encode("utf-8", "surrogatepass")),
-                finished.sha256,
-                finished.model,
-                usage.input if usage else None,
-                usage.output if usage else None,
-                time.time(),
-            ),
+        return self.record_all([(run, finished)])
+
+    def record_all(self, finished: Iterable[tuple[str, FinishedRun]]) -> bool:
+        """Keep the answers of many runs in one step; as `record`."""
+        rows = [_answer_row(run, answer) for run, answer in finished]
+        return self._database.write(
+            lambda connection: connection.executemany(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+            )
         )
 
     def is_result(self, basis: str, sha256: str) -> bool:
@@ -137,3 +132,18 @@ class RunJournal:
 
     def _write(self, statement: str, values: tuple[object, ...]) -> bool:
         return self._database.write(lambda connection: connection.execute(statement, values))
+
+
+def _answer_row(run: str, finished: FinishedRun) -> tuple[object, ...]:
+    assert finished.answer is not None
+    usage = finished.usage
+    return (
+        run,
+        finished.answer,
+        len(finished.answer.encode("utf-8", "surrogatepass")),
+        finished.sha256,
+        finished.model,
+        usage.input if usage else None,
+        usage.output if usage else None,
+        time.time(),
+    )

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from gptasst.api.types import RateLimits
+from gptasst.api.limits import RateLimits
 from gptasst.errors import GptasstError
 
 _FIRST_WAIT = 0.5

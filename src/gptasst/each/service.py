@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Literal
 
-from gptasst.api.types import OnLimits
+from gptasst.api.limits import OnLimits
+from gptasst.api.types import TextDelta
 from gptasst.assistants.types import Resolved
-from gptasst.each.files import EachFiles
-from gptasst.each.journal import RunJournal
+from gptasst.each.files import EachFiles, EachInput
+from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.pace import Pace
-from gptasst.each.run import EachRun
 from gptasst.each.types import EachJob, FileResult, FileTarget, PlannedFile
-from gptasst.errors import UsageError
+from gptasst.errors import (
+    AccessDenied,
+    GptasstError,
+    InvalidDefinition,
+    InvalidInput,
+    LimitReached,
+    NoAnswer,
+    NotFound,
+    StateError,
+    UsageError,
+    unexpected,
+)
+from gptasst.inputs.encoding import WESTERN
 from gptasst.inputs.reading import input_kind
 from gptasst.runs.inputs import estimated_tokens
+from gptasst.runs.preparation import NONE_FITS, NOTHING_FOUND
 from gptasst.runs.service import RunService
+from gptasst.runs.types import RunResult, content_digest
 
 
 class EachService:
@@ -100,3 +120,228 @@ def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
         return PlannedFile(path, output, "refused", 0, hindrance.error)
     tokens = estimated_tokens(told + len(given.file.text or ""))
     return PlannedFile(path, output, "to_do", tokens)
+
+
+_ATTEMPTS = 3
+
+_ATTEMPTS_AT_LIMIT = 10
+
+_LONGEST_SLEEP = 0.5  # so that a stop is noticed on every system
+
+# What the next file would come to as well.
+_ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
+
+_ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
+
+_ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
+
+
+@dataclass(eq=False, slots=True)
+class _Ask:
+    """One request, for all inputs of the same content."""
+
+    inputs: list[EachInput]
+    attempt: int = 0
+    not_before: float = 0.0
+    sent_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """What a request came to: an answer that is in the journal, or an error."""
+
+    ask: _Ask
+    outcome: FinishedRun | GptasstError
+
+
+@dataclass(eq=False)
+class EachRun:
+    """One command at work. `results` drives it; `stop` may be called meanwhile.
+
+    `ended_by` is the error that ended it before its time: one that every file would come to.
+    `warnings` hold for all files, whatever comes of them.
+    """
+
+    _job: EachJob
+    _runs: RunService
+    _resolved: Resolved
+    _files: EachFiles
+    _journal: RunJournal
+    _pace: Pace
+    warnings: tuple[str, ...] = ()
+    ended_by: GptasstError | None = None
+    stopped: bool = False
+    _again: list[_Ask] = field(default_factory=list)
+    _in_flight: dict[str, _Ask] = field(default_factory=dict)
+    _arrivals: SimpleQueue[_Arrival | None] = field(default_factory=SimpleQueue)
+    _settled: deque[_Arrival] = field(default_factory=deque)
+    _connected: bool = False
+    _without_passages: dict[str, list[str]] = field(default_factory=dict)
+
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed about files, once they were read."""
+        about = {f"read as {WESTERN}": self._files.guessed}
+        if not self._runs.takes_documents:
+            paths = [target.path for target in self._job.targets]
+            about["sent as text"] = [str(p) for p in paths if input_kind(p) == "document"]
+        about.update({note: sorted(paths) for note, paths in self._without_passages.items()})
+        return tuple(f"{what}: {_named(paths)}" for what, paths in about.items() if paths)
+
+    def stop(self) -> None:
+        """Start nothing more and wait for nothing; from a signal handler, too."""
+        self.stopped = True
+        self._arrivals.put(None)
+
+    def results(self) -> Generator[FileResult]:
+        """What comes of each file, as it comes; every file once."""
+        waiting = deque(self._job.targets)
+        while not self._is_over(waiting):
+            self._take_arrivals()
+            if self._may_start(waiting):  # before outputs are written: the server shall not wait
+                yield from self._start_next(waiting)
+            elif self._settled:
+                yield from self._settle(self._settled.popleft())
+            else:
+                self._take_arrivals(self._seconds_to_wait())
+        self._take_arrivals()
+        while self._settled:
+            yield from self._settle(self._settled.popleft())
+        self._journal.prune()
+        unfinished = [given.target for ask in self._asks() for given in ask.inputs]
+        for target in [*unfinished, *waiting]:
+            yield self._files.result(target, "not_run")
+
+    def _asks(self) -> list[_Ask]:
+        return [*self._in_flight.values(), *self._again]
+
+    def _is_over(self, waiting: deque[FileTarget]) -> bool:
+        if self.stopped:
+            return True
+        if self.ended_by is not None:  # at a limit, what is in flight may still arrive
+            return not (isinstance(self.ended_by, LimitReached) and self._in_flight)
+        return not (waiting or self._again or self._in_flight or self._settled)
+
+    def _may_start(self, waiting: deque[FileTarget]) -> bool:
+        if self.ended_by or len(self._in_flight) >= self._pace.limit or self._pace.wait() > 0:
+            return False
+        return bool(waiting) or any(ask.not_before <= time.monotonic() for ask in self._again)
+
+    def _seconds_to_wait(self) -> float:
+        """How long there is nothing to do but wait for an arrival, where nothing can start."""
+        moments = [_LONGEST_SLEEP]
+        if len(self._in_flight) < self._pace.limit:
+            moments.append(self._pace.wait() or _LONGEST_SLEEP)
+            moments += [ask.not_before - time.monotonic() for ask in self._again]
+        return max(min(moments), 0.001)
+
+    def _take_arrivals(self, seconds: float = 0.0) -> None:
+        """Note all that arrived; with `seconds`, wait so long for the first."""
+        with contextlib.suppress(Empty):
+            arrival = (
+                self._arrivals.get(timeout=seconds) if seconds else self._arrivals.get_nowait()
+            )
+            while True:
+                if arrival is not None:
+                    self._note(arrival)
+                arrival = self._arrivals.get_nowait()
+
+    def _note(self, arrival: _Arrival) -> None:
+        """Make room for the next request, and decide whether this one is to be sent again."""
+        ask, outcome = arrival.ask, arrival.outcome
+        self._in_flight.pop(ask.inputs[0].run)
+        if isinstance(outcome, FinishedRun):
+            usage = outcome.usage
+            self._pace.answered(usage.input + usage.output if usage else None)
+        elif self._may_ask_again(ask, outcome):
+            wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
+            ask.attempt += 1
+            ask.not_before = time.monotonic() + wait
+            self._again.append(ask)
+            return
+        elif isinstance(outcome, _ENDS_ALL) or outcome.code in _ENDS_ALL_CODES:
+            self.ended_by = self.ended_by or outcome
+        self._settled.append(arrival)
+
+    def _may_ask_again(self, ask: _Ask, error: GptasstError) -> bool:
+        limited = error.code == LimitReached.code
+        attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
+        return error.transient and ask.attempt + 1 < attempts and self.ended_by is None
+
+    def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
+        """Bring about what a request came to, for each of its files."""
+        outcome = arrival.outcome
+        for number, given in enumerate(arrival.ask.inputs):
+            if isinstance(outcome, GptasstError):
+                yield self._files.result(given.target, "failed", asked=True, error=outcome)
+                continue
+            first = number == 0  # the others share what it took
+            usage = outcome.usage if first else None
+            yield self._files.apply(given, outcome, asked=first, usage=usage)
+
+    def _start_next(self, waiting: deque[FileTarget]) -> Iterator[FileResult]:
+        now = time.monotonic()
+        due = next((ask for ask in self._again if ask.not_before <= now), None)
+        if due is not None:
+            self._again.remove(due)
+            yield from self._send(due)
+            return
+        given = self._files.to_ask(waiting.popleft())
+        if isinstance(given, FileResult):
+            yield given
+            return
+        same = next((ask for ask in self._asks() if ask.inputs[0].run == given.run), None)
+        if same is not None:
+            same.inputs.append(given)
+        else:
+            yield from self._send(_Ask([given]))
+
+    def _send(self, ask: _Ask) -> Iterator[FileResult]:
+        first = ask.inputs[0]
+        try:
+            events = self._runs.stream(self._job.request(first.file), self._resolved)
+            if not self._connected:
+                self._runs.connect()
+                self._connected = True
+        except GptasstError as error:
+            if not isinstance(error, InvalidInput):
+                self.ended_by = error
+            for given in ask.inputs:
+                yield self._files.result(given.target, "failed", error=error)
+            return
+        ask.sent_at = self._pace.sent()
+        self._in_flight[first.run] = ask
+        threading.Thread(target=self._receive, args=(ask, events), daemon=True).start()
+
+    def _receive(self, ask: _Ask, events: Generator[TextDelta | RunResult]) -> None:
+        """Read an answer to its end and keep it. Runs in a thread of its own."""
+        outcome: FinishedRun | GptasstError
+        try:
+            result = _last(events)
+            outcome = _finished(result)
+            self._journal.record(ask.inputs[0].run, outcome)
+            for note in _ABOUT_KNOWLEDGE.intersection(result.warnings):
+                paths = self._without_passages.setdefault(note, [])
+                paths += [str(given.target.path) for given in ask.inputs]
+        except GptasstError as error:
+            outcome = error
+        except Exception as error:  # noqa: BLE001  # a thread's boundary
+            outcome = unexpected(error)
+        self._arrivals.put(_Arrival(ask, outcome))
+
+
+def _last(events: Generator[TextDelta | RunResult]) -> RunResult:
+    with contextlib.closing(events):
+        return next(event for event in events if isinstance(event, RunResult))
+
+
+def _finished(result: RunResult) -> FinishedRun:
+    try:
+        content = result.answer.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NoAnswer("the answer holds broken characters", hint="run it again") from None
+    sha256 = content_digest(content)
+    return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)
+
+
+def _named(paths: Sequence[str]) -> str:
+    return ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")

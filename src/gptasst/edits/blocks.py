@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from gptasst.edits.boundaries import section_starts
-from gptasst.edits.parsers import block_parser
+from gptasst.edits.boundaries import block_parser, section_starts
 from gptasst.edits.types import Block, Format, Parsed, Span
 
 if TYPE_CHECKING:

@@ -6,10 +6,15 @@ Only a code fence or HTML may go on, so that a section begins at each such line 
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import TYPE_CHECKING
 
-from gptasst.edits.parsers import block_parser
 from gptasst.edits.types import Format
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
 
 # In other text, every paragraph is a section.
 _PARAGRAPH = re.compile(r"^[^\S\n]*\n(?=[^\n]*\S)", re.MULTILINE)
@@ -64,3 +69,19 @@ def _is_closed(section: str) -> bool:
     """Whether a paragraph after this text is one at the margin."""
     tokens = block_parser().parse(f"{section}\n\nx\n")
     return tokens[-1].type == "paragraph_close" and tokens[-1].level == 0
+
+
+@functools.cache
+def parser() -> MarkdownIt:
+    """Parses blocks and what is in their text."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+@functools.cache
+def block_parser() -> MarkdownIt:
+    """Parses blocks only."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").enable("table").disable("inline")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from gptasst.edits.answers import Among, Key, best_reading
+from gptasst.edits.alignment import Among, Key, best_reading
 from gptasst.edits.blocks import Sections
 from gptasst.edits.checking import OTHER_KIND, Fields, check
 from gptasst.edits.types import Block, Change, Format, Parsed, Refusal, Rules

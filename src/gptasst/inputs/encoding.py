@@ -7,7 +7,6 @@ import contextlib
 import re
 
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.inputs.western import is_western
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -61,12 +60,14 @@ def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple
     return text, "utf-8"
 
 
-def text_encoding(name: str) -> str:
-    """An encoding by one of its names, as Python calls it.
+def named_encoding(name: str | None) -> str | None:
+    """An encoding by one of its names, as Python calls it; none where none is named.
 
     Raises:
         UsageError: there is none of that name.
     """
+    if not name:
+        return None
     try:
         known = codecs.lookup(name)
     except (LookupError, ValueError):
@@ -111,7 +112,7 @@ def _western(content: bytes, name: str, start: int) -> str:
         problem = f"it is UTF-8, but not everywhere{_place(content, start)}"
     raise InvalidInput(
         f"`{name}` can't be read: {problem}",
-        hint="`run --encoding NAME` reads it in the one that it has;"
+        hint="`--encoding NAME` reads it in the one that it has;"
         " `iconv -f NAME -t UTF-8` converts it",
         code="encoding",
     )
@@ -179,3 +180,48 @@ def encode_like(text: str, content: bytes, encoding: str, name: str) -> bytes:
             hint="convert the file to UTF-8 first",
             code="not_encodable",
         ) from None
+
+
+# Letters beyond ASCII, in lower case.
+_ALPHABETS = (
+    "äöüßé",  # German
+    "àâæçèéêëîïôœùûüÿ",  # French
+    "áéíñóúü",  # Spanish
+    "àáâãçéêíóôõúü",  # Portuguese
+    "àèéìíîïòóùú",  # Italian
+    "àçèéíïòóúü",  # Catalan
+    "áèéëïíóöúü",  # Dutch
+    "æøåéèêóôòäöà",  # Danish, Norwegian, Swedish
+    "äöåšžõü",  # Finnish, Estonian
+    "áéíóúýþæöð",  # Icelandic
+)
+
+_BEYOND = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
+
+_ACCENTED = re.compile(f"[{_BEYOND}]")
+
+_LETTER = re.compile(f"[A-Za-z{_BEYOND}]")
+
+_RUN = re.compile(f"[{_BEYOND}]{{3,}}")
+
+_CAPITAL_INSIDE = re.compile("[a-z][À-ÖØ-ÞŒŠŽŸ]")
+
+# Between letters there are apostrophes, dashes and hyphens, and no other signs.
+_SIGN_INSIDE = re.compile(f"[A-Za-z{_BEYOND}][^\\x00-\\x7f{_BEYOND}’‘–—…·\\s\xad][A-Za-z{_BEYOND}]")
+
+_SIGNS = frozenset(
+    "«»‹›‘’“”‚„–—…•€£¥¢©®™°§´·¿¡ªº½¼¾²³¹±×÷µ¶†‡‰\xa0\xad"
+)  # fmt: skip
+
+
+def is_western(text: str) -> bool:
+    """Whether a text that was decoded as Windows-1252 is one."""
+    beyond = {character for character in text.lower() if character > "\x7f"}
+    letters = {character for character in beyond if _ACCENTED.match(character)}
+    if beyond - letters - _SIGNS:
+        return False
+    if not any(letters.issubset(alphabet) for alphabet in _ALPHABETS):
+        return False
+    if _RUN.search(text) or _CAPITAL_INSIDE.search(text) or _SIGN_INSIDE.search(text):
+        return False
+    return 2 * len(_ACCENTED.findall(text)) <= len(_LETTER.findall(text))

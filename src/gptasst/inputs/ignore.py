@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
-from gptasst.inputs.regular import read_regular
+from gptasst.inputs.reading import read_regular
 
 _MOST_BYTES = 131_072  # of one file of rules
 _MOST_RULES = 5_000

@@ -1,9 +1,15 @@
-"""Reading the input files of a run: what kind each is, and text out of bytes."""
+"""Reading inputs: files and standard input, within limits; what kind each is, and its text."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import mimetypes
 import os
+import stat
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +106,92 @@ def _read_bounded(path: Path, limit: int) -> bytes:
         raise InvalidInput(
             f"`{path}` is too large: {max(size, limit + 1):,} bytes, a request takes {limit:,}",
             hint="split it, or give it to an assistant as knowledge",
+            code="too_large",
+        )
+    return content
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """The bytes of a regular file, which a link may lead to.
+
+    A named pipe is not waited for, and of a device nothing is read.
+
+    Raises:
+        OSError: it can't be read, is not regular, or is larger than `limit` bytes.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as stream:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is {kind_of(mode)}", str(path))
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+    return content
+
+
+def kind_of(mode: int) -> str:
+    """What a file is, by its mode, in words."""
+    kinds = {
+        stat.S_IFREG: "a regular file",
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "no regular file")
+
+
+_SLOW_SECONDS = 1.0
+
+_PIECE = 1 << 18
+
+
+def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: None) -> bytes:
+    """All of standard input; nothing where there is none.
+
+    Args:
+        seconds: how long its end may take.
+        on_wait: called once if it takes more than a moment.
+
+    Raises:
+        InvalidInput: it is larger than a request may be, or does not end in time.
+    """
+    if sys.stdin is None:
+        return b""
+    try:
+        descriptor = sys.stdin.fileno()
+    except (OSError, ValueError):  # what stands in for it
+        buffer = getattr(sys.stdin, "buffer", None)
+        if buffer is None:  # a text in memory
+            return _checked(sys.stdin.read(MAX_TEXT_BYTES + 1).encode())
+        return _checked(buffer.read(MAX_TEXT_BYTES + 1))
+    received, ended = bytearray(), threading.Event()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # a service without standard input
+            while len(received) <= MAX_TEXT_BYTES and (piece := os.read(descriptor, _PIECE)):
+                received.extend(piece)
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    if not ended.wait(min(seconds, _SLOW_SECONDS)):
+        on_wait()
+        if not ended.wait(max(seconds - _SLOW_SECONDS, 0)):
+            raise InvalidInput(
+                f"standard input did not end within {round(seconds, 1):g} s",
+                hint="--timeout SECONDS allows more; `< /dev/null` gives none",
+                code="timeout",
+            )
+    return _checked(bytes(received))
+
+
+def _checked(content: bytes) -> bytes:
+    if len(content) > MAX_TEXT_BYTES:
+        raise InvalidInput(
+            f"standard input is too large: a request takes {MAX_TEXT_BYTES:,} bytes",
+            hint="give less at a time, or give it to an assistant as knowledge",
             code="too_large",
         )
     return content

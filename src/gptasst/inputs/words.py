@@ -3,17 +3,213 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fnmatch
 import glob
 import itertools
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
-from gptasst.inputs.ignore import rules_above
-from gptasst.inputs.tree import Yield, files_below, files_matching, link_trouble
+from gptasst.hints import nearest, suggestion
+from gptasst.inputs.ignore import Rules, rules_above
+from gptasst.inputs.reading import kind_of
 from gptasst.inputs.types import Refusal
+
+MOST_LEVELS = 100
+
+_MOST_FILES = 100_000
+
+# Where version control keeps its own; never part of what a directory or pattern means.
+VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr", ".jj", ".fossil", "_darcs", "CVS"})
+
+
+@dataclass(slots=True)
+class Yield:
+    """The files that were found, each with its real path; what was passed over, and why."""
+
+    root: Path
+    files: dict[Path, str] = field(default_factory=dict)
+    skipped: list[Refusal] = field(default_factory=list)
+    unreadable: list[Refusal] = field(default_factory=list)
+
+    def skip(self, path: Path, reason: str) -> None:
+        self.skipped.append(Refusal(str(path), f"`{path}` {reason}"))
+
+    def fail(self, path: Path, reason: str | None) -> None:
+        self.unreadable.append(Refusal(str(path), f"`{path}` can't be read: {reason}"))
+
+
+def files_below(root: Path) -> Yield:
+    """The files below a directory that are not hidden and that git would not leave out."""
+    found = Yield(root)
+    if is_version_control(root):
+        found.skip(root, _OF_VERSION_CONTROL)
+        return found
+    pending = [(root, rules_above(root), 1)]
+    while pending:
+        directory, rules, level = pending.pop()
+        entries = _entries(directory, found)
+        try:
+            rules = rules.within(directory) if entries else rules
+        except InvalidInput as error:
+            found.unreadable.append(Refusal(str(directory), error.message))
+            continue
+        for entry in entries:
+            is_dir, path = _is_dir(entry), directory / entry.name
+            if entry.name.startswith(".") or rules.leave_out(path, is_dir=is_dir):
+                continue
+            if not is_dir:
+                _take(path, found)
+            elif not entry.is_symlink():
+                pending += _descend(path, rules, level + 1, found)
+    return found
+
+
+def _descend(
+    path: Path, rules: Rules, level: int, found: Yield
+) -> Iterator[tuple[Path, Rules, int]]:
+    if path.name in VERSION_CONTROL:
+        found.skip(path, _OF_VERSION_CONTROL)
+    elif level > MOST_LEVELS:
+        found.skip(path, f"is more than {MOST_LEVELS} directories deep")
+    else:
+        yield path, rules, level
+
+
+def files_matching(pattern: str) -> Yield:
+    """The files that a pattern means: `*`, `?`, `[…]` in names, `**` for any directories.
+
+    Hidden names only match where the pattern has the dot.
+    """
+    parts = Path(pattern).parts
+    fixed = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+    base, rest = Path(*parts[:fixed]), parts[fixed:]
+    found = Yield(base)
+    if is_version_control(base):
+        found.skip(base, _OF_VERSION_CONTROL)
+    elif not pattern.endswith(("/", os.sep)) and base.is_dir():
+        _match(base, rest, found)
+    found.files = dict(sorted(found.files.items()))
+    return found
+
+
+def _match(base: Path, parts: Sequence[str], found: Yield) -> None:
+    tests = [re.compile(fnmatch.translate(os.path.normcase(part))).match for part in parts]
+    pending, seen = [(base, 0)], set[tuple[Path, int]]()
+    while pending:
+        directory, at = pending.pop()
+        if (directory, at) in seen:
+            continue
+        seen.add((directory, at))
+        part, is_last = parts[at], at == len(parts) - 1
+        if not glob.has_magic(part):
+            pending += _named(directory / part, at, found, is_last=is_last)
+            continue
+        if part == "**" and not is_last:
+            pending.append((directory, at + 1))
+        for entry in _entries(directory, found):
+            path, hidden = directory / entry.name, entry.name.startswith(".")
+            fits = part == "**" or tests[at](os.path.normcase(entry.name))
+            if not fits or (hidden and not part.startswith(".")):
+                continue
+            if not _is_dir(entry):
+                if is_last:
+                    _take(path, found)
+            elif not entry.is_symlink() and (part == "**" or not is_last):
+                level = len(path.parts) - len(base.parts)
+                deeper = _descend(path, Rules(), level, found)
+                pending += [(below, at if part == "**" else at + 1) for below, *_ in deeper]
+
+
+def _named(path: Path, at: int, found: Yield, *, is_last: bool) -> Iterator[tuple[Path, int]]:
+    """Go on with what a pattern names itself after a part that it does not."""
+    if is_last:
+        if os.path.lexists(path) and not os.path.isdir(path):
+            _take(path, found)
+    elif path.name in VERSION_CONTROL and os.path.lexists(path):
+        found.skip(path, _OF_VERSION_CONTROL)
+    elif os.path.isdir(path) and not path.is_symlink():
+        yield path, at + 1
+
+
+_OF_VERSION_CONTROL = "belongs to version control: only files that are named one by one are taken"
+
+
+def is_version_control(directory: Path) -> bool:
+    """Whether a directory, or one that it is named by, is where version control keeps its own."""
+    names = Path(os.path.normpath(directory)).parts
+    return not VERSION_CONTROL.isdisjoint(names) or _real_is_version_control(directory)
+
+
+def _real_is_version_control(directory: Path) -> bool:
+    real, here = os.path.realpath(directory), os.path.realpath(".")
+    names = Path(os.path.relpath(real, here) if _is_within(real, here) else real).parts
+    return not VERSION_CONTROL.isdisjoint(names)
+
+
+def _entries(directory: Path, found: Yield) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        found.fail(directory, error.strerror)
+        return []
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _take(path: Path, found: Yield) -> None:
+    """Take a file, or say why it is not taken."""
+    try:
+        own = path.lstat()
+        is_link = stat.S_ISLNK(own.st_mode)
+        mode = path.stat().st_mode if is_link else own.st_mode
+    except OSError as error:
+        found.skip(path, link_trouble(path) or f"can't be looked at: {error.strerror}")
+        return
+    real = os.path.realpath(path)
+    root = os.path.realpath(found.root)
+    if is_link and not _is_within(real, root):
+        found.skip(path, f"is a link that leads out of `{found.root}`: name it to take it")
+    elif is_link and not VERSION_CONTROL.isdisjoint(Path(os.path.relpath(real, root)).parts):
+        found.skip(path, f"is a link to `{real}`, which {_OF_VERSION_CONTROL}")
+    elif not stat.S_ISREG(mode):
+        found.skip(path, f"is {kind_of(mode)}, not a regular file")
+    elif len(found.files) >= _MOST_FILES:
+        raise InvalidInput(
+            f"`{found.root}` has more than {_MOST_FILES:,} files", hint="name fewer at a time"
+        )
+    else:
+        found.files[path] = real
+
+
+def _is_within(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+def link_trouble(path: Path) -> str | None:
+    """What is wrong with a link, if it is one that leads to nothing."""
+    if not os.path.islink(path):  # noqa: PTH114  # no error for a name too long
+        return None
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads in a circle"
+        if isinstance(error, FileNotFoundError):
+            return f"is a link to `{os.readlink(path)}`, which is not there"  # noqa: PTH115
+        return f"is a link that can't be followed: {error.strerror}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +361,7 @@ def _in_the_way(path: Path, error: OSError) -> str:
 
 
 def _nearby(path: Path) -> str | None:
-    import difflib
-
     with contextlib.suppress(OSError):
-        names = [entry.name for entry in path.parent.iterdir()]
-        near = difflib.get_close_matches(path.name, names, n=1)
-        if near:
-            return f"did you mean `{path.parent / near[0]}`?"
+        near = nearest(path.name, (entry.name for entry in path.parent.iterdir()))
+        return suggestion(path.parent / near) if near else None
     return None

@@ -33,6 +33,7 @@ _LEAST_RARITY = 0.1
 _FTS5_AGAIN, _AGAIN = 1.2, 2.5
 # Passages that fit this much worse than the best one are none that anybody asked for.
 _LEAST_SHARE = 0.1
+_FOREIGN = 0.9  # of its score has a passage in another language than the question's
 _LANGUAGE_SAMPLE = 1500  # characters
 
 _INDEXED = "id, COALESCE(words, text) || ' ' || more, titles"
@@ -138,7 +139,30 @@ def matches(
     )
     known = [language for (language,) in languages]
     search = _Search(connection, _table(row[0]), row[1], known)
-    return search.matches(terms_of(question, known), limit)
+    terms = terms_of(question, known)
+    spoken = language_of(question.task)
+    foreign = [language for language in known if language != spoken]
+    if not spoken or not foreign:
+        return search.matches(terms, limit)
+    found = search.matches(terms, limit * 2)
+    return _native_first(connection, found, spoken)[:limit]
+
+
+def _native_first(
+    connection: sqlite3.Connection, found: Sequence[WordMatch], language: str
+) -> list[WordMatch]:
+    """Of passages that fit alike, those that are in the language of the question come first."""
+    rows = connection.execute(
+        "SELECT p.id FROM passages p JOIN knowledge k ON k.id = p.file_id"
+        " WHERE p.id IN (SELECT value FROM json_each(?)) AND k.language NOT IN ('', ?)",
+        (json.dumps([match.passage_id for match in found]), language),
+    )
+    foreign = {key for (key,) in rows}
+    weighed = (
+        replace(match, score=match.score * _FOREIGN) if match.passage_id in foreign else match
+        for match in found
+    )
+    return sorted(weighed, key=lambda match: -match.score)
 
 
 class _Search:

@@ -4,9 +4,56 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from collections.abc import Callable
 
-from gptasst.knowledge.folding import fold
+# Soft hyphen, zero-width and bidirectional marks, variation selectors: they show nothing. The
+# tatweel only stretches an Arabic word.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+)
+
+# Accents, but not those that make another letter of a Cyrillic one (й, ї, ў); then vowel signs
+# that Hebrew and Arabic are written with and without.
+_MARKS = re.compile(
+    "(?<![\u0400-\u052f])[\u0300-\u036f]+|[\u0300\u0301]"
+    "|[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0655\u0670]"
+)
+
+_DIGIT = re.compile(r"[^\W\D]")
+
+# Letters that are no letter with an accent to Unicode, and to those who type them.
+_FOLDED = str.maketrans(
+    {
+        "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d",
+        "þ": "th", "ё": "е", "ٱ": "ا", "ى": "ي",
+    }
+)  # fmt: skip
+
+
+def visible(text: str) -> str:
+    """A text without what does not show, in one form of those that look the same (NFKC)."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+
+
+def fold(text: str) -> str:
+    """A text without case and accents, as words are compared.
+
+    `Größe`, `GRÖSSE` and `grosse` are the same, and so are `ﬁnd` and `find`, `５` and `5`.
+    """
+    if text.isascii():
+        return text.lower()
+    folded = visible(visible(text).casefold()).translate(_FOLDED)
+    folded = _MARKS.sub("", unicodedata.normalize("NFD", folded))
+    folded = _DIGIT.sub(_ascii_digit, folded)
+    return unicodedata.normalize("NFC", folded)
+
+
+def _ascii_digit(match: re.Match[str]) -> str:
+    return str(unicodedata.digit(match.group()))
+
 
 # The most frequent words of each language, most of them without accents. They tell the languages
 # apart, and say nothing about what is asked.
@@ -137,7 +184,14 @@ _SCRIPTS = (
     (re.compile("[அ-ஹ]"), "tamil"),
     (re.compile("[ա-ֆ]"), "armenian"),
 )
-_CLEAR = 2  # different common words of one language
+# Letters that one of these languages has alone: each says as much as a common word.
+_LETTERS = {
+    "german": "ß", "turkish": "ğış", "spanish": "ñ¿¡", "hungarian": "őű", "polish": "ąęłśźż",
+    "czech": "ěřů", "portuguese": "ãõ", "romanian": "ășț", "french": "œ", "ukrainian": "їєґі",
+    "russian": "ыэъё", "vietnamese": "ơư",
+}  # fmt: skip
+_LANGUAGE_OF_LETTER = {letter: name for name, letters in _LETTERS.items() for letter in letters}
+_CLEAR = 2  # different common words or letters of one language
 _EXAMINED = 1500  # characters of a text
 # ASCII that is in no word. Splitting there takes a third of the time of an expression.
 _SEPARATORS = str.maketrans(
@@ -152,8 +206,12 @@ for _language, _words in COMMON.items():
 
 
 def language_of(text: str) -> str:
-    """The language that a text is clearly in, by its common words; else an empty string."""
+    """The language that a text is clearly in, by common words and letters; else an empty string."""
     found: dict[str, int] = {}
+    if not text.isascii():
+        for letter in _LANGUAGE_OF_LETTER.keys() & set(text[:_EXAMINED].lower()):
+            language = _LANGUAGE_OF_LETTER[letter]
+            found[language] = found.get(language, 0) + 1
     folded = fold(text[:_EXAMINED])
     ascii_only = folded.isascii()
     words = folded.translate(_SEPARATORS).split() if ascii_only else re.findall(r"\w+", folded)
@@ -197,3 +255,13 @@ def stem(word: str, language: str) -> str:
         chosen = script or language
     found = _stemmer(chosen) if chosen else None
     return found(word) if found else word
+
+
+def accented_stem(word: str, language: str) -> str:
+    """A word as it stands without its ending, folded after that; empty where accents tell nothing.
+
+    The endings of many languages are written with accents: `devolução`, `devoluções`.
+    """
+    if word.isascii() or not language:
+        return ""
+    return fold(stem(word.lower(), language))

@@ -8,8 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gptasst.knowledge.folding import fold
-from gptasst.knowledge.languages import COMMON, common_words, language_of, stem
+from gptasst.knowledge.languages import COMMON, accented_stem, common_words, fold, language_of, stem
 from gptasst.knowledge.words import END, found_words, is_unspaced, names, pairs, runs
 
 _TASK_WEIGHT = 3.0
@@ -137,8 +136,10 @@ def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
         else:
             found = list(names(run, sign))
             plain.append(found[bool(sign)])
+            accented = tuple(_accented(run, languages))
             for name in found[:1] if sign else found:
-                yield Term(name, tuple(_forms(name, languages)))
+                more = accented if name == found[0] else ()
+                yield Term(name, tuple(dict.fromkeys((*_forms(name, languages), *more))))
             if len(found) > 2 and not sign:  # `rateLimiter` might be `rate_limiter` elsewhere
                 yield Term(word, tuple(_phrases(found[1:], languages)))
     if len(plain) > 1:
@@ -154,6 +155,13 @@ def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
     if "german" in stems and len(name) >= _PREFIX and name.isalpha():
         yield _EXACT.format(END + stems["german"])
         yield _EXACT.format(name) + "*"
+
+
+def _accented(run: str, languages: frozenset[str]) -> Iterator[str]:
+    for language in sorted(languages):
+        found = accented_stem(run, language)
+        if found:
+            yield _EXACT.format(found)
 
 
 def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:

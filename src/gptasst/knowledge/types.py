@@ -47,7 +47,7 @@ class KnowledgeFile:
     """One knowledge file of an assistant. `size` is in bytes, `sha256` is of the content.
 
     `sha256` is empty for a file that gptasst did not put there; `problem` says why the server
-    could not index it.
+    could not index it. `sent_sha256` is that of its text, where the server has only that.
     """
 
     id: str
@@ -57,6 +57,7 @@ class KnowledgeFile:
     added_at: datetime
     status: str = "completed"
     problem: str | None = None
+    sent_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class KnowledgePlan:
 
     `whole`: nothing else is to be there, whatever others add meanwhile. `follows`: it was made
     from what was there, so it is void if others take some of that away, and what they add stays.
-    `kept` are the files on disk of what is unchanged.
+    `kept` are the files on disk of what is unchanged. `unread` are directories and files that
+    could not be read; they are in `refused`, too, and what is known from below them stays.
     """
 
     add: tuple[KnowledgeSource, ...] = ()
@@ -84,6 +86,7 @@ class KnowledgePlan:
     whole: bool = False
     follows: bool = field(default=False, repr=False)
     kept: tuple[KnowledgeSource, ...] = field(default=(), repr=False)
+    unread: tuple[Refusal, ...] = field(default=(), repr=False)
 
     @property
     def wanted(self) -> tuple[KnowledgeSource, ...]:

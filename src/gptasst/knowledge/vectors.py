@@ -17,6 +17,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gptasst.storage.database import Database
+from gptasst.uploads.types import OnTransfer, TransferState
+
 # A passage means something else than the question below this, whatever the model.
 _LEAST_SIMILARITY = 0.25
 # In a collection of some size, passages that match stand out of the rest by so many deviations.
@@ -37,6 +40,10 @@ class Embedder(Protocol):
 
     @property
     def model(self) -> str: ...
+    def prepare(self, report: Callable[[int, int | None], None]) -> None:
+        """Get what is missing, told how many bytes are there, and of how many."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]: ...
 
 
@@ -176,3 +183,32 @@ def _embedded_text(heading: str, text: str) -> str:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def embed_missing(
+    database: Database, embedder: Embedder, assistant_id: str, report: OnTransfer
+) -> None:
+    """Make vectors a few at a time. What was made is kept, so that the next call goes on there.
+
+    Raises:
+        GptasstError: the server made none; see `errors`.
+    """
+    model = embedder.model
+
+    def fetched(done: int, size: int | None) -> None:
+        report(TransferState("fetching", int(done == size), 1, done, size or 0))
+
+    with database.writing() as connection:
+        every = mark_contents(connection, assistant_id)
+        forget_vectors(connection)
+    while True:
+        with database.reading() as connection:
+            texts = next_texts(connection, assistant_id, model)
+            left = count_new(connection, assistant_id, model)
+        report(TransferState("embedding", every - left, every))
+        if not texts:
+            return
+        embedder.prepare(fetched)
+        made = embedder.embed([text for _, text in texts])
+        with database.writing() as connection:
+            keep_vectors(connection, model, [content for content, _ in texts], made)

@@ -11,12 +11,11 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from gptasst.knowledge.folding import fold, visible
-from gptasst.knowledge.languages import has_endings, stem
+from gptasst.knowledge.languages import accented_stem, fold, has_endings, stem, visible
 
 TOKENIZER = "porter ascii"
 # Changes with all that is done here: an index of another version is made anew.
-VERSION = 1
+VERSION = 2
 
 # Combining marks that words are written with; those that only change a letter fold away.
 _MARKS = (
@@ -140,6 +139,7 @@ def _tokens(word: str, language: str) -> Iterator[str]:
         if is_unspaced(run):
             yield from pairs(run)
         else:
+            yield from filter(None, [accented_stem(run, language)])
             for name in names(run, sign):
                 written = stem(name, language)
                 yield written

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gptasst.api.tools import documented
 from gptasst.api.types import Capability
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.errors import AccessDenied, GptasstError
 
 # A server may be upgraded; then it is asked again.

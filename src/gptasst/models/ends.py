@@ -6,20 +6,21 @@ What a server said itself, when its models were listed, comes before that.
 
 from __future__ import annotations
 
+import datetime
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from gptasst.errors import NotFound
 from gptasst.hints import cmd, commands_in
-from gptasst.models.catalog import Shutdown, ends_soon, shutdown_of
 
 if TYPE_CHECKING:
-    from gptasst.config.settings import Profile
+    from gptasst.config.profile import Profile
     from gptasst.definitions.types import Definition
     from gptasst.runs.types import RunRequest
+
 
 # Given another model: what to type so that it is taken, best first.
 Commands = Callable[[str], tuple[str, ...]]
@@ -35,7 +36,7 @@ class ModelUse:
 
     endpoint: str
     model: str
-    end: date | None
+    end: datetime.date | None
     successor: str | None
     commands: Commands
 
@@ -87,7 +88,7 @@ class ModelEnds:
     """
 
     profile: Profile
-    said: Callable[[str], date | None] = lambda _: None
+    said: Callable[[str], datetime.date | None] = lambda _: None
 
     def of_run(
         self, request: RunRequest, definition: Definition, *, of_assistant: bool
@@ -136,5 +137,74 @@ def _by_option(model: str) -> tuple[str, ...]:
     return (f"-m {model}",)
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """When a model stops answering, and what to use instead."""
+
+    date: datetime.date
+    successor: str
+
+
+_EDITING = "gpt-6-luna"
+
+_LARGER = "gpt-6.2-sol"
+
+_GROUPS: tuple[tuple[str, dict[str, str]], ...] = (
+    (
+        "2026-10-23",
+        {
+            "gpt-3.5-turbo": _EDITING,
+            "gpt-4": _LARGER,
+            "gpt-4-1106-preview": _EDITING,
+            "gpt-4-turbo": _LARGER,
+            "o1": _LARGER,
+            "o3-mini": _EDITING,
+            "o4-mini": _EDITING,
+            "gpt-4.1-nano": _EDITING,
+        },
+    ),
+    (
+        "2026-12-11",
+        {"gpt-5": _LARGER, "gpt-5-mini": _EDITING, "gpt-5-nano": _EDITING, "o3": _LARGER},
+    ),
+    (
+        "2027-01-14",
+        {
+            "gpt-4o": _LARGER,
+            "gpt-4o-mini": _EDITING,
+            "gpt-4.1": _LARGER,
+            "gpt-4.1-mini": _EDITING,
+        },
+    ),
+)
+
+SHUTDOWNS = {
+    model: Shutdown(datetime.date.fromisoformat(date), successor)
+    for date, models in _GROUPS
+    for model, successor in models.items()
+}
+
+
+# So long before its end people are told that a model ends.
+WARNING_DAYS = 60
+
+
+def ends_soon(date: datetime.date, today: datetime.date) -> bool:
+    """Whether a model is gone already, or will be within `WARNING_DAYS`."""
+    return date <= today + datetime.timedelta(days=WARNING_DAYS)
+
+
+# What is left of a snapshot's name without its model: `-0613`, `-2024-04-09`, `-0125-preview`.
+_SNAPSHOT = re.compile(r"(-(\d{4}(-\d\d-\d\d)?|16k|32k))*(-preview)?$")
+
+
+def shutdown_of(model: str) -> Shutdown | None:
+    """The end of a model, or of the model that it is a snapshot of; `None`: none is known."""
+    for name in sorted(SHUTDOWNS, key=len, reverse=True):
+        if model.startswith(name) and _SNAPSHOT.match(model, len(name)):
+            return SHUTDOWNS[name]
+    return None

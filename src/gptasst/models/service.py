@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Protocol
 
 from gptasst.api.types import ServerModel
-from gptasst.models.catalog import Shutdown, ends_soon
+from gptasst.config.profile import Profile
+from gptasst.config.settings import OPENAI_MODEL
+from gptasst.errors import GptasstError, UsageError
+from gptasst.hints import cmd
+from gptasst.models.ends import Shutdown, ends_soon
 
 
 class ModelSource(Protocol):
@@ -76,3 +81,104 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
         ends_soon=bool(end and ends_soon(end, today)),
         successor=known.successor if known else None,
     )
+
+
+_SHOWN = 10
+
+# A server without such a list, which may have models all the same.
+_NO_LIST = ("no_endpoint", "not_an_api", "bad_request")
+
+
+class ModelMemory(Protocol):
+    """What is remembered of a server's models; the file-ID cache is one."""
+
+    def models(self) -> Sequence[str]: ...
+    def remember_models(self, models: Sequence[tuple[str, date | None]]) -> None: ...
+
+
+class ModelChoice:
+    """Chooses for one profile. A server is asked once; what it has is remembered.
+
+    Args:
+        profile: the endpoint, which has no model of its own.
+        open_source: makes the connection; called when the server has to be asked.
+        open_memory: opens what is remembered.
+        note: told once what was chosen.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        open_source: Callable[[], ModelSource],
+        open_memory: Callable[[], ModelMemory],
+        note: Callable[[str], None],
+    ) -> None:
+        self._profile = profile
+        self._open_source = open_source
+        self._open_memory = open_memory
+        self._note = note
+        self._chosen: str | None = None
+
+    def choose(self, *, ask: bool) -> str:
+        """Gptasst's default where the server has it, else the only model that it has.
+
+        Args:
+            ask: the server may be asked.
+
+        Raises:
+            UsageError: there is no such model.
+            GptasstError: the server can't be asked.
+        """
+        if self._chosen is None:
+            self._chosen = _only(self._open_memory().models())
+        if self._chosen is None:
+            listed = self._listed() if ask else ()
+            self._chosen = _only(listed)
+            if self._chosen is None:
+                raise self._none_named(listed)
+            why = "its only model" if len(listed) == 1 else "the default"
+            self._note(
+                f"no model is named for {self._profile.endpoint}: `{self._chosen}`, {why}, is used;"
+                f" {self._setting(self._chosen)} names it"
+            )
+        return self._chosen
+
+    def forget(self) -> None:
+        """Ask the server again the next time, as it does not have the model any more."""
+        if self._chosen is not None:
+            self._chosen = None
+            self._open_memory().remember_models(())
+
+    def _listed(self) -> Sequence[str]:
+        try:
+            models = self._open_source().list()
+        except GptasstError as error:
+            if error.code in _NO_LIST:
+                return ()
+            raise
+        self._open_memory().remember_models([(model.id, model.shutdown_date) for model in models])
+        return [model.id for model in models]
+
+    def _none_named(self, listed: Sequence[str]) -> UsageError:
+        said = f"no model is named for {self._profile.endpoint}"
+        if not listed:
+            table = f"[profiles.{self._profile.name}]"
+            hint = f"-m MODEL, or `model` in {table} of config.toml"
+            return UsageError(said, hint=hint, code="no_model")
+        names = ", ".join(f"`{name}`" for name in listed[:_SHOWN])
+        more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        return UsageError(
+            f"{said}, which has {names}{more}",
+            hint=f"-m MODEL takes one of them; {self._setting(listed[0])} keeps one",
+            code="no_model",
+        )
+
+    def _setting(self, model: str) -> str:
+        key = shlex.quote(f"profiles.{self._profile.name}.model")
+        return cmd(f"config set {key} {shlex.quote(model)}")
+
+
+def _only(names: Sequence[str]) -> str | None:
+    if OPENAI_MODEL in names:
+        return OPENAI_MODEL
+    return names[0] if len(names) == 1 else None

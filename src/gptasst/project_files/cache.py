@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from gptasst.api.files import FileGateway
     from gptasst.api.types import RemoteFile
     from gptasst.knowledge.types import KnowledgeFile
-    from gptasst.uploads.cache import FileCache
-    from gptasst.uploads.cached_uploads import CachedUpload
-    from gptasst.uploads.hashes import FileHash
-    from gptasst.uploads.project_cache import ProjectCache
+    from gptasst.uploads.cache import FileCache, FileHash
+    from gptasst.uploads.project_cache import CachedUpload, ProjectCache
 
 
 class CacheService:
@@ -116,7 +114,7 @@ class CacheService:
             words: files, patterns or directories in which contents are looked for, besides
                 the files that are known already.
         """
-        from gptasst.uploads.recovery import proven_uploads
+        from gptasst.uploads.uploader import proven_uploads
 
         knowledge: list[KnowledgeFile] = []
         remote: list[RemoteFile] = []

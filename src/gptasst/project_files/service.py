@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import RemoteFile, VectorStore
 from gptasst.api.upload_marks import CONTENT_MARK, content_mark, read_mark, shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.file_usage import FileUsage
 from gptasst.assistants.project_listing import is_assistant
+from gptasst.assistants.upload_removal import FileUsage
 from gptasst.errors import GptasstError, NotFound, PartlyDone, UsageError
-from gptasst.hints import cmd
+from gptasst.hints import cmd, did_you_mean
 from gptasst.project_files.types import FileEntry, Leftovers, Prunable
 from gptasst.storage.locks import is_under_way
 from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import CachedUpload, Origin
-from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.recovery import origin_of
+from gptasst.uploads.project_cache import CachedUpload, Origin, ProjectCache
+from gptasst.uploads.uploader import origin_of
 
 _JOBS = 16
+_Stores: TypeAlias = Sequence[tuple[VectorStore, Mapping[str, str]]]
 # Of what other machines uploaded, something younger may be on its way into an assistant.
 DEFAULT_MIN_AGE = timedelta(days=1)
 
@@ -72,7 +71,11 @@ class FileService:
 
     def list(self) -> Sequence[FileEntry]:
         """Every file of the project, newest first, with local paths and who uses it."""
-        return self._entries(list(self._files.list()))
+        files = list(self._files.list())
+        if not files:
+            return []
+        stores = self._usage.as_seen(self._project, {file.id for file in files})
+        return self._entries(files, stores)
 
     def find(self, words: Sequence[str]) -> Sequence[FileEntry]:
         """The files that ids, local paths or names on the server mean, each once.
@@ -88,7 +91,7 @@ class FileService:
         for word in words:
             for file in self._meant(word, files):
                 found[file.id] = file
-        return self._entries(list(found.values()))
+        return self._entries(list(found.values()), self._read_stores())
 
     def _meant(self, word: str, files: dict[str, RemoteFile]) -> Sequence[RemoteFile]:
         if word in files:
@@ -116,11 +119,16 @@ class FileService:
         uploads = self._project.all_uploads()
         return [files[u.file_id] for u in uploads if u.sha256 in content and u.file_id in files]
 
-    def _entries(self, files: Sequence[RemoteFile]) -> Sequence[FileEntry]:
-        if not files:
-            return []
+    def _read_stores(self) -> _Stores:
+        """Every vector store with the sha256 of its files by id, as they are now."""
+        return [
+            (store, {file.id: str(file.attributes.get("sha256", "")) for file in files})
+            for store, files in self._usage.look()
+        ]
+
+    def _entries(self, files: Sequence[RemoteFile], stores: _Stores) -> Sequence[FileEntry]:
         contents = {u.file_id: u.sha256 for u in self._project.all_uploads()}
-        users, attributes = self._used_by()
+        users, attributes = _used_by(stores)
         contents |= attributes
         paths = self._local_paths({contents[f.id] for f in files if f.id in contents})
         return [
@@ -150,17 +158,6 @@ class FileService:
             paths |= {mark: found[sha256] for mark, sha256 in known.items() if sha256 in found}
         return paths
 
-    def _used_by(self) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-        """Which assistants and other vector stores hold a file, and the hashes they give."""
-        users: dict[str, tuple[str, ...]] = {}
-        contents: dict[str, str] = {}
-        for store, files in self._usage.look():
-            for file in files:
-                users[file.id] = (*users.get(file.id, ()), _called(store))
-                if is_assistant(store) and "sha256" in file.attributes:
-                    contents[file.id] = str(file.attributes["sha256"])
-        return users, contents
-
     def leftovers(self, min_age: timedelta = DEFAULT_MIN_AGE) -> Leftovers:
         """What gptasst uploaded and nothing uses any more, and duplicates. Nothing is changed.
 
@@ -185,7 +182,8 @@ class FileService:
             if here or (others and file.purpose == "assistants"):
                 candidates.append(file)
         copies: defaultdict[tuple[str, str], list[FileEntry]] = defaultdict(list)
-        for file, entry in zip(candidates, self._entries(candidates), strict=True):
+        entries = self._entries(candidates, self._read_stores()) if candidates else ()
+        for file, entry in zip(candidates, entries, strict=True):
             upload = recorded.get(file.id)
             copies[_content_of(file, upload), file.purpose].append(entry)
         found = [prunable for same in copies.values() for prunable in _prunable_copies(same)]
@@ -288,7 +286,17 @@ def _partly_deleted(
 
 def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
     shown = [shown_name(file.filename) for file in files]
-    names = {name.casefold(): name for name in shown}
-    near = difflib.get_close_matches(word.casefold(), names, n=1)
-    hint = f"did you mean `{names[near[0]]}`?" if near else f"{cmd('file list')} shows them"
+    hint = did_you_mean(word, shown, f"{cmd('file list')} shows them")
     return NotFound(f"no file `{word}` on the server", hint=hint)
+
+
+def _used_by(stores: _Stores) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """Which assistants and other vector stores hold a file, and the hashes they give."""
+    users: dict[str, tuple[str, ...]] = {}
+    contents: dict[str, str] = {}
+    for store, files in stores:
+        for file_id, sha256 in files.items():
+            users[file_id] = (*users.get(file_id, ()), _called(store))
+            if is_assistant(store) and sha256:
+                contents[file_id] = sha256
+    return users, contents

@@ -11,16 +11,13 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Purpose, UploadRequest
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.inputs.encoding import as_utf8
-from gptasst.inputs.screening import SCREENED, Screening, all_secret
-from gptasst.inputs.secrets import refusal, secret_error
+from gptasst.inputs.screening import SCREENED, Screening, all_secret, refusal, secret_error
 from gptasst.inputs.types import Refusal
 from gptasst.inputs.words import names_a_file
 from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
 from gptasst.uploads.cache import FileCache
-from gptasst.uploads.cached_uploads import LASTING
-from gptasst.uploads.project_cache import ProjectCache
-from gptasst.uploads.searchable import knowledge_upload, search_problem
-from gptasst.uploads.types import KnowledgeSource, OnTransfer
+from gptasst.uploads.project_cache import LASTING, ProjectCache
+from gptasst.uploads.types import KnowledgeSource, OnTransfer, knowledge_upload, search_problem
 from gptasst.uploads.uploader import Uploader
 
 # Up to so many ids are asked for one by one; for more, the whole list is read.

@@ -10,18 +10,18 @@ from gptasst.api.prompt_cache import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import Resolved, RunTarget
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
-from gptasst.hints import cmd
+from gptasst.hints import cmd, suggestion
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.capabilities import EndpointCapabilities
-from gptasst.models.choice import ModelChoice
-from gptasst.runs.documents import documents_as_text
-from gptasst.runs.edit_plans import EditPlan, Limits, inputs_of
+from gptasst.models.service import ModelChoice
+from gptasst.runs.edits import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
+    documents_as_text,
     estimated_tokens,
     message_parts,
     refuse_secrets,
@@ -39,7 +39,7 @@ _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
 _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
-_NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
+NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
@@ -173,7 +173,7 @@ class RunPreparation:
         task = task_of(request, definition)
         searches = resolved.searches(asked_for=request.file_search)
         if searches and target and target.paths == ():
-            searches, notes = False, (*notes, _NONE_FITS)
+            searches, notes = False, (*notes, NONE_FITS)
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
@@ -302,7 +302,7 @@ def _question(request: RunRequest, task: str | None) -> Question:
 def _nearest(*errors: GptasstError) -> str:
     near = next((error.near for error in errors if error.near), None)
     if near:
-        return f"did you mean `{near}`?"
+        return suggestion(near)
     return f"{cmd('assistant list')} and {cmd('instruction list')} show what there is"
 
 

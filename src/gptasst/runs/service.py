@@ -19,7 +19,7 @@ from gptasst.api.types import (
     TextPart,
 )
 from gptasst.assistants.types import Resolved
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
@@ -30,13 +30,11 @@ from gptasst.runs.answer_text import (
     refuse_control_characters,
     refuse_unusable,
 )
-from gptasst.runs.edit_plans import EditPlan
-from gptasst.runs.edits import EditRun, Progress
-from gptasst.runs.fingerprints import basis_digest
+from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
-from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings
+from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
 from gptasst.time_limits import more_time
 
 _LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from gptasst.api.tools import TOOL_TYPES, ToolRefused, article, hosted_tools
 from gptasst.api.types import Capability, ModelAnswer, ModelRequest
 from gptasst.assistants.types import Resolved
-from gptasst.config.settings import Profile
+from gptasst.config.profile import Profile
 from gptasst.errors import UsageError
 from gptasst.hints import cmd
 from gptasst.models.capabilities import EndpointCapabilities

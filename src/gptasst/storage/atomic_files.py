@@ -13,24 +13,25 @@ from pathlib import Path
 from typing import IO
 
 from gptasst.errors import InvalidInput
-from gptasst.storage.file_attributes import NotKept, copy_attributes
 
 if sys.platform != "win32":
     import fcntl
 
 _PREFIX = ".gptasst-"
-_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # as `mkstemp` makes them
+_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # earlier versions had more than digits and a-f
 
 _swept: set[str] = set()
 
 
-def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool = False) -> None:
-    """Write a file, or replace it. `target` is no link.
+def replace_whole(
+    target: str, content: bytes, mode: int | None = 0o600, *, alike: bool = False
+) -> None:
+    """Write a file, or replace it; from any number of threads. `target` is no link.
 
     Args:
         target: its path.
         content: of the new file.
-        mode: its permissions.
+        mode: its permissions; `None`: as the umask has them.
         alike: it keeps what the old file has, permissions included; see `file_attributes`.
 
     Raises:
@@ -39,7 +40,7 @@ def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool
     """
     directory = os.path.dirname(target)
     _sweep(directory)
-    stream, name = _made_in(directory)
+    stream, name = _made_in(directory, 0o600 if mode is not None else 0o666)
     try:
         with stream:
             stream.write(content)
@@ -47,7 +48,7 @@ def replace_whole(target: str, content: bytes, mode: int = 0o600, *, alike: bool
             os.fsync(stream.fileno())
             if alike and sys.platform != "win32":
                 copy_attributes(target, stream.fileno())
-            else:
+            elif mode is not None:
                 os.chmod(name, mode)
             if sys.platform != "win32":  # while the lock is held
                 os.replace(name, target)
@@ -96,12 +97,20 @@ def _overwrite(stream: IO[bytes], content: bytes) -> None:
     os.fsync(stream.fileno())
 
 
-def _made_in(directory: str) -> tuple[IO[bytes], str]:
-    import tempfile
+def _made_in(directory: str, permissions: int) -> tuple[IO[bytes], str]:
+    """A new file, open and locked. The system applies the umask: to read it, a process has to
+    change it, and what another thread makes just then would be open to everybody.
+    """
+
+    def opened(path: str, flags: int) -> int:
+        return os.open(path, flags, permissions)
 
     while True:
-        handle, name = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
-        stream = os.fdopen(handle, "wb")
+        name = os.path.join(directory, _PREFIX + os.urandom(4).hex())
+        try:
+            stream = open(name, "xb", opener=opened)  # noqa: SIM115  # whoever asked closes it
+        except FileExistsError:
+            continue
         _lock(stream.fileno())
         if os.path.lexists(name):  # else it was swept away before it was locked
             return stream, name
@@ -260,7 +269,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def _replace(target: Path, content: bytes) -> None:
     if not target.exists():
-        replace_whole(str(target), content, 0o666 & ~_umask())
+        replace_whole(str(target), content, None)
         return
     if target.stat().st_nlink == 1:
         mode = stat.S_IMODE(target.stat().st_mode)
@@ -286,7 +295,60 @@ def _is_special(path: Path) -> bool:
     return not path.is_file() or path.absolute().as_posix().startswith(_DEVICES)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+class NotKept(OSError):
+    """An attribute can't be given to the new file."""
+
+
+def copy_attributes(source: str, handle: int) -> None:
+    """Give an open file everything about another that is not its content.
+
+    Access control lists are extended attributes on Linux. macOS has no call for either that
+    Python offers.
+
+    Raises:
+        NotKept: the system does not allow it.
+    """
+    if sys.platform != "win32":
+        _copy(source, handle)
+
+
+if sys.platform != "win32":
+
+    def _copy(source: str, handle: int) -> None:
+        old, new = Path(source).stat(), os.fstat(handle)
+        try:
+            if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+                os.fchown(handle, old.st_uid, old.st_gid)
+            _copy_extended(source, handle)
+            os.fchmod(handle, stat.S_IMODE(old.st_mode))
+        except OSError as error:
+            raise NotKept(error.errno, error.strerror) from error
+
+
+if sys.platform == "linux":
+
+    def _copy_extended(source: str, handle: int) -> None:
+        old, new = _extended(source), _extended(handle)
+        for name in new.keys() - old.keys():  # such as an access control list by default
+            os.removexattr(handle, name)
+        for name, value in old.items():
+            if new.get(name) != value:
+                os.setxattr(handle, name, value)
+
+    def _extended(file: str | int) -> dict[str, bytes]:
+        try:
+            names = os.listxattr(file)
+        except OSError as error:
+            if error.errno in (errno.ENOTSUP, errno.ENOSYS):
+                return {}
+            raise
+        found = {}
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                found[name] = os.getxattr(file, name)
+        return found
+
+else:
+
+    def _copy_extended(source: str, handle: int) -> None:
+        pass

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gptasst.storage.atomic_files import private_directory
-from gptasst.storage.locks import alone
-from gptasst.storage.sqlite import (
+from gptasst.storage.database import (
     Schema,
     connect,
     in_transaction,
@@ -25,6 +24,7 @@ from gptasst.storage.sqlite import (
     open_unchanged,
     primary_code,
 )
+from gptasst.storage.locks import alone
 
 _Result = TypeVar("_Result")
 _Identity = tuple[int, int]

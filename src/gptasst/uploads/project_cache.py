@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import enum
+import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gptasst.api.upload_marks import content_mark
-from gptasst.uploads.cached_uploads import (
-    LASTING,
-    BegunUpload,
-    CachedUpload,
-    begun_key,
-    upload_of,
-    upload_row,
-)
 from gptasst.uploads.tables import CacheTables, storable
 
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest
+
 
 _END_UPLOAD = (
     "DELETE FROM begun_uploads WHERE scope = ? AND sha256 = ? AND purpose = ? AND filename = ?"
@@ -135,6 +131,27 @@ class ProjectCache:
         """What an assistant knew when it was last seen: the sha256 by path."""
         query = "SELECT path, sha256 FROM knowledge WHERE scope = ? AND store = ?"
         return dict(self._rows(query, store))
+
+    def store_files(self) -> dict[str, tuple[str, dict[str, str]]]:
+        """By vector store: the state in which it was seen, and the sha256 of its files by id."""
+        rows = self._rows("SELECT store, state, files FROM store_files WHERE scope = ?")
+        try:
+            return {store: (state, dict(json.loads(files))) for store, state, files in rows}
+        except (ValueError, TypeError):  # damaged
+            return {}
+
+    def remember_store_files(self, seen: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
+        """Keep what vector stores held, in place of all that was kept."""
+        rows = [
+            storable((self.scope, store, state, json.dumps(dict(files))))
+            for store, (state, files) in seen.items()
+        ]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM store_files WHERE scope = ?", (self.scope,))
+            connection.executemany("INSERT INTO store_files VALUES (?, ?, ?, ?)", rows)
+
+        self._tables.write(work)
 
     def remember_former_knowledge(self, store: str, file_ids: Iterable[str]) -> None:
         """Note uploads that an assistant knew once, so that they can go when it does."""
@@ -252,3 +269,79 @@ class ProjectCache:
     def _execute_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Write rows with a statement whose first parameter is the scope."""
         self._tables.execute_many(statement, [(self.scope, *row) for row in rows])
+
+
+# What is there for longer than any time that can be asked for (30 days) was to stay: OGX 1.5 gives
+# every file a year.
+LASTING = timedelta(days=31)
+
+
+class Origin(enum.IntEnum):
+    """Who sent an upload whose content is known: this machine, or another one of gptasst's."""
+
+    HERE = 1
+    ELSEWHERE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CachedUpload:
+    """A file on the server whose content is known. `size` is in bytes.
+
+    `sha256` may be no more than a mark, see `upload_marks`. `origin` is
+    `ELSEWHERE` also where only the content is proven, and nothing that gptasst sent it.
+    """
+
+    file_id: str
+    sha256: str
+    purpose: str
+    filename: str
+    size: int
+    uploaded_at: datetime
+    expires_at: datetime | None = None
+    origin: Origin = Origin.HERE
+
+
+@dataclass(frozen=True, slots=True)
+class BegunUpload:
+    """An upload that was begun and never heard of again: its process was killed."""
+
+    sha256: str
+    purpose: str
+    filename: str
+    size: int
+    begun_at: datetime
+
+
+def begun_key(upload: UploadRequest | CachedUpload | BegunUpload) -> tuple[str, str, str]:
+    """What tells uploads of one project apart that were begun."""
+    return upload.sha256, upload.purpose, upload.filename
+
+
+def upload_row(upload: CachedUpload) -> tuple[object, ...]:
+    """The columns of an upload behind its scope."""
+    expires = upload.expires_at
+    return (
+        upload.file_id,
+        upload.sha256,
+        upload.purpose,
+        upload.filename,
+        upload.size,
+        upload.uploaded_at.timestamp(),
+        None if expires is None else expires.timestamp(),
+        int(upload.origin),
+    )
+
+
+def upload_of(row: Iterable[Any]) -> CachedUpload:
+    """The upload that such columns hold."""
+    file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
+    return CachedUpload(
+        file_id=file_id,
+        sha256=sha256,
+        purpose=purpose,
+        filename=filename,
+        size=size,
+        uploaded_at=datetime.fromtimestamp(uploaded_at, UTC),
+        expires_at=None if expires_at is None else datetime.fromtimestamp(expires_at, UTC),
+        origin=Origin(own),
+    )

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
-from gptasst.storage.sqlite import Schema
 
 ROWS_AT_ONCE = 500
 
@@ -66,12 +66,18 @@ CREATE TABLE capabilities (
     PRIMARY KEY (scope, name)
 ) WITHOUT ROWID
 """,
+        """
+CREATE TABLE store_files (
+    scope TEXT NOT NULL, store TEXT NOT NULL, state TEXT NOT NULL, files TEXT NOT NULL,
+    PRIMARY KEY (scope, store)
+) WITHOUT ROWID
+""",
     ),
 )
 TABLES = (
     "hashes", "uploads", "begun_uploads", "assistants", "models", "definitions", "synced_scopes",
     "knowledge", "former_knowledge", "listings", "leaving_knowledge",
-    "capabilities",
+    "capabilities", "store_files",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.commands import AllowSecretsOption, Session, build_command
+from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
     ConversationOption,
@@ -19,6 +19,7 @@ from gptasst.cli.conversation import (
 from gptasst.cli.output import is_dumb
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_fallback
+from gptasst.cli.session import Session
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
 
@@ -51,8 +52,8 @@ def chat(
     """Chat with an assistant. The conversation is kept."""
     from gptasst.cli.chat.loop import ChatLoop
     from gptasst.cli.chat.prompts import typing_ahead
-    from gptasst.conversations.chat import Chat
-    from gptasst.inputs.secrets import STDIN
+    from gptasst.conversations.dialogue import Chat
+    from gptasst.inputs.screening import STDIN
     from gptasst.runs.types import RunRequest
 
     output = session.output

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.api.types import TextDelta
 from gptasst.cli.chat.drawing import answer_view
-from gptasst.cli.chat.prompts import Prompt
-from gptasst.cli.chat.slash_commands import help_text, parse_command, question_of
+from gptasst.cli.chat.prompts import Prompt, help_text, parse_command, question_of
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about
@@ -19,7 +18,7 @@ from gptasst.errors import GptasstError
 from gptasst.runs.types import RunResult
 
 if TYPE_CHECKING:
-    from gptasst.conversations.chat import Chat
+    from gptasst.conversations.dialogue import Chat
 
 _Events = Generator[TextDelta | RunResult]
 
@@ -83,12 +82,22 @@ class ChatLoop:
             size = self._chat.save(Path(words[0]))
             self._output.note(f"wrote `{words[0]}` ({size_text(size)})")
         elif name == "retry":
-            self._answer(self._chat.ask_again)
+            self._ask_again()
         elif name == "model":
             self._chat.model = words[0] if words else self._chat.model
             self._output.note(f"model: {self._chat.model or 'as the assistant has it'}")
         else:
             self._output.note(help_text())
+
+    def _ask_again(self) -> None:
+        before = self._chat.conversation
+        self._answer(self._chat.ask_again)
+        after = self._chat.conversation
+        if before and after and before.id != after.id:
+            self._output.note(
+                f"the server keeps deleted turns, so this goes on in a new conversation,"
+                f" `{after.id}`; the old answer stays in `{before.id}`"
+            )
 
     def _answer(self, ask: Callable[[], _Events]) -> None:
         try:

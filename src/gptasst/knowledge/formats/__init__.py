@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.errors import InvalidInput
 from gptasst.hints import install_command
+from gptasst.inputs.encoding import decode_text
 
 if TYPE_CHECKING:
     from gptasst.knowledge.formats.types import Document
@@ -17,19 +18,20 @@ _MAX_CHARACTERS = 20_000_000
 _EXTRA = "documents"
 
 
-def read_document(content: bytes, path: str) -> Document:
+def read_document(content: bytes, path: str, encoding: str | None = None) -> Document:
     """The text of a file.
 
     Args:
         content: its bytes.
         path: its name; the ending tells the format. What has no known ending is text.
+        encoding: of a text, where it was named.
 
     Raises:
         InvalidInput: there is no text in it, it can't be read, or more is needed for it to be.
     """
     reader = _reader(content, path)
     try:
-        document = reader(content, path)
+        document = reader(content if encoding is None else _as_utf8(content, path, encoding), path)
         length = sum(len(part.text) for part in document.parts)
     except InvalidInput as error:
         if error.code != "invalid_input":
@@ -50,6 +52,19 @@ def read_document(content: bytes, path: str) -> Document:
         notes = "".join(f" ({note})" for note in document.notes)
         raise InvalidInput(f"there is no text in `{path}`{notes}", code="no_text")
     return document
+
+
+def _as_utf8(content: bytes, path: str, encoding: str) -> bytes:
+    """Text of another encoding as all readers of text take it; documents are left alone."""
+    if is_document(path) or content.startswith(b"%PDF-"):
+        return content
+    return decode_text(content, path, encoding)[0].encode("utf-8", "replace")
+
+
+def reason_of(error: InvalidInput) -> str:
+    """Why a file is left out, as a part of a longer message."""
+    named = "; `--encoding NAME` names it" if error.code == "encoding" else ""
+    return f"{error.message}{named}"
 
 
 def is_document(path: str) -> bool:
@@ -80,19 +95,19 @@ def _reader(content: bytes, path: str) -> _Reader:
 
 
 def _pdf(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.pdf import read_pdf
+    from gptasst.knowledge.formats.documents import read_pdf
 
     return read_pdf(content)
 
 
 def _docx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.word import read_docx
+    from gptasst.knowledge.formats.documents import read_docx
 
     return read_docx(content)
 
 
 def _pptx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.slides import read_pptx
+    from gptasst.knowledge.formats.documents import read_pptx
 
     return read_pptx(content)
 
@@ -104,13 +119,13 @@ def _xlsx(content: bytes, _path: str) -> Document:
 
 
 def _odt(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.books import read_odt
+    from gptasst.knowledge.formats.documents import read_odt
 
     return read_odt(content)
 
 
 def _epub(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.books import read_epub
+    from gptasst.knowledge.formats.documents import read_epub
 
     return read_epub(content)
 
@@ -128,19 +143,19 @@ def _html(content: bytes, path: str) -> Document:
 
 
 def _ipynb(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.notebooks import read_ipynb
+    from gptasst.knowledge.formats.plain import read_ipynb
 
     return read_ipynb(content, path)
 
 
 def _eml(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.mail import read_eml
+    from gptasst.knowledge.formats.web_pages import read_eml
 
     return read_eml(content)
 
 
 def _rtf(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.mail import read_rtf
+    from gptasst.knowledge.formats.web_pages import read_rtf
 
     return read_rtf(content, path)
 

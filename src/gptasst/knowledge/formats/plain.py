@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
-from gptasst.inputs.encoding import decode_text
+from gptasst.inputs.encoding import decode_text, is_guessed
 from gptasst.knowledge.formats.types import Document, Outline, Part
 
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mdx", ".qmd", ".rmd")
@@ -15,10 +17,11 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 
 def read_text(content: bytes, path: str) -> Document:
     """Any text; the lines of Markdown know their headings."""
-    text, _ = decode_text(content, path)
+    text, encoding = decode_text(content, path)
+    notes = (f"read as {encoding}; `--encoding` names another",) if is_guessed(encoding) else ()
     if path.lower().endswith(_MARKDOWN):
-        return Document(tuple(_markdown(text)))
-    return Document((Part(text, unit="line"),))
+        return Document(tuple(_markdown(text)), notes)
+    return Document((Part(text, unit="line"),), notes)
 
 
 def headings_of(text: str) -> list[tuple[int, str]]:
@@ -59,3 +62,31 @@ def _with_fences(text: str) -> Iterator[tuple[str, bool]]:
             fence = mark[1]
         elif mark and mark[1].startswith(fence):
             fence = ""
+
+
+_MAX_OUTPUT = 2_000  # characters of what a cell printed
+
+
+def read_ipynb(content: bytes, path: str) -> Document:
+    """One part a cell; headings of Markdown cells stand over those that follow."""
+    text, _ = decode_text(content, path)
+    outline = Outline()
+    parts = []
+    for number, cell in enumerate(json.loads(text)["cells"], start=1):
+        source = _joined(cell.get("source"))
+        if cell.get("cell_type") == "markdown":
+            for level, heading in headings_of(source):
+                outline.enter(level, heading)
+        printed = "".join(_printed(output) for output in cell.get("outputs") or ())
+        whole = "\n".join(filter(None, [source, printed[:_MAX_OUTPUT]]))
+        parts.append(Part(whole, f"cell {number}", outline.path))
+    return Document(tuple(parts))
+
+
+def _printed(output: Any) -> str:
+    data = output.get("data") or {}
+    return _joined(output.get("text") or data.get("text/plain"))
+
+
+def _joined(source: Any) -> str:
+    return "".join(source) if isinstance(source, list) else str(source or "")

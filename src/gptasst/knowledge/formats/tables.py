@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from gptasst.inputs.encoding import decode_text
-from gptasst.knowledge.formats.archives import archive
+from gptasst.knowledge.formats.documents import archive
 from gptasst.knowledge.formats.types import Document, Part
 
 _MAX_CELL = 32_767  # characters, as Excel has it; one CSV field can be a whole file

@@ -1,0 +1,120 @@
+"""The text of knowledge files that a server does not read as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from gptasst.api.types import UploadRequest
+from gptasst.errors import InvalidInput
+from gptasst.knowledge.formats import is_document, read_document, reason_of
+from gptasst.storage.atomic_files import open_private
+from gptasst.storage.scratch import scratch_directory
+from gptasst.uploads.types import (
+    KnowledgeSource,
+    content_problem,
+    general_problem,
+    is_searched,
+    knowledge_upload,
+)
+
+# Text that says little as it is: encoded attachments, images of cells.
+_WRAPPED = (".eml", ".ipynb")
+_PLAIN = (".md", ".txt")
+_NAMED = 3  # paths in a note
+
+
+class KnowledgeTexts:
+    """Which files are sent as text, and that text. It is kept until `forget`.
+
+    Args:
+        parent: where a directory for what is being sent may be made.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._texts: dict[KnowledgeSource, str] = {}
+        self._notes: dict[KnowledgeSource, tuple[str, ...]] = {}
+        self._written = contextlib.ExitStack()
+        self._directory: Path | None = None
+
+    def problem(self, source: KnowledgeSource) -> str | None:
+        """Why a file can't be knowledge, if it can't."""
+        found = general_problem(source)
+        if found or not (is_always_text(source) or content_problem(source)):
+            return found
+        return self.read(source)
+
+    def has(self, source: KnowledgeSource) -> bool:
+        """Whether a file is sent as text."""
+        return source in self._texts
+
+    def read(self, source: KnowledgeSource) -> str | None:
+        """Have a file sent as text; why it can't be, if it can't."""
+        if source not in self._texts:
+            try:
+                document = read_document(source.file.read_bytes(), source.path, source.encoding)
+            except InvalidInput as error:
+                return reason_of(error)
+            except OSError as error:
+                return f"`{source.path}` can't be read: {error.strerror}"
+            self._texts[source] = document.text + "\n"
+            self._notes[source] = document.notes
+        return None
+
+    def upload(self, source: KnowledgeSource) -> UploadRequest:
+        """How a file is uploaded; if it is sent as text, that is in a file until `forget`."""
+        if is_always_text(source):
+            self.read(source)
+        text = self._texts.get(source)
+        plain = knowledge_upload(source)
+        if text is None:
+            return plain
+        content = text.encode("utf-8", "replace")
+        sha256 = hashlib.sha256(content).hexdigest()
+        if self._directory is None:
+            self._directory = self._written.enter_context(scratch_directory(self._parent, "texts-"))
+        file = self._directory / f"{sha256}.txt"
+        with open_private(file, "wb") as stream:
+            stream.write(content)
+        name = PurePosixPath(source.path).name
+        return replace(
+            plain,
+            file=file,
+            filename=name if name.endswith(".txt") else f"{name}.txt",
+            size=len(content),
+            sha256=sha256,
+            media_type="text/plain",
+        )
+
+    def notes(self, sources: Iterable[KnowledgeSource]) -> tuple[str, ...]:
+        """What whoever sent these should know: which went as text, what could not be read."""
+        sent = [source for source in sources if source in self._texts]
+        if not sent:
+            return ()
+        named = ", ".join(f"`{source.path}`" for source in sent[:_NAMED])
+        more = f" and {len(sent) - _NAMED:,} more" if len(sent) > _NAMED else ""
+        found = [f"`{s.path}`: {note}" for s in sent for note in self._notes[s]]
+        return (f"the server gets the text of {named}{more}: it does not read such files", *found)
+
+    def forget(self) -> None:
+        self._written.close()
+        self._directory = None
+        self._texts.clear()
+        self._notes.clear()
+
+
+def is_plain(source: KnowledgeSource) -> bool:
+    """Whether a file's text is what it is: to send that again would be no other attempt."""
+    return source.path.lower().endswith(_PLAIN)
+
+
+def is_always_text(source: KnowledgeSource) -> bool:
+    """Whether OpenAI's search does not read a file as it is, whatever is in it."""
+    if source.encoding is not None:
+        return True
+    path = source.path
+    return path.lower().endswith(_WRAPPED) or (is_document(path) and not is_searched(path))

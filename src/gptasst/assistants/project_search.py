@@ -1,0 +1,38 @@
+"""Searching the knowledge of a project's assistant on its server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gptasst.api.upload_marks import shown_name
+from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.types import RunTarget
+from gptasst.inputs.ignore import fits_patterns
+from gptasst.knowledge.question import Question
+from gptasst.knowledge.types import FoundPassage
+
+
+def fitting(filters: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:
+    """The paths that filters leave: a server compares attributes and knows no patterns."""
+    return tuple(sorted(path for path in paths if fits_patterns(filters, path)))
+
+
+def found_passages(
+    stores: VectorStoreGateway, target: RunTarget, question: Question, limit: int
+) -> Sequence[FoundPassage]:
+    """What the server finds of an assistant's knowledge, best first."""
+    if not target.knowledge_sha256 or target.paths == ():
+        return ()
+    hits = stores.search(
+        target.id,
+        question.task,
+        min(limit, target.search.max_results or limit),
+        score_threshold=target.search.score_threshold,
+        paths=target.paths,
+    )
+    return [
+        FoundPassage(
+            str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score
+        )
+        for hit in hits
+    ]

@@ -1,0 +1,160 @@
+"""What one command works with: its options, the program's parts, and questions to the user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, TypeVar
+
+import typer
+
+from gptasst.cli.output import Mode, Output, harmless
+from gptasst.errors import GptasstError, UsageError
+
+if TYPE_CHECKING:
+    from gptasst.cli.progress import Waiting
+    from gptasst.context import AppContext
+    from gptasst.inputs.screening import Screening
+
+
+GLOBALS = "gptasst.globals"
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command function gets: the parts of the program, and where results go."""
+
+    context: AppContext
+    output: Output
+
+    def waiting(self) -> Waiting:
+        """What somebody sees while a server is asked, if that takes long."""
+        from gptasst.cli.progress import Waiting
+
+        return Waiting(self.output, "asking the server")
+
+    def screening(self, allow_secrets: bool) -> Screening:
+        """What must not be sent, by what `--allow-secrets` said."""
+        from gptasst.inputs.screening import Screening
+
+        return Screening(allow_secrets=allow_secrets)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask before something is destroyed; go on only after a yes.
+
+        Raises:
+            UsageError: there is nobody to ask, and `yes` was not given.
+            typer.Abort: the answer was no.
+        """
+        import sys
+
+        if yes:
+            return
+        if not (sys.stdin and sys.stdin.isatty()):
+            raise UsageError(
+                f"confirmation required: {question}", hint="pass `--yes`", code="needs_confirmation"
+            )
+        with line_ended(self.output.stderr):
+            self.output.stderr.write(f"{harmless(question)} [y/N] ")
+            self.output.stderr.flush()
+            answer = sys.stdin.readline()
+        if not answer.endswith("\n"):  # Ctrl-D
+            self.output.stderr.write("\n")
+        if answer.strip().lower() not in ("y", "yes"):
+            self.output.note("nothing was done")
+            raise typer.Abort
+
+    def confirmed(
+        self,
+        look: Callable[[], _Found],
+        question: Callable[[_Found], str],
+        *,
+        yes: bool,
+        nothing: object = None,
+    ) -> _Found:
+        """What will go, as it is after the yes; where it is not what was named, ask again.
+
+        Args:
+            look: finds it.
+            question: names it; called before each question, so it may list more beforehand.
+            yes: nobody is asked.
+            nothing: what `look` finds where there is nothing to ask about.
+        """
+        found = look()
+        while not yes and found != nothing:
+            self.confirm(question(found), yes=yes)
+            now = look()
+            if now == found:
+                return now
+            self.output.note("that changed while the question was open")
+            found = now
+        return found
+
+
+@contextlib.contextmanager
+def line_ended(stream: IO[str]) -> Iterator[None]:
+    """Where somebody presses Ctrl-C at a question, end its line: the shell's prompt comes next."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stream.write("\n")
+        stream.flush()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """The options that stand before or after a command's name."""
+
+    profile: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_project: bool = False
+
+    def over(self, outer: GlobalOptions) -> GlobalOptions:
+        return GlobalOptions(
+            profile=self.profile or outer.profile,
+            json=self.json or outer.json,
+            quiet=self.quiet or outer.quiet,
+            verbose=self.verbose or outer.verbose,
+            no_project=self.no_project or outer.no_project,
+        )
+
+    @property
+    def mode(self) -> Mode:
+        if self.json:
+            return "json"
+        return "quiet" if self.quiet else "people"
+
+
+@contextlib.contextmanager
+def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
+    """The parts of the program for one command, closed when it ends."""
+    from gptasst.context import AppContext
+
+    options = options.over(typer_context.meta.get(GLOBALS, GlobalOptions()))
+    given = typer_context.obj
+    context = given if isinstance(given, AppContext) else AppContext(os.environ)
+    profile = options.profile or context.profile_option
+    output = Output(options.mode, verbose=options.verbose, quiet=options.quiet, profile=profile)
+    try:
+        with context.with_options(
+            profile, output.note, output.warn, no_project=options.no_project
+        ) as ready:
+            try:
+                yield Session(ready, output)
+            except typer.Exit as end:
+                if end.exit_code or not output.missed:
+                    raise
+            missed = output.missed_error()
+            if missed is not None:
+                output.warn(f"partly done: {missed.message}")
+                raise typer.Exit(missed.exit_code)
+    except GptasstError as error:
+        error.profile = profile
+        raise

@@ -1,0 +1,43 @@
+"""The keys of `config.toml`, for those that read, set, show and complete them.
+
+A module of its own, as the Tab key is answered from it without loading any of the rest.
+"""
+
+from __future__ import annotations
+
+STORES = ("openai", "local")
+PROMPT_CACHES = ("explicit", "off")
+# The keys of a profile, and what their values are; of headers, the values in their tables.
+PROFILE_KEYS: dict[str, type] = {
+    "base_url": str,
+    "model": str,
+    "store": str,
+    "api_key_env": str,
+    "timeout": float,
+    "input_file": bool,
+    "input_image": bool,
+    "batch_file_search": bool,
+    "function_tools": bool,
+    "context": int,
+    "embedding_model": str,
+    "prompt_cache": str,
+    "headers": str,
+    "header_env": str,
+}
+HEADER_TABLES = ("headers", "header_env")  # their keys are the names of headers
+LOCAL_KEYS: dict[str, type] = {"model": str, "sha256": str, "context": int, "threads": int}
+# The variables that come before a profile's keys.
+VARIABLES = {
+    "base_url": "GPTASST_BASE_URL",
+    "model": "GPTASST_MODEL",
+    "store": "GPTASST_STORE",
+    "timeout": "GPTASST_TIMEOUT",
+    "embedding_model": "GPTASST_EMBEDDING_MODEL",
+    "prompt_cache": "GPTASST_PROMPT_CACHE",
+}
+# Every key with its tables, a profile's with NAME for the profile's name.
+KNOWN_KEYS = (
+    "profile",
+    *(f"local.{key}" for key in LOCAL_KEYS),
+    *(f"profiles.NAME.{key}" for key in PROFILE_KEYS if key not in HEADER_TABLES),
+)

@@ -1,0 +1,29 @@
+"""Private directories for files that are needed for as long as a command works on them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gptasst.storage.atomic_files import private_directory
+
+_STALE_SECONDS = 86_400
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new directory that is removed again.
+
+    Those of commands that were killed a day ago or earlier are removed, too.
+    """
+    private_directory(parent)
+    for left in parent.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=prefix) as name:
+        yield Path(name)
