@@ -12,7 +12,6 @@ from gptasst.edits import pieces
 from gptasst.edits.blocks import forget_sections, format_of
 from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
-from gptasst.edits.small_models import by_sentences, count_sentences
 from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.runs.inputs import STDIN_NAME, estimated_tokens, tagged_file
@@ -297,6 +296,8 @@ class EditRun:
                 self._answers.append(event)
 
     def _by_sentences(self, texts: Sequence[EditedText]) -> None:
+        from gptasst.edits.small_models import by_sentences, count_sentences
+
         self._all = sum(map(count_sentences, texts))
         for edited in texts:
             for _ in by_sentences(edited, self._sentence):
