@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from gptasst.cli.app import app
 from gptasst.cli.commands import Group
 from tests.loopback import LoopbackServer
+from tests.printed_commands import assert_all_taken
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def cli() -> Cli:
-    """Run `gptasst` in this process: `cli("run", "X", stdin=b"…")`."""
+    """Run `gptasst` in this process: `cli("run", "X", stdin=b"…")`.
+
+    Each command that is printed to people has to be one that it takes.
+    """
 
     def run(*words: str | Path, stdin: bytes | None = None) -> Ran:
         result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
         assert isinstance(result.exception, SystemExit | None), result.exception
+        assert_all_taken(result.stderr)
         return Ran(result.exit_code, result.stdout_bytes, result.stderr)
 
     return run

@@ -7,6 +7,7 @@ import pty
 import select
 import termios
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.processes import Process, Surroundings
@@ -31,6 +32,21 @@ def on_terminal(*words: str, typed: str = "", after: str = "", **environ: str) -
         after: typing waits until this is on the screen; without it, until anything is.
         environ: further variables.
     """
+    return _seen(words, typed, after, lambda: None, environ)
+
+
+def while_asked(meanwhile: Callable[[], object], *words: str, typed: str, after: str) -> Seen:
+    """As `on_terminal`; `meanwhile` is called before anything is typed."""
+    return _seen(words, typed, after, meanwhile, {})
+
+
+def _seen(
+    words: Sequence[str],
+    typed: str,
+    after: str,
+    meanwhile: Callable[[], object],
+    environ: Mapping[str, str],
+) -> Seen:
     terminal, far_end = pty.openpty()
     attributes = termios.tcgetattr(far_end)
     attributes[3] &= ~termios.ECHO
@@ -45,7 +61,7 @@ def on_terminal(*words: str, typed: str = "", after: str = "", **environ: str) -
     )
     os.close(far_end)
     try:
-        screen = _read(terminal, typed.encode(), after.encode())
+        screen = _read(terminal, typed.encode(), after.encode(), meanwhile)
         return Seen(process.wait(_LIMIT), screen.decode("utf-8", "replace").replace("\r\n", "\n"))
     finally:
         os.close(terminal)
@@ -53,7 +69,7 @@ def on_terminal(*words: str, typed: str = "", after: str = "", **environ: str) -
         process.wait()
 
 
-def _read(terminal: int, typed: bytes, after: bytes) -> bytes:
+def _read(terminal: int, typed: bytes, after: bytes, meanwhile: Callable[[], object]) -> bytes:
     screen, waiting = b"", True
     end = time.monotonic() + _LIMIT
     while time.monotonic() < end:
@@ -69,6 +85,7 @@ def _read(terminal: int, typed: bytes, after: bytes) -> bytes:
             break
         screen += block
         if typed and waiting and after in screen:
+            meanwhile()
             os.write(terminal, typed)
             waiting = False
     return screen

@@ -8,11 +8,13 @@ import os
 import random
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gptasst.client import Client
 from gptasst.completion.names import assistants
 from tests.assistants.project import calls, new_machine, only_store
 from tests.conftest import Cli, Ran, Write
@@ -217,6 +219,42 @@ class TestFinding:
         add_store(project, "New", like=only_store(project, "Docs"), at=now)
         assert cli("assistant", "list", "-q").lines == ["Docs", "New"]
 
+    def test_clocks_that_differ(self, cli: Cli, project: LoopbackServer) -> None:
+        """One of the server's machines is seconds behind: what it makes is not listed first."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        late = add_store(project, "Late", like=only_store(project, "Docs"), at=int(time.time()) - 9)
+        newer = list(project.stores)[-11:-1]
+        for store_id in newer:
+            project.stores[store_id] = project.stores.pop(store_id)
+        assert list(project.stores)[-11] == late
+        assert cli("assistant", "list", "-q").lines == ["Docs", "Late"]
+
+    def test_many_commands_at_once(self, cli: Cli, project: LoopbackServer) -> None:
+        """They write down what they saw at the same time."""
+        cli("assistant", "create", "Docs", "-i", "DocWriter")
+        add_foreign(project, 300)
+        cli("assistant", "list")
+        docs = only_store(project, "Docs")
+        names = [f"New{number}" for number in range(5)]
+
+        def make(name: str) -> None:
+            add_store(project, name, like=docs)
+            add_foreign(project, 150)
+
+        with Client() as client, ThreadPoolExecutor(10) as pool:
+            looks = [pool.submit(client.assistants.list) for _ in range(10)]
+            made = [pool.submit(make, name) for name in names]
+            looks += [pool.submit(client.assistants.list) for _ in range(10)]
+            for look in looks:
+                look.result()
+            for add in made:
+                add.result()
+        assert cli("assistant", "list", "-q").lines == ["Docs", *names]
+        for name in names:
+            assert cli("assistant", "show", name).code == 0
+
     def test_all_that_was_seen_of_the_list_is_deleted(
         self, cli: Cli, project: LoopbackServer
     ) -> None:
@@ -396,7 +434,7 @@ class TwoMachines:
 
     def _foreign(self) -> None:
         at = self._newest() + self._random.choice([0, 1])
-        add_foreign(self.server, self._random.choice([1, 30, 99, 100, 101, 130]), at=at)
+        add_foreign(self.server, self._random.choice([1, 99, 100, 101, 700]), at=at)
 
     def _newest(self) -> int:
         return max(
@@ -405,7 +443,7 @@ class TwoMachines:
 
     def _tidy(self) -> None:
         foreign = [i for i, s in self.server.stores.items() if not s.about["metadata"]]
-        for store_id in self._random.sample(foreign, len(foreign) // 2):
+        for store_id in self._random.sample(foreign, len(foreign) // 5):
             del self.server.stores[store_id]
 
     def _forget(self) -> None:
@@ -434,6 +472,7 @@ def test_what_is_found_is_what_the_whole_list_has(
 ) -> None:
     """Two machines and a colleague create, rename and delete, and other programs do as well."""
     machines = TwoMachines(cli, project, home, seed)
+    add_foreign(project, 500)
     for _ in range(40):
         machines.step()
         machines.check()

@@ -179,6 +179,17 @@ class TestKnowledgeThatWasDeletedOnTheServer:
         assert cli("assistant", "show", "Docs", "--json").json["complete"] is True
         assert len(knowledge(docs, "Docs")) == more + 2
 
+    def test_an_upload_that_is_remembered_and_gone_is_sent_anew(
+        self, cli: Cli, docs: LoopbackServer, write: Write
+    ) -> None:
+        docs.keeps_entries = True
+        write("c.md", "three")
+        (gone,) = cli("file", "upload", "c.md", "--purpose", "assistants", "-q").lines
+        del docs.files[gone]
+        assert cli("assistant", "files", "add", "Docs", "c.md").code == 0
+        assert knowledge(docs, "Docs")["c.md"] == b"three"
+        assert contents(docs) == [b"one", b"three", b"two"]
+
     def test_another_machine_says_that_it_does_not_know_which(
         self, cli: Cli, docs: LoopbackServer, home: Path
     ) -> None:

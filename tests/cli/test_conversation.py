@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.on_terminal import on_terminal
+from tests.on_terminal import on_terminal, while_asked
 from tests.openapi import assert_valid_request
 
 MARK = "[this answer broke off here]"
@@ -377,6 +377,22 @@ class TestDelete:
         assert cli("conversation", "show", ident).code == 3
         assert cli("conversation", "delete", ident, "-y").code == 0
         assert cli("conversation", "list").text == ""
+
+    def test_looks_again_after_the_yes(self, cli: Cli, server: LoopbackServer, place: str) -> None:
+        ident = say(cli, "one")["conversation"]
+        words = ("conversation", "delete", ident)
+        seen = while_asked(lambda: say(cli, "two"), *words, typed="y\nn\n", after="[y/N]")
+        assert "that changed while the question was open" in seen.screen
+        assert seen.screen.count("[y/N]") == 2
+        assert len(cli("conversation", "show", ident, "--json").json["messages"]) == 4
+
+    def test_that_is_gone_when_the_yes_comes(
+        self, cli: Cli, server: LoopbackServer, place: str
+    ) -> None:
+        ident = say(cli, "one")["conversation"]
+        words = ("conversation", "delete", ident)
+        seen = while_asked(lambda: cli(*words, "-y"), *words, typed="y\n", after="[y/N]")
+        assert seen.code == 3
 
     def test_of_others_is_left_alone(self, cli: Cli, project: LoopbackServer) -> None:
         ident = _made_by_somebody(project, {})

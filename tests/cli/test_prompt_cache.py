@@ -137,6 +137,35 @@ class TestBreakpoints:
         assert ran.json["summary"]["written_tokens"] == 0
         assert all(marked(body) == [] for body in bodies(server))
 
+    def test_the_parts_of_a_long_edit_share_them(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        definition = f'instructions = "{LONG}"\nedits = true\n'
+        write("edit.toml", definition)
+        write(
+            "long.md", "".join(f"Paragraph number {n}, {'as it is. ' * 20}\n\n" for n in range(700))
+        )
+        ran = cli("run", "edit.toml", "-f", "long.md", "--json")
+        assert len(bodies(server)) > 1
+        assert ran.json["usage"]["cached"] + ran.json["usage"]["written"] > 2 * 1024
+        assert all(marked(body) == ["developer"] for body in bodies(server))
+
+    def test_of_examples_the_last_is_marked(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "One sentence. Another sentence. And a third one.\n")
+        write(
+            "edit.toml",
+            f'instructions = "{LONG}"\nedits = true\n[edit]\nunit = "sentence"\n'
+            '[edit.sentences]\ninstructions = "Correct it."\n'
+            'examples = [["Teh cat.", "The cat."]]\n',
+        )
+        assert cli("run", "edit.toml", "-f", "a.md").code == 0
+        assert len(bodies(server)) == 3
+        for body in bodies(server):
+            assert marked(body) == ["user"]
+            assert "prompt_cache_breakpoint" in body["input"][0]["content"][0]
+
     def test_a_long_schema_is_shared(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         names = [f"property_number_{number}" for number in range(100)]
         properties = {name: {"type": "string", "description": "what it is"} for name in names}

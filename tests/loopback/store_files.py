@@ -10,7 +10,7 @@ from .indexing import batch_object, file_object, find_store, status
 from .paging import page
 from .routing import Route
 from .wire import ApiError, Call, Json, Reply, json_reply, new_id, now, refuse_unknown
-from .world import Attachment, Batch, Store, World
+from .world import Attachment, Batch, Store, StoredFile, World
 
 _MAX_BATCH = 2_000
 _ATTACH = {"file_id", "attributes", "chunking_strategy"}
@@ -21,7 +21,7 @@ def attach(world: World, store: Store, wanted: Json) -> Attachment:
     """Attach a file, again if it is attached already."""
     refuse_unknown(wanted, _ATTACH)
     attachment = Attachment(
-        file=find_file(world, str(wanted.get("file_id"))),
+        file=_file(world, str(wanted.get("file_id"))),
         store_id=store.about["id"],
         attributes=_attributes(wanted.get("attributes")),
         created_at=now(),
@@ -31,6 +31,14 @@ def attach(world: World, store: Store, wanted: Json) -> Attachment:
     world.refused_once.discard(name)
     store.files[attachment.file.about["id"]] = attachment
     return attachment
+
+
+def _file(world: World, file_id: str) -> StoredFile:
+    """A file; with `keeps_entries`, one that is gone is attached as well, and fails."""
+    if file_id in world.files or not world.keeps_entries:
+        return find_file(world, file_id)
+    world.index_failures[file_id] = ("server_error", f"File '{file_id}' not found.")
+    return StoredFile({"id": file_id, "filename": file_id, "bytes": 0}, b"")
 
 
 def _attributes(given: Any) -> Json:

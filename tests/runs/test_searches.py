@@ -132,6 +132,13 @@ def test_a_server_that_takes_no_functions_gets_the_passages_alone(
     assert [citation["path"] for citation in ran.json["citations"]] == ["kb/refunds.md"]
 
 
+def test_a_refusal_is_remembered(cli: Cli, server: LoopbackServer, assistant: str) -> None:
+    server.outcomes.append(outcomes.http_error(400, message="tools are not supported"))
+    for _ in range(2):
+        assert cli("run", assistant, "-t", "How long do refunds take?").code == 0
+    assert ["tools" in body for body in asked(server)] == [True, False, False]
+
+
 def test_a_server_that_refuses_only_the_output_gets_what_was_found(
     cli: Cli, server: LoopbackServer, assistant: str
 ) -> None:
@@ -230,9 +237,12 @@ def test_a_batch_brings_passages_and_no_function(
     cli: Cli, write: Write, server: LoopbackServer, assistant: str
 ) -> None:
     write("in/1.txt", "How long do refunds take?\n")
-    assert cli("run", assistant, "--each", "--batch", "-f", "in", "-o", "out/").code == 0
+    write("in/2.txt", "Zebra crossing\n")
+    ran = cli("run", assistant, "--each", "--batch", "-f", "in", "-o", "out/", "-t", "?")
+    assert ran.code == 0
+    assert "no passages are sent: `in/2.txt`" in ran.stderr
     lines = [f.data for f in server.files.values() if f.about["purpose"] == "batch"]
-    (body,) = [json.loads(line)["body"] for data in lines for line in data.splitlines()
+    (body, _) = [json.loads(line)["body"] for data in lines for line in data.splitlines()
                if b'"body"' in line]  # fmt: skip
     assert "tools" not in body
     assert REFUNDS.strip() in json.dumps(body["input"])

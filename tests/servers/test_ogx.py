@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from tests.conftest import Write
+from tests.knowledge import documents
 
 from .conftest import Machine
 
@@ -193,3 +194,84 @@ def test_an_export_with_its_knowledge_makes_another(
     two("assistant", "import", "saved.toml", "--with-files", "saved", "--name", new)
     shown = one("assistant", "show", new, "--json").json["knowledge"]
     assert [file["path"] for file in shown] == ["kb/refund.md", "kb/style.txt"]
+
+
+def test_a_model_searches_the_knowledge_of_this_machine(
+    machines: tuple[Machine, Machine], write: Write
+) -> None:
+    """The model behind OGX calls the function that it is offered, and answers with its output."""
+    one, _ = machines
+    one("config", "set", "profiles.ogx.store", "local")
+    write("kb/refund.md", REFUNDS)
+    one("assistant", "create", "Helper", "-i", "DocWriter", "-f", "kb")
+    ran = one("run", "Helper", "-t", "How long is the Tapir refund?", "--json")
+    assert ran.json["answer"].startswith("FOUND:")
+    assert "12 days" in ran.json["answer"]
+    assert len(ran.json["searches"]) == 1
+    assert [citation["path"] for citation in ran.json["citations"]] == ["kb/refund.md"]
+
+
+def test_formats_that_it_does_not_read_are_found_and_cited(
+    machines: tuple[Machine, Machine], write: Write, name: str
+) -> None:
+    one, two = machines
+    write("kb/t.docx", documents.docx())
+    write("kb/t.rtf", r"{\rtf1\ansi The ibis pays 50 euros.}")
+    write("kb/t.json", '{"gnu": 80}')
+    write("kb/t.txt", "Барсук платит 70 рублей.\n".encode("koi8-r"))
+    named = ("--encoding", "koi8-r")
+    one("assistant", "create", name, "-i", "DocWriter", "-f", "kb", *named)
+    try:
+        assert len(two("assistant", "files", "list", name, "-q").lines) == 4
+        for question, path in (("ibis pays", "kb/t.rtf"), ("барсук", "kb/t.txt")):
+            assert two("assistant", "search", name, question, "-q").lines[0] == path
+        assert one("assistant", "files", "sync", name, "-n", "-q").text == ""
+    finally:
+        one("assistant", "delete", name, "-y")
+
+
+def test_only_files_that_fit_the_filters_are_searched(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    one, two = machines
+    table = '[tools.file_search]\nmax_results = 2\nfilters = ["kb/style.txt"]\n'
+    write("Narrow.toml", f'instructions = "Help."\n{table}')
+    one("assistant", "edit", assistant, "-i", "Narrow.toml")
+    for run in machines:
+        found = run("run", assistant, "-t", "Tapir refund, Oxford comma?", "--json").json
+        assert {passage["path"] for passage in found["passages"]} == {"kb/style.txt"}
+    assert two("assistant", "search", assistant, "Tapir", "-q").lines == ["kb/style.txt"]
+
+
+def test_knowledge_whose_upload_was_deleted_is_noticed_and_comes_back(
+    machines: tuple[Machine, Machine], assistant: str, url: str
+) -> None:
+    """The server goes on listing it, and would attach it again."""
+    one, two = machines
+    shown = one("assistant", "show", assistant, "--json").json["knowledge"]
+    (gone,) = [file["id"] for file in shown if file["path"] == "kb/refund.md"]
+    assert httpx2.delete(f"{url}/files/{gone}").is_success
+    seen = two("assistant", "show", assistant, "--json").json
+    assert (seen["complete"], seen["gone"]) == (False, ["kb/refund.md"])
+    one("assistant", "create", f"{assistant} 2", "-i", "DocWriter", "-f", "kb/refund.md")
+    two("assistant", "files", "sync", assistant)
+    for name in (assistant, f"{assistant} 2"):
+        assert one("assistant", "show", name, "--json").json["complete"] is True
+        assert "12 days" in one("assistant", "search", name, "Tapir refund").text
+
+
+def test_a_project_that_two_machines_share(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    one, two = machines
+    write("kb/refund.md", "# Refunds\n\nNew.\n")
+    two("assistant", "files", "set", assistant, "kb/refund.md")
+    assert one("assistant", "files", "list", assistant, "-q").lines == ["kb/refund.md"]
+    one("assistant", "files", "add", assistant, "kb/style.txt")
+    two("assistant", "files", "remove", assistant, "kb/refund.md")
+    assert one("assistant", "files", "list", assistant, "-q").lines == ["kb/style.txt"]
+    two("assistant", "create", f"{assistant} 2", "-i", "DocWriter")
+    one("assistant", "edit", assistant, "--rename", f"{assistant} 2", code=2)
+    two("assistant", "create", assistant, "-i", "DocWriter", code=2)
+    one("assistant", "delete", f"{assistant} 2", "-y")
+    two("assistant", "show", f"{assistant} 2", code=3)

@@ -33,7 +33,8 @@ def add_breakpoints(body: dict[str, Any], request: ModelRequest) -> None:
     """Have the server keep what the next requests begin with, and nothing else.
 
     That is all of a conversation, as its next turn repeats it, and so does the next request of a
-    model that was offered functions. Of many runs it is what they share, if that is long.
+    model that was offered functions. Of many runs it is what they share, if that is long: the
+    instructions, or the examples that come before what is asked.
 
     Args:
         body: of `POST /responses`; it is changed.
@@ -43,7 +44,8 @@ def add_breakpoints(body: dict[str, Any], request: ModelRequest) -> None:
     body["prompt_cache_key"] = _key(request)
     if request.past or request.conversation_id or request.functions:
         asked = [item for item in body["input"] if item.get("role") == "user"]
-        for message in asked[-_KEPT_TURNS:]:
+        examples = request.past and request.of_many  # and what is asked now is asked once
+        for message in asked[-_KEPT_TURNS : -1 if examples else None]:
             message["content"][-1]["prompt_cache_breakpoint"] = _BREAKPOINT
     elif request.of_many and request.instructions and _shared_length(body) >= _SHORTEST:
         # `instructions` is text, and only a part of a message can have a breakpoint.

@@ -28,7 +28,9 @@ _NAMED = 3  # paths in a note
 
 
 class KnowledgeTexts:
-    """Which files are sent as text, and that text. It is kept until `forget`.
+    """Which files are sent as text, until `forget`.
+
+    Texts are not kept in memory: there may be thousands. What is sent is read a second time.
 
     Args:
         parent: where a directory for what is being sent may be made.
@@ -36,7 +38,6 @@ class KnowledgeTexts:
 
     def __init__(self, parent: Path) -> None:
         self._parent = parent
-        self._texts: dict[KnowledgeSource, str] = {}
         self._notes: dict[KnowledgeSource, tuple[str, ...]] = {}
         self._written = contextlib.ExitStack()
         self._directory: Path | None = None
@@ -50,30 +51,32 @@ class KnowledgeTexts:
 
     def has(self, source: KnowledgeSource) -> bool:
         """Whether a file is sent as text."""
-        return source in self._texts
+        return source in self._notes
 
     def read(self, source: KnowledgeSource) -> str | None:
         """Have a file sent as text; why it can't be, if it can't."""
-        if source not in self._texts:
+        if source not in self._notes:
             try:
-                document = read_document(source.file.read_bytes(), source.path, source.encoding)
+                self._text(source)
             except InvalidInput as error:
                 return reason_of(error)
-            except OSError as error:
-                return f"`{source.path}` can't be read: {error.strerror}"
-            self._texts[source] = document.text + "\n"
-            self._notes[source] = document.notes
         return None
+
+    def _text(self, source: KnowledgeSource) -> bytes:
+        try:
+            content = source.file.read_bytes()
+        except OSError as error:
+            raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
+        document = read_document(content, source.path, source.encoding)
+        self._notes[source] = document.notes
+        return f"{document.text}\n".encode("utf-8", "replace")
 
     def upload(self, source: KnowledgeSource) -> UploadRequest:
         """How a file is uploaded; if it is sent as text, that is in a file until `forget`."""
-        if is_always_text(source):
-            self.read(source)
-        text = self._texts.get(source)
         plain = knowledge_upload(source)
-        if text is None:
+        if not (self.has(source) or is_always_text(source)):
             return plain
-        content = text.encode("utf-8", "replace")
+        content = self._text(source)
         sha256 = hashlib.sha256(content).hexdigest()
         if self._directory is None:
             self._directory = self._written.enter_context(scratch_directory(self._parent, "texts-"))
@@ -92,7 +95,7 @@ class KnowledgeTexts:
 
     def notes(self, sources: Iterable[KnowledgeSource]) -> tuple[str, ...]:
         """What whoever sent these should know: which went as text, what could not be read."""
-        sent = [source for source in sources if source in self._texts]
+        sent = [source for source in sources if self.has(source)]
         if not sent:
             return ()
         named = ", ".join(f"`{source.path}`" for source in sent[:_NAMED])
@@ -103,7 +106,6 @@ class KnowledgeTexts:
     def forget(self) -> None:
         self._written.close()
         self._directory = None
-        self._texts.clear()
         self._notes.clear()
 
 

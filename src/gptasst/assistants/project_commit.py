@@ -16,6 +16,7 @@ from typing import NoReturn, Protocol, TypeAlias
 
 from gptasst.api.types import Attachment, UploadRequest, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.lost_files import GONE
 from gptasst.assistants.project_directory import file_attributes
 from gptasst.errors import GptasstError, NotFound
 from gptasst.inputs.types import Refusal
@@ -217,17 +218,19 @@ class KnowledgeCommit:
     def _attach_again(
         self, wanted: dict[str, Attachment], attachment: Attachment, there: _There
     ) -> None:
-        """Attach what somebody detached, whose upload may be gone as well."""
-        try:
-            self._stores.attach(self._job.store_id, attachment)
-        except NotFound:
-            file_id = self._upload_again(attachment)
-            if file_id is None:
-                self._undo_to(there, self._told.latest()[1])
+        """Bring back what somebody detached.
+
+        Whoever did so is about to delete the upload, so it is sent again where it is at hand.
+        """
+        file_id = self._upload_again(attachment)
+        if file_id is not None:
             del wanted[attachment.file_id]
             attachment = replace(attachment, file_id=file_id)
             wanted[file_id] = attachment
+        try:
             self._stores.attach(self._job.store_id, attachment)
+        except NotFound:
+            self._undo_to(there, self._told.latest()[1])
         self._gone.discard(attachment.file_id)
         self._steps.append(_Step(attached=True, file=attachment))
 
@@ -312,7 +315,7 @@ class KnowledgeCommit:
         """What was there when the plan was made."""
         plan = self._plan
         seen = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
-        return {file.id for file in seen if file.sha256}
+        return {file.id for file in seen if file.sha256 and file.status != GONE}
 
     def _rivals(self, there: _There) -> set[str]:
         """Of several files under a path that was written now, all but the newest."""

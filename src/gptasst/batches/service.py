@@ -109,7 +109,7 @@ class BatchService:
             submitted=requests.submitted,
             waiting=len(requests.waiting),
             results=tuple(requests.results),
-            warnings=runs.warnings(job.asked, resolved),
+            warnings=(*runs.warnings(job.asked, resolved), *requests.warnings()),
         )
 
     def _refuse_without_batches(self) -> None:

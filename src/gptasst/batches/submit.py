@@ -16,8 +16,9 @@ from gptasst.batches.types import BatchItem, BatchManifest
 from gptasst.definitions.types import EditSettings
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import RunJournal
-from gptasst.each.types import EachJob, FileResult
+from gptasst.each.types import EachJob, FileResult, named_paths
 from gptasst.errors import GptasstError, InvalidInput, NotFound, ServiceError, UsageError
+from gptasst.runs.preparation import ABOUT_KNOWLEDGE
 from gptasst.runs.service import RunService
 from gptasst.storage.atomic_files import open_private
 from gptasst.storage.scratch import scratch_directory
@@ -143,6 +144,7 @@ class JobRequests:
         self.results: list[FileResult] = []
         self.waiting: list[tuple[str, BatchItem]] = []
         self.submitted = 0
+        self._without_passages: dict[str, list[str]] = {}
 
     def check(self) -> None:
         """Refuse, before anything is sent, what the server may refuse.
@@ -197,7 +199,14 @@ class JobRequests:
 
     def _request(self, given: EachInput) -> ModelRequest:
         prepared = self._runs.prepare(self._job.request(given.file), self._resolved)
+        for note in ABOUT_KNOWLEDGE.intersection(prepared.notes):
+            self._without_passages.setdefault(note, []).append(str(given.target.path))
         return prepared.without_functions().model_request  # nobody is there to answer calls
+
+    def warnings(self) -> tuple[str, ...]:
+        """What holds for some of the files, with their names."""
+        found = self._without_passages.items()
+        return tuple(f"{note}: {named_paths(paths)}" for note, paths in found)
 
     def manifest(self, command: str) -> BatchManifest:
         """What is the same for all inputs."""

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Literal
@@ -17,7 +17,7 @@ from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.pace import Pace
-from gptasst.each.types import EachJob, FileResult, FileTarget, PlannedFile
+from gptasst.each.types import EachJob, FileResult, FileTarget, PlannedFile, named_paths
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
@@ -33,7 +33,7 @@ from gptasst.errors import (
 from gptasst.inputs.encoding import WESTERN
 from gptasst.inputs.reading import input_kind
 from gptasst.runs.inputs import estimated_tokens
-from gptasst.runs.preparation import NONE_FITS, NOTHING_FOUND
+from gptasst.runs.preparation import ABOUT_KNOWLEDGE
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunResult, content_digest
 
@@ -131,7 +131,6 @@ _LONGEST_SLEEP = 0.5  # so that a stop is noticed on every system
 # What the next file would come to as well.
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
 
-_ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
 
 _ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
@@ -185,7 +184,7 @@ class EachRun:
             paths = [target.path for target in self._job.targets]
             about["sent as text"] = [str(p) for p in paths if input_kind(p) == "document"]
         about.update({note: sorted(paths) for note, paths in self._without_passages.items()})
-        return tuple(f"{what}: {_named(paths)}" for what, paths in about.items() if paths)
+        return tuple(f"{what}: {named_paths(paths)}" for what, paths in about.items() if paths)
 
     def stop(self) -> None:
         """Start nothing more and wait for nothing; from a signal handler, too."""
@@ -319,7 +318,7 @@ class EachRun:
             result = _last(events)
             outcome = _finished(result)
             self._journal.record(ask.inputs[0].run, outcome)
-            for note in _ABOUT_KNOWLEDGE.intersection(result.warnings):
+            for note in ABOUT_KNOWLEDGE.intersection(result.warnings):
                 paths = self._without_passages.setdefault(note, [])
                 paths += [str(given.target.path) for given in ask.inputs]
         except GptasstError as error:
@@ -341,7 +340,3 @@ def _finished(result: RunResult) -> FinishedRun:
         raise NoAnswer("the answer holds broken characters", hint="run it again") from None
     sha256 = content_digest(content)
     return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)
-
-
-def _named(paths: Sequence[str]) -> str:
-    return ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -85,3 +86,8 @@ class PlannedFile:
     state: Literal["to_do", "finished", "skipped", "refused"]
     estimated_tokens: int
     error: GptasstError | None = None
+
+
+def named_paths(paths: Sequence[str]) -> str:
+    """The first of some paths, for a note about all of them."""
+    return ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")

@@ -13,7 +13,6 @@ from gptasst.edits.alignment import readings
 from gptasst.edits.blocks import forget_sections, format_of
 from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
-from gptasst.edits.small_models import by_sentences, count_sentences
 from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.runs.answer_text import is_blank
@@ -296,7 +295,7 @@ class EditRun:
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
         if self._all > 1:  # one limit for all requests
-            request = replace(request, timeout=self._seconds())
+            request = replace(request, timeout=self._seconds(), of_many=True)
         for event in self.stream(request):
             if isinstance(event, TextDelta):
                 received.append(event.text)
@@ -304,6 +303,8 @@ class EditRun:
                 self._answers.append(event)
 
     def _by_sentences(self, texts: Sequence[EditedText]) -> None:
+        from gptasst.edits.small_models import by_sentences, count_sentences
+
         self._all = sum(map(count_sentences, texts))
         for edited in texts:
             for _ in by_sentences(edited, self._sentence):

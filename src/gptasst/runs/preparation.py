@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gptasst.api.prompt_cache import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
@@ -15,7 +16,6 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import cmd, suggestion
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.capabilities import EndpointCapabilities
 from gptasst.models.service import ModelChoice
@@ -34,6 +34,9 @@ from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
 from gptasst.runs.tools import RunTools
 from gptasst.runs.types import RunRequest
 
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
+
 # What knowledge may take of a request, in characters, where the context is not known.
 _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
@@ -41,6 +44,7 @@ _TURNS = 3  # that came before and are searched for as well
 _SHORTEST_EMBEDDED_ANSWER = 1024
 NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
+ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
 _NO_ASSISTANTS = ("no_vector_stores", "no_key")
 
 
@@ -188,7 +192,8 @@ class RunPreparation:
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
         look, kept_free = None, 0
-        if looks and target and edit is None and self._profile.function_tools:
+        offers = looks and edit is None and self._profile.function_tools
+        if offers and target and self.tools.take_functions():
             look, kept_free = functools.partial(self._open_store().search, target), self._most()
         past = request.past
         if self._context_window is not None:
@@ -293,6 +298,8 @@ class RunPreparation:
 
 def _question(request: RunRequest, task: str | None) -> Question:
     """What a run looks for in the knowledge: what was asked now leads."""
+    from gptasst.knowledge.question import Question
+
     inputs = (request.stdin, *(file.text for file in request.files))
     asked = [message.parts for message in request.past if message.role == "user"]
     turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]

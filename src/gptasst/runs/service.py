@@ -310,7 +310,9 @@ class RunService:
         try:
             yield from gateway.stream(request)
         except ServiceError as error:
-            self._functions_refused = self._functions_refused or error.code == "no_functions"
+            if error.code == "no_functions":
+                self._functions_refused = True
+                self._preparation.tools.functions_refused()
             raise
 
     def _result(

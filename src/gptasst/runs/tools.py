@@ -13,6 +13,8 @@ from gptasst.errors import UsageError
 from gptasst.hints import cmd
 from gptasst.models.capabilities import EndpointCapabilities
 
+_FUNCTIONS: Capability = "function tools"
+
 
 class RunTools:
     """Looks after the tools of runs on one endpoint.
@@ -57,6 +59,15 @@ class RunTools:
             self._capabilities.learn({error.tool: False})
         hint = _way_out(name, resolved, error.tool)
         return UsageError(error.message, hint=hint, code=error.code)
+
+    def take_functions(self) -> bool:
+        """Whether functions may be offered: the server is not known to refuse them."""
+        return self._capabilities is None or not self._capabilities.lacks([_FUNCTIONS], ask=False)
+
+    def functions_refused(self) -> None:
+        """Remember that the server refuses functions."""
+        if self._capabilities is not None:
+            self._capabilities.learn({_FUNCTIONS: False})
 
     def notes(self, received: ModelAnswer) -> Iterator[str]:
         """What to say of tools that an answer shows no trace of; what it shows is remembered."""
