@@ -32,6 +32,21 @@ def test_startup() -> None:
     assert measured[9:] in ([], ["llm --version"])
 
 
+def test_processor() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.processor", "--rounds", "0", "--files", "2"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    head, *rows, each = ran.stdout.splitlines()
+    assert head.split() == ["command", "ms", "x", "python", "x", "http.client"]
+    measured = ["python -c pass", "http.client alone", "run", "assistant list", "assistant show"]
+    assert [row[:18].strip() for row in rows] == [*measured, "files sync"]
+    assert each.startswith("--each: ")
+
+
 def test_requests() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "bench.requests", "--stores", "150", "--files", "2"],

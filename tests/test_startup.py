@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gptasst import __version__
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 
 _REPORT = """
@@ -157,8 +158,34 @@ def test_showing_the_cache_needs_nothing_that_fills_it() -> None:
 def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> None:
     loaded = modules("run", "DocWriter", "-t", "hello")
     assert len(server.requests) == 1
-    unneeded = ("rich", "jsonschema", "pypdf", "tomlkit", "keyring")
+    unneeded = ("openai", "pydantic", "rich", "jsonschema", "pypdf", "tomlkit", "keyring")
     assert below(loaded, *unneeded, "gptasst.cli.assistant") == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["assistant", "list"],
+        ["assistant", "show", "Docs"],
+        ["assistant", "files", "list", "Docs"],
+        ["assistant", "files", "sync", "Docs"],
+        ["assistant", "history", "Docs"],
+        ["file", "list"],
+        ["model", "list"],
+        ["run", "Docs", "-t", "hello"],
+    ],
+    ids=" ".join,
+)
+def test_what_only_reads_on_a_server_goes_without_the_sdk(
+    cli: Cli, project: LoopbackServer, write: Write, words: list[str]
+) -> None:
+    assert (
+        cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", write("a.md", "a\n")).code == 0
+    )
+    project.requests.clear()
+    loaded = modules(*words)
+    assert project.requests
+    assert below(loaded, "openai", "pydantic", "gptasst.knowledge.words") == []
 
 
 def test_the_end_comes_at_once() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from openai import Timeout
 
+from gptasst.api import clients
 from gptasst.context import ReadOnlyContext
 from gptasst.doctor import project as server_checks
 from tests.assistants.project import writes
@@ -103,7 +104,8 @@ def test_nothing_changes_here_or_on_the_server(
     write("b.md", "beta")
     cli("assistant", "create", "A", "-i", "DocWriter", "-f", "a.md", "b.md")
     cli("assistant", "files", "set", "A", "a.md")
-    project.files.pop(next(iter(project.files)))  # somebody else deleted it
+    (upload,) = cli("file", "upload", "b.md", "-q").lines
+    project.files.pop(upload)  # somebody else deleted it
     before = files_of(home)
     project.requests.clear()
     ran = cli("doctor")
@@ -195,7 +197,7 @@ def test_models_that_end_and_that_have_ended(
     ran = cli("doctor", "--json")
     assert ran.code == 6
     assert bad(ran) == [
-        ("problem", "models", "gptasst assistant edit 'My own' -m MODEL"),
+        ("problem", "models", "gptasst model list"),
         ("problem", "models", "gptasst assistant edit Old -m gpt-6.2-sol"),
     ]
 
@@ -214,7 +216,7 @@ def test_a_variable_outranks_what_config_set_would_write(
     monkeypatch.setenv("GPTASST_STORE", "local")
     monkeypatch.setenv("GPTASST_LOCAL_MODEL", "missing.gguf")
     found = finding(cli("doctor", "--json"), "embedded", "note")
-    assert found["fix"] == "export GPTASST_LOCAL_MODEL=FILE.gguf"
+    assert found["fix"] == "unset GPTASST_LOCAL_MODEL"
 
 
 @pytest.mark.parametrize(
@@ -248,8 +250,8 @@ def test_a_profile_whose_model_is_not_there(
     found = finding(cli("doctor", "--json"), "models", "note")
     assert ("unheard-of" in found["message"], found["fix"]) == (True, "gptasst model list")
     monkeypatch.delenv("GPTASST_MODEL")
-    found = finding(cli("doctor", "--json"), "models", "note")
-    assert found["fix"] == "gptasst config set profiles.openai.model MODEL"
+    found = finding(cli("doctor", "--json"), "models", "ok")
+    assert found["message"] == "the profile `openai` names no model, so `gpt-6-luna` is used"
 
 
 def test_a_wrong_key_is_said_and_the_rest_goes_on(cli: Cli, project: LoopbackServer) -> None:
@@ -296,7 +298,7 @@ def test_a_server_that_is_not_there(
         monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{free.getsockname()[1]}/v1")
         ran = cli("doctor", "--json")
     assert ran.code == 1
-    assert bad(ran) == [("problem", "server", "export OPENAI_BASE_URL=URL")]
+    assert bad(ran) == [("problem", "server", "unset OPENAI_BASE_URL")]
     assert {c["state"] for c in ran.json["capabilities"]} == {"failed"}
     assert finding(ran, "assistants", "ok")["count"] == 0  # kept here
 
@@ -332,7 +334,7 @@ def test_each_request_is_sent_once_and_not_waited_for_long(
         assert looking.gateway.files is looking.files._files
         client = looking.gateway._connection.client
         assert isinstance(client.timeout, Timeout)
-        assert (client.timeout.read, client.max_retries) == (8.0, 0)
+        assert (client.timeout.read, client.max_retries) == (15.0, 0)
         with pytest.raises(Exception, match="overloaded"):
             looking.models.list()
     assert len(project.requests) == 1
@@ -371,7 +373,7 @@ def test_what_servers_say_of_parts_that_they_do_not_have(
 def test_a_server_that_can_not_keep_assistants(cli: Cli, project: LoopbackServer) -> None:
     project.disturb("GET", "/v1/vector_stores", HttpAnswer(FASTAPI), times=9)
     ran = cli("doctor", "--json")
-    fix = "gptasst config set profiles.openai.store local"
+    fix = "export GPTASST_STORE=local"  # config.toml is about OpenAI, and this is another server
     assert (ran.code, bad(ran)) == (1, [("problem", "server", fix)])
 
 
@@ -380,7 +382,7 @@ def test_a_url_that_is_not_that_of_an_api(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.removesuffix("/v1") + "/other")
     ran = cli("doctor", "--json")
-    assert (ran.code, bad(ran)) == (1, [("problem", "server", "export OPENAI_BASE_URL=URL")])
+    assert (ran.code, bad(ran)) == (1, [("problem", "server", "unset OPENAI_BASE_URL")])
 
 
 def config(home: Path, text: str) -> Path:
@@ -440,11 +442,11 @@ def test_a_profile_that_nobody_knows_beside_one_without_https(
     assert (ran.code, bad(ran)) == (6, [("problem", "config", "unset GPTASST_PROFILE")])
 
 
-def test_a_profile_that_is_still_to_be_made(cli: Cli, server: LoopbackServer) -> None:
+def test_a_profile_that_is_still_to_be_made(cli: Cli, server: LoopbackServer, home: Path) -> None:
     words = ("doctor", "--profile", "ollama", "--json")
-    fix = "gptasst config set profiles.ollama.base_url URL"
+    fix = f'"${{EDITOR:-vi}}" {home / "config" / "config.toml"}'
     assert bad(cli(*words)) == [("problem", "config", fix)]
-    assert cli(*fix.removesuffix("URL").split()[1:], server.base_url).code == 0
+    assert cli("config", "set", "profiles.ollama.base_url", server.base_url).code == 0
     assert (cli(*words).code, bad(cli(*words))) == (0, [])
 
 
@@ -484,7 +486,7 @@ def test_a_key_that_would_go_out_unencrypted(cli: Cli, monkeypatch: pytest.Monke
     monkeypatch.setenv("OPENAI_BASE_URL", "http://example.com/v1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     ran = cli("doctor", "--json")
-    fix = "export OPENAI_BASE_URL=https://…"
+    fix = "export OPENAI_BASE_URL=https://example.com/v1"
     assert (ran.code, bad(ran)) == (4, [("problem", "key", fix)])
 
 
@@ -495,7 +497,7 @@ def test_a_key_of_the_default_profile_that_would_go_out_unencrypted(
     config(home, f'profile = "lan"\n[profiles.lan]\nbase_url = "{url}"\napi_key_env = "LAN_KEY"\n')
     monkeypatch.setenv("LAN_KEY", "k")
     ran = cli("doctor", "--json")
-    fix = "gptasst config set profiles.lan.base_url https://…"
+    fix = "gptasst config set profiles.lan.base_url https://example.com/v1"
     assert (ran.code, bad(ran)) == (4, [("problem", "key", fix)])
 
 
@@ -541,12 +543,12 @@ def test_the_embedded_model_is_hashed(
     assert finding(ran, "embedded", "ok")["bytes"] == 4
     write("model.gguf", b"GGUX")
     ran = cli("doctor", "--json")
+    fix = f'"${{EDITOR:-vi}}" {home / "config" / "config.toml"}'
     assert (ran.code, bad(ran)) == (
         6,
-        [("problem", "embedded", "gptasst config set local.model FILE.gguf")],
+        [("problem", "embedded", fix)],
     )
     model.unlink()
-    fix = "gptasst config set local.model FILE.gguf"
     assert bad(cli("doctor", "--json")) == [("problem", "embedded", fix)]
 
 
@@ -618,3 +620,53 @@ def test_a_check_with_a_mistake_in_it_says_where_and_the_others_go_on(
     message = finding(ran, topic, "problem")["message"]
     assert re.search(r"unexpected: IndexError: no such shelf \(test_doctor.py:\d+\)", message)
     assert finding(ran, "config", "ok")
+
+
+class TestSurroundings:
+    """Each is a finding with the variable and its value, and not the end of the command."""
+
+    @pytest.mark.parametrize(
+        ("variable", "value", "url", "said"),
+        [
+            ("SSL_CERT_FILE", "/not/there", "https://127.0.0.1:9/v1", "which is not there"),
+            ("SSL_CERT_DIR", "/not/there", "https://127.0.0.1:9/v1", "which is not there"),
+            ("ALL_PROXY", "socks5://127.0.0.1:9", "https://127.0.0.1:9/v1", "a SOCKS proxy"),
+        ],
+    )
+    def test_that_keep_from_asking(
+        self,
+        cli: Cli,
+        monkeypatch: pytest.MonkeyPatch,
+        variable: str,
+        value: str,
+        url: str,
+        said: str,
+    ) -> None:
+        if variable == "ALL_PROXY":
+            monkeypatch.setattr(clients, "LimitedClient", _without_socks)
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setenv(variable, value)
+        ran = cli("doctor", "--json")
+        assert (ran.code, bad(ran)) == (1, [("problem", "server", f"unset {variable}")])
+        message = finding(ran, "server", "problem")["message"]
+        assert f"{variable} is `{value}`" in message
+        assert said in message
+
+    def test_a_proxy_that_answers_itself(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("OPENAI_API_KEY")
+        proxy = server.base_url.removesuffix("/v1")
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://example.invalid/other")
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        ran = cli("doctor", "--json")
+        assert (ran.code, bad(ran)) == (1, [("problem", "server", "unset HTTP_PROXY")])
+        assert f"HTTP_PROXY (`{proxy}`) is set" in finding(ran, "server", "problem")["message"]
+        ran = cli("run", "CommitMessage", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "no_endpoint")
+        assert f"HTTP_PROXY (`{proxy}`) is set" in ran.error["hint"]
+
+
+def _without_socks(*_: Any, **__: Any) -> Any:
+    raise ImportError

@@ -144,7 +144,8 @@ def test_proxy_that_is_not_there(
     unused_port: int,
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port}")
-    said = Said("unreachable", 1, "Connection refused", "HTTP_PROXY is set: is that proxy running?")
+    hint = f"HTTP_PROXY (`http://127.0.0.1:{unused_port}`) is set: is that proxy running?"
+    said = Said("unreachable", 1, "Connection refused", hint)
     each_says(said, cli, project, operations, ONE_OF_A_KIND)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert cli("assistant", "list", "-q").lines == ["Docs"]

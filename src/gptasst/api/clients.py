@@ -14,6 +14,7 @@ import httpx2
 from gptasst import __version__
 from gptasst.api.http_client import LimitedClient
 from gptasst.api.types import Endpoint
+from gptasst.config.urls import shown_url
 from gptasst.errors import UsageError
 from gptasst.hints import install_command
 
@@ -59,11 +60,7 @@ def make_http_client(endpoint: Endpoint) -> LimitedClient:
             follow_redirects=False,  # what is sent is for the server that was named
         )
     except ImportError:
-        raise UsageError(
-            "a proxy variable names a SOCKS proxy, and support for those is not installed",
-            hint=f"{install_command('socks')} installs it",
-            code="bad_proxy",
-        ) from None
+        raise _no_socks() from None
     except OSError as error:  # of OpenSSL's own, too
         raise _bad_certificates(error) from error
     except (ValueError, httpx2.InvalidURL):
@@ -122,7 +119,12 @@ def _certificates(base_url: str) -> ssl.SSLContext | bool:
     """
     proxies = urllib.request.getproxies().values()
     encrypted = [url for url in (base_url, *proxies) if url.lower().startswith("https:")]
-    return True if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not encrypted:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    directory = os.environ.get("SSL_CERT_DIR")
+    if directory and not os.path.isdir(directory) and not os.environ.get("SSL_CERT_FILE"):
+        raise FileNotFoundError  # OpenSSL goes on, and then trusts nobody
+    return True
 
 
 def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
@@ -142,6 +144,30 @@ def _without_query(url: str) -> tuple[str, dict[str, object]]:
     return parts._replace(query="", fragment="").geturl(), dict(query)
 
 
+def _no_socks() -> UsageError:
+    """The error of a SOCKS proxy, with the variable that names it."""
+    names = [f"{kind}_proxy" for kind in ("all", "https", "http")]
+    named = {
+        name: os.environ[name]
+        for name in (*names, *map(str.upper, names))
+        if os.environ.get(name, "").startswith("socks")
+    }
+    variable = next(iter(named), None)
+    said = f"{variable} is `{shown_url(named[variable])}`" if variable else "a variable is set"
+    return UsageError(
+        f"{said}, a SOCKS proxy, and support for those is not installed",
+        hint=f"{install_command('socks')} installs it",
+        code="bad_proxy",
+        variable=variable,
+    )
+
+
+_NAMED = {
+    "SSL_CERT_FILE": "a file of certificates, in PEM",
+    "SSL_CERT_DIR": "a directory of certificates",
+}
+
+
 def _bad_certificates(error: OSError) -> UsageError:
     """The error of certificates that can't be read, with the variable that names them."""
     named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
@@ -152,7 +178,7 @@ def _bad_certificates(error: OSError) -> UsageError:
     problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
     return UsageError(
         f"{variable} is `{named[variable]}`, {problem}",
-        hint=f"{variable} names a file of certificates, in PEM; without it the usual ones are used",
+        hint=f"{variable} names {_NAMED[variable]}; without it the usual ones are used",
         code="bad_value",
         variable=variable,
     )

@@ -101,11 +101,25 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
 def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     if "CERTIFICATE" in reason.upper():
         return "SSL_CERT_FILE names the certificates of an authority of your own"
-    scheme, _, rest = endpoint.base_url.partition("://")
-    proxy = urllib.request.getproxies().get(scheme)
-    if proxy and not endpoint.embedded and not urllib.request.proxy_bypass(rest.split("/")[0]):
-        return f"{scheme.upper()}_PROXY is set: is that proxy running? NO_PROXY goes past it"
+    between = proxy_between(endpoint)
+    if between:
+        return f"{between} is set: is that proxy running? NO_PROXY goes past it"
     return "is a server running there, and is the base URL right?"
+
+
+def proxy_between(endpoint: Endpoint) -> str | None:
+    """The variable that names a proxy on the way to a server, with its value."""
+    scheme, _, rest = endpoint.base_url.partition("://")
+    host = rest.split("/")[0].rpartition("@")[2]
+    proxies = urllib.request.getproxies()
+    if endpoint.embedded or urllib.request.proxy_bypass(host):
+        return None
+    for kind in (scheme, "all"):
+        if kind in proxies:
+            names = (f"{kind}_proxy", f"{kind}_proxy".upper())
+            variable = next((name for name in names if os.environ.get(name)), names[1])
+            return f"{variable} (`{shown_url(proxies[kind])}`)"
+    return None
 
 
 def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
@@ -157,9 +171,13 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
             keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
     if error.status_code == 404:
+        right = "is the base URL right, and does the server speak the Responses API?"
+        between = proxy_between(endpoint)
         return ServiceError(
             f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
-            hint="is the base URL right, and does the server speak the Responses API?",
+            hint=f"{between} is set, and that proxy may have answered; {right}"
+            if between
+            else right,
             code="no_endpoint",
         )
     return None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from gptasst.api.upload_marks import shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.types import RunTarget
 from gptasst.inputs.ignore import fits_patterns
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import FoundPassage
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
 
 
 def fitting(filters: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
@@ -23,12 +24,7 @@ from gptasst.assistants.project_directory import (
     knowledge_file,
     read_pointer,
 )
-from gptasst.assistants.project_knowledge import (
-    LONGEST_STALL,
-    AppliedPlan,
-    KnowledgeWriter,
-    settle,
-)
+from gptasst.assistants.project_knowledge import LONGEST_STALL, AppliedPlan, KnowledgeWriter
 from gptasst.assistants.project_making import NameClaims, StoreMaker
 from gptasst.assistants.project_notes import (
     Announcement,
@@ -39,6 +35,7 @@ from gptasst.assistants.project_notes import (
     summary_of,
 )
 from gptasst.assistants.project_search import fitting, found_passages
+from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
@@ -51,7 +48,6 @@ from gptasst.assistants.types import (
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import (
     FoundPassage,
     KnowledgeFile,
@@ -59,6 +55,10 @@ from gptasst.knowledge.types import (
 )
 from gptasst.threads import workers
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
+
 
 _JOBS = 8
 

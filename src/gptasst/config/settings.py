@@ -220,6 +220,14 @@ class Settings:
             raise self._document.error(("profiles", name, "base_url"), said, hint=hint)
         return api_url(url)
 
+    def base_url(self, name: str) -> str | None:
+        """A profile's base URL; `None` is the embedded model.
+
+        Raises:
+            GptasstError: it can't be used.
+        """
+        return self._base_url(name)
+
     def url_variable(self, name: str) -> str | None:
         """The variable that holds a profile's base URL, if one does."""
         variables = ("GPTASST_BASE_URL", "OPENAI_BASE_URL")[: 2 if name == "openai" else 1]

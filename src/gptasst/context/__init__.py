@@ -250,7 +250,7 @@ def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
     return get
 
 
-_PATIENCE = 8.0  # seconds for an answer of the server
+_PATIENCE = 15.0  # seconds for an answer of the server, which may have to wake up first
 
 
 class ReadOnlyContext(AppContext):

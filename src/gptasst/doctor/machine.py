@@ -13,12 +13,12 @@ from pathlib import Path
 
 from gptasst.completion.install import CompletionState, completion_state, current_shell
 from gptasst.config.settings import Settings
+from gptasst.config.urls import shown_url
 from gptasst.doctor.types import (
     ExaminedProgram,
     Finding,
     Severity,
     Versions,
-    another_url,
     counted,
     quoted,
 )
@@ -117,19 +117,27 @@ def _problem(program: ExaminedProgram, error: GptasstError) -> Finding:
         return _unknown_profile(program, error)
     fix = f"unset {error.variable}" if error.variable else None
     if isinstance(error, InvalidDefinition):
-        fix = f'"${{EDITOR:-vi}}" {quoted(program.paths.config_file)}'
+        fix = edited(program.paths)
     return Finding("config", "problem", error.message, fix=fix)
+
+
+def edited(paths: Paths) -> str:
+    """What opens config.toml, where nothing but a person can tell what is to be in it."""
+    return f'"${{EDITOR:-vi}}" {quoted(paths.config_file)}'
 
 
 def _unknown_profile(program: ExaminedProgram, error: GptasstError) -> Finding:
     option, known = program.profile_option, program.settings.profile_names()
     if option and option not in known:
-        make = cmd(f"config set profiles.{quoted(option)}.base_url URL")
-        fix = cmd(f"--profile {quoted(error.near)} doctor") if error.near else make
+        fix = (
+            f"gptasst --profile {quoted(error.near)} doctor"
+            if error.near
+            else edited(program.paths)
+        )
     elif not option and program.environ.get("GPTASST_PROFILE", known[0]) not in known:
         fix = "unset GPTASST_PROFILE"
     else:
-        fix = cmd("config set profile openai")
+        fix = cmd(f"config set profile {quoted(error.near or 'openai')}")
     message = f"{error.message}; {error.advice}"
     return Finding("config", "problem", message, fix=fix)
 
@@ -200,16 +208,28 @@ def key_findings(program: ExaminedProgram) -> Iterator[Finding]:
 
 def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
     if error.code == "bad_key_file":
-        return f"rm {quoted(program.paths.keys_file)} && gptasst auth login"
+        return f"rm {quoted(program.paths.keys_file)} && {cmd('auth login')}"
     if error.code == "insecure_endpoint":
-        name = program.settings.named(program.profile_option) or "openai"
-        return another_url(program.environ, name, "https://…")
+        return _with_tls(program)
     variable = error.variable  # it comes before a key that is kept
     header = _header_of(program, variable)
     login = cmd("auth login") if header is None else cmd(f"auth login --header {header}")
     if variable and program.environ.get(variable):
         return f"unset {variable} && {login}"
     return login
+
+
+def _with_tls(program: ExaminedProgram) -> str | None:
+    """What has the profile's server asked by https."""
+    name = program.settings.named(program.profile_option) or "openai"
+    url = program.settings.base_url(name)
+    if url is None or shown_url(url) != url:  # its password is not to be printed
+        return None
+    url = url.replace("http:", "https:", 1)
+    variable = program.settings.url_variable(name)
+    if variable:
+        return f"export {variable}={quoted(url)}"
+    return cmd(f"config set profiles.{quoted(name)}.base_url {quoted(url)}")
 
 
 def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
@@ -312,7 +332,10 @@ def embedded_findings(program: ExaminedProgram) -> Iterator[Finding]:
         yield Finding("embedded", bad, message, fix=_another_file(program))
     elif status.engine_installed:
         message = f"{status.model} is not fetched yet; the first run does it"
-        yield Finding("embedded", "note", message, fix=cmd("local setup"))
+        if needed:
+            yield Finding("embedded", "note", message, fix=cmd("local setup"))
+        else:
+            yield Finding("embedded", "ok", f"{status.model} is not fetched; nothing here needs it")
 
 
 def _uses_embedded(program: ExaminedProgram) -> bool:
@@ -323,10 +346,10 @@ def _uses_embedded(program: ExaminedProgram) -> bool:
 
 
 def _another_file(program: ExaminedProgram) -> str:
-    """What names another file; a variable comes before config.toml."""
+    """What takes the model file's name back: a variable comes before config.toml."""
     if program.environ.get("GPTASST_LOCAL_MODEL"):
-        return "export GPTASST_LOCAL_MODEL=FILE.gguf"
-    return cmd("config set local.model FILE.gguf")
+        return "unset GPTASST_LOCAL_MODEL"
+    return edited(program.paths)
 
 
 def _file_finding(

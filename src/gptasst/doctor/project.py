@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from gptasst.api.tools import documented
-from gptasst.api.types import CAPABILITIES, PATHS, Capability
+from gptasst.api.types import CAPABILITIES, PATHS, Capability, Endpoint
 from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.config.profile import Profile
 from gptasst.config.urls import is_openai
@@ -20,20 +20,20 @@ from gptasst.doctor.types import (
     ExaminedProgram,
     Finding,
     Severity,
-    another_url,
     another_value,
     counted,
     new_key,
+    without_url,
 )
 from gptasst.errors import AccessDenied, GptasstError
 from gptasst.hints import cmd
 from gptasst.models.capabilities import REMEMBERED_SECONDS
 from gptasst.models.ends import ModelEnds, ModelUse, ends_soon
-from gptasst.models.service import ListedModel
+from gptasst.models.service import ListedModel, only_model
 from gptasst.project_files.types import Leftovers
 from gptasst.threads import run_within
 
-_SECONDS = 12.0
+_SECONDS = 18.0
 
 # What the store `openai` is made of.
 _STORE: tuple[Capability, ...] = ("vector stores", "files", "conversations")
@@ -85,7 +85,10 @@ _Jobs = dict[Capability | Literal["tools"], Callable[[], bool | Mapping[Capabili
 
 def try_server(program: ExaminedProgram, profile: Profile) -> ServerState:
     """Try each part of the API. Nothing is made or changed there."""
-    probes = program.probes
+    try:
+        probes = program.probes
+    except GptasstError as error:  # certificates or a proxy that can't be used
+        return ServerState(dict.fromkeys(PATHS, error), unasked=error)
     jobs: _Jobs = {name: functools.partial(probes.has, name) for name in PATHS}
     jobs["tools"] = probes.tools
     answers: dict[Any, Any] = run_within(jobs, _SECONDS)
@@ -113,8 +116,7 @@ def server_findings(
         yield _silent(profile, errors["responses"], environ)
         return
     if not any(state.has(name) for name in state.answers) and not errors:
-        message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
-        yield Finding("server", "problem", message, fix=another_url(environ, profile.name))
+        yield _nothing_there(profile, environ)
         return
     by_state = {
         kind: [one.name for one in state.capabilities if one.state == kind]
@@ -130,13 +132,25 @@ def server_findings(
     yield from _refused(profile, errors)
 
 
+def _nothing_there(profile: Profile, environ: Mapping[str, str]) -> Finding:
+    """The finding of a server that has no part of the API, or of a proxy that says so."""
+    from gptasst.api.errors import proxy_between
+
+    message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
+    between = proxy_between(Endpoint(base_url=profile.base_url or "", name=profile.endpoint))
+    if between:
+        message = f"{message} {between} is set, and that proxy may have answered"
+        return Finding("server", "problem", message, fix=f"unset {between.partition(' ')[0]}")
+    return Finding("server", "problem", message, fix=without_url(environ, profile.name))
+
+
 def _missing(
     profile: Profile, names: Sequence[Capability], environ: Mapping[str, str]
 ) -> Iterator[Finding]:
     """The parts that the server does not have: those that everything needs, those that some do."""
     if "responses" in names:
         message = f"{profile.endpoint} does not have responses, so nothing can be run there"
-        yield Finding("server", "problem", message, fix=another_url(environ, profile.name))
+        yield Finding("server", "problem", message, fix=without_url(environ, profile.name))
     of_store = [name for name in names if name in _STORE] if profile.store == "openai" else []
     if of_store:
         message = f"it can't keep assistants: it does not have {', '.join(of_store)}"
@@ -169,8 +183,10 @@ def _silent(profile: Profile, error: GptasstError, environ: Mapping[str, str]) -
     message = f"{error.message}; {error.advice}" if error.advice else error.message
     if profile.endpoint not in message:
         message = f"{profile.endpoint}: {message}"
-    fix: str | None = another_url(environ, profile.name)
-    if error.code == "service_error":  # it is the right one, and has trouble
+    fix = without_url(environ, profile.name)
+    if error.variable and environ.get(error.variable):
+        fix = f"unset {error.variable}"
+    elif error.code == "service_error":  # it is the right one, and has trouble
         fix = cmd("doctor")
     elif is_openai(profile.base_url or ""):  # no command brings the network back
         fix = None
@@ -196,13 +212,21 @@ def assistant_findings(
     for assistant in found:
         if names[assistant.name] > 1:
             names[assistant.name] = 0  # said once
-            rename = cmd(f"assistant edit {assistant.id} --rename NEW")
+            new = shlex.quote(_free_name(assistant.name, set(names)))
+            rename = cmd(f"assistant edit {assistant.id} --rename {new}")
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
             yield Finding("assistants", "warning", message, fix=rename)
         if assistant.state == "deleting":
             message = f"the deletion of `{assistant.name}` was interrupted, or goes on"
             delete = cmd(f"assistant delete {assistant.id} -y")
             yield Finding("assistants", "problem", message, fix=delete)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    number = 2
+    while f"{name} {number}" in taken:
+        number += 1
+    return f"{name} {number}"
 
 
 def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Finding]:
@@ -273,7 +297,6 @@ def model_findings(
     profile: Profile,
     assistants: Sequence[AssistantSummary],
     listed: Sequence[ListedModel],
-    environ: Mapping[str, str],
 ) -> Iterator[Finding]:
     """The models in use that have ended or will soon. A server's own dates come first."""
     today = datetime.now(UTC).date()
@@ -283,22 +306,28 @@ def model_findings(
     yield from ending
     if uses and not ending:
         yield Finding("models", "ok", "none that is used here ends within 60 days")
-    yield from _profile_model(profile, listed, environ)
+    yield from _profile_model(profile, listed)
 
 
-def _profile_model(
-    profile: Profile, listed: Sequence[ListedModel], environ: Mapping[str, str]
-) -> Iterator[Finding]:
+def _profile_model(profile: Profile, listed: Sequence[ListedModel]) -> Iterator[Finding]:
     """Whether the profile names a model, and one that the server has."""
     if profile.embedded:
         return
     if profile.model is None:
-        message = f"the profile `{profile.name}` names no model, so each run has to"
-        fix = another_value(environ, profile.name, "model", "MODEL")
-        yield Finding("models", "note", message, fix=fix)
+        yield _no_model(profile, [model.id for model in listed])
     elif listed and not _is_listed(profile.model, listed):
         message = f"{profile.endpoint} does not list `{profile.model}`, the profile's model"
         yield Finding("models", "note", message, fix=cmd("model list"))
+
+
+def _no_model(profile: Profile, listed: Sequence[str]) -> Finding:
+    only = only_model(listed)
+    if only:
+        message = f"the profile `{profile.name}` names no model, so `{only}` is used"
+        return Finding("models", "ok", message)
+    message = f"the profile `{profile.name}` names no model, so each run needs -m"
+    fix = cmd("model list") if listed else None
+    return Finding("models", "note", message, fix=fix)
 
 
 def _uses(
@@ -320,7 +349,12 @@ def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
     verb = "was shut down" if use.is_over else "will be shut down"
     message = f"{user} runs on `{use.model}`, which {verb} on {use.end}"
     severity: Severity = "problem" if use.is_over else "warning"
-    return Finding("models", severity, message, fix=use.fixes()[0])
+    return Finding("models", severity, message, fix=_other_model(use))
+
+
+def _other_model(use: ModelUse) -> str:
+    """What takes another model; without a known successor, what shows which there are."""
+    return use.fixes()[0] if use.successor else cmd("model list")
 
 
 def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:

@@ -48,7 +48,7 @@ _NOTHING_TRIED = ServerState({})
 
 
 def examine(program: ExaminedProgram) -> Diagnosis:
-    """Look at everything, in half a minute at most. Raises nothing and changes nothing.
+    """Look at everything, within a minute. Raises nothing and changes nothing.
 
     Args:
         program: put together so that looking at it changes nothing.
@@ -151,7 +151,7 @@ def _project_findings(
     if "files" in found:
         findings += file_findings(found["files"])
     assistants, listed = _known(found, "assistants"), _known(found, "models")
-    return [*findings, *model_findings(profile, assistants, listed, program.environ)]
+    return [*findings, *model_findings(profile, assistants, listed)]
 
 
 def _assistants(program: ExaminedProgram) -> Sequence[AssistantSummary]:

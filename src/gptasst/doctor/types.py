@@ -140,20 +140,27 @@ def new_key(profile: Profile) -> str:
     return login
 
 
-def another_url(environ: Mapping[str, str], profile_name: str, url: str = "URL") -> str:
-    """What points a profile at another server."""
-    return another_value(environ, profile_name, "base_url", url)
+def without_url(environ: Mapping[str, str], profile_name: str) -> str | None:
+    """What takes back a base URL; `None` where it is no variable that holds it."""
+    variable = _url_variable(environ, profile_name)
+    return f"unset {variable}" if variable else None
+
+
+def _url_variable(environ: Mapping[str, str], profile_name: str) -> str | None:
+    """The variable that holds a profile's base URL, if one does."""
+    variables = (VARIABLES["base_url"], *(["OPENAI_BASE_URL"] * (profile_name == "openai")))
+    return next(filter(environ.get, variables), None)
 
 
 def another_value(environ: Mapping[str, str], profile_name: str, key: str, value: str) -> str:
-    """What gives a key of a profile another value; a variable comes before config.toml."""
-    variables = [VARIABLES[key]]
-    if (profile_name, key) == ("openai", "base_url"):
-        variables.append("OPENAI_BASE_URL")
-    for variable in variables:
-        if environ.get(variable):
-            return f"export {variable}={value}"
-    return cmd(f"config set profiles.{quoted(profile_name)}.{key} {value}")
+    """What gives a key of a profile another value; a variable comes before config.toml.
+
+    Where a variable names the server, config.toml is left alone: it is about another one.
+    """
+    variable = VARIABLES[key]
+    if environ.get(variable) or _url_variable(environ, profile_name):
+        return f"export {variable}={quoted(value)}"
+    return cmd(f"config set profiles.{quoted(profile_name)}.{key} {quoted(value)}")
 
 
 class ExaminedProgram(Protocol):

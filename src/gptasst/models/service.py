@@ -130,10 +130,10 @@ class ModelChoice:
             GptasstError: the server can't be asked.
         """
         if self._chosen is None:
-            self._chosen = _only(self._open_memory().models())
+            self._chosen = only_model(self._open_memory().models())
         if self._chosen is None:
             listed = self._listed() if ask else ()
-            self._chosen = _only(listed)
+            self._chosen = only_model(listed)
             if self._chosen is None:
                 raise self._none_named(listed)
             why = "its only model" if len(listed) == 1 else "the default"
@@ -178,7 +178,8 @@ class ModelChoice:
         return cmd(f"config set {key} {shlex.quote(model)}")
 
 
-def _only(names: Sequence[str]) -> str | None:
+def only_model(names: Sequence[str]) -> str | None:
+    """The model that is asked where none is named: the default, or the only one there is."""
     if OPENAI_MODEL in names:
         return OPENAI_MODEL
     return names[0] if len(names) == 1 else None

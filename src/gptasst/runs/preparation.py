@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gptasst.api.prompt_cache import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
@@ -15,7 +16,6 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import cmd, suggestion
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.capabilities import EndpointCapabilities
 from gptasst.models.service import ModelChoice
@@ -33,6 +33,9 @@ from gptasst.runs.inputs import (
 from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
 from gptasst.runs.tools import RunTools
 from gptasst.runs.types import RunRequest
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
 
 # What knowledge may take of a request, in characters, where the context is not known.
 _EXCERPT_CHARACTERS = 24_000
@@ -295,6 +298,8 @@ class RunPreparation:
 
 def _question(request: RunRequest, task: str | None) -> Question:
     """What a run looks for in the knowledge: what was asked now leads."""
+    from gptasst.knowledge.question import Question
+
     inputs = (request.stdin, *(file.text for file in request.files))
     asked = [message.parts for message in request.past if message.role == "user"]
     turns = [part.text for parts in asked[-_TURNS:] for part in parts if isinstance(part, TextPart)]

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gptasst.api.types import (
     AnsweredCall,
@@ -18,9 +19,11 @@ from gptasst.api.types import (
     Usage,
 )
 from gptasst.errors import NoAnswer, ServiceError
-from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import Excerpt, FoundPassage
 from gptasst.runs.inputs import tagged_excerpt
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
 
 MOST_SEARCHES = 6
 _PASSAGES = 8  # for one search
@@ -45,7 +48,7 @@ SEARCH_KNOWLEDGE = FunctionTool(
     },
 )
 
-Look = Callable[[Question, int], Sequence[FoundPassage]]
+Look = Callable[["Question", int], Sequence[FoundPassage]]
 Stream = Callable[[ModelRequest], Iterator[TextDelta | ModelAnswer]]
 
 
@@ -78,6 +81,8 @@ class KnowledgeSearches:
             return 'Give the words to look for: {"query": "…"}.'
         if self.are_over:
             return "No more searches: answer with what you have."
+        from gptasst.knowledge.question import Question
+
         self.queries.append(query)
         found = [Excerpt(f.path, f.place, f.text) for f in self.look(Question(query), _PASSAGES)]
         chosen = self._that_fit([excerpt for excerpt in found if excerpt not in self.found])
