@@ -61,6 +61,15 @@ VLLM = (
             500, {"error": {"message": "the request exceeds the available context size"}},
             2, "too_long", "context size",
         ),
+        (
+            500, {"error": {"code": 500, "message": "image input is not supported - hint: if"
+             " this is unexpected, you may need to provide the mmproj", "type": "server_error"}},
+            2, "input_not_taken", "takes no images",
+        ),
+        (
+            400, {"error": {"code": 400, "message": "'input_file' is not supported by llamacpp"}},
+            2, "input_not_taken", "takes no documents",
+        ),
         (402, {"error": {"message": "Insufficient credits"}}, 5, "quota", "Insufficient credits"),
         (
             400,
