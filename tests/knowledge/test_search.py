@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
+from gptasst.knowledge import vectors
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.languages import fold, language_of
 from gptasst.knowledge.question import Question
@@ -23,6 +24,8 @@ from gptasst.knowledge.words import found_words
 from gptasst.storage.database import Database
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
+from tests.loopback.outcomes import http_error
+from tests.on_terminal import on_terminal
 
 Find = Callable[[str, list[str]], list[str]]
 
@@ -216,6 +219,17 @@ class TestCommand:
         assert [each["text"] for each in found] == ["# Refunds\n\nRefunds take 12 days."]
         assert cli("assistant", "search", "W", "refund", "-q").stdout == b"a.md\n"
 
+    def test_on_a_terminal_passages_stand_one_below_the_other(self, cli: Cli, write: Write) -> None:
+        write("guides/refunds.md", f"# Refunds\n\nRefunds take 12 days. {'More words. ' * 20}\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", ".").code == 0
+        ran = on_terminal("assistant", "search", "W", "refunds", NO_COLOR="1", COLUMNS="80")
+        lines = ran.screen.splitlines()
+        assert lines[0] == "1. guides/refunds.md"
+        assert lines[1].startswith("   lines 1-3 (Refunds), score ")
+        assert lines[1].endswith(", words: refunds")
+        assert lines[2].startswith("   # Refunds Refunds take 12 days. More words.")
+        assert max(map(len, lines)) <= 80
+
     def test_nothing_found_is_a_note_and_no_error(self, cli: Cli, write: Write) -> None:
         write("a.md", "Refunds take 12 days.\n")
         assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
@@ -302,6 +316,47 @@ class TestMeaning:
         assert _embedded(embeddings) == ["mend vehicle"]
         assert cli("assistant", "search", "W", "automobile", "-q").stdout == b"a.md\n"
 
+    def test_what_was_made_before_an_interruption_is_kept(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer
+    ) -> None:
+        for number in range(70):
+            write(f"{number}.md", f"text of {number}\n")
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400), skip=1)
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code != 0
+        made = _embedded(embeddings)[:32]
+        assert cli("assistant", "search", "W", "text of 69", "-q").stdout.startswith(b"69.md")
+        asked = len(_embedded(embeddings))
+        assert cli("assistant", "files", "sync", "W").code == 0
+        rest = _embedded(embeddings)[asked:]
+        assert len(rest) == 38
+        assert sorted(made + rest) == sorted(f"text of {n}" for n in range(70))
+
+    def test_the_nearest_of_many_are_found_by_their_signs(
+        self,
+        cli: Cli,
+        write: Write,
+        embeddings: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(vectors, "_COMPARED", 5)
+        for number in range(40):
+            write(f"{number}.md", f"number{number} of{number} others{number}\n")
+        write("a.md", "mend vehicle\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code == 0
+        found = cli("assistant", "search", "W", "repair automobile", "--json").json["passages"]
+        assert (found[0]["path"], found[0]["similarity"]) == ("a.md", pytest.approx(1))
+
+    def test_vectors_of_an_earlier_version_are_compared(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer, home: Path
+    ) -> None:
+        write("a.md", "mend vehicle\n")
+        write("b.md", "bake bread\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+        (path,) = home.rglob("assistants.sqlite3")
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("UPDATE vectors SET signs = NULL")
+        assert cli("assistant", "search", "W", "repair automobile", "-q").stdout == b"a.md\n"
+
 
 class TestOlderStores:
     def test_a_store_of_the_last_version_is_indexed_anew(
@@ -314,6 +369,8 @@ class TestOlderStores:
             (number,) = connection.execute("SELECT number FROM search_indexes").fetchone()
             connection.execute("DROP TABLE vectors")
             connection.execute("DROP INDEX passages_by_content")
+            connection.execute("DROP INDEX passages_by_file")
+            connection.execute("CREATE INDEX passages_by_file ON passages (file_id)")
             connection.execute(f"DROP TABLE search_index_{number}")
             connection.execute("DROP TABLE search_indexes")
             for column in ("heading", "words", "more", "titles", "content"):

@@ -241,3 +241,37 @@ def test_only_files_that_fit_the_filters_are_searched(
         found = run("run", assistant, "-t", "Tapir refund, Oxford comma?", "--json").json
         assert {passage["path"] for passage in found["passages"]} == {"kb/style.txt"}
     assert two("assistant", "search", assistant, "Tapir", "-q").lines == ["kb/style.txt"]
+
+
+def test_knowledge_whose_upload_was_deleted_is_noticed_and_comes_back(
+    machines: tuple[Machine, Machine], assistant: str, url: str
+) -> None:
+    """The server goes on listing it, and would attach it again."""
+    one, two = machines
+    shown = one("assistant", "show", assistant, "--json").json["knowledge"]
+    (gone,) = [file["id"] for file in shown if file["path"] == "kb/refund.md"]
+    assert httpx2.delete(f"{url}/files/{gone}").is_success
+    seen = two("assistant", "show", assistant, "--json").json
+    assert (seen["complete"], seen["gone"]) == (False, ["kb/refund.md"])
+    one("assistant", "create", f"{assistant} 2", "-i", "DocWriter", "-f", "kb/refund.md")
+    two("assistant", "files", "sync", assistant)
+    for name in (assistant, f"{assistant} 2"):
+        assert one("assistant", "show", name, "--json").json["complete"] is True
+        assert "12 days" in one("assistant", "search", name, "Tapir refund").text
+
+
+def test_a_project_that_two_machines_share(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    one, two = machines
+    write("kb/refund.md", "# Refunds\n\nNew.\n")
+    two("assistant", "files", "set", assistant, "kb/refund.md")
+    assert one("assistant", "files", "list", assistant, "-q").lines == ["kb/refund.md"]
+    one("assistant", "files", "add", assistant, "kb/style.txt")
+    two("assistant", "files", "remove", assistant, "kb/refund.md")
+    assert one("assistant", "files", "list", assistant, "-q").lines == ["kb/style.txt"]
+    two("assistant", "create", f"{assistant} 2", "-i", "DocWriter")
+    one("assistant", "edit", assistant, "--rename", f"{assistant} 2", code=2)
+    two("assistant", "create", assistant, "-i", "DocWriter", code=2)
+    one("assistant", "delete", f"{assistant} 2", "-y")
+    two("assistant", "show", f"{assistant} 2", code=3)

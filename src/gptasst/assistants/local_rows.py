@@ -272,6 +272,13 @@ _MIGRATIONS = (
         PRIMARY KEY (content, model)
     ) WITHOUT ROWID;
     """,
+    # The signs of a vector's numbers, and both ways to them without what is large.
+    """
+    ALTER TABLE vectors ADD COLUMN signs BLOB;
+    CREATE INDEX vectors_by_model ON vectors (model, content, signs);
+    DROP INDEX passages_by_file;
+    CREATE INDEX passages_by_file ON passages (file_id, content);
+    """,
 )
 
 ASSISTANTS = Schema(

@@ -16,6 +16,7 @@ from typing import NoReturn, Protocol, TypeAlias
 
 from gptasst.api.types import Attachment, UploadRequest, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.lost_files import GONE
 from gptasst.assistants.project_directory import file_attributes
 from gptasst.errors import GptasstError, NotFound
 from gptasst.inputs.types import Refusal
@@ -314,7 +315,7 @@ class KnowledgeCommit:
         """What was there when the plan was made."""
         plan = self._plan
         seen = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
-        return {file.id for file in seen if file.sha256}
+        return {file.id for file in seen if file.sha256 and file.status != GONE}
 
     def _rivals(self, there: _There) -> set[str]:
         """Of several files under a path that was written now, all but the newest."""

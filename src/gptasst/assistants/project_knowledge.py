@@ -7,15 +7,15 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.knowledge_texts import KnowledgeTexts, is_plain
+from gptasst.assistants.lost_files import GONE
 from gptasst.assistants.project_commit import Announcements, KnowledgeCommit, KnowledgeJob
-from gptasst.assistants.project_directory import knowledge_file, now
+from gptasst.assistants.project_directory import knowledge_file
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.inputs.types import Refusal
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
@@ -133,6 +133,9 @@ class KnowledgeWriter:
         job = KnowledgeJob(store_id, sources, there)
         before = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
         job.slow_before = sum(file.status == "in_progress" for file in before)
+        for file in before:
+            if file.status == GONE:  # OGX finds passages by content: this would take the new ones
+                self._stores.detach(store_id, file.id)
         self._upload(job, list(sources), there, report)
         attached = self._attach(job, report)
         self._wait(job, report, attached)
@@ -367,48 +370,3 @@ class KnowledgeWriter:
 
 def _is_indexing(file: VectorStoreFile | None) -> bool:
     return file is not None and file.status == "in_progress"
-
-
-INDEXING = "in_progress"
-
-
-def settle(
-    stores: VectorStoreGateway, store_id: str, files: Iterable[KnowledgeFile], old: timedelta
-) -> list[Refusal]:
-    """Look again at files that were being indexed. None of them is waited for.
-
-    Args:
-        stores: the project's.
-        store_id: the vector store that they are in.
-        files: any of its files; those that are indexed cost no request.
-        old: one that was attached longer ago is attached anew.
-
-    Returns those that can't be searched yet, each with the reason.
-    """
-    left = []
-    for file in files:
-        if file.status != INDEXING:
-            continue
-        try:
-            found = stores.file(store_id, file.id)
-            if found.status == INDEXING and file.sha256 and now() - file.added_at > old:
-                found = _attach_anew(stores, store_id, file)
-        except NotFound:
-            continue
-        if found.status == INDEXING:
-            since = f"{file.added_at:%Y-%m-%d %H:%M} UTC"
-            left.append(Refusal(file.path, f"not indexed by the server yet, since {since}"))
-        elif found.status != "completed":
-            left.append(Refusal(file.path, found.error or f"indexing was {found.status}"))
-    return left
-
-
-def _attach_anew(stores: VectorStoreGateway, store_id: str, file: KnowledgeFile) -> VectorStoreFile:
-    attributes: dict[str, str | float | bool] = {
-        "path": file.path,
-        "sha256": file.sha256,
-        "size": file.size,
-    }
-    stores.detach(store_id, file.id)
-    stores.attach(store_id, Attachment(file.id, attributes))
-    return stores.file(store_id, file.id)

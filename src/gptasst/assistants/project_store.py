@@ -24,12 +24,7 @@ from gptasst.assistants.project_directory import (
     knowledge_file,
     read_pointer,
 )
-from gptasst.assistants.project_knowledge import (
-    LONGEST_STALL,
-    AppliedPlan,
-    KnowledgeWriter,
-    settle,
-)
+from gptasst.assistants.project_knowledge import LONGEST_STALL, AppliedPlan, KnowledgeWriter
 from gptasst.assistants.project_making import NameClaims, StoreMaker
 from gptasst.assistants.project_notes import (
     Announcement,
@@ -40,6 +35,7 @@ from gptasst.assistants.project_notes import (
     summary_of,
 )
 from gptasst.assistants.project_search import fitting, found_passages
+from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,

@@ -8,12 +8,16 @@ import typer
 
 from gptasst.cli.assistant import NameArgument
 from gptasst.cli.commands import build_command, examples_text
+from gptasst.cli.output import BOLD, DIM, Output, one_line
 from gptasst.cli.session import Session
-from gptasst.cli.tables import Column
+from gptasst.cli.tables import Column, folded, terminal_width
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gptasst.knowledge.types import FoundPassage
 
+_WIDEST = 100  # of a line on a terminal
 _SHOWN = 200  # characters of a passage in a table; `--json` has it whole
 
 
@@ -35,6 +39,9 @@ def search(
     ]
     with session.waiting():
         found = session.context.assistants.search(name, question, limit)
+    if found and session.output.draws:
+        session.output.paged("\n".join(_drawn(session.output, found)))
+        return
     session.output.table(
         "passages",
         found,
@@ -42,6 +49,18 @@ def search(
         ident=lambda passage: passage.path,
         empty=f"nothing in the knowledge of `{name}` matches",
     )
+
+
+def _drawn(output: Output, passages: Sequence[FoundPassage]) -> Iterator[str]:
+    """Passages one below the other, as a text beside four columns gets too narrow to be read."""
+    width = min(terminal_width(), _WIDEST)
+    for number, found in enumerate(passages, start=1):
+        head = f"{number}. {one_line(found.path)}"
+        about = ", ".join(filter(None, [_place(found), f"score {found.score:.3g}", _why(found)]))
+        yield from (output.styled(line, BOLD) for line in folded(head, width))
+        yield from (output.styled(f"   {line}", DIM) for line in folded(one_line(about), width - 3))
+        yield from (f"   {line}" for line in folded(one_line(_beginning(found)), width - 3))
+        yield ""
 
 
 def _place(found: FoundPassage) -> str:

