@@ -156,6 +156,7 @@ def _corrected(line: str) -> str:
 
 @settings(max_examples=40)
 @given(documents())
+@example("```\rteh\r```\r\r# teh end\r\r```\rteh\r```")
 def test_the_same_text_again_changes_nothing(text: str) -> None:
     edited = EditedText(text)
 
