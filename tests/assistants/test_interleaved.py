@@ -156,6 +156,23 @@ def test_two_commands_at_once_are_as_one_after_the_other_or_one_is_refused(
             check(project)
 
 
+def test_a_rival_at_any_request_of_a_whole_set(
+    machines: Machines, project: LoopbackServer, home: Path
+) -> None:
+    """Also while the new files are waited for: what a rival takes away has not failed."""
+    begun, line = Checkpoint(project, home), "assistant files set Docs a.md b.md d.md"
+    allowed = _allowed(machines, project, begun, "set", "set others")[True, True]
+    begun.restore()
+    machines.run(0, line)
+    allowed = {one for one in allowed if "c.md" in str(one)} | {state(project)}
+    for spot in range(len(project.requests)):
+        begun.restore()
+        project.meanwhile("*", "*", lambda: machines.run(1, COMMANDS["set others"]), skip=spot)
+        ran = machines.run(0, line)
+        assert (spot, ran.code in (0, 2), state(project) in allowed) == (spot, True, True), ran
+        check(project)
+
+
 def _run_other(machines: Machines, name: str, codes: list[int]) -> None:
     codes.append(machines.run(1, COMMANDS[name]).code)
 

@@ -82,6 +82,34 @@ class TestRun:
         assert (ran.code, ran.text) == (0, RIGHT)
         assert "# Teh" not in file_text(server.requests[1].json)
 
+    @pytest.mark.parametrize("answer", ["  \n", "```\n```", '<file path="a.md">\n</file>\n'])
+    @pytest.mark.parametrize("each", [(), ("--each", "--in-place")])
+    def test_an_empty_answer(
+        self, cli: Cli, server: LoopbackServer, write: Write, answer: str, each: tuple[str, ...]
+    ) -> None:
+        write("a.md", TEXT)
+        server.answer = answer
+        ran = cli("run", "MarkdownLinter", "a.md", "--json", *each)
+        error = ran.json["files"][0]["error"] if each else ran.error
+        assert (ran.code, error["code"]) == (6 if each else 7, "empty")
+        assert Path("a.md").read_text() == TEXT
+
+    @pytest.mark.parametrize("end", ["`./run.sh`", "the docs](https://example.com/a) or"])
+    def test_an_answer_that_ends_too_early_is_not_taken_as_whole(
+        self, cli: Cli, server: LoopbackServer, write: Write, end: str
+    ) -> None:
+        write("a.md", TEXT)
+        half = RIGHT[: RIGHT.index(end) + len(end)]
+        server.answer = lambda body: half if "Teh" in file_text(body) else "No."
+        assert cli("run", "MarkdownLinter", "a.md").text == TEXT.replace("Teh", "The")
+
+    def test_a_translation_into_a_language_without_full_stops(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "It runs.\n")
+        server.answer = "มันทำงาน\n"
+        assert cli("run", "Translator", "a.md", "-t", "Thai").text == "มันทำงาน\n"
+
     def test_as_a_filter(self, cli: Cli, server: LoopbackServer) -> None:
         server.answer = RIGHT
         ran = cli("run", "MarkdownLinter", "-", stdin=TEXT.replace("\n", "\r\n").encode())

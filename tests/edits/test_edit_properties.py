@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from gptasst.definitions.types import KEEP_BY_DEFAULT
 from gptasst.edits import blocks
 from gptasst.edits.blocks import parse
 from gptasst.edits.document import EditedText
@@ -85,9 +86,10 @@ _TEXTS_WITH_ANSWERS = documents().flatmap(
 @example(("files _it is_", "files _`it is_`"))
 @example(("# tool", "runs tool"))
 @example(("# tool", "# runs tool"))
+@example(("the\n\nthe {{name}} the backup runs", "the\n\nthe the the backup runs"))
 def test_an_answer_changes_only_what_may_change(text_and_answer: tuple[str, str]) -> None:
     text, answer = text_and_answer
-    edited = EditedText(text)
+    edited = EditedText(text, Rules(keep=(*KEEP_BY_DEFAULT, "placeholders")))
 
     edited.propose(answer)
 
@@ -121,6 +123,7 @@ def test_a_free_edit_keeps_code_and_structure(text_and_answer: tuple[str, str]) 
 @given(documents(), st.sampled_from(["plain", "fenced", "wrapped"]))
 @example("# teh tool\r\n\r\nIt dont run.", "fenced")
 @example("the\n- the\nteh\n====", "plain")
+@example("- a\r\n\r\n  ```\r\n  b\r\n  ```\r\n\r\n<div>\r\nc\r\n</div>\r\n\r\nteh", "plain")
 @example("teh the teh", "plain")
 @example("---\ntitle: Teh title\ntags: [a, b]\n---\n- teh", "wrapped")
 def test_a_good_answer_is_taken_over_whole(text: str, way: str) -> None:
@@ -153,6 +156,7 @@ def _corrected(line: str) -> str:
 
 @settings(max_examples=40)
 @given(documents())
+@example("```\rteh\r```\r\r# teh end\r\r```\rteh\r```")
 def test_the_same_text_again_changes_nothing(text: str) -> None:
     edited = EditedText(text)
 

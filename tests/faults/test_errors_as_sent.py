@@ -61,6 +61,15 @@ VLLM = (
             500, {"error": {"message": "the request exceeds the available context size"}},
             2, "too_long", "context size",
         ),
+        (
+            500, {"error": {"code": 500, "message": "image input is not supported - hint: if"
+             " this is unexpected, you may need to provide the mmproj", "type": "server_error"}},
+            2, "input_not_taken", "takes no images",
+        ),
+        (
+            400, {"error": {"code": 400, "message": "'input_file' is not supported by llamacpp"}},
+            2, "input_not_taken", "takes no documents",
+        ),
         (402, {"error": {"message": "Insufficient credits"}}, 5, "quota", "Insufficient credits"),
         (
             400,
@@ -103,15 +112,15 @@ def test_an_expired_vector_store(cli: Cli, project: LoopbackServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "words", "part"),
+    ("path", "words", "part", "advice"),
     [
-        ("/v1/files", "file list", "files"),
-        ("/v1/batches", "batch list", "batches"),
-        ("/v1/conversations", "run DocWriter -t x -c", "conversations"),
+        ("/v1/files", "file list", "files", 'store = "local"'),
+        ("/v1/batches", "batch list", "batches", "`run --each` without `--batch`"),
+        ("/v1/conversations", "run DocWriter -t x -c", "conversations", 'store = "local"'),
     ],
 )
 def test_a_part_of_the_api_that_is_missing(
-    cli: Cli, project: LoopbackServer, path: str, words: str, part: str
+    cli: Cli, project: LoopbackServer, path: str, words: str, part: str, advice: str
 ) -> None:
     """As llama.cpp says it; the base URL is right."""
     body = {"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}}
@@ -121,7 +130,7 @@ def test_a_part_of_the_api_that_is_missing(
     ran = cli(*words.split(), "--json")
     assert (ran.code, ran.error["code"]) == (1, "no_endpoint")
     assert ran.error["message"].endswith(f" has no {part}")
-    assert 'store = "local"' in ran.error["hint"]
+    assert advice in ran.error["hint"]
 
 
 LOCKED = outcomes.http_error(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.assistants.project import only_store
+from tests.assistants.project import new_machine, only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.world import Store
@@ -107,10 +109,11 @@ def test_a_page_that_comes_for_ever(
     assert len(project.requests) == 2
 
 
-def test_an_empty_page_that_is_not_the_last(cli: Cli, project: LoopbackServer) -> None:
+def test_an_empty_page_that_is_not_the_last(cli: Cli, project: LoopbackServer, home: Path) -> None:
     """As of a server that takes out of its pages what is not for this key."""
     cli("assistant", "create", "Docs", "-i", "DocWriter")
     cli("assistant", "create", "Newer", "-i", "DocWriter")
+    new_machine(home)
     project.requests.clear()
     page = {
         "object": "list",

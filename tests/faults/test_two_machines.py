@@ -96,11 +96,9 @@ class Machines:
         return {str(one.attributes["path"]): one.file.data for one in attached}
 
     def is_half_deleted(self, name: str) -> bool:
-        """Whether a delete was cut off after the definition went; the same command finishes it."""
-        found = [
-            s.about["metadata"] for s in self.server.stores.values() if s.about["name"] == name
-        ]
-        return any(about["conversation"] not in self.server.conversations for about in found)
+        """Whether a delete was cut off; the same command finishes it, and others say so."""
+        found = (store.about for store in self.server.stores.values())
+        return any(one["metadata"]["state"] == "deleting" for one in found if one["name"] == name)
 
 
 def disturb(choice: random.Random, server: LoopbackServer) -> bool:

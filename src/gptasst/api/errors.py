@@ -41,6 +41,8 @@ from gptasst.errors import (
 )
 from gptasst.hints import cmd
 
+# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp".
+_NOT_TAKEN = re.compile(r"(image input|input_image|input_file)'? is not supported")
 _STORE_ID = re.compile(r"\bvs_\w+")
 
 
@@ -129,6 +131,16 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
         return _no_access(error, endpoint)
     if status in (402, 429) or is_used_up(status, code):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
+    kind = _NOT_TAKEN.search(message.lower())
+    if kind and status in (400, 422, 500, 501):
+        what = "images" if "image" in kind[0] else "documents"
+        key = "input_image" if what == "images" else "input_file"
+        return InvalidInput(
+            f"{endpoint.name} takes no {what}: {message}",
+            hint=f"leave them out, or use a model that takes them; `{key} = false` in"
+            f" {endpoint.table} has it said before anything is sent",
+            code="input_not_taken",
+        )
     if status in (400, 413, 422) or is_too_long(code, message):
         refused = _refused_input(error, endpoint)
         if refused:

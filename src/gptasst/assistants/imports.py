@@ -125,7 +125,7 @@ def _saved_in(content: bytes, path: Path) -> Sequence[_Saved]:
         raise InvalidDefinition(
             "not an assistant of the Assistants API or a list of them",
             file=path,
-            hint=f"a definition in TOML can be imported too; {cmd('assistant export')} writes one",
+            hint=f"a definition in TOML is fine, too: {cmd('assistant export NAME')} writes one",
         )
     return assistants
 

@@ -75,6 +75,7 @@ class KnowledgeJob:
         self.unsupported: set[str] = set()
         self.slow: set[str] = set()
         self.slow_before = 0  # of the files that were in it
+        self.whole = False  # nothing else is to be there
         self._requests = {source.path: request for request, source in sources.items()}
 
     def request(self, path: str) -> UploadRequest:

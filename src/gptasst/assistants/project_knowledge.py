@@ -131,6 +131,7 @@ class KnowledgeWriter:
         there |= {replacement.old.id for replacement in plan.replace}
         sources = {self._texts.upload(source): source for source in plan.wanted}
         job = KnowledgeJob(store_id, sources, there)
+        job.whole = plan.whole and not plan.follows
         before = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
         job.slow_before = sum(file.status == "in_progress" for file in before)
         for file in before:
@@ -304,7 +305,8 @@ class KnowledgeWriter:
         for path, attachment in job.attachments().items():
             file = there.get(attachment.file_id)
             if file is None:
-                job.reasons[path] = "the server did not take it into the vector store"
+                if not job.whole:  # else it is for the commit to see who took it away
+                    job.reasons[path] = "the server did not take it into the vector store"
             elif file.status == "in_progress":
                 job.slow.add(path)
                 job.reasons[path] = f"it is still being indexed after {self._stall:g} s"

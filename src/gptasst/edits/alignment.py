@@ -240,6 +240,16 @@ class Answered:
         text = self.sections.text
         return [[text[span.start : span.end] for span in spans] for spans in block.fields]
 
+    def ends_early(self, text: Sections, asked: Among) -> bool:
+        """Whether the end of what was asked for is not in it."""
+        if isinstance(asked, range):
+            if not asked or asked[-1] in self.same:
+                return False
+            last = (asked[-1], len(text.blocks(asked[-1])) - 1)
+        else:
+            last = max(asked, default=(0, -1))
+        return last[1] >= 0 and all(key != last for key, _ in self.pairs)
+
     def is_last(self, block: Block) -> bool:
         """Whether a block is the last one of the answer."""
         for number in reversed(range(len(self.sections))):

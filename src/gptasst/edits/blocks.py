@@ -67,7 +67,8 @@ class Sections:
     @functools.cached_property
     def keys(self) -> list[str]:
         """Texts that are the same where sections say the same."""
-        return [self.content(n).replace("\r\n", "\n").strip("\n") for n in range(len(self))]
+        contents = map(self.content, range(len(self)))
+        return [re.sub(r"\r\n?", "\n", content).strip("\n") for content in contents]
 
     @functools.cached_property
     def references(self) -> Mapping[str, Any]:

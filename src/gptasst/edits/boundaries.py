@@ -39,13 +39,15 @@ def _markdown_starts(text: str) -> list[int]:
     starts = [0]
     fence: str | None = None
     doubtful = False  # whether something of this section goes on is for the parser to say
-    ask_from = 0
+    spared = unasked = 0  # a long one is not parsed at every line
     for event in _EVENT.finditer(text):
         if event["blank"] is not None:
             end = event.end()
-            if doubtful and end >= ask_from:
+            if doubtful and unasked < spared:
+                unasked += 1
+            elif doubtful:
                 doubtful = not _is_closed(text[starts[-1] : end])
-                ask_from = 2 * end - starts[-1]  # not at every line of a long one
+                spared, unasked = 2 * spared + 1 if doubtful else 0, 0
             if not doubtful and fence is None:
                 starts.append(end)
         elif fence is not None:

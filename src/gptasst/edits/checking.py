@@ -143,6 +143,8 @@ def _take(pattern: re.Pattern[str], text: str, into: list[str]) -> str:
 _FEW_CHARACTERS = 4
 _ENDS_A_SENTENCE = re.compile(r"[.!?:;…。！？：؟।][\"'»”’)\]*_`]*$")  # noqa: RUF001
 _UNSAFE_VALUE = re.compile(r": |\s#|^[\[\]{}&*!|>'\"%@`,?-]|:$")
+# Latin, Greek and Cyrillic are before it; Thai and others write no mark after a sentence.
+_HAS_SENTENCE_MARKS = "\u052f"
 # Control characters, halves of characters, line and paragraph separators.
 _ODD = ("Cc", "Cs", "Zl", "Zp")
 
@@ -249,7 +251,7 @@ def _kinds(text: str) -> tuple[list[str], list[str]]:
 
 def _is_cut(old: str, new: str, rules: Rules) -> bool:
     if _ENDS_A_SENTENCE.search(old) and not _ENDS_A_SENTENCE.search(new):
-        return new[-1].isalnum()
+        return not (rules.free and new[-1] > _HAS_SENTENCE_MARKS)
     if rules.free:
         return False
     before, after = words_of(old), words_of(new)

@@ -101,6 +101,7 @@ class EditedText:
         asked = range(len(self.sections)) if among is None else among
         best = best_reading(answer, self.sections, asked, free=self.rules.free)
         self._same.update(number for number in best.same if not self._has_changes(number))
+        cut = cut or best.ends_early(self.sections, asked)
         offered = []
         for key, other in best.pairs:
             if self.is_open(key) and key not in self._answered:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from gptasst.api.types import ModelAnswer, ModelRequest, PastMessage, TextDelta, TextPart, Usage
 from gptasst.definitions.types import EditSettings
 from gptasst.edits import pieces
+from gptasst.edits.alignment import readings
 from gptasst.edits.blocks import forget_sections, format_of
 from gptasst.edits.document import EditedText
 from gptasst.edits.pieces import Piece
 from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
+from gptasst.runs.answer_text import is_blank
 from gptasst.runs.inputs import STDIN_NAME, estimated_tokens, tagged_file
 from gptasst.runs.types import Kept, RunRequest
 from gptasst.threads import workers
@@ -284,7 +286,12 @@ class EditRun:
                 raise
             self._failure = self._failure or error
             return "", True
-        return "".join(received), False
+        text = "".join(received)
+        if all(map(is_blank, readings(text, ""))):
+            self._failure = self._failure or NoAnswer(
+                "the model returned an empty answer", hint="run it again", code="empty"
+            )
+        return text, False
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
         if self._all > 1:  # one limit for all requests
