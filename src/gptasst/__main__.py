@@ -67,7 +67,7 @@ def _version_printed() -> bool:
 def leave_at_once(code: int) -> None:
     """End the process without taking everything apart, and without waiting for threads.
 
-    What was opened is closed by now. Python would go through all the modules of the SDK, which
+    Everything that was opened is closed. Python would go through all the modules of the SDK, which
     takes a tenth of a second, and wait for a thread whose server says nothing.
     """
     import atexit

@@ -98,7 +98,7 @@ def create_assistant(
 
     Args:
         assistant_name: one that no other assistant has.
-        instructions: the text that the model is told.
+        instructions: the instructions for the model.
         model: the profile's when empty.
         use_retrieval: search the knowledge in each run.
         use_code_interpreter: let it run Python on the server; `None`: where there is a server.
@@ -140,7 +140,7 @@ def update_assistant_by_id(
 
     Args:
         assistant_id: which.
-        instructions: the text that the model is told.
+        instructions: the instructions for the model.
         name: a new name.
         tools: all its tools, as `[{"type": "retrieval"}, {"type": "code_interpreter"}]`.
         model: a new model.

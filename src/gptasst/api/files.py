@@ -80,7 +80,7 @@ class FileGateway:
             InvalidInput: it can't be read, or it changed since it was hashed.
             GptasstError: see `errors`.
         """
-        # Two files of one name and size are told apart by nothing, so they go one by one.
+        # Two files of one name and size can't be told apart, so they are sent one after the other.
         with self._locks[request.filename, request.size]:
             if given_up():
                 raise GivenUp(f"`{request.file}` was not uploaded", code="given_up")

@@ -16,10 +16,11 @@ from gptasst.api.answers import (
     with_count,
 )
 from gptasst.api.connection import Connection, missing, read_json
-from gptasst.api.errors import masked, rate_limits, retry_after, translate_error
+from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
 from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, reading
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
+from gptasst.api.masking import masked
 from gptasst.api.models import ContextWindows
 from gptasst.api.refusals import message_of
 from gptasst.api.requests import request_body
@@ -115,7 +116,7 @@ class OpenAIGateway:
         """The same connection for somebody who sends many requests and paces them.
 
         `stream` then sends once and leaves retries to its caller, by an error's `transient` and
-        `retry_after`; `on_limits` is told, from any thread, what each response says of limits.
+        `retry_after`; `on_limits` is called, from any thread, with each response's rate limits.
         Answers come in one piece: read piece by piece, dozens at once keep a processor busy.
         """
         return OpenAIGateway(

@@ -41,7 +41,7 @@ def sent_in_parts(
 ) -> Iterator[SentParts]:
     """Send the parts of a file, one after the other; the upload is cancelled if anything fails.
 
-    A part that is sent twice does no harm: the upload is made of those that it is told of.
+    Sending a part twice does no harm: the upload consists of the parts that are listed at the end.
 
     Raises:
         InvalidInput: the file can't be read.

@@ -9,7 +9,7 @@ import re
 
 from gptasst.api.failures import StatusFailure
 
-# FastAPI, llama.cpp, Azure; and what is said here of an answer without words.
+# FastAPI, llama.cpp, Azure; and the message for an answer without any.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
 # LiteLLM's proxy without a database, of every key but the one it was started with (400).
 _LITELLM_NO_KEY = "no_db_connection"

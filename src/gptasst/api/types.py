@@ -218,7 +218,7 @@ class BatchAnswer:
     part: str | None = None
 
 
-# What a model, and who reads a conversation on a server, is told of an answer that broke off.
+# Marks an answer that broke off, for the model and for readers of the conversation.
 BROKEN_OFF_MARK = "\n\n[this answer broke off here]"
 
 
@@ -264,7 +264,7 @@ class UploadRequest:
     expires_after: int | None = None
 
 
-# A part of the API, by the name that people are told.
+# A part of the API, by its name in messages.
 Capability = Literal[
     "models",
     "responses",

@@ -32,7 +32,7 @@ _UNDOABLE = 1_000  # steps, each of which is compared with what the metadata say
 
 
 class Announcements(Protocol):
-    """What others are told of a change, and this machine after a kill."""
+    """Records a change for other machines, and for this one after a kill."""
 
     def may_go_on(self) -> bool:
         """Whether the vector store is still to be changed; asked before anything is detached."""
@@ -93,7 +93,7 @@ class KnowledgeJob:
         return Attachment(self.ids[path], attributes)
 
     def take_over(self, other: KnowledgeJob) -> None:
-        """Go on with what another job got there in place of files that failed in this one."""
+        """Continue with what another job put there in place of files that failed in this one."""
         for path, request in other._requests.items():
             self.sources[request] = self.sources.pop(self._requests[path])
             self._requests[path] = request
@@ -136,7 +136,7 @@ class KnowledgeCommit:
         plan: what was wanted.
         job: what was attached for it.
         pause: waits so many seconds.
-        told: where others are told of it.
+        told: where it is recorded for others.
         upload_again: gets a path's content to the server once more and gives its id; `None`
             where the content is not at hand.
     """

@@ -122,7 +122,7 @@ class KnowledgeWriter:
             self._texts.read(source)
         request = self._texts.upload(source)
         self._uploader.forget([attachment.file_id])
-        uploaded = self._uploader.upload_all([request], report, anew=True)
+        uploaded = self._uploader.upload_all([request], report, force=True)
         job.fresh |= set(uploaded.ids.values())
         return uploaded.ids.get(request)
 
@@ -175,10 +175,10 @@ class KnowledgeWriter:
         taken: Iterable[str],
         report: OnTransfer,
         *,
-        anew: bool = False,
+        force: bool = False,
     ) -> None:
         uploaded = self._uploader.upload_all(
-            requests, report, set(taken), anew=anew, jobs=KNOWLEDGE_JOBS
+            requests, report, set(taken), force=force, jobs=KNOWLEDGE_JOBS
         )
         job.fresh |= set(uploaded.ids.values()) - uploaded.known
         for request, file_id in uploaded.ids.items():
@@ -260,7 +260,7 @@ class KnowledgeWriter:
         self, job: KnowledgeJob, path: str, attachment: Attachment, report: OnTransfer
     ) -> Attachment:
         self._uploader.forget([attachment.file_id])
-        self._upload(job, [job.request(path)], (), report, anew=True)
+        self._upload(job, [job.request(path)], (), report, force=True)
         if path in job.reasons:
             raise NotFound(job.reasons[path], code="gone")
         return job.attachments()[path]
@@ -332,7 +332,7 @@ class KnowledgeWriter:
         job.slow |= again.slow
 
     def _replace_lost(self, job: KnowledgeJob, report: OnTransfer) -> None:
-        """Upload anew what was known from before and is gone: some servers attach it regardless."""
+        """Upload again what is gone: some servers attach a file that no longer exists."""
         failed = job.reasons.keys() & job.ids.keys() - job.slow
         lost = [path for path in failed if self._is_lost(job, job.ids[path])]
         if not lost:
@@ -344,7 +344,7 @@ class KnowledgeWriter:
         taken = {file_id for path, file_id in job.ids.items() if path not in job.reasons}
         again = KnowledgeJob(job.store_id, sources, job.there | taken)
         again.slow_before = job.slow_before
-        self._upload(again, list(sources), (), report, anew=True)
+        self._upload(again, list(sources), (), report, force=True)
         self._wait(again, report, self._attach(again, report))
         job.take_over(again)
 

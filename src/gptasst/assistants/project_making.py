@@ -246,7 +246,7 @@ class StoreMaker:
         """The last look before an assistant has its name.
 
         Raises:
-            UsageError: somebody else has it by now.
+            UsageError: somebody else has taken it.
         """
         store = self._stores.get(assistant.id)
         if not told.is_ours(read_pointer(store)):  # finished by somebody else, as if left over

@@ -239,7 +239,7 @@ _EDIT_TAKES = timedelta(seconds=5)
 
 
 class Revisions:
-    """Reads and appends the definitions of assistants; of two who edit at once, one is told.
+    """Reads and appends the definitions of assistants; if two edit at once, one is refused.
 
     Args:
         gateway: the server.

@@ -49,7 +49,7 @@ class AssistantService:
     """What can be done with the assistants of one store.
 
     `name` is an assistant's name or id, `words` are file names, patterns or directories, and
-    `report` is told how far a transfer has come. What `screening` finds
+    `report` is called with the progress of a transfer. What `screening` finds
     secret does not become knowledge. Every method may raise what `AssistantStore` says.
     """
 

@@ -1,4 +1,4 @@
-"""Files that a server took and has not indexed: named until they are, and attached anew once old.
+"""Files that a server has not indexed yet: reported, and attached again once they are old.
 
 A file of a vector store is known to stay `in_progress` for ever (openai-python 3097).
 """
@@ -27,7 +27,7 @@ def settle(
         stores: the project's.
         store_id: the vector store that they are in.
         files: any of its files; those that are indexed cost no request.
-        old: one that was attached longer ago is attached anew.
+        old: a file that was attached longer ago is attached again.
 
     Returns those that can't be searched yet, each with the reason.
     """

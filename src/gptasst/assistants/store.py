@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class AssistantStore(Protocol):
     """Assistants under unique names, each with the history of its definition.
 
-    Wherever an assistant is asked for, `name` is its name or its id. `report` is told how far
-    a transfer has come.
+    Wherever an assistant is asked for, `name` is its name or its id. `report` is called
+    with how far a transfer has come.
     """
 
     def create(

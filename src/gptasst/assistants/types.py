@@ -118,7 +118,7 @@ class KnowledgeOutcome:
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """A part of a saved assistant that could not come along.
+    """A part of a saved assistant that could not be imported.
 
     `kind` is the key it has there (`function`, `file`, `vector_store`, `response_format`,
     `metadata`, …), `name` its name or id, `reason` says why, and what to do instead.

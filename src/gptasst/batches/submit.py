@@ -28,7 +28,7 @@ from gptasst.uploads.uploader import Uploader
 # Marks a batch of ours; its value is the version of this format.
 MARK, MARK_VERSION = "gptasst", "1"
 _LONGEST_VALUE = 512
-# Errors after which a batch may be there all the same, and needs its files.
+# Errors after which the batch may exist anyway, and needs its files.
 _MAY_BE_THERE = ("service_error", "timeout", "unreachable", "not_an_api", "too_much")
 
 
@@ -81,17 +81,17 @@ class Submitter:
 
     def _send(self, manifest: BatchManifest, files: BatchFiles, report: OnTransfer) -> Batch:
         try:
-            batch = self._create(manifest, files, report, anew=False)
-        except NotFound:  # an upload of the same content, which is gone by now
-            batch = self._create(manifest, files, report, anew=True)
+            batch = self._create(manifest, files, report, force=False)
+        except NotFound:  # an upload of the same content that is gone
+            batch = self._create(manifest, files, report, force=True)
         self._records.add(self._scope, batch.id, manifest, files.items, Path.cwd())
         return batch
 
     def _create(
-        self, manifest: BatchManifest, files: BatchFiles, report: OnTransfer, *, anew: bool
+        self, manifest: BatchManifest, files: BatchFiles, report: OnTransfer, *, force: bool
     ) -> Batch:
         uploads = files.uploads()
-        uploaded = self._uploader.upload_all(uploads, report, anew=anew)
+        uploaded = self._uploader.upload_all(uploads, report, force=force)
         for _, refusal in uploaded.failed:
             raise ServiceError(f"the batch can't be uploaded: {refusal.reason}")
         requests_id, manifest_id = (uploaded.ids[upload] for upload in uploads)

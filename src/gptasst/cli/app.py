@@ -189,7 +189,7 @@ class _ClosedStdout(io.TextIOBase):
 
 
 def _open_closed_streams() -> None:
-    """Go on where the caller closed a stream; what is said on stderr vanishes then."""
+    """Continue if the caller closed a stream; messages on a closed stderr are lost."""
     if sys.stdout is None or sys.stderr is None:
         # Takes the number of the closed stream, which a file of ours must not have.
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end

@@ -230,7 +230,7 @@ _FIRST_PAUSE = 2.0  # seconds after a failure; each further one doubles it
 
 _LONGEST_PAUSE = 60.0
 
-_ATTEMPTS = 3  # for files that the server did not take; a change of theirs begins anew
+_ATTEMPTS = 3  # for files that the server did not take; a change of theirs starts over
 
 _FINAL = ("no_vector_stores", "no_endpoint", "bad_request", "redirected", "quota", "expired")
 
@@ -249,7 +249,7 @@ def follow(output: Output, assistant: Assistant, sync: Sync) -> NoReturn:
         sync: carried out in this thread.
 
     Raises:
-        GptasstError: the first sync failed, or there is nothing to go on with.
+        GptasstError: the first sync failed, or there is nothing to watch.
     """
     from gptasst.assistants.knowledge_files import watched_places
     from gptasst.inputs.watching import ChangedFiles

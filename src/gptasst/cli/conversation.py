@@ -1,4 +1,4 @@
-"""`gptasst conversation`: what was said before; and the options that go on with it."""
+"""`gptasst conversation`: show and delete conversations; and the options that continue one."""
 
 from __future__ import annotations
 

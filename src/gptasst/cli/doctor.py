@@ -60,8 +60,8 @@ def _show(output: Output, diagnosis: Diagnosis) -> None:
     if output.mode == "json":
         output.document(diagnosis)
     elif output.mode == "quiet":
-        mending = [finding for finding in findings if finding.fix]
-        output.table("findings", mending, _COLUMNS, ident=lambda f: f.fix or "", empty="")
+        fixable = [finding for finding in findings if finding.fix]
+        output.table("findings", fixable, _COLUMNS, ident=lambda f: f.fix or "", empty="")
     elif output.draws:
         output.drawn("".join(line + "\n" for line in _drawn(output, findings)))
         output.note(_summary(findings))

@@ -44,7 +44,7 @@ class Output:
     """Writes to the two streams of a command, in one of three modes.
 
     Streams are passed in, so that tests can look at what is written. `profile` is what `--profile`
-    was: the commands that people are told of carry it, see `hints`.
+    was: printed commands carry it, see `hints`.
     """
 
     def __init__(

@@ -244,7 +244,7 @@ def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
 
 @contextlib.contextmanager
 def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator[None]:
-    """Say how to go on with a conversation that begins, or with an answer that broke off."""
+    """Print how to continue a conversation that starts, or with an answer that broke off."""
     begins = dialogue is not None and dialogue.conversation is None
     try:
         yield
@@ -303,7 +303,7 @@ def _follow(
                 activity.receive(last)
     finally:
         if output and last and not last.endswith("\n") and output.stdout.isatty():
-            output.answer("\n")  # what is said next begins a line
+            output.answer("\n")  # the next message begins a line
     raise AssertionError  # events end with the result, or an error is raised
 
 

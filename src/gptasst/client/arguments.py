@@ -19,7 +19,7 @@ def run_request(
 ) -> RunRequest:
     """What is asked of one run, its files read.
 
-    `note` is told what a directory or pattern yielded and is left out.
+    `note` is called with what a directory or pattern found and is left out.
 
     Raises:
         InvalidInput: a file or the schema can't be used.
@@ -35,7 +35,7 @@ def run_request(
 def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str], None]) -> EachJob:
     """What is asked of many runs, where each answer goes decided.
 
-    `note` is told what a directory or pattern yielded and is left out.
+    `note` is called with what a directory or pattern found and is left out.
 
     Raises:
         UsageError: two places are named, a pattern is wrong, or the timeout is no time.

@@ -35,7 +35,7 @@ class StoredKeys:
         return [name.removeprefix(begin) for name in self._read() if name.startswith(begin)]
 
     def source(self, base_url: str, header: str | None = None) -> str | None:
-        """Where the key for a server is, as people are told; `None` if there is none."""
+        """Where the key for a server comes from, in words for people; `None` if there is none."""
         entry = self._read().get(_name(base_url, header))
         if entry is None:
             return None

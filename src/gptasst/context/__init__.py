@@ -225,7 +225,7 @@ class AppContext(ServerContext):
         from gptasst.conversations.server import OpenAIConversations
 
         gateway, profile = self.gateway.conversations, self.profile
-        # OGX takes a turn that is deleted off the list, and shows it to the model all the same.
+        # OGX removes a deleted turn from the list but still shows it to the model.
         forgets = has_all_tools(profile.base_url or "")
         return OpenAIConversations(gateway, self._conversations_database, profile, forgets=forgets)
 

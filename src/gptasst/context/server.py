@@ -56,7 +56,7 @@ class ServerContext(MachineContext):
         self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:
-        """Begin to import the HTTP client in a thread, unless there is no key to go on with."""
+        """Begin to import the HTTP client in a thread, unless there is no key."""
         import importlib
 
         if self.profile.lacks_key:

@@ -157,7 +157,7 @@ class Dialogue:
         self.conversation = keeper.record(conversation, turn, as_messages(turn), again=again)
 
     def _keep_what_came(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
-        # What broke the answer off is said instead of what goes wrong here.
+        # Report what broke the answer off, not what goes wrong here.
         with more_time(_LAST_SECONDS), contextlib.suppress(GptasstError):
             if turn.answer.strip():
                 self._record(conversation, turn, again=again)
@@ -236,7 +236,7 @@ def _explained(error: GptasstError, conversation: Conversation | None) -> Gptass
 def as_messages(turn: Turn) -> tuple[PastMessage, PastMessage]:
     """A turn's question with its files, and its answer; one that broke off says so.
 
-    Excerpts from knowledge are not part of it: they are looked up for each question anew.
+    Excerpts from knowledge are not part of it: they are looked up again for each question.
     """
     question = message_parts(turn.question, RunRequest("", files=turn.files), ())
     answer = turn.answer + (BROKEN_OFF_MARK if turn.broken_off else "")

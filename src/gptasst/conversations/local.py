@@ -56,7 +56,7 @@ class LocalConversations:
         self,
         conversation: Conversation,
         turn: Turn,
-        sent: Sequence[PastMessage],  # noqa: ARG002  # built anew from the turn each time
+        sent: Sequence[PastMessage],  # noqa: ARG002  # rebuilt from the turn each time
         *,
         again: bool,
     ) -> Conversation:

@@ -330,7 +330,7 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
     """A definition with changes made to it.
 
     Raises:
-        UsageError: the new name can't be used, or nothing is left that the model is told.
+        UsageError: the new name can't be used, or no instructions are left.
     """
     problem = name_problem(changes.name) if changes.name is not None else None
     if problem:

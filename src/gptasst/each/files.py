@@ -157,7 +157,7 @@ class EachFiles:
         if self._revises:
             text, new = revised_content(given.file, given.content, answer)
             diff = unified_diff(target.path.as_posix(), given.file.text or "", text)
-            # Noted first: should this process end now, it is true all the same.
+            # Recorded first: it is true even if this process ends now.
             self._journal.record_result(self._basis, content_digest(new))
         elif self._edits and given.file.kind == "text":
             _, new = revised_content(given.file, given.content, answer)

@@ -230,7 +230,7 @@ def _is_still(block: Block, old: Sequence[str], new: Sequence[str], form: Format
         return len(new) == 1 and not re.search(r"(?<!\\)\|", text) and not text.endswith("\\")
     if block.kind.startswith("heading") and len(new) == 1:
         return _is_one(f"# {text}", "heading_open", text)
-    # A text may be something else alone: after `- item` the lines `more` and `===` go on with it.
+    # A text may be something else alone: after `- item` the lines `more` and `===` continue it.
     # What a new one is in its place is seen in the whole text.
     return _is_one(text, "paragraph_open", text) or _kinds(text) == _kinds("\n".join(old))
 

@@ -101,7 +101,7 @@ def cut_in_time(reply: HTTPResponse) -> Iterator[None]:
 def _cut(reply: HTTPResponse) -> None:
     """Wake whoever waits for bytes: to close it from another thread would wait for them, too."""
     with (
-        contextlib.suppress(OSError, ValueError),  # it is closed by now
+        contextlib.suppress(OSError, ValueError),  # it is already closed
         socket.socket(fileno=os.dup(reply.fileno())) as connection,
     ):
         connection.shutdown(socket.SHUT_RDWR)

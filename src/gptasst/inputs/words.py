@@ -127,7 +127,7 @@ def _match(base: Path, parts: Sequence[str], found: Yield) -> None:
 
 
 def _named(path: Path, at: int, found: Yield, *, is_last: bool) -> Iterator[tuple[Path, int]]:
-    """Go on with what a pattern names itself after a part that it does not."""
+    """Continue with the literal part of a pattern after a part that it does not."""
     if is_last:
         if os.path.lexists(path) and not os.path.isdir(path):
             _take(path, found)

@@ -120,7 +120,7 @@ def is_current(connection: sqlite3.Connection, assistant_id: str) -> bool:
 
 
 def make_current(connection: sqlite3.Connection, assistant_id: str) -> None:
-    """Index what is kept of an assistant anew if its index is of another version, or missing."""
+    """Rebuild an assistant's index if it is missing or of another version."""
     _current_table(connection, assistant_id)
 
 

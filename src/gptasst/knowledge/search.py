@@ -12,7 +12,7 @@ from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import FoundPassage
 from gptasst.knowledge.vectors import Meanings, meanings
 
-# How well a passage fits is told by its words and by its meaning, each as a share of the best one.
+# How well a passage fits is measured by words and by meaning, each as a share of the best one.
 # Reciprocal rank fusion (k = 10, weight 1.5) found less: nDCG@10 0.435 instead of 0.438 of
 # Cranfield, and MRR 0.75 instead of 0.78 of questions about the code of Python's library.
 _MEANING_SHARE = 0.5

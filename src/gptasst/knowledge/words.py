@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gptasst.knowledge.languages import accented_stem, fold, has_endings, stem, visible
 
 TOKENIZER = "porter ascii"
-# Changes with all that is done here: an index of another version is made anew.
+# Change it with anything here: an index of another version is rebuilt.
 VERSION = 2
 
 # Combining marks that words are written with; those that only change a letter fold away.

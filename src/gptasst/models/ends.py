@@ -1,4 +1,4 @@
-"""What people are told of a model that ends, and what to type for another in its place.
+"""Warnings about models that end, and the command that chooses another in its place.
 
 OpenAI's dates count where OpenAI is asked; other servers may call what they have as they like.
 What a server said itself, when its models were listed, comes before that.
@@ -31,7 +31,7 @@ _WHAT_THERE_IS = f"{cmd('model list')} shows what there is"
 class ModelUse:
     """A model that a server is asked for, when it ends, and how it could be another one.
 
-    `end` is `None` where nothing is known; `successor` may be unknown all the same.
+    `end` is `None` if it isn't known; `successor` may be unknown even if `end` is known.
     """
 
     endpoint: str
@@ -189,7 +189,7 @@ SHUTDOWNS = {
 }
 
 
-# So long before its end people are told that a model ends.
+# How long before its end a model gets a warning.
 WARNING_DAYS = 60
 
 

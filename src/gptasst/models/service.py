@@ -85,7 +85,7 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
 
 _SHOWN = 10
 
-# A server without such a list, which may have models all the same.
+# A server without such a list; it may still have models.
 _NO_LIST = ("no_endpoint", "not_an_api", "bad_request")
 
 

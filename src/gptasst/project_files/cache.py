@@ -1,4 +1,4 @@
-"""The cache of file hashes and ids: what is in it, whether it is right, and making it anew."""
+"""The cache of file hashes and ids: show, verify and rebuild it."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class CacheService:
         self._cache.forget_files(known)
         hashes = {}
         for file in dict.fromkeys(path.absolute() for path in wanted):
-            with contextlib.suppress(InvalidInput):  # it may be gone or not readable by now
+            with contextlib.suppress(InvalidInput):  # it may be gone or unreadable
                 hashes[file] = self._cache.sha256(file)
         return hashes
 

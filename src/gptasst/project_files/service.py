@@ -207,7 +207,7 @@ class FileService:
 
         Args:
             files: as they were read.
-            unless_used: leave those that a vector store holds by now; each is looked up.
+            unless_used: leave those that a vector store now uses; each is looked up.
 
         Returns those that went.
 

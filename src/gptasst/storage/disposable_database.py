@@ -129,7 +129,7 @@ class DisposableDatabase:
             return True
 
     def _in_file(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Work on the file; set it aside and begin anew where it turns out to be damaged.
+        """Work on the file; if it is damaged, move it away and start with an empty one.
 
         Raises:
             _Unusable: there is no such file to be had, or not now.

@@ -199,7 +199,7 @@ class Uploader:
         report: OnTransfer,
         taken: Collection[str] = (),
         *,
-        anew: bool = False,
+        force: bool = False,
         jobs: int = DEFAULT_JOBS,
     ) -> Uploaded:
         """Upload what is not there yet.
@@ -208,21 +208,21 @@ class Uploader:
             requests: what is wanted; two of one content get an id each.
             report: told of bytes and files.
             taken: ids that can't be given out again.
-            anew: upload whatever the cache says.
+            force: upload whatever the cache says.
             jobs: how many uploads run at a time.
 
         Raises:
             GptasstError: something that is no fault of one file; what was uploaded until then
                 is remembered.
         """
-        if requests and not anew:
+        if requests and not force:
             self.learn()
         result = Uploaded()
         used = set(taken)
-        missing = list(requests) if anew else self._not_known(requests, used, result)
+        missing = list(requests) if force else self._not_known(requests, used, result)
         if missing:
             with self._alone(missing, report):
-                if not anew:  # another process may have been first
+                if not force:  # another process may have been first
                     missing = self._not_known(missing, used, result)
                 self._upload_missing(missing, result, report, jobs)
         return result

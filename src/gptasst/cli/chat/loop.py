@@ -24,7 +24,7 @@ _Events = Generator[TextDelta | RunResult]
 
 
 class ChatLoop:
-    """Runs a chat. A person is told of errors and goes on; a script ends with the first.
+    """Run a chat. For a person, errors are printed and it goes on; a script ends with the first.
 
     Args:
         output: where answers and notes go.
