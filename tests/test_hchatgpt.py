@@ -54,7 +54,7 @@ class TestAssistants:
         assert shown["definition"]["tools"]["code_interpreter"] is True
 
     def test_functions_are_refused(self, project: LoopbackServer) -> None:
-        with pytest.raises(gptasst.UsageError, match="call no functions"):
+        with pytest.raises(gptasst.UsageError, match="call your functions"):
             hchatgpt.create_assistant("Writer", "Write.", use_function={"type": "function"})
 
     def test_updated_with_uploaded_files(self, writer: str, write: Write, cli: Cli) -> None:
@@ -128,7 +128,7 @@ class TestThreads:
 
     def test_nothing_to_run(self, writer: str) -> None:
         thread = hchatgpt.create_thread()
-        with pytest.raises(gptasst.UsageError, match="no message on thread"):
+        with pytest.raises(gptasst.UsageError, match="no unanswered message"):
             hchatgpt.run_thread_on_assistant(writer, thread)
 
     def test_an_unknown_run(self, writer: str) -> None:

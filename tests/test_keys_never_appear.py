@@ -318,5 +318,5 @@ class TestRedirects:
             for line in ("run DocWriter a.md", "assistant list", "file upload a.md", "file list"):
                 ran = cli(*line.split())
                 assert ran.code == 1
-                assert f"redirects to {elsewhere}/responses, and" in ran.stderr
+                assert f"redirects to {elsewhere}/responses;" in ran.stderr
         assert server.requests == []

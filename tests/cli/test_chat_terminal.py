@@ -126,7 +126,7 @@ def test_stopped_asked_again_and_left(cli: Cli, server: LoopbackServer, open_cha
 
     assert chat.ends() == 0
     assert conversation(cli) == [("user", "hello"), ("assistant", "a whole one")]
-    assert "`gptasst chat DocWriter -c` goes on with" in chat.text
+    assert "`gptasst chat DocWriter -c` continues" in chat.text
 
 
 def test_stopped_and_resumed(cli: Cli, server: LoopbackServer, open_chat: Open) -> None:

@@ -197,7 +197,7 @@ class TestEach:
         assert ran.code == 0
         assert Path("in/a.md").read_text() == TEXT.replace("# Teh", "# The")
         assert Path("in/b.md").read_text() == "The end."
-        assert "kept 1 block as before" in ran.stderr
+        assert "kept 1 block unchanged" in ran.stderr
 
     def test_one_bad_answer(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("in/a.md", TEXT)
@@ -224,7 +224,7 @@ class TestEach:
         ran = cli(*command)
         assert ran.code == 0
         assert Path("a.md").read_text() == RIGHT.replace("does not", "dont")
-        assert "kept 1 block as before" in ran.stderr
+        assert "kept 1 block unchanged" in ran.stderr
 
 
 def _props(server: LoopbackServer, context: int) -> None:

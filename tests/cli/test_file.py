@@ -60,10 +60,10 @@ class TestUpload:
         ran = cli("file", "upload", "a.md")
         (file_id,) = project.files
         assert ran.lines == [f"a.md\t3 B\tuploaded\t{file_id}"]
-        assert ran.stderr == "1 file uploaded (3 B), 0 there already\n"
+        assert ran.stderr == "1 file uploaded (3 B), 0 were already there\n"
         again = cli("file", "upload", "a.md")
         assert again.lines == [f"a.md\t3 B\twas there\t{file_id}"]
-        assert again.stderr == "0 files uploaded (0 B), 1 there already\n"
+        assert again.stderr == "0 files uploaded (0 B), 1 were already there\n"
 
     def test_content_goes_up_once(self, cli: Cli, project: LoopbackServer, write: Write) -> None:
         for name in ("a.md", "b.md", "copy of a.md"):

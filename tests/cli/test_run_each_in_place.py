@@ -74,7 +74,7 @@ class TestInPlace:
         server.answer = edit
         ran = cli(*EACH, "a.md", "--in-place")
         assert ran.code == 6
-        assert "`a.md` was changed while its answer was awaited" in ran.stderr
+        assert "`a.md` changed while its answer was being generated" in ran.stderr
         assert file.read_text() == "the user's own words\n"
 
     @pytest.mark.parametrize("name", ["a.pdf", "a.png"])
@@ -86,7 +86,7 @@ class TestInPlace:
         ran = cli(*EACH, name, option)
         assert ran.code == 2
         assert f"`{name}` is " in ran.stderr
-        assert "only text can be compared or written over" in ran.stderr
+        assert "only text can be compared or overwritten" in ran.stderr
         assert server.requests == []
 
 

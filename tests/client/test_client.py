@@ -281,7 +281,7 @@ class TestMap:
 
     def test_two_places_are_refused(self, server: LoopbackServer, write: Write) -> None:
         write("a.md", "A")
-        with gptasst.Client() as client, pytest.raises(gptasst.UsageError, match="exclude"):
+        with gptasst.Client() as client, pytest.raises(gptasst.UsageError, match="combined"):
             client.map("Translator", "a.md", output="out", in_place=True)
 
 

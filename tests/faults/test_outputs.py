@@ -111,7 +111,7 @@ class TestFullDisk:
         ran = cli("file", "upload", path, write("b.md", "another\n"))
         assert ran.code == 0
         assert "damaged" not in ran.stderr
-        assert "can't be used and is done without" in ran.stderr
+        assert "can't be used and is not used" in ran.stderr
         filler.unlink()
         project.requests.clear()
         assert cli("file", "upload", path).code == 0

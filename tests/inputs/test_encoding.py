@@ -78,5 +78,5 @@ def test_named() -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "rot13", "base64", "a\0b"])
 def test_no_encoding(name: str) -> None:
-    with pytest.raises(UsageError, match="no encoding is called"):
+    with pytest.raises(UsageError, match="unknown encoding"):
         named_encoding(name)

@@ -39,9 +39,12 @@ def test_knowledge_on_the_server(
 ) -> None:
     write("a.md", content)
     ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md")
-    assert ran.code == (0 if searched else 2), ran.stderr
+    assert ran.code == (0 if searched or kept_here else 2), ran.stderr
     if searched:
         assert knowledge(project, "W") == {"a.md": content}
+    elif kept_here:  # it goes there as UTF-8
+        assert "the server gets the text of `a.md`" in ran.stderr
+        assert knowledge(project, "W")["a.md"].decode("utf-8")
     else:
         assert "`a.md`" in ran.stderr
         assert project.files == {}
@@ -77,7 +80,7 @@ def test_input(
 
 
 class TestTooLong:
-    """An input that is longer than the model takes is refused in words, with its length."""
+    """An input that is too long for the model is refused in words, with its length."""
 
     @pytest.mark.parametrize(
         "outcome",
@@ -95,7 +98,7 @@ class TestTooLong:
         server.outcomes.append(outcome())
         ran = cli("run", "DocWriter", "-t", "word " * 10_000)
         assert ran.code == 2
-        told = r"longer than the model takes: the window is 9 tokens \(it is [\d,]+ tokens\)"
+        told = r"too long for the model: the window is 9 tokens \(it is [\d,]+ tokens\)"
         assert re.search(told, ran.stderr)
         assert "hint: send less at a time" in ran.stderr
         asked = [request.path for request in server.requests]

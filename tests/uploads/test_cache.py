@@ -363,7 +363,7 @@ class TestDamage:
         assert [found.file_id for found in cache.of("s").all_uploads()] == ["f"]
         cache.close()
         assert len(notes) == 1
-        assert "is done without" in notes[0]
+        assert "is not used" in notes[0]
 
     def test_only_the_owner_can_read_it(self, cache: FileCache, path: Path) -> None:
         cache.of("s").mark_synced()

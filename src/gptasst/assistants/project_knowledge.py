@@ -249,7 +249,10 @@ class KnowledgeWriter:
                 if attempt == _ATTACH_TRIES - 1:
                     raise
                 self._stores.get(job.store_id)  # or it is this that is not there any more
-                if attachment.file_id not in job.fresh:  # remembered, and deleted by somebody
+                last = attempt == _ATTACH_TRIES - 2
+                if attachment.file_id not in job.fresh or (
+                    last and self._is_gone(attachment.file_id)
+                ):
                     attachment = self._upload_anew(job, path, attachment, report)
                 else:
                     self._pause(_FIRST_PAUSE * 2**attempt)
@@ -349,8 +352,10 @@ class KnowledgeWriter:
         job.take_over(again)
 
     def _is_lost(self, job: KnowledgeJob, file_id: str) -> bool:
-        if file_id in job.fresh:
-            return False
+        return file_id not in job.fresh and self._is_gone(file_id)
+
+    def _is_gone(self, file_id: str) -> bool:
+        """Whether somebody deleted an upload."""
         try:
             self._files.get(file_id)
         except NotFound:
