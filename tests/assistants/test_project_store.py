@@ -259,6 +259,7 @@ def test_a_run_finds_its_assistant_in_one_request(
 ) -> None:
     cli("assistant", "create", "Docs", "-i", "DocWriter", "-m", "gpt-6.2-sol", "-f", docs)
     store_id = only_store(project, "Docs").about["id"]
+    cli("run", "Docs", "-t", "hello")  # once, it is asked which tools the server has
     calls(project)
     assert cli("run", "Docs", "-t", "hello").text == "hello"
     body = project.requests[-1].json

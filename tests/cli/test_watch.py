@@ -103,6 +103,19 @@ def test_a_directory_that_goes_and_comes_back(
     assert "1 added" in said(process, "`W`")
 
 
+def test_another_directory_in_its_place_is_watched(
+    cli: Cli, write: Write, server: LoopbackServer, watch: Watch
+) -> None:
+    """Renamed there at once, so that the place was never empty for long."""
+    process = watch()
+    write("other/b.md", "beta\n")
+    Path("kb").rename("old")
+    Path("other").rename("kb")
+    assert "1 added" in said(process, "`W`")
+    write("kb/newer.md", "newer\n")
+    assert "1 added" in said(process, "`W`")
+
+
 def test_a_file_that_can_not_be_taken_is_named(
     cli: Cli, write: Write, server: LoopbackServer, watch: Watch
 ) -> None:

@@ -265,7 +265,7 @@ def follow(output: Output, assistant: Assistant, sync: Sync) -> NoReturn:
                 first = False
             else:
                 assistant = _sync_sometime(output, assistant, sync)
-            while watched_places(assistant) == places:
+            while changes.covers(watched_places(assistant)):
                 changes.wait()
                 assistant = _sync_sometime(output, assistant, sync)
 

@@ -37,6 +37,18 @@ class Places:
             frozenset(one for one in single if not outer & {one, *one.parents}),
         )
 
+    def identities(self) -> dict[Path, tuple[int, int] | None]:
+        """Which directory is at each place now: another may have been put there since."""
+        return {place: _identity(place) for place in self.trees | self.directories}
+
+
+def _identity(place: Path) -> tuple[int, int] | None:
+    try:
+        there = place.stat()
+    except OSError:
+        return None
+    return there.st_dev, there.st_ino
+
 
 def _existing(place: Path) -> Path:
     return next(one for one in (place, *place.parents) if one.is_dir())
@@ -56,6 +68,7 @@ class ChangedFiles:
 
     def __enter__(self) -> Self:
         places = self._places
+        self._identities = places.identities()
         begun = [
             self._begin(sorted(paths), recursive=recursive)
             for paths, recursive in ((places.trees, True), (places.directories, False))
@@ -67,6 +80,10 @@ class ChangedFiles:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
+
+    def covers(self, places: Places) -> bool:
+        """Whether these are the places, with the same directories there as in the beginning."""
+        return places == self._places and places.identities() == self._identities
 
     def _begin(self, paths: Sequence[Path], *, recursive: bool) -> threading.Event:
         ready = threading.Event()
