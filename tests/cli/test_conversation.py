@@ -163,7 +163,7 @@ class TestRun:
         full = outcomes.http_error(400, "context_length_exceeded", "too many tokens")
         server.outcomes.append(full)
         ran = cli("run", "DocWriter", "-c", "-t", "two")
-        assert (ran.code, "begin a new conversation" in ran.stderr) == (2, True)
+        assert (ran.code, "start a new conversation" in ran.stderr) == (2, True)
 
 
 class TestBrokenOff:

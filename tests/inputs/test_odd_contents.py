@@ -118,7 +118,7 @@ class TestTooLong:
         before = len(conversation.items)
         project.outcomes.append(outcomes.http_error(400, "context_length_exceeded", "too long"))
         ran = cli("run", "DocWriter", "-t", "x", "-c")
-        assert (ran.code, "what was said before in the conversation" in ran.stderr) == (2, True)
+        assert (ran.code, "earlier turns of the conversation" in ran.stderr) == (2, True)
         assert len(conversation.items) == before
 
     def test_for_the_api_nothing_is_sent(self, cli: Cli, server: LoopbackServer) -> None:
