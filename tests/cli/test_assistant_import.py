@@ -239,8 +239,11 @@ class TestPipes:
         shown = cli("assistant", "show", "Piped", "--json").json
         assert shown["definition"]["instructions"] == "Do it."
 
-    def test_without_a_name(self, cli: Cli) -> None:
-        content = b'{"object": "assistant", "instructions": "Do it."}'
+    @pytest.mark.parametrize(
+        "content",
+        [b'{"object": "assistant", "instructions": "Do it."}', b'instructions = "Do it."\n'],
+    )
+    def test_without_a_name(self, cli: Cli, content: bytes) -> None:
         ran = cli("assistant", "import", "-", stdin=content)
         assert (ran.code, "--name" in ran.stderr) == (2, True)
         assert cli("assistant", "import", "-", "--name", "B", stdin=content).code == 0

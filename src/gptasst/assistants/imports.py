@@ -37,6 +37,7 @@ from gptasst.models.ends import shutdown_of
 _Saved = Mapping[str, Any]
 
 STANDARD_INPUT = Path("-")
+_UNNAMED = "definition from standard input"
 _STDIN_SECONDS = 600.0
 _FILE_SEARCH = ("file_search", "retrieval")  # `retrieval` until v2 of the API
 _NO_CONTENT = "knowledge can't be downloaded from the server; add the file from your disk"
@@ -68,7 +69,10 @@ def read_import(path: Path, name: str | None, screening: Screening) -> ReadImpor
     """
     content = _read(path, screening)
     if not _is_json(content, path):
-        definition = definition_of(content, path, name=path.stem)
+        stem = _UNNAMED if path == STANDARD_INPUT else path.stem
+        definition = definition_of(content, path, name=name or stem)
+        if definition.name == _UNNAMED:
+            raise UsageError("the definition has no `name`", hint="--name gives it one")
         definition = replace(definition, name=_usable(name or definition.name))
         return ReadImport(definition, tuple(_what_a_sync_reads(definition)))
     saved = _saved_in(content, path)
