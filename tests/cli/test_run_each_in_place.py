@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.each import file_text, make_files, shout
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 
 EACH = ("run", "DocWriter", "--each")
 
@@ -174,6 +174,16 @@ class TestCheck:
         assert ran.code == 6
         assert ran.error["code"] == "would_change"
         assert ran.json["files"][0]["status"] == "would_change"
+
+    def test_a_finding_beside_a_failure(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("a.md", "words\n")
+        write("b.md", "more\n")
+        server.outcomes.append(outcomes.refusal("not this"))
+        ran = cli(*EACH, "a.md", "b.md", "--check", "-j", "1")
+        assert ran.code == 6
+        assert "error: 1 of 2 files failed, 1 would change\n" in ran.stderr
 
 
 class TestDiff:

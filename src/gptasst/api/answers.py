@@ -27,7 +27,7 @@ from gptasst.api.types import (
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 from gptasst.hints import cmd
 
-_SMALL = f"small models often don't come to an end; {cmd('auth login')} keeps a key for a real one"
+_SMALL = f"small models often don't come to an end; {cmd('auth login')} stores a key for a real one"
 # A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
 _PASSAGE = 120
 _REPEATED = 4

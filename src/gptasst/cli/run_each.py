@@ -280,7 +280,8 @@ def error_of(
         return run.ended_by
     files = count_text(summary.files, "file")
     if summary.failed:
-        return PartlyDone(f"{summary.failed:,} of {files} failed", hint=_SAME_COMMAND)
+        found = f", {summary.would_change:,} would change" if check else ""
+        return PartlyDone(f"{summary.failed:,} of {files} failed{found}", hint=_SAME_COMMAND)
     if check and summary.would_change:
         changing = [f"`{r.path}`" for r in results if r.status == "would_change"]
         return PartlyDone(

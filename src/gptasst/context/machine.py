@@ -122,7 +122,7 @@ class MachineContext:
         installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
         if not installed:
             return None
-        advice = f"good for small corrections only; for real work, {cmd('auth login')} keeps a key"
+        advice = f"good for small corrections only; for real work, {cmd('auth login')} stores a key"
         tail = f": {advice}" if self.model_file.is_default else ""
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
