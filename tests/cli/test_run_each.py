@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -256,7 +257,8 @@ class TestResume:
     def test_what_is_old_is_forgotten(self, cli: Cli, server: LoopbackServer, home: Path) -> None:
         make_files(2)
         assert cli(*EACH, "in", "-o", "out").code == 0
-        with sqlite3.connect(home / "data" / "runs.sqlite3") as connection:
+        runs = home / "data" / "runs.sqlite3"
+        with contextlib.closing(sqlite3.connect(runs)) as connection, connection:
             connection.execute("UPDATE answers SET answered_at = answered_at - 200 * 86400")
         connection.close()
         assert cli(*EACH, "in", "-o", "out").code == 0  # which prunes at its end
@@ -269,7 +271,8 @@ class TestResume:
     ) -> None:
         make_files(2)
         assert cli(*EACH, "in", "-o", "out").code == 0
-        with sqlite3.connect(home / "data" / "runs.sqlite3") as connection:
+        runs = home / "data" / "runs.sqlite3"
+        with contextlib.closing(sqlite3.connect(runs)) as connection, connection:
             connection.execute("UPDATE answers SET answer = NULL")
         connection.close()
         Path("out/1.md").unlink()

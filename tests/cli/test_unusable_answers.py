@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ class TestEach:
         server.answer = shout
         assert cli(*EACH, "a.md", "--check").code == 6
         (journal,) = home.rglob("runs*.sqlite3")
-        with sqlite3.connect(journal) as connection:
+        with contextlib.closing(sqlite3.connect(journal)) as connection, connection:
             connection.execute("UPDATE answers SET answer = ' \n'")
         assert cli(*EACH, "a.md", "--in-place").code == 0
         assert file.read_text() == "TEXT\n"
