@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.api import tools
+from gptasst.config import urls
 from tests.cli.test_conversation import answered, on_server, place, shown, told
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer, outcomes
@@ -105,7 +105,7 @@ class TestRetry:
     @pytest.fixture(autouse=True)
     def as_openai(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is deleted there is not part of the next answer."""
-        monkeypatch.setattr(tools, "has_all_tools", lambda _: True)
+        monkeypatch.setattr(urls, "is_openai_or_azure", lambda _: True)
 
     def test_takes_the_place_of_the_last_answer(
         self, cli: Cli, server: LoopbackServer, place: str
@@ -157,7 +157,7 @@ class TestRetry:
         self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """OGX takes them off the list, and shows them to the model all the same."""
-        monkeypatch.setattr(tools, "has_all_tools", lambda _: False)
+        monkeypatch.setattr(urls, "is_openai_or_azure", lambda _: False)
         project.outcomes += [outcomes.answer(text) for text in ("A", "B", "C", "D")]
         ran = chat(cli, "one", "two", "/retry", "three")
         assert ran.lines == ["A", "B", "C", "D"]
@@ -171,7 +171,7 @@ class TestRetry:
     def test_where_they_are_kept_and_nothing_is_answered(
         self, cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tools, "has_all_tools", lambda _: False)
+        monkeypatch.setattr(urls, "is_openai_or_azure", lambda _: False)
         chat(cli, "one")
         project.outcomes.append(outcomes.refusal("no"))
         assert chat(cli, "/retry", words=("-c",)).code == 7

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from gptasst.api.connection import Connection, read_json
 from gptasst.api.failures import StatusFailure
@@ -16,12 +15,11 @@ from gptasst.api.refusals import is_missing_path, message_of
 from gptasst.api.tools import (
     documented,
     every_tool,
-    has_all_tools,
     told_by_headers,
     told_by_refusal,
 )
 from gptasst.api.types import Capability, ServerModel
-from gptasst.config.urls import is_openai
+from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import GptasstError, ServiceError
 
 if TYPE_CHECKING:
@@ -129,7 +127,7 @@ class ProbeGateway:
             AccessDenied: the key is wrong, or has no permission for it.
         """
         endpoint = self._connection.endpoint
-        if has_all_tools(endpoint.base_url):
+        if is_openai_or_azure(endpoint.base_url):
             return True
         body = {"input_file_id": "", "endpoint": _BATCHED, "completion_window": "24h"}
         with self._connection.errors():
@@ -220,8 +218,7 @@ class ContextWindows:
 
     def _tells_itself(self) -> bool:
         """Whether the server is one that calls an answer incomplete where it is."""
-        url = self._connection.endpoint.base_url
-        return is_openai(url) or (urlsplit(url).hostname or "").endswith(".openai.azure.com")
+        return is_openai_or_azure(self._connection.endpoint.base_url)
 
     def _ask(self, model: str) -> int | None:
         models = _object(self._get("/models")).get("data")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from gptasst.api.failures import StatusFailure
 from gptasst.api.refusals import words_of
 from gptasst.api.types import Capability, Endpoint, ModelRequest
-from gptasst.config.urls import is_openai
+from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import UsageError
 
 # How the API calls each tool.
@@ -46,15 +45,9 @@ _LONG = 200  # characters: more than that is a dump and not a sentence
 _REFUSALS = (400, 404, 422, 501)
 
 
-def has_all_tools(base_url: str) -> bool:
-    """Whether a server is one that documents every tool."""
-    host = urlsplit(base_url).hostname or ""
-    return is_openai(base_url) or host.endswith(".openai.azure.com")
-
-
 def documented(base_url: str) -> dict[Capability, bool]:
     """The tools that a server documents."""
-    return dict.fromkeys(_ALL, True) if has_all_tools(base_url) else {}
+    return dict.fromkeys(_ALL, True) if is_openai_or_azure(base_url) else {}
 
 
 def told_by_headers(headers: Mapping[str, str]) -> Mapping[Capability, bool]:

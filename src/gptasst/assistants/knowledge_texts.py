@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gptasst.api.types import UploadRequest
 from gptasst.errors import InvalidInput
-from gptasst.knowledge.formats import is_document, read_document, reason_of
+from gptasst.knowledge.formats import is_document, read_document_file, reason_of
 from gptasst.storage.atomic_files import open_private
 from gptasst.storage.scratch import scratch_directory
 from gptasst.uploads.types import (
@@ -63,11 +63,7 @@ class KnowledgeTexts:
         return None
 
     def _text(self, source: KnowledgeSource) -> bytes:
-        try:
-            content = source.file.read_bytes()
-        except OSError as error:
-            raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-        document = read_document(content, source.path, source.encoding)
+        document = read_document_file(source.file, source.path, source.encoding)
         self._notes[source] = document.notes
         return f"{document.text}\n".encode("utf-8", "replace")
 

@@ -222,17 +222,13 @@ class LocalStore:
 
     def _read(self, source: KnowledgeSource) -> None:
         """Read a file's passages; they are kept from when it is checked until it is taken in."""
-        from gptasst.knowledge.formats import read_document
+        from gptasst.knowledge.formats import read_document_file
         from gptasst.knowledge.passages import split
 
         key = _key(source)
         if key in self._passages:
             return
-        try:
-            content = source.file.read_bytes()
-        except OSError as error:
-            raise InvalidInput(f"`{source.path}` can't be read: {error.strerror}") from None
-        document = read_document(content, source.path, source.encoding)
+        document = read_document_file(source.file, source.path, source.encoding)
         self._notes[key] = document.notes
         try:
             self._passages.put(key, split(document))

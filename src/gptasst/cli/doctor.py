@@ -63,7 +63,7 @@ def _show(output: Output, diagnosis: Diagnosis) -> None:
         fixable = [finding for finding in findings if finding.fix]
         output.table("findings", fixable, _COLUMNS, ident=lambda f: f.fix or "", empty="")
     elif output.draws:
-        output.drawn("".join(line + "\n" for line in _drawn(output, findings)))
+        output.paged("".join(line + "\n" for line in _drawn(output, findings)))
         output.note(_summary(findings))
     else:
         output.table("findings", findings, _COLUMNS, ident=lambda f: f.topic, empty="")

@@ -30,8 +30,8 @@ from gptasst.config.urls import (
     api_url,
     is_base_url,
     is_openai,
+    is_openai_or_azure,
     refuse_open_channel,
-    takes_documents,
 )
 from gptasst.errors import AccessDenied, InvalidDefinition, NotFound, UsageError
 from gptasst.hints import did_you_mean, nearest
@@ -177,7 +177,7 @@ class Settings:
             key_source=key_source,
             headers=headers,
             timeout=self._timeout(table),
-            input_file=bool(base_url and takes_documents(base_url))
+            input_file=bool(base_url and is_openai_or_azure(base_url))
             if input_file is None
             else bool(base_url) and input_file,
             context=document.number(int, 256, None, *table, "context"),

@@ -38,8 +38,8 @@ def is_openai(base_url: str) -> bool:
     return host == "api.openai.com" or host.endswith(".api.openai.com")
 
 
-def takes_documents(base_url: str) -> bool:
-    """Whether a base URL is that of a server which is known to take documents as input."""
+def is_openai_or_azure(base_url: str) -> bool:
+    """Whether a base URL is OpenAI's or Azure's, which have all that OpenAI documents."""
     host = urlsplit(base_url).hostname or ""
     return is_openai(base_url) or host.endswith(".openai.azure.com")
 

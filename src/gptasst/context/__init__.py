@@ -221,12 +221,12 @@ class AppContext(ServerContext):
 
     @cached_property
     def _openai_conversations(self) -> OpenAIConversations:
-        from gptasst.api.tools import has_all_tools
+        from gptasst.config.urls import is_openai_or_azure
         from gptasst.conversations.server import OpenAIConversations
 
         gateway, profile = self.gateway.conversations, self.profile
         # OGX removes a deleted turn from the list but still shows it to the model.
-        forgets = has_all_tools(profile.base_url or "")
+        forgets = is_openai_or_azure(profile.base_url or "")
         return OpenAIConversations(gateway, self._conversations_database, profile, forgets=forgets)
 
     def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:

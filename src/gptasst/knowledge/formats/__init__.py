@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from gptasst.errors import InvalidInput
@@ -52,6 +52,15 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
         notes = "".join(f" ({note})" for note in document.notes)
         raise InvalidInput(f"there is no text in `{path}`{notes}", code="no_text")
     return document
+
+
+def read_document_file(file: Path, path: str, encoding: str | None = None) -> Document:
+    """The text of a file on this disk; see `read_document`."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
+    return read_document(content, path, encoding)
 
 
 def _as_utf8(content: bytes, path: str, encoding: str) -> bytes:
