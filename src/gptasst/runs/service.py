@@ -114,6 +114,7 @@ class RunService:
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
+        resolved = resolved.filled(request.variables)
         target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)

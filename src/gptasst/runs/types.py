@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
@@ -24,7 +24,8 @@ class RunRequest:
     `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
     the definition and the profile. `past` is what was said before, oldest first. Without
     `file_search` the knowledge is left alone. `screening` tells what must not be sent.
-    With `of_many`, other runs ask the same of other files.
+    With `of_many`, other runs ask the same of other files. `variables` are the values of the
+    definition's variables; the others have their defaults.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunRequest:
     screening: Screening = SCREENED
     encoding: str | None = None
     of_many: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
