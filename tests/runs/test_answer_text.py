@@ -94,7 +94,7 @@ def test_characters_that_structure_text() -> None:
     assert is_usable("a\tb\r\n\x0cc")
 
 
-TAG = '<excerpt source="a &amp; b.md" place="lines 1–3">'
+TAG = '<excerpt source="a &amp; b.md" place="lines 1-3">'
 QUOTED = [
     (True, f"{TAG}\nTwelve days.\n</excerpt>\n\nSo twelve.\n", "Twelve days.\n\nSo twelve.\n"),
     (True, f"It says:\r\n{TAG}\r\na\r\n</excerpt>\r\nb", "It says:\r\na\r\nb"),

@@ -1,8 +1,8 @@
 """From what a model sent to the text that counts as its answer.
 
 Models put a code fence around a whole answer, and they repeat the `<file>` tags in which they were
-given an input, or the `<excerpt>` tags around knowledge. None of it is part of the answer. An answer that holds nothing, or a control character,
-is not usable.
+given an input, or the `<excerpt>` tags around knowledge. None of it is part of the answer. An
+answer that holds nothing, or a control character, is not usable.
 """
 
 from __future__ import annotations
