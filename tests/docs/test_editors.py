@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.each import shout
 from tests.conftest import Write
-from tests.docs.pages import DOCS, PAGES, Block, blocks, section
+from tests.docs.pages import DOCS, blocks, section
 from tests.loopback import LoopbackServer
 from tests.shell_program import program_for_shells
 
@@ -75,9 +75,7 @@ class TestVim:
         assert "gptasst" not in said
 
     def test_selected_lines_and_one_undo(self) -> None:
-        assert vim("2,3Asst Loud")[0] == TEXT.replace(
-            "It's “fine” & well.", "IT'S “FINE” & WELL."
-        )
+        assert vim("2,3Asst Loud")[0] == TEXT.replace("It's “fine” & well.", "IT'S “FINE” & WELL.")
         assert vim("Asst Loud", "undo")[0] == TEXT
 
     @pytest.mark.parametrize("name", ["Blank", "nothing; like 'this'"])
@@ -129,7 +127,9 @@ class TestNeovim:
 
     def test_the_function_for_vim(self, write: Write) -> None:
         write("vimrc", recipe("vim"))
-        started(*self.EDITOR, "-u", "vimrc", "-i", "NONE", "guide.md", "-c", "Asst Loud", "-c", "wq")
+        started(
+            *self.EDITOR, "-u", "vimrc", "-i", "NONE", "guide.md", "-c", "Asst Loud", "-c", "wq"
+        )
         assert Path("guide.md").read_text() == CHANGED
 
 
