@@ -178,6 +178,9 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
     part = missing_part(error)
     if part:
         keep = f'`store = "local"` in {endpoint.table} keeps assistants on this machine'
+        if endpoint.local_store:
+            create = cmd("assistant create NAME -i INSTRUCTION -f FILE...")
+            keep = f"{create} takes files without uploading them"
         if part == "batches":
             keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")

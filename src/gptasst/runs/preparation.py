@@ -45,7 +45,7 @@ _SHORTEST_EMBEDDED_ANSWER = 1024
 NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
 ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
-_NO_ASSISTANTS = ("no_vector_stores", "no_key")
+_NO_ASSISTANTS = ("no_vector_stores", "no_list", "no_key")
 
 
 def resolve(
@@ -71,7 +71,10 @@ def resolve(
             found = library.find(name)
         except NotFound as error:
             return _renamed(open_store, name, missing, error)
-        return Resolved(found.definition, path=found.path)
+        doubt = None
+        if missing.code == "no_list":
+            doubt = f"`{name}` is taken for the instruction, as {missing.message}; {missing.advice}"
+        return Resolved(found.definition, path=found.path, doubt=doubt)
 
 
 def _renamed(
@@ -84,7 +87,10 @@ def _renamed(
 
     Raises:
         NotFound: there is none.
+        ServiceError: that can't be known, as the server can't list what there is.
     """
+    if missing.code == "no_list":
+        raise missing
     try:
         if isinstance(missing, NotFound):
             return open_store().open(name)
