@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gptasst.definitions.types import Definition
-    from gptasst.inputs.types import Refusal
+    from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 
 

@@ -34,9 +34,9 @@ from gptasst.runs.answer_text import (
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
-from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
+from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
-from gptasst.time_limits import more_time
+from gptasst.threads import more_time
 
 _LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
