@@ -339,4 +339,4 @@ def _finished(result: RunResult) -> FinishedRun:
     except UnicodeEncodeError:
         raise NoAnswer("the answer contains invalid characters", hint="run it again") from None
     sha256 = content_digest(content)
-    return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)
+    return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept, result.cost)

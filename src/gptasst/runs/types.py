@@ -105,6 +105,7 @@ class RunResult:
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
+    `cost` is in US dollars, `None` where usage or price is not known.
     `searches` are what the model itself looked for in the knowledge, `passages` what was found
     there for the answer, cited or not.
     """
@@ -116,6 +117,7 @@ class RunResult:
     response_id: str
     timings: Timings
     usage: Usage | None = None
+    cost: float | None = None
     citations: tuple[Citation, ...] = ()
     warnings: tuple[str, ...] = ()
     conversation: str | None = None
