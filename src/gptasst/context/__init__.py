@@ -206,7 +206,10 @@ class AppContext(ServerContext):
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
-        return RunService(self.profile, found, preparation, open_gateway, self.model_ends, progress)
+        keeper = lambda: self.run_journal  # noqa: E731
+        return RunService(
+            self.profile, found, preparation, open_gateway, self.model_ends, progress, keeper
+        )
 
     @cached_property
     def conversations(self) -> ConversationService:

@@ -33,6 +33,7 @@ from gptasst.runs.answer_text import (
 )
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
+from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
@@ -62,6 +63,7 @@ class RunService:
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
         progress: told how many requests of an edit are done, and of how many.
+        keeper: opens the place for the answers of an edit that fails.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class RunService:
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
+        keeper: Callable[[], AnswerKeeper] | None = None,
     ) -> None:
         self._profile = profile
         self.resolve = resolve
@@ -79,6 +82,7 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self._keeper = keeper
         self._functions_refused = False
 
     @property
@@ -230,7 +234,8 @@ class RunService:
         common = replace(sent, parts=sent.parts[:texts])
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
-        run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
+        seconds, paid = prepared.request.timeout, PaidAnswers(self._keeper)
+        run = EditRun(plan, common, gateway.stream, self._progress, seconds, paid)
         with self._explained(prepared):
             edited = run.run()
         timings = Timings(None, time.monotonic() - started)
