@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gptasst.api.prompt_cache import takes_breakpoints
+from gptasst.api.requests import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import Resolved, RunTarget
@@ -17,8 +17,7 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
 from gptasst.hints import cmd, suggestion
 from gptasst.knowledge.types import Excerpt
-from gptasst.models.capabilities import EndpointCapabilities
-from gptasst.models.service import ModelChoice
+from gptasst.models.service import EndpointCapabilities, ModelChoice
 from gptasst.runs.edits import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
     documents_as_text,
@@ -30,8 +29,7 @@ from gptasst.runs.inputs import (
     task_of,
     text_characters,
 )
-from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
-from gptasst.runs.tools import RunTools
+from gptasst.runs.tools import SEARCH_KNOWLEDGE, Look, RunTools
 from gptasst.runs.types import RunRequest
 
 if TYPE_CHECKING:
@@ -176,6 +174,7 @@ class RunPreparation:
         Raises:
             GptasstError: what can be refused without sending anything.
         """
+        resolved = resolved.filled(request.variables)
         request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
