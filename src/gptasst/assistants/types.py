@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from gptasst.definitions.types import SearchSettings
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.api.gateway import OpenAIGateway
@@ -34,6 +33,7 @@ from gptasst.models.capabilities import EndpointCapabilities
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
+from gptasst.values import dataclass
 
 # A batch ends after 24 hours, whatever came of it; the rest is for writing its files.
 _LONGEST_WAIT = 25 * 3600.0

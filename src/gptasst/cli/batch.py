@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +18,7 @@ from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone, UsageError
 from gptasst.hints import cmd
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.results import tell_kept, tokens_text, usage_of, warn_of_failures
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.each.service import EachRun

@@ -12,8 +12,9 @@ import io
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
+
+from gptasst.values import dataclass
 
 _Item = TypeVar("_Item")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gptasst.config.keys import StoredKeys
 from gptasst.config.profile import HEADER_NAME, Profile
@@ -11,6 +10,7 @@ from gptasst.config.settings import Settings
 from gptasst.config.urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, UsageError
 from gptasst.hints import cmd
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 import shlex
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from gptasst.errors import GptasstError, InvalidDefinition, NotFound, UsageError
 from gptasst.hints import cmd, did_you_mean, nearest
 from gptasst.inputs.reading import kind_of
 from gptasst.storage.atomic_files import open_private, private_directory
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gptasst.api.types import Usage
@@ -19,6 +19,7 @@ from gptasst.inputs.types import InputFile
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.types import content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
@@ -19,6 +19,7 @@ from gptasst.hints import nearest, suggestion
 from gptasst.inputs.ignore import Rules, rules_above
 from gptasst.inputs.reading import kind_of
 from gptasst.inputs.types import Refusal
+from gptasst.values import dataclass
 
 MOST_LEVELS = 100
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from gptasst.config.settings import OPENAI_MODEL
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
 from gptasst.models.ends import Shutdown, ends_soon
+from gptasst.values import dataclass
 
 
 class ModelSource(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.prompt_cache import takes_breakpoints
@@ -33,6 +33,7 @@ from gptasst.runs.inputs import (
 from gptasst.runs.searches import SEARCH_KNOWLEDGE, Look
 from gptasst.runs.tools import RunTools
 from gptasst.runs.types import RunRequest
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.types import (
@@ -21,6 +21,7 @@ from gptasst.api.types import (
 from gptasst.errors import NoAnswer, ServiceError
 from gptasst.knowledge.types import Excerpt, FoundPassage
 from gptasst.runs.inputs import tagged_excerpt
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
@@ -14,6 +13,7 @@ from gptasst.definitions.types import Definition, SearchSettings
 from gptasst.inputs.screening import SCREENED, Screening
 from gptasst.inputs.types import InputFile
 from gptasst.knowledge.types import Excerpt
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
