@@ -9,7 +9,7 @@ from typing import Literal
 import httpx2
 
 from gptasst.api.failures import RequestFailure
-from gptasst.time_limits import time_left
+from gptasst.threads import time_left
 from gptasst.values import dataclass
 
 _MIB = 1 << 20

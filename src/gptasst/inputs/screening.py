@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 from gptasst.inputs.words import find_files
 from gptasst.values import dataclass
 
