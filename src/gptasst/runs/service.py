@@ -23,6 +23,7 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
+from gptasst.models.prices import NO_PRICES, Prices, total
 from gptasst.models.service import ModelSource
 from gptasst.runs.answer_text import (
     AnswerFilter,
@@ -33,6 +34,7 @@ from gptasst.runs.answer_text import (
 )
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
+from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
@@ -55,6 +57,8 @@ class Gateway(Protocol):
 class RunService:
     """Runs assistants and instructions on one endpoint.
 
+    `keeper` opens the place for the answers of an edit that fails, where they are to be kept.
+
     Args:
         profile: the endpoint and its defaults.
         resolve: finds the assistant or instruction of a name.
@@ -62,6 +66,7 @@ class RunService:
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
         progress: told how many requests of an edit are done, and of how many.
+        prices: what the endpoint's models cost.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class RunService:
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
+        prices: Prices = NO_PRICES,
     ) -> None:
         self._profile = profile
         self.resolve = resolve
@@ -79,6 +85,8 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self.keeper: Callable[[], AnswerKeeper] | None = None
+        self._prices = prices
         self._functions_refused = False
 
     @property
@@ -115,6 +123,7 @@ class RunService:
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
+        resolved = resolved.filled(request.variables)
         target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)
@@ -230,17 +239,20 @@ class RunService:
         common = replace(sent, parts=sent.parts[:texts])
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
-        run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
+        seconds, paid = prepared.request.timeout, PaidAnswers(self.keeper)
+        run = EditRun(plan, common, gateway.stream, self._progress, seconds, paid)
         with self._explained(prepared):
             edited = run.run()
         timings = Timings(None, time.monotonic() - started)
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
+        costs = [self._prices.cost(a.usage, a.model, sent.model) for a in edited.answers]
         yield TextDelta(edited.text)
         files = prepared.request.files
         encoding = files[0].encoding if len(files) == len(plan.inputs) == 1 else None
         yield replace(
             self._result(prepared, received, edited.text, timings),
+            cost=total(costs),
             kept=edited.kept,
             encoding=encoding or "utf-8",
         )
@@ -337,6 +349,7 @@ class RunService:
             response_id=received.response_id,
             timings=timings,
             usage=received.usage,
+            cost=self._prices.cost(received.usage, received.model, prepared.model_request.model),
             citations=received.citations + quoted,
             warnings=(
                 *self.warnings(prepared.request, prepared.resolved),
