@@ -244,7 +244,7 @@ class TestCheck:
 def test_nothing_of_the_pull_request_is_run(
     runner: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by the step that installs, either; it is run as it is, but for what gptasst depends on."""
+    """Not by the step that installs, either. It leaves out what gptasst depends on."""
     for name in ("venv", "pip", "ensurepip", "secrets", "gptasst", "hatchling", "typing"):
         write(f"{name}.py", f"open({str(runner / 'made')!r}, 'w')\n")
     write("pip.conf", "[global]\nindex-url = http://127.0.0.1:9/\n")
