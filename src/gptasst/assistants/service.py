@@ -88,7 +88,7 @@ class AssistantService:
         """
         assert changes.name is not None
         if changes.instruction is not None:
-            template = self._library.find(changes.instruction).definition
+            template = self._template(changes.instruction, screening)
             changes = replace(changes, instruction=template.name)
         else:
             template = Definition(changes.name or "", changes.instructions or "")
@@ -135,18 +135,19 @@ class AssistantService:
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
-        A new instruction replaces everything that came from the old one; the model stays
-        where the new instruction names none.
+        A new instruction replaces everything that came from the old one; the model and the cases
+        stay where the new instruction has none.
         """
         assistant = self._to_edit(name, changes.name)
         definition = assistant.definition
         if changes.instruction is not None:
-            template = self._library.find(changes.instruction).definition
+            template = self._template(changes.instruction, screening)
             definition = replace(
                 template,
                 name=definition.name,
                 model=template.model or definition.model,
                 knowledge=definition.knowledge,
+                cases=template.cases or definition.cases,
             )
             changes = replace(changes, instruction=template.name)
         definition = with_changes(definition, changes)
@@ -158,6 +159,12 @@ class AssistantService:
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
+
+    def _template(self, instruction: str, screening: Screening) -> Definition:
+        """An instruction's definition with its cases, as an assistant takes it over."""
+        from gptasst.definitions.case_files import with_cases
+
+        return with_cases(self._library.find(instruction), screening)
 
     def _to_edit(self, name: str, new: str | None) -> Assistant:
         """An assistant; if it has its new name already, as an edit was interrupted, by that."""

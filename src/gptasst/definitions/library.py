@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptasst.config.toml import TomlDocument
+from gptasst.definitions.cases import CASES_ENDING
 from gptasst.definitions.toml import (
     Origin,
     name_problem,
@@ -139,7 +140,7 @@ class InstructionLibrary:
     def _read(self, name: str, *, schema_checked: bool) -> Instruction:
         path, origin = self.locate(name)
         if origin == "project":
-            _refuse_not_regular(path)
+            refuse_not_regular(path)
         definition = read_definition_file(path, name=path.stem, schema_checked=schema_checked)
         if origin != "file" and definition.name != name:
             raise TomlDocument(path.read_text("utf-8-sig"), str(path)).error(
@@ -164,6 +165,8 @@ class InstructionLibrary:
         files: dict[str, tuple[Origin, Path]] = {}
         for origin, directory in self._directories:
             for path in directory.glob("*.toml"):
+                if path.name.endswith(CASES_ENDING):
+                    continue
                 files.setdefault(path.stem, (origin, path))
         return files
 
@@ -189,7 +192,7 @@ def _text_of(path: Path) -> bytes:
     return path.read_bytes().removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
 
 
-def _refuse_not_regular(path: Path) -> None:
+def refuse_not_regular(path: Path) -> None:
     """Refuse what a stranger may have put among instructions: a device, a pipe, a link out.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
@@ -15,6 +15,9 @@ from gptasst.definitions.settings import (
     written_file_search,
 )
 from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
+
+if TYPE_CHECKING:
+    from gptasst.definitions.cases import Case
 
 _KEYS = (
     "name",
@@ -30,6 +33,7 @@ _KEYS = (
     "knowledge",
     "tools",
     "settings",
+    "case",
 )
 _TOOLS = ("file_search", "code_interpreter", "web_search")
 _SETTINGS = ("reasoning_effort", "temperature", "top_p", "max_output_tokens")
@@ -76,6 +80,7 @@ def parse_definition(
         schema=_schema(document, checked=schema_checked),
         knowledge=document.texts("knowledge"),
         edit=read_edit_settings(document),
+        cases=_cases(document, checked=schema_checked),
         tools=Tools(
             file_search=file_search,
             code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
@@ -122,6 +127,14 @@ def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | Non
     return schema
 
 
+def _cases(document: TomlDocument, *, checked: bool) -> tuple[Case, ...]:
+    if "case" not in document.root:
+        return ()
+    from gptasst.definitions.cases import cases_in
+
+    return cases_in(document, checked=not checked)
+
+
 def without_name(text: str) -> str:
     """A definition's text without its key `name`, to be one of another name; else as it is."""
     document = TomlDocument(text, "definition")
@@ -163,6 +176,10 @@ def dump_definition(definition: Definition) -> str:
     for name, table in tables.items():
         if table:
             document[name] = table
+    if definition.cases:
+        from gptasst.definitions.cases import written_cases
+
+        document["case"] = written_cases(definition.cases)
     return tomli_w.dumps(document, multiline_strings=True)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from gptasst.definitions.cases import Case
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -97,7 +100,7 @@ class Definition:
     that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
     off; `schema` is the JSON Schema that the answer must fit; `knowledge` are the directories and
     patterns that its knowledge is read from again by a sync; `edit` is there where an answer is an
-    edit of its input.
+    edit of its input; `cases` test it, and never reach a model with it.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Definition:
     schema: Mapping[str, Any] | None = None
     knowledge: tuple[str, ...] = ()
     edit: EditSettings | None = None
+    cases: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
