@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         "no_input",
         "no_installer",
         "no_key",
+        "no_list",
         "no_local_engine",
         "no_model",
         "no_model_file",

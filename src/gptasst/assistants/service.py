@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.inputs.reading import Refusal
     from gptasst.inputs.screening import Screening
-    from gptasst.inputs.types import Refusal
     from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
     from gptasst.uploads.cache import FileCache
     from gptasst.uploads.types import OnTransfer, TransferState

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gptasst.definitions.types import Definition
-    from gptasst.inputs.types import Refusal
+    from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 
 
@@ -84,12 +84,13 @@ class RunTarget:
 class Resolved:
     """What a name stands for: the definition of an assistant, else of an instruction.
 
-    `path` is the file of the instruction.
+    `path` is the file of the instruction; `doubt` is why there may be an assistant all the same.
     """
 
     definition: Definition
     assistant: RunTarget | None = None
     path: str | None = None
+    doubt: str | None = None
 
     @property
     def source(self) -> Literal["assistant", "instruction"]:

@@ -30,7 +30,7 @@ from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, shown
-from gptasst.models.capabilities import EndpointCapabilities
+from gptasst.models.service import EndpointCapabilities
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer

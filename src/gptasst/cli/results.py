@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gptasst.cli.session import Session
     from gptasst.definitions.types import Definition
     from gptasst.each.types import FileResult
-    from gptasst.inputs.types import Refusal
+    from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgePlan
     from gptasst.runs.types import Kept, RunResult
 

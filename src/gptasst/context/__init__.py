@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from gptasst.doctor.types import Diagnosis
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
-    from gptasst.models.capabilities import EndpointCapabilities
     from gptasst.models.ends import ModelEnds
-    from gptasst.models.service import ModelChoice, ModelService, ModelSource
+    from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService, ModelSource
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
@@ -194,7 +193,7 @@ class AppContext(ServerContext):
     @cached_property
     def capabilities(self) -> EndpointCapabilities:
         """Which tools the profile's server has."""
-        from gptasst.models.capabilities import EndpointCapabilities
+        from gptasst.models.service import EndpointCapabilities
 
         return EndpointCapabilities(
             self.profile, lambda: self.gateway.probes, lambda: self.project_cache

@@ -20,8 +20,7 @@ from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
     from gptasst.config.editing import ConfigurationService
-    from gptasst.config.keys import StoredKeys
-    from gptasst.config.login import AuthService
+    from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
     from gptasst.definitions.library import InstructionLibrary, InstructionService
@@ -182,7 +181,7 @@ class MachineContext:
 
     @cached_property
     def auth(self) -> AuthService:
-        from gptasst.config.login import AuthService
+        from gptasst.config.keys import AuthService
 
         return AuthService(self.settings, self.keys, self.profile_option)
 

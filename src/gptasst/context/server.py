@@ -213,6 +213,7 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
         api_key=profile.api_key,
         key_hint=_key_hint(profile, variable),
         table=f"[profiles.{profile.name}] of config.toml",
+        local_store=profile.store == "local",
         headers=profile.headers.values,
         key_headers=tuple(profile.headers.sources),
         timeout=profile.timeout,

@@ -14,8 +14,7 @@ from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget, Purp
 from gptasst.edits.difference import opcodes
 from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.encoding import encode_like, is_guessed
-from gptasst.inputs.reading import input_of, read_content
-from gptasst.inputs.types import InputFile
+from gptasst.inputs.reading import InputFile, input_of, read_content
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.types import content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file

@@ -9,7 +9,7 @@ from typing import Literal
 
 from gptasst.api.types import Usage
 from gptasst.errors import GptasstError
-from gptasst.inputs.types import InputFile
+from gptasst.inputs.reading import InputFile
 from gptasst.runs.types import Kept, RunRequest
 
 # `write`: into `FileTarget.output`; `replace`: over the input; `check`: nowhere, only compared;

@@ -26,6 +26,7 @@ from gptasst.models.ends import ModelEnds, ModelUse
 from gptasst.models.service import ModelSource
 from gptasst.runs.answer_text import (
     AnswerFilter,
+    ExcerptTags,
     GivenTexts,
     refuse_control_characters,
     refuse_unusable,
@@ -33,9 +34,9 @@ from gptasst.runs.answer_text import (
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
-from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
+from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
-from gptasst.time_limits import more_time
+from gptasst.threads import more_time
 
 _LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
@@ -139,9 +140,9 @@ class RunService:
         return self._preparation.model(request, resolved.definition)
 
     def warnings(self, request: RunRequest, resolved: Resolved) -> tuple[str, ...]:
-        """That the model of a run ended or soon will, and what to type then."""
-        warning = self._use(request, resolved).warning()
-        return (warning,) if warning else ()
+        """That a run's model ended or soon will, or its assistant may not have been found."""
+        found = (resolved.doubt, self._use(request, resolved).warning())
+        return tuple(warning for warning in found if warning)
 
     def refuse_retired(self, request: RunRequest, resolved: Resolved) -> None:
         """Refuse a model that was shut down, as the server would if it were asked.
@@ -276,18 +277,20 @@ class RunService:
         unwrap = prepared.definition.unwrap_fence or schema is not None
         part = AnswerFilter(given, unwrap=unwrap)
         searches = _searches(prepared)
+        knows = bool(prepared.excerpts) or searches is not None
+        excerpts = ExcerptTags(GivenTexts.of(prepared.request), knowledge=knows)
         for event in self._events(gateway, prepared.model_request, searches):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
                 refuse_control_characters(event.text)
                 if received is not None:
                     received.append(event.text)
-                text = part.feed(event.text)
+                text = part.feed(excerpts.feed(event.text))
                 pieces.append(text)
                 if text and not schema:
                     yield TextDelta(text)
             else:
-                rest = part.finish()
+                rest = part.feed(excerpts.finish()) + part.finish()
                 answer = "".join(pieces) + rest
                 refuse_unusable(answer)
                 if schema:

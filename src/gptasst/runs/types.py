@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
 from gptasst.definitions.types import Definition, SearchSettings
+from gptasst.inputs.reading import InputFile
 from gptasst.inputs.screening import SCREENED, Screening
-from gptasst.inputs.types import InputFile
 from gptasst.knowledge.types import Excerpt
 
 
