@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
+from gptasst.assistants.types import (
+    AssistantImport,
+    KnowledgeChange,
+    KnowledgeOutcome,
+    LeftBehind,
+)
 from gptasst.definitions.library import InstructionLibrary, with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
@@ -28,21 +33,6 @@ if TYPE_CHECKING:
 
 def _silent(_state: TransferState) -> None:
     """For callers who don't care how far a transfer has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnowledgeChange:
-    """A change of an assistant's knowledge that was planned and not carried out.
-
-    `collections` are the directories and patterns that a sync will read again. `outside` are files
-    that are to be sent from outside of the working directory though nobody here named them now:
-    who may edit the assistant may have named any file of this disk.
-    """
-
-    assistant: Assistant
-    plan: KnowledgePlan
-    collections: tuple[str, ...]
-    outside: tuple[str, ...] = ()
 
 
 class AssistantService:

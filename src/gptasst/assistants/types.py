@@ -103,6 +103,21 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowledgeChange:
+    """A change of an assistant's knowledge that was planned and not carried out.
+
+    `collections` are the directories and patterns that a sync will read again. `outside` are files
+    that are to be sent from outside of the working directory though nobody here named them now:
+    who may edit the assistant may have named any file of this disk.
+    """
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    collections: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeOutcome:
     """An assistant after its knowledge was changed, and the files that could not be taken.
 

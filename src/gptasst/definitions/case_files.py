@@ -13,9 +13,8 @@ from gptasst.definitions.library import read_definition_file, refuse_not_regular
 from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.hints import cmd
-from gptasst.inputs.reading import read_input
+from gptasst.inputs.reading import InputFile, read_input
 from gptasst.inputs.screening import Screening
-from gptasst.inputs.types import InputFile
 
 _MOST_BYTES = 10_000_000  # of a file of cases, and of the inputs that an assistant carries
 

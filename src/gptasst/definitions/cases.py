@@ -57,10 +57,15 @@ class Case:
 
     @property
     def has_checks(self) -> bool:
-        return any(getattr(self, key) not in _NOTHING for key in _CHECKS)
+        return not all(_is_nothing(getattr(self, key)) for key in _CHECKS)
 
 
-_NOTHING: tuple[object, ...] = (None, False, (), {})
+def _is_nothing(value: object) -> bool:
+    """Whether a key says nothing; 0 and an empty text do."""
+    empty = isinstance(value, (tuple, Mapping)) and not value
+    return value is None or value is False or empty
+
+
 _KEYS = tuple(each.name for each in fields(Case))
 _INPUTS = ("name", "input", "file", "text", "vars", "judge_model")
 _CHECKS = tuple(key for key in _KEYS if key not in _INPUTS)
@@ -286,7 +291,7 @@ def _written(case: Case) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for key in _KEYS:
         value = getattr(case, key)
-        if value in _NOTHING and not (key in ("input", "equals") and value is not None):
+        if _is_nothing(value):
             continue
         if isinstance(value, tuple):
             value = value[0] if len(value) == 1 and key in _LISTS else list(value)
