@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gptasst.api.types import Usage
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.values import dataclass
 
 _SCHEMA = Schema(
     title="the answers to cases",
@@ -37,12 +37,13 @@ _KEPT_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """An answer that came, with what it took. `seconds` is from request to end."""
+    """An answer that came: `seconds` is from request to end, `cost` in US dollars."""
 
     answer: str
     model: str
     seconds: float
     usage: Usage | None = None
+    cost: float | None = None
     sources: tuple[str, ...] = ()
 
 
@@ -104,6 +105,7 @@ def _written(answer: KnownAnswer) -> str:
             "seconds": answer.seconds,
             "usage": usage
             and [usage.input, usage.output, usage.cached, usage.reasoning, usage.written],
+            "cost": answer.cost,
             "sources": answer.sources,
         }
     )
@@ -115,7 +117,12 @@ def _read(content: str) -> KnownAnswer | None:
         told = json.loads(content)
         usage = Usage(*told["usage"]) if told["usage"] else None
         return KnownAnswer(
-            told["answer"], told["model"], float(told["seconds"]), usage, tuple(told["sources"])
+            told["answer"],
+            told["model"],
+            float(told["seconds"]),
+            usage,
+            told["cost"],
+            tuple(told["sources"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gptasst.cases.patterns import found_in
@@ -19,6 +18,7 @@ from gptasst.edits.checking import what_stays
 from gptasst.edits.difference import changed_characters
 from gptasst.edits.types import Format
 from gptasst.inputs.ignore import fits_patterns
+from gptasst.values import dataclass
 
 _SHOWN = 200  # characters of an answer, where all of it would hide what matters
 _MISSING = object()

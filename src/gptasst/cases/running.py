@@ -31,11 +31,11 @@ from gptasst.definitions.cases import Case
 from gptasst.each.pace import Pace, ends_all, may_ask_again
 from gptasst.errors import GptasstError, NoAnswer, unexpected
 from gptasst.knowledge.question import Question
+from gptasst.models.prices import Prices
 from gptasst.runs.inputs import STDIN_NAME
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunRequest, RunResult, content_digest, run_digest
 
-Price = Callable[[str, Usage], float | None]
 Task = tuple[Subject, Case]
 
 _LONGEST_SLEEP = 0.2  # seconds, so that a stop is noticed
@@ -84,7 +84,7 @@ class TestRun:
     _open_store: Callable[[], AssistantStore]
     _answers: KnownAnswers
     _pace: Pace
-    _price: Price
+    _prices: Prices
     ended_by: GptasstError | None = None
     stopped: bool = False
     requests: int = 0
@@ -203,7 +203,7 @@ class TestRun:
         failures: list[CheckFailure] = []
         judgements: list[Judgement] = []
         try:
-            known, cost = self._known(request, subject.resolved, spent)
+            known = self._known(request, subject.resolved, spent)
         except NoAnswer as error:
             if error.code not in _NO_GOOD_ANSWER:
                 raise
@@ -219,7 +219,7 @@ class TestRun:
                     path=request.files[0].path if request.files else STDIN_NAME,
                     sources=known.sources,
                     tokens=usage.input + usage.output if usage else None,
-                    cost=cost,
+                    cost=self._cost(known),
                     seconds=known.seconds,
                 ),
             )
@@ -252,6 +252,7 @@ class TestRun:
             text=case.text,
             stdin=case.input if file is None else None,
             model=self._job.model,
+            variables=case.vars,
             timeout=self._job.timeout,
             screening=self._job.screening,
             of_many=len(self.tasks) > 1,
@@ -277,14 +278,12 @@ class TestRun:
         """What a model says to a question about an answer."""
         asked = judge_request(question, request, known.answer)
         asked = replace(asked, model=self._job.judge_model or case.judge_model)
-        said, _ = self._known(asked, Resolved(JUDGE), spent)
+        said = self._known(asked, Resolved(JUDGE), spent)
         self.judges.add(said.model)
         return judgement(question, said.answer, said.model)
 
-    def _known(
-        self, request: RunRequest, resolved: Resolved, spent: _Spent
-    ) -> tuple[KnownAnswer, float | None]:
-        """The answer to a run and what it cost: the one that came before, else asked for now."""
+    def _known(self, request: RunRequest, resolved: Resolved, spent: _Spent) -> KnownAnswer:
+        """The answer to a run: the one that came before, else asked for now."""
         run = self._digest(request, resolved)
         with self._turn:
             lock = self._locks.setdefault(run, threading.Lock())
@@ -293,16 +292,18 @@ class TestRun:
             if known is None:
                 known = self._ask(request, resolved)
                 self._answers.record(run, known)
-                cost = self._price(known.model, known.usage) if known.usage else None
-                spent.add(known.usage, cost)
+                spent.add(known.usage, known.cost)
                 with self._turn:
                     self.requests += 1
             else:
-                cost = self._price(known.model, known.usage) if known.usage else None
                 with self._turn:
                     self.remembered += 1
             self._fresh[run] = known
-        return known, cost
+        return known
+
+    def _cost(self, known: KnownAnswer) -> float | None:
+        """What an answer cost; also one that came before its model's price was known."""
+        return self._prices.cost(known.usage, known.model) if known.cost is None else known.cost
 
     def _digest(self, request: RunRequest, resolved: Resolved) -> str:
         """What an answer is known by: all that shapes it."""
@@ -333,7 +334,7 @@ class TestRun:
                 found = result.citations or result.passages
                 sources = tuple(dict.fromkeys(each.path for each in found))
                 total = result.timings.total
-                return KnownAnswer(result.answer, result.model, total, usage, sources)
+                return KnownAnswer(result.answer, result.model, total, usage, result.cost, sources)
             finally:
                 with self._turn:
                     self._in_flight -= 1

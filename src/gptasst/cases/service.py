@@ -12,7 +12,7 @@ from gptasst.api.limits import OnLimits
 from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import Resolved
 from gptasst.cases.answers import KnownAnswers
-from gptasst.cases.running import Price, TestRun
+from gptasst.cases.running import TestRun
 from gptasst.cases.types import Subject, TestJob
 from gptasst.definitions.case_files import (
     cases_beside,
@@ -27,6 +27,7 @@ from gptasst.definitions.types import Instruction
 from gptasst.each.pace import Pace
 from gptasst.errors import GptasstError, NotFound, UsageError
 from gptasst.hints import cmd, did_you_mean
+from gptasst.models.prices import NO_PRICES, Prices
 from gptasst.runs.service import RunService
 
 
@@ -39,7 +40,7 @@ class CaseService:
         open_runs: gives the service for single runs; its requests are to be paced.
         answers: that came before.
         most_jobs: what the endpoint can do at once, where that is known.
-        price: what a run cost in US dollars, by model and usage; `None`: not known.
+        prices: what the endpoint's models cost.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class CaseService:
         open_runs: Callable[[OnLimits], RunService],
         answers: KnownAnswers,
         most_jobs: int | None = None,
-        price: Price = lambda _model, _usage: None,
+        prices: Prices = NO_PRICES,
     ) -> None:
         self._library = library
         self._open_store = open_store
         self._open_runs = open_runs
         self._answers = answers
         self._most_jobs = most_jobs
-        self._price = price
+        self._prices = prices
 
     def subjects(self, words: Sequence[str], cases: Path | None = None) -> tuple[Subject, ...]:
         """What is to be tested.
@@ -124,7 +125,7 @@ class CaseService:
                         f"`{subject.name}` is an instruction and has no knowledge to search",
                         hint=f"name an assistant: {cmd('test ASSISTANT --cases FILE')}",
                     )
-        return TestRun(job, tasks, runs, self._open_store, self._answers, pace, self._price)
+        return TestRun(job, tasks, runs, self._open_store, self._answers, pace, self._prices)
 
 
 def _of_instruction(found: Instruction, name: str) -> Subject:

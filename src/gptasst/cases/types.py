@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gptasst.api.types import Usage
 from gptasst.inputs.screening import SCREENED, Screening
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Resolved

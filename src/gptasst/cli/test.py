@@ -14,7 +14,7 @@ import typer
 from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Activity, CaseProgress
-from gptasst.cli.results import tell_fallback
+from gptasst.cli.results import price_text, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, coloured_diff, stopping_on_interrupt
 from gptasst.cli.session import Session
 from gptasst.errors import GptasstError, PartlyDone, UsageError
@@ -233,6 +233,8 @@ def _indented(text: str) -> str:
 
 def summary_text(summary: TestSummary) -> str:
     """The totals in one line."""
+    from gptasst.api.types import Usage
+
     kinds = (
         ("held", "held"),
         ("failed", "failed"),
@@ -246,9 +248,9 @@ def summary_text(summary: TestSummary) -> str:
         asked.append(f"{count_text(summary.remembered, 'answer')} remembered")
     parts.append(", ".join(asked))
     if summary.requests:
-        tokens = count_text(summary.input_tokens + summary.output_tokens, "token")
-        priced = "" if summary.cost is None else f", ${summary.cost:.4f}"
-        parts.append(tokens + priced)
+        usage = Usage(summary.input_tokens, summary.output_tokens)
+        tokens = count_text(usage.input + usage.output, "token")
+        parts.append(tokens + price_text(usage, summary.cost))
     if summary.judges:
         parts.append(f"judged by {', '.join(summary.judges)}")
     return "; ".join([*parts, f"{summary.seconds:.1f} s"])

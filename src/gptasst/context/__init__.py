@@ -149,6 +149,7 @@ class AppContext(ServerContext):
             capabilities=self.capabilities,
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
+            prices=self.prices,
         )
 
     def each(self, report: Report) -> EachService:
@@ -171,6 +172,7 @@ class AppContext(ServerContext):
             lambda on_limits: self.runs(report, on_limits),
             self._case_answers,
             most_jobs=1 if self.profile.embedded else None,
+            prices=self.prices,
         )
 
     @cached_property
@@ -227,7 +229,15 @@ class AppContext(ServerContext):
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
-        return RunService(self.profile, found, preparation, open_gateway, self.model_ends, progress)
+        return RunService(
+            self.profile,
+            found,
+            preparation,
+            open_gateway,
+            self.model_ends,
+            progress,
+            prices=self.prices,
+        )
 
     @cached_property
     def conversations(self) -> ConversationService:

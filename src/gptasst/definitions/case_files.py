@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.cases import CASES_ENDING, Case, cases_in
-from gptasst.definitions.library import read_definition_file, refuse_not_regular
+from gptasst.definitions.library import refuse_not_regular
 from gptasst.definitions.types import Definition, Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.hints import cmd
@@ -101,12 +101,6 @@ def with_cases(found: Instruction, screening: Screening) -> Definition:
     if not cases:
         return found.definition
     return replace(found.definition, cases=carried(cases, Path(found.path).parent, screening))
-
-
-def read_with_cases(path: Path, screening: Screening) -> Definition:
-    """The definition of a file with its cases, as `with_cases` gives it."""
-    definition = read_definition_file(path, name=path.stem)
-    return with_cases(Instruction(definition, str(path), "file"), screening)
 
 
 def carried(cases: Sequence[Case], directory: Path, screening: Screening) -> tuple[Case, ...]:

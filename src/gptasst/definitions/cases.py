@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, cast, get_args
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
 from gptasst.definitions.types import Keep
+from gptasst.values import dataclass
 
 CASES_ENDING = ".cases.toml"
 _TABLE = "case"

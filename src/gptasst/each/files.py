@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gptasst.api.types import Usage
@@ -18,6 +18,7 @@ from gptasst.inputs.reading import InputFile, input_of, read_content
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.types import content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +136,16 @@ class EachFiles:
         try:
             changed, diff = self._bring_about(given, finished.answer)
         except GptasstError as error:
-            return self.result(target, "failed", asked=asked, usage=usage, error=error)
+            result = self.result(target, "failed", error=error)
         except Exception as error:  # noqa: BLE001  # the other files go on
-            failed = unexpected(error)
-            return self.result(target, "failed", asked=asked, usage=usage, error=failed)
-        result = self.result(
-            target,
-            self._status(changed=changed),
-            asked=asked,
-            usage=usage,
-            diff=diff,
-            answer=finished.answer if self._job.purpose == "collect" else None,
-        )
-        return replace(result, kept=finished.kept)
+            result = self.result(target, "failed", error=unexpected(error))
+        else:
+            answer = finished.answer if self._job.purpose == "collect" else None
+            status = self._status(changed=changed)
+            result = self.result(target, status, diff=diff, answer=answer)
+            result = replace(result, kept=finished.kept)
+        cost = None if usage is None else finished.cost
+        return replace(result, asked=asked, usage=usage, cost=cost)
 
     def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""
@@ -184,7 +182,16 @@ class EachFiles:
     ) -> FileResult:
         """What came of a file, in the terms of the job."""
         output = None if target.output is None else str(target.output)
-        return FileResult(str(target.path), output, status, asked, usage, error, diff, answer)
+        return FileResult(
+            str(target.path),
+            output,
+            status,
+            asked=asked,
+            usage=usage,
+            error=error,
+            diff=diff,
+            answer=answer,
+        )
 
 
 def _refuse_pipe(path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from gptasst.api.types import Usage
 from gptasst.runs.types import Kept
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.values import dataclass
 
 _SCHEMA = Schema(
     title="the journal of finished runs",
@@ -53,7 +53,8 @@ _KEPT_BYTES = 500_000_000
 class FinishedRun:
     """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
 
-    Of its usage the journal keeps input and output; of what an edit kept, nothing.
+    Of its usage the journal keeps input and output; of what an edit kept, and of its `cost` in US
+    dollars, nothing.
     """
 
     answer: str | None
@@ -61,6 +62,7 @@ class FinishedRun:
     model: str
     usage: Usage | None = None
     kept: tuple[Kept, ...] = ()
+    cost: float | None = None
 
 
 class RunJournal:
