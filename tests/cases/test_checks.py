@@ -23,6 +23,8 @@ foo()
 ```
 """
 
+_JSON = '{"a": [0, {"b": [1, {"c": true}]}], "d": 1}'
+
 
 def failed(answer: str, *, source: str | None = None, **checks: Any) -> list[str]:
     given = Given(answer, source, "a.md", ("docs/a.md", "docs/b.md"), 100, None, 1.5)
@@ -38,7 +40,7 @@ def failed(answer: str, *, source: str | None = None, **checks: Any) -> list[str
         ({"matches": ("^b+$", "a")}, "a\nbb\nc"),
         ({"not_matches": ("^x",)}, "a x"),
         ({"schema": {"type": "object", "required": ["a"]}}, '{"a": 1}'),
-        ({"json": {"a[1].b": [1, {"c": True}], "d": 1.0}}, '{"a": [0, {"b": [1, {"c": true}]}], "d": 1}'),
+        ({"json": {"a[1].b": [1, {"c": True}], "d": 1.0}}, _JSON),
         ({"max_tokens": 100, "max_seconds": 1.5}, "x"),
         ({"cites": ("docs/a.md", "*.md"), "not_cites": ("docs/c.md",)}, "x"),
     ],

@@ -165,7 +165,8 @@ def test_a_judge_says_why(cli: Cli, server: LoopbackServer, write: Write) -> Non
 
 def test_an_assistant_carries_its_cases(cli: Cli, write: Write) -> None:
     write("docs/a.md", "# About Ann\n")
-    write("instructions/Greeter.cases.toml", f'{CASES}\n[[case]]\nname = "file"\nfile = "../docs/a.md"\ncontains = "Ann"\n')  # fmt: skip
+    of_file = '[[case]]\nname = "file"\nfile = "../docs/a.md"\ncontains = "Ann"\n'
+    write("instructions/Greeter.cases.toml", f"{CASES}\n{of_file}")
     assert cli("assistant", "create", "Host", "-i", "Greeter").code == 0
     Path("docs/a.md").unlink()
     ran = cli("test", "Host", "--case", "greets", "file")
@@ -185,12 +186,13 @@ def test_what_is_found_is_checked_without_a_model(
 ) -> None:
     write("know/refunds.md", "Refunds take ten days.\n")
     write("know/hours.md", "We open at nine.\n")
-    write("k.toml", '[[case]]\nname = "refunds"\ntext = "How long do refunds take?"\ncites = "know/refunds.md"\nnot_cites = "know/hours.md"\n')  # fmt: skip
+    asks = '[[case]]\nname = "refunds"\ntext = "How long do refunds take?"\n'
+    write("k.toml", f'{asks}cites = "know/refunds.md"\nnot_cites = "know/hours.md"\n')
     assert cli("assistant", "create", "Desk", "-i", "Greeter", "-f", "know").code == 0
     asked = len(server.requests)
     assert cli("test", "Desk", "--cases", "k.toml", "--retrieval-only").code == 0
     assert len(server.requests) == asked
-    write("k.toml", '[[case]]\nname = "hours"\ntext = "How long do refunds take?"\ncites = "hours.md"\n')  # fmt: skip
+    write("k.toml", f'{asks}cites = "hours.md"\n')
     ran = cli("test", "Desk", "--cases", "k.toml", "--retrieval-only")
     assert (ran.code, "got:      know/refunds.md" in ran.text) == (6, True)
     assert cli("test", "Greeter", "--cases", "k.toml", "--retrieval-only").code == 2

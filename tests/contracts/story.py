@@ -80,12 +80,6 @@ judge = "Is it one?"
 name = "wrong"
 text = "alpha"
 equals = "two"
-
-[[case]]
-name = "slow"
-text = "alpha"
-matches = "no"
-vars = { nowhere = "1" }
 """
 OLD_ASSISTANT = {
     "id": "asst_1",
@@ -223,6 +217,7 @@ class Story:
         )  # a conversation that is kept here
         (talk,) = self._do("conversation list")["conversations"]
         self._do("conversation show", talk["id"])
+        self._cases()
         self._environ.delenv("GPTASST_STORE")
         self._server.outcomes.append(answer('{"n": 1}', [("file-1", "a.md")]))
         self._do("run", "A", "-t", "alpha")
@@ -239,15 +234,17 @@ class Story:
         self._do("run", "CommitMessage", "-t", "alpha")
         hiding.unlink()
 
-        self._cases()
-
     def _cases(self) -> None:
         self._write("d.cases.toml", CASES)
         self._server.outcomes.append(answer("one\n"))
         self._server.outcomes.append(answer('{"reason": "So it is.", "verdict": "yes"}'))
-        self._do("test", "DocWriter", "--cases", "d.cases.toml", "--case", "judged", "-j", "1")
+        self._do("test", "L", "--cases", "d.cases.toml", "--case", "judged", "-j", "1")
         self._server.models.append("odd-1")  # whose price nobody knows
-        self._do("test", "DocWriter", "--cases", "d.cases.toml", "-m", "odd-1", code=2)
+        self._server.outcomes.append(answer("one\n"))
+        self._server.outcomes.append(refusal("no"))
+        self._do(
+            "test", "L", "--cases", "d.cases.toml", "-m", "odd-1", "-j", "1", "--force", code=7
+        )
 
     def _batches(self) -> None:
         self._server.batch_fails_on = "two"

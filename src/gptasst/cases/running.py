@@ -26,7 +26,6 @@ from gptasst.cases.types import (
     TestReport,
     TestSummary,
 )
-from gptasst.definitions.case_files import input_of_case
 from gptasst.definitions.cases import Case
 from gptasst.each.pace import Pace, ends_all, may_ask_again
 from gptasst.errors import GptasstError, NoAnswer, unexpected
@@ -36,7 +35,7 @@ from gptasst.runs.inputs import STDIN_NAME
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunRequest, RunResult, content_digest, run_digest
 
-Task = tuple[Subject, Case]
+Task = tuple[Subject, Case, RunRequest]
 
 _LONGEST_SLEEP = 0.2  # seconds, so that a stop is noticed
 _MOST_FOUND = 10  # passages, as `assistant search` shows them
@@ -100,11 +99,10 @@ class TestRun:
     def warnings(self) -> tuple[str, ...]:
         """What holds for all cases of a subject, such as that its model ends soon."""
         found: list[str] = []
-        for subject in dict.fromkeys(subject.name for subject, _ in self.tasks):
-            resolved = next(s.resolved for s, _ in self.tasks if s.name == subject)
-            request = RunRequest(subject, model=self._job.model)
-            found += self._runs.warnings(request, resolved) if not self._job.retrieval_only else ()
-        return tuple(found)
+        if not self._job.retrieval_only:
+            for subject, _, request in self.tasks:
+                found += self._runs.warnings(request, subject.resolved)
+        return tuple(dict.fromkeys(found))
 
     def stop(self) -> None:
         """Start nothing more and wait for nothing; from a signal handler, too."""
@@ -130,7 +128,7 @@ class TestRun:
                 del left[number]
                 self._results.append(result)
                 yield result
-        for subject, case in left.values():
+        for subject, case, _ in left.values():
             result = CaseResult(subject.name, case.name, "not_run")
             self._results.append(result)
             yield result
@@ -138,7 +136,7 @@ class TestRun:
 
     def report(self) -> TestReport:
         """All of it, in the order of the cases; once `results` is exhausted."""
-        places = {(s.name, c.name): number for number, (s, c) in enumerate(self.tasks)}
+        places = {(s.name, c.name): number for number, (s, c, _) in enumerate(self.tasks)}
         results = sorted(self._results, key=lambda r: places[r.name, r.case])
         return TestReport(tuple(results), self._summary(results))
 
@@ -170,19 +168,19 @@ class TestRun:
         """Take one case after the other. Runs in a thread of its own."""
         while not self.stopped and self.ended_by is None:
             try:
-                number, (subject, case) = todo.popleft()
+                number, task = todo.popleft()
             except IndexError:
                 break
             with contextlib.suppress(_Stopped):
-                came.put((number, self._result(subject, case)))
+                came.put((number, self._result(task)))
         came.put((-1, None))
 
-    def _result(self, subject: Subject, case: Case) -> CaseResult:
-        spent = _Spent()
+    def _result(self, task: Task) -> CaseResult:
+        spent, (subject, case, _) = _Spent(), task
         try:
             if self._job.retrieval_only:
-                return self._retrieved(subject, case)
-            return self._examined(subject, case, spent)
+                return self._retrieved(task)
+            return self._examined(task, spent)
         except _Stopped:
             raise
         except GptasstError as error:
@@ -196,9 +194,9 @@ class TestRun:
             asked=spent.requests > 0, usage=spent.usage, cost=spent.cost,
         )  # fmt: skip
 
-    def _examined(self, subject: Subject, case: Case, spent: _Spent) -> CaseResult:
+    def _examined(self, task: Task, spent: _Spent) -> CaseResult:
         """Have a case answered, and check the answer."""
-        request = self._request(subject, case)
+        subject, case, request = task
         given = CaseResult(subject.name, case.name, "held")
         failures: list[CheckFailure] = []
         judgements: list[Judgement] = []
@@ -244,26 +242,13 @@ class TestRun:
             cost=spent.cost,
         )
 
-    def _request(self, subject: Subject, case: Case) -> RunRequest:
-        file = input_of_case(case, subject.directory, self._job.screening)
-        return RunRequest(
-            subject.name,
-            files=(file,) if file else (),
-            text=case.text,
-            stdin=case.input if file is None else None,
-            model=self._job.model,
-            variables=case.vars,
-            timeout=self._job.timeout,
-            screening=self._job.screening,
-            of_many=len(self.tasks) > 1,
-        )
-
-    def _retrieved(self, subject: Subject, case: Case) -> CaseResult:
+    def _retrieved(self, task: Task) -> CaseResult:
         """Look for what a case asks in the knowledge, and check what was found."""
-        request, resolved = self._request(subject, case), subject.resolved
+        subject, case, request = task
+        resolved = subject.resolved.filled(case.vars)
         inputs = (request.stdin, *(file.text for file in request.files))
-        task = case.text or resolved.definition.default_text or ""
-        question = Question(task, (), tuple(text for text in inputs if text))
+        asked = case.text or resolved.definition.default_text or ""
+        question = Question(asked, (), tuple(text for text in inputs if text))
         assert resolved.assistant is not None
         limit = resolved.definition.tools.search.max_results or _MOST_FOUND
         passages = self._open_store().search(resolved.assistant, question, limit)

@@ -18,6 +18,7 @@ from gptasst.definitions.case_files import (
     cases_beside,
     cases_of,
     definition_of_cases,
+    input_of_case,
     is_cases_file,
     read_cases_file,
 )
@@ -25,10 +26,11 @@ from gptasst.definitions.cases import Case
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Instruction
 from gptasst.each.pace import Pace
-from gptasst.errors import GptasstError, NotFound, UsageError
+from gptasst.errors import GptasstError, InvalidDefinition, NotFound, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.models.prices import NO_PRICES, Prices
 from gptasst.runs.service import RunService
+from gptasst.runs.types import RunRequest
 
 
 class CaseService:
@@ -113,13 +115,14 @@ class CaseService:
             NotFound: there is no case at all, or none fits a pattern.
             UsageError: only the knowledge is to be looked at, and there is none.
         """
-        tasks = [(subject, case) for subject in job.subjects for case in _chosen(subject, job)]
+        chosen = [(subject, case) for subject in job.subjects for case in _chosen(subject, job)]
+        tasks = [(subject, case, _request(subject, case, job)) for subject, case in chosen]
         if not tasks:
             raise _nothing_to_test(job)
         pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
         runs = self._open_runs(pace.observe)
         if job.retrieval_only:
-            for subject, _ in tasks:
+            for subject, _, _ in tasks:
                 if subject.resolved.assistant is None:
                     raise UsageError(
                         f"`{subject.name}` is an instruction and has no knowledge to search",
@@ -140,6 +143,32 @@ def _chosen(subject: Subject, job: TestJob) -> list[Case]:
         if (not job.patterns or any(_fits(case.name, pattern) for pattern in job.patterns))
         and (case.is_retrieval or not job.retrieval_only)
     ]
+
+
+def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest:
+    """The run that a case asks for.
+
+    Raises:
+        InvalidDefinition: its file or its variables can't be used.
+    """
+    file = input_of_case(case, subject.directory, job.screening)
+    try:
+        subject.resolved.filled(case.vars)
+    except GptasstError as error:
+        raise InvalidDefinition(
+            f"`{subject.name}`, case `{case.name}`: {error.message}", hint=error.advice
+        ) from None
+    return RunRequest(
+        subject.name,
+        files=(file,) if file else (),
+        text=case.text,
+        stdin=case.input if file is None else None,
+        model=job.model,
+        variables=case.vars,
+        timeout=job.timeout,
+        screening=job.screening,
+        of_many=True,
+    )
 
 
 def _fits(name: str, pattern: str) -> bool:

@@ -130,7 +130,7 @@ def run_cases(  # one parameter an option
 
 def follow(output: Output, run: TestRun) -> TestReport:
     """Let a test run to its end; each case is shown as soon as it is its turn."""
-    order = [(subject.name, case.name) for subject, case in run.tasks]
+    order = [(subject.name, case.name) for subject, case, _ in run.tasks]
     came: dict[tuple[str, str], CaseResult] = {}
     shown = 0
     progress = CaseProgress(output, len(order))

@@ -16,7 +16,7 @@ from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.encoding import encode_like, is_guessed
 from gptasst.inputs.reading import InputFile, input_of, read_content
 from gptasst.runs.answer_text import is_usable, refuse_unusable
-from gptasst.runs.types import content_digest, run_digest
+from gptasst.runs.types import Kept, content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
 from gptasst.values import dataclass
 
@@ -104,9 +104,10 @@ class EachFiles:
         """The answer that is there already, unless all is to be done again."""
         if self._job.force:
             return None
-        if self._revises and self.is_result(given):
+        kept = self._journal.result(self._basis, given.sha256) if self._revises else None
+        if kept is not None:
             assert given.file.text is not None
-            return FinishedRun(given.file.text, given.sha256, model="")
+            return FinishedRun(given.file.text, given.sha256, model="", kept=kept)
         known = self._journal.find(given.run)
         if known is None:
             return None
@@ -116,7 +117,7 @@ class EachFiles:
 
     def is_result(self, given: EachInput) -> bool:
         """Whether the file's content is what an answer made of it."""
-        return self._journal.is_result(self._basis, given.sha256)
+        return self._journal.result(self._basis, given.sha256) is not None
 
     def _is_written(self, target: FileTarget, sha256: str) -> bool:
         if self._job.purpose != "write" or target.output is None:
@@ -134,7 +135,7 @@ class EachFiles:
         if finished.answer is None:  # its text was pruned, and its output is there
             return self.result(target, "unchanged")
         try:
-            changed, diff = self._bring_about(given, finished.answer)
+            changed, diff = self._bring_about(given, finished.answer, finished.kept)
         except GptasstError as error:
             result = self.result(target, "failed", error=error)
         except Exception as error:  # noqa: BLE001  # the other files go on
@@ -143,19 +144,24 @@ class EachFiles:
             answer = finished.answer if self._job.purpose == "collect" else None
             status = self._status(changed=changed)
             result = self.result(target, status, diff=diff, answer=answer)
-            result = replace(result, kept=finished.kept)
+            # The same content may have been answered for under another name.
+            kept = tuple(replace(each, path=given.file.path) for each in finished.kept)
+            result = replace(result, kept=kept)
         cost = None if usage is None else finished.cost
         return replace(result, asked=asked, usage=usage, cost=cost)
 
-    def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
+    def _bring_about(
+        self, given: EachInput, answer: str, kept: Sequence[Kept]
+    ) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""
         refuse_unusable(answer)
         target, diff = given.target, None
         if self._revises:
             text, new = revised_content(given.file, given.content, answer)
-            diff = unified_diff(target.path.as_posix(), given.file.text or "", text)
+            old = given.file.text or ""
+            diff = unified_diff(target.path.as_posix(), old, text)
             # Recorded first: it is true even if this process ends now.
-            self._journal.record_result(self._basis, content_digest(new))
+            self._journal.record_result(self._basis, content_digest(new), moved(kept, old, text))
         elif self._edits and given.file.kind == "text":
             _, new = revised_content(given.file, given.content, answer)
         else:
@@ -192,6 +198,23 @@ class EachFiles:
             diff=diff,
             answer=answer,
         )
+
+
+def moved(kept: Sequence[Kept], old: str, new: str) -> tuple[Kept, ...]:
+    """Blocks that were kept, with the lines that they have in the new text."""
+    if not kept or old == new:
+        return tuple(kept)
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    lines = {
+        match.a + number + 1: match.b + number + 1
+        for match in matcher.get_matching_blocks()
+        for number in range(match.size)
+    }
+    ends = [[int(end) for end in each.lines.split("-")] for each in kept]
+    return tuple(
+        replace(each, lines="-".join(str(lines.get(line, line)) for line in numbers))
+        for each, numbers in zip(kept, ends, strict=True)
+    )
 
 
 def _refuse_pipe(path: Path) -> None:
