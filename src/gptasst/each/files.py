@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -327,12 +328,32 @@ def _content(path: Path) -> bytes | None:
 
 
 def unified_diff(path: str, old: str, new: str) -> str:
-    """The difference as `diff -u` writes it; empty if there is none."""
-    lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{path}", f"b/{path}")
+    """The difference as git writes it, for `git apply`; empty if there is none."""
+    names = _header_name(f"a/{path}"), _header_name(f"b/{path}")
+    lines = difflib.unified_diff(_lines(old), _lines(new), *names)
     marked = (
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
     return "".join(marked)
+
+
+def _header_name(name: str) -> str:
+    """A file's name for the first lines of a diff: one line, whatever is in it.
+
+    Quoted as git quotes it where it has control characters, quotes or bytes that are no text. A
+    tab shows where a name with blanks ends.
+    """
+    quoted = "".join(map(_quoted, name))
+    if quoted != name:
+        return f'"{quoted}"'
+    return f"{name}\t" if " " in name else name
+
+
+def _quoted(char: str) -> str:
+    escaped = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}.get(char)
+    if escaped is None and (char < " " or char == "\x7f" or "\udc80" <= char <= "\udcff"):
+        escaped = f"\\{os.fsencode(char)[0]:03o}"
+    return escaped or char
 
 
 def _lines(text: str) -> list[str]:
