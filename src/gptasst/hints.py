@@ -15,6 +15,7 @@ from pathlib import Path
 USING_A_PROFILE = (
     "run",
     "chat",
+    "test",
     "assistant",
     "file",
     "conversation",

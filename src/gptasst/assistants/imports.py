@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from gptasst.assistants.types import LeftBehind
+from gptasst.definitions.case_files import with_cases
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.schemas import check_schema
 from gptasst.definitions.settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
 from gptasst.definitions.types import (
     Definition,
+    Instruction,
     ModelSettings,
     ReasoningEffort,
     SearchSettings,
@@ -75,6 +77,8 @@ def read_import(
     if not _is_json(content, path):
         stem = _UNNAMED if path == STANDARD_INPUT else path.stem
         definition, extended = library.definition_of(content, path, name=name or stem)
+        if path != STANDARD_INPUT:
+            definition = with_cases(Instruction(definition, str(path), "file"), screening)
         if definition.name == _UNNAMED:
             raise UsageError("the definition has no `name`", hint="--name gives it one")
         definition = replace(definition, name=_usable(name or definition.name))

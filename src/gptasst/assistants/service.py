@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
+from gptasst.assistants.types import (
+    AssistantImport,
+    KnowledgeChange,
+    KnowledgeOutcome,
+    LeftBehind,
+)
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd
-from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
@@ -30,21 +34,6 @@ if TYPE_CHECKING:
 
 def _silent(_state: TransferState) -> None:
     """For callers without progress display."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnowledgeChange:
-    """A planned change of an assistant's knowledge.
-
-    `collections` are the directories and patterns that a sync will read again. `outside` are files
-    outside of the working directory that would be sent without being named in this command:
-    anybody who may edit the assistant can name any file of this disk.
-    """
-
-    assistant: Assistant
-    plan: KnowledgePlan
-    collections: tuple[str, ...]
-    outside: tuple[str, ...] = ()
 
 
 class AssistantService:
@@ -90,7 +79,7 @@ class AssistantService:
         """
         assert changes.name is not None
         if changes.instruction is not None:
-            template = self._library.find(changes.instruction).definition
+            template = self._template(changes.instruction, screening)
             changes = replace(changes, instruction=template.name)
         else:
             template = Definition(changes.name or "", changes.instructions or "")
@@ -137,18 +126,19 @@ class AssistantService:
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
-        A new instruction replaces everything that came from the old one; the model stays if the new
-        instruction has none.
+        A new instruction replaces everything that came from the old one; the model and the cases
+        stay if the new instruction has none.
         """
         assistant = self._to_edit(name, changes.name)
         definition = assistant.definition
         if changes.instruction is not None:
-            template = self._library.find(changes.instruction).definition
+            template = self._template(changes.instruction, screening)
             definition = replace(
                 template,
                 name=definition.name,
                 model=template.model or definition.model,
                 knowledge=definition.knowledge,
+                cases=template.cases or definition.cases,
             )
             changes = replace(changes, instruction=template.name)
         definition = with_changes(definition, changes)
@@ -160,6 +150,12 @@ class AssistantService:
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
+
+    def _template(self, instruction: str, screening: Screening) -> Definition:
+        """An instruction's definition with its cases, as an assistant takes it over."""
+        from gptasst.definitions.case_files import with_cases
+
+        return with_cases(self._library.find(instruction), screening)
 
     def _to_edit(self, name: str, new: str | None) -> Assistant:
         """The assistant to edit; after an interrupted rename it may have its new name already."""

@@ -115,6 +115,21 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowledgeChange:
+    """A planned change of an assistant's knowledge.
+
+    `collections` are the directories and patterns that a sync will read again. `outside` are files
+    outside of the working directory that would be sent without being named in this command:
+    anybody who may edit the assistant can name any file of this disk.
+    """
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    collections: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeOutcome:
     """An assistant after a change of its knowledge, and the files that could not be added.
 

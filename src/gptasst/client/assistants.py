@@ -32,9 +32,9 @@ class Assistants:
     """The assistants of the profile's store.
 
     `name` is an assistant's name or id; an unknown one raises `NotFound`. Only the store limits the
-    number of knowledge files. A named file that can't be knowledge raises `InvalidInput`; one from a
-    directory or pattern is skipped, and listed in the outcome's `plan.refused`. The same applies to
-    files that look secret (`.env`, private keys), unless `allow_secrets`. `encoding` is the
+    number of knowledge files. A named file that can't be knowledge raises `InvalidInput`; one from
+    a directory or pattern is skipped, and listed in the outcome's `plan.refused`. The same applies
+    to files that look secret (`.env`, private keys), unless `allow_secrets`. `encoding` is the
     encoding of text files; by default it is UTF-8, UTF-16, or certain Windows-1252.
     """
 
