@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gptasst.definitions.variables import with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import open_private, private_directory
+from gptasst.values import dataclass
 
 _TEMPLATE = """\
 description = "what it does, in one line"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gptasst.api.types import Usage
@@ -18,6 +18,7 @@ from gptasst.inputs.reading import InputFile, input_of, read_content
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.types import content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from gptasst.api.types import Usage
 from gptasst.runs.types import Kept
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.values import dataclass
 
 _SCHEMA = Schema(
     title="the journal of finished runs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from gptasst.api.types import ModelAnswer, ModelRequest, PastMessage, TextDelta, TextPart, Usage
 from gptasst.definitions.types import EditSettings
@@ -19,6 +19,7 @@ from gptasst.runs.answer_text import is_blank
 from gptasst.runs.inputs import STDIN_NAME, estimated_tokens, tagged_file
 from gptasst.runs.types import Kept, RunRequest
 from gptasst.threads import workers
+from gptasst.values import dataclass
 
 TASK_NAME = "the text"  # what a task is called that is itself the text to edit
 
@@ -143,7 +144,7 @@ class Edited:
     usage: Usage | None
 
 
-@dataclass
+@dataclass(slots=True)
 class EditRun:
     """One edit at work.
 
@@ -165,6 +166,7 @@ class EditRun:
     _alone: set[tuple[int, object]] = field(default_factory=set)
     _done: int = 0
     _all: int = 0
+    _end: float | None = None
 
     def run(self) -> Edited:
         """Edit all texts.
