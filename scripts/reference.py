@@ -284,7 +284,7 @@ def _option(parameter: Any, path: str) -> dict[str, Any]:
     return {
         "names": tuple(sorted([*parameter.opts, *parameter.secondary_opts])),
         "value": "" if parameter.is_flag else kinds_of(path, parameter.name) or "text",
-        "many": parameter.multiple and parameter.metavar != ASSIGNMENTS,
+        "many": parameter.multiple and parameter.metavar != "NAME=VALUE...",
         "help": parameter.help or "",
     }
 

@@ -21,8 +21,8 @@ from gptasst.cli.output import (
 )
 from gptasst.cli.results import ident_of, incomplete_text, tools_shown
 from gptasst.cli.session import Session
-from gptasst.cli.variables import variable_text
 from gptasst.cli.tables import Column, record_lines, terminal_width
+from gptasst.cli.variables import variable_text
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant

@@ -272,7 +272,9 @@ def spread_lists(
             # A value may be part of the word; an option without any is an error to report.
             if word != option or not _has_value(words[number + 1 :]):
                 spread.append(word)
-        elif current and _belongs(word, assigned=current in assignments):
+        elif current and _belongs(
+            word, assigned=current in assignments and words[number - 1] != current
+        ):
             spread += [current, word]
         else:
             current = None

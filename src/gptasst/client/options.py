@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
 from gptasst.conversations.types import Conversation
-from gptasst.definitions.types import ReasoningEffort
+from gptasst.definitions.types import DefinitionChanges, ReasoningEffort
 from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.screening import Screening
@@ -237,6 +237,21 @@ def values_of(
         else:
             raise UsageError(f"variable `{name}` must be a string or a path", code="bad_variable")
     return values
+
+
+def changes_of(
+    name: str | None, options: AssistantOptions, screening: Screening
+) -> DefinitionChanges:
+    """What is changed of an assistant's definition.
+
+    Raises:
+        InvalidInput: the schema, or the file of a value, can't be used.
+        UsageError: a value is neither text nor a path.
+    """
+    rest: dict[str, Any] = dict(options)
+    check_schema(options.get("schema"))
+    values = values_of(rest.pop("vars", None), screening)
+    return DefinitionChanges(name=name, variables=values or None, **rest)
 
 
 def words_of(files: Files) -> list[str]:

@@ -109,10 +109,15 @@ def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
         UsageError: a name is not declared, or a value is none of the choices.
         MissingVariables: a required one has no value.
     """
+    whole = partly_filled(definition, values)
+    if whole.variables:
+        raise MissingVariables(whole.variables)
+    return whole
+
+
+def partly_filled(definition: Definition, values: Mapping[str, str]) -> Definition:
+    """As `filled`, but required variables without a value stay open."""
     chosen = checked_values(definition, values)
-    missing = [variable for variable in definition.variables if variable.name not in chosen]
-    if missing:
-        raise MissingVariables(missing)
     if not chosen:
         return definition
     edit = definition.edit
@@ -125,7 +130,7 @@ def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
         instructions=fill(definition.instructions, chosen),
         default_text=None if task is None else fill(task, chosen),
         edit=edit,
-        variables=(),
+        variables=tuple(v for v in definition.variables if v.name not in chosen),
     )
 
 
@@ -196,9 +201,7 @@ def assigned(words: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def value_of_file(
-    name: str, path: Path, screening: Screening, encoding: str | None = None
-) -> str:
+def value_of_file(name: str, path: Path, screening: Screening, encoding: str | None = None) -> str:
     """The text of a file, as the value of a variable.
 
     Args:
