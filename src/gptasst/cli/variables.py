@@ -13,7 +13,6 @@ import typer
 from gptasst.cli.commands import ASSIGNMENTS
 from gptasst.cli.output import harmless, one_line
 from gptasst.cli.session import Session, line_ended
-from gptasst.definitions.variables import MissingVariables, assigned, value_of_file
 
 if TYPE_CHECKING:
     from gptasst.definitions.types import Variable
@@ -43,6 +42,8 @@ def given_values(
         UsageError: a word is not NAME=VALUE, or a name is given twice.
         InvalidInput: a file can't be used, or counts as secret.
     """
+    from gptasst.definitions.variables import assigned
+
     return {
         name: _value(name, value, screening, encoding)
         for name, value in assigned(words or ()).items()
@@ -53,6 +54,8 @@ def _value(name: str, value: str, screening: Screening, encoding: str | None) ->
     if value.startswith("@@"):
         return value[1:]
     if value.startswith("@"):
+        from gptasst.definitions.variables import value_of_file
+
         return value_of_file(name, Path(value[1:]), screening, encoding)
     return value
 
@@ -67,6 +70,8 @@ def asking(
     Raises:
         MissingVariables: values are missing, and there is nobody to ask.
     """
+    from gptasst.definitions.variables import MissingVariables
+
     try:
         return act(request), request
     except MissingVariables as error:
@@ -88,6 +93,8 @@ def asked_for(session: Session, variables: Sequence[Variable]) -> Mapping[str, s
     Raises:
         MissingVariables: somebody pressed Ctrl-D.
     """
+    from gptasst.definitions.variables import MissingVariables
+
     stderr = session.output.stderr
     values: dict[str, str] = {}
     for variable in variables:

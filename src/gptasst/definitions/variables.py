@@ -8,14 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gptasst.config.toml import TomlDocument
 from gptasst.definitions.types import Definition, Variable
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.hints import did_you_mean
-from gptasst.inputs.encoding import decode_text
-from gptasst.inputs.reading import input_kind, read_content
 
 if TYPE_CHECKING:
+    from gptasst.config.toml import TomlDocument
     from gptasst.inputs.screening import Screening
 
 _NAME = re.compile(r"[^\W\d][\w-]*")
@@ -213,6 +211,9 @@ def value_of_file(name: str, path: Path, screening: Screening, encoding: str | N
     Raises:
         InvalidInput: it can't be read, is no text, or counts as secret.
     """
+    from gptasst.inputs.encoding import decode_text
+    from gptasst.inputs.reading import input_kind, read_content
+
     if not path.exists():
         raise InvalidInput(
             f"variable `{name}`: no such file `{path}`",
