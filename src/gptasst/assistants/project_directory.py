@@ -230,7 +230,8 @@ class Pointer:
     `conversation` and `item` are where the definition's text lies, `creating` is true until
     its first knowledge is in, `renaming` until it is sure that nobody else has the new name.
     `deleting` is true once its deletion began. `change` is a token of who last replaced the whole
-    knowledge, `rename` tells which machine is renaming it from what (see `rename_claim`).
+    knowledge, `rename` tells which machine is renaming it from what (see `rename_claim`), `source`
+    from which file it comes (see `Assistant`).
     """
 
     model: str
@@ -246,6 +247,7 @@ class Pointer:
     deleting: bool = False
     change: str = ""
     rename: str = ""
+    source: str = ""
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
         """The pointer to another revision."""
@@ -285,7 +287,7 @@ class Pointer:
 
     def _optional(self) -> dict[str, str]:
         rename = self.rename if self.renaming else ""
-        return {"knowledge_change": self.change, "rename": rename}
+        return {"knowledge_change": self.change, "rename": rename, "source": self.source}
 
 
 def rename_claim(machine: str, name: str) -> str:
@@ -321,6 +323,7 @@ def read_pointer(store: VectorStore) -> Pointer:
             deleting=data.get("state") == _DELETING,
             change=data.get("knowledge_change", ""),
             rename=data.get("rename", ""),
+            source=data.get("source", ""),
         )
     except (KeyError, ValueError) as error:
         raise StateError(

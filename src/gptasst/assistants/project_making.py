@@ -65,15 +65,28 @@ class NameClaims:
         """What the metadata says while this machine gives an assistant of that name another."""
         return replace(pointer, renaming=True, rename=rename_claim(self._machine(), name))
 
-    def unfinished_rename(self, name: str, new: str) -> VectorStore | None:
-        """The assistant whose new name this machine wrote down, without coming to the end."""
-        claim = rename_claim(self._machine(), name)
-        found = (store for store in self._directory.all() if store.name == new)
-        return next((s for s in found if self._is_claimed(read_pointer(s), claim)), None)
+    def finish_rename(self, name: str | None, new: str) -> VectorStore | None:
+        """Settle the new name that this machine wrote down, without coming to the end.
 
-    @staticmethod
-    def _is_claimed(pointer: Pointer, claim: str) -> bool:
-        return pointer.renaming and pointer.rename == claim
+        Args:
+            name: the name that the assistant had; `None`: any.
+            new: the one that it has now.
+
+        Raises:
+            UsageError: another has it; the assistant has its old name again.
+        """
+        claim = rename_claim(self._machine(), name or "")
+        for store in self._directory.all():
+            pointer = read_pointer(store)
+            if store.name != new or not pointer.renaming:
+                continue
+            if pointer.rename == claim or (name is None and pointer.rename.startswith(claim)):
+                pointer = replace(pointer, renaming=False, rename="")
+                old = name or read_pointer(store).rename.removeprefix(claim)
+                before = replace(store, name=old, metadata=pointer.metadata(store.metadata))
+                self.settle(before, store)
+                return store
+        return None
 
     def settle(self, before: VectorStore, store: VectorStore) -> VectorStore:
         """Keep a new name, unless somebody else took it at the same time.
@@ -205,14 +218,16 @@ class StoreMaker:
             return False
         return True
 
-    def make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
+    def make(
+        self, definition: Definition, *, creating: bool = True, source: str = ""
+    ) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
         try:
             text = item_text(definition, now())
             item = self._conversations.append(conversation, text)
-            pointer = Pointer("", "", 1, "", conversation, item, "", now(), creating).to(
-                definition, text, item, revision=1
-            )
+            pointer = Pointer(
+                "", "", 1, "", conversation, item, "", now(), creating, source=source
+            ).to(definition, text, item, revision=1)
             store = self._stores.create(definition.name, pointer.metadata({}))
         except GptasstError:
             with contextlib.suppress(GptasstError):

@@ -21,6 +21,7 @@ class Assistant:
 
     `complete` is false where the knowledge is not what gptasst last put there: somebody deleted
     files of it on the server. `gone` are the paths of these, as far as this machine knows.
+    `source` is the file that `apply` made it from, see `apply.source`; empty: it did not.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Assistant:
     knowledge: tuple[KnowledgeFile, ...] = ()
     complete: bool = True
     gone: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -42,6 +44,7 @@ class AssistantSummary:
     """A line of `assistant list`. `size` is the knowledge in bytes.
 
     `state` is `creating`, `renaming` or `deleting` while that goes on, or where it was interrupted.
+    `source` is as in `Assistant`.
     """
 
     id: str
@@ -52,6 +55,7 @@ class AssistantSummary:
     size: int
     updated_at: datetime
     state: str = "ready"
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
