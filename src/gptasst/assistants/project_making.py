@@ -69,24 +69,29 @@ class NameClaims:
         """Settle the new name that this machine wrote down, without coming to the end.
 
         Args:
-            name: the name that the assistant had; `None`: any.
+            name: the name that the assistant had; `None`: any, also where another machine began
+                and did not come to the end.
             new: the one that it has now.
 
         Raises:
             UsageError: another has it; the assistant has its old name again.
         """
-        claim = rename_claim(self._machine(), name or "")
         for store in self._directory.all():
-            pointer = read_pointer(store)
-            if store.name != new or not pointer.renaming:
+            if store.name != new or not self._is_ours(read_pointer(store), name):
                 continue
-            if pointer.rename == claim or (name is None and pointer.rename.startswith(claim)):
-                pointer = replace(pointer, renaming=False, rename="")
-                old = name or read_pointer(store).rename.removeprefix(claim)
-                before = replace(store, name=old, metadata=pointer.metadata(store.metadata))
-                self.settle(before, store)
-                return store
+            pointer = replace(read_pointer(store), renaming=False)
+            old = name or read_pointer(store).rename.partition(" ")[2] or new
+            before = replace(store, name=old, metadata=pointer.metadata(store.metadata))
+            self.settle(before, store)
+            return store
         return None
+
+    def _is_ours(self, pointer: Pointer, name: str | None) -> bool:
+        """Whether this machine may settle a new name: it gave that, or whoever did was killed."""
+        if name is not None:
+            return pointer.renaming and pointer.rename == rename_claim(self._machine(), name)
+        own = pointer.rename.startswith(rename_claim(self._machine(), ""))
+        return pointer.renaming and (own or _is_stale(pointer))
 
     def settle(self, before: VectorStore, store: VectorStore) -> VectorStore:
         """Keep a new name, unless somebody else took it at the same time.
@@ -167,8 +172,12 @@ def age(store: VectorStore) -> tuple[datetime, str]:
 def _has_settled(store: VectorStore) -> bool:
     """Whether an assistant has its name for good."""
     pointer = read_pointer(store)
-    stale = pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES  # it was killed
-    return stale or not (pointer.creating or pointer.renaming)
+    return _is_stale(pointer) or not (pointer.creating or pointer.renaming)
+
+
+def _is_stale(pointer: Pointer) -> bool:
+    """Whether it was killed that gave a new name."""
+    return pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES
 
 
 def _was_earlier(other: VectorStore, made: VectorStore) -> bool:
