@@ -18,10 +18,8 @@ import gptasst
 from gptasst import hchatgpt
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants, Instructions
-from gptasst.client.batches import Batches
-from gptasst.client.conversations import Conversations
-from gptasst.client.files import Cache, ProjectFiles
 from gptasst.client.options import AssistantOptions, MapOptions, RunOptions
+from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.api import retries
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges
 from gptasst.errors import UsageError
@@ -307,6 +308,35 @@ def test_a_server_without_vector_stores_says_so_and_still_runs_instructions(
     assert "GPTASST_STORE=local" in ran.error["hint"]
     write("x.md", "text\n")
     assert cli("run", "MarkdownLinter", "-f", "x.md").code == 0
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_a_server_that_fails_to_list_vector_stores_still_runs_instructions(
+    cli: Cli,
+    project: LoopbackServer,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+) -> None:
+    """LiteLLM's proxy asks somebody else for them, and answers 500."""
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.001)
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    project.disturb("GET", "/v1/vector_stores", outcomes.http_error(status), times=99)
+    write("x.md", "text\n")
+    write("y.md", "text\n")
+    ran = cli("run", "MarkdownLinter", "-f", "x.md")
+    assert (ran.code, ran.stderr.count("`MarkdownLinter` is taken for the instruction")) == (0, 1)
+    assert "GPTASST_STORE=local" in ran.stderr
+    ran = cli("run", "MarkdownLinter", "x.md", "y.md", "--each", "--check")
+    assert ran.stderr.count("is taken for the instruction") == 1
+    ran = cli("run", "Nobody", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "no_list")
+    # What is known to be an assistant is never taken for anything else.
+    assert cli("run", "Docs", "-t", "x").code == 0
+    one = "/v1/vector_stores/" + only_store(project, "Docs").about["id"]
+    project.disturb("GET", one, outcomes.http_error(status), times=99)
+    cli("assistant", "edit", "Docs", "--rename", "DocWriter")
+    assert cli("run", "Docs", "-t", "x").code == 1
 
 
 def test_a_damaged_definition_is_said_and_can_be_deleted(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gptasst.api.prompt_cache import takes_breakpoints
+from gptasst.api.requests import takes_breakpoints
 from tests.conftest import Cli, Ran, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.prompt_cache import bill

@@ -84,7 +84,8 @@ def test_shell_commands_parse(page: Path) -> None:
 @pytest.mark.parametrize("page", TODAY, ids=name_of)
 def test_commands_that_are_named_exist(cli: Cli, page: Path) -> None:
     for words in elsewhere(page):
-        ran = cli(*words, "--help")
+        options = itertools.takewhile(lambda word: word != "--", words)
+        ran = cli(*options, "--help")
         assert ran.code == 0, (words, ran.stderr)
 
 

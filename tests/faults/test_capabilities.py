@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gptasst.models import capabilities
+from gptasst.models import service as capabilities
 from tests.conftest import Cli, Write
 from tests.faults.test_answers_as_sent import DELTA, completed, stream
 from tests.loopback import LoopbackServer, outcomes

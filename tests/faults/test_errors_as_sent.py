@@ -133,6 +133,17 @@ def test_a_part_of_the_api_that_is_missing(
     assert advice in ran.error["hint"]
 
 
+def test_where_assistants_are_kept_here_no_upload_is_needed(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write("a.md", "alpha\n")
+    server.disturb("*", "/v1/files", outcomes.http_error(404), times=1_000)
+    ran = cli("file", "upload", "a.md", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "no_endpoint")
+    assert "store" not in ran.error["hint"]
+    assert "`gptasst assistant create NAME -i INSTRUCTION -f FILE...`" in ran.error["hint"]
+
+
 LOCKED = outcomes.http_error(
     400, "conversation_locked", "Another process is using this conversation, try again."
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gptasst.knowledge import spool
-from gptasst.knowledge.spool import PassageSpool
+from gptasst.knowledge import passages as spool
+from gptasst.knowledge.passages import PassageSpool
 from gptasst.knowledge.types import Passage
 from tests.conftest import Cli, Write
 

@@ -7,6 +7,7 @@ import pytest
 from gptasst.errors import NoAnswer
 from gptasst.runs.answer_text import (
     AnswerFilter,
+    ExcerptTags,
     GivenTexts,
     answer_text,
     is_blank,
@@ -91,3 +92,31 @@ def test_control_characters(character: str) -> None:
 
 def test_characters_that_structure_text() -> None:
     assert is_usable("a\tb\r\n\x0cc")
+
+
+TAG = '<excerpt source="a &amp; b.md" place="lines 1-3">'
+QUOTED = [
+    (True, f"{TAG}\nTwelve days.\n</excerpt>\n\nSo twelve.\n", "Twelve days.\n\nSo twelve.\n"),
+    (True, f"It says:\r\n{TAG}\r\na\r\n</excerpt>\r\nb", "It says:\r\na\r\nb"),
+    (True, f"{TAG}\na\n</excerpt>\n{TAG}\nb\n</excerpt>\n", "a\nb\n"),
+    (True, "Twelve.</excerpt>\n", "Twelve.\n"),
+    (False, f"By {TAG} it is twelve</excerpt>.", "By  it is twelve."),
+    (False, "a </excerpt> b\n\n", "a </excerpt> b\n\n"),
+    (True, '<excerpt source="a>', '<excerpt source="a>'),
+    (True, "a < b <e <excerpt> c\n<", "a < b <e <excerpt> c\n<"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize(("knowledge", "received", "answer"), QUOTED)
+def test_tags_around_knowledge(*, knowledge: bool, received: str, answer: str, size: int) -> None:
+    part = ExcerptTags(GUIDE, knowledge=knowledge)
+    pieces = [part.feed(received[start : start + size]) for start in range(0, len(received), size)]
+    assert "".join(pieces) + part.finish() == answer
+
+
+def test_tags_that_an_input_has_itself_stay() -> None:
+    given = GivenTexts.named([("x.md", "</excerpt>")])
+    text = f"{TAG}\na\n</excerpt>\n"
+    assert answer_text(text, given, unwrap=True) == text
+    assert answer_text(text, GUIDE, unwrap=True) == "a\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gptasst.client import Client
-from gptasst.runs.searches import MOST_SEARCHES
+from gptasst.runs.tools import MOST_SEARCHES
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 

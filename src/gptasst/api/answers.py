@@ -11,8 +11,8 @@ from typing import Any
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, more_context
 from gptasst.api.events import Event, FileName, UnreadableEvent, citations, messages, passages
+from gptasst.api.failures import masked
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
-from gptasst.api.masking import masked
 from gptasst.api.tools import hosted_tools, refused_tool, shown_tools
 from gptasst.api.types import (
     Capability,

@@ -15,10 +15,16 @@ import httpx2
 from gptasst.api.clients import base_url_of, make_http_client, make_sdk
 from gptasst.api.errors import translate_error
 from gptasst.api.events import Event
-from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, reading
+from gptasst.api.failures import (
+    ConnectionFailure,
+    RequestFailure,
+    StatusFailure,
+    is_missing_object,
+    mask_error,
+    masked,
+    reading,
+)
 from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
-from gptasst.api.masking import mask_error, masked
-from gptasst.api.refusals import is_missing_object
 from gptasst.api.retries import ATTEMPTS, wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 
 import httpx2
 
-from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, TimedOut
-from gptasst.api.limits import OverLimit, RateLimits
-from gptasst.api.masking import mask_error, masked
-from gptasst.api.refusals import (
+from gptasst.api.failures import (
+    ConnectionFailure,
+    RequestFailure,
+    StatusFailure,
+    TimedOut,
     code_of,
     filtered_for,
     is_about_model,
@@ -23,10 +24,13 @@ from gptasst.api.refusals import (
     is_no_access,
     is_too_long,
     is_used_up,
+    mask_error,
+    masked,
     message_of,
     missing_part,
     words_of,
 )
+from gptasst.api.limits import OverLimit, RateLimits
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
@@ -178,6 +182,9 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
     part = missing_part(error)
     if part:
         keep = f'`store = "local"` in {endpoint.table} keeps assistants on this machine'
+        if endpoint.local_store:
+            create = cmd("assistant create NAME -i INSTRUCTION -f FILE...")
+            keep = f"{create} takes files without uploading them"
         if part == "batches":
             keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")

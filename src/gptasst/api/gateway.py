@@ -18,11 +18,16 @@ from gptasst.api.answers import (
 from gptasst.api.connection import Connection, missing, read_json
 from gptasst.api.errors import rate_limits, retry_after, translate_error
 from gptasst.api.events import answer_events
-from gptasst.api.failures import ConnectionFailure, RequestFailure, StatusFailure, reading
+from gptasst.api.failures import (
+    ConnectionFailure,
+    RequestFailure,
+    StatusFailure,
+    masked,
+    message_of,
+    reading,
+)
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
-from gptasst.api.masking import masked
 from gptasst.api.models import ContextWindows
-from gptasst.api.refusals import message_of
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
 from gptasst.api.tools import could_be_tool, refused_tool, told_by_headers

@@ -14,7 +14,7 @@ import httpx2
 from gptasst.api.failures import ConnectionFailure, StatusFailure, TimedOut
 from gptasst.api.limits import Patience, check_command, too_much
 from gptasst.api.retries import wait_before_retry
-from gptasst.time_limits import time_left
+from gptasst.threads import time_left
 
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
 # As the SDK has it: many uploads at once.

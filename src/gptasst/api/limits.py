@@ -10,7 +10,7 @@ from typing import Literal
 import httpx2
 
 from gptasst.api.failures import RequestFailure
-from gptasst.time_limits import time_left
+from gptasst.threads import time_left
 
 _MIB = 1 << 20
 # Bytes after decompression, of one reply and of all events of an answer. The largest that the API

@@ -9,9 +9,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import StatusFailure
+from gptasst.api.failures import StatusFailure, is_missing_path, message_of
 from gptasst.api.limits import patience
-from gptasst.api.refusals import is_missing_path, message_of
 from gptasst.api.tools import (
     documented,
     every_tool,

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gptasst.api.errors import retry_after
-from gptasst.api.failures import ConnectionFailure, StatusFailure
+from gptasst.api.failures import ConnectionFailure, StatusFailure, code_of
 from gptasst.api.limits import Deadline, OverLimit
-from gptasst.api.refusals import code_of
 
 _Made = TypeVar("_Made")
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gptasst.api.failures import StatusFailure
-from gptasst.api.refusals import words_of
+from gptasst.api.failures import StatusFailure, words_of
 from gptasst.api.types import Capability, Endpoint, ModelRequest
 from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import UsageError

@@ -367,7 +367,7 @@ class Endpoint:
     SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
     says where a key is expected, `key_headers` are the headers that hold one, `table` which table
     of config.toml has its settings. `on_moved` gets the base URL that works when the given one
-    lacks `/v1`.
+    lacks `/v1`. With `local_store` assistants and conversations are not kept there.
     """
 
     base_url: str = field(repr=False)
@@ -382,6 +382,7 @@ class Endpoint:
     context_window: int | None = None
     openai_environment: bool = False
     embedded: bool = False
+    local_store: bool = False
 
     @property
     def silence(self) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from gptasst.errors import GptasstError, InvalidInput, PartlyDone
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 from gptasst.knowledge.types import KnowledgeFile
 from gptasst.storage.atomic_files import replace_file
 from gptasst.uploads.cache import FileCache

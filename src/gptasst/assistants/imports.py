@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from gptasst.assistants.types import LeftBehind
-from gptasst.definitions.library import definition_of
+from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.schemas import check_schema
 from gptasst.definitions.settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
@@ -26,6 +26,7 @@ from gptasst.definitions.types import (
     ReasoningEffort,
     SearchSettings,
     Tools,
+    notices_of,
 )
 from gptasst.errors import InvalidDefinition, UsageError
 from gptasst.hints import cmd
@@ -52,7 +53,9 @@ class ReadImport:
     left_behind: tuple[LeftBehind, ...] = ()
 
 
-def read_import(path: Path, name: str | None, screening: Screening) -> ReadImport:
+def read_import(
+    path: Path, name: str | None, screening: Screening, library: InstructionLibrary
+) -> ReadImport:
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
@@ -61,6 +64,7 @@ def read_import(path: Path, name: str | None, screening: Screening) -> ReadImpor
         name: the assistant's name in place of its own; of several, the one that is meant,
             by name or id.
         screening: it may count as secret itself.
+        library: has what the definition extends.
 
     Raises:
         InvalidInput: there is no such file, or it counts as secret.
@@ -70,11 +74,12 @@ def read_import(path: Path, name: str | None, screening: Screening) -> ReadImpor
     content = _read(path, screening)
     if not _is_json(content, path):
         stem = _UNNAMED if path == STANDARD_INPUT else path.stem
-        definition = definition_of(content, path, name=name or stem)
+        definition, extended = library.definition_of(content, path, name=name or stem)
         if definition.name == _UNNAMED:
             raise UsageError("the definition has no `name`", hint="--name gives it one")
         definition = replace(definition, name=_usable(name or definition.name))
-        return ReadImport(definition, tuple(_what_a_sync_reads(definition)))
+        notes = notices_of(extended, definition.name, "file")
+        return ReadImport(definition, (*notes, *_what_a_sync_reads(definition)))
     saved = _saved_in(content, path)
     chosen = saved[0] if len(saved) == 1 else _pick(saved, path, name)
     return _from_saved(chosen, path, name if len(saved) == 1 else None)

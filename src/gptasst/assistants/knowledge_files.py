@@ -15,8 +15,8 @@ from pathlib import Path
 from gptasst.assistants.types import Assistant
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd, did_you_mean
+from gptasst.inputs.reading import Refusal
 from gptasst.inputs.screening import Screening, refusal, secret_error
-from gptasst.inputs.types import Refusal
 from gptasst.inputs.watching import Places
 from gptasst.inputs.words import names_a_file
 from gptasst.knowledge.formats import is_document

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gptasst.definitions.types import Definition
+    from gptasst.knowledge.passages import PassageSpool
     from gptasst.knowledge.question import Question
     from gptasst.knowledge.search import Meant
-    from gptasst.knowledge.spool import PassageSpool
     from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan, Passage
     from gptasst.knowledge.vectors import Embedder
     from gptasst.uploads.types import KnowledgeSource, OnTransfer
@@ -210,7 +210,7 @@ class LocalStore:
 
     @functools.cached_property
     def _passages(self) -> PassageSpool:
-        from gptasst.knowledge.spool import PassageSpool
+        from gptasst.knowledge.passages import PassageSpool
 
         return PassageSpool(self._directory)
 

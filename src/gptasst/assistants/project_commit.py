@@ -16,10 +16,10 @@ from typing import NoReturn, Protocol, TypeAlias
 
 from gptasst.api.types import Attachment, UploadRequest, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
-from gptasst.assistants.lost_files import GONE
 from gptasst.assistants.project_directory import file_attributes
+from gptasst.assistants.unready_files import GONE
 from gptasst.errors import GptasstError, NotFound
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 from gptasst.knowledge.types import KnowledgePlan, sha256_of_knowledge
 from gptasst.uploads.types import KnowledgeSource
 

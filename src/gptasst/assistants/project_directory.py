@@ -75,6 +75,7 @@ class AssistantDirectory:
         Raises:
             NotFound: there is none; the hint has the nearest name.
             UsageError: two have that name.
+            ServiceError: `no_list`, where only the newest were asked for and can't be listed.
         """
         store_id = self._listing.known().id_of(name)
         remembered = self._listing.get(store_id) if store_id else None
@@ -82,7 +83,7 @@ class AssistantDirectory:
             return remembered
         if not briefly:
             return _chosen(name, self._listing.all())
-        look = self._listing.newest()
+        look = self._listing.newest_or_no_list()
         found = list(look.found)
         if not store_id and not any(store.name == name for store in found):
             found += self._listing.look_at(look.unseen[:1])

@@ -13,11 +13,11 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.knowledge_texts import KnowledgeTexts, is_plain
-from gptasst.assistants.lost_files import GONE
 from gptasst.assistants.project_commit import Announcements, KnowledgeCommit, KnowledgeJob
 from gptasst.assistants.project_directory import knowledge_file
+from gptasst.assistants.unready_files import GONE
 from gptasst.errors import GptasstError, NotFound, ServiceError
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 from gptasst.storage.locks import under_way
 from gptasst.threads import workers

@@ -24,6 +24,7 @@ from gptasst.threads import workers
 from gptasst.uploads.project_cache import ProjectCache
 
 MARKER = "gptasst"
+KEPT_HERE = '`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here'
 _JOBS = 8
 _MOST_ANCHORS = 1000
 # Stores made within a second may be listed in any order: not only the first anchor has to be seen.
@@ -131,6 +132,21 @@ class AssistantListing:
         """
         return self._checked(self._look(self.known()), containing)
 
+    def newest_or_no_list(self) -> Look:
+        """The same for who can do without it.
+
+        Raises:
+            ServiceError: the server fails to list vector stores (`no_list`), or has none.
+        """
+        try:
+            return self.newest()
+        except ServiceError as error:
+            if error.code not in ("service_error", "bad_request"):
+                raise
+            raise ServiceError(
+                f"assistants can't be looked up: {error.message}", hint=KEPT_HERE, code="no_list"
+            ) from error
+
     def _checked(self, look: Look, containing: str | None) -> Look:
         if containing is None or containing in look.shown:
             return look
@@ -223,7 +239,7 @@ def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:
             raise
         raise ServiceError(
             f"{stores.server} has no vector stores to keep assistants in",
-            hint='`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here',
+            hint=KEPT_HERE,
             code="no_vector_stores",
         ) from error
 

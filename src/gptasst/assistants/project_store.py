@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore, VectorStoreFile
 from gptasst.assistants.knowledge_texts import KnowledgeTexts
-from gptasst.assistants.lost_files import without_lost
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
     AssistantDirectory,
@@ -35,7 +34,6 @@ from gptasst.assistants.project_notes import (
     summary_of,
 )
 from gptasst.assistants.project_search import fitting, found_passages
-from gptasst.assistants.slow_files import settle
 from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import (
     Assistant,
@@ -45,6 +43,7 @@ from gptasst.assistants.types import (
     Revision,
     RunTarget,
 )
+from gptasst.assistants.unready_files import settle, without_lost
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound

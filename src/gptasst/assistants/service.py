@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
-from gptasst.definitions.library import InstructionLibrary, with_changes
+from gptasst.definitions.library import InstructionLibrary
+from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
 from gptasst.errors import InvalidInput, NotFound
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.inputs.reading import Refusal
     from gptasst.inputs.screening import Screening
-    from gptasst.inputs.types import Refusal
     from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
     from gptasst.uploads.cache import FileCache
     from gptasst.uploads.types import OnTransfer, TransferState
@@ -366,7 +367,7 @@ class AssistantService:
         from gptasst.assistants.knowledge_files import NamedSources
         from gptasst.knowledge.types import KnowledgePlan
 
-        read = read_import(path, name, screening)
+        read = read_import(path, name, screening, self._library)
         plan = KnowledgePlan()
         if files is not None:
             from gptasst.assistants.exported_files import read_knowledge

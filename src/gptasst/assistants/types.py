@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from gptasst.definitions.types import SearchSettings
+from gptasst.definitions.variables import filled
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gptasst.definitions.types import Definition
-    from gptasst.inputs.types import Refusal
+    from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
 
 
@@ -88,12 +90,22 @@ class RunTarget:
 class Resolved:
     """What a name stands for: the definition of an assistant, else of an instruction.
 
-    `path` is the file of the instruction.
+    `path` is the file of the instruction; `doubt` is why there may be an assistant all the same.
     """
 
     definition: Definition
     assistant: RunTarget | None = None
     path: str | None = None
+    doubt: str | None = None
+
+    def filled(self, values: Mapping[str, str]) -> Resolved:
+        """The same with the values of its variables in its texts; see `definitions.variables`.
+
+        Raises:
+            UsageError: a value is missing, of no variable, or none of the choices.
+        """
+        definition = filled(self.definition, values)
+        return self if definition is self.definition else replace(self, definition=definition)
 
     @property
     def source(self) -> Literal["assistant", "instruction"]:

@@ -12,7 +12,7 @@ from gptasst.cli.session import Session, line_ended
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasst.config.login import AuthStatus, HeaderStatus
+    from gptasst.config.keys import AuthStatus, HeaderStatus
 
 _Header = Annotated[
     str | None,

@@ -192,7 +192,7 @@ class Output:
 
     def paged(self, text: str) -> None:
         """Write a text as `drawn` does, through a pager if it is longer than the screen."""
-        from gptasst.cli.pager import write_paged
+        from gptasst.cli.tables import write_paged
 
         write_paged(self.stdout, text)
 

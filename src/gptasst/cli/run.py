@@ -26,7 +26,7 @@ from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.session import Session
 from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
-from gptasst.time_limits import time_left, time_limit
+from gptasst.threads import time_left, time_limit
 
 if TYPE_CHECKING:
     from gptasst.api.types import TextDelta

@@ -12,17 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
-from gptasst.client.arguments import each_job, run_request
 from gptasst.client.assistants import Assistants, Instructions
-from gptasst.client.batches import Batches
-from gptasst.client.conversations import Conversations
-from gptasst.client.files import Cache, ProjectFiles
-from gptasst.client.options import Files, MapOptions, RunOptions, spelled_out
+from gptasst.client.options import Files, MapOptions, RunOptions, each_job, run_request, spelled_out
+from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from gptasst.context import AppContext
 from gptasst.hints import shown
 from gptasst.runs.types import RunPlan, RunResult
-from gptasst.threads import cached_property
-from gptasst.time_limits import time_limit
+from gptasst.threads import cached_property, time_limit
 
 if TYPE_CHECKING:
     from gptasst.config.profile import Profile, StoreKind

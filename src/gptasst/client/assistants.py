@@ -15,8 +15,7 @@ from gptasst.assistants.types import (
     KnowledgeOutcome,
     Revision,
 )
-from gptasst.client.arguments import check_schema, words_of
-from gptasst.client.options import AssistantOptions, Files, spelled_out
+from gptasst.client.options import AssistantOptions, Files, check_schema, spelled_out, words_of
 from gptasst.context import AppContext
 from gptasst.definitions.types import DefinitionChanges, Instruction
 from gptasst.errors import UsageError

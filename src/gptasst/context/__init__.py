@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     from gptasst.doctor.types import Diagnosis
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
-    from gptasst.models.capabilities import EndpointCapabilities
     from gptasst.models.ends import ModelEnds
-    from gptasst.models.service import ModelChoice, ModelService, ModelSource
+    from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService, ModelSource
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
@@ -155,6 +154,7 @@ class AppContext(ServerContext):
             capabilities=self.capabilities,
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
+            prices=self.prices,
         )
 
     def each(self, report: Report) -> EachService:
@@ -179,7 +179,7 @@ class AppContext(ServerContext):
     @cached_property
     def capabilities(self) -> EndpointCapabilities:
         """Which tools the profile's server has."""
-        from gptasst.models.capabilities import EndpointCapabilities
+        from gptasst.models.service import EndpointCapabilities
 
         return EndpointCapabilities(
             self.profile, lambda: self.gateway.probes, lambda: self.project_cache
@@ -213,7 +213,15 @@ class AppContext(ServerContext):
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
-        return RunService(self.profile, found, preparation, open_gateway, self.model_ends, progress)
+        return RunService(
+            self.profile,
+            found,
+            preparation,
+            open_gateway,
+            self.model_ends,
+            progress,
+            prices=self.prices,
+        )
 
     @cached_property
     def conversations(self) -> ConversationService:

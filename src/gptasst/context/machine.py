@@ -20,11 +20,11 @@ from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
     from gptasst.config.editing import ConfigurationService
-    from gptasst.config.keys import StoredKeys
-    from gptasst.config.login import AuthService
+    from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
-    from gptasst.definitions.library import InstructionLibrary, InstructionService
+    from gptasst.definitions.library import InstructionLibrary
+    from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
     from gptasst.each.journal import RunJournal
     from gptasst.embedded.service import LocalModelService, ModelFile
@@ -182,13 +182,13 @@ class MachineContext:
 
     @cached_property
     def auth(self) -> AuthService:
-        from gptasst.config.login import AuthService
+        from gptasst.config.keys import AuthService
 
         return AuthService(self.settings, self.keys, self.profile_option)
 
     @cached_property
     def instructions(self) -> InstructionService:
-        from gptasst.definitions.library import InstructionService
+        from gptasst.definitions.service import InstructionService
 
         return InstructionService(
             self.library, project=Path("instructions"), user=self.paths.user_instructions

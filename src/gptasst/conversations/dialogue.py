@@ -14,13 +14,13 @@ from gptasst.conversations.service import ConversationService
 from gptasst.conversations.types import Conversation, Turn
 from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.inputs.encoding import as_utf8
+from gptasst.inputs.reading import InputFile
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
-from gptasst.inputs.types import InputFile
 from gptasst.runs.inputs import message_parts, read_inputs
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunPlan, RunRequest, RunResult
-from gptasst.time_limits import more_time
+from gptasst.threads import more_time
 
 _TITLE_CHARACTERS = 60
 _LAST_SECONDS = 10.0  # to keep what came, when the time of a run is over

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from gptasst.api.types import PastMessage
 from gptasst.conversations.types import Conversation, Message, Turn
 from gptasst.errors import NotFound
-from gptasst.inputs.types import InputFile
+from gptasst.inputs.reading import InputFile
 from gptasst.storage.database import Database, Schema
 
 

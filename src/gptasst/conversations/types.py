@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from gptasst.api.types import PastMessage
-from gptasst.inputs.types import InputFile
+from gptasst.inputs.reading import InputFile
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,8 @@ from gptasst.doctor.types import (
 )
 from gptasst.errors import AccessDenied, GptasstError
 from gptasst.hints import cmd
-from gptasst.models.capabilities import REMEMBERED_SECONDS
 from gptasst.models.ends import ModelEnds, ModelUse, ends_soon
-from gptasst.models.service import ListedModel, only_model
+from gptasst.models.service import REMEMBERED_SECONDS, ListedModel, only_model
 from gptasst.project_files.types import Leftovers
 from gptasst.threads import run_within
 

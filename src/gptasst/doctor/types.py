@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.assistants.service import AssistantService
     from gptasst.assistants.store import AssistantStore
-    from gptasst.config.keys import StoredKeys
-    from gptasst.config.login import AuthService
+    from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
     from gptasst.definitions.library import InstructionLibrary

@@ -14,8 +14,7 @@ from gptasst.each.types import EachJob, FileResult, FileStatus, FileTarget, Purp
 from gptasst.edits.difference import opcodes
 from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.encoding import encode_like, is_guessed
-from gptasst.inputs.reading import input_of, read_content
-from gptasst.inputs.types import InputFile
+from gptasst.inputs.reading import InputFile, input_of, read_content
 from gptasst.runs.answer_text import is_usable, refuse_unusable
 from gptasst.runs.types import content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
@@ -136,19 +135,16 @@ class EachFiles:
         try:
             changed, diff = self._bring_about(given, finished.answer)
         except GptasstError as error:
-            return self.result(target, "failed", asked=asked, usage=usage, error=error)
+            result = self.result(target, "failed", error=error)
         except Exception as error:  # noqa: BLE001  # the other files go on
-            failed = unexpected(error)
-            return self.result(target, "failed", asked=asked, usage=usage, error=failed)
-        result = self.result(
-            target,
-            self._status(changed=changed),
-            asked=asked,
-            usage=usage,
-            diff=diff,
-            answer=finished.answer if self._job.purpose == "collect" else None,
-        )
-        return replace(result, kept=finished.kept)
+            result = self.result(target, "failed", error=unexpected(error))
+        else:
+            answer = finished.answer if self._job.purpose == "collect" else None
+            status = self._status(changed=changed)
+            result = self.result(target, status, diff=diff, answer=answer)
+            result = replace(result, kept=finished.kept)
+        cost = None if usage is None else finished.cost
+        return replace(result, asked=asked, usage=usage, cost=cost)
 
     def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""
@@ -185,7 +181,16 @@ class EachFiles:
     ) -> FileResult:
         """What came of a file, in the terms of the job."""
         output = None if target.output is None else str(target.output)
-        return FileResult(str(target.path), output, status, asked, usage, error, diff, answer)
+        return FileResult(
+            str(target.path),
+            output,
+            status,
+            asked=asked,
+            usage=usage,
+            error=error,
+            diff=diff,
+            answer=answer,
+        )
 
 
 def _refuse_pipe(path: Path) -> None:

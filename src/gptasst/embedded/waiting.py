@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from gptasst.errors import ServiceError
 from gptasst.hints import cmd
-from gptasst.time_limits import time_left
+from gptasst.threads import time_left
 
 _Result = TypeVar("_Result")
 

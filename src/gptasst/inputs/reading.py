@@ -10,12 +10,38 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import decode_text
-from gptasst.inputs.types import InputFile
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of one run, read and checked.
+
+    Exactly one of `text` (kind `text`) and `data` (the others) is set. `encoding` is what
+    the text was decoded from; `size` is the file's, in bytes.
+    """
+
+    path: str
+    kind: Literal["text", "document", "image"]
+    media_type: str
+    size: int
+    text: str | None = None
+    encoding: str | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that is not taken as knowledge, and why."""
+
+    path: str
+    reason: str
+
 
 InputKind = Literal["text", "document", "image"]
 

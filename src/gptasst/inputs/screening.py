@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 from gptasst.inputs.words import find_files
 
 

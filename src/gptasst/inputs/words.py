@@ -17,8 +17,7 @@ from pathlib import Path
 from gptasst.errors import InvalidInput
 from gptasst.hints import nearest, suggestion
 from gptasst.inputs.ignore import Rules, rules_above
-from gptasst.inputs.reading import kind_of
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal, kind_of
 
 MOST_LEVELS = 100
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from gptasst.api.types import UploadRequest
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from gptasst.api.files import FileGateway
 from gptasst.api.types import Purpose, UploadRequest
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.inputs.encoding import as_utf8
+from gptasst.inputs.reading import Refusal
 from gptasst.inputs.screening import SCREENED, Screening, all_secret, refusal, secret_error
-from gptasst.inputs.types import Refusal
 from gptasst.inputs.words import names_a_file
 from gptasst.project_files.types import UploadedFile, UploadOutcome, UploadPlan
 from gptasst.uploads.cache import FileCache

@@ -1,8 +1,8 @@
 """From what a model sent to the text that counts as its answer.
 
 Models put a code fence around a whole answer, and they repeat the `<file>` tags in which they were
-given an input. Neither is part of the answer. An answer that holds nothing, or a control character,
-is not usable.
+given an input, or the `<excerpt>` tags around knowledge. None of it is part of the answer. An
+answer that holds nothing, or a control character, is not usable.
 """
 
 from __future__ import annotations
@@ -17,6 +17,14 @@ from gptasst.runs.types import RunRequest
 _FENCES = ("```", "~~~")
 _CLOSING = "</file>"
 _ANY_OPENING = "<file "
+# As `tagged_excerpt` makes them.
+_EXCERPT_OPENS, _EXCERPT_CLOSES = '<excerpt source="', "</excerpt>"
+_EXCERPT_TAG = r'<excerpt source="[^"\n]*" place="[^"\n]*">'
+_EXCERPT_OPENING = re.compile(rf"{_EXCERPT_TAG}(?:[ \t]*\r?\n|(?=[ \t]*[^ \t\r\n]))")
+_EXCERPT_LAST = re.compile(rf"{_EXCERPT_TAG}[ \t]*\r?\Z")
+_EXCERPT_CLOSING = re.compile(r"(?:\r?\n)?</excerpt>")
+_LINE_END = re.compile(r"(?:\r?\n|\r)?\Z")
+_LONGEST_TAG = 10_000
 # All of Unicode's control characters but tab, line feed, form feed and carriage return.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _LAST_LINE_END = re.compile(r"\r?\n[ \t]*\Z")
@@ -29,6 +37,11 @@ class GivenTexts:
 
     texts: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+    @property
+    def have_excerpts(self) -> bool:
+        """Whether an input has tags itself that look like those around knowledge."""
+        return any(_EXCERPT_OPENS in text or _EXCERPT_CLOSES in text for text in self.texts)
 
     @classmethod
     def of(cls, request: RunRequest) -> GivenTexts:
@@ -58,7 +71,8 @@ def answer_text(received: str, given: GivenTexts, *, unwrap: bool) -> str:
 
     A fence is taken off only where the answer has one more around it than the inputs have.
     """
-    text = _without_tags(received, given)
+    excerpts = ExcerptTags(given)
+    text = _without_tags(excerpts.feed(received) + excerpts.finish(), given)
     if unwrap and fence_layers(text) > max(map(fence_layers, given.texts), default=0):
         text = _without_tags(unwrap_fence(text), given)
     return text
@@ -112,6 +126,51 @@ def refuse_control_characters(text: str) -> None:
 def is_usable(answer: str) -> bool:
     """Whether `refuse_unusable` takes an answer."""
     return _CONTROL.search(answer) is None and not is_blank(answer)
+
+
+class ExcerptTags:
+    """Passes a streamed answer on without the tags around knowledge, wherever they are.
+
+    Args:
+        given: the inputs; where they have such tags themselves, all stays.
+        knowledge: the model was given some. Without it, a closing tag alone stays.
+    """
+
+    def __init__(self, given: GivenTexts, *, knowledge: bool = False) -> None:
+        self._off = given.have_excerpts
+        self._closes = knowledge
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """What can be passed on now; what may be the beginning of a tag is held back."""
+        if self._off:
+            return text
+        text = self._without(self._held + text)
+        start = text.rfind("<")
+        if start < 0 or not self._may_be_tag(text[start:]):
+            start = len(text)
+        # A closing tag takes the line end before it along.
+        start -= len(_LINE_END.search(text[:start])[0])  # type: ignore[index]
+        self._held = text[start:]
+        return text[:start]
+
+    def finish(self) -> str:
+        """What was held back."""
+        held, self._held = self._held, ""
+        return _EXCERPT_LAST.sub("", held)
+
+    def _without(self, text: str) -> str:
+        text, opened = _EXCERPT_OPENING.subn("", text)
+        self._closes = self._closes or opened > 0
+        return _EXCERPT_CLOSING.sub("", text) if self._closes else text
+
+    def _may_be_tag(self, end: str) -> bool:
+        if _EXCERPT_LAST.match(end):
+            return True
+        if "\n" in end or ">" in end or len(end) > _LONGEST_TAG:
+            return False
+        begins = end[: len(_EXCERPT_OPENS)]
+        return _EXCERPT_OPENS.startswith(begins) or _EXCERPT_CLOSES.startswith(end)
 
 
 class AnswerFilter:

@@ -14,9 +14,8 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.encoding import is_guessed
-from gptasst.inputs.reading import read_input
+from gptasst.inputs.reading import InputFile, read_input
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
-from gptasst.inputs.types import InputFile
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.types import PlannedInput, RunRequest
 

@@ -23,9 +23,11 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
+from gptasst.models.prices import NO_PRICES, Prices, total
 from gptasst.models.service import ModelSource
 from gptasst.runs.answer_text import (
     AnswerFilter,
+    ExcerptTags,
     GivenTexts,
     refuse_control_characters,
     refuse_unusable,
@@ -33,9 +35,9 @@ from gptasst.runs.answer_text import (
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
-from gptasst.runs.searches import KnowledgeSearches, answer_with_searches
+from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
-from gptasst.time_limits import more_time
+from gptasst.threads import more_time
 
 _LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
 
@@ -61,6 +63,7 @@ class RunService:
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
         progress: told how many requests of an edit are done, and of how many.
+        prices: what the endpoint's models cost.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class RunService:
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
+        prices: Prices = NO_PRICES,
     ) -> None:
         self._profile = profile
         self.resolve = resolve
@@ -78,6 +82,7 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self._prices = prices
         self._functions_refused = False
 
     @property
@@ -114,6 +119,7 @@ class RunService:
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
+        resolved = resolved.filled(request.variables)
         target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)
@@ -139,9 +145,9 @@ class RunService:
         return self._preparation.model(request, resolved.definition)
 
     def warnings(self, request: RunRequest, resolved: Resolved) -> tuple[str, ...]:
-        """That the model of a run ended or soon will, and what to type then."""
-        warning = self._use(request, resolved).warning()
-        return (warning,) if warning else ()
+        """That a run's model ended or soon will, or its assistant may not have been found."""
+        found = (resolved.doubt, self._use(request, resolved).warning())
+        return tuple(warning for warning in found if warning)
 
     def refuse_retired(self, request: RunRequest, resolved: Resolved) -> None:
         """Refuse a model that was shut down, as the server would if it were asked.
@@ -235,11 +241,13 @@ class RunService:
         timings = Timings(None, time.monotonic() - started)
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
+        costs = [self._prices.cost(a.usage, a.model, sent.model) for a in edited.answers]
         yield TextDelta(edited.text)
         files = prepared.request.files
         encoding = files[0].encoding if len(files) == len(plan.inputs) == 1 else None
         yield replace(
             self._result(prepared, received, edited.text, timings),
+            cost=total(costs),
             kept=edited.kept,
             encoding=encoding or "utf-8",
         )
@@ -276,18 +284,20 @@ class RunService:
         unwrap = prepared.definition.unwrap_fence or schema is not None
         part = AnswerFilter(given, unwrap=unwrap)
         searches = _searches(prepared)
+        knows = bool(prepared.excerpts) or searches is not None
+        excerpts = ExcerptTags(GivenTexts.of(prepared.request), knowledge=knows)
         for event in self._events(gateway, prepared.model_request, searches):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
                 refuse_control_characters(event.text)
                 if received is not None:
                     received.append(event.text)
-                text = part.feed(event.text)
+                text = part.feed(excerpts.feed(event.text))
                 pieces.append(text)
                 if text and not schema:
                     yield TextDelta(text)
             else:
-                rest = part.finish()
+                rest = part.feed(excerpts.finish()) + part.finish()
                 answer = "".join(pieces) + rest
                 refuse_unusable(answer)
                 if schema:
@@ -334,6 +344,7 @@ class RunService:
             response_id=received.response_id,
             timings=timings,
             usage=received.usage,
+            cost=self._prices.cost(received.usage, received.model, prepared.model_request.model),
             citations=received.citations + quoted,
             warnings=(
                 *self.warnings(prepared.request, prepared.resolved),

@@ -1,17 +1,37 @@
-"""The tools of a server that a run needs: refused where it lacks them, noted where ignored."""
+"""Tools of a run: those of the server that it needs, and the search of its own knowledge."""
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gptasst.api.tools import TOOL_TYPES, ToolRefused, article, hosted_tools
-from gptasst.api.types import Capability, ModelAnswer, ModelRequest
+from gptasst.api.types import (
+    AnsweredCall,
+    Capability,
+    FunctionCall,
+    FunctionTool,
+    ModelAnswer,
+    ModelRequest,
+    TextDelta,
+    TextPart,
+    Usage,
+)
 from gptasst.assistants.types import Resolved
 from gptasst.config.profile import Profile
-from gptasst.errors import UsageError
+from gptasst.errors import NoAnswer, ServiceError, UsageError
 from gptasst.hints import cmd
-from gptasst.models.capabilities import EndpointCapabilities
+from gptasst.knowledge.types import Excerpt, FoundPassage
+from gptasst.models.service import EndpointCapabilities
+from gptasst.runs.inputs import tagged_excerpt
+
+if TYPE_CHECKING:
+    from gptasst.knowledge.question import Question
+
 
 _FUNCTIONS: Capability = "function tools"
 
@@ -88,3 +108,161 @@ def _way_out(name: str, resolved: Resolved, tool: Capability) -> str:
         return f"{cmd(off)} turns it off"
     edit = cmd(f"instruction edit {shlex.quote(name)}")
     return f"take `{key}` out of its [tools] with {edit}, or use a profile whose server has it"
+
+
+MOST_SEARCHES = 6
+_PASSAGES = 8  # for one search
+_CHARACTERS = 8_000
+_LONGEST_QUERY = 1_000
+# A remark before a search is no answer; what is longer than this is shown as it comes.
+_REMARK = 300
+_LEAST_SECONDS = 1.0
+
+SEARCH_KNOWLEDGE = FunctionTool(
+    name="search_knowledge",
+    description=(
+        "Search the knowledge files of this assistant. Passages that match the words of the message"
+        " are in it already, as <excerpt>. Search for what is missing there, in a few words that"
+        " the files would use, in their language. Returns passages with their source."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {"query": {"type": "string", "description": "What to look for."}},
+        "required": ["query"],
+        "additionalProperties": False,
+    },
+)
+
+Look = Callable[["Question", int], Sequence[FoundPassage]]
+Stream = Callable[[ModelRequest], Iterator[TextDelta | ModelAnswer]]
+
+
+@dataclass(slots=True)
+class KnowledgeSearches:
+    """The searches of one run: what was asked for, and what was found.
+
+    Args:
+        look: searches the knowledge.
+        characters: how much all searches may find together.
+    """
+
+    look: Look
+    characters: int
+    queries: list[str] = field(default_factory=list)
+    found: list[Excerpt] = field(default_factory=list)
+
+    @property
+    def are_over(self) -> bool:
+        return len(self.queries) >= MOST_SEARCHES or self.characters <= 0
+
+    def answer(self, call: FunctionCall) -> AnsweredCall:
+        return AnsweredCall(call, self._output(call))
+
+    def _output(self, call: FunctionCall) -> str:
+        if call.name != SEARCH_KNOWLEDGE.name:
+            return f"There is no function `{call.name}`."
+        query = _query(call.arguments)
+        if query is None:
+            return 'Give the words to look for: {"query": "…"}.'
+        if self.are_over:
+            return "No more searches: answer with what you have."
+        from gptasst.knowledge.question import Question
+
+        self.queries.append(query)
+        found = [Excerpt(f.path, f.place, f.text) for f in self.look(Question(query), _PASSAGES)]
+        chosen = self._that_fit([excerpt for excerpt in found if excerpt not in self.found])
+        if chosen:
+            return "\n".join(map(tagged_excerpt, chosen))
+        return "Nothing but what you got already." if found else "Nothing was found."
+
+    def _that_fit(self, excerpts: Sequence[Excerpt]) -> list[Excerpt]:
+        left = min(_CHARACTERS, self.characters)
+        chosen = []
+        for excerpt in excerpts:
+            if len(excerpt.text) <= left:
+                chosen.append(excerpt)
+                left -= len(excerpt.text)
+                self.characters -= len(excerpt.text)
+        self.found += chosen
+        return chosen
+
+
+def _query(arguments: str) -> str | None:
+    """What a model looks for; small ones write words in place of JSON."""
+    try:
+        given = json.loads(arguments)
+    except (ValueError, RecursionError):
+        given = arguments
+    query = given.get("query") if isinstance(given, dict) else given
+    if not isinstance(query, str) or not query.strip():
+        return None
+    return " ".join(query.split())[:_LONGEST_QUERY]
+
+
+def answer_with_searches(
+    stream: Stream, request: ModelRequest, searches: KnowledgeSearches
+) -> Iterator[TextDelta | ModelAnswer]:
+    """The answer to a request that offers `SEARCH_KNOWLEDGE`, piece by piece, the whole last.
+
+    A server that refuses functions is asked again without them, with what was found so far.
+
+    Raises:
+        NoAnswer: the model goes on asking where no search is left; and as `stream` does.
+    """
+    end = time.monotonic() + request.timeout
+    usage: Usage | None = None
+    while True:
+        remark = _Remark()
+        try:
+            for event in stream(request):
+                if isinstance(event, TextDelta):
+                    yield from remark.feed(event)
+                else:
+                    answer = event
+        except ServiceError as error:
+            if error.code != "no_functions" or remark.is_out:
+                raise
+            request = _without_functions(request, searches.found)
+            continue
+        usage = usage + answer.usage if usage and answer.usage else answer.usage or usage
+        if not answer.calls:
+            yield from remark.rest()
+            yield replace(answer, usage=usage)
+            return
+        if request.calls_over:
+            raise NoAnswer(
+                "the model searched the knowledge but gave no answer",
+                hint="set `function_tools = false` in the profile to offer no searches",
+                code="empty",
+            )
+        request = replace(
+            request,
+            answered=(*request.answered, *map(searches.answer, answer.calls)),
+            calls_over=searches.are_over or len(request.answered) >= MOST_SEARCHES,
+            timeout=max(end - time.monotonic(), _LEAST_SECONDS),
+        )
+
+
+def _without_functions(request: ModelRequest, found: Sequence[Excerpt]) -> ModelRequest:
+    parts = (*request.parts, *(TextPart(tagged_excerpt(excerpt)) for excerpt in found))
+    return replace(request, parts=parts, functions=(), answered=(), calls_over=False)
+
+
+class _Remark:
+    """Text that may turn out to be a remark before a call: it is held back while it is short."""
+
+    def __init__(self) -> None:
+        self.is_out = False
+        self._held: list[TextDelta] = []
+        self._length = 0
+
+    def feed(self, piece: TextDelta) -> Iterator[TextDelta]:
+        self._length += len(piece.text)
+        self._held.append(piece)
+        if self._length > _REMARK:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[TextDelta]:
+        self.is_out = self.is_out or bool(self._held)
+        yield from self._held
+        self._held.clear()

@@ -15,7 +15,7 @@ from gptasst.api.files import FileGateway, GivenUp
 from gptasst.api.types import RemoteFile, UploadRequest
 from gptasst.api.upload_marks import content_mark, marked_name, read_mark, shown_name
 from gptasst.errors import GptasstError, InvalidInput
-from gptasst.inputs.types import Refusal
+from gptasst.inputs.reading import Refusal
 from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
 from gptasst.threads import in_groups, workers

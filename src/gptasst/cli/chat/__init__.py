@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gptasst.api.types import TextDelta
+from gptasst.cli.chat.drawing import answer_view
+from gptasst.cli.chat.prompts import Prompt, help_text, parse_command, question_of
 from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.conversation import (
     ContinueOption,
@@ -16,15 +22,134 @@ from gptasst.cli.conversation import (
     chosen_conversation,
     shown,
 )
-from gptasst.cli.output import is_dumb
+from gptasst.cli.output import Output, is_dumb, size_text
 from gptasst.cli.progress import Activity
-from gptasst.cli.results import tell_fallback
+from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.session import Session
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
+from gptasst.runs.types import RunResult
 
 if TYPE_CHECKING:
-    from gptasst.cli.chat.prompts import Prompt
+    from gptasst.conversations.dialogue import Chat
+
+
+_Events = Generator[TextDelta | RunResult]
+
+
+class ChatLoop:
+    """Run a chat. For a person, errors are printed and it goes on; a script ends with the first.
+
+    Args:
+        output: where answers and notes go.
+        chat: the state of the chat.
+        prompt: where questions come from.
+        activity: shown until an answer begins.
+    """
+
+    def __init__(self, output: Output, chat: Chat, prompt: Prompt, activity: Activity) -> None:
+        self._output = output
+        self._chat = chat
+        self._prompt = prompt
+        self._activity = activity
+        self.results: list[RunResult] = []
+
+    def run(self) -> None:
+        """Raises whatever goes wrong where the prompt is not interactive."""
+        while True:
+            try:
+                line = self._prompt.read()
+            except EOFError:
+                return
+            except KeyboardInterrupt:
+                if not self._prompt.interactive:
+                    raise
+                self._output.note("Ctrl-D leaves")
+                continue
+            try:
+                if not self._take(line):
+                    return
+            except GptasstError as error:
+                if not self._prompt.interactive:
+                    raise
+                self._output.error(_as_typed_here(error))
+
+    def _take(self, line: str) -> bool:
+        """Do what a line says; false: leave."""
+        parsed = parse_command(line)
+        if parsed is None:
+            text = question_of(line).strip()
+            if text or self._chat.attached:
+                self._answer(lambda: self._chat.ask(text))
+            return True
+        name, words = parsed
+        if name == "quit":
+            return False
+        self._obey(name, words)
+        return True
+
+    def _obey(self, name: str, words: Sequence[str]) -> None:
+        if name == "file":
+            for file in self._chat.attach(words):
+                self._output.note(
+                    f"`{file.path}` ({size_text(file.size)}) will be sent with the next question"
+                )
+        elif name == "save":
+            size = self._chat.save(Path(words[0]))
+            self._output.note(f"wrote `{words[0]}` ({size_text(size)})")
+        elif name == "retry":
+            self._ask_again()
+        elif name == "model":
+            self._chat.model = words[0] if words else self._chat.model
+            self._output.note(f"model: {self._chat.model or 'as the assistant has it'}")
+        else:
+            self._output.note(help_text())
+
+    def _ask_again(self) -> None:
+        before = self._chat.conversation
+        self._answer(self._chat.ask_again)
+        after = self._chat.conversation
+        if before and after and before.id != after.id:
+            self._output.note(
+                f"the server keeps deleted turns, so this goes on in a new conversation,"
+                f" `{after.id}`; the old answer stays in `{before.id}`"
+            )
+
+    def _answer(self, ask: Callable[[], _Events]) -> None:
+        try:
+            with contextlib.closing(ask()) as events:
+                self._show(events)
+        except KeyboardInterrupt:
+            if not self._prompt.interactive:
+                raise
+            self._output.note("stopped")
+        finally:
+            if self._chat.kept_part and self._chat.conversation:
+                self._output.note("the part that arrived is kept; /retry asks again")
+
+    def _show(self, events: _Events) -> None:
+        with answer_view(self._output) as view, self._activity:
+            for event in events:
+                self._activity.stop()
+                if isinstance(event, RunResult):
+                    self.results.append(event)
+                else:
+                    view.feed(event.text)
+        if self.results:
+            *before, last = self.results
+            said = {warning for result in before for warning in result.warnings}
+            new = tuple(warning for warning in last.warnings if warning not in said)
+            tell_about(self._output, replace(last, warnings=new))
+
+
+def _as_typed_here(error: GptasstError) -> GptasstError:
+    """The error with a hint that fits a chat, where there are no options."""
+    if error.code == "model_not_found":
+        changes = [fix for fix in error.fixes if fix != "gptasst model list"]
+        for_good = f"{error.advice}, or " if changes else ""
+        error.advice = f"{for_good}/model NAME names another"
+    return error
+
 
 _EPILOG = """\
 In a chat: /file PATH... gives files to the next question, /save PATH writes the last answer,
@@ -50,7 +175,6 @@ def chat(
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Chat with an assistant. The conversation is kept."""
-    from gptasst.cli.chat.loop import ChatLoop
     from gptasst.cli.chat.prompts import typing_ahead
     from gptasst.conversations.dialogue import Chat
     from gptasst.inputs.screening import STDIN

@@ -122,7 +122,7 @@ def _pptx(content: bytes, _path: str) -> Document:
 
 
 def _xlsx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.tables import read_xlsx
+    from gptasst.knowledge.formats.plain import read_xlsx
 
     return read_xlsx(content)
 
@@ -140,7 +140,7 @@ def _epub(content: bytes, _path: str) -> Document:
 
 
 def _delimited(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.tables import read_delimited
+    from gptasst.knowledge.formats.plain import read_delimited
 
     return read_delimited(content, path)
 

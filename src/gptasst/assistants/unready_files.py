@@ -1,0 +1,114 @@
+"""Knowledge that a server lists and lacks: its upload was deleted, or it is not indexed yet.
+
+A file of a vector store is known to stay `in_progress` for ever (openai-python 3097).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from gptasst.api.files import FileGateway
+from gptasst.api.types import Attachment, VectorStoreFile
+from gptasst.api.vector_stores import VectorStoreGateway
+from gptasst.assistants.project_directory import now
+from gptasst.assistants.types import Assistant
+from gptasst.errors import NotFound, ServiceError
+from gptasst.inputs.reading import Refusal
+from gptasst.knowledge.types import KnowledgeFile
+from gptasst.threads import workers
+
+_JOBS = 8
+# Up to so many files are asked for one by one; for more, the list of files is read once.
+_FEW = 24
+GONE = "gone"
+
+
+def without_lost(files: FileGateway, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
+    """Assistants with the status `gone` for each file that the server has no longer."""
+    ids = {file.id for one in assistants for file in one.knowledge if file.sha256}
+    lost = _lost(files, ids)
+    return [_marked(one, lost) for one in assistants] if lost else assistants
+
+
+def _lost(files: FileGateway, ids: Collection[str]) -> set[str]:
+    try:
+        if len(ids) > _FEW:  # what is not in the list yet may be there
+            ids = set(ids).difference(file.id for file in files.list())
+        if not ids:
+            return set()
+        with workers(min(_JOBS, len(ids))) as pool:
+            ordered = sorted(ids)
+            there = list(pool.map(lambda file_id: _is_there(files, file_id), ordered))
+    except ServiceError as error:
+        if error.code == "no_endpoint":
+            return set()
+        raise
+    return {file_id for file_id, found in zip(ordered, there, strict=True) if not found}
+
+
+def _is_there(files: FileGateway, file_id: str) -> bool:
+    try:
+        files.get(file_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _marked(assistant: Assistant, lost: set[str]) -> Assistant:
+    problem = "its upload was deleted on the server"
+    knowledge = tuple(
+        replace(file, status=GONE, problem=problem) if file.id in lost else file
+        for file in assistant.knowledge
+    )
+    paths = {file.path for file in knowledge if file.status == GONE}
+    if not paths:
+        return assistant
+    gone = tuple(sorted({*assistant.gone, *paths}))
+    return replace(assistant, knowledge=knowledge, complete=False, gone=gone)
+
+
+INDEXING = "in_progress"
+
+
+def settle(
+    stores: VectorStoreGateway, store_id: str, files: Iterable[KnowledgeFile], old: timedelta
+) -> list[Refusal]:
+    """Look again at files that were being indexed. None of them is waited for.
+
+    Args:
+        stores: the project's.
+        store_id: the vector store that they are in.
+        files: any of its files; those that are indexed cost no request.
+        old: a file that was attached longer ago is attached again.
+
+    Returns those that can't be searched yet, each with the reason.
+    """
+    left = []
+    for file in files:
+        if file.status != INDEXING:
+            continue
+        try:
+            found = stores.file(store_id, file.id)
+            if found.status == INDEXING and file.sha256 and now() - file.added_at > old:
+                found = _attach_anew(stores, store_id, file)
+        except NotFound:
+            continue
+        if found.status == INDEXING:
+            since = f"{file.added_at:%Y-%m-%d %H:%M} UTC"
+            left.append(Refusal(file.path, f"not indexed by the server yet, since {since}"))
+        elif found.status != "completed":
+            left.append(Refusal(file.path, found.error or f"indexing was {found.status}"))
+    return left
+
+
+def _attach_anew(stores: VectorStoreGateway, store_id: str, file: KnowledgeFile) -> VectorStoreFile:
+    attributes: dict[str, str | float | bool] = {
+        "path": file.path,
+        "sha256": file.sha256,
+        "size": file.size,
+    }
+    stores.detach(store_id, file.id)
+    stores.attach(store_id, Attachment(file.id, attributes))
+    return stores.file(store_id, file.id)
