@@ -16,6 +16,7 @@ USING_A_PROFILE = (
     "run",
     "chat",
     "assistant",
+    "apply",
     "file",
     "conversation",
     "batch",

@@ -14,6 +14,7 @@ from gptasst.definitions.toml import dump_definition
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant
+    from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.types import Definition
 
 
@@ -42,7 +43,9 @@ def difference(assistant: Assistant, definition: Definition, path: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def compared_with_file(assistant: Assistant, here: Path) -> tuple[str, tuple[str, ...]] | None:
+def compared_with_file(
+    assistant: Assistant, here: Path, library: InstructionLibrary
+) -> tuple[str, tuple[str, ...]] | None:
     """The file that an assistant comes from, and the keys that differ.
 
     `None` where it does not come from a file, or from one that is not in the repository of a
@@ -51,6 +54,7 @@ def compared_with_file(assistant: Assistant, here: Path) -> tuple[str, tuple[str
     Args:
         assistant: one of a store.
         here: such as the working directory.
+        library: where instructions are that definitions extend.
 
     Raises:
         InvalidDefinition: the file can't be used.
@@ -58,7 +62,7 @@ def compared_with_file(assistant: Assistant, here: Path) -> tuple[str, tuple[str
     path = file_of_source(assistant.source, here) if assistant.source else None
     if path is None:
         return None
-    definition, manages = read_as_kept(path)
+    definition, manages = read_as_kept(path, library)
     if not manages:
         definition = replace(definition, knowledge=assistant.definition.knowledge)
     return str(path), differing_keys(assistant.definition, definition)

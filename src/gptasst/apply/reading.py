@@ -14,10 +14,9 @@ from gptasst.apply.sources import SourceDirectory, source_directory
 from gptasst.apply.types import CodedAssistant
 from gptasst.assistants.knowledge_files import NamedSources, read_sources
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.library import definition_of
-from gptasst.definitions.types import Definition
+from gptasst.definitions.library import InstructionLibrary
+from gptasst.definitions.types import Definition, notices_of
 from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, UsageError
-from gptasst.hints import cmd
 from gptasst.inputs.reading import kind_of, read_regular
 from gptasst.inputs.screening import Screening
 from gptasst.inputs.words import is_version_control, names_a_file, no_such_file
@@ -44,6 +43,7 @@ class ReadDirectories:
 
 def read_directories(
     words: Sequence[str],
+    library: InstructionLibrary,
     open_cache: Callable[[], FileCache],
     screening: Screening,
     told: Callable[[GptasstError], None],
@@ -52,6 +52,7 @@ def read_directories(
 
     Args:
         words: directories, whose `*.toml` are read, and files.
+        library: where instructions are that definitions extend.
         open_cache: remembers what files hold.
         screening: what counts as secret.
         told: of each definition that can't be used; the rest are read nevertheless.
@@ -67,7 +68,7 @@ def read_directories(
         directory = source_directory(path.parent)
         directories[directory.name] = directory
         try:
-            coded = _read(path, directory, open_cache, screening, named=named)
+            coded = _read(path, directory, library, open_cache, screening, named=named)
         except GptasstError as error:
             told(error)
             continue
@@ -118,6 +119,7 @@ def is_definition(path: Path) -> bool:
 def _read(
     path: Path,
     directory: SourceDirectory,
+    library: InstructionLibrary,
     open_cache: Callable[[], FileCache],
     screening: Screening,
     *,
@@ -133,7 +135,10 @@ def _read(
                 ("name",), "missing key `name`", hint="an assistant needs one to be applied"
             )
         return None
-    definition = definition_of(content, path)
+    definition, extended = library.definition_of(content, path)
+    for one in extended:
+        if one.origin == "file":  # those of the working directory are the library's own business
+            _refuse_link_out(Path(one.path), directory)
     knowledge = None
     if "knowledge" in document.root or definition.knowledge:
         try:
@@ -154,10 +159,11 @@ def _read(
         knowledge=knowledge,
         outside=() if knowledge is None else tuple(_outside(knowledge, directory)),
         knowledge_line=document.line_of("knowledge"),
+        notes=notices_of(extended, definition.name, "file"),
     )
 
 
-def read_as_kept(path: Path) -> tuple[Definition, bool]:
+def read_as_kept(path: Path, library: InstructionLibrary) -> tuple[Definition, bool]:
     """The definition of a file with the words of its knowledge as a store keeps them.
 
     Also, whether it says anything about its knowledge. None of that is read.
@@ -166,7 +172,7 @@ def read_as_kept(path: Path) -> tuple[Definition, bool]:
         InvalidDefinition: the file can't be used.
     """
     content = _content(path, source_directory(path.parent), named=False)
-    document, definition = _document(content, path), definition_of(content, path)
+    document, (definition, _) = _document(content, path), library.definition_of(content, path)
     words = [_of_this_system(word, path.parent) for word in definition.knowledge]
     kept = replace(definition, knowledge=_collections(words, path.parent))
     return kept, "knowledge" in document.root or bool(words)
@@ -178,13 +184,18 @@ def _content(path: Path, directory: SourceDirectory, *, named: bool) -> bytes:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise InvalidDefinition(f"can't be read: it is {kind_of(mode)}", file=path)
-        if not named and not Path(os.path.realpath(path)).is_relative_to(directory.root):
-            raise InvalidDefinition(
-                f"is not read: it is a link that leads out of `{directory.root}`", file=path
-            )
+        if not named:
+            _refuse_link_out(path, directory)
         return read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+
+
+def _refuse_link_out(path: Path, directory: SourceDirectory) -> None:
+    if not Path(os.path.realpath(path)).is_relative_to(directory.root):
+        raise InvalidDefinition(
+            f"is not read: it is a link that leads out of `{directory.root}`", file=path
+        )
 
 
 def _document(content: bytes, path: Path) -> TomlDocument:
@@ -332,6 +343,6 @@ def nothing_named(words: Sequence[str], passed_over: Sequence[str]) -> InvalidIn
     why = f"; {len(passed_over)} without a `name` are passed over" if passed_over else ""
     return InvalidInput(
         f"there is no definition with a `name` in {named}{why}",
-        hint=f"{cmd('assistant export --all -o DIR')} writes those of the store",
+        hint='a definition with `name = "…"` is an assistant',
         code="no_such_file",
     )

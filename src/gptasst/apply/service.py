@@ -29,6 +29,7 @@ from gptasst.threads import workers
 if TYPE_CHECKING:
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
+    from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.types import Definition
     from gptasst.inputs.screening import Screening
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
@@ -53,11 +54,18 @@ class ApplyService:
 
     Args:
         store: where they live.
+        library: where instructions are that definitions extend.
         open_cache: remembers what files hold.
     """
 
-    def __init__(self, store: AssistantStore, open_cache: Callable[[], FileCache]) -> None:
+    def __init__(
+        self,
+        store: AssistantStore,
+        library: InstructionLibrary,
+        open_cache: Callable[[], FileCache],
+    ) -> None:
         self._store = store
+        self._library = library
         self._open_cache = open_cache
 
     # Planning
@@ -84,7 +92,7 @@ class ApplyService:
             UsageError: two assistants have the name of a definition.
         """
         errors: list[GptasstError] = []
-        read = read_directories(words, self._open_cache, screening, errors.append)
+        read = read_directories(words, self._library, self._open_cache, screening, errors.append)
         _raise_first(errors, told)
         if prune and not read.whole:
             raise UsageError("`--prune` needs a directory", hint="name the directory of the files")
@@ -145,6 +153,7 @@ class ApplyService:
             "file": coded.path,
             "knowledge": None if plan is None else _shown(plan),
             "outside": _sent_from_outside(coded, plan),
+            "notes": coded.notes,
             "coded": coded,
             "definition": definition,
             "plan": plan,

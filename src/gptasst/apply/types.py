@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant, AssistantSummary
     from gptasst.definitions.types import Definition
     from gptasst.errors import GptasstError
-    from gptasst.inputs.types import Refusal
+    from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgePlan
 
 Action = Literal["create", "change", "rename", "delete", "unchanged"]
@@ -24,7 +24,8 @@ class CodedAssistant:
     `path` is the file as it was found, `source` what an assistant that is made from it carries
     (see `sources`). `knowledge` are the files that it names; `None` where it leaves the knowledge
     alone. `outside` are those of them that lie outside of the repository and of the working
-    directory. `line` and `knowledge_line` are those of these keys.
+    directory. `line` and `knowledge_line` are those of these keys, `notes` tell what it extends
+    and hides.
     """
 
     path: str
@@ -34,6 +35,7 @@ class CodedAssistant:
     knowledge: NamedSources | None
     outside: tuple[str, ...] = ()
     knowledge_line: int = 1
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class PlannedAssistant:
         outside: knowledge files that would be sent from outside of the repository.
         unfinished: an earlier command was interrupted; this one finishes it.
         files: how many knowledge files a deletion takes along.
+        notes: what else to know of it, such as that it extends an instruction that hides another.
         status: what came of it.
         problem: why it failed.
     """
@@ -83,6 +86,7 @@ class PlannedAssistant:
     outside: tuple[str, ...] = ()
     unfinished: bool = False
     files: int = 0
+    notes: tuple[str, ...] = ()
     status: Status = "planned"
     problem: GptasstError | None = None
     coded: CodedAssistant | None = field(default=None, repr=False)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from gptasst.cli.output import Output, count_text, harmless
+from gptasst.cli.output import Output, count_text
 from gptasst.cli.results import (
     FileTotals,
+    coloured,
     tell_kept,
     totals_of,
     totals_text,
@@ -230,7 +231,6 @@ def _stopping_on_interrupt(run: EachRun) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "35", "+": "32", "-": "31"}
 _SAME_COMMAND = "the same command does only what is missing"
 
 
@@ -286,7 +286,7 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
     if options.diff and not options.null and output.mode != "quiet":
         for result in results:
             if result.diff and output.colours:
-                output.drawn(_coloured(result.diff))
+                output.drawn(coloured(result.diff))
             elif result.diff:
                 output.answer(result.diff)
     elif output.mode == "quiet" or options.check or options.null:
@@ -294,15 +294,6 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
         for result in results:
             if result.status in ("would_change", "written"):
                 output.answer((result.output or result.path) + end)
-
-
-def _coloured(diff: str) -> str:
-    """A diff in colours; its own control characters are made harmless first."""
-    lines = []
-    for line in harmless(diff).splitlines():
-        code = next((c for start, c in _DIFF_COLOURS.items() if line.startswith(start)), None)
-        lines.append(f"\x1b[{code}m{line}\x1b[0m" if code else line)
-    return "\n".join(lines) + "\n"
 
 
 def tell(
