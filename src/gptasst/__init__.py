@@ -1,13 +1,13 @@
-"""Assistants for files: a named model with instructions and knowledge, run on what you give it.
+"""Assistants for files: a named model with instructions and knowledge, run on your files.
 
-Everything that the command line does is there from Python as well:
+Everything that the command line does can be done from Python, too:
 
     import gptasst
 
     with gptasst.Client() as client:
         print(client.run("MarkdownLinter", "guide.md").answer)
 
-Importing this costs nothing: what a name needs is imported when the name is first used.
+Importing this package is fast: each name imports its module when it is first used.
 """
 
 import sys
@@ -108,7 +108,7 @@ __all__ = [
     "UsageError",
 ]
 
-# Where they are, the lightest first.
+# The modules that define them, the lightest first.
 _HOMES = (
     "errors",
     "definitions.types",

@@ -45,6 +45,42 @@ text_weight = 0.5
 temperature = 0.2
 top_p = 0.5
 """
+EVERY_KEY = """
+[[case]]
+name = "all"
+input = "alpha"
+file = "a.md"
+text = "Describe."
+vars = { a = "b" }
+equals = "x"
+contains = "x"
+not_contains = "y"
+matches = "x"
+not_matches = "y"
+schema = { type = "object" }
+json = { "n" = 1 }
+unchanged = true
+keeps = "code"
+max_change = 0.5
+cites = "docs/a.md"
+not_cites = "docs/b.md"
+max_tokens = 100
+max_cost = 0.1
+max_seconds = 9
+judge = "Is it one?"
+judge_model = "gpt-6-luna"
+"""
+CASES = """
+[[case]]
+name = "judged"
+text = "alpha"
+judge = "Is it one?"
+
+[[case]]
+name = "wrong"
+text = "alpha"
+equals = "two"
+"""
 OLD_ASSISTANT = {
     "id": "asst_1",
     "object": "assistant",
@@ -115,6 +151,7 @@ class Story:
 
     def _assistants(self) -> None:
         self._write("docs/a.md", "alpha")
+        self._write("instructions/Mine.cases.toml", EVERY_KEY)
         self._write("docs/b.md", "beta")
         self._write("docs/bad.md", "bad")
         self._server.index_failures["bad.md"] = ("invalid_file", "it is bad")
@@ -206,6 +243,7 @@ class Story:
         )  # a conversation that is kept here
         (talk,) = self._do("conversation list")["conversations"]
         self._do("conversation show", talk["id"])
+        self._cases()
         self._environ.delenv("GPTASST_STORE")
         self._server.outcomes.append(answer('{"n": 1}', [("file-1", "a.md")]))
         self._do("run", "A", "-t", "alpha")
@@ -221,6 +259,18 @@ class Story:
         self._do("run --dry-run", "CommitMessage", "-t", "alpha")
         self._do("run", "CommitMessage", "-t", "alpha")
         hiding.unlink()
+
+    def _cases(self) -> None:
+        self._write("d.cases.toml", CASES)
+        self._server.outcomes.append(answer("one\n"))
+        self._server.outcomes.append(answer('{"reason": "So it is.", "verdict": "yes"}'))
+        self._do("test", "L", "--cases", "d.cases.toml", "--case", "judged", "-j", "1")
+        self._server.models.append("odd-1")  # whose price nobody knows
+        self._server.outcomes.append(answer("one\n"))
+        self._server.outcomes.append(refusal("no"))
+        self._do(
+            "test", "L", "--cases", "d.cases.toml", "-m", "odd-1", "-j", "1", "--force", code=7
+        )
 
     def _batches(self) -> None:
         self._server.batch_fails_on = "two"

@@ -31,7 +31,7 @@ SUMMARIES = (
 def revise(
     connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
 ) -> None:
-    """Make a definition the next revision of an assistant as it was read, if it differs."""
+    """Save a definition, if it differs, as the next revision of an unchanged assistant."""
     refuse_taken(connection, definition.name, assistant.id)
     revision = current_revision(connection, assistant)
     if revision != assistant.revision:
@@ -109,10 +109,10 @@ def delete_files(
 
 
 def leave_only(connection: sqlite3.Connection, assistant: Assistant, plan: KnowledgePlan) -> None:
-    """Delete what others added since the plan was made.
+    """Delete files that others added since the plan was made.
 
     Raises:
-        UsageError: they took something away that is to stay.
+        UsageError: others removed files that should stay.
     """
     query = "SELECT id, path FROM knowledge WHERE assistant_id = ?"
     there = dict(connection.execute(query, (assistant.id,)).fetchall())
@@ -199,7 +199,7 @@ def summary_of_row(row: tuple[str, str, str, str, str, int, int]) -> AssistantSu
 
 
 def parse_stored(text: str) -> Definition:
-    return parse_definition(text, source="assistant", schema_checked=True)  # when it was kept
+    return parse_definition(text, source="assistant", schema_checked=True)  # when it was saved
 
 
 def moment(text: str) -> datetime:
@@ -254,7 +254,7 @@ _MIGRATIONS = (
         VALUES ('delete', old.id, old.text);
     END;
     """,
-    # `knowledge.index` makes an FTS5 table for each of `search_indexes`.
+    # `knowledge.index` creates an FTS5 table for each row of `search_indexes`.
     """
     DROP TRIGGER passage_added;
     DROP TRIGGER passage_removed;
@@ -271,7 +271,7 @@ _MIGRATIONS = (
         passages INTEGER NOT NULL
     );
     """,
-    # What passages mean, by the sha256 of what was given to the model.
+    # Embeddings of passages, by the sha256 of the embedded text.
     """
     ALTER TABLE passages ADD COLUMN content BLOB;
     CREATE INDEX passages_by_content ON passages (content) WHERE content IS NOT NULL;
@@ -282,7 +282,7 @@ _MIGRATIONS = (
         PRIMARY KEY (content, model)
     ) WITHOUT ROWID;
     """,
-    # The signs of a vector's numbers, and both ways to them without what is large.
+    # The signs of a vector's numbers, and indexes to find them without reading the vectors.
     """
     ALTER TABLE vectors ADD COLUMN signs BLOB;
     CREATE INDEX vectors_by_model ON vectors (model, content, signs);

@@ -13,7 +13,7 @@ import typer
 from gptasst.cli.commands import AllowSecretsOption, DryRunOption, YesOption, build_command
 from gptasst.cli.output import BOLD, DIM, GREEN, Output, count_text, harmless, one_line
 from gptasst.cli.progress import Transfers
-from gptasst.cli.results import KeepFilesOption, coloured, note_left
+from gptasst.cli.results import KeepFilesOption, note_left
 from gptasst.cli.session import Session
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
@@ -242,7 +242,9 @@ def _lines(output: Output, one: PlannedAssistant) -> Iterator[str]:
             if len(paths) > _SHOWN:
                 yield f"        {sign} … {len(paths) - _SHOWN:,} more"
     if one.diff:
-        yield from (coloured(one.diff) if output.colours else harmless(one.diff)).splitlines()
+        from gptasst.cli.run_each import coloured_diff
+
+        yield from (coloured_diff(one.diff) if output.colours else harmless(one.diff)).splitlines()
 
 
 def _about(one: PlannedAssistant) -> Iterator[str]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasst.cli.output import Output, count_text, harmless, size_text
+from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.api.types import Usage
@@ -152,18 +152,6 @@ def _account(output: Output, result: RunResult) -> str:
     first = result.timings.first_token
     begun = f"first after {first:.1f} s, " if first is not None else ""
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
-
-
-_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "35", "+": "32", "-": "31"}
-
-
-def coloured(diff: str) -> str:
-    """A diff in colours; its own control characters are made harmless first."""
-    lines = []
-    for line in harmless(diff).splitlines():
-        code = next((c for start, c in _DIFF_COLOURS.items() if line.startswith(start)), None)
-        lines.append(f"\x1b[{code}m{line}\x1b[0m" if code else line)
-    return "\n".join(lines) + "\n"
 
 
 KeepFilesOption = Annotated[

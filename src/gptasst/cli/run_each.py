@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from gptasst.cli.output import Output, count_text
+from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.results import (
     FileTotals,
-    coloured,
     tell_kept,
     totals_of,
     totals_text,
@@ -18,6 +17,7 @@ from gptasst.cli.results import (
 )
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.each.service import EachRun
@@ -40,6 +40,7 @@ from gptasst.cli.session import Session
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
+    from gptasst.cases.running import TestRun
     from gptasst.each.service import EachRun, EachService
     from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
     from gptasst.runs.types import RunRequest
@@ -186,7 +187,7 @@ def _work(
         run = service.start(job)
     results: list[FileResult] = []
     progress = FileProgress(output, len(job.targets))
-    with _stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
+    with stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
         for result in coming:
             results.append(result)
             progress.show(result)
@@ -213,7 +214,7 @@ def _work(
 
 
 @contextlib.contextmanager
-def _stopping_on_interrupt(run: EachRun) -> Iterator[None]:
+def stopping_on_interrupt(run: EachRun | TestRun) -> Iterator[None]:
     """The first Ctrl-C stops the run with all that was finished kept; the second, at once."""
 
     def stop(*_: object) -> None:
@@ -231,6 +232,7 @@ def _stopping_on_interrupt(run: EachRun) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+_DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "35", "+": "32", "-": "31"}
 _SAME_COMMAND = "the same command does only what is missing"
 
 
@@ -286,7 +288,7 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
     if options.diff and not options.null and output.mode != "quiet":
         for result in results:
             if result.diff and output.colours:
-                output.drawn(coloured(result.diff))
+                output.drawn(coloured_diff(result.diff))
             elif result.diff:
                 output.answer(result.diff)
     elif output.mode == "quiet" or options.check or options.null:
@@ -294,6 +296,15 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
         for result in results:
             if result.status in ("would_change", "written"):
                 output.answer((result.output or result.path) + end)
+
+
+def coloured_diff(diff: str) -> str:
+    """A diff in colours; its own control characters are made harmless first."""
+    lines = []
+    for line in harmless(diff).splitlines():
+        code = next((c for start, c in _DIFF_COLOURS.items() if line.startswith(start)), None)
+        lines.append(f"\x1b[{code}m{line}\x1b[0m" if code else line)
+    return "\n".join(lines) + "\n"
 
 
 def tell(

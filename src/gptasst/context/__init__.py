@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
     from gptasst.batches.service import BatchService
+    from gptasst.cases.answers import KnownAnswers
+    from gptasst.cases.service import CaseService
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
@@ -167,6 +169,27 @@ class AppContext(ServerContext):
             most_jobs=1 if self.profile.embedded else None,
         )
 
+    def cases(self, report: Report) -> CaseService:
+        """The service that tests assistants; `report` is as in `runs`."""
+        from gptasst.cases.service import CaseService
+
+        return CaseService(
+            self.library,
+            lambda: self.store,
+            lambda on_limits: self.runs(report, on_limits),
+            self._case_answers,
+            most_jobs=1 if self.profile.embedded else None,
+            prices=self.prices,
+        )
+
+    @cached_property
+    def _case_answers(self) -> KnownAnswers:
+        from gptasst.cases.answers import KnownAnswers
+
+        answers = KnownAnswers(self.paths.case_answers, self._note)
+        self._opened.callback(answers.close)
+        return answers
+
     @cached_property
     def _model_choice(self) -> ModelChoice:
         from gptasst.models.service import ModelChoice
@@ -213,7 +236,7 @@ class AppContext(ServerContext):
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
-        return RunService(
+        runs = RunService(
             self.profile,
             found,
             preparation,
@@ -222,6 +245,8 @@ class AppContext(ServerContext):
             progress,
             prices=self.prices,
         )
+        runs.keeper = lambda: self.run_journal
+        return runs
 
     @cached_property
     def conversations(self) -> ConversationService:
