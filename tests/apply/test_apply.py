@@ -232,14 +232,29 @@ def test_a_name_that_two_files_have_is_refused(cli: Cli, write: Write) -> None:
     assert "b.toml:2: the name `A` is that of `a.toml`, too" in ran.stderr
 
 
-def test_files_without_a_name_and_cases_are_no_assistants(cli: Cli, write: Write) -> None:
+def test_files_without_a_name_are_no_assistants(cli: Cli, write: Write) -> None:
     write("a.toml", definition("A"))
     write("base.toml", 'instructions = "x"\n')
-    write("a.cases.toml", "[[case]]\nfoo = 1\n")
     ran = cli("apply", ".", "-y")
     assert (ran.code, names(cli)) == (0, ["A"])
     assert "`base.toml` has no `name`" in ran.stderr
-    assert "cases" not in ran.stderr
+
+
+def test_an_assistant_has_the_cases_beside_its_definition(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write("code/a.toml", definition("A"))
+    write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "x"\n')
+    apply(cli, "code")
+    assert names(cli) == ["A"]
+    assert "[[case]]" in cli("assistant", "export", "A").lines
+    settled(cli, server, "code")
+    write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "y"\n')
+    assert "change  A: case" in apply(cli, "code")
+    write("code/a.cases.toml", '[[case]]\nname = "c"\nfile = "../../x"\nequals = "y"\n')
+    ran = cli("apply", "code", "-y")
+    assert ran.code == 2
+    assert "code/a.cases.toml: case `c`: `../../x` lies outside" in ran.stderr
 
 
 def test_a_definition_may_extend_another(cli: Cli, server: LoopbackServer, write: Write) -> None:

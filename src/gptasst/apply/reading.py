@@ -14,8 +14,9 @@ from gptasst.apply.sources import SourceDirectory, source_directory
 from gptasst.apply.types import CodedAssistant
 from gptasst.assistants.knowledge_files import NamedSources, read_sources
 from gptasst.config.toml import TomlDocument
+from gptasst.definitions.case_files import cases_beside, is_cases_file, with_cases
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Definition, notices_of
+from gptasst.definitions.types import Definition, Instruction, notices_of
 from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, UsageError
 from gptasst.inputs.reading import kind_of, read_regular
 from gptasst.inputs.screening import Screening
@@ -24,7 +25,6 @@ from gptasst.uploads.cache import FileCache
 from gptasst.uploads.types import KnowledgeSource
 
 _MOST_BYTES = 44_000_000
-_CASES = ".cases.toml"
 _ROOT_MARK = "/./"
 
 
@@ -113,7 +113,7 @@ def _files(words: Iterable[str]) -> Iterator[tuple[Path, bool]]:
 
 def is_definition(path: Path) -> bool:
     """Whether a file may hold a definition, by its name: cases lie beside definitions."""
-    return path.suffix == ".toml" and not path.name.endswith(_CASES)
+    return path.suffix == ".toml" and not is_cases_file(path.name)
 
 
 def _read(
@@ -136,6 +136,9 @@ def _read(
             )
         return None
     definition, extended = library.definition_of(content, path)
+    if not named:
+        _refuse_link_out(cases_beside(path), directory)
+    definition = _with_cases(definition, path, screening)
     for one in extended:
         if one.origin == "file":  # those of the working directory are the library's own business
             _refuse_link_out(Path(one.path), directory)
@@ -174,8 +177,21 @@ def read_as_kept(path: Path, library: InstructionLibrary) -> tuple[Definition, b
     content = _content(path, source_directory(path.parent), named=False)
     document, (definition, _) = _document(content, path), library.definition_of(content, path)
     words = [_of_this_system(word, path.parent) for word in definition.knowledge]
+    definition = _with_cases(definition, path, Screening())
     kept = replace(definition, knowledge=_collections(words, path.parent))
     return kept, "knowledge" in document.root or bool(words)
+
+
+def _with_cases(definition: Definition, path: Path, screening: Screening) -> Definition:
+    """A definition with the cases of the file beside it."""
+    try:
+        return with_cases(Instruction(definition, str(path), "file"), screening)
+    except InvalidDefinition as error:
+        if error.file is not None:
+            raise
+        raise InvalidDefinition(
+            error.problem, file=cases_beside(path), hint=error.advice, code=error.code
+        ) from None
 
 
 def _content(path: Path, directory: SourceDirectory, *, named: bool) -> bytes:
