@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.limits import OnLimits
     from gptasst.api.models import ProbeGateway
+    from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
@@ -129,6 +130,12 @@ class AppContext(ServerContext):
         from gptasst.assistants.service import AssistantService
 
         return AssistantService(self.store, self.library, lambda: self.file_cache)
+
+    @cached_property
+    def assistants_as_code(self) -> ApplyService:
+        from gptasst.apply.service import ApplyService
+
+        return ApplyService(self.store, self.library, lambda: self.file_cache)
 
     @cached_property
     def batches(self) -> BatchService:
