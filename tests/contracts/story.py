@@ -115,6 +115,7 @@ class Story:
         for chapter in (
             self._instructions,
             self._assistants,
+            self._code,
             self._knowledge,
             self._files,
             self._runs,
@@ -166,6 +167,31 @@ class Story:
         self._do("assistant export -o", "a.toml", "A")
         self._write("old.json", json.dumps(OLD_ASSISTANT))
         self._do("assistant import", "old.json")
+
+    def _code(self) -> None:
+        self._write("code/c.toml", 'name = "C"\ninstructions = "x"\nknowledge = ["../docs"]\n')
+        self._write("code/d.toml", 'name = "D"\ninstructions = "x"\n[tools]\nweb_search = true\n')
+        self._write("code/base.toml", 'instructions = "x"\n')
+        self._do("apply --dry-run", "code")
+        self._do("apply", "code", "--yes", code=6)
+        self._write("docs/d.md", "delta")
+        Path("docs/b.md").rename("b.md")
+        self._write("docs/a.md", "alpha, too")
+        self._do("apply", "code", "--yes", code=6)
+        Path("b.md").rename("docs/b.md")
+        Path("docs/d.md").unlink()
+        outside = Path.cwd().parent / "outside.md"
+        outside.write_text("x")
+        words = f'knowledge = ["{outside.as_posix()}"]'
+        self._write("code/c.toml", f'name = "A"\nextends = "Mine"\n{words}\n')
+        self._write("code/d.toml", 'name = "E"\ninstructions = "x"\n')
+        self._do("apply --check", "code", code=6)
+        for name in ("c", "d"):
+            Path(f"code/{name}.toml").unlink()
+        self._do("apply --dry-run", "code/base.toml", code=2)
+        self._write("code/f.toml", 'name = "F"\ninstructions = "x"\n')
+        self._do("apply", "code", "--yes")
+        self._do("apply", "code", "--prune", "--yes")
 
     def _knowledge(self) -> None:
         self._do("assistant files list", "A")

@@ -100,6 +100,20 @@ class KnowledgeNotes:
         self.restore_edit(store, pointer, newest)
         self.forget(store_id)
 
+    def name_source(self, store: VectorStore, assistant: Assistant, source: str) -> Assistant:
+        """Write down which file an assistant comes from; its definition stays.
+
+        Raises:
+            UsageError: somebody edits it at the same time.
+        """
+        pointer = read_pointer(store)
+        newest = self._newest_item(pointer)
+        pointer = replace(pointer, source=source, updated_at=now())
+        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        if self.restore_edit(store, pointer, newest):
+            raise edit_conflict(assistant.name)
+        return replace(assistant, source=source, updated_at=pointer.updated_at)
+
     def pointer(self, store_id: str) -> Pointer:
         return read_pointer(self._stores.get(store_id))
 
@@ -319,4 +333,5 @@ def summary_of(store: VectorStore) -> AssistantSummary:
         size=store.usage_bytes,
         updated_at=pointer.updated_at,
         state=pointer.state,
+        source=pointer.source,
     )

@@ -24,6 +24,7 @@ class Assistant:
 
     `complete` is false if the knowledge is not what gptasst last stored, because somebody deleted
     files on the server. `gone` are their paths, as far as this machine knows.
+    `source` is the file that `apply` made it from; see `apply.sources`. It is empty otherwise.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Assistant:
     knowledge: tuple[KnowledgeFile, ...] = ()
     complete: bool = True
     gone: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -45,6 +47,7 @@ class AssistantSummary:
     """A line of `assistant list`. `size` is the knowledge in bytes.
 
     `state` is `creating`, `renaming` or `deleting` while that is under way or interrupted.
+    `source` is as in `Assistant`.
     """
 
     id: str
@@ -55,6 +58,7 @@ class AssistantSummary:
     size: int
     updated_at: datetime
     state: str = "ready"
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ SECTIONS = {
     },
     "What there is": {
         "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+        "apply": "Create and change assistants as a directory of definitions has them.",
         "instruction": "Instructions: the definitions that assistants are made from.",
         "file": "The files of the project on the server.",
         "conversation": "Show and delete conversations.",

@@ -37,6 +37,7 @@ import typer
 from gptasst.cli.batch import submit_batch
 from gptasst.cli.progress import Activity, FileProgress
 from gptasst.cli.session import Session
+from gptasst.cli.variables import asking
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,15 +117,19 @@ def run_each(
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
     )
-    activity = Activity(session.output, "looking at the files")
-    service = session.context.each(activity.report)
-    if dry_run:
-        show_plan(session.output, service.plan(job))
-        return
-    if options.batch:
-        submit_batch(session, job, words, target, wait=options.wait)
-        return
-    _work(session, service, job, activity, options)
+
+    def work(asked: RunRequest) -> None:
+        activity = Activity(session.output, "looking at the files")
+        service = session.context.each(activity.report)
+        ready = replace(job, asked=asked)
+        if dry_run:
+            show_plan(session.output, service.plan(ready))
+        elif options.batch:
+            submit_batch(session, ready, words, target, wait=options.wait)
+        else:
+            _work(session, service, ready, activity, options)
+
+    asking(session, request, work)
 
 
 def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpose:
