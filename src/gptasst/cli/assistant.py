@@ -27,6 +27,7 @@ from gptasst.cli.results import (
 )
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
+from gptasst.cli.variables import VarOption, given_values
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
@@ -92,6 +93,7 @@ def create(  # one parameter an option
     web_search: WebOption = None,
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
+    var: VarOption = None,
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     yes: YesOption = False,
@@ -109,6 +111,7 @@ def create(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
+        var=var,
     )
     _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
@@ -157,6 +160,7 @@ def edit(  # one parameter an option
     web_search: WebOption = None,
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
+    var: VarOption = None,
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
@@ -177,6 +181,7 @@ def edit(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
+        var=var,
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
@@ -207,7 +212,9 @@ def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
         session.confirm(f"{'; '.join(found.notices())}: use it?", yes=yes)
 
 
-def _changes(screening: Screening, *, schema: Path | None, **given: object) -> DefinitionChanges:
+def _changes(
+    screening: Screening, *, schema: Path | None, var: list[str] | None, **given: object
+) -> DefinitionChanges:
     from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
@@ -216,7 +223,8 @@ def _changes(screening: Screening, *, schema: Path | None, **given: object) -> D
             f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
         )
     read = read_schema(schema, screening) if schema else None
-    return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
+    variables = given_values(var, screening) if var else None
+    return DefinitionChanges(schema=read, variables=variables, **given)  # type: ignore[arg-type]  # as declared above
 
 
 @command(app, "list")

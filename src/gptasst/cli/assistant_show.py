@@ -22,6 +22,7 @@ from gptasst.cli.output import (
 from gptasst.cli.results import ident_of, incomplete_text, tools_shown
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, record_lines, terminal_width
+from gptasst.cli.variables import variable_text
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant
@@ -85,6 +86,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("model", definition.model or "that of the profile"),
         ("instruction", definition.instruction or ""),
         ("tools", ", ".join(tools_shown(definition)) or "none"),
+        ("variables", "\n".join(map(variable_text, definition.variables))),
         ("synced from", "\n".join(definition.knowledge)),
         ("gone", "" if assistant.complete else "\n".join(assistant.gone) or "not known here"),
         ("revision", f"{assistant.revision}, {time_text(assistant.updated_at)}"),

@@ -257,6 +257,7 @@ def cancel(session: Session, batch_id: IdArgument) -> None:
 
 
 # A pattern that the shell expanded to many files is not shown again in full.
+_LONGEST_VALUE = 40  # of a variable, as it is shown in a command
 _MOST_WORDS = 6
 
 
@@ -308,6 +309,9 @@ def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
         options.append("--schema …")
     if not asked.file_search:
         options.append("--no-file-search")
+    for name, value in asked.variables.items():
+        told = value if len(value) <= _LONGEST_VALUE and value.isprintable() else "…"
+        options += ["--var", shlex.quote(f"{name}={told}")]
     if asked.encoding:
         options += ["--encoding", asked.encoding]
     if asked.screening.allow_secrets:

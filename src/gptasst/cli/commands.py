@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -21,6 +22,9 @@ from gptasst.hints import cmd, nearest
 if TYPE_CHECKING:
     pass
 
+
+# The metavar of options whose list ends where a word is no assignment.
+ASSIGNMENTS = "NAME=VALUE..."
 
 # A slip of the fingers in a short word is nearer than this; `rename` and `create` are not.
 _NEAR = 0.75
@@ -222,11 +226,14 @@ class Command(TyperCommand):
     """A command whose list options take all the words that follow them.
 
     `-f a.md b.md` is read as `-f a.md -f b.md`, as argparse's `nargs="*"` would. A word that
-    starts with a dash ends the list, unless it is a file that exists.
+    starts with a dash ends the list, unless it is a file that exists; a list of `NAME=VALUE`
+    ends before a word that is none.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread_lists(args, self._list_options()))
+        assignments = [name for name, metavar in self._list_options() if metavar == ASSIGNMENTS]
+        names = [name for name, _ in self._list_options()]
+        return super().parse_args(ctx, spread_lists(args, names, assignments))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """`NAME` for what has to be there, where Typer has `{NAME}`."""
@@ -242,15 +249,17 @@ class Command(TyperCommand):
 
         write_epilog(self.epilog or "", formatter)
 
-    def _list_options(self) -> list[str]:
-        names: list[str] = []
+    def _list_options(self) -> list[tuple[str, str]]:
+        names: list[tuple[str, str]] = []
         for parameter in self.params:
             if parameter.param_type_name == "option" and getattr(parameter, "multiple", False):
-                names += parameter.opts
+                names += [(name, parameter.metavar or "") for name in parameter.opts]
         return names
 
 
-def spread_lists(words: Sequence[str], list_options: Sequence[str]) -> list[str]:
+def spread_lists(
+    words: Sequence[str], list_options: Sequence[str], assignments: Sequence[str] = ()
+) -> list[str]:
     """Repeat each list option before every word that belongs to it."""
     spread: list[str] = []
     current: str | None = None
@@ -263,12 +272,21 @@ def spread_lists(words: Sequence[str], list_options: Sequence[str]) -> list[str]
             # A value may be part of the word; an option without any is an error to report.
             if word != option or not _has_value(words[number + 1 :]):
                 spread.append(word)
-        elif current and not _is_option(word):
+        elif current and _belongs(
+            word, assigned=current in assignments and words[number - 1] != current
+        ):
             spread += [current, word]
         else:
             current = None
             spread.append(word)
     return spread
+
+
+def _belongs(word: str, *, assigned: bool) -> bool:
+    """Whether a word belongs to the list option before it."""
+    if assigned:
+        return re.match(r"[^\W\d][\w-]*=", word) is not None and not _is_file(word)
+    return not _is_option(word)
 
 
 def _has_value(rest: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,7 @@ from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.session import Session
+from gptasst.cli.variables import VarOption, asking, given_values
 from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.threads import time_left, time_limit
@@ -68,6 +69,7 @@ def run(  # one parameter an option
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="The task, as text.")] = None,
+    var: VarOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -163,6 +165,7 @@ def run(  # one parameter an option
         file_search=not no_file_search,
         screening=screening,
         encoding=named_encoding(encoding),
+        variables=given_values(var, screening, named_encoding(encoding)),
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
@@ -220,10 +223,14 @@ def _run_once(
         chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
         dialogue = session.context.dialogue(chosen, activity.report)
     if dry_run:
-        _show_plan(session.output, (dialogue or service).plan(request))
+        _show_plan(session.output, asking(session, request, (dialogue or service).plan)[0])
     else:
-        with session.waiting():
-            events = dialogue.say(request) if dialogue else service.stream(request, resolved)
+
+        def begin(request: RunRequest) -> Generator[TextDelta | RunResult]:
+            with session.waiting():
+                return dialogue.say(request) if dialogue else service.stream(request, resolved)
+
+        events, _ = asking(session, request, begin)
         tell_fallback(session)
         direct = output is None and session.output.mode != "json"
         with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:

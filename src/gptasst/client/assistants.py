@@ -15,9 +15,15 @@ from gptasst.assistants.types import (
     KnowledgeOutcome,
     Revision,
 )
-from gptasst.client.options import AssistantOptions, Files, check_schema, spelled_out, words_of
+from gptasst.client.options import (
+    AssistantOptions,
+    Files,
+    changes_of,
+    spelled_out,
+    words_of,
+)
 from gptasst.context import AppContext
-from gptasst.definitions.types import DefinitionChanges, Instruction
+from gptasst.definitions.types import Instruction
 from gptasst.errors import UsageError
 from gptasst.hints import shown
 from gptasst.inputs.encoding import named_encoding
@@ -77,12 +83,11 @@ class Assistants:
             >>> [(file.path, file.size) for file in made.assistant.knowledge]
             [('style.md', 17)]
         """
-        check_schema(options.get("schema"))
-        changes = DefinitionChanges(name=name, **options)
+        screening = Screening(allow_secrets=allow_secrets)
         return self._service.create(
-            changes,
+            changes_of(name, options, screening),
             words_of(files),
-            Screening(allow_secrets=allow_secrets),
+            screening,
             encoding=named_encoding(encoding),
         )
 
@@ -154,14 +159,13 @@ class Assistants:
             >>> client.assistants.update("DocWriter-1", model="gpt-6.2-sol").assistant.revision
             2
         """
-        check_schema(options.get("schema"))
-        changes = DefinitionChanges(name=rename, **options)
+        screening = Screening(allow_secrets=allow_secrets)
         words = None if files is None else words_of(files)
         return self._service.edit(
             name,
-            changes,
+            changes_of(rename, options, screening),
             words,
-            Screening(allow_secrets=allow_secrets),
+            screening,
             encoding=named_encoding(encoding),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pathlib
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
 from gptasst.conversations.types import Conversation
-from gptasst.definitions.types import ReasoningEffort
+from gptasst.definitions.types import DefinitionChanges, ReasoningEffort
 from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.screening import Screening
@@ -40,6 +41,8 @@ class AnyRunOptions(TypedDict, total=False):
         timeout: The time limit of a run in seconds, retries included. The profile has a default.
         allow_secrets: Whether to take files that count as secret, such as `.env` and private keys.
         encoding: The encoding of the input text. By default it is detected.
+        vars: The values of the definition's variables, by name. A `pathlib.Path` stands for the
+            text of its file.
     """
 
     text: str | None
@@ -48,6 +51,7 @@ class AnyRunOptions(TypedDict, total=False):
     timeout: float | None
     allow_secrets: bool
     encoding: str | None
+    vars: Mapping[str, str | os.PathLike[str]] | None
 
 
 class RunOptions(AnyRunOptions, total=False):
@@ -95,6 +99,7 @@ class AssistantOptions(TypedDict, total=False):
         web_search: Whether the model may search the web.
         reasoning_effort: How much the model thinks before it answers.
         schema: A JSON Schema that the answers must match.
+        vars: Values that its variables have where a run gives none, by name; see `run`.
     """
 
     instruction: str | None
@@ -106,6 +111,7 @@ class AssistantOptions(TypedDict, total=False):
     web_search: bool | None
     reasoning_effort: ReasoningEffort | None
     schema: Mapping[str, Any] | None
+    vars: Mapping[str, str | os.PathLike[str]] | None
 
 
 def spelled_out(function: _Function) -> _Function:
@@ -203,11 +209,49 @@ def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
 
     rest = dict(options)
     screening = Screening(allow_secrets=rest.pop("allow_secrets", False))
-    asked = RunRequest(name=name, screening=screening, **rest)
+    variables = values_of(rest.pop("vars", None), screening)
+    asked = RunRequest(name=name, screening=screening, variables=variables, **rest)
     if asked.timeout is not None:
         check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
     check_schema(asked.schema)
     return replace(asked, encoding=named_encoding(asked.encoding))
+
+
+def values_of(
+    given: Mapping[str, str | os.PathLike[str]] | None, screening: Screening
+) -> dict[str, str]:
+    """The values of variables, those in files read.
+
+    Raises:
+        UsageError: a value is neither text nor a path.
+        InvalidInput: a file can't be used, or counts as secret.
+    """
+    from gptasst.definitions.variables import value_of_file
+
+    values: dict[str, str] = {}
+    for name, value in (given or {}).items():
+        if isinstance(value, str):
+            values[name] = value
+        elif isinstance(value, os.PathLike):
+            values[name] = value_of_file(name, pathlib.Path(value), screening)
+        else:
+            raise UsageError(f"variable `{name}` must be a string or a path", code="bad_variable")
+    return values
+
+
+def changes_of(
+    name: str | None, options: AssistantOptions, screening: Screening
+) -> DefinitionChanges:
+    """What is changed of an assistant's definition.
+
+    Raises:
+        InvalidInput: the schema, or the file of a value, can't be used.
+        UsageError: a value is neither text nor a path.
+    """
+    rest: dict[str, Any] = dict(options)
+    check_schema(options.get("schema"))
+    values = values_of(rest.pop("vars", None), screening)
+    return DefinitionChanges(name=name, variables=values or None, **rest)
 
 
 def words_of(files: Files) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import Any
 
 from gptasst.config.known_keys import (
     HEADER_TABLES,
+    INSTRUCTION_KEYS,
+    INSTRUCTIONS_PATH,
     KNOWN_KEYS,
     LOCAL_KEYS,
     PRICE_KEYS,
@@ -71,6 +74,7 @@ class ConfigurationService:
         return [
             ConfigValue("profile", profile.name, self._profile_source(profile)),
             *self._profile_values(profile),
+            self._instruction_path(),
             *self._local_values(),
             *self._prices(),
         ]
@@ -123,6 +127,13 @@ class ConfigurationService:
             if key == "model":
                 value = _shown(("local", "model"), value)
             yield ConfigValue(f"local.{key}", value, self._source("local", key, variable=variable))
+
+    def _instruction_path(self) -> ConfigValue:
+        paths = os.pathsep.join(map(str, self._settings.instruction_path()))
+        source = self._source("instructions", "path")
+        if INSTRUCTIONS_PATH in self._environ:
+            source = INSTRUCTIONS_PATH
+        return ConfigValue("instructions.path", paths or None, source)
 
     def _prices(self) -> Iterator[ConfigValue]:
         for model, prices in self._settings.prices().items():
@@ -244,6 +255,8 @@ def _kind(path: tuple[str, ...]) -> type | None:
         return str
     if path[0] == "local" and len(path) == 2:
         return LOCAL_KEYS.get(path[1])
+    if path[0] == "instructions" and len(path) == 2:
+        return INSTRUCTION_KEYS.get(path[1])
     if path[0] == "prices" and len(path) == 3:
         return PRICE_KEYS.get(path[2])
     if path[0] != "profiles" or len(path) < 3:

@@ -32,6 +32,8 @@ PRICE_KEYS: dict[str, type] = {
     "cache_write": float,
     "output": float,
 }
+INSTRUCTION_KEYS: dict[str, type] = {"path": str}
+INSTRUCTIONS_PATH = "GPTASST_INSTRUCTIONS_PATH"  # comes before the key
 LOCAL_KEYS: dict[str, type] = {"model": str, "sha256": str, "context": int, "threads": int}
 # The variables that come before a profile's keys.
 VARIABLES = {
@@ -45,6 +47,7 @@ VARIABLES = {
 # Every key with its tables, a profile's with NAME for the profile's name.
 KNOWN_KEYS = (
     "profile",
+    *(f"instructions.{key}" for key in INSTRUCTION_KEYS),
     *(f"local.{key}" for key in LOCAL_KEYS),
     *(f"profiles.NAME.{key}" for key in PROFILE_KEYS if key not in HEADER_TABLES),
     *(f"prices.MODEL.{key}" for key in PRICE_KEYS),

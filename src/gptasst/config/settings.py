@@ -7,13 +7,22 @@ a key for OpenAI never reaches another server.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from gptasst.config.known_keys import LOCAL_KEYS, PRICE_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
+from gptasst.config.known_keys import (
+    INSTRUCTION_KEYS,
+    INSTRUCTIONS_PATH,
+    LOCAL_KEYS,
+    PRICE_KEYS,
+    PROFILE_KEYS,
+    PROMPT_CACHES,
+    STORES,
+)
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
@@ -73,7 +82,8 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices"))
+        document.only_keys((), ("profile", "profiles", "local", "prices", "instructions"))
+        document.only_keys(("instructions",), INSTRUCTION_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
         for model in document.table("prices"):
             document.only_keys(("prices", model), PRICE_KEYS)
@@ -88,6 +98,7 @@ class Settings:
         """
         self.local_model()
         self.prices()
+        self.instruction_path()
         for name in self.profile_names():
             self._build(name, "named")
         default = self._document.text_value("profile")
@@ -129,6 +140,32 @@ class Settings:
                 if value is not None:
                     found.setdefault(model, {})[key] = value
         return found
+
+    def instruction_path(self) -> tuple[Path, ...]:
+        """The directories where instructions are looked for before the user's own.
+
+        Raises:
+            UsageError: one in the variable is relative, and so would be another one in every
+                working directory.
+            InvalidDefinition: the same of one in the file.
+        """
+        given = self._environ.get(INSTRUCTIONS_PATH)
+        words = self._configured_path() if given is None else given.split(os.pathsep)
+        paths = [Path(word).expanduser() for word in words if word]
+        relative = next((path for path in paths if not path.is_absolute()), None)
+        if relative is None:
+            return tuple(dict.fromkeys(paths))
+        hint = "it takes absolute paths, and those that begin with `~/`"
+        if given is not None:
+            message = f"{INSTRUCTIONS_PATH} has `{relative}`, which is relative"
+            raise UsageError(message, hint=hint, variable=INSTRUCTIONS_PATH, code="bad_value")
+        message = f"key `instructions.path` has `{relative}`, which is relative"
+        raise self._document.error(("instructions", "path"), message, hint=hint)
+
+    def _configured_path(self) -> Sequence[str]:
+        if isinstance(self._document.table("instructions").get("path"), list):
+            return self._document.texts("instructions", "path")
+        return (self._document.text_value("instructions", "path") or "").split(os.pathsep)
 
     def named(self, name: str | None = None) -> str | None:
         """The name that is asked for, or else the one in `GPTASST_PROFILE` or `config.toml`."""

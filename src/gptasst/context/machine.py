@@ -88,6 +88,7 @@ class MachineContext:
         from gptasst.definitions.library import InstructionLibrary
 
         own: list[tuple[Origin, Path]] = [
+            *(("path", directory) for directory in self.settings.instruction_path()),
             ("user", self.paths.user_instructions),
             ("shipped", shipped_instructions()),
         ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from gptasst.api.types import BROKEN_OFF_MARK, PastMessage, TextDelta, TextPart
 from gptasst.conversations.service import ConversationService
@@ -256,6 +257,7 @@ class Chat:
         warn: told what was left out, as it counts as secret or does not lie in the tree.
         model: in place of the assistant's own.
         screening: what must not be sent.
+        variables: the values of the definition's variables.
     """
 
     def __init__(
@@ -266,7 +268,9 @@ class Chat:
         warn: Callable[[str], None],
         model: str | None = None,
         screening: Screening = SCREENED,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self._variables = variables
         self._dialogue = dialogue
         self._note, self._warn = note, warn
         self._screening = screening
@@ -313,7 +317,9 @@ class Chat:
         return self._say(self._dialogue.last_question(self.assistant), again=True)
 
     def _say(self, request: RunRequest, *, again: bool) -> Generator[TextDelta | RunResult]:
-        request = replace(request, model=self.model, screening=self._screening)
+        request = replace(
+            request, model=self.model, screening=self._screening, variables=self._variables
+        )
         self._failed = None if again else request
         self._answer = ""
         events = self._dialogue.say(request, again=again)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gptasst.completion.install import CompletionState, completion_state, current_shell
+from gptasst.config.known_keys import INSTRUCTIONS_PATH
 from gptasst.config.settings import Settings
 from gptasst.config.urls import shown_url
 from gptasst.doctor.types import (
@@ -51,7 +52,11 @@ def versions() -> Versions:
 
 
 def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """What the working directory brings: instructions that hide others, or use hosted tools."""
+    """What a team's directories and the working directory bring besides the user's instructions."""
+    try:
+        yield from _search_path_findings(program)
+    except GptasstError:
+        return  # the configuration is broken, which is a finding already
     found, broken = program.library.of_project()
     for error in broken:
         yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
@@ -62,6 +67,22 @@ def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
         severity: Severity = "warning" if notice else "ok"
         fix = "export GPTASST_NO_PROJECT=1" if notice else None
         yield Finding("config", severity, f"{message}; its tools: {tools}", fix=fix)
+
+
+def _search_path_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    set_by = INSTRUCTIONS_PATH if INSTRUCTIONS_PATH in program.environ else "instructions.path"
+    for directory in program.settings.instruction_path():
+        if not directory.is_dir():
+            message = f"no directory `{directory}`, which {set_by} names"
+            yield Finding("config", "warning", message)
+            continue
+        found, broken = program.library.in_directory(directory)
+        for error in broken:
+            yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
+        hiding = [each.definition.name for each in found if each.hides]
+        hides = f"; {', '.join(f'`{name}`' for name in hiding)} hide others" if hiding else ""
+        count = f"{len(found)} instruction{'' if len(found) == 1 else 's'}"
+        yield Finding("config", "ok", f"{count} from `{directory}` ({set_by}){hides}")
 
 
 def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -261,7 +282,7 @@ def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
 def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """Findings about the caches, which are replaced by themselves when they are damaged."""
     paths = program.paths
-    for path in (paths.file_cache, paths.run_journal, paths.batch_records):
+    for path in (paths.file_cache, paths.run_journal, paths.batch_records, paths.case_answers):
         damage = _damage(path)
         if damage:
             message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"

@@ -26,6 +26,7 @@ from gptasst.cli.output import Output, is_dumb, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.session import Session
+from gptasst.cli.variables import VarOption, asking, given_values
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
 from gptasst.runs.types import RunResult
@@ -170,6 +171,7 @@ def chat(
         str | None,
         typer.Option("--model", "-m", help="Model to use instead of the assistant's own."),
     ] = None,
+    var: VarOption = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
@@ -186,11 +188,16 @@ def chat(
     if not prompt.interactive:
         screening.refuse_file(STDIN)
     activity = Activity(output, "waiting for the answer")
-    answering = session.context.runs(activity.report).model(RunRequest(name, model=model))
+    runs = session.context.runs(activity.report)
+    session.context.profile.require_key()
+    resolved = runs.resolve(name)
+    asked = RunRequest(name, model=model, variables=given_values(var, screening))
+    _, asked = asking(session, asked, lambda given: resolved.filled(given.variables))
+    answering = runs.model(asked, resolved)
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
     tell_fallback(session)
     dialogue = session.context.dialogue(chosen, activity.report)
-    state = Chat(dialogue, name, output.note, output.warn, model, screening)
+    state = Chat(dialogue, name, output.note, output.warn, model, screening, asked.variables)
     if prompt.interactive:
         output.note(f"`{name}` on {answering}; /help lists the commands, Ctrl-D ends the chat")
     loop = ChatLoop(output, state, prompt, activity)
