@@ -103,7 +103,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                             'history': "List the revisions of an assistant's definition, oldest first.",
                             'rollback': 'Restore an earlier definition as the newest revision.',
                             'show': 'Show an assistant, its knowledge and its instructions.',
-                            'export': "Write an assistant's definition as TOML, and its knowledge where...",
+                            'export': "Write an assistant's definition as TOML, and its knowledge to `--with-files...",
                             'import': 'Create an assistant from a definition, or from saved JSON of the Assistants API.',
                             'search': "Show what a run would find in an assistant's knowledge, and why.",
                             'files': 'The knowledge files of an assistant.'},
