@@ -19,8 +19,8 @@ from gptasst.assistants.types import LeftBehind
 from gptasst.definitions.case_files import with_cases
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.schemas import check_schema
-from gptasst.definitions.settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
+from gptasst.definitions.tools import MOST_RESULTS
 from gptasst.definitions.types import (
     Definition,
     Instruction,

@@ -15,6 +15,7 @@ from gptasst.config.known_keys import (
     INSTRUCTIONS_PATH,
     KNOWN_KEYS,
     LOCAL_KEYS,
+    MCP_KEYS,
     PRICE_KEYS,
     PROFILE_KEYS,
     VARIABLES,
@@ -75,6 +76,10 @@ class ConfigurationService:
             ConfigValue("profile", profile.name, self._profile_source(profile)),
             *self._profile_values(profile),
             self._instruction_path(),
+            *(
+                ConfigValue(f"{MCP_KEYS}.{name}", host, self._source(MCP_KEYS, name))
+                for name, host in self._settings.mcp_keys.hosts().items()
+            ),
             *self._local_values(),
             *self._prices(),
         ]
@@ -216,6 +221,8 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
             code="secret",
         )
     names_variable = path[-1] == "api_key_env" or "header_env" in path[2:3]
+    if path[0] == MCP_KEYS and not _SECRET_VALUE.match(value):
+        return  # its values are names of hosts, which `Settings` checks
     is_key = _KEY_LIKE.fullmatch(value) if names_variable else _SECRET.search(path[-1])
     if is_key or _SECRET_VALUE.match(value):
         of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
@@ -251,12 +258,10 @@ def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | b
 
 def _kind(path: tuple[str, ...]) -> type | None:
     """The type of a key's value; `None` if there is no such key."""
-    if path == ("profile",):
+    if path == ("profile",) or (path[0] == MCP_KEYS and len(path) == 2):
         return str
-    if path[0] == "local" and len(path) == 2:
-        return LOCAL_KEYS.get(path[1])
-    if path[0] == "instructions" and len(path) == 2:
-        return INSTRUCTION_KEYS.get(path[1])
+    if path[0] in ("local", "instructions") and len(path) == 2:
+        return {"local": LOCAL_KEYS, "instructions": INSTRUCTION_KEYS}[path[0]].get(path[1])
     if path[0] == "prices" and len(path) == 3:
         return PRICE_KEYS.get(path[2])
     if path[0] != "profiles" or len(path) < 3:
@@ -267,5 +272,7 @@ def _kind(path: tuple[str, ...]) -> type | None:
 def _nearest(key: str) -> str:
     parts = key.split(".")
     middle = ".".join(parts[1:-1])
-    named = {re.sub("NAME|MODEL", lambda word: middle or word[0], k): k for k in KNOWN_KEYS}
+    named = {
+        re.sub("NAME|MODEL|VARIABLE", lambda word: middle or word[0], k): k for k in KNOWN_KEYS
+    }
     return did_you_mean(key, named, f"known: {', '.join(KNOWN_KEYS)}")

@@ -18,11 +18,13 @@ from gptasst.config.known_keys import (
     INSTRUCTION_KEYS,
     INSTRUCTIONS_PATH,
     LOCAL_KEYS,
+    MCP_KEYS,
     PRICE_KEYS,
     PROFILE_KEYS,
     PROMPT_CACHES,
     STORES,
 )
+from gptasst.config.mcp_keys import McpKeys
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
@@ -82,7 +84,7 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices", "instructions"))
+        document.only_keys((), ("profile", "profiles", "local", "prices", "instructions", MCP_KEYS))
         document.only_keys(("instructions",), INSTRUCTION_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
         for model in document.table("prices"):
@@ -99,6 +101,7 @@ class Settings:
         self.local_model()
         self.prices()
         self.instruction_path()
+        self.mcp_keys.hosts()
         for name in self.profile_names():
             self._build(name, "named")
         default = self._document.text_value("profile")
@@ -161,6 +164,11 @@ class Settings:
             raise UsageError(message, hint=hint, variable=INSTRUCTIONS_PATH, code="bad_value")
         message = f"key `instructions.path` has `{relative}`, which is relative"
         raise self._document.error(("instructions", "path"), message, hint=hint)
+
+    @property
+    def mcp_keys(self) -> McpKeys:
+        """The keys of MCP servers, and which of them may get which."""
+        return McpKeys(self._document, self._environ)
 
     def _configured_path(self) -> Sequence[str]:
         if isinstance(self._document.table("instructions").get("path"), list):

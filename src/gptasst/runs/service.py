@@ -8,9 +8,11 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from gptasst.api.failures import mask_error
 from gptasst.api.tools import ToolRefused
 from gptasst.api.types import (
     Citation,
+    Endpoint,
     FilePart,
     FoundText,
     ModelAnswer,
@@ -36,7 +38,13 @@ from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
 from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
-from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
+from gptasst.runs.tools import (
+    Approve,
+    KnowledgeSearches,
+    Stream,
+    answer_with_searches,
+    approving,
+)
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
 from gptasst.threads import more_time
 
@@ -58,6 +66,7 @@ class RunService:
     """Runs assistants and instructions on one endpoint.
 
     `keeper` opens the place for the answers of an edit that fails, where they are to be kept.
+    `approve` asks somebody whether a model may call a tool of an MCP server, if anybody is there.
 
     Args:
         profile: the endpoint and its defaults.
@@ -87,6 +96,7 @@ class RunService:
         self._progress = progress
         self.keeper: Callable[[], AnswerKeeper] | None = None
         self._prices = prices
+        self.approve: Approve | None = None
         self._functions_refused = False
 
     @property
@@ -240,7 +250,9 @@ class RunService:
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
         seconds, paid = prepared.request.timeout, PaidAnswers(self.keeper)
-        run = EditRun(plan, common, gateway.stream, self._progress, seconds, paid)
+        run = EditRun(
+            plan, common, approving(gateway.stream, self.approve), self._progress, seconds, paid
+        )
         with self._explained(prepared):
             edited = run.run()
         timings = Timings(None, time.monotonic() - started)
@@ -262,16 +274,23 @@ class RunService:
         """Add what is known of a model or a tool that the server does not have."""
         try:
             yield
-        except ToolRefused as error:
+        except GptasstError as error:
+            for key in prepared.model_request.mcp_keys.values():
+                mask_error(error, Endpoint("", "", api_key=key))
+            self._explain(prepared, error)
+            raise
+
+    def _explain(self, prepared: PreparedRun, error: GptasstError) -> None:
+        """Raise what is known besides of an error, if anything is."""
+        if isinstance(error, ToolRefused):
             name, tools = prepared.request.name, self._preparation.tools
             raise tools.refused(error, name, prepared.resolved) from error
-        except NotFound as error:
+        if isinstance(error, NotFound):
             if error.code == "model_not_found":
                 self._preparation.forget_model()
             known = self._known_end(prepared, error)
-            if known is None:
-                raise
-            raise known from error
+            if known is not None:
+                raise known from error
 
     def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
         """What is known of the end of a model that is not there."""
@@ -316,14 +335,15 @@ class RunService:
     def _events(
         self, gateway: Gateway, request: ModelRequest, searches: KnowledgeSearches | None
     ) -> Iterator[TextDelta | ModelAnswer]:
+        stream = approving(gateway.stream, self.approve)
         if searches is None:
-            return gateway.stream(request)
-        return answer_with_searches(lambda sent: self._noting(gateway, sent), request, searches)
+            return stream(request)
+        return answer_with_searches(lambda sent: self._noting(stream, sent), request, searches)
 
-    def _noting(self, gateway: Gateway, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+    def _noting(self, stream: Stream, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
         """What the gateway streams; that a server takes no functions is remembered."""
         try:
-            yield from gateway.stream(request)
+            yield from stream(request)
         except ServiceError as error:
             if error.code == "no_functions":
                 self._functions_refused = True
@@ -359,6 +379,7 @@ class RunService:
             left_out=prepared.left_out,
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
+            reasoning=received.reasoning,
             searches=tuple(searches.queries) if searches else (),
             passages=received.passages + tuple(FoundText(e.path, e.text, e.place) for e in found),
         )

@@ -188,6 +188,7 @@ def chat(
     if not prompt.interactive:
         screening.refuse_file(STDIN)
     activity = Activity(output, "waiting for the answer")
+    session.context.approve = session.approver(activity.stop)
     runs = session.context.runs(activity.report)
     session.context.profile.require_key()
     resolved = runs.resolve(name)
