@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
+from gptasst.assistants.types import AssistantImport, KnowledgeOutcome
+from gptasst.definitions.formats.types import LeftBehind
 from gptasst.definitions.library import InstructionLibrary, with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges

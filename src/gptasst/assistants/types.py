@@ -10,6 +10,7 @@ from gptasst.definitions.types import SearchSettings
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gptasst.definitions.formats.types import LeftBehind
     from gptasst.definitions.types import Definition
     from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
@@ -115,19 +116,6 @@ class KnowledgeOutcome:
     failed: tuple[Refusal, ...] = ()
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """A part of a saved assistant that could not be imported.
-
-    `kind` is the key it has there (`function`, `file`, `vector_store`, `response_format`,
-    `metadata`, …), `name` its name or id, `reason` says why, and what to do instead.
-    """
-
-    kind: str
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
