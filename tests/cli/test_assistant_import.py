@@ -83,6 +83,9 @@ def test_what_comes_along(definition: Any) -> None:
         "schema": _SCHEMA,
         "edit": None,
         "knowledge": [],
+        "variables": [],
+        "extends": None,
+        "instructions_append": None,
     }
 
 

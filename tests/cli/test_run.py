@@ -75,9 +75,9 @@ class TestAnswer:
 
         assert (ran.code, ran.stderr) == (0, "")
         assert set(ran.json) == {
-            "name", "answer", "model", "profile", "response_id", "timings", "usage", "citations",
-            "warnings", "conversation", "left_out", "kept", "encoding", "definition", "tools",
-            "searches", "passages",
+            "name", "answer", "model", "profile", "response_id", "timings", "usage", "cost",
+            "citations", "warnings", "conversation", "left_out", "kept", "encoding", "definition",
+            "tools", "searches", "passages",
         }  # fmt: skip
         assert (ran.json["answer"], ran.json["model"]) == ("Hi.", "gpt-6-luna")
         assert ran.json["citations"] == [

@@ -72,7 +72,7 @@ class TestOutputs:
         assert (ran.code, ran.stderr, set(ran.json)) == (0, "", {"files", "summary", "error"})
         (file,) = ran.json["files"]
         assert set(file) == {
-            "path", "output", "status", "asked", "usage", "error", "diff", "answer", "kept",
+            "path", "output", "status", "asked", "usage", "cost", "error", "diff", "answer", "kept",
         }  # fmt: skip
         assert (file["path"], file["output"], file["status"], file["asked"]) == (
             "in/0.md", "out/0.md", "written", True,
@@ -80,7 +80,7 @@ class TestOutputs:
         assert set(ran.json["summary"]) == {
             "files", "written", "unchanged", "would_change", "answered", "skipped", "failed",
             "not_run", "requests", "input_tokens", "cached_tokens", "written_tokens",
-            "output_tokens", "reasoning_tokens", "seconds",
+            "output_tokens", "reasoning_tokens", "seconds", "cost",
         }  # fmt: skip
         assert ran.json["summary"]["input_tokens"] > 0
 

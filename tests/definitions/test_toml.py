@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from gptasst.definitions.toml import dump_definition, parse_definition
-from gptasst.definitions.types import Definition, EditSettings, ModelSettings, SearchSettings, Tools
+from gptasst.definitions.types import (
+    Definition,
+    EditSettings,
+    ModelSettings,
+    SearchSettings,
+    Tools,
+    Variable,
+)
 from tests.conftest import Cli, Write
 from tests.docs.pages import DOCS, section
 
@@ -30,6 +37,9 @@ _FULL = Definition(
         reasoning_effort="low", temperature=0.5, top_p=1.0, max_output_tokens=16
     ),
     schema={"type": "object", "properties": {"ä": {"type": ["string", "null"]}}},
+    variables=(Variable("NAME", "x", 'what "it" is', ("x", "y")),),
+    extends="Translator",
+    instructions_append="More.",
 )
 
 

@@ -20,9 +20,9 @@ from gptasst.definitions.formats.saved_assistants import (
     saved_name,
 )
 from gptasst.definitions.formats.types import LeftBehind
-from gptasst.definitions.library import definition_of
+from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem
-from gptasst.definitions.types import Definition
+from gptasst.definitions.types import Definition, notices_of
 from gptasst.errors import InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.inputs.reading import read_standard_input
@@ -46,7 +46,9 @@ class ReadImport:
     left_behind: tuple[LeftBehind, ...] = ()
 
 
-def read_import(path: Path, name: str | None, screening: Screening) -> ReadImport:
+def read_import(
+    path: Path, name: str | None, screening: Screening, library: InstructionLibrary
+) -> ReadImport:
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
@@ -55,6 +57,7 @@ def read_import(path: Path, name: str | None, screening: Screening) -> ReadImpor
         name: the assistant's name in place of its own; of several, the one that is meant,
             by name or id.
         screening: it may count as secret itself.
+        library: has what the definition extends.
 
     Raises:
         InvalidInput: there is no such file, or it counts as secret.
@@ -64,11 +67,12 @@ def read_import(path: Path, name: str | None, screening: Screening) -> ReadImpor
     content = _read(path, screening)
     if not _is_json(content, path):
         stem = _UNNAMED if path == STANDARD_INPUT else path.stem
-        definition = definition_of(content, path, name=name or stem)
+        definition, extended = library.definition_of(content, path, name=name or stem)
         if definition.name == _UNNAMED:
             raise UsageError("the definition has no `name`", hint="--name gives it one")
         definition = replace(definition, name=_usable(name or definition.name))
-        return ReadImport(definition, tuple(_what_a_sync_reads(definition)))
+        notes = notices_of(extended, definition.name, "file")
+        return ReadImport(definition, (*notes, *_what_a_sync_reads(definition)))
     saved = _saved_in(content, path)
     chosen = saved[0] if len(saved) == 1 else _pick(saved, path, name)
     return _from_saved(chosen, path, name if len(saved) == 1 else None)

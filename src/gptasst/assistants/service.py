@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from gptasst.assistants.types import AssistantImport, KnowledgeOutcome
 from gptasst.definitions.formats.types import LeftBehind
-from gptasst.definitions.library import InstructionLibrary, with_changes
+from gptasst.definitions.library import InstructionLibrary
+from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
 from gptasst.errors import InvalidInput, NotFound
@@ -376,7 +377,7 @@ class AssistantService:
         from gptasst.assistants.knowledge_files import NamedSources
         from gptasst.knowledge.types import KnowledgePlan
 
-        read = read_import(path, name, screening)
+        read = read_import(path, name, screening, self._library)
         plan = KnowledgePlan()
         if files is not None:
             from gptasst.assistants.exported_files import read_knowledge

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from gptasst.definitions.types import SearchSettings
+from gptasst.definitions.variables import filled
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,6 +94,15 @@ class Resolved:
     assistant: RunTarget | None = None
     path: str | None = None
     doubt: str | None = None
+
+    def filled(self, values: Mapping[str, str]) -> Resolved:
+        """The same with the values of its variables in its texts; see `definitions.variables`.
+
+        Raises:
+            UsageError: a value is missing, of no variable, or none of the choices.
+        """
+        definition = filled(self.definition, values)
+        return self if definition is self.definition else replace(self, definition=definition)
 
     @property
     def source(self) -> Literal["assistant", "instruction"]:

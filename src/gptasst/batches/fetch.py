@@ -115,7 +115,7 @@ def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
 
 def uncounted(outcome: Outcome) -> Outcome:
     """An answer without its tokens, which are counted with another file of the same content."""
-    return replace(outcome, usage=None) if isinstance(outcome, FinishedRun) else outcome
+    return replace(outcome, usage=None, cost=None) if isinstance(outcome, FinishedRun) else outcome
 
 
 def why_unanswered(batch: Batch) -> NoAnswer:
@@ -168,9 +168,10 @@ class AnswerPlacer:
             written = place(target, "write", b"", outcome.answer.encode("utf-8"))
         except GptasstError as error:
             return self._files.result(target, "failed", error=error)
-        return self._files.result(
+        result = self._files.result(
             target, "written" if written else "unchanged", asked=True, usage=outcome.usage
         )
+        return replace(result, cost=outcome.cost)
 
     def _revise(self, item: BatchItem, target: FileTarget, outcome: FinishedRun) -> FileResult:
         given = self._files.read(target)
@@ -180,7 +181,8 @@ class AnswerPlacer:
         if given.run == item.run:
             return self._files.apply(given, outcome, asked=True, usage=outcome.usage)
         if self._files.is_result(given):
-            return self._files.result(target, "unchanged", asked=True, usage=outcome.usage)
+            result = self._files.result(target, "unchanged", asked=True, usage=outcome.usage)
+            return replace(result, cost=outcome.cost)
         error = InvalidInput(
             f"`{target.path}` changed after it was submitted; not overwritten",
             hint="run the same command again to use the new content",

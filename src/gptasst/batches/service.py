@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gptasst.api.gateway import OpenAIGateway
@@ -30,6 +30,7 @@ from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, shown
+from gptasst.models.prices import NO_PRICES, Prices
 from gptasst.models.service import EndpointCapabilities
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
@@ -56,6 +57,7 @@ class BatchService:
         capabilities: tells whether the server takes batches of responses.
         takes_file_search: whether the server takes file search inside a batch.
         profile: the profile's name, unless it is the one that is found where none is named.
+        prices: what the project's models cost.
     """
 
     gateway: OpenAIGateway
@@ -67,6 +69,7 @@ class BatchService:
     capabilities: EndpointCapabilities
     takes_file_search: bool
     profile: str | None
+    prices: Prices = NO_PRICES
 
     def submit(self, job: EachJob, command: str, report: OnTransfer) -> Submission:
         """Submit the files whose answers are neither there nor on their way.
@@ -244,7 +247,11 @@ class BatchService:
         results: dict[int, FileResult] = {}
 
         def place(outcomes: dict[int, Outcome]) -> None:
-            pairs = [(recorded.items[number], outcome) for number, outcome in outcomes.items()]
+            model = recorded.manifest.model
+            pairs = [
+                (recorded.items[number], self._priced(outcome, model))
+                for number, outcome in outcomes.items()
+            ]
             results.update(zip(outcomes, placer.place_all(pairs), strict=True))
 
         for group in batch_answers(self.gateway.batches, batch, recorded, self.journal):
@@ -266,6 +273,13 @@ class BatchService:
         # Typed again, it may send files: to the server that has this batch, and to no other.
         typed = self._typed_again(manifest.command) if recorded.directory else ""
         return Fetched(batch, manifest.name, typed, ordered)
+
+    def _priced(self, outcome: Outcome, model: str) -> Outcome:
+        if not isinstance(outcome, FinishedRun):
+            return outcome
+        return replace(
+            outcome, cost=self.prices.cost(outcome.usage, outcome.model, model, window="24h")
+        )
 
     def _known(self, run: str) -> FinishedRun | None:
         """An answer that is here already, if a file should get it."""

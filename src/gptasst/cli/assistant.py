@@ -203,10 +203,8 @@ def edit(  # one parameter an option
 def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
     """Ask before an assistant is made from what a repository put in another's place."""
     found = session.context.library.find(name)
-    if found.hides:
-        notice = found.notice()
-        if notice:
-            session.confirm(f"{notice}: use it?", yes=yes)
+    if found.needs_consent:
+        session.confirm(f"{'; '.join(found.notices())}: use it?", yes=yes)
 
 
 def _changes(screening: Screening, *, schema: Path | None, **given: object) -> DefinitionChanges:

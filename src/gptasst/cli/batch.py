@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ import typer
 from gptasst.cli.commands import CommandGroup, command
 from gptasst.cli.output import Output, count_text, harmless, time_text
 from gptasst.cli.progress import Activity, Drawn, Transfers
-from gptasst.cli.results import tell_kept, tokens_text, usage_of, warn_of_failures
+from gptasst.cli.results import tell_kept, totals_of, totals_text, warn_of_failures
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone, UsageError
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from gptasst.api.types import Batch
     from gptasst.batches.types import Fetched, Submission
-    from gptasst.each.types import EachJob, FileResult
+    from gptasst.each.types import EachJob
 
 
 def progress_text(batch: Batch) -> str:
@@ -62,21 +61,6 @@ class BatchProgress(Drawn):
             "{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
         return progress, progress.add_task("")
-
-
-@dataclass(frozen=True, slots=True)
-class FetchSummary:
-    """What came of all files of the batches that were fetched."""
-
-    files: int
-    written: int
-    unchanged: int
-    failed: int
-    input_tokens: int
-    cached_tokens: int
-    written_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
 
 
 def show_submission(output: Output, submission: Submission) -> None:
@@ -125,7 +109,7 @@ def show_fetched(
 ) -> None:
     """Say what came of each file; as JSON together with what was submitted before."""
     results = [result for one in fetched for result in one.results]
-    summary = _summary(results)
+    summary = totals_of(results)
     error = fetch_error(fetched, submission)
     if output.mode == "json":
         batches = [{"batch": one.batch, "name": one.name, "files": one.results} for one in fetched]
@@ -138,18 +122,17 @@ def show_fetched(
                 output.text(harmless(result.output or result.path))
     warn_of_failures(output, results)
     tell_kept(output, [kept for result in results for kept in result.kept])
-    tokens = tokens_text(output, usage_of(results))
     kinds = ("written", "unchanged", "failed")
     counted = [(getattr(summary, kind), kind) for kind in kinds]
     parts = ", ".join(f"{number:,} {kind}" for number, kind in counted if number)
-    output.note(f"{count_text(summary.files, 'file')}: {parts}; {tokens}")
+    output.note(f"{count_text(summary.files, 'file')}: {parts}; {totals_text(output, summary)}")
 
 
 def fetch_error(
     fetched: Sequence[Fetched], submission: Submission | None = None
 ) -> GptasstError | None:
     """The error of a fetch that did not bring all answers into place, or of what came before."""
-    summary = _summary([result for one in fetched for result in one.results])
+    summary = totals_of([result for one in fetched for result in one.results])
     if not summary.failed:
         return submission_error(submission) if submission else None
     # What others typed is nothing to be typed here.
@@ -158,22 +141,6 @@ def fetch_error(
     return PartlyDone(
         f"{summary.failed:,} of {count_text(summary.files, 'file')} failed",
         hint=f"{commands} submits only what is missing" if commands else None,
-    )
-
-
-def _summary(results: Sequence[FileResult]) -> FetchSummary:
-    counts = Counter(result.status for result in results)
-    usage = usage_of(results)
-    return FetchSummary(
-        files=len(results),
-        written=counts["written"],
-        unchanged=counts["unchanged"],
-        failed=counts["failed"],
-        input_tokens=usage.input,
-        cached_tokens=usage.cached,
-        written_tokens=usage.written,
-        output_tokens=usage.output,
-        reasoning_tokens=usage.reasoning,
     )
 
 

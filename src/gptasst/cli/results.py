@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,11 +77,63 @@ def warn_of_failures(output: Output, results: Iterable[FileResult]) -> None:
                 output.trace(result.error)
 
 
-def usage_of(results: Iterable[FileResult]) -> Usage:
-    """What many files took together."""
+@dataclass(frozen=True, slots=True)
+class FileTotals:
+    """What came of many files, and what it took. `cost` is as in `FileResult`."""
+
+    files: int
+    written: int
+    unchanged: int
+    failed: int
+    input_tokens: int
+    cached_tokens: int
+    written_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost: float | None
+
+
+def totals_of(results: Sequence[FileResult]) -> FileTotals:
+    """Count what came of files."""
+    from gptasst.api.types import Usage
+    from gptasst.models.prices import total
+
+    counts = Counter(result.status for result in results)
+    usage = sum((result.usage for result in results if result.usage), Usage(0, 0))
+    return FileTotals(
+        files=len(results),
+        written=counts["written"],
+        unchanged=counts["unchanged"],
+        failed=counts["failed"],
+        input_tokens=usage.input,
+        cached_tokens=usage.cached,
+        written_tokens=usage.written,
+        output_tokens=usage.output,
+        reasoning_tokens=usage.reasoning,
+        cost=total(result.cost for result in results if result.usage),
+    )
+
+
+def totals_text(output: Output, totals: FileTotals) -> str:
+    """Tokens and their price in all; with `--verbose`, tokens in all their parts."""
     from gptasst.api.types import Usage
 
-    return sum((result.usage for result in results if result.usage), Usage(0, 0))
+    usage = Usage(
+        totals.input_tokens,
+        totals.output_tokens,
+        totals.cached_tokens,
+        totals.reasoning_tokens,
+        totals.written_tokens,
+    )
+    return f"{tokens_text(output, usage)}{price_text(usage, totals.cost)}"
+
+
+def price_text(usage: Usage, cost: float | None) -> str:
+    """A price after a number of tokens; nothing where none were used or they cost nothing."""
+    from gptasst.models.prices import cost_text
+
+    used = usage.input or usage.output
+    return f", {cost_text(cost)}" if used and cost != 0 else ""
 
 
 def tokens_text(output: Output, usage: Usage) -> str:
@@ -92,7 +146,9 @@ def tokens_text(output: Output, usage: Usage) -> str:
 
 
 def _account(output: Output, result: RunResult) -> str:
-    tokens = tokens_text(output, result.usage) if result.usage else "tokens unknown"
+    tokens = "tokens unknown"
+    if result.usage:
+        tokens = tokens_text(output, result.usage) + price_text(result.usage, result.cost)
     first = result.timings.first_token
     begun = f"first after {first:.1f} s, " if first is not None else ""
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text, harmless
-from gptasst.cli.results import tell_kept, tokens_text, usage_of, warn_of_failures
+from gptasst.cli.results import (
+    FileTotals,
+    tell_kept,
+    totals_of,
+    totals_text,
+    warn_of_failures,
+)
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 
@@ -229,45 +235,27 @@ _SAME_COMMAND = "the same command does only what is missing"
 
 
 @dataclass(frozen=True, slots=True)
-class EachSummary:
+class EachSummary(FileTotals):
     """What came of all files. `seconds` is what the command took."""
 
-    files: int
-    written: int
-    unchanged: int
     would_change: int
     answered: int
     skipped: int
-    failed: int
     not_run: int
     requests: int
-    input_tokens: int
-    cached_tokens: int
-    written_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
     seconds: float
 
 
 def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
     """Count what came of the files, in a command that took so many seconds."""
     counts = Counter(result.status for result in results)
-    usage = usage_of(results)
     return EachSummary(
-        files=len(results),
-        written=counts["written"],
-        unchanged=counts["unchanged"],
+        **asdict(totals_of(results)),
         would_change=counts["would_change"],
         answered=counts["answered"],
         skipped=counts["skipped"],
-        failed=counts["failed"],
         not_run=counts["not_run"],
         requests=sum(result.asked for result in results),
-        input_tokens=usage.input,
-        cached_tokens=usage.cached,
-        written_tokens=usage.written,
-        output_tokens=usage.output,
-        reasoning_tokens=usage.reasoning,
         seconds=round(seconds, 3),
     )
 
@@ -328,7 +316,7 @@ def tell(
     parts = ", ".join(f"{number:,} {word}" for number, word in counted if number)
     output.note(
         f"{count_text(summary.files, 'file')}: {parts};"
-        f" {count_text(summary.requests, 'request')}, {tokens_text(output, usage_of(results))},"
+        f" {count_text(summary.requests, 'request')}, {totals_text(output, summary)},"
         f" {summary.seconds:.1f} s"
     )
     if stopped:

@@ -13,6 +13,7 @@ from gptasst.config.known_keys import (
     HEADER_TABLES,
     KNOWN_KEYS,
     LOCAL_KEYS,
+    PRICE_KEYS,
     PROFILE_KEYS,
     VARIABLES,
 )
@@ -71,6 +72,7 @@ class ConfigurationService:
             ConfigValue("profile", profile.name, self._profile_source(profile)),
             *self._profile_values(profile),
             *self._local_values(),
+            *self._prices(),
         ]
 
     def _profile_source(self, profile: Profile) -> str:
@@ -122,6 +124,12 @@ class ConfigurationService:
                 value = _shown(("local", "model"), value)
             yield ConfigValue(f"local.{key}", value, self._source("local", key, variable=variable))
 
+    def _prices(self) -> Iterator[ConfigValue]:
+        for model, prices in self._settings.prices().items():
+            for key, value in prices.items():
+                source = self._source("prices", model, key)
+                yield ConfigValue(f"prices.{model}.{key}", value, source)
+
     def _source(self, *path: str, variable: str | None = None) -> str:
         if variable and self._environ.get(variable):
             return variable
@@ -131,7 +139,7 @@ class ConfigurationService:
         """Set a key of `config.toml`; comments and everything else in it stay.
 
         Args:
-            key: with dots: `profile`, `local.context`, `profiles.NAME.model`.
+            key: with dots: `profile`, `local.context`, `profiles.NAME.model`, `prices.MODEL.input`.
             value: as typed.
 
         Raises:
@@ -148,7 +156,7 @@ class ConfigurationService:
         table: Any = document
         for name in path[:-1]:
             if name not in table:
-                table[name] = tomlkit.table(is_super_table=name == "profiles")
+                table[name] = tomlkit.table(is_super_table=name in ("profiles", "prices"))
             table = table[name]
         table[path[-1]] = typed
         text = tomlkit.dumps(document)
@@ -178,10 +186,12 @@ def _shown(path: tuple[str, ...], value: _Value) -> _Value:
 
 
 def _path(key: str) -> tuple[str, ...]:
-    """The tables and the key that a dotted key names. A profile's name may have dots itself."""
+    """The tables and the key that a dotted key names. Names in it may have dots."""
     parts = key.split(".")
-    if parts[0] != "profiles" or len(parts) < 3:
+    if parts[0] not in ("profiles", "prices") or len(parts) < 3:
         return tuple(parts)
+    if parts[0] == "prices":
+        return ("prices", ".".join(parts[1:-1]), parts[-1])
     if len(parts) > 3 and parts[-2] in HEADER_TABLES:
         return ("profiles", ".".join(parts[1:-2]), parts[-2], parts[-1])
     return ("profiles", ".".join(parts[1:-1]), parts[-1])
@@ -234,6 +244,8 @@ def _kind(path: tuple[str, ...]) -> type | None:
         return str
     if path[0] == "local" and len(path) == 2:
         return LOCAL_KEYS.get(path[1])
+    if path[0] == "prices" and len(path) == 3:
+        return PRICE_KEYS.get(path[2])
     if path[0] != "profiles" or len(path) < 3:
         return None
     return PROFILE_KEYS.get(path[2] if len(path) > 3 else path[-1])
@@ -241,5 +253,6 @@ def _kind(path: tuple[str, ...]) -> type | None:
 
 def _nearest(key: str) -> str:
     parts = key.split(".")
-    named = {known.replace("NAME", ".".join(parts[1:-1]) or "NAME"): known for known in KNOWN_KEYS}
+    middle = ".".join(parts[1:-1])
+    named = {re.sub("NAME|MODEL", lambda word: middle or word[0], k): k for k in KNOWN_KEYS}
     return did_you_mean(key, named, f"known: {', '.join(KNOWN_KEYS)}")

@@ -25,6 +25,13 @@ PROFILE_KEYS: dict[str, type] = {
     "header_env": str,
 }
 HEADER_TABLES = ("headers", "header_env")  # their keys are the names of headers
+# US dollars for a million tokens of a model.
+PRICE_KEYS: dict[str, type] = {
+    "input": float,
+    "cached": float,
+    "cache_write": float,
+    "output": float,
+}
 LOCAL_KEYS: dict[str, type] = {"model": str, "sha256": str, "context": int, "threads": int}
 # The variables that come before a profile's keys.
 VARIABLES = {
@@ -40,4 +47,5 @@ KNOWN_KEYS = (
     "profile",
     *(f"local.{key}" for key in LOCAL_KEYS),
     *(f"profiles.NAME.{key}" for key in PROFILE_KEYS if key not in HEADER_TABLES),
+    *(f"prices.MODEL.{key}" for key in PRICE_KEYS),
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from gptasst.config.known_keys import LOCAL_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
+from gptasst.config.known_keys import LOCAL_KEYS, PRICE_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
@@ -44,6 +44,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 # The default for editing text in November 2026: $0.10 in, $0.50 out per million tokens.
 OPENAI_MODEL = "gpt-6-luna"
 BUILT_IN = ("openai", "local")
+_HIGHEST_PRICE = 1e6
 
 
 class Settings:
@@ -72,8 +73,10 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local"))
+        document.only_keys((), ("profile", "profiles", "local", "prices"))
         document.only_keys(("local",), LOCAL_KEYS)
+        for model in document.table("prices"):
+            document.only_keys(("prices", model), PRICE_KEYS)
         for name in document.table("profiles"):
             document.only_keys(("profiles", name), PROFILE_KEYS)
 
@@ -84,6 +87,7 @@ class Settings:
             GptasstError: one can't be used; see `profile` and the class.
         """
         self.local_model()
+        self.prices()
         for name in self.profile_names():
             self._build(name, "named")
         default = self._document.text_value("profile")
@@ -109,6 +113,22 @@ class Settings:
             context=document.number(int, 512, None, "local", "context") or 8192,
             threads=document.number(int, 0, None, "local", "threads") or 0,
         )
+
+    def prices(self) -> Mapping[str, Mapping[str, float]]:
+        """What models cost, by name: US dollars for a million tokens, for each key that is set.
+
+        Raises:
+            InvalidDefinition: a price is not a number from 0 on.
+        """
+        document = self._document
+        found: dict[str, dict[str, float]] = {}
+        for model, table in document.table("prices").items():
+            document.table("prices", model)
+            for key in table:
+                value = document.number(float, 0.0, _HIGHEST_PRICE, "prices", model, key)
+                if value is not None:
+                    found.setdefault(model, {})[key] = value
+        return found
 
     def named(self, name: str | None = None) -> str | None:
         """The name that is asked for, or else the one in `GPTASST_PROFILE` or `config.toml`."""

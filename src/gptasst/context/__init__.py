@@ -147,6 +147,7 @@ class AppContext(ServerContext):
             capabilities=self.capabilities,
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
+            prices=self.prices,
         )
 
     def each(self, report: Report) -> EachService:
@@ -205,7 +206,15 @@ class AppContext(ServerContext):
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
-        return RunService(self.profile, found, preparation, open_gateway, self.model_ends, progress)
+        return RunService(
+            self.profile,
+            found,
+            preparation,
+            open_gateway,
+            self.model_ends,
+            progress,
+            prices=self.prices,
+        )
 
     @cached_property
     def conversations(self) -> ConversationService:

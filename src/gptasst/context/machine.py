@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
-    from gptasst.definitions.library import InstructionLibrary, InstructionService
+    from gptasst.definitions.library import InstructionLibrary
+    from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
     from gptasst.each.journal import RunJournal
     from gptasst.embedded.service import LocalModelService, ModelFile
@@ -187,7 +188,7 @@ class MachineContext:
 
     @cached_property
     def instructions(self) -> InstructionService:
-        from gptasst.definitions.library import InstructionService
+        from gptasst.definitions.service import InstructionService
 
         return InstructionService(
             self.library, project=Path("instructions"), user=self.paths.user_instructions

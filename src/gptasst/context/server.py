@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gptasst.embedded.download import Report
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
+    from gptasst.models.prices import Prices
     from gptasst.uploads.project_cache import ProjectCache
     from gptasst.uploads.uploader import Uploader
 
@@ -84,6 +85,15 @@ class ServerContext(MachineContext):
         engine = EmbeddedEngine(model, self.settings.local_model())
         self._opened.callback(engine.close)
         return engine.endpoint()
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What the models of the profile cost."""
+        from gptasst.models.prices import Prices, own_prices
+
+        profile = self.profile
+        own = own_prices(self.settings.prices())
+        return Prices(own, built_in=profile.is_openai, free=profile.embedded)
 
     @cached_property
     def project_cache(self) -> ProjectCache:

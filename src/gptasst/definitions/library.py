@@ -1,32 +1,19 @@
-"""Where instructions are found, by name."""
+"""Where instructions are found, by name, and what they extend."""
 
 from __future__ import annotations
 
 import codecs
 import os
-import shlex
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.toml import (
-    Origin,
-    name_problem,
-    parse_definition,
-    without_name,
-)
-from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
-from gptasst.errors import GptasstError, InvalidDefinition, NotFound, UsageError
+from gptasst.definitions.toml import Origin, put_together, read_document
+from gptasst.definitions.types import Definition, ExtendedInstruction, Instruction
+from gptasst.errors import InvalidDefinition, NotFound
 from gptasst.hints import cmd, did_you_mean, nearest
 from gptasst.inputs.reading import kind_of
-from gptasst.storage.atomic_files import open_private, private_directory
-
-if TYPE_CHECKING:
-    pass
-
 
 # A request takes 10,485,760 characters, each of up to four bytes.
 _MOST_BYTES = 44_000_000
@@ -35,11 +22,16 @@ _MOST_BYTES = 44_000_000
 def read_definition_file(
     path: Path, *, name: str | None = None, schema_checked: bool = False
 ) -> Definition:
-    """Read one TOML file; see `parse_definition`.
+    """Read one TOML file, without what it extends; see `parse_definition`.
 
     Raises:
         InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
     """
+    document = document_of(_content(path), path)
+    return read_document(document, name=name, schema_checked=schema_checked)
+
+
+def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
@@ -48,22 +40,20 @@ def read_definition_file(
     if len(content) > _MOST_BYTES:
         problem = f"it is larger than {_MOST_BYTES:,} bytes"
         raise InvalidDefinition(f"can't be read: {problem}", file=path)
-    return definition_of(content, path, name=name, schema_checked=schema_checked)
+    return content
 
 
-def definition_of(
-    content: bytes, path: Path, *, name: str | None = None, schema_checked: bool = False
-) -> Definition:
-    """The definition in what was read from a path; see `parse_definition`.
+def document_of(content: bytes, path: Path) -> TomlDocument:
+    """The document in what was read from a path.
 
     Raises:
-        InvalidDefinition: it is not UTF-8, or breaks the format.
+        InvalidDefinition: it is not UTF-8, or not TOML.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
-    return parse_definition(text, source=str(path), name=name, schema_checked=schema_checked)
+    return TomlDocument(text, str(path))
 
 
 class InstructionLibrary:
@@ -91,16 +81,34 @@ class InstructionLibrary:
     def find(self, name: str) -> Instruction:
         """One instruction by name, or by the path of a TOML file.
 
+        Its definition is whole: what it extends is in it.
+
         Raises:
             NotFound: no such instruction; the hint has the nearest name.
-            InvalidDefinition: it is there and breaks the format.
+            InvalidDefinition: it is there and breaks the format, or extends what is not there.
         """
         found = self._read(name, schema_checked=False)
-        notice = found.notice()
-        if notice and notice not in self._warned:
-            self._warned.add(notice)
-            self._warn(f"{notice}; use `--no-project` to ignore it")
+        for notice in found.notices():
+            if notice not in self._warned:
+                self._warned.add(notice)
+                self._warn(f"{notice}; use `--no-project` to ignore it")
         return found
+
+    def definition_of(
+        self, content: bytes, path: Path, *, name: str | None = None
+    ) -> tuple[Definition, tuple[ExtendedInstruction, ...]]:
+        """The whole definition in what was read from a path, and what it extends.
+
+        Args:
+            content: the document.
+            path: what errors call it; instructions beside it are found before those of the library.
+            name: the name where the document has none; without it the key `name` is required.
+
+        Raises:
+            InvalidDefinition: it is not UTF-8, breaks the format, or extends what is not there.
+        """
+        document, extended = self._whole(document_of(content, path), path, "file", name)
+        return read_document(document, name=name), extended
 
     def of_project(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
         """The instructions of the working directory, and the errors of those that can't be read."""
@@ -138,26 +146,83 @@ class InstructionLibrary:
 
     def _read(self, name: str, *, schema_checked: bool) -> Instruction:
         path, origin = self.locate(name)
-        if origin == "project":
-            _refuse_not_regular(path)
-        definition = read_definition_file(path, name=path.stem, schema_checked=schema_checked)
+        read = self._document(path, origin)
+        document, extended = self._whole(read, path, origin, path.stem)
+        definition = read_document(document, name=path.stem, schema_checked=schema_checked)
         if origin != "file" and definition.name != name:
-            raise TomlDocument(path.read_text("utf-8-sig"), str(path)).error(
+            raise document.error(
                 ("name",),
                 f"the key `name` says `{definition.name}`, the file `{name}`",
                 hint="remove the key `name`, or rename the file",
             )
-        hidden = None if origin == "file" else self._hidden(name, origin)
-        hides = None if hidden is None or _say_the_same(path, hidden) else str(hidden)
-        return Instruction(definition, str(path), origin, hides)
+        return Instruction(definition, str(path), origin, self._hides(path, origin), extended)
 
-    def _hidden(self, name: str, origin: Origin) -> Path | None:
-        """The file of that name in the libraries after one."""
-        order = [known for known, _ in self._directories]
-        for _, directory in self._directories[order.index(origin) + 1 :]:
-            path = directory / f"{name}.toml"
-            if path.exists():
-                return path
+    def _document(self, path: Path, origin: Origin) -> TomlDocument:
+        if origin == "project":
+            _refuse_not_regular(path)
+        return document_of(_content(path), path)
+
+    def _whole(
+        self, document: TomlDocument, path: Path, origin: Origin, name: str | None
+    ) -> tuple[TomlDocument, tuple[ExtendedInstruction, ...]]:
+        """A document put together with all that it extends, and what that is, nearest first."""
+        chain = [(document, path, name)]
+        extended: list[ExtendedInstruction] = []
+        seen = [os.path.realpath(path)]
+        while True:
+            document, path, called = chain[-1]
+            extends = read_document(document, name=called, schema_checked=True).extends
+            if extends is None:
+                break
+            path, origin = self._extended(document, extends, path, origin)
+            if os.path.realpath(path) in seen:
+                raise _circle(chain[0][0], [*(each.stem for _, each, _ in chain), path.stem])
+            seen.append(os.path.realpath(path))
+            chain.append((self._document(path, origin), path, path.stem))
+            hides = self._hides(path, origin)
+            extended.append(ExtendedInstruction(extends, str(path), origin, hides))
+        whole, _, _ = chain.pop()
+        while chain:
+            document, path, called = chain.pop()
+            whole = put_together(whole, document)
+            if chain:  # so that what is wrong is told of the document where it is
+                read_document(whole, name=called, schema_checked=True)
+        return whole, tuple(extended)
+
+    def _extended(
+        self, document: TomlDocument, name: str, path: Path, origin: Origin
+    ) -> tuple[Path, Origin]:
+        """The file of what a document extends: one of its own name is the one that it hides."""
+        after = 0
+        if origin == "file":
+            beside = path.parent / f"{name}.toml"
+            if name != path.stem and beside.is_file():
+                return beside, "file"
+        elif name == path.stem:
+            after = self._place(path) + 1
+        for known, directory in self._directories[after:]:
+            found = directory / f"{name}.toml"
+            if found.exists():
+                return found, known
+        if after:
+            raise _circle(document, [name, name])
+        near = did_you_mean(name, self.names(), f"{cmd('instruction list')} shows what there is")
+        raise document.error(
+            ("extends",), f"it extends `{name}`, and there is no such instruction", hint=near
+        )
+
+    def _place(self, path: Path) -> int:
+        """Which of the directories a file is in."""
+        return [directory for _, directory in self._directories].index(path.parent)
+
+    def _hides(self, path: Path, origin: Origin) -> str | None:
+        """The file of the same name in the libraries after one, if it says something else."""
+        if origin == "file":
+            return None
+        for _, directory in self._directories[self._place(path) + 1 :]:
+            hidden = directory / path.name
+            if hidden.exists():
+                return None if _say_the_same(path, hidden) else str(hidden)
         return None
 
     def _files(self) -> dict[str, tuple[Origin, Path]]:
@@ -175,6 +240,15 @@ class InstructionLibrary:
             hint=did_you_mean(name, names, listing),
             near=nearest(name, names),
         )
+
+
+def _circle(document: TomlDocument, names: Sequence[str]) -> InvalidDefinition:
+    way = " -> ".join(names)
+    return document.error(
+        ("extends",),
+        f"it extends itself: {way}",
+        hint="take `extends` out of one of them",
+    )
 
 
 def _say_the_same(one: Path, other: Path) -> bool:
@@ -205,152 +279,3 @@ def _refuse_not_regular(path: Path) -> None:
         raise InvalidDefinition(
             "is not read: it is a link that leads out of the working directory", file=path
         )
-
-
-_TEMPLATE = """\
-description = "what it does, in one line"
-# model = "…"                  # without it: the model of the profile
-default_text = "Do it."        # the task of a run that brings files and no text
-unwrap_fence = false           # true takes one code fence around the whole answer off
-
-instructions = '''
-You are …
-
-Answer with … and nothing else.
-'''
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Which definitions were checked: the paths that are right, and what is wrong with others."""
-
-    valid: tuple[str, ...]
-    errors: tuple[GptasstError, ...]
-
-
-class InstructionService:
-    """What can be done with instructions.
-
-    Args:
-        library: where they are looked up.
-        project: the project's own directory of instructions.
-        user: the user's directory of instructions.
-    """
-
-    def __init__(self, library: InstructionLibrary, *, project: Path, user: Path) -> None:
-        self._library = library
-        self._project = project
-        self._user = user
-
-    def list(self) -> tuple[Sequence[Instruction], Sequence[InvalidDefinition]]:
-        """Every instruction by name, and the errors of those that can't be read."""
-        return self._library.all()
-
-    def get(self, name: str) -> Instruction:
-        return self._library.find(name)
-
-    def new(self, name: str, *, source: str | None = None, in_project: bool = False) -> Path:
-        """Make the file of a new instruction and give its path.
-
-        Args:
-            name: the instruction's name, and the file's.
-            source: an instruction to copy in place of the empty form.
-            in_project: put it into `./instructions`, not the user's directory.
-
-        Raises:
-            UsageError: the name can't be used, or its file exists.
-            NotFound: there is no instruction `source`.
-        """
-        problem = name_problem(name)
-        if problem:
-            raise UsageError(f"the name `{name}` {problem}", code="bad_name")
-        text = _TEMPLATE
-        if source is not None:
-            text = without_name(Path(self._library.find(source).path).read_text("utf-8-sig"))
-        path = (self._project if in_project else self._user) / f"{name}.toml"
-        try:
-            if in_project:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            else:
-                private_directory(path.parent)
-            with path.open("xb") if in_project else open_private(path, "xb") as stream:
-                stream.write(text.encode("utf-8"))
-        except FileExistsError:
-            raise UsageError(
-                f"`{path}` already exists",
-                hint=f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it",
-                code="name_taken",
-            ) from None
-        except OSError as error:
-            raise UsageError(f"`{path}` can't be written: {error.strerror}") from None
-        return path
-
-    def edit(self, name: str, open_editor: Callable[[Path], None]) -> Instruction:
-        """Let the user edit an instruction, and check what came out.
-
-        One that ships with the package is copied to the user's directory first, where it
-        hides the shipped one.
-
-        Raises:
-            InvalidDefinition: what was written breaks the format; the file is kept as it is.
-        """
-        path, origin = self._library.locate(name)
-        if origin == "shipped":
-            self._edit_copy(path, open_editor)
-        else:
-            open_editor(path)
-        return self._library.find(name)
-
-    def _edit_copy(self, shipped: Path, open_editor: Callable[[Path], None]) -> None:
-        copy = self._user / shipped.name
-        private_directory(copy.parent)
-        with open_private(copy, "wb") as stream:
-            stream.write(shipped.read_bytes())
-        try:
-            open_editor(copy)
-        except BaseException:
-            if copy.read_bytes() == shipped.read_bytes():
-                copy.unlink()
-            raise
-
-    def validate(self, words: Sequence[str] = ()) -> Validation:
-        """Check instructions by name or file, all that there are without any."""
-        valid: list[str] = []
-        errors: list[GptasstError] = []
-        for word in words or self._library.names():
-            try:
-                valid.append(self._library.find(word).path)
-            except GptasstError as error:
-                errors.append(error)
-        return Validation(tuple(valid), tuple(errors))
-
-
-def with_changes(definition: Definition, changes: DefinitionChanges) -> Definition:
-    """A definition with changes made to it.
-
-    Raises:
-        UsageError: the new name can't be used, or no instructions are left.
-    """
-    problem = name_problem(changes.name) if changes.name is not None else None
-    if problem:
-        raise UsageError(f"the name `{changes.name}` {problem}", code="bad_name")
-    tools = replace(
-        definition.tools, **_given(changes, "file_search", "code_interpreter", "web_search")
-    )
-    if tools.file_search is False:
-        tools = replace(tools, search=SearchSettings())
-    changed = replace(
-        definition,
-        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
-        tools=tools,
-        settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
-    )
-    if not changed.instructions.strip():
-        raise UsageError("an assistant needs an instruction, or instructions of its own")
-    return changed
-
-
-def _given(changes: DefinitionChanges, *names: str) -> dict[str, Any]:
-    values = {name: getattr(changes, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}

@@ -70,7 +70,7 @@ def read_edit_settings(document: TomlDocument) -> EditSettings | None:
     document.only_keys(("edit",), _EDIT_KEYS)
     document.only_keys(("edit", "sentences"), _SENTENCE_KEYS)
     if not edits:
-        if document.table("edit"):
+        if document.table("edit") and "extends" not in document.root:  # which may say it
             raise document.error(("edit",), "[edit] needs `edits = true`")
         return None
     limit = document.number(float, 0.0, 1.0, "edit", "max_change")

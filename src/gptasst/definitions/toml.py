@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
@@ -14,14 +14,24 @@ from gptasst.definitions.settings import (
     written_edit_settings,
     written_file_search,
 )
-from gptasst.definitions.types import Definition, ModelSettings, ReasoningEffort, Tools
+from gptasst.definitions.types import (
+    Definition,
+    InstructionOrigin,
+    ModelSettings,
+    ReasoningEffort,
+    Tools,
+)
+from gptasst.definitions.variables import read_variables, written_variables
+from gptasst.hints import upgrade_command
 
 _KEYS = (
     "name",
     "description",
     "model",
     "instruction",
+    "extends",
     "instructions",
+    "instructions_append",
     "default_text",
     "unwrap_fence",
     "edits",
@@ -30,12 +40,17 @@ _KEYS = (
     "knowledge",
     "tools",
     "settings",
+    "variables",
+    "format",
 )
 _TOOLS = ("file_search", "code_interpreter", "web_search")
 _SETTINGS = ("reasoning_effort", "temperature", "top_p", "max_output_tokens")
 _NAME_LIMIT = 200
 
-Origin = Literal["project", "user", "shipped", "file"]
+# What this version reads. Documents that need nothing newer than 1 are written without it.
+_FORMAT = 2
+
+Origin = InstructionOrigin
 
 
 def parse_definition(
@@ -53,7 +68,18 @@ def parse_definition(
     Raises:
         InvalidDefinition: the message starts `SOURCE:LINE:` and names the key.
     """
-    document = TomlDocument(text, source)
+    return read_document(TomlDocument(text, source), name=name, schema_checked=schema_checked)
+
+
+def read_document(
+    document: TomlDocument, *, name: str | None = None, schema_checked: bool = False
+) -> Definition:
+    """The definition that a document says; see `parse_definition`.
+
+    Raises:
+        InvalidDefinition: it breaks the format, or is of a newer one.
+    """
+    _refuse_newer(document)
     document.only_keys((), _KEYS)
     document.only_keys(("tools",), _TOOLS)
     document.only_keys(("settings",), _SETTINGS)
@@ -70,7 +96,7 @@ def parse_definition(
         description=document.value(str, "description") or "",
         model=document.text_value("model"),
         instruction=document.text_value("instruction"),
-        instructions=document.required_text("instructions"),
+        instructions=_instructions(document),
         default_text=document.text_value("default_text"),
         unwrap_fence=document.value(bool, "unwrap_fence") or False,
         schema=_schema(document, checked=schema_checked),
@@ -91,7 +117,88 @@ def parse_definition(
             top_p=document.number(float, 0.0, 1.0, "settings", "top_p"),
             max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
         ),
+        variables=read_variables(document),
+        extends=_extends(document),
+        instructions_append=_instructions_append(document),
     )
+
+
+# What belongs to one document alone.
+_NOT_INHERITED = ("format", "name", "instruction", "extends", "instructions_append", "knowledge")
+
+
+def put_together(base: TomlDocument, document: TomlDocument) -> TomlDocument:
+    """A document that extends another, as one that extends nothing.
+
+    A key of `document` replaces that of `base`, a table is put together key by key; errors name
+    the lines of `document`.
+
+    Args:
+        base: it extends nothing (any more), and is right.
+        document: what was read from it alone is right.
+    """
+    whole = TomlDocument("", document.source)
+    whole.text = document.text
+    inherited = {key: value for key, value in base.root.items() if key not in _NOT_INHERITED}
+    whole.root = _merged(inherited, document.root)
+    del whole.root["extends"]
+    if whole.root.get("edits") is False and "edit" not in document.root:
+        whole.root.pop("edit", None)  # of the base, whose answers are edits
+    added = whole.root.pop("instructions_append", None)
+    if added is not None:
+        told = str(whole.root["instructions"]).rstrip()
+        whole.root["instructions"] = f"{told}\n\n{added}"
+    return whole
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            result[key] = _merged(below, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _refuse_newer(document: TomlDocument) -> None:
+    found = document.number(int, 1, None, "format")
+    if found is not None and found > _FORMAT:
+        raise document.error(
+            ("format",),
+            f"it has format {found}, which a newer gptasst wrote",
+            hint=upgrade_command(),
+        )
+
+
+def _instructions(document: TomlDocument) -> str:
+    if "extends" in document.root:
+        return document.text_value("instructions") or ""
+    return document.required_text("instructions")
+
+
+def _extends(document: TomlDocument) -> str | None:
+    name = document.text_value("extends")
+    problem = name_problem(name) if name is not None else None
+    if problem:
+        raise document.error(
+            ("extends",),
+            f"key `extends` is `{name}`, which {problem}",
+            hint='it takes the name of an instruction, as in `extends = "MarkdownLinter"`',
+        )
+    return name
+
+
+def _instructions_append(document: TomlDocument) -> str | None:
+    added = document.text_value("instructions_append")
+    if added is not None and "extends" not in document.root:
+        raise document.error(
+            ("instructions_append",),
+            "key `instructions_append` needs `extends`",
+            hint="add it to `instructions` itself",
+        )
+    return added
 
 
 def name_problem(name: str) -> str | None:
@@ -137,14 +244,17 @@ def dump_definition(definition: Definition) -> str:
     import tomli_w
 
     head: dict[str, Any] = {
+        "format": None if definition_format(definition) == 1 else definition_format(definition),
         "name": definition.name,
         "description": definition.description or None,
         "model": definition.model,
         "instruction": definition.instruction,
+        "extends": definition.extends,
         "default_text": definition.default_text,
         "unwrap_fence": definition.unwrap_fence or None,
         "edits": definition.edit is not None or None,
-        "instructions": definition.instructions,
+        "instructions": definition.instructions or None,
+        "instructions_append": definition.instructions_append,
         "schema": None if definition.schema is None else _schema_text(definition.schema),
         "knowledge": list(definition.knowledge) or None,
     }
@@ -159,11 +269,21 @@ def dump_definition(definition: Definition) -> str:
         "edit": written_edit_settings(definition.edit),
         "tools": _present(tools),
         "settings": _present(settings),
+        "variables": written_variables(definition.variables),
     }
     for name, table in tables.items():
         if table:
             document[name] = table
     return tomli_w.dumps(document, multiline_strings=True)
+
+
+def definition_format(definition: Definition) -> int:
+    """The oldest format that a definition can be written in.
+
+    1 is what version 2.0 reads, and everything before it; variables and `extends` need 2.
+    """
+    new = definition.variables or definition.extends or definition.instructions_append
+    return 2 if new else 1
 
 
 def _present(table: Mapping[str, Any]) -> dict[str, Any]:

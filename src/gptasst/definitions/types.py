@@ -90,6 +90,23 @@ class EditSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that a definition leaves open, as `{{NAME}}` in its texts.
+
+    Without a `default` (`None`) a run has to give one; with `choices` it is one of these.
+    """
+
+    name: str
+    default: str | None = None
+    description: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def required(self) -> bool:
+        return self.default is None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """One assistant or instruction, as its TOML document says it.
 
@@ -97,7 +114,12 @@ class Definition:
     that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
     off; `schema` is the JSON Schema that the answer must fit; `knowledge` are the directories and
     patterns that its knowledge is read from again by a sync; `edit` is there where an answer is an
-    edit of its input.
+    edit of its input; `variables` are the values that it leaves open, in the order of its document.
+
+    `extends` names the instruction that what is not said here comes from, and
+    `instructions_append` is added to its instructions. Only a document that was read alone has
+    them, and then `instructions` may be empty: the library puts such a one together with what it
+    extends (see `inheritance`), and what is kept in a store is always whole.
     """
 
     name: str
@@ -112,6 +134,9 @@ class Definition:
     schema: Mapping[str, Any] | None = None
     knowledge: tuple[str, ...] = ()
     edit: EditSettings | None = None
+    variables: tuple[Variable, ...] = ()
+    extends: str | None = None
+    instructions_append: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +158,47 @@ class DefinitionChanges:
     schema: Mapping[str, Any] | None = None
 
 
+InstructionOrigin = Literal["project", "path", "user", "shipped", "file"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedInstruction:
+    """An instruction that another one extends; see `Instruction`."""
+
+    name: str
+    path: str
+    origin: InstructionOrigin
+    hides: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """A definition in the instruction library: where it lies and which library that is.
 
     `hides` is the file of the same name that would be used if this one were not there; one that
-    says the same is not hidden.
+    says the same is not hidden. `extended` is what its definition is put together from besides
+    its own file, nearest first.
     """
 
     definition: Definition
     path: str
-    origin: Literal["project", "user", "shipped", "file"]
+    origin: InstructionOrigin
     hides: str | None = None
+    extended: tuple[ExtendedInstruction, ...] = ()
 
-    def notice(self) -> str | None:
-        """What whoever works in a stranger's repository should know of it, if anything."""
+    def notices(self) -> tuple[str, ...]:
+        """What whoever works in a stranger's repository should know of it."""
+        own = self._notice()
+        name = self.definition.name
+        return (*((own,) if own else ()), *notices_of(self.extended, name, self.origin))
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether a repository put something in the place of what the user may have meant."""
+        own = bool(self.hides) and self.origin == "project"
+        return own or bool(notices_of(self.extended, self.definition.name, self.origin))
+
+    def _notice(self) -> str | None:
         hosted = self.definition.tools.hosted
         if self.origin != "project" or not (self.hides or hosted):
             return None
@@ -155,3 +206,23 @@ class Instruction:
         hides = f"hides `{self.hides}`" if self.hides else ""
         does = " and ".join(filter(None, (hides, uses)))
         return f"the instruction `{self.path}` of the working directory {does}"
+
+
+def notices_of(
+    extended: tuple[ExtendedInstruction, ...], name: str, origin: InstructionOrigin
+) -> tuple[str, ...]:
+    """What to know of what `name` extends: a repository's own, used or hiding where not expected.
+
+    Args:
+        extended: nearest first.
+        name: the definition.
+        origin: where it is from; what is a repository's itself may extend what is there.
+    """
+    told = []
+    for base in extended:
+        if base.origin == "project" and (base.hides or origin != "project"):
+            hides = f" hides `{base.hides}`, and" if base.hides else ""
+            told.append(
+                f"the instruction `{base.path}` of the working directory{hides} is part of `{name}`"
+            )
+    return tuple(told)

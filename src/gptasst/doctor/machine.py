@@ -56,7 +56,7 @@ def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
     for error in broken:
         yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
     for instruction in found:
-        notice = instruction.notice()
+        notice = "; ".join(instruction.notices())
         tools = ", ".join(instruction.definition.tools.names) or "none"
         message = notice or f"the instruction `{instruction.path}` is the working directory's"
         severity: Severity = "warning" if notice else "ok"

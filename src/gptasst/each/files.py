@@ -135,19 +135,16 @@ class EachFiles:
         try:
             changed, diff = self._bring_about(given, finished.answer)
         except GptasstError as error:
-            return self.result(target, "failed", asked=asked, usage=usage, error=error)
+            result = self.result(target, "failed", error=error)
         except Exception as error:  # noqa: BLE001  # the other files go on
-            failed = unexpected(error)
-            return self.result(target, "failed", asked=asked, usage=usage, error=failed)
-        result = self.result(
-            target,
-            self._status(changed=changed),
-            asked=asked,
-            usage=usage,
-            diff=diff,
-            answer=finished.answer if self._job.purpose == "collect" else None,
-        )
-        return replace(result, kept=finished.kept)
+            result = self.result(target, "failed", error=unexpected(error))
+        else:
+            answer = finished.answer if self._job.purpose == "collect" else None
+            status = self._status(changed=changed)
+            result = self.result(target, status, diff=diff, answer=answer)
+            result = replace(result, kept=finished.kept)
+        cost = None if usage is None else finished.cost
+        return replace(result, asked=asked, usage=usage, cost=cost)
 
     def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""
@@ -184,7 +181,16 @@ class EachFiles:
     ) -> FileResult:
         """What came of a file, in the terms of the job."""
         output = None if target.output is None else str(target.output)
-        return FileResult(str(target.path), output, status, asked, usage, error, diff, answer)
+        return FileResult(
+            str(target.path),
+            output,
+            status,
+            asked=asked,
+            usage=usage,
+            error=error,
+            diff=diff,
+            answer=answer,
+        )
 
 
 def _refuse_pipe(path: Path) -> None:

@@ -53,7 +53,8 @@ _KEPT_BYTES = 500_000_000
 class FinishedRun:
     """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
 
-    Of its usage the journal keeps input and output; of what an edit kept, nothing.
+    Of its usage the journal keeps input and output; of what an edit kept, and of its `cost` in US
+    dollars, nothing.
     """
 
     answer: str | None
@@ -61,6 +62,7 @@ class FinishedRun:
     model: str
     usage: Usage | None = None
     kept: tuple[Kept, ...] = ()
+    cost: float | None = None
 
 
 class RunJournal:

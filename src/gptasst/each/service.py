@@ -78,7 +78,7 @@ class EachService:
             InvalidInput: no file can be used.
         """
         resolved, files = self._prepare(job, self._open_runs(lambda _: None))
-        definition = resolved.definition
+        definition = resolved.filled(job.asked.variables).definition
         told = len(definition.instructions) + len(job.asked.text or definition.default_text or "")
         planned = [_planned(files, target, told) for target in job.targets]
         refused = [file.error for file in planned if file.error]
@@ -339,4 +339,4 @@ def _finished(result: RunResult) -> FinishedRun:
     except UnicodeEncodeError:
         raise NoAnswer("the answer contains invalid characters", hint="run it again") from None
     sha256 = content_digest(content)
-    return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept)
+    return FinishedRun(result.answer, sha256, result.model, result.usage, result.kept, result.cost)

@@ -58,7 +58,8 @@ class EachJob:
 class FileResult:
     """What came of one file.
 
-    `asked` tells whether the model was asked for it now; `usage` is what that took. `diff` is
+    `asked` tells whether the model was asked for it now; `usage` is what that took, and `cost` its
+    price in US dollars (`None`: not known). `diff` is
     a unified diff, where the purpose is to change or compare; `answer` is there with `collect`;
     `kept` are the blocks that an edit left as they were, where the model was asked now.
     """
@@ -68,6 +69,7 @@ class FileResult:
     status: FileStatus
     asked: bool = False
     usage: Usage | None = None
+    cost: float | None = None
     error: GptasstError | None = None
     diff: str | None = None
     answer: str | None = None

@@ -23,6 +23,7 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
+from gptasst.models.prices import NO_PRICES, Prices, total
 from gptasst.models.service import ModelSource
 from gptasst.runs.answer_text import (
     AnswerFilter,
@@ -62,6 +63,7 @@ class RunService:
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
         progress: told how many requests of an edit are done, and of how many.
+        prices: what the endpoint's models cost.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class RunService:
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
+        prices: Prices = NO_PRICES,
     ) -> None:
         self._profile = profile
         self.resolve = resolve
@@ -79,6 +82,7 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self._prices = prices
         self._functions_refused = False
 
     @property
@@ -115,6 +119,7 @@ class RunService:
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
+        resolved = resolved.filled(request.variables)
         target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
             tools = replace(definition.tools, file_search=False)
@@ -236,11 +241,13 @@ class RunService:
         timings = Timings(None, time.monotonic() - started)
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
+        costs = [self._prices.cost(a.usage, a.model, sent.model) for a in edited.answers]
         yield TextDelta(edited.text)
         files = prepared.request.files
         encoding = files[0].encoding if len(files) == len(plan.inputs) == 1 else None
         yield replace(
             self._result(prepared, received, edited.text, timings),
+            cost=total(costs),
             kept=edited.kept,
             encoding=encoding or "utf-8",
         )
@@ -337,6 +344,7 @@ class RunService:
             response_id=received.response_id,
             timings=timings,
             usage=received.usage,
+            cost=self._prices.cost(received.usage, received.model, prepared.model_request.model),
             citations=received.citations + quoted,
             warnings=(
                 *self.warnings(prepared.request, prepared.resolved),

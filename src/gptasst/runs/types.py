@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
@@ -24,7 +24,8 @@ class RunRequest:
     `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
     the definition and the profile. `past` is what was said before, oldest first. Without
     `file_search` the knowledge is left alone. `screening` tells what must not be sent.
-    With `of_many`, other runs ask the same of other files.
+    With `of_many`, other runs ask the same of other files. `variables` are the values of the
+    definition's variables; the others have their defaults.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunRequest:
     screening: Screening = SCREENED
     encoding: str | None = None
     of_many: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class RunResult:
     `conversation` is the id of the conversation it belongs to; `left_out` counts the messages of
     it that did not fit into the model's context any more; `kept` are the blocks that an edit left
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
+    `cost` is in US dollars, `None` where usage or price is not known.
     `searches` are what the model itself looked for in the knowledge, `passages` what was found
     there for the answer, cited or not.
     """
@@ -114,6 +117,7 @@ class RunResult:
     response_id: str
     timings: Timings
     usage: Usage | None = None
+    cost: float | None = None
     citations: tuple[Citation, ...] = ()
     warnings: tuple[str, ...] = ()
     conversation: str | None = None

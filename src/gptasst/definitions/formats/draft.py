@@ -97,7 +97,9 @@ class Draft:
         if left not in self.left:
             self.left.append(left)
 
-    def leave_keys(self, values: Mapping[str, Any], known: Sequence[str], kind: str = "key") -> None:
+    def leave_keys(
+        self, values: Mapping[str, Any], known: Sequence[str], kind: str = "key"
+    ) -> None:
         """List the keys that nobody knows here."""
         for key in values:
             if key not in known:

@@ -186,7 +186,9 @@ def _take_prompty_tool(draft: Draft, tool: Mapping[str, Any]) -> None:
     function = mapping(tool.get("function"))
     called = written(tool.get("name") or function.get("name") or tool.get("type") or "tool")
     kind = str(tool.get("kind", tool.get("type", "function")))
-    reason = "assistants can't call your functions" if kind == "function" else "there is no such tool"
+    reason = (
+        "assistants can't call your functions" if kind == "function" else "there is no such tool"
+    )
     draft.leave("function" if kind == "function" else "tool", called, reason)
 
 
@@ -276,11 +278,15 @@ def _take_output(draft: Draft, output: Mapping[str, Any]) -> None:
     elif schema is not None:
         draft.leave("output", written(schema)[:80], "the schema lies elsewhere: add it as `schema`")
     elif form not in (None, "text"):
-        draft.leave("output", written(form), "there is only JSON that fits a schema: add a `schema`")
+        draft.leave(
+            "output", written(form), "there is only JSON that fits a schema: add a `schema`"
+        )
 
 
 _SCALARS = ("string", "number", "integer", "boolean", "null")
-_PICO_KEY = re.compile(r"(?P<name>[^?(]+)(?P<optional>\?)?(\((?P<kind>\w+)(,\s*(?P<told>[^)]*))?\))?")
+_PICO_KEY = re.compile(
+    r"(?P<name>[^?(]+)(?P<optional>\?)?(\((?P<kind>\w+)(,\s*(?P<told>[^)]*))?\))?"
+)
 
 
 def pico_schema(schema: Mapping[str, Any]) -> dict[str, Any]:

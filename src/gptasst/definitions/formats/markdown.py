@@ -13,7 +13,9 @@ from gptasst.definitions.formats.templates import of_plain_braces
 from gptasst.definitions.formats.types import ModelEnd, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import FrontMatter, written
 
-_NO_TOOL = "there is no such tool: a model can only search its knowledge and the web, and run Python"
+_NO_TOOL = (
+    "there is no such tool: a model can only search its knowledge and the web, and run Python"
+)
 _WEB = ("websearch", "web_search")
 _SKILL_KEYS = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
 _DOCUMENTS = (".md", ".txt", ".rst", ".html", ".pdf", ".json", ".docx", ".pptx")

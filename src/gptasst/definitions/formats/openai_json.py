@@ -51,9 +51,7 @@ def kind_of_json(found: Mapping[str, Any]) -> Format | None:
     return None
 
 
-def read_openai(
-    name: str, found: Mapping[str, Any], form: Format, model_end: ModelEnd
-) -> Reading:
+def read_openai(name: str, found: Mapping[str, Any], form: Format, model_end: ModelEnd) -> Reading:
     """A response, a stored prompt, or the body of a request.
 
     Raises:

@@ -116,7 +116,9 @@ def _of_front_matter(name: str, matter: FrontMatter, model_end: ModelEnd) -> Rea
         return read_agent(name, matter, model_end)
     if has_role_lines(matter.body) and "model" in values:
         return read_prompty(name, matter, model_end)
-    raise NoPrompt("its front matter is not that of a prompt: an agent has `name` and `description`")
+    raise NoPrompt(
+        "its front matter is not that of a prompt: an agent has `name` and `description`"
+    )
 
 
 def _of_yaml(source: Source, name: str, model_end: ModelEnd) -> Reading:

@@ -17,7 +17,9 @@ from gptasst.definitions.formats.types import NotTaken
 Engine = Literal["braces", "jinja2", "mustache", "handlebars"]
 
 _NAME = r"[^\W\d][\w-]*"
-_DOLLARS = re.compile(r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-zA-Z]\w*))|\{(?P<braced>(?a:[_a-zA-Z]\w*))\})")
+_DOLLARS = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-zA-Z]\w*))|\{(?P<braced>(?a:[_a-zA-Z]\w*))\})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ def role_of(word: object, line: int | None = None) -> str:
     """
     role = _ROLES.get(str(word).strip().lower())
     if role is None:
-        raise NotTaken(f"a message of the role `{str(word)[:40]}` has no place in a definition", line)
+        raise NotTaken(
+            f"a message of the role `{str(word)[:40]}` has no place in a definition", line
+        )
     return role
 
 

@@ -111,7 +111,10 @@ def _list(value: object) -> list[Any]:
 
 
 def _case(
-    draft: Draft, number: int, row: Mapping[str, Any], tests: Sequence[tuple[str, Mapping[str, Any]]]
+    draft: Draft,
+    number: int,
+    row: Mapping[str, Any],
+    tests: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> Mapping[str, Any]:
     """One input, and what must hold of its answer."""
     case: dict[str, Any] = {"name": f"test {number}"}
@@ -134,7 +137,9 @@ def _case(
             elif check == "contains":
                 case.setdefault("contains", []).append(text)
             elif check in ("startsWith", "endsWith"):
-                pattern = rf"\A{re.escape(text)}" if check == "startsWith" else rf"{re.escape(text)}\Z"
+                pattern = (
+                    rf"\A{re.escape(text)}" if check == "startsWith" else rf"{re.escape(text)}\Z"
+                )
                 case.setdefault("matches", []).append(pattern)
             else:
                 draft.leave("evaluator", called, f"there is no check `{check}`")

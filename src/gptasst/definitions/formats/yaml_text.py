@@ -235,7 +235,9 @@ def split_front_matter(text: str) -> FrontMatter | None:
 
 _SAFE = re.compile(r"[^\W\d][^:#\n\"'`\[\]{}&*!|>%@,?\\\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
 _WORDS = frozenset("y n yes no on off true false null".split())  # of YAML 1.1
-_UNPRINTABLE = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 _BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
 
 
@@ -245,7 +247,8 @@ def write_yaml(values: Mapping[str, Any], indent: str = "") -> str:
     A text of several lines stands there as it is, as far as YAML allows.
     """
     return "".join(
-        f"{indent}{_inline(str(key))}:{_written_value(value, indent)}" for key, value in values.items()
+        f"{indent}{_inline(str(key))}:{_written_value(value, indent)}"
+        for key, value in values.items()
     )
 
 

@@ -1,0 +1,204 @@
+"""Variables of a definition: declared in its TOML, filled into its texts by a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.types import Definition, Variable
+from gptasst.errors import InvalidInput, UsageError
+from gptasst.hints import did_you_mean
+
+_NAME = re.compile(r"[^\W\d][\w-]*")
+_LONGEST_NAME = 64
+_KEYS = ("default", "description", "choices")
+
+
+def read_variables(document: TomlDocument) -> tuple[Variable, ...]:
+    """The variables that a document declares, in its order.
+
+    Raises:
+        InvalidDefinition: a name can't be used, or a key is wrong.
+    """
+    return tuple(_variable(document, name) for name in document.table("variables"))
+
+
+def _variable(document: TomlDocument, name: str) -> Variable:
+    path = ("variables", name)
+    problem = variable_name_problem(name)
+    if problem:
+        raise document.error(path, f"the variable `{name}` {problem}")
+    document.only_keys(path, _KEYS)
+    default = document.value(str, *path, "default")
+    choices = document.texts(*path, "choices")
+    if not choices and "choices" in document.table(*path):
+        raise document.error((*path, "choices"), f"key `variables.{name}.choices` is empty")
+    if default is not None and choices and default not in choices:
+        raise document.error(
+            (*path, "default"),
+            f"key `variables.{name}.default` is `{default}`, which is none of its choices",
+            hint=f"one of: {', '.join(choices)}",
+        )
+    return Variable(
+        name=name,
+        default=None if default is None else default.replace("\r\n", "\n"),
+        description=document.value(str, *path, "description") or "",
+        choices=choices,
+    )
+
+
+def variable_name_problem(name: str) -> str | None:
+    """Why a name can't be a variable's, if it can't."""
+    if len(name) > _LONGEST_NAME:
+        return f"has a name longer than {_LONGEST_NAME} characters"
+    if not _NAME.fullmatch(name):
+        return "has a name that is not made of letters, digits, `_` and `-`, a letter first"
+    return None
+
+
+def written_variables(variables: Sequence[Variable]) -> dict[str, Any]:
+    """The table `[variables]`, without what says nothing new."""
+    return {variable.name: _written(variable) for variable in variables}
+
+
+def _written(variable: Variable) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    if variable.default is not None:
+        table["default"] = variable.default
+    if variable.description:
+        table["description"] = variable.description
+    if variable.choices:
+        table["choices"] = list(variable.choices)
+    return table
+
+
+class MissingVariables(UsageError):
+    """A run does not say what a required variable is; `missing` are all of these."""
+
+    code = "missing_variable"
+
+    def __init__(self, missing: Sequence[Variable]) -> None:
+        self.missing = tuple(missing)
+        names = ", ".join(f"`{variable.name}`" for variable in missing)
+        verb = "are" if len(missing) > 1 else "is"
+        noun = "variables" if len(missing) > 1 else "variable"
+        told = " ".join(f"--var {variable.name}=VALUE" for variable in missing)
+        super().__init__(f"{noun} {names} {verb} missing", hint=f"pass {told}")
+
+
+def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
+    """A definition with the values of its variables in its texts, and no variables any more.
+
+    `{{NAME}}` is replaced where NAME is declared. All else stays as it is, and so does what
+    stands in the values.
+
+    Args:
+        definition: it is whole: it extends nothing any more.
+        values: those that were given; the others have their defaults.
+
+    Raises:
+        UsageError: a name is not declared, or a value is none of the choices.
+        MissingVariables: a required one has no value.
+    """
+    chosen = checked_values(definition, values)
+    missing = [variable for variable in definition.variables if variable.name not in chosen]
+    if missing:
+        raise MissingVariables(missing)
+    if not chosen:
+        return definition
+    edit = definition.edit
+    if edit is not None and edit.sentence_instructions is not None:
+        told = fill(edit.sentence_instructions, chosen)
+        edit = replace(edit, sentence_instructions=told)
+    task = definition.default_text
+    return replace(
+        definition,
+        instructions=fill(definition.instructions, chosen),
+        default_text=None if task is None else fill(task, chosen),
+        edit=edit,
+        variables=(),
+    )
+
+
+def checked_values(definition: Definition, values: Mapping[str, str]) -> dict[str, str]:
+    """The values of a definition's variables, as far as they are known.
+
+    Raises:
+        UsageError: a name is not declared, or a value is none of the choices.
+    """
+    declared = {variable.name: variable for variable in definition.variables}
+    for name, value in values.items():
+        if name not in declared:
+            raise _unknown(definition, name)
+        choices = declared[name].choices
+        if choices and value not in choices:
+            raise UsageError(
+                f"variable `{name}` can't be `{_shortened(value)}`",
+                hint=did_you_mean(value, choices, f"one of: {', '.join(choices)}"),
+                code="bad_variable",
+            )
+    defaults = {name: v.default for name, v in declared.items() if v.default is not None}
+    return defaults | dict(values)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """A text with `{{NAME}}` replaced, in one go, so that braces in values stay."""
+    names = "|".join(map(re.escape, values))
+    return re.sub(rf"\{{\{{({names})\}}\}}", lambda found: values[found[1]], text)
+
+
+def _unknown(definition: Definition, name: str) -> UsageError:
+    names = [variable.name for variable in definition.variables]
+    if not names:
+        return UsageError(
+            f"`{definition.name}` has no variables, so there is no `{name}`",
+            hint="leave out --var",
+            code="unknown_variable",
+        )
+    return UsageError(
+        f"`{definition.name}` has no variable `{name}`",
+        hint=did_you_mean(name, names, f"it has: {', '.join(names)}"),
+        code="unknown_variable",
+    )
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= 60 else f"{value[:59]}…"
+
+
+def assigned(words: Iterable[str]) -> dict[str, str]:
+    """The values in `NAME=VALUE`, as they are typed.
+
+    Raises:
+        UsageError: a word has no `=`, or a name twice.
+    """
+    values: dict[str, str] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name:
+            raise UsageError(
+                f"`--var {word}` is not NAME=VALUE",
+                hint="as in --var lang=French, or --var notes=@notes.txt for a file",
+                code="bad_variable",
+            )
+        if name in values:
+            raise UsageError(f"variable `{name}` is given twice", code="bad_variable")
+        values[name] = value
+    return values
+
+
+def refuse_too_long(values: Mapping[str, str], limit: int) -> None:
+    """Refuse a value that no request takes.
+
+    Raises:
+        InvalidInput: one is longer than `limit` characters.
+    """
+    for name, value in values.items():
+        if len(value) > limit:
+            raise InvalidInput(
+                f"variable `{name}` is {len(value):,} characters, at most {limit:,} are taken",
+                code="too_long",
+            )
