@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -135,3 +135,19 @@ def validate(
             output.error(error)
     if result.errors:
         raise typer.Exit(max(error.exit_code for error in result.errors))
+
+
+def _build_import() -> Any:
+    from gptasst.cli.instruction_moving import build_import
+
+    return build_import()
+
+
+def _build_export() -> Any:
+    from gptasst.cli.instruction_moving import build_export
+
+    return build_export()
+
+
+app.builders["import"] = _build_import
+app.builders["export"] = _build_export

@@ -33,7 +33,6 @@ INPUT_VARIABLE = Variable(
 PLAIN_INSTRUCTIONS = "Do the task in the message."
 
 NO_SUCH_KEY = "definitions have no such key"
-_NO_SETTING = "definitions have no such setting"
 _SETTINGS = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -145,34 +144,12 @@ class Draft:
             own = _SETTINGS.get(key.lower())
             if value is None:
                 continue
-            problem = _NO_SETTING if own is None else self._add_setting(own, value)
-            if problem:
-                self.leave(kind, key, problem)
-
-    def _add_setting(self, own: str, value: Any) -> str | None:
-        """Take a setting over; the reason if it can't be."""
-        if own == "reasoning_effort":
-            if value not in get_args(ReasoningEffort):
-                return f"it is none of {', '.join(get_args(ReasoningEffort))}"
-            self._settings[own] = value
-            return None
-        if isinstance(value, str):
             try:
-                value = float(value)
-            except ValueError:
-                return "it is not a number"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return "it is not a number"
-        if own == "max_output_tokens":
-            if value < _FEWEST_TOKENS:
-                return f"an answer has at least {_FEWEST_TOKENS} tokens"
-            self._settings[own] = int(value)
-            return None
-        low, high = _RANGES[own]
-        if not low <= value <= high:
-            return f"it is not from {low:g} to {high:g}"
-        self._settings[own] = float(value)
-        return None
+                if own is None:
+                    raise NotTaken("definitions have no such setting")
+                self._settings[own] = _setting(own, value)
+            except NotTaken as problem:
+                self.leave(kind, key, str(problem))
 
     def add_schema(self, found: object, kind: str, name: str) -> None:
         """Take over a JSON Schema, also as text, or in the wrapping that the API has it in."""
@@ -311,11 +288,35 @@ class Draft:
                 del self.variables[name]
                 self.leave("variable", name, "no placeholder uses it")
         definition = self.definition()
-        if self._settings.keys() & {"temperature", "top_p"}:
-            self.notes.append("temperature and top_p are kept; models that reason refuse them")
+        for key in sorted(self._settings.keys() & _RANGES.keys()):
+            self.notes.append(f"{key} is kept; models that reason refuse it")
         return Reading(
             self.format, definition, tuple(self.notes), tuple(self.left), tuple(self.cases)
         )
+
+
+def _setting(own: str, value: Any) -> Any:
+    """A value of a setting as the API takes it.
+
+    Raises:
+        NotTaken: it does not; the message says why.
+    """
+    if own == "reasoning_effort":
+        if value not in get_args(ReasoningEffort):
+            raise NotTaken(f"it is none of {', '.join(get_args(ReasoningEffort))}")
+        return value
+    try:
+        number = float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise NotTaken("it is not a number") from None
+    if own == "max_output_tokens":
+        if number < _FEWEST_TOKENS:
+            raise NotTaken(f"an answer has at least {_FEWEST_TOKENS} tokens")
+        return int(min(number, 10**9))
+    low, high = _RANGES[own]
+    if not low <= number <= high:
+        raise NotTaken(f"it is not from {low:g} to {high:g}")
+    return number
 
 
 def described(text: str, limit: int = 100) -> str:

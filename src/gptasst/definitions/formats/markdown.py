@@ -82,20 +82,33 @@ def read_skill(
 
 
 def _take_files(draft: Draft, files: Mapping[str, str]) -> None:
-    knowledge: list[str] = []
+    """Knowledge out of documents; a directory `references` is named as one if that is all of it."""
+    refused = {place: _not_knowledge(PurePath(place)) for place in files}
+    parted = {PurePath(place).parts[0] for place, why in refused.items() if why}
+    knowledge = []
     for place, word in sorted(files.items()):
-        path = PurePath(place)
-        first = path.parts[0].lower() if len(path.parts) > 1 else ""
-        suffix = path.suffix.lower()
-        if first == "scripts" or suffix in _SCRIPTS:
-            draft.leave("script", place, "scripts are refused: nothing of a skill is run")
-        elif path.stem.lower() in ("license", "licence", "notice", "copying"):
-            draft.leave("file", place, "a license is not knowledge")
-        elif first == "assets" or suffix not in _DOCUMENTS:
-            draft.leave("file", place, "only documents become knowledge")
+        why = refused[place]
+        first = PurePath(place).parts[0]
+        if why is not None:
+            draft.leave(why[0], place, why[1])
+        elif first.lower() == "references" and first != place and first not in parted:
+            knowledge.append(word.removesuffix(place) + first)
         else:
             knowledge.append(word)
-    draft.knowledge = tuple(knowledge)
+    draft.knowledge = tuple(dict.fromkeys(knowledge))
+
+
+def _not_knowledge(path: PurePath) -> tuple[str, str] | None:
+    """Why a file of a skill is no knowledge, if it is none: what it is, and the reason."""
+    first = path.parts[0].lower() if len(path.parts) > 1 else ""
+    suffix = path.suffix.lower()
+    if first == "scripts" or suffix in _SCRIPTS:
+        return "script", "scripts are refused: nothing of a skill is run"
+    if path.stem.lower() in ("license", "licence", "notice", "copying"):
+        return "file", "a license is not knowledge"
+    if first == "assets" or suffix not in _DOCUMENTS:
+        return "file", "only documents become knowledge"
+    return None
 
 
 def read_agent(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:

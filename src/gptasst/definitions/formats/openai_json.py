@@ -35,20 +35,19 @@ _KNOWN = (
 def kind_of_json(found: Mapping[str, Any]) -> Format | None:
     """Which of OpenAI's objects a JSON object is, if it is one."""
     said = found.get("object")
-    if said == "assistant":
+    is_old = said is None and "instructions" in found and "tool_resources" in found
+    if said == "assistant" or is_old:
         return "openai-assistant"
     if said == "response" or ("output" in found and "model" in found):
         return "openai-response"
-    version = str(found.get("id", "")).startswith("pmpt_")
-    if said in ("prompt", "prompt.version") or version or mapping(found.get("prompt")).get("id"):
-        return "openai-prompt"
-    if "model" in found and any(key in found for key in ("input", "messages")):
-        return "openai-prompt"
-    if said is None and "instructions" in found and ("tool_resources" in found or "tools" in found):
-        return "openai-assistant" if "tool_resources" in found else "openai-prompt"
-    if said is None and "instructions" in found and "model" in found:
-        return "openai-prompt"
-    return None
+    is_prompt = (
+        said in ("prompt", "prompt.version")
+        or str(found.get("id", "")).startswith("pmpt_")
+        or bool(mapping(found.get("prompt")).get("id"))
+        or ("model" in found and any(key in found for key in ("input", "messages")))
+        or (said is None and "instructions" in found and ("model" in found or "tools" in found))
+    )
+    return "openai-prompt" if is_prompt else None
 
 
 def read_openai(name: str, found: Mapping[str, Any], form: Format, model_end: ModelEnd) -> Reading:
@@ -206,35 +205,39 @@ def _take_settings(draft: Draft, found: Mapping[str, Any]) -> None:
 def _take_tools(draft: Draft, found: Mapping[str, Any]) -> None:
     tools = found.get("tools")
     for tool in tools if isinstance(tools, list) else []:
-        said = mapping(tool)
-        kind = written(said.get("type"))
-        if kind == "file_search":
-            draft.tools = replace(draft.tools, file_search=True, search=_search(said))
-            stores = said.get("vector_store_ids")
-            for store in stores if isinstance(stores, list) else []:
-                draft.leave("vector_store", written(store), NO_CONTENT)
-            if said.get("filters"):
-                draft.leave("file_search", "filters", "here, filters are patterns of paths")
-        elif kind.startswith("web_search"):
-            draft.tools = replace(draft.tools, web_search=True)
-            _leave_options(draft, said, "web_search")
-        elif kind == "code_interpreter":
-            draft.tools = replace(draft.tools, code_interpreter=True)
-            container = said.get("container")
-            files = mapping(container).get("file_ids")
-            for file in files if isinstance(files, list) else []:
-                draft.leave("file", written(file), NO_CONTENT)
-            if isinstance(container, str):
-                draft.leave("container", container, "each run has one of its own")
-        elif kind == "function":
-            function = mapping(said.get("function")) or said
-            called = written(function.get("name"))
-            draft.leave("function", called, "assistants can't call your functions")
-        elif kind == "mcp":
-            called = written(said.get("server_label"))
-            draft.leave("mcp", called, "definitions have no such tool")
-        else:
-            draft.leave("tool", kind or "unknown", "there is no such tool")
+        _take_tool(draft, mapping(tool))
+
+
+def _take_tool(draft: Draft, said: Mapping[str, Any]) -> None:
+    kind = written(said.get("type"))
+    if kind == "file_search":
+        draft.tools = replace(draft.tools, file_search=True, search=_search(said))
+        _leave_ids(draft, "vector_store", said.get("vector_store_ids"))
+        if said.get("filters"):
+            draft.leave("file_search", "filters", "here, filters are patterns of paths")
+    elif kind.startswith("web_search"):
+        draft.tools = replace(draft.tools, web_search=True)
+        _leave_options(draft, said, "web_search")
+    elif kind == "code_interpreter":
+        draft.tools = replace(draft.tools, code_interpreter=True)
+        container = said.get("container")
+        _leave_ids(draft, "file", mapping(container).get("file_ids"))
+        if isinstance(container, str):
+            draft.leave("container", container, "each run has one of its own")
+    elif kind == "function":
+        function = mapping(said.get("function")) or said
+        called = written(function.get("name"))
+        draft.leave("function", called, "assistants can't call your functions")
+    elif kind == "mcp":
+        called = written(said.get("server_label"))
+        draft.leave("mcp", called, "definitions have no such tool")
+    else:
+        draft.leave("tool", kind or "unknown", "there is no such tool")
+
+
+def _leave_ids(draft: Draft, kind: str, ids: object) -> None:
+    for each in ids if isinstance(ids, list) else []:
+        draft.leave(kind, written(each), NO_CONTENT)
 
 
 def _leave_options(draft: Draft, tool: Mapping[str, Any], kind: str) -> None:

@@ -26,7 +26,7 @@ from gptasst.definitions.formats.yaml_text import (
 from gptasst.errors import InvalidDefinition
 
 SKILL, SYSTEM, USER = "skill.md", "system.md", "user.md"
-# What prompts have as the ends of their names, for directories; a file that is named is looked into.
+# The ends of prompts' names, for directories; a file that is named is looked into whatever it has.
 SUFFIXES = (".md", ".markdown", ".yml", ".yaml", ".json", ".prompty", ".prompt")
 _YAML = (".yml", ".yaml")
 _ENDS = (".prompt.yml", ".prompt.yaml", ".prompt.md", ".agent.md", *SUFFIXES, ".txt")
@@ -72,30 +72,42 @@ def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading]:
         NotTaken: it is, and can't be imported.
     """
     name = name_of(source.path)
+    named = _of_file_name(source, name, model_end)
+    if named is not None:
+        return [named]
+    if source.path.suffix.lower() == ".json" or source.text.lstrip()[:1] in ("{", "["):
+        return _of_json(source, name, model_end)
+    return [_of_text(source, name, model_end)]
+
+
+def _of_file_name(source: Source, name: str, model_end: ModelEnd) -> Reading | None:
+    """The prompt in a file whose name tells the format."""
     base, suffix = source.path.name.lower(), source.path.suffix.lower()
     matter = split_front_matter(source.text)
     if base == SYSTEM:
-        return [read_fabric(name, source.text, source.user, model_end)]
+        return read_fabric(name, source.text, source.user, model_end)
     if base == USER and matter is None:
         raise NoPrompt("it belongs to a `system.md`, and there is none beside it")
     if base == SKILL:
         if matter is None:
             raise NotTaken("it has no front matter between lines of `---`")
-        return [read_skill(name, matter, source.files, model_end)]
-    if suffix == ".prompty":
-        return [read_prompty(name, matter or FrontMatter("", source.text, 1), model_end)]
-    if suffix == ".prompt":
-        return [read_dotprompt(name, matter or FrontMatter("", source.text, 1), model_end)]
-    if suffix == ".json" or source.text.lstrip()[:1] in ("{", "["):
-        return _of_json(source, name, model_end)
+        return read_skill(name, matter, source.files, model_end)
+    if suffix in (".prompty", ".prompt"):
+        read = read_prompty if suffix == ".prompty" else read_dotprompt
+        return read(name, matter or FrontMatter("", source.text, 1), model_end)
+    return None
+
+
+def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
+    matter = split_front_matter(source.text)
     if matter is not None and matter.body.strip():
-        return [_of_front_matter(name, matter, model_end)]
-    if suffix in _YAML or _LOOKS_LIKE_YAML.match(source.text):
-        return [_of_yaml(source, name, model_end)]
+        return _of_front_matter(name, matter, model_end)
+    if source.path.suffix.lower() in _YAML or _LOOKS_LIKE_YAML.match(source.text):
+        return _of_yaml(source, name, model_end)
     if has_role_lines(source.text):
-        return [read_prompty(name, FrontMatter("", source.text, 1), model_end)]
+        return read_prompty(name, FrontMatter("", source.text, 1), model_end)
     if _PATTERN.match(source.text):
-        return [read_fabric(name, source.text, None, model_end)]
+        return read_fabric(name, source.text, None, model_end)
     raise NoPrompt("it is text, and in none of the formats of prompts")
 
 

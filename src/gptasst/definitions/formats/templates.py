@@ -94,15 +94,11 @@ def of_braces(
     def replaced(found: re.Match[str]) -> str:
         if found[0].startswith("\\"):
             return found[0][1:] if engine == "handlebars" else found[0]
-        inner = found["inner"].strip()
-        inner = inner.removeprefix("{").removesuffix("}").strip()
-        if engine != "braces" and inner.startswith("!"):
-            return ""
-        told = special(inner)
+        inner = found["inner"].strip().removeprefix("{").removesuffix("}").strip()
+        told = "" if engine != "braces" and inner.startswith("!") else special(inner)
         if told is not None:
             return told
-        if engine == "mustache":
-            inner = inner.removeprefix("&").strip()
+        inner = inner.removeprefix("&").strip() if engine == "mustache" else inner
         if re.fullmatch(_NAME, inner) and not _is_word_of(engine, inner):
             names.append(inner)
             return f"{{{{{inner}}}}}"

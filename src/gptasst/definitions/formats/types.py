@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gptasst.definitions.types import Definition
+from gptasst.definitions.types import Definition, Variable
 from gptasst.inputs.reading import Refusal
 
 Format = Literal[
@@ -22,6 +22,7 @@ Format = Literal[
     "openai-prompt",
     "openai-assistant",
 ]
+Action = Literal["create", "replace", "unchanged"]
 ExportFormat = Literal["skill", "llm", "prompt-yml", "fabric"]
 
 # When a model ends or ended, and its successor, where that is known.
@@ -79,8 +80,8 @@ class ImportedInstruction:
     format: Format
     source: str
     path: str
-    action: Literal["create", "replace", "unchanged"]
-    variables: tuple[str, ...]
+    action: Action
+    variables: tuple[Variable, ...]
     hosted_tools: tuple[str, ...]
     knowledge: tuple[str, ...]
     cases_path: str | None

@@ -128,24 +128,30 @@ def _case(
     for called, checks in tests:
         for check, wanted in checks.items():
             text = written(wanted)
+            used |= {key for key in told if f"{{{{{key}}}}}" in text}
             for key, value in told.items():
-                if f"{{{{{key}}}}}" in text:
-                    used.add(key)
                 text = text.replace(f"{{{{{key}}}}}", value)
-            if check == "equals":
-                case["equals"] = text
-            elif check == "contains":
-                case.setdefault("contains", []).append(text)
-            elif check in ("startsWith", "endsWith"):
-                pattern = (
-                    rf"\A{re.escape(text)}" if check == "startsWith" else rf"{re.escape(text)}\Z"
-                )
-                case.setdefault("matches", []).append(pattern)
-            else:
+            if not _add_check(case, check, text):
                 draft.leave("evaluator", called, f"there is no check `{check}`")
-    for key in told.keys() - used:
-        draft.leave("testData", key, "no variable and no evaluator uses it")
+    for key in told:
+        if key not in used:
+            draft.leave("testData", key, "no variable and no evaluator uses it")
     return case
+
+
+def _add_check(case: dict[str, Any], check: str, text: str) -> bool:
+    """Add what must hold of an answer; false: there is no such check."""
+    if check == "equals":
+        case["equals"] = text
+    elif check == "contains":
+        case.setdefault("contains", []).append(text)
+    elif check == "startsWith":
+        case.setdefault("matches", []).append(rf"\A{re.escape(text)}")
+    elif check == "endsWith":
+        case.setdefault("matches", []).append(rf"{re.escape(text)}\Z")
+    else:
+        return False
+    return True
 
 
 def is_llm_template(values: Mapping[str, Any]) -> bool:

@@ -233,61 +233,83 @@ def split_front_matter(text: str) -> FrontMatter | None:
 
 # Writing
 
-_SAFE = re.compile(r"[^\W\d][^:#\n\"'`\[\]{}&*!|>%@,?\\\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
+# A letter first: what begins with a digit or a sign may be a number or a date.
+_SAFE = re.compile(r"[^\W\d_](?:[^:#]|:(?!\s|$)|(?<!\s)#)*")
 _WORDS = frozenset("y n yes no on off true false null".split())  # of YAML 1.1
-_UNPRINTABLE = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
-_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
+_PRINTABLE = r"\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
+_UNPRINTABLE = re.compile(f"[^{_PRINTABLE}]")  # and what ends a line in YAML 1.1
 
 
-def write_yaml(values: Mapping[str, Any], indent: str = "") -> str:
+def write_yaml(values: Mapping[str, Any], indent: str = "", *, escaped: str | None = None) -> str:
     """A mapping as YAML in block style: scalars, lists and mappings of them.
 
     A text of several lines stands there as it is, as far as YAML allows.
-    """
-    return "".join(
-        f"{indent}{_inline(str(key))}:{_written_value(value, indent)}"
-        for key, value in values.items()
-    )
-
-
-def _written_value(value: Any, indent: str) -> str:
-    if isinstance(value, Mapping):
-        return f"\n{write_yaml(value, indent + '  ')}" if value else " {}\n"
-    if isinstance(value, (list, tuple)):
-        items = "".join(f"{indent}-{_item(item, indent + '  ')}" for item in value)
-        return f"\n{items}" if value else " []\n"
-    if isinstance(value, str):
-        return f" {written_text(value, indent + '  ')}\n"
-    return f" {json.dumps(value)}\n"
-
-
-def _item(item: Any, indent: str) -> str:
-    if isinstance(item, Mapping) and item:
-        return " " + write_yaml(item, indent).removeprefix(indent)
-    if isinstance(item, str):
-        return f" {written_text(item, indent)}\n"
-    return _written_value(item, indent)
-
-
-def written_text(text: str, indent: str) -> str:
-    """A string as a YAML scalar: as it is if that can be read back, else in quotes.
 
     Args:
-        text: any string.
-        indent: what stands before each line of a block.
+        values: what to write.
+        indent: what stands before each line.
+        escaped: what may not stand in the document as it is.
     """
-    if "\n" in text and text.strip("\n") and not _UNPRINTABLE.search(text):
-        if not _BREAKS.search(text):
-            return _block(text, indent)
-    return _inline(text)
+    writer = _Writer(escaped)
+    return writer.mapping(values, indent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    escaped: str | None
+
+    def mapping(self, values: Mapping[str, Any], indent: str) -> str:
+        return "".join(
+            f"{indent}{self._in_line(str(key))}:{self._value(value, indent)}"
+            for key, value in values.items()
+        )
+
+    def _value(self, value: Any, indent: str) -> str:
+        if isinstance(value, Mapping):
+            return f"\n{self.mapping(value, indent + '  ')}" if value else " {}\n"
+        if isinstance(value, (list, tuple)):
+            items = "".join(f"{indent}  -{self._item(each, indent + '    ')}" for each in value)
+            return f"\n{items}" if value else " []\n"
+        if isinstance(value, str):
+            return f" {self._text(value, indent + '  ')}\n"
+        return f" {json.dumps(value)}\n"
+
+    def _item(self, item: Any, indent: str) -> str:
+        if isinstance(item, Mapping) and item:
+            return " " + self.mapping(item, indent).removeprefix(indent)
+        if isinstance(item, (Mapping, list, tuple)) or not isinstance(item, str):
+            return self._value(item, indent)
+        return f" {self._in_line(item)}\n"
+
+    def _text(self, text: str, indent: str) -> str:
+        """A string as it is if that can be read back, else in quotes."""
+        if "\n" not in text or not text.strip("\n") or _UNPRINTABLE.search(text):
+            return self._in_line(text)
+        if self.escaped is not None and self.escaped in text:
+            return self._in_line(text)
+        return _block(text, indent)
+
+    def _in_line(self, text: str) -> str:
+        has_escaped = self.escaped is not None and self.escaped in text
+        is_plain = "\n" not in text and not _UNPRINTABLE.search(text) and not has_escaped
+        is_trimmed = text == text.strip()
+        if is_plain and is_trimmed and _SAFE.fullmatch(text) and text.lower() not in _WORDS:
+            return text
+        if is_plain and ("'" not in text or '"' in text or "\\" in text):
+            doubled = text.replace("'", "''")
+            return f"'{doubled}'"
+        quoted = json.dumps(text, ensure_ascii=False)
+        quoted = _UNPRINTABLE.sub(lambda found: _escape(found[0]), quoted)
+        if self.escaped:
+            first, rest = self.escaped[0], self.escaped[1:]
+            quoted = quoted.replace(self.escaped, f"{_escape(first)}{rest}")
+        return quoted
 
 
 def _block(text: str, indent: str) -> str:
     ended = len(text) - len(text.rstrip("\n"))
     chomping = "-" if ended == 0 else "" if ended == 1 else "+"
-    depth = "2" if text[0] in " \n\t" else ""  # in each level that is written here
+    depth = "2" if text[0] in " \n\t" else ""  # each level is that deep here
     lines = text.split("\n")
     if ended:
         lines.pop()
@@ -295,15 +317,6 @@ def _block(text: str, indent: str) -> str:
     return "\n".join([head, *(indent + line if line else "" for line in lines)])
 
 
-def _inline(text: str) -> str:
-    is_safe = _SAFE.fullmatch(text) and not text.endswith(" ")
-    if is_safe and text.lower() not in _WORDS and isinstance(_plain(text), str):
-        return text
-    quoted = json.dumps(text, ensure_ascii=False)
-    escaped = _UNPRINTABLE.sub(lambda found: _escaped(found[0]), quoted)
-    return _BREAKS.sub(lambda found: _escaped(found[0]), escaped)
-
-
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
