@@ -20,7 +20,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.assistants.types import AssistantSummary
@@ -28,6 +27,7 @@ from gptasst.client import Client
 from gptasst.errors import InvalidInput, NotFound, UsageError
 from gptasst.project_files.types import FileEntry
 from gptasst.runs.types import RunResult
+from gptasst.values import dataclass
 
 _lock = threading.RLock()
 _client: Client | None = None

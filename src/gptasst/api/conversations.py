@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from gptasst.api.connection import Connection, Missing, api_path, missing, read_json
@@ -14,6 +13,7 @@ from gptasst.api.requests import message_item
 from gptasst.api.types import BROKEN_OFF_MARK, ConversationItem, PastMessage
 from gptasst.errors import NotFound
 from gptasst.threads import workers
+from gptasst.values import dataclass
 
 _Made = TypeVar("_Made")
 

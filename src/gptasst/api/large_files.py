@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gptasst.api.connection import Connection, read_json
 from gptasst.api.failures import StatusFailure
 from gptasst.api.types import UploadRequest
 from gptasst.errors import GptasstError, InvalidInput
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from hashlib import _Hash

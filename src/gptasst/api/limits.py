@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import httpx2
 
 from gptasst.api.failures import RequestFailure
 from gptasst.threads import time_left
+from gptasst.values import dataclass
 
 _MIB = 1 << 20
 # Bytes after decompression, of one reply and of all events of an answer. The largest that the API

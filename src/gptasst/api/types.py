@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from gptasst.definitions.types import ModelSettings, SearchSettings
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

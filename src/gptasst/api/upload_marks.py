@@ -8,10 +8,10 @@ sha256 in base32, MACHINE is a random number that a machine chose once. The type
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gptasst.storage.atomic_files import replace_private
+from gptasst.values import dataclass
 
 _MARK = r"\.gptasst-([a-z2-7]{26})-([0-9a-f]{6})(?=\.[^./]*\Z|\Z)"
 _MACHINE = r"[0-9a-f]{6}"

@@ -10,7 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from gptasst.inputs.reading import read_standard_input
 from gptasst.inputs.screening import STDIN, Screening
 from gptasst.inputs.words import no_such_file
 from gptasst.models.ends import model_end
+from gptasst.values import dataclass
 
 _Saved = Mapping[str, Any]
 

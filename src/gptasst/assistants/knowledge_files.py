@@ -8,7 +8,7 @@ import shlex
 import stat
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from gptasst.knowledge.formats import is_document
 from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan, Replacement
 from gptasst.uploads.cache import FileCache, FileHash
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.values import dataclass
 
 # Says why a file can't be knowledge, if it can't.
 Problem = Callable[[KnowledgeSource], str | None]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn, Protocol, TypeAlias
 
 from gptasst.api.types import Attachment, UploadRequest, VectorStoreFile
@@ -22,6 +22,7 @@ from gptasst.errors import GptasstError, NotFound
 from gptasst.inputs.reading import Refusal
 from gptasst.knowledge.types import KnowledgePlan, sha256_of_knowledge
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.values import dataclass
 
 _There: TypeAlias = dict[str, VectorStoreFile]
 _Contents: TypeAlias = Iterable[tuple[str, str]]

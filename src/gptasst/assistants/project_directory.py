@@ -7,7 +7,7 @@ import hashlib
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gptasst.api.conversations import ConversationGateway
@@ -23,6 +23,7 @@ from gptasst.knowledge.types import KnowledgeFile, sha256_of_knowledge
 from gptasst.uploads.project_cache import ProjectCache
 from gptasst.uploads.types import KnowledgeSource
 from gptasst.uploads.uploader import proven_by_attributes
+from gptasst.values import dataclass
 
 
 class AssistantDirectory:

@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.api.files import FileGateway
@@ -23,6 +22,7 @@ from gptasst.storage.locks import under_way
 from gptasst.threads import workers
 from gptasst.uploads.types import KnowledgeSource, OnTransfer, TransferState
 from gptasst.uploads.uploader import KNOWLEDGE_JOBS, Uploader
+from gptasst.values import dataclass
 
 _JOBS = 8
 _ATTACH_TRIES = 4

@@ -14,7 +14,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import timedelta
 
 from gptasst.api.types import VectorStore
@@ -22,6 +22,7 @@ from gptasst.api.vector_stores import PAGE, VectorStoreGateway
 from gptasst.errors import NotFound, ServiceError
 from gptasst.threads import workers
 from gptasst.uploads.project_cache import ProjectCache
+from gptasst.values import dataclass
 
 MARKER = "gptasst"
 KEPT_HERE = '`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources

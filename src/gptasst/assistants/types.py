@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Literal
 
 from gptasst.definitions.types import SearchSettings
 from gptasst.definitions.variables import filled
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,7 +12,6 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from gptasst.batches.types import BatchItem, BatchManifest
 from gptasst.errors import ServiceError
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
+from gptasst.values import dataclass
 
 _SCHEMA = Schema(
     title="the record of batches",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gptasst.api.gateway import OpenAIGateway
@@ -35,6 +35,7 @@ from gptasst.models.service import EndpointCapabilities
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
+from gptasst.values import dataclass
 
 # A batch ends after 24 hours, whatever came of it; the rest is for writing its files.
 _LONGEST_WAIT = 25 * 3600.0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from gptasst.api.types import Batch
 from gptasst.each.types import FileResult
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

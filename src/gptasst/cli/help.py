@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gptasst.cli.output import BOLD, Output
+from gptasst.values import dataclass
 
 _EVERYWHERE = ("profile", "json", "quiet", "verbose", "no_project", "help")
 _SUMMARY = 200  # characters: whole sentences, not their beginnings

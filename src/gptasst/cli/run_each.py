@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gptasst.cli.output import Output, count_text, harmless
@@ -17,6 +17,7 @@ from gptasst.cli.results import (
 )
 from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.each.service import EachRun

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import typer
 
 from gptasst.cli.output import Mode, Output, harmless
 from gptasst.errors import GptasstError, UsageError
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.cli.progress import Waiting

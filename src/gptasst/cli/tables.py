@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Generic, Literal, TypeVar
 
 from gptasst.processes.programs import find_program
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +13,7 @@ from gptasst.hints import cmd
 from gptasst.processes.programs import find_program
 from gptasst.storage.atomic_files import replace_private
 from gptasst.storage.paths import Paths
+from gptasst.values import dataclass
 
 _SUFFIXES = {"bash": "bash", "zsh": "zsh", "fish": "fish", "powershell": "ps1"}
 SHELLS = tuple(_SUFFIXES)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from gptasst.config.urls import shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.storage.atomic_files import replace_private
+from gptasst.values import dataclass
 
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
 # A key where the name of a variable should be: long, with digits, and without underscores.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.config.profile import HEADER_NAME, Profile
@@ -19,6 +18,7 @@ from gptasst.config.urls import is_private_channel, shown_url
 from gptasst.errors import AccessDenied, StateError, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import replace_private
+from gptasst.values import dataclass
 
 _SERVICE = "gptasst"
 

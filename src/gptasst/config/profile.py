@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from gptasst.config.toml import TomlDocument
 from gptasst.config.urls import is_openai, kept_url, shown_url
 from gptasst.errors import AccessDenied, UsageError
 from gptasst.hints import cmd
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.config.keys import StoredKeys

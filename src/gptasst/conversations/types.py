@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from gptasst.api.types import PastMessage
 from gptasst.inputs.reading import InputFile
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

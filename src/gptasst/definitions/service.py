@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from gptasst.definitions.types import Definition, DefinitionChanges, Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import open_private, private_directory
+from gptasst.values import dataclass
 
 _TEMPLATE = """\
 description = "what it does, in one line"

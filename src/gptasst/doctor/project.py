@@ -6,7 +6,7 @@ import functools
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from gptasst.models.ends import ModelEnds, ModelUse, ends_soon
 from gptasst.models.service import REMEMBERED_SECONDS, ListedModel, only_model
 from gptasst.project_files.types import Leftovers
 from gptasst.threads import run_within
+from gptasst.values import dataclass
 
 _SECONDS = 18.0
 

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.api.types import Capability
 from gptasst.config.known_keys import VARIABLES
 from gptasst.config.profile import Profile
+from gptasst.values import dataclass
 
 Severity = Literal["ok", "note", "warning", "problem"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "problem")

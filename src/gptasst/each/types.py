@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +11,7 @@ from gptasst.api.types import Usage
 from gptasst.errors import GptasstError
 from gptasst.inputs.reading import InputFile
 from gptasst.runs.types import Kept, RunRequest
+from gptasst.values import dataclass
 
 # `write`: into `FileTarget.output`; `replace`: over the input; `check`: nowhere, only compared;
 # `collect`: nowhere, the answer is part of the result.

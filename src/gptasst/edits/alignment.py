@@ -12,11 +12,12 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gptasst.edits.blocks import Sections
 from gptasst.edits.difference import likeness, pairs_of
 from gptasst.edits.types import Block, Parsed
+from gptasst.values import dataclass
 
 _ALIKE = 0.5
 # Beyond so many pairs of blocks, each is compared with the next few only.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from gptasst.edits.alignment import Among, Key, best_reading
@@ -14,7 +13,6 @@ from gptasst.edits.types import Block, Change, Format, Parsed, Refusal, Rules
 NOT_ANSWERED = "it is missing in the answer"
 
 
-@dataclass
 class EditedText:
     """A text and what of it was changed, refused and left unanswered so far.
 
@@ -27,11 +25,10 @@ class EditedText:
         form: how the text is read.
     """
 
-    text: str
-    rules: Rules = field(default_factory=Rules)
-    form: Format = "markdown"
-
-    def __post_init__(self) -> None:
+    def __init__(self, text: str, rules: Rules | None = None, form: Format = "markdown") -> None:
+        self.text = text
+        self.rules = rules or Rules()
+        self.form = form
         self.sections = Sections(self.text, self.form)
         self._changes: dict[Key, Change] = {}
         self._refused: dict[Key, Refusal] = {}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from gptasst.edits.alignment import Among, Key
 from gptasst.edits.document import EditedText
 from gptasst.edits.types import Block
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.edits.checking import ADDRESS, PLACEHOLDER
 from gptasst.edits.difference import opcodes
 from gptasst.edits.document import EditedText
+from gptasst.values import dataclass
 
 
 def count_sentences(edited: EditedText) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gptasst.definitions.types import KEEP_BY_DEFAULT, Keep
+from gptasst.values import dataclass
 
 Format = Literal["markdown", "text"]
 

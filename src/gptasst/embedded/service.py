@@ -12,7 +12,6 @@ import secrets
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,6 +26,7 @@ from gptasst.hints import cmd, install_command
 from gptasst.processes.programs import neutral_directory, neutral_environ
 from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.locks import alone
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ import functools
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.reading import read_regular
+from gptasst.values import dataclass
 
 _MOST_BYTES = 131_072  # of one file of rules
 _MOST_RULES = 5_000

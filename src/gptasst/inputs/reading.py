@@ -10,12 +10,12 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import decode_text
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.reading import Refusal
 from gptasst.inputs.words import find_files
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Self
 
 from gptasst.errors import StateError
+from gptasst.values import dataclass
 
 _QUIET = 300  # milliseconds without a change after which several count as one
 _LONGEST = 3000  # milliseconds after which they do so in any case

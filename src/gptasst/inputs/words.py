@@ -11,13 +11,14 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
 from gptasst.hints import nearest, suggestion
 from gptasst.inputs.ignore import Rules, rules_above
 from gptasst.inputs.reading import Refusal, kind_of
+from gptasst.values import dataclass
 
 MOST_LEVELS = 100
 

@@ -15,12 +15,13 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.question import Question, Term, Terms, parted, terms_of
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
+from gptasst.values import dataclass
 
 # A word in a heading or a path tells more than one in the text.
 _TITLE_WEIGHT = 2.0

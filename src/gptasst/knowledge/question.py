@@ -6,10 +6,10 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from gptasst.knowledge.languages import COMMON, accented_stem, common_words, fold, language_of, stem
 from gptasst.knowledge.words import END, found_words, is_unspaced, names, pairs, runs
+from gptasst.values import dataclass
 
 _TASK_WEIGHT = 3.0
 _TURN_WEIGHT = 1.0

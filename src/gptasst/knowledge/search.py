@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from gptasst.knowledge.index import matches
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import FoundPassage
 from gptasst.knowledge.vectors import Meanings, meanings
+from gptasst.values import dataclass
 
 # How well a passage fits is measured by words and by meaning, each as a share of the best one.
 # Reciprocal rank fusion (k = 10, weight 1.5) found less: nDCG@10 0.435 instead of 0.438 of

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from gptasst.inputs.reading import Refusal
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ import sqlite3
 import statistics
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from gptasst.storage.database import Database
 from gptasst.uploads.types import OnTransfer, TransferState
+from gptasst.values import dataclass
 
 # A passage means something else than the question below this, whatever the model.
 _LEAST_SIMILARITY = 0.25

@@ -10,11 +10,11 @@ import datetime
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gptasst.errors import NotFound
 from gptasst.hints import cmd, commands_in
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.config.profile import Profile

@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from gptasst.api.types import Usage
+from gptasst.values import dataclass
 
 AS_OF = date(2026, 11, 29)
 SOURCE = "https://developers.openai.com/api/docs/pricing"

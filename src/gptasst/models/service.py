@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from gptasst.config.settings import OPENAI_MODEL
 from gptasst.errors import AccessDenied, GptasstError, UsageError
 from gptasst.hints import cmd
 from gptasst.models.ends import Shutdown, ends_soon
+from gptasst.values import dataclass
 
 # A server may be upgraded; then it is asked again.
 REMEMBERED_SECONDS = 7 * 86_400.0

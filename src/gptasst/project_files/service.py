@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -23,6 +22,7 @@ from gptasst.threads import workers
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.project_cache import CachedUpload, Origin, ProjectCache
 from gptasst.uploads.uploader import origin_of
+from gptasst.values import dataclass
 
 _JOBS = 16
 _Stores: TypeAlias = Sequence[tuple[VectorStore, Mapping[str, str]]]

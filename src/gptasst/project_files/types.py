@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from gptasst.api.types import UploadRequest
 from gptasst.inputs.reading import Refusal
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ answer that holds nothing, or a control character, is not usable.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from gptasst.errors import NoAnswer
 from gptasst.runs.inputs import STDIN_NAME, file_tag
 from gptasst.runs.types import RunRequest
+from gptasst.values import dataclass
 
 _FENCES = ("```", "~~~")
 _CLOSING = "</file>"

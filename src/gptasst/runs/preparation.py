@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.requests import takes_breakpoints
@@ -31,6 +31,7 @@ from gptasst.runs.inputs import (
 )
 from gptasst.runs.tools import SEARCH_KNOWLEDGE, Look, RunTools
 from gptasst.runs.types import RunRequest
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question

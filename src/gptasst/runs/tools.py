@@ -6,7 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.tools import TOOL_TYPES, ToolRefused, article, hosted_tools
@@ -28,6 +28,7 @@ from gptasst.hints import cmd
 from gptasst.knowledge.types import Excerpt, FoundPassage
 from gptasst.models.service import EndpointCapabilities
 from gptasst.runs.inputs import tagged_excerpt
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question

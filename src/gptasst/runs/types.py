@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
@@ -14,6 +14,7 @@ from gptasst.definitions.types import Definition, SearchSettings
 from gptasst.inputs.reading import InputFile
 from gptasst.inputs.screening import SCREENED, Screening
 from gptasst.knowledge.types import Excerpt
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

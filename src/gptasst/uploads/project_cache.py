@@ -7,12 +7,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gptasst.api.upload_marks import content_mark
 from gptasst.uploads.tables import CacheTables, storable
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.api.types import UploadRequest

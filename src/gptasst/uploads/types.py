@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from gptasst.api.types import UploadRequest
+from gptasst.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

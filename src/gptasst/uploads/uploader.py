@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, cast
@@ -21,6 +21,7 @@ from gptasst.storage.locks import alone
 from gptasst.threads import in_groups, workers
 from gptasst.uploads.project_cache import BegunUpload, CachedUpload, Origin, ProjectCache
 from gptasst.uploads.types import OnTransfer, TransferState
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.api.types import Purpose

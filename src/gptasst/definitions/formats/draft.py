@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from gptasst.definitions.formats.types import Format, LeftBehind, ModelEnd, NotTaken, Reading
@@ -22,6 +22,7 @@ from gptasst.definitions.types import (
 )
 from gptasst.definitions.variables import variable_name_problem
 from gptasst.errors import InvalidDefinition
+from gptasst.values import dataclass
 
 # What stands for what a run is given, in tools that put it into the middle of a text.
 INPUT = "input"

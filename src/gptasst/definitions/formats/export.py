@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.reading import read_regular
 from gptasst.inputs.screening import Screening
 from gptasst.storage.atomic_files import replace_file
+from gptasst.values import dataclass
 
 _LONGEST_SKILL_NAME = 64
 _LONGEST_SKILL_DESCRIPTION = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from gptasst.definitions.formats.yaml_text import (
     written,
 )
 from gptasst.errors import InvalidDefinition
+from gptasst.values import dataclass
 
 SKILL, SYSTEM, USER = "skill.md", "system.md", "user.md"
 # The ends of prompts' names, for directories; a file that is named is looked into whatever it has.

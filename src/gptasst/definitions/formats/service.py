@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from gptasst.definitions.formats.recognition import (
@@ -34,6 +34,7 @@ from gptasst.inputs.reading import Refusal, read_regular, read_standard_input
 from gptasst.inputs.screening import STDIN, Screening
 from gptasst.inputs.words import names_a_file
 from gptasst.storage.atomic_files import replace_file, replace_private
+from gptasst.values import dataclass
 
 STANDARD_INPUT = "-"
 _STDIN_SECONDS = 600.0

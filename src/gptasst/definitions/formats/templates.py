@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from gptasst.definitions.formats.draft import Turn
 from gptasst.definitions.formats.types import NotTaken
+from gptasst.values import dataclass
 
 Engine = Literal["braces", "jinja2", "mustache", "handlebars"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from gptasst.definitions.types import Definition, Variable
 from gptasst.inputs.reading import Refusal
+from gptasst.values import dataclass
 
 Format = Literal[
     "fabric",

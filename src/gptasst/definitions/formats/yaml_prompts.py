@@ -10,6 +10,7 @@ from gptasst.definitions.formats.draft import INPUT, Draft, Turn, mapping
 from gptasst.definitions.formats.templates import of_braces, of_dollars, role_of
 from gptasst.definitions.formats.types import ModelEnd, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import written
+from gptasst.definitions.variables import fill
 
 _PROMPT_KEYS = (
     "name",
@@ -124,6 +125,8 @@ def _case(
     values = {key: told[key] for key in draft.variables if key in told and key != INPUT}
     if values:
         case["vars"] = values
+    if "input" not in case:
+        case["text"] = fill(draft.default_text or "Begin.", values)
     used = {INPUT, *values}
     for called, checks in tests:
         for check, wanted in checks.items():

@@ -10,10 +10,10 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gptasst.definitions.formats.types import NotTaken
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from yaml import Event
