@@ -20,9 +20,9 @@ _LINES = st.lists(
     max_size=6,
 ).map("\n".join)
 _WORDS = st.sampled_from(
-    ["yes", "No", "null", "~", "1", "1.0", "1e3", "0x10", "2020-01-01", "true", "a: b", "a #b", "x:",
-     "[a]", "{a}", "*a", "&a", "!a", "%a", "@a", "`a`", "|", ">", "-", "- a", "? a", "a'b", 'a"b',
-     "12:30:45", "=", "<<", ".inf", ".5", "+1", "Summarize this: $input", "a, b", ""]
+    ["yes", "No", "null", "~", "1", "1.0", "1e3", "0x10", "2020-01-01", "true", "a: b", "a #b",
+     "x:", "[a]", "*a", "&a", "!a", "%a", "@a", "`a`", "|", ">", "-", "- a", "? a", "a'b", 'a"b',
+     "{a}", "12:30:45", "=", "<<", ".inf", ".5", "+1", "Summarize this: $input", "a, b", ""]
 )  # fmt: skip
 _STRINGS = _TEXT | _LINES | _WORDS
 _VALUES = st.recursive(
@@ -69,10 +69,9 @@ def test_plain_words(text: str, value: object) -> None:
 
 
 def _bomb() -> str:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    for n in range(1, 10):
-        lines.append(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]")
-    return "\n".join(lines)
+    first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"
+    more = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    return "\n".join([first, *more])
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ _ENDS = (".prompt.yml", ".prompt.yaml", ".prompt.md", ".agent.md", *SUFFIXES, ".
 
 _OF_PROMPTY = ("inputs", "inputSchema", "outputSchema", "outputs", "sample", "template")
 _OF_DOTPROMPT = ("config", "input", "output")
+_OF_GITHUB = ("modelParameters", "responseFormat", "jsonSchema", "testData", "evaluators")
 _OF_SKILLS = ("license", "compatibility", "metadata", "allowed-tools")
 _HANDLEBARS = re.compile(r"\{\{\s*(role\s|#|>|history\s*\}|media\s)|<<<dotprompt:")
 _LOOKS_LIKE_YAML = re.compile(r"(\s*#[^\n]*\n|\s*\n|---\s*\n)*[A-Za-z_$][\w$-]*[ \t]*:(\s|$)")
@@ -181,6 +182,8 @@ def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading
 
 def _of_object(found: Mapping[str, Any], path: Path, name: str, model_end: ModelEnd) -> Reading:
     kind = kind_of_json(found)
+    if any(key in found for key in _OF_GITHUB) and isinstance(found.get("messages"), list):
+        return read_prompt_yaml(name, found, model_end)
     if kind is None:
         inner = mapping(found.get("response")) or mapping(found.get("body"))
         if kind_of_json(inner):  # a line of a batch, an event of a stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
@@ -29,6 +30,7 @@ from gptasst.definitions.formats.types import (
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem, without_name
 from gptasst.errors import GptasstError, InvalidInput, NotFound, UsageError
+from gptasst.hints import cmd
 from gptasst.inputs.encoding import decode_text, is_guessed
 from gptasst.inputs.reading import Refusal, read_regular, read_standard_input
 from gptasst.inputs.screening import STDIN, Screening
@@ -123,7 +125,7 @@ class InstructionImporter:
             dry_run=True,
             imported=tuple(made),
             refused=tuple(found.refused),
-            skipped=tuple(found.skipped),
+            skipped=tuple(sorted(found.skipped, key=lambda each: each.path)),
         )
 
     def write(self, plan: InstructionImport, *, in_project: bool = False) -> InstructionImport:
@@ -181,6 +183,9 @@ class InstructionImporter:
         text = without_name(dump_definition(definition))
         action = _action(path, text, force=force)
         notes += (*reading.notes, *self._hiding(called, path))
+        if definition.knowledge:
+            words = shlex.join([called, "-i", called, "-f", *definition.knowledge])
+            notes += (f"{cmd(f'assistant create {words}')} makes an assistant with its knowledge",)
         return ImportedInstruction(
             name=called,
             format=reading.format,
@@ -300,7 +305,7 @@ def _add(
         return
     except InvalidInput as error:
         listed = found.refused if named or path.suffix.lower() != ".json" else found.skipped
-        listed.append(Refusal(str(path), error.message))
+        listed.append(Refusal(str(path), error.message.removeprefix(f"`{path}` ")))
         return
     if not text.strip():
         listed = found.refused if named else found.skipped

@@ -164,12 +164,14 @@ def turns_by_lines(text: str, line: int) -> Iterator[Turn]:
     Raises:
         NotTaken: one has a role that has no place here.
     """
-    role, begin, at = "system", 0, line
-    for found in _ROLE_LINE.finditer(text):
-        yield Turn(role, text[begin : found.start()].strip("\n"), at)
-        at = line + text.count("\n", 0, found.end()) + 1
-        role, begin = role_of(found[1], at - 1), found.end()
-    yield Turn(role, text[begin:].strip("\n"), at)
+    role, begin = "system", 0
+    for found in (*_ROLE_LINE.finditer(text), None):
+        end = len(text) if found is None else found.start()
+        told = text[begin:end].lstrip("\n")
+        yield Turn(role, told.rstrip("\n"), line + text.count("\n", 0, end - len(told)))
+        if found is not None:
+            at = line + text.count("\n", 0, found.end())
+            role, begin = role_of(found[1], at), found.end()
 
 
 _ROLE_MARK = re.compile(r"<<<dotprompt:role:(\w+)>>>")

@@ -85,7 +85,7 @@ class ImportedInstruction:
     variables: tuple[Variable, ...]
     hosted_tools: tuple[str, ...]
     knowledge: tuple[str, ...]
-    cases_path: str | None
+    cases_path: str | None = field(repr=False)
     notes: tuple[str, ...]
     left_behind: tuple[LeftBehind, ...]
     toml: str

@@ -126,7 +126,8 @@ def _case(
     if values:
         case["vars"] = values
     if "input" not in case:
-        case["text"] = fill(draft.default_text or "Begin.", values)
+        task = draft.default_text or "Begin."
+        case["text"] = fill(task, values) if values else task
     used = {INPUT, *values}
     for called, checks in tests:
         for check, wanted in checks.items():
