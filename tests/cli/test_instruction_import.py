@@ -296,8 +296,39 @@ def test_a_prompt_of_github_models(take: Any) -> None:
             },
         },
     }
-    assert ("modelParameters", "presencePenalty") in left(item)
-    assert ("evaluator", "Is alike") in left(item)
+    assert left(item) == [
+        ("modelParameters", "presencePenalty"),
+        ("evaluator", "Is alike"),
+        ("testData", "expected"),
+    ]
+    assert (item["cases"], item["cases_path"]) == (1, "instructions/Text Summarizer.cases.toml")
+    assert tomllib.loads(Path(item["cases_path"]).read_text("utf-8")) == {
+        "case": [
+            {
+                "name": "test 1",
+                "input": "The fox jumped.",
+                "vars": {"audience": "children"},
+                "matches": ["\\ASummary\\ \\-"],
+            }
+        ]
+    }
+
+
+def test_its_tests_run(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    write(
+        "t.prompt.yml",
+        "messages:\n  - {role: system, content: Be brief.}\n"
+        "  - {role: user, content: 'Describe a {{animal}}.'}\n"
+        "testData: [{animal: dog}, {animal: cat}]\n"
+        "evaluators: [{name: a, string: {endsWith: '{{animal}}.'}}, {name: b, llm: {prompt: p}}]\n",
+    )
+    cli("instruction", "import", "t.prompt.yml", "--project")
+    server.answer = "It is a dog."
+    ran = cli("test", "t")
+    assert ran.code == 6
+    assert [line.split()[0] for line in ran.lines if " t: test" in line] == ["ok", "FAIL"]
+    assert {request.json["instructions"] for request in server.requests} == {"Be brief."}
+    assert "Describe a cat." in json.dumps(server.requests[-1].json["input"])
 
 
 def test_a_schema_and_a_message_that_is_the_input(take: Any) -> None:

@@ -1,6 +1,6 @@
-"""Files that assistants are made from: definitions, and what the Assistants API had.
+"""Import assistants from files: definitions, and saved objects of the Assistants API.
 
-The Assistants API stopped answering on 2026-08-26. What people saved of it is the JSON of one
+The Assistants API was shut down on 2026-08-26. What people saved of it is the JSON of one
 assistant object, or of a list of them (`{"data": [...]}`).
 """
 
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.case_files import with_cases
 from gptasst.definitions.formats.saved_assistants import (
     is_saved_assistant,
     read_saved_assistant,
@@ -22,7 +23,7 @@ from gptasst.definitions.formats.saved_assistants import (
 from gptasst.definitions.formats.types import LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem
-from gptasst.definitions.types import Definition, notices_of
+from gptasst.definitions.types import Definition, Instruction, notices_of
 from gptasst.errors import InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.inputs.reading import read_standard_input
@@ -40,7 +41,7 @@ _STDIN_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ReadImport:
-    """What a file holds of an assistant; see `AssistantImport`."""
+    """The parts of an assistant in a file; see `AssistantImport`."""
 
     definition: Definition
     notes: tuple[str, ...] = ()
@@ -53,22 +54,23 @@ def read_import(
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
-        path: the file, or `-` for standard input; its stem is the assistant's name where nothing
-            else says one.
-        name: the assistant's name in place of its own; of several, the one that is meant,
-            by name or id.
-        screening: it may count as secret itself.
-        library: has what the definition extends.
+        path: the file, or `-` for standard input; its stem is the default for the name.
+        name: the assistant's name instead of its own; in a file with several assistants, the
+            name or id of the one to import.
+        screening: checks the file itself for secrets.
+        library: finds the instructions that the definition extends.
 
     Raises:
         InvalidInput: there is no such file, or it counts as secret.
-        InvalidDefinition: it is neither of the two.
-        UsageError: it holds several assistants and `name` picks none.
+        InvalidDefinition: it has neither format.
+        UsageError: it has several assistants and `name` selects none.
     """
     content = _read(path, screening)
     if not _is_json(content, path):
         stem = _UNNAMED if path == STANDARD_INPUT else path.stem
         definition, extended = library.definition_of(content, path, name=name or stem)
+        if path != STANDARD_INPUT:
+            definition = with_cases(Instruction(definition, str(path), "file"), screening)
         if definition.name == _UNNAMED:
             raise UsageError("the definition has no `name`", hint="--name gives it one")
         definition = replace(definition, name=_usable(name or definition.name))
@@ -80,7 +82,7 @@ def read_import(
 
 
 def _what_a_sync_reads(definition: Definition) -> Iterator[str]:
-    """What the one who imports a definition of somebody else's should know of its `knowledge`."""
+    """A note on the `knowledge` paths of somebody else's definition that a sync would read."""
     if not definition.knowledge:
         return
     here = os.path.realpath(".")
@@ -99,7 +101,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _read(path: Path, screening: Screening) -> bytes:
-    """The content, read once: a pipe has it no second time."""
+    """The content, read once, because a pipe can't be read twice."""
     piped = path == STANDARD_INPUT
     if not piped and not path.exists():
         raise no_such_file(path)
@@ -157,7 +159,7 @@ def _pick(saved: Sequence[_Saved], path: Path, name: str | None) -> _Saved:
 
 
 def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
-    """The definition that a saved assistant comes to."""
+    """The definition made from a saved assistant."""
     named = _usable(name or saved_name(saved, path) or path.stem)
     read = read_saved_assistant(saved, path, named, model_end)
     return ReadImport(read.definition, read.notes, read.left_behind)
@@ -165,7 +167,7 @@ def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
 
 def _usable(name: str) -> str:
     problem = name_problem(name)
-    if name == str(STANDARD_INPUT):  # nothing in it says one
+    if name == str(STANDARD_INPUT):  # it has no name
         problem = "is none"
     if problem:
         raise UsageError(

@@ -46,9 +46,11 @@ SECTIONS = {
     "Commands": {
         "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
         "chat": "Chat with an assistant. The conversation is kept.",
+        "test": "Run the cases of assistants and instructions; exit 6 if one does not hold.",
     },
     "What there is": {
         "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+        "apply": "Create and change assistants as a directory of definitions has them.",
         "instruction": "Instructions: the definitions that assistants are made from.",
         "file": "The files of the project on the server.",
         "conversation": "Show and delete conversations.",

@@ -36,8 +36,7 @@ from gptasst.hints import cmd
 from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
-    from gptasst.assistants.service import KnowledgeChange
-    from gptasst.assistants.types import Assistant
+    from gptasst.assistants.types import Assistant, KnowledgeChange
     from gptasst.inputs.watching import Places
     from gptasst.knowledge.types import KnowledgeFile
 

@@ -113,9 +113,17 @@ def _show(output: Output, done: InstructionImport) -> None:
         ]
         output.table("prompts", done.imported, columns, ident=lambda i: i.name, empty="")
     for each in done.imported:
+        if each.cases_path:
+            would = "would write" if done.dry_run else "wrote"
+            output.note(f"{each.name}: {would} {count_text(each.cases, 'case')}: {each.cases_path}")
         _tell(output, each.name, each.notes, each.left_behind)
         if each.hosted_tools:
             output.warn(f"{each.name}: turns on {' and '.join(each.hosted_tools)}")
+    _show_others(output, done)
+
+
+def _show_others(output: Output, done: InstructionImport) -> None:
+    """What was refused, and what is no prompt."""
     if done.imported or len(done.refused) > 1:
         for refused in done.refused:
             output.warn(f"`{refused.path}` can't be imported: {refused.reason}")

@@ -252,6 +252,31 @@ class Transfers(Drawn):
         )
 
 
+class CaseProgress(Drawn):
+    """How many cases are done; what is written meanwhile stands above it."""
+
+    def __init__(self, output: Output, cases: int) -> None:
+        super().__init__(output)
+        self._cases = cases
+        self._done = 0
+
+    def __enter__(self) -> Self:
+        self._spin()
+        return self
+
+    def advance(self, lines: str) -> None:
+        """Count one more case, and write lines on stdout."""
+        self._done += 1
+        self.stop()
+        if lines:
+            self._output.drawn(lines)
+        self._spin()
+
+    def _spin(self) -> None:
+        if self._output.shows_progress and self._done < self._cases:
+            self._spinner(f"{self._done:,} of {count_text(self._cases, 'case')} done")
+
+
 class FileProgress(Drawn):
     """A bar with files done and failed, tokens and the time left."""
 

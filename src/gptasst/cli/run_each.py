@@ -40,6 +40,7 @@ from gptasst.cli.session import Session
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
+    from gptasst.cases.running import TestRun
     from gptasst.each.service import EachRun, EachService
     from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
     from gptasst.runs.types import RunRequest
@@ -186,7 +187,7 @@ def _work(
         run = service.start(job)
     results: list[FileResult] = []
     progress = FileProgress(output, len(job.targets))
-    with _stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
+    with stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
         for result in coming:
             results.append(result)
             progress.show(result)
@@ -213,7 +214,7 @@ def _work(
 
 
 @contextlib.contextmanager
-def _stopping_on_interrupt(run: EachRun) -> Iterator[None]:
+def stopping_on_interrupt(run: EachRun | TestRun) -> Iterator[None]:
     """The first Ctrl-C stops the run with all that was finished kept; the second, at once."""
 
     def stop(*_: object) -> None:
@@ -287,7 +288,7 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
     if options.diff and not options.null and output.mode != "quiet":
         for result in results:
             if result.diff and output.colours:
-                output.drawn(_coloured(result.diff))
+                output.drawn(coloured_diff(result.diff))
             elif result.diff:
                 output.answer(result.diff)
     elif output.mode == "quiet" or options.check or options.null:
@@ -297,7 +298,7 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
                 output.answer((result.output or result.path) + end)
 
 
-def _coloured(diff: str) -> str:
+def coloured_diff(diff: str) -> str:
     """A diff in colours; its own control characters are made harmless first."""
     lines = []
     for line in harmless(diff).splitlines():

@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
 from gptasst.client.assistants import Assistants, Instructions
-from gptasst.client.options import Files, MapOptions, RunOptions, each_job, run_request, spelled_out
+from gptasst.client.options import (
+    Files,
+    MapOptions,
+    RunOptions,
+    each_job,
+    run_request,
+    spelled_out,
+    words_of,
+)
 from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from gptasst.context import AppContext
+from gptasst.errors import UsageError
 from gptasst.hints import shown
+from gptasst.inputs.screening import Screening
 from gptasst.runs.types import RunPlan, RunResult
 from gptasst.threads import cached_property, time_limit
 
 if TYPE_CHECKING:
+    from gptasst.apply.types import ApplyPlan
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.each.service import EachRun
@@ -222,6 +233,66 @@ class Client:
         for warning in run.warnings:
             self._note(warning)
         return _results(run)
+
+    def plan_apply(
+        self, paths: Files, *, prune: bool = False, allow_secrets: bool = False
+    ) -> ApplyPlan:
+        """What `apply` would do. Nothing is changed.
+
+        Args:
+            paths: directories of definitions, and files.
+            prune: whether to delete assistants that came from a directory and are gone from it.
+            allow_secrets: whether to take files that count as secret.
+
+        Raises:
+            InvalidDefinition: a definition can't be used.
+            InvalidInput: a path leads to nothing, or there is no definition.
+
+        Examples:
+            >>> plan = client.plan_apply("assistants")
+            >>> [(one.action, one.name) for one in plan.changes]
+            [('create', 'Editor')]
+        """
+        screening = Screening(allow_secrets=allow_secrets)
+        return self._context.assistants_as_code.plan(words_of(paths), screening, prune=prune)
+
+    def apply(
+        self,
+        paths: Files,
+        *,
+        prune: bool = False,
+        allow_secrets: bool = False,
+        allow_outside: bool = False,
+    ) -> ApplyPlan:
+        """Create and change assistants as a directory of definitions has them.
+
+        Args:
+            paths: directories of definitions, and files.
+            prune: whether to delete assistants that came from a directory and are gone from it.
+            allow_secrets: whether to take files that count as secret.
+            allow_outside: whether to send knowledge from outside of the repository and of the
+                working directory.
+
+        Returns:
+            What was done with each assistant.
+
+        Raises:
+            InvalidDefinition: a definition can't be used; nothing is changed.
+            UsageError: files from outside would be sent.
+            PartlyDone: some assistants failed; `done` is what was done.
+
+        Examples:
+            >>> [(one.name, one.status) for one in client.apply("assistants").assistants]
+            [('Editor', 'done')]
+        """
+        plan = self.plan_apply(paths, prune=prune, allow_secrets=allow_secrets)
+        if plan.outside and not allow_outside:
+            raise UsageError(
+                f"`{plan.outside[0]}` would be sent from outside of the repository",
+                hint="pass allow_outside=True to allow that",
+                code="needs_confirmation",
+            )
+        return self._context.assistants_as_code.apply(plan)
 
     def _dialogue(self, options: RunOptions) -> Dialogue | None:
         from gptasst.conversations.dialogue import Dialogue

@@ -122,7 +122,8 @@ def instructions(_: list[str]) -> list[tuple[str, str]]:
             files = os.listdir(directory)
         except OSError:
             continue
-        found += [(name[:-5], "instruction") for name in files if name.endswith(".toml")]
+        names = [name[:-5] for name in files if name.endswith(".toml")]
+        found += [(name, "instruction") for name in names if not name.endswith(".cases")]
     return found
 
 

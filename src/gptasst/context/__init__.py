@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.limits import OnLimits
     from gptasst.api.models import ProbeGateway
+    from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
     from gptasst.batches.service import BatchService
+    from gptasst.cases.answers import KnownAnswers
+    from gptasst.cases.service import CaseService
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
@@ -129,6 +132,12 @@ class AppContext(ServerContext):
         return AssistantService(self.store, self.library, lambda: self.file_cache)
 
     @cached_property
+    def assistants_as_code(self) -> ApplyService:
+        from gptasst.apply.service import ApplyService
+
+        return ApplyService(self.store, self.library, lambda: self.file_cache)
+
+    @cached_property
     def batches(self) -> BatchService:
         from gptasst.batches.records import BatchRecords
         from gptasst.batches.service import BatchService
@@ -159,6 +168,27 @@ class AppContext(ServerContext):
             lambda on_limits: self.runs(report, on_limits),
             most_jobs=1 if self.profile.embedded else None,
         )
+
+    def cases(self, report: Report) -> CaseService:
+        """The service that tests assistants; `report` is as in `runs`."""
+        from gptasst.cases.service import CaseService
+
+        return CaseService(
+            self.library,
+            lambda: self.store,
+            lambda on_limits: self.runs(report, on_limits),
+            self._case_answers,
+            most_jobs=1 if self.profile.embedded else None,
+            prices=self.prices,
+        )
+
+    @cached_property
+    def _case_answers(self) -> KnownAnswers:
+        from gptasst.cases.answers import KnownAnswers
+
+        answers = KnownAnswers(self.paths.case_answers, self._note)
+        self._opened.callback(answers.close)
+        return answers
 
     @cached_property
     def _model_choice(self) -> ModelChoice:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
+from gptasst.definitions.cases import CASES_ENDING
 from gptasst.definitions.toml import Origin, put_together, read_document
 from gptasst.definitions.types import Definition, ExtendedInstruction, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
@@ -159,7 +160,7 @@ class InstructionLibrary:
 
     def _document(self, path: Path, origin: Origin) -> TomlDocument:
         if origin == "project":
-            _refuse_not_regular(path)
+            refuse_not_regular(path)
         return document_of(_content(path), path)
 
     def _whole(
@@ -229,6 +230,8 @@ class InstructionLibrary:
         files: dict[str, tuple[Origin, Path]] = {}
         for origin, directory in self._directories:
             for path in directory.glob("*.toml"):
+                if path.name.endswith(CASES_ENDING):
+                    continue
                 files.setdefault(path.stem, (origin, path))
         return files
 
@@ -263,7 +266,7 @@ def _text_of(path: Path) -> bytes:
     return path.read_bytes().removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
 
 
-def _refuse_not_regular(path: Path) -> None:
+def refuse_not_regular(path: Path) -> None:
     """Refuse what a stranger may have put among instructions: a device, a pipe, a link out.
 
     Raises:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
 from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
@@ -123,13 +124,22 @@ class InstructionService:
                 copy.unlink()
             raise
 
+    def _valid(self, word: str) -> str:
+        """The path of what is right: of an instruction with its cases, or of a file of cases."""
+        if is_cases_file(word):
+            read_cases_file(Path(word))
+            return word
+        found = self._library.find(word)
+        cases_of(found)
+        return found.path
+
     def validate(self, words: Sequence[str] = ()) -> Validation:
         """Check instructions by name or file, all that there are without any."""
         valid: list[str] = []
         errors: list[GptasstError] = []
         for word in words or self._library.names():
             try:
-                valid.append(self._library.find(word).path)
+                valid.append(self._valid(word))
             except GptasstError as error:
                 errors.append(error)
         return Validation(tuple(valid), tuple(errors))

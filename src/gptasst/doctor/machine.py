@@ -261,7 +261,7 @@ def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
 def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """Findings about the caches, which are replaced by themselves when they are damaged."""
     paths = program.paths
-    for path in (paths.file_cache, paths.run_journal, paths.batch_records):
+    for path in (paths.file_cache, paths.run_journal, paths.batch_records, paths.case_answers):
         damage = _damage(path)
         if damage:
             message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"

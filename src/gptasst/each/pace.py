@@ -7,12 +7,37 @@ import threading
 import time
 
 from gptasst.api.limits import RateLimits
-from gptasst.errors import GptasstError
+from gptasst.errors import (
+    AccessDenied,
+    GptasstError,
+    InvalidDefinition,
+    LimitReached,
+    NotFound,
+    StateError,
+    UsageError,
+)
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 60.0
 # A reset that is further away than this is left to the server's 429 to insist on.
 _LONGEST_RESET = 120.0
+_ATTEMPTS = 3
+_ATTEMPTS_AT_LIMIT = 10
+# What the next request would come to as well.
+_ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
+_ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
+
+
+def may_ask_again(error: GptasstError, attempt: int) -> bool:
+    """Whether a request that came to this may be sent again; `attempt` counts from 0."""
+    limited = error.code == LimitReached.code
+    attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
+    return error.transient and attempt + 1 < attempts
+
+
+def ends_all(error: GptasstError) -> bool:
+    """Whether every other request would come to the same, so that no more are sent."""
+    return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES
 
 
 class Pace:

@@ -16,17 +16,13 @@ from gptasst.api.types import TextDelta
 from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.pace import Pace
+from gptasst.each.pace import Pace, ends_all, may_ask_again
 from gptasst.each.types import EachJob, FileResult, FileTarget, PlannedFile, named_paths
 from gptasst.errors import (
-    AccessDenied,
     GptasstError,
-    InvalidDefinition,
     InvalidInput,
     LimitReached,
     NoAnswer,
-    NotFound,
-    StateError,
     UsageError,
     unexpected,
 )
@@ -122,17 +118,7 @@ def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
     return PlannedFile(path, output, "to_do", tokens)
 
 
-_ATTEMPTS = 3
-
-_ATTEMPTS_AT_LIMIT = 10
-
 _LONGEST_SLEEP = 0.5  # so that a stop is noticed on every system
-
-# What the next file would come to as well.
-_ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
-
-
-_ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
 
 @dataclass(eq=False, slots=True)
@@ -251,20 +237,15 @@ class EachRun:
         if isinstance(outcome, FinishedRun):
             usage = outcome.usage
             self._pace.answered(usage.input + usage.output if usage else None)
-        elif self._may_ask_again(ask, outcome):
+        elif self.ended_by is None and may_ask_again(outcome, ask.attempt):
             wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
             ask.attempt += 1
             ask.not_before = time.monotonic() + wait
             self._again.append(ask)
             return
-        elif isinstance(outcome, _ENDS_ALL) or outcome.code in _ENDS_ALL_CODES:
+        elif ends_all(outcome):
             self.ended_by = self.ended_by or outcome
         self._settled.append(arrival)
-
-    def _may_ask_again(self, ask: _Ask, error: GptasstError) -> bool:
-        limited = error.code == LimitReached.code
-        attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
-        return error.transient and ask.attempt + 1 < attempts and self.ended_by is None
 
     def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
         """Bring about what a request came to, for each of its files."""

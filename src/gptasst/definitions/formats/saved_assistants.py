@@ -26,7 +26,7 @@ _FILE_SEARCH = ("file_search", "retrieval")  # `retrieval` until v2 of the API
 
 
 def read_saved_assistant(saved: _Saved, path: Path, name: str, model_end: ModelEnd) -> Reading:
-    """The definition that a saved assistant comes to.
+    """The definition made from a saved assistant.
 
     Args:
         saved: the assistant object, as the API gave it.
@@ -81,7 +81,7 @@ def is_saved_assistant(saved: object) -> bool:
 
 
 def _model(model: str | None, model_end: ModelEnd) -> tuple[str | None, tuple[str, ...]]:
-    """A model that still answers, and what to say of one that does not."""
+    """A model that is still available, and a note if the saved one is not."""
     end = model_end(model) if model else None
     if end is None or end[0] > datetime.datetime.now(datetime.UTC).date():
         return model, ()
@@ -101,7 +101,7 @@ def _settings(reader: _SavedReader) -> ModelSettings:
 
 
 def _search(reader: _SavedReader) -> SearchSettings:
-    """How the knowledge was searched; what the API would not have said is passed over."""
+    """The settings of file search; invalid values are ignored."""
     for tool in reader.objects("tools"):
         told = tool.get("file_search")
         if tool.get("type") == "file_search" and isinstance(told, dict):
@@ -163,7 +163,7 @@ def _ids(holder: object, key: str) -> list[str]:
 
 
 class _SavedReader:
-    """Values of a saved assistant, each of the type that the API gave it."""
+    """Reads values of a saved assistant, each of the API's type."""
 
     def __init__(self, saved: _Saved, path: Path) -> None:
         self.saved = saved
@@ -176,7 +176,7 @@ class _SavedReader:
         return value
 
     def number(self, key: str, limit: float) -> float | None:
-        """A number from 0 to the limit; 1 is what the API said where nobody had set any."""
+        """A number from 0 to the limit; 1 was the API's default."""
         value = self.saved.get(key)
         if value is None:
             return None

@@ -6,18 +6,13 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from gptasst.definitions.formats.recognition import (
-    SKILL,
-    SUFFIXES,
-    SYSTEM,
-    USER,
-    Source,
-    name_of,
-    read_prompts,
-)
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.cases import CASES_ENDING, cases_in
+from gptasst.definitions.formats.finding import MOST_BYTES, Found, find, standard_input
+from gptasst.definitions.formats.recognition import Source, name_of, read_prompts
 from gptasst.definitions.formats.types import (
     Action,
     ImportedInstruction,
@@ -29,30 +24,16 @@ from gptasst.definitions.formats.types import (
 )
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem, without_name
-from gptasst.errors import GptasstError, InvalidInput, NotFound, UsageError
+from gptasst.errors import InvalidDefinition, InvalidInput, NotFound, UsageError
 from gptasst.hints import cmd
-from gptasst.inputs.encoding import decode_text, is_guessed
-from gptasst.inputs.reading import Refusal, read_regular, read_standard_input
-from gptasst.inputs.screening import STDIN, Screening
-from gptasst.inputs.words import names_a_file
+from gptasst.inputs.reading import Refusal, read_regular
+from gptasst.inputs.screening import Screening
 from gptasst.storage.atomic_files import replace_file, replace_private
-from gptasst.values import dataclass
 
 STANDARD_INPUT = "-"
-_STDIN_SECONDS = 600.0
-_MOST_BYTES = 4_000_000
 _LONGEST_NAME = 100  # in characters, with room for `.cases.toml` and what a disk takes
 # Names that Windows keeps for devices.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-
-
-@dataclass(slots=True)
-class _Found:
-    """What words mean: files that may be prompts, and what is none."""
-
-    sources: list[Source] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    skipped: list[Refusal] = field(default_factory=list)
 
 
 class InstructionImporter:
@@ -98,12 +79,12 @@ class InstructionImporter:
         problem = name_problem(name) if name is not None else None
         if problem:
             raise UsageError(f"the name `{name}` {problem}", code="bad_name")
-        found = _Found()
+        found = Found()
         for word in words:
             if word == STANDARD_INPUT:
-                found.sources.append(_standard_input(screening))
+                found.sources.append(standard_input(screening))
             else:
-                _find(word, screening, found, in_project=in_project)
+                find(word, screening, found, in_project=in_project)
         read = list(self._readings(found))
         if name is not None and len(read) > 1:
             raise UsageError(
@@ -138,9 +119,9 @@ class InstructionImporter:
         for each in plan.imported:
             try:
                 if each.action != "unchanged":
+                    if each.cases_path and each.cases_toml:
+                        _write(Path(each.cases_path), each.cases_toml, in_project=in_project)
                     _write(Path(each.path), each.toml, in_project=in_project)
-                if each.cases_path and each.cases_toml:
-                    _write(Path(each.cases_path), each.cases_toml, in_project=in_project)
             except OSError as error:
                 refused.append(Refusal(each.path, f"can't be written: {error.strerror}"))
             except InvalidInput as error:
@@ -149,7 +130,7 @@ class InstructionImporter:
                 written.append(each)
         return replace(plan, dry_run=False, imported=tuple(written), refused=tuple(refused))
 
-    def _readings(self, found: _Found) -> Iterator[tuple[Source, Reading]]:
+    def _readings(self, found: Found) -> Iterator[tuple[Source, Reading]]:
         for source in found.sources:
             try:
                 readings = read_prompts(source, self._model_end)
@@ -182,6 +163,12 @@ class InstructionImporter:
         definition = replace(reading.definition, name=called)
         text = without_name(dump_definition(definition))
         action = _action(path, text, force=force)
+        cases_path = path.with_name(f"{called}{CASES_ENDING}") if reading.cases else None
+        cases_toml = None
+        if cases_path is not None:
+            cases_toml = _cases_text(reading, cases_path)
+            of_cases = _action(cases_path, cases_toml, force=force)
+            action = "replace" if action == "unchanged" != of_cases else action
         notes += (*reading.notes, *self._hiding(called, path))
         if definition.knowledge:
             words = shlex.join([called, "-i", called, "-f", *definition.knowledge])
@@ -195,10 +182,12 @@ class InstructionImporter:
             variables=definition.variables,
             hosted_tools=definition.tools.hosted,
             knowledge=definition.knowledge,
-            cases_path=None,
+            cases=len(reading.cases),
+            cases_path=None if cases_path is None else str(cases_path),
             notes=tuple(notes),
             left_behind=reading.left_behind,
             toml=text,
+            cases_toml=cases_toml,
         )
 
     def _hiding(self, name: str, path: Path) -> Iterator[str]:
@@ -213,111 +202,6 @@ class InstructionImporter:
             yield f"`{name}` hides the instruction `{other}`"
         else:
             yield f"`{name}` is hidden by the instruction `{other}`"
-
-
-def _standard_input(screening: Screening) -> Source:
-    screening.refuse_file(STDIN)
-    content = read_standard_input(_STDIN_SECONDS)
-    screening.refuse_content(Path("stdin"), content)
-    text, _ = decode_text(content, "standard input")
-    return Source(Path("stdin"), text.replace("\r\n", "\n"), named=True)
-
-
-def _find(word: str, screening: Screening, found: _Found, *, in_project: bool) -> None:
-    """Sort the files that a word means."""
-    screened = screening.files([word])
-    found.skipped += screened.left_out
-    found.refused += screened.unreadable
-    named = names_a_file(word)
-    paths = list(screened.places)
-    skills = {path.parent for path in paths if path.name.lower() == SKILL}
-    patterns = {path.parent for path in paths if path.name.lower() == SYSTEM}
-    for path in paths:
-        skill = next((parent for parent in path.parents if parent in skills), None)
-        if path.name.lower() == SKILL:
-            beside = _beside(path, paths, screening, found) if named else paths
-            files = _files_of(path.parent, beside, in_project=in_project)
-            _add(path, found, named=named, files=files)
-        elif skill is not None:
-            continue  # it is part of it
-        elif path.name.lower() == SYSTEM:
-            _add(path, found, named=named, user=_user_of(path, screening))
-        elif path.parent in patterns and path.name.lower() in (USER, "readme.md"):
-            continue
-        elif named or path.name.lower().endswith(SUFFIXES):
-            _add(path, found, named=named)
-        else:
-            found.skipped.append(Refusal(str(path), "its name is not that of a prompt"))
-
-
-def _beside(
-    path: Path, paths: Sequence[Path], screening: Screening, found: _Found
-) -> Sequence[Path]:
-    """The files of a skill of which only `SKILL.md` was named."""
-    try:
-        screened = screening.files([str(path.parent)])
-    except GptasstError as error:
-        found.skipped.append(Refusal(str(path.parent), error.message))
-        return paths
-    found.skipped += screened.left_out
-    return screened.paths
-
-
-def _files_of(directory: Path, paths: Sequence[Path], *, in_project: bool) -> Mapping[str, str]:
-    """The files of a skill by their place in it, with the words that mean them later.
-
-    They are relative for what is shared with the project, so that it may lie anywhere.
-    """
-    files = {}
-    here = Path.cwd()
-    for path in paths:
-        if path.is_relative_to(directory) and path.name.lower() != SKILL:
-            whole = path.absolute()
-            is_near = in_project and whole.is_relative_to(here)
-            word = whole.relative_to(here) if is_near else whole
-            files[path.relative_to(directory).as_posix()] = word.as_posix()
-    return files
-
-
-def _user_of(path: Path, screening: Screening) -> str | None:
-    """The `user.md` beside a `system.md`, if it is one that can be read."""
-    beside = path.with_name(USER)
-    if not beside.is_file() or beside.is_symlink() or screening.of_file(beside):
-        return None
-    try:
-        return _text_of(beside)[0]
-    except (OSError, InvalidInput):
-        return None
-
-
-def _add(
-    path: Path,
-    found: _Found,
-    *,
-    named: bool,
-    user: str | None = None,
-    files: Mapping[str, str] | None = None,
-) -> None:
-    try:
-        text, _ = _text_of(path)
-    except OSError as error:
-        found.refused.append(Refusal(str(path), f"can't be read: {error.strerror}"))
-        return
-    except InvalidInput as error:
-        listed = found.refused if named or path.suffix.lower() != ".json" else found.skipped
-        listed.append(Refusal(str(path), error.message.removeprefix(f"`{path}` ")))
-        return
-    if not text.strip():
-        listed = found.refused if named else found.skipped
-        listed.append(Refusal(str(path), "it is blank"))
-        return
-    found.sources.append(Source(path, text, user, files or {}, named))
-
-
-def _text_of(path: Path) -> tuple[str, bool]:
-    """A text with lines that end in LF, and whether its encoding was guessed."""
-    text, encoding = decode_text(read_regular(path, _MOST_BYTES), str(path))
-    return text.replace("\r\n", "\n"), is_guessed(encoding)
 
 
 def _named(
@@ -370,7 +254,7 @@ def _action(path: Path, text: str, *, force: bool) -> Action:
     if path.is_symlink():
         raise NotTaken(f"`{path}` is a link, and not written through")
     try:
-        there = read_regular(path, _MOST_BYTES * 4)
+        there = read_regular(path, MOST_BYTES * 4)
     except FileNotFoundError:
         return "create"
     except OSError as error:
@@ -380,6 +264,22 @@ def _action(path: Path, text: str, *, force: bool) -> Action:
     if not force:
         raise NotTaken(f"`{path}` is there, and says something else: `--force` replaces it")
     return "replace"
+
+
+def _cases_text(reading: Reading, path: Path) -> str:
+    """The cases of a prompt as a file of their own.
+
+    Raises:
+        NotTaken: they break the format.
+    """
+    import tomli_w
+
+    text = tomli_w.dumps({"case": [dict(case) for case in reading.cases]}, multiline_strings=True)
+    try:
+        cases_in(TomlDocument(text, str(path)))
+    except InvalidDefinition as error:
+        raise NotTaken(f"its test data can't be cases: {error.problem}") from None
+    return text
 
 
 def _write(path: Path, text: str, *, in_project: bool) -> None:

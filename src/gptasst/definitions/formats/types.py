@@ -72,9 +72,9 @@ class Reading:
 class ImportedInstruction:
     """An instruction that an import writes, or would write.
 
-    `source` is where it was read, `path` is its file, `cases_path` that of its cases. `variables`
-    are those that it leaves open; `hosted_tools` run on the server and reach further than the
-    knowledge. `toml` is the text of the file.
+    `source` is where it was read, `path` is its file, `cases_path` that of its cases, if it has
+    any, and `cases` is how many. `variables` are those that it leaves open; `hosted_tools` run on
+    the server and reach further than the knowledge. `toml` is the text of the file.
     """
 
     name: str
@@ -85,7 +85,8 @@ class ImportedInstruction:
     variables: tuple[Variable, ...]
     hosted_tools: tuple[str, ...]
     knowledge: tuple[str, ...]
-    cases_path: str | None = field(repr=False)
+    cases: int
+    cases_path: str | None
     notes: tuple[str, ...]
     left_behind: tuple[LeftBehind, ...]
     toml: str
