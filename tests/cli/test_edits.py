@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gptasst.each.files import moved
+from gptasst.runs.types import Kept
 from tests.cli.each import file_text
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
@@ -199,6 +203,28 @@ class TestEach:
         assert Path("in/b.md").read_text() == "The end."
         assert "kept 1 block unchanged" in ran.stderr
 
+    def test_what_was_kept_is_said_by_the_next_run_as_well(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("in/a.md", TEXT)
+        server.answer = RIGHT.replace("# The tool", "# The\n# tool").replace("./run.sh", "go")
+        command = ("run", "MarkdownLinter", "in/a.md", "--each", "-v")
+        assert "kept in/a.md:3: code changed" in cli(*command, "-o", "out").stderr
+        asked = len(server.requests)
+        assert "kept in/a.md:3: code changed" in cli(*command, "-o", "out").stderr
+        assert "kept in/a.md:3: code changed" in cli(*command, "--in-place").stderr
+        Path("in/a.md").rename("in/b.md")
+        ran = cli(*command[:2], "in/b.md", *command[3:], "--in-place", "--json")
+        (file,) = ran.json["files"]
+        assert file["status"] == "unchanged"
+        assert next((kept["path"], kept["lines"]) for kept in file["kept"]) == ("in/b.md", "3")
+        assert len(server.requests) == asked
+
+    def test_lines_of_what_was_kept_are_those_of_the_new_text(self) -> None:
+        kept = (Kept("a.md", "3-4", "x"), Kept("a.md", "6", "y"))
+        new = moved(kept, "a\n\nb\nc\n\nd\n", "A\nA\n\nb\nc\nD\n")
+        assert [each.lines for each in new] == ["4-5", "6"]
+
     def test_one_bad_answer(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
         write("in/a.md", TEXT)
         write("in/b.md", "Teh end.")
@@ -265,6 +291,32 @@ class TestLimits:
         assert (ran.code, ran.stderr) == (0, "wrote `out.md` (15.5 kB)\n")
         assert Path("out.md").read_text() == text.replace("Teh", "The")
         assert 3000 < max(_sent(server)) < 6200 < len(text)
+
+    @pytest.mark.parametrize("each", [(), ("--each", "--in-place")])
+    def test_what_was_answered_is_not_paid_for_again_where_a_group_fails(
+        self, cli: Cli, server: LoopbackServer, write: Write, home: Path, each: tuple[str, ...]
+    ) -> None:
+        text = _long(60)
+        write("a.md", text)
+        write(str(home / "config/config.toml"), "[profiles.openai]\ncontext = 4096\n")
+        server.answer = lambda body: file_text(body).replace("Teh", "The")
+        server.outcomes += [outcomes.answer(), outcomes.answer()]
+        server.outcomes.append(outcomes.http_error(403, "insufficient_permissions", "No."))
+        ran = cli("run", "MarkdownLinter", "a.md", *each, "--json")
+        error = ran.json["files"][0]["error"] if each else ran.error
+        assert (error["code"], Path("a.md").read_text()) == ("no_permission", text)
+        first = _sent(server)
+        answered = len(first) - 1
+        assert f"{answered} answers are kept for a day" in error["hint"]
+        server.requests.clear()
+        ran = cli("run", "MarkdownLinter", "a.md", *each)
+        result = Path("a.md").read_text() if each else ran.text
+        assert (ran.code, result) == (0, text.replace("Teh", "The"))
+        groups = -(-len(text) // max(first))
+        assert len(_sent(server)) <= groups + 1 - answered
+        # What succeeded leaves nothing behind.
+        with contextlib.closing(sqlite3.connect(home / "data" / "runs.sqlite3")) as kept:
+            assert kept.execute("SELECT run FROM answers WHERE run GLOB 'piece:*'").fetchall() == []
 
     def test_a_large_context_takes_all_at_once(
         self, cli: Cli, server: LoopbackServer, write: Write

@@ -206,7 +206,7 @@ class AppContext(ServerContext):
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: self.store, self.library)
-        return RunService(
+        runs = RunService(
             self.profile,
             found,
             preparation,
@@ -215,6 +215,8 @@ class AppContext(ServerContext):
             progress,
             prices=self.prices,
         )
+        runs.keeper = lambda: self.run_journal
+        return runs
 
     @cached_property
     def conversations(self) -> ConversationService:

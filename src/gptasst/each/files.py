@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from gptasst.errors import GptasstError, InvalidInput, unexpected
 from gptasst.inputs.encoding import encode_like, is_guessed
 from gptasst.inputs.reading import InputFile, input_of, read_content
 from gptasst.runs.answer_text import is_usable, refuse_unusable
-from gptasst.runs.types import content_digest, run_digest
+from gptasst.runs.types import Kept, content_digest, run_digest
 from gptasst.storage.atomic_files import check_output, refuse_read_only, replace_file
 from gptasst.values import dataclass
 
@@ -104,9 +105,10 @@ class EachFiles:
         """The answer that is there already, unless all is to be done again."""
         if self._job.force:
             return None
-        if self._revises and self.is_result(given):
+        kept = self._journal.result(self._basis, given.sha256) if self._revises else None
+        if kept is not None:
             assert given.file.text is not None
-            return FinishedRun(given.file.text, given.sha256, model="")
+            return FinishedRun(given.file.text, given.sha256, model="", kept=kept)
         known = self._journal.find(given.run)
         if known is None:
             return None
@@ -116,7 +118,7 @@ class EachFiles:
 
     def is_result(self, given: EachInput) -> bool:
         """Whether the file's content is what an answer made of it."""
-        return self._journal.is_result(self._basis, given.sha256)
+        return self._journal.result(self._basis, given.sha256) is not None
 
     def _is_written(self, target: FileTarget, sha256: str) -> bool:
         if self._job.purpose != "write" or target.output is None:
@@ -134,7 +136,7 @@ class EachFiles:
         if finished.answer is None:  # its text was pruned, and its output is there
             return self.result(target, "unchanged")
         try:
-            changed, diff = self._bring_about(given, finished.answer)
+            changed, diff = self._bring_about(given, finished.answer, finished.kept)
         except GptasstError as error:
             result = self.result(target, "failed", error=error)
         except Exception as error:  # noqa: BLE001  # the other files go on
@@ -143,19 +145,24 @@ class EachFiles:
             answer = finished.answer if self._job.purpose == "collect" else None
             status = self._status(changed=changed)
             result = self.result(target, status, diff=diff, answer=answer)
-            result = replace(result, kept=finished.kept)
+            # The same content may have been answered for under another name.
+            kept = tuple(replace(each, path=given.file.path) for each in finished.kept)
+            result = replace(result, kept=kept)
         cost = None if usage is None else finished.cost
         return replace(result, asked=asked, usage=usage, cost=cost)
 
-    def _bring_about(self, given: EachInput, answer: str) -> tuple[bool, str | None]:
+    def _bring_about(
+        self, given: EachInput, answer: str, kept: Sequence[Kept]
+    ) -> tuple[bool, str | None]:
         """Whether an answer changed its place, and how; all that can fail comes before that."""
         refuse_unusable(answer)
         target, diff = given.target, None
         if self._revises:
             text, new = revised_content(given.file, given.content, answer)
-            diff = unified_diff(target.path.as_posix(), given.file.text or "", text)
+            old = given.file.text or ""
+            diff = unified_diff(target.path.as_posix(), old, text)
             # Recorded first: it is true even if this process ends now.
-            self._journal.record_result(self._basis, content_digest(new))
+            self._journal.record_result(self._basis, content_digest(new), moved(kept, old, text))
         elif self._edits and given.file.kind == "text":
             _, new = revised_content(given.file, given.content, answer)
         else:
@@ -192,6 +199,23 @@ class EachFiles:
             diff=diff,
             answer=answer,
         )
+
+
+def moved(kept: Sequence[Kept], old: str, new: str) -> tuple[Kept, ...]:
+    """Blocks that were kept, with the lines that they have in the new text."""
+    if not kept or old == new:
+        return tuple(kept)
+    matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
+    lines = {
+        match.a + number + 1: match.b + number + 1
+        for match in matcher.get_matching_blocks()
+        for number in range(match.size)
+    }
+    ends = [[int(end) for end in each.lines.split("-")] for each in kept]
+    return tuple(
+        replace(each, lines="-".join(str(lines.get(line, line)) for line in numbers))
+        for each, numbers in zip(kept, ends, strict=True)
+    )
 
 
 def _refuse_pipe(path: Path) -> None:
@@ -304,12 +328,32 @@ def _content(path: Path) -> bytes | None:
 
 
 def unified_diff(path: str, old: str, new: str) -> str:
-    """The difference as `diff -u` writes it; empty if there is none."""
-    lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{path}", f"b/{path}")
+    """The difference as git writes it, for `git apply`; empty if there is none."""
+    names = _header_name(f"a/{path}"), _header_name(f"b/{path}")
+    lines = difflib.unified_diff(_lines(old), _lines(new), *names)
     marked = (
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
     return "".join(marked)
+
+
+def _header_name(name: str) -> str:
+    """A file's name for the first lines of a diff: one line, whatever is in it.
+
+    Quoted as git quotes it where it has control characters, quotes or bytes that are no text. A
+    tab shows where a name with blanks ends.
+    """
+    quoted = "".join(map(_quoted, name))
+    if quoted != name:
+        return f'"{quoted}"'
+    return f"{name}\t" if " " in name else name
+
+
+def _quoted(char: str) -> str:
+    escaped = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}.get(char)
+    if escaped is None and (char < " " or char == "\x7f" or "\udc80" <= char <= "\udcff"):
+        escaped = f"\\{os.fsencode(char)[0]:03o}"
+    return escaped or char
 
 
 def _lines(text: str) -> list[str]:

@@ -7,16 +7,20 @@ again. Old entries go by themselves.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gptasst.api.types import Usage
+from gptasst.api.types import ModelAnswer, Usage
 from gptasst.runs.types import Kept
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.values import dataclass
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _SCHEMA = Schema(
     title="the journal of finished runs",
@@ -42,9 +46,18 @@ CREATE TABLE results (
 ) WITHOUT ROWID;
 CREATE INDEX results_by_age ON results (applied_at);
 """,
+        """
+CREATE TABLE kept_blocks (
+    made TEXT PRIMARY KEY,
+    blocks TEXT NOT NULL,
+    made_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX kept_blocks_by_age ON kept_blocks (made_at);
+""",
     ),
 )
 _KEPT_SECONDS = 180 * 86_400
+_PIECES_SECONDS = 86_400
 # Of answers older than the newest so many bytes only the hash is kept.
 _KEPT_BYTES = 500_000_000
 
@@ -53,8 +66,7 @@ _KEPT_BYTES = 500_000_000
 class FinishedRun:
     """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
 
-    Of its usage the journal keeps input and output; of what an edit kept, and of its `cost` in US
-    dollars, nothing.
+    Of its usage the journal keeps input and output; of its `cost` in US dollars, nothing.
     """
 
     answer: str | None
@@ -91,7 +103,7 @@ class RunJournal:
         if row is None:
             return None
         usage = Usage(row[3], row[4]) if row[3] is not None else None
-        return FinishedRun(row[0], row[1], row[2], usage)
+        return FinishedRun(row[0], row[1], row[2], usage, self._kept(run))
 
     def record(self, run: str, finished: FinishedRun) -> bool:
         """Keep an answer; when this returns `True` it outlives this process, however it ends."""
@@ -99,27 +111,58 @@ class RunJournal:
 
     def record_all(self, finished: Iterable[tuple[str, FinishedRun]]) -> bool:
         """Keep the answers of many runs in one step; as `record`."""
+        finished = list(finished)
         rows = [_answer_row(run, answer) for run, answer in finished]
-        return self._database.write(
-            lambda connection: connection.executemany(
+        kept = [_kept_row(run, answer.kept) for run, answer in finished if answer.kept]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
+            connection.executemany(_KEEP, kept)
+
+        return self._database.write(write)
+
+    def result(self, basis: str, sha256: str) -> tuple[Kept, ...] | None:
+        """What was kept in a content that a run on that basis made; `None` if it is no such."""
+        query = "SELECT 1 FROM results WHERE basis = ? AND sha256 = ?"
+        row = self._row(query, basis, sha256)
+        return None if row is None else self._kept(f"{basis} {sha256}")
+
+    def record_result(self, basis: str, sha256: str, kept: Sequence[Kept] = ()) -> None:
+        """Remember a content that a run on that basis makes of a file, and what it kept."""
+        self._write("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (basis, sha256, time.time()))
+        if kept:
+            self._write(_KEEP, _kept_row(f"{basis} {sha256}", kept))
+
+    def piece(self, digest: str) -> str | None:
+        """The answer to a part of an edit that failed within a day."""
+        query = "SELECT answer FROM answers WHERE run = ? AND answered_at > ?"
+        row = self._row(query, digest, time.time() - _PIECES_SECONDS)
+        return None if row is None else row[0]
+
+    def keep_pieces(self, answers: Mapping[str, ModelAnswer]) -> bool:
+        """Keep answers to parts of an edit that failed; returns as `record`."""
+        return self.record_all(
+            (digest, FinishedRun(answer.text, "", answer.model, answer.usage))
+            for digest, answer in answers.items()
         )
 
-    def is_result(self, basis: str, sha256: str) -> bool:
-        """Whether a file's content is what a run on that basis makes of a file."""
-        query = "SELECT 1 FROM results WHERE basis = ? AND sha256 = ?"
-        return self._row(query, basis, sha256) is not None
-
-    def record_result(self, basis: str, sha256: str) -> None:
-        """Remember a content that a run on that basis makes of a file."""
-        self._write("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (basis, sha256, time.time()))
+    def forget_pieces(self, digests: Collection[str]) -> None:
+        """Drop the answers to parts of an edit that was finished."""
+        for digest in digests:
+            self._write("DELETE FROM answers WHERE run = ?", (digest,))
 
     def prune(self) -> None:
         """Forget what is older than half a year, and texts beyond 500 MB, oldest first."""
         oldest = time.time() - _KEPT_SECONDS
         self._write("DELETE FROM answers WHERE answered_at < ?", (oldest,))
+        self._write(
+            "DELETE FROM answers WHERE run GLOB 'piece:*' AND answered_at < ?",
+            (time.time() - _PIECES_SECONDS,),
+        )
         self._write("DELETE FROM results WHERE applied_at < ?", (oldest,))
+        self._write("DELETE FROM kept_blocks WHERE made_at < ?", (oldest,))
         self._write(
             "UPDATE answers SET answer = NULL WHERE run IN (SELECT run FROM ("
             "SELECT run, SUM(size) OVER (ORDER BY answered_at DESC, run) AS total FROM answers"
@@ -127,7 +170,12 @@ class RunJournal:
             (_KEPT_BYTES,),
         )
 
-    def _row(self, statement: str, *values: str) -> Any:
+    def _kept(self, made: str) -> tuple[Kept, ...]:
+        """What an answer or a result left as it was."""
+        row = self._row("SELECT blocks FROM kept_blocks WHERE made = ?", made)
+        return tuple(Kept(*map(str, each)) for each in json.loads(row[0])) if row else ()
+
+    def _row(self, statement: str, *values: str | float) -> Any:
         return self._database.read(
             lambda connection: connection.execute(statement, values).fetchone()
         )
@@ -149,3 +197,11 @@ def _answer_row(run: str, finished: FinishedRun) -> tuple[object, ...]:
         usage.output if usage else None,
         time.time(),
     )
+
+
+_KEEP = "INSERT OR REPLACE INTO kept_blocks VALUES (?, ?, ?)"
+
+
+def _kept_row(made: str, kept: Sequence[Kept]) -> tuple[object, ...]:
+    blocks = [[each.path, each.lines, each.reason] for each in kept]
+    return made, json.dumps(blocks, ensure_ascii=False), time.time()

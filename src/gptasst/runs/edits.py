@@ -17,6 +17,7 @@ from gptasst.edits.types import Rules
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer
 from gptasst.runs.answer_text import is_blank
 from gptasst.runs.inputs import STDIN_NAME, estimated_tokens, tagged_file
+from gptasst.runs.paid_answers import PaidAnswers
 from gptasst.runs.types import Kept, RunRequest
 from gptasst.threads import workers
 from gptasst.values import dataclass
@@ -154,6 +155,7 @@ class EditRun:
         stream: sends a request.
         progress: told how many requests are done, and of how many.
         deadline: in seconds for all of it, where there is one.
+        paid: keeps the answers if not all of them come.
     """
 
     plan: EditPlan
@@ -161,6 +163,7 @@ class EditRun:
     stream: Stream
     progress: Progress = lambda _done, _all: None
     deadline: float | None = None
+    paid: PaidAnswers = field(default_factory=PaidAnswers)
     _answers: list[ModelAnswer] = field(default_factory=list)
     _failure: GptasstError | None = None
     _alone: set[tuple[int, object]] = field(default_factory=set)
@@ -186,7 +189,8 @@ class EditRun:
             if self.plan.by_sentence:
                 self._by_sentences(texts)
             else:
-                self._by_pieces(texts)
+                with self.paid.kept_on_failure():
+                    self._by_pieces(texts)
         finally:
             forget_sections()
         if any(each.is_editable for each in texts) and not any(each.is_touched for each in texts):
@@ -257,8 +261,14 @@ class EditRun:
         if len(asked) == 1:  # in this thread, which an interrupt ends
             return self._take(texts, asked[0], ask(asked[0]))
         with workers(self.plan.at_once) as pool:
-            answers = zip(asked, pool.map(ask, asked), strict=True)
-            cut = [self._take(texts, which, answer) for which, answer in answers]
+            coming = [pool.submit(ask, which) for which in asked]
+            try:
+                answers = zip(asked, coming, strict=True)
+                cut = [self._take(texts, which, answer.result()) for which, answer in answers]
+            except GptasstError:  # what is under way is paid for as well
+                for answer in coming:
+                    answer.cancel() or answer.cancelled() or answer.exception()
+                raise
         return any(cut)
 
     def _take(self, texts: Sequence[EditedText], which: Asked, answer: tuple[str, bool]) -> bool:
@@ -296,13 +306,20 @@ class EditRun:
         return text, False
 
     def _receive(self, request: ModelRequest, received: list[str]) -> None:
-        if self._all > 1:  # one limit for all requests
+        many = self._all > 1
+        if many:  # one limit for all requests
             request = replace(request, timeout=self._seconds(), of_many=True)
+        known = self.paid.find(request) if many and not self.plan.by_sentence else None
+        if known is not None:
+            received.append(known)
+            return
         for event in self.stream(request):
             if isinstance(event, TextDelta):
                 received.append(event.text)
             else:
                 self._answers.append(event)
+                if many:
+                    self.paid.note(request, replace(event, text="".join(received)))
 
     def _by_sentences(self, texts: Sequence[EditedText]) -> None:
         from gptasst.edits.small_models import by_sentences, count_sentences

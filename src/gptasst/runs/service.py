@@ -34,6 +34,7 @@ from gptasst.runs.answer_text import (
 )
 from gptasst.runs.edits import EditPlan, EditRun, Progress
 from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
+from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
@@ -55,6 +56,8 @@ class Gateway(Protocol):
 
 class RunService:
     """Runs assistants and instructions on one endpoint.
+
+    `keeper` opens the place for the answers of an edit that fails, where they are to be kept.
 
     Args:
         profile: the endpoint and its defaults.
@@ -82,6 +85,7 @@ class RunService:
         self._open_gateway = open_gateway
         self._ends = ends
         self._progress = progress
+        self.keeper: Callable[[], AnswerKeeper] | None = None
         self._prices = prices
         self._functions_refused = False
 
@@ -235,7 +239,8 @@ class RunService:
         common = replace(sent, parts=sent.parts[:texts])
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
-        run = EditRun(plan, common, gateway.stream, self._progress, prepared.request.timeout)
+        seconds, paid = prepared.request.timeout, PaidAnswers(self.keeper)
+        run = EditRun(plan, common, gateway.stream, self._progress, seconds, paid)
         with self._explained(prepared):
             edited = run.run()
         timings = Timings(None, time.monotonic() - started)
