@@ -27,8 +27,9 @@ from gptasst.threads import workers
 
 Outcome = FinishedRun | GptasstError
 
-# Answers that are kept in the journal in one step and are in memory at once, and files that are
-# written side by side: each waits for the disk, which then serves several in one go.
+# Answers that are kept in the journal in one step, and files that are written side by side: each
+# waits for the disk, which then serves several in one go. Two groups are in memory at once: while
+# one is written, the next is read.
 GROUP = 128
 _WRITERS = 16
 
@@ -149,10 +150,20 @@ class AnswerPlacer:
         self._base = recorded.directory
         self._directory = directory
 
-    def place_all(self, outcomes: Iterable[tuple[BatchItem, Outcome]]) -> list[FileResult]:
-        """Put the answers of inputs in place, or say why that can't be; in order."""
+    def place_all(
+        self, groups: Iterable[Mapping[int, tuple[BatchItem, Outcome]]]
+    ) -> Iterator[tuple[int, FileResult]]:
+        """Put the answers of inputs in place, or say why that can't be, each with its number.
+
+        While a group is written, the next one is taken.
+        """
         with workers(_WRITERS) as pool:
-            return list(pool.map(lambda pair: self._place(*pair), outcomes))
+            before: Iterable[tuple[int, FileResult]] = ()
+            for group in groups:
+                placed = pool.map(lambda pair: self._place(*pair), group.values())
+                yield from before
+                before = zip(group, placed, strict=True)
+            yield from before
 
     def _place(self, item: BatchItem, outcome: Outcome) -> FileResult:
         try:
