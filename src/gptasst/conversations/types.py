@@ -113,12 +113,8 @@ class ConversationKeeper(Protocol):
         """The last turn; of its answer no more is promised than that it was one."""
         ...
 
-    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
         """Everything that was said, oldest first, as it comes from where it is kept.
-
-        Args:
-            conversation: what is read.
-            at_once: nothing is wanted before all of it is there.
 
         Raises:
             NotFound: the conversation is gone.
