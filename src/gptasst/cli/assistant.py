@@ -206,7 +206,7 @@ def edit(  # one parameter an option
 
 
 def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
-    """Ask before an assistant is made from what a repository put in another's place."""
+    """Ask before creating an assistant from a project instruction that shadows another."""
     found = session.context.library.find(name)
     if found.needs_consent:
         session.confirm(f"{'; '.join(found.notices())}: use it?", yes=yes)
@@ -248,7 +248,7 @@ def list_assistants(
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:
-        # Of two that have one name, only their ids tell which is meant.
+        # Two with the same name can only be addressed by their ids.
         return ident_of(assistant) if bearers[assistant.name] == 1 else assistant.id
 
     session.output.table(
@@ -269,7 +269,7 @@ def list_assistants(
 
 
 def _warning_of_end(session: Session, name: str, model: str | None) -> str | None:
-    """What to say of an assistant's model if it ended or soon will."""
+    """A warning if an assistant's model was shut down or will be soon."""
     return session.context.model_ends.of_assistant(name, model).warning() if model else None
 
 

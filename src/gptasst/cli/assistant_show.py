@@ -58,7 +58,7 @@ def show(
 
 
 def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]:
-    """What it is first, then its knowledge, the instructions last."""
+    """The assistant's facts, then its knowledge, then the instructions."""
     definition = assistant.definition
     yield output.styled(one_line(assistant.name), BOLD)
     width = max(terminal_width() - 2, 1)
@@ -125,7 +125,7 @@ def _instructions(output: Output, text: str, *, full: bool) -> Iterator[str]:
 
 
 def _as_toml(assistant: Assistant) -> str:
-    """The definition, and what else is known of the assistant as comments above it."""
+    """The definition, with other facts about the assistant as comments above it."""
     from gptasst.definitions.toml import dump_definition
 
     about = [

@@ -194,7 +194,7 @@ def _run_once(
     *,
     dry_run: bool,
 ) -> None:
-    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    """One run over all inputs; `goes_on` has the values of `-c` and `--conversation`."""
     from gptasst.runs.inputs import read_inputs
 
     name = asked.name
@@ -239,9 +239,9 @@ def _run_once(
 
 
 def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
-    """Begin to import the HTTP client, which takes longest, once it is needed for sure.
+    """Start importing the HTTP client, which takes longest, once it is certainly needed.
 
-    What `name` means is known before that where assistants are kept here, and found then.
+    For a local store, `name` is looked up first.
     """
     local = session.context.profile.store == "local"
     resolved = service.resolve(name) if local else None
@@ -251,7 +251,7 @@ def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
 
 @contextlib.contextmanager
 def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator[None]:
-    """Print how to continue a conversation that starts, or with an answer that broke off."""
+    """Print how to continue a new conversation, or one whose answer broke off."""
     begins = dialogue is not None and dialogue.conversation is None
     try:
         yield
@@ -264,9 +264,9 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
 
 
 def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> str | None:
-    """Standard input where `-` is among the words, or where there are none and it is piped.
+    """Standard input, if `-` is among the words, or if there are none and it is piped.
 
-    Beside files that were named it is not read: in a loop of the shell it is the loop's.
+    It is not read beside named files: in a shell loop, it belongs to the loop.
     """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.reading import read_standard_input
@@ -294,7 +294,7 @@ def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> 
 def _follow(
     events: Iterable[TextDelta | RunResult], output: Output | None, activity: Activity
 ) -> RunResult:
-    """Read an answer to its end; with an `output`, pass on each piece as it comes."""
+    """Read an answer to its end; with an `output`, print each piece as it arrives."""
     from gptasst.runs.types import RunResult
 
     last = ""
@@ -310,8 +310,8 @@ def _follow(
                 activity.receive(last)
     finally:
         if output and last and not last.endswith("\n") and output.stdout.isatty():
-            output.answer("\n")  # the next message begins a line
-    raise AssertionError  # events end with the result, or an error is raised
+            output.answer("\n")  # start the next message on a new line
+    raise AssertionError  # the last event is the result, or an error is raised
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
@@ -327,10 +327,10 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
 
 
 def encoded_answer(result: RunResult) -> bytes:
-    """An answer as it is written to a file.
+    """An answer in the form written to a file.
 
     Raises:
-        InvalidInput: the encoding of the input does not have one of its characters.
+        InvalidInput: the input's encoding lacks one of its characters.
     """
     from gptasst.inputs.encoding import encode_like
 

@@ -1,4 +1,4 @@
-"""The options of the client's methods, declared once and shown by `help`; what callers pass in."""
+"""The options of the client's methods, declared once and shown by `help`, and their conversion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Path = str | os.PathLike[str]
 # One path, pattern or directory, or several of them.
 Files = Path | Iterable[Path]
 
-_DEFAULTS = {"bool": False, "int": JOBS}  # of all other types it is None
+_DEFAULTS = {"bool": False, "int": JOBS}  # other types have none
 _UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 _OPTIONS = re.compile(r"^    options: see .*\n", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -87,7 +87,7 @@ class MapOptions(AnyRunOptions, total=False):
 
 
 class AssistantOptions(TypedDict, total=False):
-    """What an assistant is made of. What is left out stays as it is, or as the instruction has it.
+    """The parts of an assistant. Omitted ones stay unchanged, or come from the instruction.
 
     Attributes:
         instruction: The name of an instruction, or the path of its TOML file.
@@ -115,7 +115,7 @@ class AssistantOptions(TypedDict, total=False):
 
 
 def spelled_out(function: _Function) -> _Function:
-    """Let `help` show each option of a method with `**options`: its type, default and meaning."""
+    """Decorate a method with `**options` so that `help` shows each option."""
     signature = inspect.signature(function)
     *named, rest = signature.parameters.values()
     found = _UNPACKED.fullmatch(rest.annotation)
@@ -139,7 +139,7 @@ def _types(declared: Any) -> Iterator[tuple[str, str]]:
 
 
 def _documented(text: str, declared: Any) -> str:
-    """A docstring with the options among its arguments."""
+    """A docstring with the options added to its arguments."""
     shared = AnyRunOptions if "timeout" in declared.__annotations__ else None
     docs = [inspect.cleandoc(each.__doc__ or "") for each in (shared, declared) if each]
     meanings = {
@@ -159,13 +159,13 @@ def _documented(text: str, declared: Any) -> str:
 def run_request(
     name: str, files: Files, options: RunOptions, note: Callable[[str], None]
 ) -> RunRequest:
-    """What is asked of one run, its files read.
+    """The request of one run, with its files read.
 
-    `note` is called with what a directory or pattern found and is left out.
+    `note` is called with files from a directory or pattern that are skipped.
 
     Raises:
         InvalidInput: a file or the schema can't be used.
-        UsageError: the timeout is no time.
+        UsageError: the timeout is not valid.
     """
     from gptasst.runs.inputs import read_inputs
 
@@ -175,7 +175,7 @@ def run_request(
 
 
 def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str], None]) -> EachJob:
-    """What is asked of many runs, where each answer goes decided.
+    """The job of many runs, with the output of each.
 
     `note` is called with what a directory or pattern found and is left out.
 
@@ -203,7 +203,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
 
 
 def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
-    """What is asked of each run, without its files."""
+    """The request of each run, without files."""
     from gptasst.config.profile import check_timeout
     from gptasst.inputs.encoding import named_encoding
 
@@ -255,7 +255,7 @@ def changes_of(
 
 
 def words_of(files: Files) -> list[str]:
-    """Paths, patterns and directories as the words of a command line.
+    """Paths, patterns and directories as command-line words.
 
     Raises:
         InvalidInput: one of them is empty.
@@ -268,10 +268,10 @@ def words_of(files: Files) -> list[str]:
 
 
 def check_schema(schema: Mapping[str, Any] | None) -> None:
-    """Hold a schema to JSON Schema's own.
+    """Validate a schema against JSON Schema's meta-schema.
 
     Raises:
-        InvalidInput: it is not one.
+        InvalidInput: it is not a valid schema.
     """
     from gptasst.definitions.schemas import check_schema as check
 

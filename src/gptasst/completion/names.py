@@ -1,7 +1,7 @@
-"""The names that people complete: read from files of this machine, never asked of a server.
+"""Names for completion, read from local files, never from a server.
 
-A source gets the words before the cursor and gives (name, meaning) pairs; what can't be read is
-nothing to offer.
+A source takes the words before the cursor and returns (name, meaning) pairs, none if its file
+can't be read.
 """
 
 from __future__ import annotations
@@ -32,15 +32,14 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 0.1
 _OPENAI_MODELS = ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")
-# Whose batch it is stands in the first line of its manifest.
+# The assistant of a batch is in the first line of its manifest.
 _BATCHES = "SELECT DISTINCT id, json_extract(CAST(manifest AS TEXT), '$.name') FROM batches"
 
 
 def assistants(words: list[str]) -> list[tuple[str, str]]:
-    """The assistants of the profile's store: those here, or those of its project seen last.
+    """The assistants of the profile's store: local ones, or those of the project as last seen.
 
-    Where no profile is named and there is no key, those of every project: a key may be given to
-    the command alone.
+    Without a profile and a key, those of every project, because the command may set a key itself.
     """
     profile = chosen_profile(words)
     query = "SELECT DISTINCT name, 'assistant' FROM assistants"
@@ -52,7 +51,7 @@ def assistants(words: list[str]) -> list[tuple[str, str]]:
 
 
 def models(words: list[str]) -> list[tuple[str, str]]:
-    """The models that the profile names, and those that its server listed last."""
+    """The profile's models, and those that its server last listed."""
     return _models(chosen_profile(words))
 
 
@@ -69,7 +68,7 @@ def _models(profile: ChosenProfile | None) -> list[tuple[str, str]]:
 
 
 def conversations(_: list[str]) -> list[tuple[str, str]]:
-    """The conversations that this machine knows of, by id."""
+    """The conversations that this machine knows, by id."""
     query = "SELECT id, assistant || ': ' || title FROM conversations"
     return _rows(CONVERSATIONS_DATABASE, query)
 
@@ -80,17 +79,17 @@ def batches(_: list[str]) -> list[tuple[str, str]]:
 
 
 def unfinished_batches(_: list[str]) -> list[tuple[str, str]]:
-    """Those whose answers were not all there when they were last looked at."""
+    """Batches whose answers were not complete when last checked."""
     return _rows(BATCH_RECORDS, _BATCHES + " WHERE NOT is_over")
 
 
 def uploaded_files(_: list[str]) -> list[tuple[str, str]]:
-    """The files on servers that were uploaded from this machine, by id."""
+    """Files on servers that this machine uploaded, by id."""
     return _rows(FILE_CACHE, "SELECT DISTINCT file_id, filename FROM uploads")
 
 
 def _rows(file: str, query: str, *values: str) -> list[tuple[str, str]]:
-    """Two columns of a database; nothing if it is not there, busy or damaged."""
+    """Two columns of a database; nothing if it is missing, busy or damaged."""
     database = os.path.join(user_directories(os.environ)[1], file)
     if not os.path.exists(database):
         return []
@@ -234,7 +233,7 @@ def profiles(_: list[str]) -> list[tuple[str, str]]:
 
 
 def config_keys(_: list[str]) -> list[tuple[str, str]]:
-    """The keys that `config set` takes, with the names of the profiles there are."""
+    """The keys of `config set`, with the names of existing profiles."""
     from gptasst.config.known_keys import KNOWN_KEYS
 
     names = sorted({"openai", *configured_profiles()})
@@ -244,13 +243,13 @@ def config_keys(_: list[str]) -> list[tuple[str, str]]:
 
 
 def config_values(words: list[str]) -> list[tuple[str, str]]:
-    """What the key before the cursor can be set to, where that can be told."""
+    """The possible values of the key before the cursor, if they are known."""
     key = words[-1] if words else ""
     if key == "profile":
         return profiles(words)
     table, _, inner = key.rpartition(".")
     name = table.removeprefix("profiles.").strip("\"'")
-    if table == name:  # no profile's
+    if table == name:  # not a profile's key
         return []
     if inner == "model":
         return _models(named_profile(name))

@@ -39,13 +39,13 @@ _Events = Generator[TextDelta | RunResult]
 
 
 class ChatLoop:
-    """Run a chat. For a person, errors are printed and it goes on; a script ends with the first.
+    """A chat. For a person, it prints errors and continues; for a script, the first error ends it.
 
     Args:
-        output: where answers and notes go.
+        output: for answers and notes.
         chat: the state of the chat.
-        prompt: where questions come from.
-        activity: shown until an answer begins.
+        prompt: the source of questions.
+        activity: shown until an answer starts.
     """
 
     def __init__(self, output: Output, chat: Chat, prompt: Prompt, activity: Activity) -> None:
@@ -56,7 +56,7 @@ class ChatLoop:
         self.results: list[RunResult] = []
 
     def run(self) -> None:
-        """Raises whatever goes wrong where the prompt is not interactive."""
+        """Run until the user leaves. Raises errors if the prompt is not interactive."""
         while True:
             try:
                 line = self._prompt.read()
@@ -76,7 +76,7 @@ class ChatLoop:
                 self._output.error(_as_typed_here(error))
 
     def _take(self, line: str) -> bool:
-        """Do what a line says; false: leave."""
+        """Handle a line; `False` ends the chat."""
         parsed = parse_command(line)
         if parsed is None:
             text = question_of(line).strip()
@@ -144,7 +144,7 @@ class ChatLoop:
 
 
 def _as_typed_here(error: GptasstError) -> GptasstError:
-    """The error with a hint that fits a chat, where there are no options."""
+    """The error with a hint that fits a chat, which has no options."""
     if error.code == "model_not_found":
         changes = [fix for fix in error.fixes if fix != "gptasst model list"]
         for_good = f"{error.advice}, or " if changes else ""
