@@ -48,7 +48,7 @@ class TextContent:
 
 @dataclass(frozen=True, slots=True)
 class ThreadMessage:
-    """A message of a thread: `role` is `user` or `assistant`, the text is `content[0].text.value`."""
+    """A message of a thread: `role` is `user` or `assistant`, its text `content[0].text.value`."""
 
     role: str
     content: tuple[TextContent, ...]
