@@ -27,6 +27,9 @@ from gptasst.errors import (
 from gptasst.threads import workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptasst.apply.exporting import ExportedDirectory
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
     from gptasst.definitions.library import InstructionLibrary
@@ -275,6 +278,12 @@ class ApplyService:
         """
         if self._store.finish_rename(None, summary.name) is None:
             raise edit_conflict(summary.name)
+
+    def export_all(self, directory: Path, knowledge: Path | None) -> ExportedDirectory:
+        """Write the definition of every assistant into a new directory; see `exporting`."""
+        from gptasst.apply.exporting import export_all
+
+        return export_all(self._store, self._open_cache, directory, knowledge)
 
 
 def _raise_first(
