@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -254,7 +255,8 @@ class ApplyService:
 
         if one.action == "delete":
             assert one.summary is not None
-            self._store.delete(one.summary, keep_files=keep_files)
+            with contextlib.suppress(NotFound):  # somebody else has deleted it
+                self._store.delete(one.summary, keep_files=keep_files)
             return None
         assert one.coded is not None
         assert one.definition is not None
