@@ -43,7 +43,7 @@ def export(
         typer.Option("--all", help="Export all assistants to a directory for `gptasst apply`."),
     ] = False,
 ) -> None:
-    """Write an assistant's definition as TOML, and its knowledge where `--with-files` says."""
+    """Write an assistant's definition as TOML, and its knowledge to `--with-files DIR`."""
     from gptasst.assistants.exported_files import not_written
     from gptasst.storage.atomic_files import output_file, replace_file
 
