@@ -28,10 +28,13 @@ class StoredKeys:
 
     Args:
         path: the file; one that does not exist holds none.
+
+    `replacing` is set by who replaces or forgets a key: one that the keyring does not give is none.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.replacing = False
 
     def headers(self, base_url: str) -> list[str]:
         """The headers whose values are kept for a server."""
@@ -56,7 +59,7 @@ class StoredKeys:
         if entry is None:
             return None
         key = entry["key"] if "key" in entry else _from_keyring(name)
-        if not key:
+        if not key and not self.replacing:
             login = cmd("auth login" if header is None else f"auth login --header {header}")
             what = "the key" if header is None else f"the header `{header}`"
             raise AccessDenied(
@@ -200,6 +203,7 @@ class AuthService:
             UsageError: the profile has no server.
             AccessDenied: a key would travel over plain http to another machine.
         """
+        self._keys.replacing = True
         profile = self._profile()
         if profile.base_url is None:
             raise UsageError(
@@ -250,6 +254,7 @@ class AuthService:
         Raises:
             AccessDenied: none is kept; a key in the environment is not ours to forget.
         """
+        self._keys.replacing = True
         profile = self._profile()
         if profile.base_url is None or not self._keys.delete(profile.base_url, header):
             what = "key" if header is None else f"header `{header}`"

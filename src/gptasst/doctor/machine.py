@@ -369,5 +369,5 @@ def _file_finding(
     message = f"`{path}` is not what it should be: its sha256 is {digest}"
     if status.source is None:  # a file of the user's own is not ours to remove
         return Finding("embedded", bad, message, fix=_another_file(program), bytes=size)
-    fix = f"rm {quoted(path)} && gptasst local setup"
+    fix = f"rm {quoted(path)} && {cmd('local setup')}"
     return Finding("embedded", bad, message, fix=fix, bytes=size)
