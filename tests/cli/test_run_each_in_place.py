@@ -224,6 +224,18 @@ class TestDiff:
         git_apply(ran.json["files"][0]["diff"])
         assert file.read_text() == "WORDS\nAND MORE\n"
 
+    @pytest.mark.parametrize(
+        "name", ["with space.md", 'new\nline\t"q" \\ é.md', "-", "[a]/--x.md", b"\xff\x01.md"]
+    )
+    def test_odd_names(
+        self, cli: Cli, write: Write, git_apply: Callable[[str], None], name: str | bytes
+    ) -> None:
+        file = write(os.fsdecode(name), "words\n")
+        patch = cli(*EACH, f"./{os.fsdecode(name)}", "--diff").text
+        assert len(patch.splitlines()) == 5
+        git_apply(patch)
+        assert file.read_text() == "WORDS\n"
+
 
 @pytest.fixture
 def git_apply() -> Callable[[str], None]:
