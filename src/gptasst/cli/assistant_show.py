@@ -25,12 +25,9 @@ from gptasst.cli.output import (
 from gptasst.cli.results import ident_of, incomplete_text, tools_shown
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, record_lines, terminal_width
-<<<<<<< HEAD
+from gptasst.cli.variables import variable_text
 from gptasst.errors import GptasstError
 from gptasst.hints import cmd
-=======
-from gptasst.cli.variables import variable_text
->>>>>>> main
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant
@@ -69,7 +66,6 @@ def show(
         output.record(found, (), ident=ident_of(found))
 
 
-<<<<<<< HEAD
 @dataclasses.dataclass(frozen=True, slots=True)
 class _File:
     """The file that an assistant comes from, and the keys in which it differs."""
@@ -106,11 +102,7 @@ def _file(session: Session, assistant: Assistant) -> _File | None:
 def _drawn(
     output: Output, assistant: Assistant, file: _File | None, *, full: bool
 ) -> Iterator[str]:
-    """What it is first, then its knowledge, the instructions last."""
-=======
-def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]:
     """The assistant's facts, then its knowledge, then the instructions."""
->>>>>>> main
     definition = assistant.definition
     yield output.styled(one_line(assistant.name), BOLD)
     width = max(terminal_width() - 2, 1)
@@ -138,11 +130,8 @@ def _fields(assistant: Assistant, file: _File | None) -> list[tuple[str, str]]:
         ("model", definition.model or "that of the profile"),
         ("instruction", definition.instruction or ""),
         ("tools", ", ".join(tools_shown(definition)) or "none"),
-<<<<<<< HEAD
-        ("comes from", str(file) if file else assistant.source),
-=======
         ("variables", "\n".join(map(variable_text, definition.variables))),
->>>>>>> main
+        ("comes from", str(file) if file else assistant.source),
         ("synced from", "\n".join(definition.knowledge)),
         ("gone", "" if assistant.complete else "\n".join(assistant.gone) or "not known here"),
         ("revision", f"{assistant.revision}, {time_text(assistant.updated_at)}"),
@@ -180,13 +169,8 @@ def _instructions(output: Output, text: str, *, full: bool) -> Iterator[str]:
         yield output.styled(f"  … {left}; --full shows them", DIM)
 
 
-<<<<<<< HEAD
 def _as_toml(assistant: Assistant, file: _File | None) -> str:
-    """The definition, and what else is known of the assistant as comments above it."""
-=======
-def _as_toml(assistant: Assistant) -> str:
     """The definition, with other facts about the assistant as comments above it."""
->>>>>>> main
     from gptasst.definitions.toml import dump_definition
 
     about = [
