@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         "invalid_definition",
         "invalid_input",
         "missing_variable",
+        "max_cost_reached",
         "model_not_found",
         "name_taken",
         "needs_confirmation",
@@ -96,7 +97,9 @@ if TYPE_CHECKING:
         "output_escapes",
         "output_is_input",
         "outside",
+        "over_max_cost",
         "partly_done",
+        "price_unknown",
         "quota",
         "rate_limited",
         "read_only",
@@ -134,7 +137,8 @@ class GptasstError(Exception):
         near: the name that may have been meant.
 
     `transient`: the same may succeed if it is tried again, `retry_after` seconds later where
-    the server said when. `done` is what was done before it failed, for the JSON document;
+    the server said when. `done` is what was done before it failed, for the JSON document; `usage`
+    the tokens that it took all the same (`api.types.Usage`);
     `profile` is the `--profile` of the command that failed, which commands in `hint` carry.
     """
 
@@ -143,6 +147,7 @@ class GptasstError(Exception):
     transient = False
     retry_after: float | None = None
     done: object = None
+    usage: object = None
     profile: str | None = None
 
     def __init__(

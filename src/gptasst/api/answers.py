@@ -137,7 +137,18 @@ class AnswerReader:
         )
 
     def finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
-        """What a response comes to at its end: the text that is still missing, the answer."""
+        """What a response comes to at its end: the text that is still missing, the answer.
+
+        Raises:
+            NoAnswer: it can't be used; its `usage` says what it took all the same.
+        """
+        try:
+            yield from self._finish(response)
+        except GptasstError as error:
+            error.usage = error.usage or _usage(response)
+            raise
+
+    def _finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
         if response.status == "failed":
             raise self._failed(response.error)
         output = response.output or self._items  # servers leave out what they sent before

@@ -14,6 +14,7 @@ from gptasst.config.known_keys import (
     LOCAL_KEYS,
     PRICE_KEYS,
     PROFILE_KEYS,
+    USAGE_KEYS,
     VARIABLES,
 )
 from gptasst.config.profile import Profile
@@ -72,6 +73,9 @@ class ConfigurationService:
             ConfigValue("profile", profile.name, self._profile_source(profile)),
             *self._profile_values(profile),
             *self._local_values(),
+            ConfigValue(
+                "usage.record", self._settings.records_usage(), self._source("usage", "record")
+            ),
             *self._prices(),
         ]
 
@@ -244,6 +248,8 @@ def _kind(path: tuple[str, ...]) -> type | None:
         return str
     if path[0] == "local" and len(path) == 2:
         return LOCAL_KEYS.get(path[1])
+    if path[0] == "usage" and len(path) == 2:
+        return USAGE_KEYS.get(path[1])
     if path[0] == "prices" and len(path) == 3:
         return PRICE_KEYS.get(path[2])
     if path[0] != "profiles" or len(path) < 3:

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from gptasst.config.known_keys import LOCAL_KEYS, PRICE_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
+from gptasst.config.known_keys import (
+    LOCAL_KEYS,
+    PRICE_KEYS,
+    PROFILE_KEYS,
+    PROMPT_CACHES,
+    STORES,
+    USAGE_KEYS,
+)
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
@@ -73,7 +80,8 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices"))
+        document.only_keys((), ("profile", "profiles", "local", "prices", "usage"))
+        document.only_keys(("usage",), USAGE_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
         for model in document.table("prices"):
             document.only_keys(("prices", model), PRICE_KEYS)
@@ -88,6 +96,7 @@ class Settings:
         """
         self.local_model()
         self.prices()
+        self.records_usage()
         for name in self.profile_names():
             self._build(name, "named")
         default = self._document.text_value("profile")
@@ -129,6 +138,10 @@ class Settings:
                 if value is not None:
                     found.setdefault(model, {})[key] = value
         return found
+
+    def records_usage(self) -> bool:
+        """Whether runs are counted in the journal of usage."""
+        return self._document.value(bool, "usage", "record") is not False
 
     def named(self, name: str | None = None) -> str | None:
         """The name that is asked for, or else the one in `GPTASST_PROFILE` or `config.toml`."""

@@ -16,6 +16,7 @@ from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.inputs.reading import InputFile
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
+from gptasst.models.prices import Budget
 from gptasst.runs.inputs import message_parts, read_inputs
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
@@ -256,6 +257,7 @@ class Chat:
         warn: told what was left out, as it counts as secret or does not lie in the tree.
         model: in place of the assistant's own.
         screening: what must not be sent.
+        budget: what all answers may cost.
     """
 
     def __init__(
@@ -266,7 +268,9 @@ class Chat:
         warn: Callable[[str], None],
         model: str | None = None,
         screening: Screening = SCREENED,
+        budget: Budget | None = None,
     ) -> None:
+        self._budget = budget
         self._dialogue = dialogue
         self._note, self._warn = note, warn
         self._screening = screening
@@ -313,7 +317,7 @@ class Chat:
         return self._say(self._dialogue.last_question(self.assistant), again=True)
 
     def _say(self, request: RunRequest, *, again: bool) -> Generator[TextDelta | RunResult]:
-        request = replace(request, model=self.model, screening=self._screening)
+        request = replace(request, model=self.model, screening=self._screening, budget=self._budget)
         self._failed = None if again else request
         self._answer = ""
         events = self._dialogue.say(request, again=again)

@@ -50,6 +50,10 @@ class Paths:
         return self.data / "runs.sqlite3"
 
     @property
+    def usage_journal(self) -> Path:
+        return self.data / "usage.sqlite3"
+
+    @property
     def conversations_database(self) -> Path:
         return self.data / CONVERSATIONS_DATABASE
 
