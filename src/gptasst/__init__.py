@@ -1,13 +1,13 @@
-"""Assistants for files: a named model with instructions and knowledge, run on what you give it.
+"""Assistants for files: a named model with instructions and knowledge, run on your files.
 
-Everything that the command line does is there from Python as well:
+Everything that the command line does can be done from Python, too:
 
     import gptasst
 
     with gptasst.Client() as client:
         print(client.run("MarkdownLinter", "guide.md").answer)
 
-Importing this costs nothing: what a name needs is imported when the name is first used.
+Importing this package is fast: each name imports its module when it is first used.
 """
 
 import sys
@@ -24,6 +24,7 @@ del sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gptasst.api.types import Batch, Citation, Purpose, TextDelta, Usage
+    from gptasst.apply.types import ApplyPlan, PlannedAssistant
     from gptasst.assistants.types import (
         Assistant,
         AssistantImport,
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
+    "ApplyPlan",
     "Assistant",
     "AssistantImport",
     "AssistantSummary",
@@ -88,6 +90,7 @@ __all__ = [
     "NoAnswer",
     "NotFound",
     "PartlyDone",
+    "PlannedAssistant",
     "Profile",
     "Purpose",
     "ReasoningEffort",
@@ -105,7 +108,7 @@ __all__ = [
     "UsageError",
 ]
 
-# Where they are, the lightest first.
+# The modules that define them, the lightest first.
 _HOMES = (
     "errors",
     "definitions.types",
@@ -117,6 +120,7 @@ _HOMES = (
     "config.settings",
     "project_files.cache_types",
     "project_files.types",
+    "apply.types",
     "batches.types",
     "conversations.types",
     "client.options",

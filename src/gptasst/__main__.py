@@ -1,4 +1,4 @@
-"""The command `gptasst`. What must be instant is answered before anything heavy is imported."""
+"""The command `gptasst`. The version and completion are answered before heavy imports."""
 
 import sys
 
@@ -8,9 +8,9 @@ _INTERRUPTED = 130
 
 
 def program() -> None:
-    """The installed command `gptasst`: `main`, and the end of the process.
+    """The installed command `gptasst`: run `main`, then end the process at once.
 
-    `python -m gptasst` ends as Python does, for profilers and debuggers.
+    `python -m gptasst` ends normally, for profilers and debuggers.
     """
     leave_working_directory_out()
     try:
@@ -25,7 +25,7 @@ def main() -> None:
     """Run the command line.
 
     Raises:
-        SystemExit: it has ended, with the exit code.
+        SystemExit: at its end, with the exit code.
     """
     try:
         _run(sys.argv[1:])
@@ -43,8 +43,8 @@ def _run(words: list[str]) -> None:
         return
     import gc
 
-    # Imports make hundreds of thousands of objects that stay: looking through them again and
-    # again for garbage took a tenth of the time until a command began.
+    # Imports create hundreds of thousands of long-lived objects. Scanning them for garbage took a
+    # tenth of a command's start-up time.
     gc.set_threshold(100_000, 50, 100)
     from gptasst.cli.app import app
 
@@ -52,7 +52,7 @@ def _run(words: list[str]) -> None:
 
 
 def _version_printed() -> bool:
-    """Whether it was said here; the command line knows how to say that it can't be."""
+    """Print the version; `False` if that failed, which the command line then reports."""
     from gptasst import __version__
 
     if sys.stdout is None:
@@ -65,10 +65,10 @@ def _version_printed() -> bool:
 
 
 def leave_at_once(code: int) -> None:
-    """End the process without taking everything apart, and without waiting for threads.
+    """End the process without tearing down modules or waiting for threads.
 
-    Everything that was opened is closed. Python would go through all the modules of the SDK, which
-    takes a tenth of a second, and wait for a thread whose server says nothing.
+    All files are closed before. Python itself would tear down every module of the SDK, which takes
+    a tenth of a second, and would wait for threads whose servers don't respond.
     """
     import atexit
     import os
@@ -77,9 +77,9 @@ def leave_at_once(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except AttributeError:  # there is no such stream
+        except AttributeError:  # the stream does not exist
             continue
-        except (OSError, ValueError):  # a full disk, or a pipe that was closed
+        except (OSError, ValueError):  # a full disk, or a closed pipe
             code = code or 1
     os._exit(code)
 

@@ -1,8 +1,8 @@
 """Every failure that gptasst foresees, each with a stable code and an exit code.
 
-`code` is for scripts (it is `error.code` under `--json`), `message` says what was wrong
-and where, `hint` says what to type next. What an error is about stands in fields of its own:
-nobody takes a message apart. At run time this module imports nothing.
+`code` is for scripts (`error.code` under `--json`), `message` is what was wrong and where, `hint`
+is what to type next. What an error is about is in fields of its own, so that nothing parses
+messages. At run time this module imports nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         "bad_variable",
         "broken_off",
         "cancelled",
+        "cases_failed",
         "changed_meanwhile",
         "circle",
         "control_character",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         "name_taken",
         "needs_confirmation",
         "newer_store",
+        "no_cases",
         "no_documents",
         "no_editor",
         "no_endpoint",
@@ -127,19 +129,19 @@ if TYPE_CHECKING:
 
 
 class GptasstError(Exception):
-    """Something failed in a way that can be explained.
+    """An expected failure, with an explanation.
 
     Args:
         message: what was wrong and where; lower case, no full stop.
         hint: what the user can do or type next, with commands as `hints.cmd` makes them.
-        code: a stable identifier in place of the class's own.
-        variable: the environment variable whose value is what is wrong.
+        code: a stable identifier, instead of the class's default.
+        variable: the environment variable with the wrong value.
         near: the name that may have been meant.
 
-    `transient`: the same may succeed if it is tried again, `retry_after` seconds later where
-    the server said when. `done` is what was done before it failed, for the JSON document; `usage`
-    the tokens that it took all the same (`api.types.Usage`);
-    `profile` is the `--profile` of the command that failed, which commands in `hint` carry.
+    If `transient`, a retry may succeed, after `retry_after` seconds if the server sent that. `done`
+    is what was finished before the failure, for the JSON document. `usage` has the tokens that the
+    failed request used (`api.types.Usage`). `profile` is the `--profile` of the failed command,
+    which is added to commands in `hint`.
     """
 
     code: Code = "error"
@@ -176,14 +178,14 @@ class GptasstError(Exception):
 
     @property
     def fixes(self) -> tuple[str, ...]:
-        """The commands that `hint` names, each as it is typed."""
+        """The commands in `hint`, each as it is typed."""
         from gptasst.hints import commands_in
 
         return commands_in(self.advice or "")
 
 
 class ServiceError(GptasstError):
-    """The service failed, could not be reached, or answered in a way that makes no sense."""
+    """The service failed, could not be reached, or sent an invalid response."""
 
     code: Code = "service_error"
 
@@ -195,7 +197,7 @@ class StateError(GptasstError):
 
 
 class UsageError(GptasstError):
-    """The command was called in a way that can't work."""
+    """The command was used incorrectly."""
 
     code: Code = "usage"
     exit_code = 2
@@ -209,10 +211,10 @@ class InvalidInput(GptasstError):
 
 
 class InvalidDefinition(GptasstError):
-    """A definition or the configuration breaks its format.
+    """A definition or the configuration is invalid.
 
     Args:
-        problem: what is wrong there, without the place.
+        problem: what is wrong, without the place.
         file: the file; the message starts with it.
         line: the line in it, counted from 1.
     """
@@ -254,7 +256,7 @@ class AccessDenied(GptasstError):
 
 
 class LimitReached(GptasstError):
-    """A rate limit or quota still stood in the way after the retries."""
+    """A rate limit or quota was still exceeded after all retries."""
 
     code: Code = "rate_limited"
     exit_code = 5
@@ -278,7 +280,7 @@ PLEASE_REPORT = "please report it"
 
 
 def unexpected(error: Exception) -> GptasstError:
-    """What nobody foresaw, for where a thread or the program ends."""
+    """The error for an unexpected exception, raised where a thread or the program ends."""
     known = GptasstError(
         f"unexpected: {type(error).__name__}: {error}",
         hint=f"--verbose shows where; {PLEASE_REPORT}",
@@ -289,7 +291,7 @@ def unexpected(error: Exception) -> GptasstError:
 
 
 def broken_check(error: Exception) -> str:
-    """The message for a bug in a check, with the line where it is."""
+    """The message for a bug in a check, with its file and line."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{os.path.basename(place.filename)}:{place.lineno}"  # noqa: PTH119  # a name is enough
     return f"unexpected: {type(error).__name__}: {error} ({where}); {PLEASE_REPORT}"

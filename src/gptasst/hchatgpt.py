@@ -1,13 +1,13 @@
-"""The functions of the module that gptasst succeeds, by name and meaning.
+"""The functions of the older module that gptasst replaces, with the same names and meanings.
 
 `import helpers.hchatgpt as hchatgp` becomes `import gptasst.hchatgpt as hchatgp`. A thread is a
-conversation, and a run is a response that a thread of this process waits for. What is different:
+conversation, and a run is a response that a thread of this process waits for. Differences:
 
 - Paths are relative to the working directory, not to the root of a repository.
-- An assistant takes any number of knowledge files; there were 20 at most.
-- The messages of a thread wait in this process until the thread is run.
-- A file of a message is read from this disk; its id will do if its content is still here.
-- What goes wrong is raised as an error of `gptasst`.
+- An assistant has any number of knowledge files, instead of 20 at most.
+- The messages of a thread stay in this process until the thread is run.
+- A file of a message is read from this disk; its id works while its content is still here.
+- Failures are raised as errors of `gptasst`.
 - Files that count as secret (`.env`, private keys) are refused without `allow_secrets=True`.
 """
 
@@ -62,7 +62,7 @@ class _Message:
 
 
 def use_client(client: Client | None) -> None:
-    """Let all functions here use this client; `None`: one of the environment, as at the start.
+    """Use this client in all functions; `None`: a client with default settings, as at the start.
 
     Examples:
         >>> use_client(gptasst.Client(model="gpt-6.2-sol"))
@@ -94,15 +94,15 @@ def create_assistant(
     use_code_interpreter: bool | None = None,
     use_function: Mapping[str, object] | None = None,
 ) -> str:
-    """Make an assistant and give its id.
+    """Create an assistant and return its id.
 
     Args:
-        assistant_name: one that no other assistant has.
+        assistant_name: a name that no other assistant has.
         instructions: the instructions for the model.
         model: the profile's when empty.
         use_retrieval: search the knowledge in each run.
-        use_code_interpreter: let it run Python on the server; `None`: where there is a server.
-        use_function: there are no functions.
+        use_code_interpreter: let it run Python on the server; `None`: if there is a server.
+        use_function: not supported.
 
     Raises:
         UsageError: the name is taken, or a function is given.
@@ -136,16 +136,16 @@ def update_assistant_by_id(
     file_ids: Sequence[str] | None = None,
     allow_secrets: bool = False,
 ) -> str:
-    """Change an assistant and give its id; what is empty stays as it is.
+    """Change an assistant and return its id. Empty arguments change nothing.
 
     Args:
-        assistant_id: which.
+        assistant_id: the assistant.
         instructions: the instructions for the model.
         name: a new name.
         tools: all its tools, as `[{"type": "retrieval"}, {"type": "code_interpreter"}]`.
         model: a new model.
         file_ids: uploaded files that become its whole knowledge.
-        allow_secrets: whatever they hold.
+        allow_secrets: accept files that look secret.
 
     Raises:
         InvalidInput: the content of a file id is not on this disk.
@@ -179,7 +179,7 @@ def delete_assistant_by_id(assistant_id: str) -> None:
 
 
 def get_all_assistants() -> list[AssistantSummary]:
-    """Every assistant in short, by name.
+    """A summary of every assistant, sorted by name.
 
     Examples:
         >>> get_all_assistants()[0].files
@@ -215,7 +215,7 @@ def get_assistant_id_by_name(assistant_name: str) -> str:
 
 
 def upload_to_gpt(path_from_root: str, *, allow_secrets: bool = False) -> str:
-    """Upload a file, if its content is not there yet, and give its id.
+    """Upload a file, unless its content is on the server already, and return its id.
 
     Examples:
         >>> upload_to_gpt("guide.md") == get_gpt_id("guide.md")
@@ -230,7 +230,7 @@ def upload_to_gpt(path_from_root: str, *, allow_secrets: bool = False) -> str:
 
 
 def remove_from_gpt(path_from_root: str) -> None:
-    """Delete a file's content from the server, and so from every assistant.
+    """Delete a file's content from the server, which removes it from every assistant.
 
     Examples:
         >>> remove_from_gpt("style.md")
@@ -239,7 +239,7 @@ def remove_from_gpt(path_from_root: str) -> None:
 
 
 def get_gpt_id(path_from_root: str, *, allow_secrets: bool = False) -> str:
-    """The id of a file on the server; it is uploaded if it is not there yet.
+    """The id of a file on the server. The file is uploaded if it is missing.
 
     Examples:
         >>> get_gpt_id("style.md") == get_gpt_file_from_path("style.md").id
@@ -262,7 +262,7 @@ def get_gpt_file_from_id(gpt_id: str) -> FileEntry:
 
 
 def get_gpt_file_from_path(path_from_root: str, *, allow_secrets: bool = False) -> FileEntry:
-    """A file on the server, by its path here; it is uploaded if it is not there yet.
+    """A file on the server, by its local path. The file is uploaded if it is missing.
 
     Examples:
         >>> get_gpt_file_from_path("style.md").size
@@ -272,7 +272,7 @@ def get_gpt_file_from_path(path_from_root: str, *, allow_secrets: bool = False) 
 
 
 def _path_of(file_id: str) -> str:
-    """Where the content of an uploaded file lies on this disk; it can't be downloaded."""
+    """The local path of an uploaded file's content, which can't be downloaded."""
     paths = get_gpt_file_from_id(file_id).paths
     if not paths:
         raise InvalidInput(f"the content of `{file_id}` is not on this disk", hint="give its path")
@@ -285,7 +285,7 @@ def _path_of(file_id: str) -> str:
 def set_assistant_files_by_name(
     assistant_name: str, file_path_list: Sequence[str], *, allow_secrets: bool = False
 ) -> str:
-    """Make these files the whole knowledge of an assistant; gives the assistant's id.
+    """Replace the knowledge of an assistant with these files; return the assistant's id.
 
     Examples:
         >>> set_assistant_files_by_name("DocWriter-1", ["guide.md"]) == assistant_id
@@ -299,7 +299,7 @@ def set_assistant_files_by_name(
 def add_files_to_assistant_by_name(
     assistant_name: str, file_path_list: Sequence[str], *, allow_secrets: bool = False
 ) -> str:
-    """Add knowledge to an assistant, any number of files; gives the assistant's id.
+    """Add files to an assistant's knowledge; return the assistant's id.
 
     Examples:
         >>> add_files_to_assistant_by_name("DocWriter-1", ["guide.md"]) == assistant_id
@@ -311,7 +311,7 @@ def add_files_to_assistant_by_name(
 
 
 def delete_file_from_assistant_by_id(assistant_id: str, file_id: str) -> None:
-    """Take a file out of an assistant's knowledge.
+    """Remove a file from an assistant's knowledge.
 
     Examples:
         >>> delete_file_from_assistant_by_id(assistant_id, get_gpt_id("style.md"))
@@ -320,7 +320,7 @@ def delete_file_from_assistant_by_id(assistant_id: str, file_id: str) -> None:
 
 
 def delete_file_from_assistant_by_name(assistant_name: str, file_path: str) -> None:
-    """Take a file out of an assistant's knowledge, by its path.
+    """Remove a file from an assistant's knowledge, by its path.
 
     Examples:
         >>> delete_file_from_assistant_by_name("DocWriter-1", "style.md")
@@ -332,7 +332,7 @@ def delete_file_from_assistant_by_name(assistant_name: str, file_path: str) -> N
 
 
 def create_thread() -> str:
-    """Begin a conversation and give its id.
+    """Start a conversation and return its id.
 
     Examples:
         >>> thread_id = create_thread()
@@ -343,7 +343,7 @@ def create_thread() -> str:
 def create_message_on_thread(
     thread_id: str, content: str, file_ids: Sequence[str], *, allow_secrets: bool = False
 ) -> str:
-    """Put a message with uploaded files on a thread, for its next run; gives the message's id.
+    """Add a message with uploaded files to a thread, for its next run; return the message's id.
 
     Raises:
         InvalidInput: the content of a file id is not on this disk.
@@ -361,9 +361,9 @@ def create_message_on_thread(
 def create_message_on_thread_with_file_names(
     thread_id: str, content: str, file_names: Sequence[str], *, allow_secrets: bool = False
 ) -> str:
-    """Put a message with files on a thread, for its next run; gives the message's id.
+    """Add a message with files to a thread, for its next run; return the message's id.
 
-    The files are seen in this conversation only.
+    The files are only used in this conversation.
 
     Examples:
         >>> message_id = create_message_on_thread_with_file_names(
@@ -376,11 +376,17 @@ def create_message_on_thread_with_file_names(
     return f"msg_{secrets.token_hex(12)}"
 
 
-def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") -> str:
-    """Let an assistant answer the messages of a thread, without waiting; gives the run's id.
+def run_thread_on_assistant(
+    assistant_id: str,
+    thread_id: str,
+    model: str = "",
+    *,
+    vars: Mapping[str, str] | None = None,
+) -> str:
+    """Start a run: an assistant answers the messages of a thread. Return the run's id at once.
 
-    The run is a thread of this process, which waits for it at its end. After a failure the
-    messages are still there for another run.
+    The run is a thread of this process, and the process waits for it before it ends. After a
+    failure the messages stay for another run. `vars` are the values of the assistant's variables.
 
     Raises:
         UsageError: there is no message since the last run.
@@ -401,6 +407,7 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
         model=model or None,
         allow_secrets=all(message.allow_secrets for message in waiting),
         conversation=thread_id,
+        vars=vars,
     )
 
     def keep_after_failure(done: Future[RunResult]) -> None:
@@ -415,7 +422,13 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
     return run_id
 
 
-def run_thread_on_assistant_by_name(assistant_name: str, thread_id: str, model: str = "") -> str:
+def run_thread_on_assistant_by_name(
+    assistant_name: str,
+    thread_id: str,
+    model: str = "",
+    *,
+    vars: Mapping[str, str] | None = None,
+) -> str:
     """The same as `run_thread_on_assistant`, by the assistant's name.
 
     Examples:
@@ -423,21 +436,21 @@ def run_thread_on_assistant_by_name(assistant_name: str, thread_id: str, model: 
         >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
         >>> run_id = run_thread_on_assistant_by_name("DocWriter-1", thread_id)
     """
-    return run_thread_on_assistant(assistant_name, thread_id, model)
+    return run_thread_on_assistant(assistant_name, thread_id, model, vars=vars)
 
 
 def wait_for_run_result(thread_id: str, run_id: str, timeout: float = 180) -> list[ThreadMessage]:
-    """Wait for a run, and give the thread's messages, newest first.
+    """Wait for a run, and return the thread's messages, newest first.
 
     Args:
-        thread_id: of the run.
-        run_id: of a run that began in this process.
+        thread_id: the thread of the run.
+        run_id: a run that was started in this process.
         timeout: in seconds.
 
     Raises:
-        TimeoutError: it takes longer; it goes on, and can be waited for again.
-        NotFound: no such run began in this process.
-        GptasstError: what the run failed with.
+        TimeoutError: the time is over. The run continues; wait again.
+        NotFound: no such run was started in this process.
+        GptasstError: the error of the run.
 
     Examples:
         >>> thread_id = create_thread()
@@ -464,7 +477,7 @@ def _waits_for_stdin() -> None:
     sys.stderr.write("waiting for the end of standard input; `< /dev/null` gives none\n")
 
 
-def e2e_assistant_runner(
+def e2e_assistant_runner(  # noqa: PLR0913  # they are what people give it
     assistant_name: str,
     user_input: str = "",
     *,
@@ -473,19 +486,21 @@ def e2e_assistant_runner(
     output_file_path: str = "",
     vim_mode: bool = False,
     allow_secrets: bool = False,
+    vars: Mapping[str, str] | None = None,
 ) -> str:
-    """Give an assistant a task and files, and return its answer. Nothing is left on the server.
+    """Run an assistant with a task and files, and return its answer. Nothing stays on the server.
 
     Args:
         assistant_name: an assistant, or an instruction.
-        user_input: the task in words.
-        model: in place of the assistant's own, for this run.
-        input_file_names: files of this run.
-        output_file_path: where the answer goes, whole or not at all; without one it is written
-            to stdout as well.
-        vim_mode: take the task from stdin, and write the answer to stdout in any case. It has to
-            end within the profile's timeout, and may be as large as a request.
-        allow_secrets: whatever the files and the task hold.
+        user_input: the task.
+        model: the model for this run, instead of the assistant's own.
+        input_file_names: the input files.
+        output_file_path: the file for the answer, written completely or not at all; without one
+            the answer is also printed to stdout.
+        vim_mode: read the task from stdin, and always print the answer to stdout. Reading must
+            end within the profile's timeout; the task may be as large as a request.
+        allow_secrets: accept files and tasks that look secret.
+        vars: the values of the assistant's variables.
 
     Examples:
         >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
@@ -512,6 +527,7 @@ def e2e_assistant_runner(
         text=text or None,
         model=model or None,
         allow_secrets=allow_secrets,
+        vars=vars,
     )
     if vim_mode or target is None:
         sys.stdout.write(result.answer)

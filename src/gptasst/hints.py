@@ -1,7 +1,7 @@
 """Commands and near names in messages, as people can type them.
 
-A text for people holds a command in a form of its own (`cmd`), so that nothing has to be
-looked for among its words: whoever shows the text adds the `--profile` of the call (`shown`).
+Text marks each command with `cmd`, so that nothing has to search prose for commands. Whoever
+prints the text adds the `--profile` of the call with `shown`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-# Those for which it makes a difference which profile is in force.
+# Commands that depend on the profile.
 USING_A_PROFILE = (
     "run",
     "chat",
+    "test",
     "assistant",
+    "apply",
     "file",
     "conversation",
     "batch",
@@ -25,34 +27,34 @@ USING_A_PROFILE = (
     "cache",
     "config show",
 )
-# Unicode's noncharacters: no name and no text that people write has them.
+# Unicode noncharacters, which no name or text contains.
 _BEGIN, _END = "\ufdd0", "\ufdd1"
-# `re` compiles it, and the others of modules that every command imports, when it is first used.
+# Compiled when it is first used, like other patterns in modules that every command imports.
 _COMMAND = f"{_BEGIN}([^{_END}]*){_END}"
 
 
 def cmd(words: str) -> str:
-    """A command of gptasst for a message or hint.
+    """Mark a command of gptasst in a message or hint.
 
     Args:
-        words: what follows `gptasst`, as a shell takes it: `assistant show 'My Writer'`.
+        words: what follows `gptasst`, quoted for a shell: `assistant show 'My Writer'`.
     """
     return f"{_BEGIN}{words}{_END}"
 
 
 def commands_in(text: str) -> tuple[str, ...]:
-    """The commands that a text holds, each as it is typed."""
+    """The commands in a text, each as it is typed."""
     return tuple(f"gptasst {words}" for words in re.findall(_COMMAND, text))
 
 
 def shown(text: str, profile: str | None, *, quote: str = "`") -> str:
-    """A text as people read it.
+    """Text with its commands written out.
 
     Args:
-        text: what may hold commands made by `cmd`.
-        profile: the `--profile` of the call, which the commands then carry; without it, the
+        text: text that may contain commands marked by `cmd`.
+        profile: the `--profile` of the call, which is added to the commands; without it, the
             next call finds the same profile by itself.
-        quote: what stands before and behind a command; nothing where the text is to be pasted.
+        quote: goes before and after each command; empty for text that is pasted.
     """
     if _BEGIN not in text:
         return text
@@ -64,7 +66,7 @@ def _with(profile: str | None, words: str) -> str:
         return f"gptasst {words}"
     import shlex
 
-    # Before the command's name it is in nobody's way: `FILE...` and a text may stand at the end.
+    # It goes before the command's name, because `FILE...` or text may be at the end.
     return f"gptasst --profile {shlex.quote(profile)} {words}"
 
 
@@ -73,7 +75,7 @@ def _uses_a_profile(words: str) -> bool:
 
 
 def nearest(word: str, names: Iterable[str], likeness: float = 0.6) -> str | None:
-    """The name that a mistyped word may have been meant for, whatever its case."""
+    """The name that is most like a mistyped word, ignoring case."""
     import difflib
 
     known = {name.casefold(): name for name in names}
@@ -82,35 +84,35 @@ def nearest(word: str, names: Iterable[str], likeness: float = 0.6) -> str | Non
 
 
 def suggestion(name: object) -> str:
-    """The hint that a name which is there may have been meant."""
+    """The hint that suggests an existing name."""
     return f"did you mean `{name}`?"
 
 
 def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
-    """A hint for a name that is not there.
+    """A hint for an unknown name.
 
     Args:
         word: what was typed.
-        names: what there is.
-        otherwise: the hint where no name is near.
+        names: the existing names.
+        otherwise: the hint if no name is similar.
     """
     near = nearest(word, names)
     return suggestion(near) if near else otherwise
 
 
-# What an installer leaves in the environment that it makes for one program.
+# Files that an installer leaves in the environment of a program.
 _PIPX, _UV = "pipx_metadata.json", "uv-receipt.toml"
 
 
 def install_command(extra: str) -> str:
-    """What adds an extra to this installation."""
+    """The command that adds an extra to this installation."""
     if _has(_PIPX):
         return f"pipx install --force 'gptasst[{extra}]'"
     return f"{'uv tool' if _has(_UV) else 'pip'} install 'gptasst[{extra}]'"
 
 
 def upgrade_command() -> str:
-    """What brings this installation to the newest version."""
+    """The command that updates this installation."""
     if _has(_PIPX):
         return "pipx upgrade gptasst"
     return "uv tool upgrade gptasst" if _has(_UV) else "pip install -U gptasst"

@@ -1,4 +1,4 @@
-"""Threads for requests that run side by side, and the time that a whole command may take."""
+"""Threads for concurrent requests, and the time limit of a whole command."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 
-# When it is over (`time.monotonic`), and how many seconds it was given.
+# The end (`time.monotonic`), and the seconds allowed.
 _limit: ContextVar[tuple[float, float] | None] = ContextVar("time_limit", default=None)
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Give what is done in here, in this thread, so many seconds in all; `None` is no limit."""
+    """Limit the seconds for everything done in this context and thread; `None` is no limit."""
     token = _limit.set(None if seconds is None else (time.monotonic() + seconds, seconds))
     try:
         yield
@@ -33,13 +33,13 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def more_time(seconds: float) -> Iterator[None]:
-    """Give what has to be done at the end so many seconds, if there is a limit at all."""
+    """Allow extra seconds for final work, if there is a limit."""
     with time_limit(seconds) if _limit.get() else contextlib.nullcontext():
         yield
 
 
 def time_left() -> tuple[float, float] | None:
-    """The seconds that are left, and those that there were in all; `None` without a limit."""
+    """The seconds left and the seconds in total; `None` without a limit."""
     limit = _limit.get()
     return limit and (limit[0] - time.monotonic(), limit[1])
 
@@ -47,17 +47,17 @@ def time_left() -> tuple[float, float] | None:
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-# What ends within so many seconds is one group.
+# Jobs that end within this many seconds form one group.
 _MOMENT = 0.02
-# For jobs that run when others need not be begun any more.
+# Seconds for running jobs once no others are started.
 _LAST_SECONDS = 10.0
 
 
 @contextlib.contextmanager
 def workers(count: int) -> Iterator[ThreadPoolExecutor]:
-    """Up to so many threads. At the end they are waited for, but not where anything is raised.
+    """A pool of up to `count` threads. At its end they are joined, but not after an exception.
 
-    An interrupted command does not wait for a server that says nothing.
+    So an interrupted command does not wait for a server that does not respond.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -76,11 +76,11 @@ def in_groups(
     count: int,
     stop: threading.Event | None = None,
 ) -> Generator[list[tuple[_Item, _Result | BaseException]]]:
-    """What `work` makes of items, or raises, in up to `count` threads: as it comes, in groups.
+    """The results of `work` for each item, or its exceptions, as they arrive, in groups.
 
-    Many short jobs end every few milliseconds. Whoever looks at each by itself keeps the threads
-    that do them from getting their turn. Once `stop` is set, or the iterator closed, no more are
-    begun; those that run are awaited for a while after `stop`.
+    Up to `count` threads work. Short jobs end every few milliseconds, and handling each by itself
+    would keep the threads from running. Once `stop` is set or the iterator is closed, no more jobs
+    start; after `stop`, running ones get a while to finish.
     """
     import queue
 
@@ -128,9 +128,9 @@ _lock = threading.RLock()
 
 
 class cached_property(functools.cached_property[_Value]):  # noqa: N801  # as functools has it
-    """See `functools.cached_property`, which has no lock of its own from Python 3.12 on.
+    """Like `functools.cached_property`, which has had no lock since Python 3.12.
 
-    All of them share one lock, as one value is often built from another.
+    All share one lock, because one value is often built from another.
     """
 
     @overload
@@ -150,9 +150,9 @@ _Key = TypeVar("_Key")
 def run_within(
     jobs: Mapping[_Key, Callable[[], _Result]], seconds: float
 ) -> dict[_Key, _Result | GptasstError]:
-    """What each job gives or raises. One that is not done in time has failed with `timeout`.
+    """The result or exception of each job. A job that takes too long fails with `timeout`.
 
-    The threads don't keep the program from ending, whatever they wait for.
+    The threads never keep the program from ending.
     """
     import queue
 

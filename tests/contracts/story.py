@@ -45,6 +45,42 @@ text_weight = 0.5
 temperature = 0.2
 top_p = 0.5
 """
+EVERY_KEY = """
+[[case]]
+name = "all"
+input = "alpha"
+file = "a.md"
+text = "Describe."
+vars = { a = "b" }
+equals = "x"
+contains = "x"
+not_contains = "y"
+matches = "x"
+not_matches = "y"
+schema = { type = "object" }
+json = { "n" = 1 }
+unchanged = true
+keeps = "code"
+max_change = 0.5
+cites = "docs/a.md"
+not_cites = "docs/b.md"
+max_tokens = 100
+max_cost = 0.1
+max_seconds = 9
+judge = "Is it one?"
+judge_model = "gpt-6-luna"
+"""
+CASES = """
+[[case]]
+name = "judged"
+text = "alpha"
+judge = "Is it one?"
+
+[[case]]
+name = "wrong"
+text = "alpha"
+equals = "two"
+"""
 OLD_ASSISTANT = {
     "id": "asst_1",
     "object": "assistant",
@@ -79,6 +115,7 @@ class Story:
         for chapter in (
             self._instructions,
             self._assistants,
+            self._code,
             self._knowledge,
             self._files,
             self._runs,
@@ -114,6 +151,7 @@ class Story:
 
     def _assistants(self) -> None:
         self._write("docs/a.md", "alpha")
+        self._write("instructions/Mine.cases.toml", EVERY_KEY)
         self._write("docs/b.md", "beta")
         self._write("docs/bad.md", "bad")
         self._server.index_failures["bad.md"] = ("invalid_file", "it is bad")
@@ -129,6 +167,31 @@ class Story:
         self._do("assistant export -o", "a.toml", "A")
         self._write("old.json", json.dumps(OLD_ASSISTANT))
         self._do("assistant import", "old.json")
+
+    def _code(self) -> None:
+        self._write("code/c.toml", 'name = "C"\ninstructions = "x"\nknowledge = ["../docs"]\n')
+        self._write("code/d.toml", 'name = "D"\ninstructions = "x"\n[tools]\nweb_search = true\n')
+        self._write("code/base.toml", 'instructions = "x"\n')
+        self._do("apply --dry-run", "code")
+        self._do("apply", "code", "--yes", code=6)
+        self._write("docs/d.md", "delta")
+        Path("docs/b.md").rename("b.md")
+        self._write("docs/a.md", "alpha, too")
+        self._do("apply", "code", "--yes", code=6)
+        Path("b.md").rename("docs/b.md")
+        Path("docs/d.md").unlink()
+        outside = Path.cwd().parent / "outside.md"
+        outside.write_text("x")
+        words = f'knowledge = ["{outside.as_posix()}"]'
+        self._write("code/c.toml", f'name = "A"\nextends = "Mine"\n{words}\n')
+        self._write("code/d.toml", 'name = "E"\ninstructions = "x"\n')
+        self._do("apply --check", "code", code=6)
+        for name in ("c", "d"):
+            Path(f"code/{name}.toml").unlink()
+        self._do("apply --dry-run", "code/base.toml", code=2)
+        self._write("code/f.toml", 'name = "F"\ninstructions = "x"\n')
+        self._do("apply", "code", "--yes")
+        self._do("apply", "code", "--prune", "--yes")
 
     def _knowledge(self) -> None:
         self._do("assistant files list", "A")
@@ -180,6 +243,7 @@ class Story:
         )  # a conversation that is kept here
         (talk,) = self._do("conversation list")["conversations"]
         self._do("conversation show", talk["id"])
+        self._cases()
         self._environ.delenv("GPTASST_STORE")
         self._server.outcomes.append(answer('{"n": 1}', [("file-1", "a.md")]))
         self._do("run", "A", "-t", "alpha")
@@ -195,6 +259,18 @@ class Story:
         self._do("run --dry-run", "CommitMessage", "-t", "alpha")
         self._do("run", "CommitMessage", "-t", "alpha")
         hiding.unlink()
+
+    def _cases(self) -> None:
+        self._write("d.cases.toml", CASES)
+        self._server.outcomes.append(answer("one\n"))
+        self._server.outcomes.append(answer('{"reason": "So it is.", "verdict": "yes"}'))
+        self._do("test", "L", "--cases", "d.cases.toml", "--case", "judged", "-j", "1")
+        self._server.models.append("odd-1")  # whose price nobody knows
+        self._server.outcomes.append(answer("one\n"))
+        self._server.outcomes.append(refusal("no"))
+        self._do(
+            "test", "L", "--cases", "d.cases.toml", "-m", "odd-1", "-j", "1", "--force", code=7
+        )
 
     def _batches(self) -> None:
         self._server.batch_fails_on = "two"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gptasst.definitions.cases import Case
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import (
     Definition,
@@ -31,6 +32,7 @@ _FULL = Definition(
     default_text="Translate this.\nAll of it.",
     unwrap_fence=True,
     knowledge=("docs/", "*.ü"),
+    cases=(Case("a", text="b", equals="c"),),
     edit=EditSettings(("code",), 0.5, "block", "Correct it.", (("a", "b"),)),
     tools=Tools(file_search=False, code_interpreter=True, web_search=True),
     settings=ModelSettings(

@@ -1,4 +1,4 @@
-"""What comes back: an answer put together from its stream, within a limit of time."""
+"""The model's answer: put together from the events of a stream, within a time limit."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 from gptasst.hints import cmd
 
 _SMALL = f"small models often don't come to an end; {cmd('auth login')} stores a key for a real one"
-# A passage of so many characters, so often, is a loop; it is looked for after so many pieces.
+# A passage of this many characters, repeated this often, is a loop; checked every so many pieces.
 _PASSAGE = 120
 _REPEATED = 4
 _PIECES_BETWEEN_LOOKS = 32
-_QUOTED = 200  # characters of what is no event
+_QUOTED = 200  # characters shown of data that is not an event
 
 
 Filled = Callable[[str, int], int | None]
@@ -40,20 +40,20 @@ Stopped = Callable[[int], bool]
 
 
 class AnswerReader:
-    """Puts an answer together from the events of its stream.
+    """Build an answer from the events of its stream.
 
     Built from the events themselves: the SDK's own accumulator stops at servers that leave
-    out `content_index` (llama.cpp does). What is of another kind than the API has it raises
+    out `content_index` (llama.cpp does). A value of an unexpected type raises
     `AttributeError` or `TypeError`; see `reading`.
 
     Args:
-        request: what was asked.
+        request: the request that was sent.
         endpoint: the server.
-        filled: gives the context of a model if so many tokens fill it.
-        file_name: gives the name of a file that is cited by its id alone.
-        stopped: tells whether the server itself ends answers at so many tokens; asked where a
-            response does not say what its limit was.
-        known_tools: what is certain of the server's tools.
+        filled: returns a model's context size if the given number of tokens fills it.
+        file_name: returns the name of a file that is cited only by its id.
+        stopped: whether the server itself ends answers at this number of tokens; called if a
+            response does not state its limit.
+        known_tools: the server's tools, as far as they are certain.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class AnswerReader:
         raise broken_off("the server ended the stream in the middle")
 
     def _piece(self, delta: str) -> Iterator[TextDelta]:
-        """A piece of whole characters: JSON may bring half of one, its other half with the next."""
+        """A piece of whole characters: JSON may split a character between two events."""
         text = self._half + delta
         self._length += len(delta)
         if self._length > MAX_ANSWER:
@@ -113,9 +113,9 @@ class AnswerReader:
             self._refuse_repetition()
 
     def _refuse_repetition(self) -> None:
-        """Raise if a passage comes again and again, more often than it was in what was asked.
+        """Raise if the answer repeats a passage more often than the request contains it.
 
-        A small model that does so goes on until its context is full, for minutes.
+        A small model that repeats itself goes on for minutes, until its context is full.
         """
         text = "".join(self._pieces)
         passage = text[-_PASSAGE:]
@@ -125,10 +125,10 @@ class AnswerReader:
             raise NoAnswer("the embedded model repeats itself", hint=_SMALL, code="incomplete")
 
     def _failed(self, error: Any) -> GptasstError:
-        """The error of an answer from what a server says of it: an object, words, or nothing."""
+        """The error for a failed answer, from the server's `error`: an object, text, or nothing."""
         code, message = None, error
         if isinstance(error, Event):
-            kind = None if error.type == "error" else error.type  # that of the event itself
+            kind = None if error.type == "error" else error.type  # the event's own error
             code, message = error.code or kind, error.message
         words = str(message or "no reason given")
         refused = refused_tool(masked(words, self._endpoint), self._request, self._endpoint)
@@ -137,10 +137,10 @@ class AnswerReader:
         )
 
     def finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
-        """What a response comes to at its end: the text that is still missing, the answer.
+        """Finish a response: yield the text that is still missing, then the answer.
 
         Raises:
-            NoAnswer: it can't be used; its `usage` says what it took all the same.
+            NoAnswer: it can't be used; its `usage` has the tokens that it used anyway.
         """
         try:
             yield from self._finish(response)
@@ -151,15 +151,15 @@ class AnswerReader:
     def _finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
         if response.status == "failed":
             raise self._failed(response.error)
-        output = response.output or self._items  # servers leave out what they sent before
+        output = response.output or self._items  # some servers leave out what they already sent
         refusal = "".join(self._refusal) or _refusal_of(output)
         if refusal:
             raise NoAnswer(f"the model refused: {refusal}", code="refused")
-        if self._half:  # its other half never came
+        if self._half:  # the other half never arrived
             self._half = ""
             yield from self._piece("\N{REPLACEMENT CHARACTER}")
         text = "".join(self._pieces)
-        if not text:  # a server that sends the text only with the end
+        if not text:  # a server that sends the text only in the last event
             text = whole_characters(_text_of(output))
             if text:
                 yield TextDelta(text)
@@ -180,7 +180,7 @@ class AnswerReader:
         )
 
     def _tools(self, response: Event, output: Any) -> dict[Capability, bool | None]:
-        """What it shows of the hosted tools that the model was offered."""
+        """What the response shows about the hosted tools that were offered."""
         seen = json.dumps([response.tools, output])
         asked = hosted_tools(self._request)
         return shown_tools(asked, response.tools, seen, self._known_tools)
@@ -194,7 +194,7 @@ class AnswerReader:
             if reason == "content_filter":
                 raise NoAnswer("the answer was stopped by the content filter", code="incomplete")
             raise self._cut_off(str(reason or "no reason given"), limit)
-        # llama.cpp calls an answer completed that ran into a limit, and so do proxies.
+        # llama.cpp and some proxies report `completed` for an answer that ran into a limit.
         if usage and limit and usage.output >= limit:
             raise self._cut_off("max_output_tokens", limit)
         untold = limit is None and "max_output_tokens" not in response
@@ -224,11 +224,11 @@ class AnswerReader:
 
 
 def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
-    """The events; what can't be read after the first of them is the end of an answer.
+    """The events; unreadable data after the first event means that the answer broke off.
 
     Raises:
-        ValueError: the first one can't be read.
-        NoAnswer: another one can't; proxies put their own words there when the server is gone.
+        ValueError: the first event can't be read.
+        NoAnswer: a later event can't be read; proxies insert their own text when a server is gone.
     """
     begun = False
     try:
@@ -247,8 +247,8 @@ def whole_answer(
 ) -> ModelAnswer:
     """The answer in a response that came in one piece.
 
-    `filled` is as `AnswerReader` takes it. `received` gets the text, of an answer that was cut off,
-    too.
+    `filled` is the argument of `AnswerReader`. `received` is called with the text, also when the
+    answer was cut off.
 
     Raises:
         NoAnswer: the model refused, failed, or was cut off.
@@ -262,7 +262,7 @@ def whole_answer(
 
 
 def whole_characters(text: str) -> str:
-    """A text that can be written as UTF-8: halves of characters are put together or replaced."""
+    """Text that can be encoded as UTF-8: split surrogates are joined or replaced."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -280,7 +280,7 @@ def _text_of(output: object) -> str:
     """The text of a response.
 
     Raises:
-        AttributeError, TypeError: there is none, and what stands in its place is not the API's.
+        AttributeError, TypeError: there is no text, or it is not in the API's form.
     """
     items: Any = output or ()
     parts = [part for part in messages(output) if part.type == "output_text"]
@@ -312,13 +312,13 @@ def _usage(response: Event) -> Usage | None:
 
 
 def _detail(details: object, name: str) -> int:
-    """A number that servers leave out, or give as nothing."""
+    """A number that may be missing or null."""
     value = details.get(name) if isinstance(details, Event) else None
     return value if isinstance(value, int) else 0
 
 
 def refuse_web_page(response: Any) -> None:
-    """Raise if a server answered with HTML, as a wrong base URL makes it do."""
+    """Raise if a server answered with HTML, which usually means that the base URL is wrong."""
     content_type = response.headers.get("content-type", "")
     if "text/html" in content_type:
         raise ServiceError(
@@ -328,15 +328,15 @@ def refuse_web_page(response: Any) -> None:
         )
 
 
-# What a count takes of a request.
+# The fields of a request that a token count uses.
 _COUNTED = ("model", "instructions", "input", "conversation", "tools", "text", "reasoning")
 _SECONDS = 30.0
 
 
 def with_count(refused: InvalidInput, connection: Connection, body: dict[str, Any]) -> InvalidInput:
-    """The refusal of an input that is too long, with its length where the server counts.
+    """The error for an input that is too long, with its length where the server can count it.
 
-    How much a model takes, the API says nowhere: only its refusal does, which costs nothing.
+    The API reports a model's context size only when it refuses an input; a refusal is free.
     """
     counted = {name: body[name] for name in _COUNTED if name in body}
     with contextlib.suppress(GptasstError), connection.errors():
@@ -354,7 +354,7 @@ _REFUSALS = ("bad_request", "service_error", "failed", "no_endpoint")
 
 
 def function_calls(output: object) -> tuple[FunctionCall, ...]:
-    """The calls among the items of a response; those that can't be answered are left out."""
+    """The function calls among the items of a response, without those that can't be answered."""
     items: Any = output if isinstance(output, list) else ()
     found = []
     for item in items:
@@ -371,5 +371,5 @@ def _arguments(value: object) -> str:
 
 
 def refuses_functions(error: GptasstError) -> bool:
-    """Whether a server's words say that it is the functions that it does not take."""
+    """Whether a server's message says that it does not support function tools."""
     return error.code in _REFUSALS and bool(_ABOUT_FUNCTIONS.search(error.message.lower()))

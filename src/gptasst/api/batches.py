@@ -23,7 +23,7 @@ from gptasst.errors import GptasstError, ServiceError
 _ENDPOINT: Literal["/v1/responses"] = "/v1/responses"
 _PAGE = 100
 _STOPPED = ("cancelling", "cancelled")
-# The metadata key by which a batch is found again whose create was answered to nobody.
+# The metadata key that finds a batch again when the response to its create request was lost.
 _REQUEST = "request"
 _CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([\x20\x21\x23-\x5b\x5d-\x7e]+)"')
 
@@ -39,14 +39,14 @@ class BatchGateway:
     def line(self, custom_id: str, request: ModelRequest) -> bytes:
         """A request as a line of a batch's input file.
 
-        Nobody knows when its lines are processed: none counts on what another has left behind.
+        Lines are processed in any order, so no line relies on the prompt cache of another.
         """
         body = request_body(replace(request, of_many=False), self._connection.endpoint)
         line = {"custom_id": custom_id, "method": "POST", "url": _ENDPOINT, "body": body}
         return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     def create(self, input_file_id: str, metadata: Mapping[str, str]) -> Batch:
-        """Submit a file of requests, once, whatever happens to the server's answer.
+        """Submit a file of requests exactly once, even if the server's response is lost.
 
         Raises:
             NotFound: the server does not have the file.
@@ -88,11 +88,11 @@ class BatchGateway:
             return self._batch(self._connection.get(api_path("batches", batch_id)))
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch, or find it stopped; what was answered until then stays and is paid for.
+        """Cancel a batch, unless it is cancelled already. Finished answers are kept and billed.
 
         Raises:
             NotFound: there is none of that id.
-            ServiceError: it is over already.
+            ServiceError: the batch has already ended.
         """
         try:
             with self._connection.errors(missing("batch", batch_id)):
@@ -100,12 +100,12 @@ class BatchGateway:
                 return self._batch(read_json(batches.cancel(batch_id).http_response))
         except ServiceError as error:
             batch = self.get(batch_id) if error.code == "bad_request" else None
-            if batch and batch.status in _STOPPED:  # by this request, whose first answer was lost
+            if batch and batch.status in _STOPPED:  # by this request, whose first response was lost
                 return batch
             raise
 
     def answers(self, batch: Batch, model: str) -> Iterator[BatchAnswer]:
-        """What came of the requests so far, in any order, read line by line."""
+        """The results so far, in any order, read line by line."""
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
                 for line in self._files.lines(file_id):
@@ -114,7 +114,7 @@ class BatchGateway:
                         yield answer
 
     def _answer(self, line: bytes, model: str) -> BatchAnswer | None:
-        """What a line says; one that can't be read costs no other, and none if it names no run."""
+        """The result in a line. An unreadable line affects no other; one without id is skipped."""
         try:
             return self._read_answer(line, model)
         except ServiceError:

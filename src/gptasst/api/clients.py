@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import openai
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-# The SDK sends nothing without a key; what stands in for one does not leave this machine.
+# The SDK requires a key; this placeholder is never sent.
 _NO_KEY = "no key"
 _OPENAI_HEADERS = {
     "OpenAI-Organization": "OPENAI_ORG_ID",
@@ -31,12 +31,12 @@ _OPENAI_HEADERS = {
 
 
 def base_url_of(endpoint: Endpoint) -> str:
-    """The base URL without what goes elsewhere: user and password, and the query."""
+    """The base URL without user, password and query, which are sent separately."""
     return _without_query(_without_login(endpoint.base_url)[0])[0].rstrip("/")
 
 
 def make_http_client(endpoint: Endpoint) -> LimitedClient:
-    """A client that sends this endpoint its own key and headers and nobody else's.
+    """An HTTP client that sends the key and headers of this endpoint only.
 
     Raises:
         UsageError: a proxy or certificates can't be used.
@@ -54,29 +54,29 @@ def make_http_client(endpoint: Endpoint) -> LimitedClient:
             headers=headers,
             params=query,
             verify=_certificates(base_url),
-            trust_env=not endpoint.embedded,  # a proxy has no business with our own server
+            trust_env=not endpoint.embedded,  # never through a proxy to the embedded model
             event_hooks={"request": hooks},
             auth=login,
-            follow_redirects=False,  # what is sent is for the server that was named
+            follow_redirects=False,  # requests only go to the server that was named
         )
     except ImportError:
         raise _no_socks() from None
-    except OSError as error:  # of OpenSSL's own, too
+    except OSError as error:  # includes OpenSSL's own errors
         raise _bad_certificates(error) from error
     except (ValueError, httpx2.InvalidURL):
         raise UsageError(
             "a proxy variable does not hold the URL of a proxy",
             hint="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
             code="bad_proxy",
-        ) from None  # its words may hold the password
+        ) from None  # the message may contain the password
 
 
 def make_sdk(endpoint: Endpoint, http: LimitedClient, timeout: httpx2.Timeout) -> openai.OpenAI:
-    """The SDK over a client that has the key, the query and the retries."""
+    """The SDK on top of an HTTP client that adds the key and the query, and retries."""
     import openai
 
     own = _headers(endpoint)
-    # What the environment holds for OpenAI is for OpenAI; copies of a client read it again.
+    # `OPENAI_*` variables are meant for OpenAI; copies of a client would read them again.
     names = ("OpenAI-Organization", "OpenAI-Project", *(name for name, _ in _custom_headers()))
     omitted = {name: openai.Omit() for name in names if name not in own}
     return openai.OpenAI(
@@ -91,7 +91,7 @@ def make_sdk(endpoint: Endpoint, http: LimitedClient, timeout: httpx2.Timeout) -
 
 
 def _headers(endpoint: Endpoint) -> httpx2.Headers:
-    """What goes with each request, the key included; the endpoint's own headers win."""
+    """The headers of each request, including the key; the endpoint's own headers win."""
     headers = httpx2.Headers({"Accept": "application/json", "User-Agent": f"gptasst/{__version__}"})
     if endpoint.api_key:
         headers["Authorization"] = f"Bearer {endpoint.api_key}"
@@ -105,7 +105,7 @@ def _headers(endpoint: Endpoint) -> httpx2.Headers:
 
 
 def _custom_headers() -> Iterator[tuple[str, str]]:
-    """The headers in `OPENAI_CUSTOM_HEADERS`, one in a line, as the SDK reads them."""
+    """The headers in `OPENAI_CUSTOM_HEADERS`, one per line, parsed like the SDK does."""
     for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"):
         name, colon, value = line.partition(":")
         if colon and name.strip():
@@ -113,9 +113,9 @@ def _custom_headers() -> Iterator[tuple[str, str]]:
 
 
 def _certificates(base_url: str) -> ssl.SSLContext | bool:
-    """What a server's certificate is checked against; reading that takes longer than a request.
+    """The trusted certificates. Loading them takes longer than a request.
 
-    Where nothing is encrypted it is a context that trusts nobody.
+    For plain HTTP it is a context without any.
     """
     proxies = urllib.request.getproxies().values()
     encrypted = [url for url in (base_url, *proxies) if url.lower().startswith("https:")]
@@ -123,12 +123,12 @@ def _certificates(base_url: str) -> ssl.SSLContext | bool:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     directory = os.environ.get("SSL_CERT_DIR")
     if directory and not os.path.isdir(directory) and not os.environ.get("SSL_CERT_FILE"):
-        raise FileNotFoundError  # OpenSSL goes on, and then trusts nobody
+        raise FileNotFoundError  # OpenSSL would continue without any trusted certificate
     return True
 
 
 def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
-    """A URL without user and password, so that neither errors nor logs have them; and these."""
+    """Split a URL into one without user and password, for errors and logs, and the two."""
     parts = urlsplit(url)
     userinfo, _, host = parts.netloc.rpartition("@")
     if not userinfo:
@@ -138,14 +138,14 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def _without_query(url: str) -> tuple[str, dict[str, object]]:
-    """A URL without its query, which goes with each request: `api-version` at Azure."""
+    """Split a URL and its query, which is sent with each request (Azure's `api-version`)."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     return parts._replace(query="", fragment="").geturl(), dict(query)
 
 
 def _no_socks() -> UsageError:
-    """The error of a SOCKS proxy, with the variable that names it."""
+    """The error for a SOCKS proxy, naming the variable that sets it."""
     names = [f"{kind}_proxy" for kind in ("all", "https", "http")]
     named = {
         name: os.environ[name]
@@ -169,7 +169,7 @@ _NAMED = {
 
 
 def _bad_certificates(error: OSError) -> UsageError:
-    """The error of certificates that can't be read, with the variable that names them."""
+    """The error for unreadable certificates, naming the variable that sets them."""
     named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
     missing = [name for name, path in named.items() if not os.path.exists(path)]
     variable = next(iter(missing or named), None)
@@ -192,9 +192,9 @@ _BLOCK = 256 * 1024
 
 
 def send_in_blocks(request: httpx2.Request) -> None:
-    """Have a form sent in blocks; it would go out piece by piece, with a write each.
+    """Send a multipart form in large blocks, instead of one write for each small piece.
 
-    With many small files in many threads these writes are most of what an upload costs.
+    With many small files in many threads, these writes are most of the cost of an upload.
     """
     stream = request.stream
     is_form = request.headers.get("Content-Type", "").startswith("multipart/")

@@ -1,4 +1,4 @@
-"""One endpoint's connection: requests, lists, the SDK, and creates that happen once."""
+"""The connection to one endpoint: requests, lists, the SDK, and creates that happen once."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ if TYPE_CHECKING:
 _Made = TypeVar("_Made")
 
 _ATTEMPTS = 6
-_LOOK = 0.1  # seconds between looks whether something was given up
+_LOOK = 0.1  # seconds between checks whether a wait was abandoned
 _WHAT_IS_THERE = {
     "file": f"{cmd('file list')} shows what is there",
     "vector store": f"{cmd('assistant list')} shows what is there",
     "conversation": f"{cmd('conversation list')} shows those that this machine knows",
     "batch": f"{cmd('batch list')} shows what is there",
 }
-# How often a list is read from its beginning that keeps changing.
+# How often to start reading a list again that keeps changing.
 _READINGS = 5
 
 
 class Missing(NamedTuple):
-    """An object that a request is about, for the error where the server does not have it."""
+    """The object that a request is about, for the error if the server does not have it."""
 
     kind: str
     text: str
 
     def within(self, what: str) -> Missing:
-        """The same where it may as well be something in it: ``file `file-1` in``."""
+        """The same, if the missing object may also be one inside it: ``file `file-1` in``."""
         return Missing(self.kind, f"{what} {self.text}")
 
 
@@ -64,21 +64,20 @@ def missing(kind: str, ident: str) -> Missing:
 
 
 def api_path(*parts: str) -> str:
-    """The path of an object, with ids as somebody typed them: `/vector_stores/vs_1`."""
+    """The URL path of an object, with typed ids escaped: `/vector_stores/vs_1`."""
     return "".join("/" + quote(part, safe="").replace(".", "%2E") for part in parts)
 
 
 class Connection:
     """Speaks to one endpoint; may be used from any number of threads.
 
-    What only reads, and what every run sends, goes out without the SDK, as importing that takes
-    longer than all else. The SDK creates, changes and deletes what is kept on the server: `client`
-    sends a request again that may be carried out twice; `once` sends it one time, waits longer, and
-    is for creates.
+    Reads and runs don't use the SDK, because importing it takes longer than the rest of a command.
+    The SDK creates, changes and deletes objects on the server. `client` retries requests that are
+    safe to repeat; `once` sends a request a single time, waits longer, and is for creates.
 
     Args:
         endpoint: the server.
-        retries: without it, each request is sent one time.
+        retries: without it, each request is sent once.
     """
 
     def __init__(self, endpoint: Endpoint, *, retries: bool = True) -> None:
@@ -99,7 +98,7 @@ class Connection:
         return self.client.with_options(timeout=patience(self.endpoint.timeout))
 
     def close(self) -> None:
-        """Wake whatever waits for a retry, and close all connections."""
+        """Wake every thread that waits for a retry, and close all connections."""
         self._stopping.set()
         self._http.close()
 
@@ -109,7 +108,7 @@ class Connection:
         query: Mapping[str, str | int] | None = None,
         limits: httpx2.Timeout | None = None,
     ) -> Any:
-        """The JSON at a path, its objects as `Event`. Called within `errors`.
+        """The JSON at a path, with its objects as `Event`. Call it within `errors`.
 
         Args:
             path: below the base URL, or a whole URL.
@@ -119,7 +118,7 @@ class Connection:
         return read_json(self.send("GET", path, query=query, limits=limits))
 
     def post(self, path: str, body: Mapping[str, Any], limits: httpx2.Timeout | None = None) -> Any:
-        """What a server answers to a request; as `get`."""
+        """POST a request; see `get`."""
         return read_json(self.send("POST", path, body=body, limits=limits))
 
     def send(
@@ -140,10 +139,10 @@ class Connection:
             query: parameters.
             body: goes out as JSON.
             limits: how long to wait, and how much to read.
-            stream: leave the body of the response to be read by whoever closes it.
+            stream: don't read the body; the caller reads and closes the response.
 
         Raises:
-            RequestFailure: it was refused, or there was no response.
+            RequestFailure: the server refused it, or there was no response.
         """
         request = self._http.build_request(
             method,
@@ -157,10 +156,10 @@ class Connection:
 
     @contextlib.contextmanager
     def errors(self, missing: Missing | None = None) -> Iterator[None]:
-        """Translate the errors of requests, and those of reading what came.
+        """Translate errors of requests and of reading their responses.
 
         Args:
-            missing: what is not there where the server does not know an id.
+            missing: the object that an unknown id means.
 
         Raises:
             NotFound: the object is not there (servers answer 404, or 400 in words).
@@ -178,7 +177,7 @@ class Connection:
             raise translate_error(error, self.endpoint, None) from error
         except RequestFailure as error:
             raise translate_error(error, self.endpoint, None) from error
-        except httpx2.RequestError as error:  # while a stream was read
+        except httpx2.RequestError as error:  # while reading a stream
             lost = ConnectionFailure(error.request)
             lost.__cause__ = error
             raise translate_error(lost, self.endpoint, None) from lost
@@ -191,18 +190,17 @@ class Connection:
         missing: Missing | None = None,
         limits: httpx2.Timeout | None = None,
     ) -> Iterator[_Made]:
-        """Every object of a list, each once, also where the list changes while it is read.
+        """Every object of a list, each once, even if the list changes while it is read.
 
-        A server may refuse to go on behind an object that was deleted meanwhile. Then the list is
-        read again from its beginning.
+        A server may refuse to continue after an object that was deleted in the meantime. Then the
+        list is read again from the start.
 
         Args:
             path: of the list.
-            make: makes what is wanted of an object.
-            query: parameters; without a `limit`, a list that does not say that there is more is
-                taken to be whole.
+            make: converts an object.
+            query: parameters; without a `limit`, a list without `has_more` is taken to be complete.
             missing: as in `errors`.
-            limits: of each request.
+            limits: for each request.
         """
         seen: set[str] = set()
         for number in range(_READINGS):
@@ -220,7 +218,7 @@ class Connection:
     def _pages(
         self, path: str, query: Mapping[str, str | int], limits: httpx2.Timeout | None
     ) -> Iterator[Any]:
-        """The pages of a list; waiting for them takes no longer than one thing may take."""
+        """The pages of a list, all of them within the time limit of one operation."""
         left = self.endpoint.timeout
         followed: set[str] = set()
         after: dict[str, str] = {}
@@ -238,7 +236,7 @@ class Connection:
                 raise too_slow("sent no whole list", self.endpoint.timeout)
 
     def masked(self, text: str) -> str:
-        """A server's words without what is secret of the endpoint."""
+        """A server's message with the endpoint's secrets masked."""
         return masked(text, self.endpoint)
 
     def create_once(
@@ -248,18 +246,18 @@ class Connection:
         missing: Missing | None = None,
         given_up: Callable[[], bool] = lambda: False,
     ) -> _Made:
-        """Send a create so that it takes effect once, whatever happens to its answer.
+        """Send a create request that takes effect once, even if its response is lost.
 
-        A 429 was not carried out and is sent again. After a lost connection, a time-out or a
-        server error nobody knows, so `find` looks for what was made, also after the last attempt.
-        The last one is that which uses up the endpoint's `timeout`.
+        After a 429 nothing was created, so the request is sent again. After a lost connection, a
+        timeout or a server error that is unknown, so `find` looks for the object, also after the
+        last attempt. Attempts end when the endpoint's `timeout` is used up.
 
         Args:
-            send: makes the request with `once`.
-            find: what `send` made, if the server has it. Where that can't be found out (`None`), it
-                is sent no more than twice.
+            send: sends the request with `once`.
+            find: returns the created object, if the server has it. Without it (`None`), the request
+                is sent at most twice.
             missing: as in `errors`.
-            given_up: whether nobody needs it any more; then it is not sent again.
+            given_up: whether the object is no longer needed; then the request is not sent again.
         """
         end = time.monotonic() + self.endpoint.timeout
         doubts = 0
@@ -286,7 +284,7 @@ class Connection:
         raise AssertionError  # the last attempt returns or raises
 
     def _is_over(self, seconds: float, given_up: Callable[[], bool]) -> bool:
-        """Wait, and tell whether it was given up or the connection closed meanwhile."""
+        """Wait; return whether the wait was abandoned or the connection closed."""
         end = time.monotonic() + seconds
         while not given_up() and not self._stopping.is_set():
             left = end - time.monotonic()
@@ -296,12 +294,12 @@ class Connection:
         return True
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless the connection is closed meanwhile."""
+        """Wait, until the time is over or the connection is closed."""
         self._stopping.wait(seconds)
 
 
 def read_json(response: httpx2.Response) -> Any:
-    """What a response holds, its objects as `Event`.
+    """The JSON of a response, with its objects as `Event`.
 
     Raises:
         ValueError: it is not JSON.
@@ -310,9 +308,9 @@ def read_json(response: httpx2.Response) -> Any:
 
 
 def _last_of(page: Any, *, may_go_on: bool) -> str | None:
-    """The id behind which a list goes on; `None` if it does not.
+    """The id after which a list continues; `None` at its end.
 
-    Servers that filter pages have empty ones in between, and `last_id` in them.
+    Servers that filter pages may send empty ones, which have a `last_id`.
     """
     more = page.has_more
     if more is False or (more is None and not may_go_on):
@@ -322,18 +320,18 @@ def _last_of(page: Any, *, may_go_on: bool) -> str | None:
 
 
 def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
-    """The objects of all pages that were not seen yet.
+    """The objects of all pages, without those seen before.
 
     Raises:
-        TypeError: it is no list.
-        OverLimit: it does not end.
+        TypeError: a page is not a list.
+        OverLimit: the list does not end.
     """
     read: set[str] = set()
     for page in pages:
         if not isinstance(page.data, list):
             raise TypeError
         ids = {found["id"] for found in page.data}
-        if ids and ids <= read:  # a server that gives one page for ever
+        if ids and ids <= read:  # a server that repeats one page forever
             return
         read |= ids
         if len(read) > MAX_ITEMS:

@@ -17,10 +17,10 @@ from gptasst.values import dataclass
 
 _Made = TypeVar("_Made")
 
-_AT_ONCE = 20  # items that the API takes in one request
+_AT_ONCE = 20  # items per request, the API's limit
 _PAGE = 100
 _LONGEST_SILENCE = 10.0
-# How far back a message is looked for whose answer was lost.
+# How many messages to look back for one whose response was lost.
 _RECENT = 20
 
 
@@ -28,8 +28,8 @@ _RECENT = 20
 class ConversationTurn:
     """A question and its answer as the items of a conversation.
 
-    `question` is an input item; `mark` is set behind the answer; `item_ids` are all items of the
-    turn where it is on the server, calls of tools among them.
+    `question` is an input item; `mark` follows the answer; `item_ids` are all items of a turn that
+    is on the server, including tool calls.
     """
 
     question: Mapping[str, Any]
@@ -43,17 +43,17 @@ class ConversationGateway:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        # What is left to do here when an answer was stopped must not take long.
+        # Clean-up after a stopped answer must be quick.
         silence = min(connection.endpoint.silence, _LONGEST_SILENCE)
         timeout = connection.endpoint.timeout
         self._limits = patience(silence, timeout, attempts=connection.attempts)
         self._limits_once = patience(silence, timeout)
 
     def create(self, metadata: Mapping[str, str]) -> str:
-        """Start an empty conversation and give its id.
+        """Start an empty conversation and return its id.
 
-        Should the answer get lost, an empty conversation stays behind: there is no list in
-        which it could be found.
+        If the response is lost, an empty conversation is left behind: the API has no list of
+        conversations to find it in.
         """
 
         def send() -> str:
@@ -64,7 +64,7 @@ class ConversationGateway:
         return self._connection.create_once(send, None)
 
     def metadata(self, conversation_id: str) -> Mapping[str, str]:
-        """What was noted with a conversation.
+        """The metadata of a conversation.
 
         Raises:
             NotFound: there is no such conversation.
@@ -76,7 +76,7 @@ class ConversationGateway:
             return {str(key): str(value) for key, value in (found.metadata or {}).items()}
 
     def append(self, conversation_id: str, text: str) -> str:
-        """Add a message of the user's, once, and give its id.
+        """Add a user message exactly once, and return its id.
 
         Raises:
             NotFound: there is no such conversation.
@@ -92,7 +92,7 @@ class ConversationGateway:
         return self._connection.create_once(send, find, _named(conversation_id))
 
     def _add(self, conversation_id: str, items: Any) -> Any:
-        """The answer to items that are added, once."""
+        """The response to adding items, sent once."""
         conversations = self._connection.client.conversations.items.with_raw_response
         added = conversations.create(conversation_id, items=items, timeout=self._limits_once)
         return read_json(added.http_response)
@@ -108,7 +108,7 @@ class ConversationGateway:
         """One message.
 
         Raises:
-            NotFound: it is not there.
+            NotFound: there is no such message.
         """
         with self._connection.errors(_named(conversation_id).within(f"item `{item_id}` in")):
             path = api_path("conversations", conversation_id, "items", item_id)
@@ -117,7 +117,7 @@ class ConversationGateway:
     def items(
         self, conversation_id: str, order: Literal["asc", "desc"] = "desc"
     ) -> Iterator[ConversationItem]:
-        """Every message, newest first unless told otherwise; other kinds of items are left out.
+        """Every message, newest first by default, without other kinds of items.
 
         Raises:
             NotFound: there is no such conversation.
@@ -132,13 +132,13 @@ class ConversationGateway:
     def _all(
         self, conversation_id: str, make: Callable[[Any], _Made], query: Mapping[str, str | int]
     ) -> Iterator[_Made]:
-        """What `make` makes of every item."""
+        """Every item, converted by `make`."""
         path = api_path("conversations", conversation_id, "items")
         named = _named(conversation_id)
         return self._connection.listed(path, make, query, named, self._limits)
 
     def all_items(self, conversation_id: str, expected: int) -> Sequence[ConversationItem]:
-        """Every message, oldest first; a long list is read from both ends at once.
+        """Every message, oldest first. A long list is read from both ends at once.
 
         Args:
             conversation_id: the conversation.
@@ -169,11 +169,11 @@ class ConversationGateway:
 
     @staticmethod
     def as_item(message: PastMessage) -> Mapping[str, Any]:
-        """A message as `ConversationTurn` has it."""
+        """A message in the form of `ConversationTurn`."""
         return message_item(message)
 
     def add_turn(self, conversation_id: str, turn: ConversationTurn) -> None:
-        """Add a turn at the end, unless it is there already: after a failure, try again.
+        """Add a turn at the end, unless it is there already. Safe to repeat after a failure.
 
         Raises:
             NotFound: there is no such conversation.
@@ -193,7 +193,7 @@ class ConversationGateway:
         return [] if last.answer.startswith(turn.answer) else [turn.question, answer]
 
     def last_turn(self, conversation_id: str) -> ConversationTurn | None:
-        """The newest question of the user's, and everything that came after it.
+        """The newest user message and everything after it.
 
         Raises:
             NotFound: there is no such conversation.
@@ -214,7 +214,7 @@ class ConversationGateway:
         return None
 
     def copy_before_last(self, conversation_id: str, metadata: Mapping[str, str]) -> str:
-        """Start a conversation with the turns before the last question, and give its id.
+        """Start a conversation with the turns before the last question, and return its id.
 
         Raises:
             NotFound: there is no such conversation.
@@ -236,14 +236,14 @@ class ConversationGateway:
         return made
 
     def is_answered(self, conversation_id: str, message: PastMessage) -> bool:
-        """Whether a message of the user's is the last question, and has a whole answer."""
+        """Whether a user message is the last question and has a complete answer."""
         last = self.last_turn(conversation_id)
         asked = _question_text(message_item(message))
         answered = last and last.answer and not last.answer.endswith(BROKEN_OFF_MARK)
         return bool(last and answered and _question_text(last.question) == asked)
 
     def remove(self, conversation_id: str, item_ids: Sequence[str]) -> None:
-        """Take items out of a conversation; those that are gone already are fine."""
+        """Remove items from a conversation. Items that are already gone are ignored."""
         for item_id in item_ids:
             with contextlib.suppress(NotFound), self._connection.errors(missing("item", item_id)):
                 self._connection.client.conversations.items.delete(
@@ -251,9 +251,9 @@ class ConversationGateway:
                 )
 
     def delete(self, conversation_id: str) -> None:
-        """Delete a conversation and its messages; one that is gone already is fine.
+        """Delete a conversation and its messages. One that is already gone is ignored.
 
-        The API leaves the messages of a deleted conversation, so they go first.
+        The API keeps the messages of a deleted conversation, so they are deleted first.
         """
         with contextlib.suppress(NotFound):
             ids = self._all(conversation_id, _item_id, {"limit": _PAGE})
@@ -281,22 +281,22 @@ def _question(item: Any) -> Mapping[str, Any]:
 
 
 def _copied(item: Any) -> Mapping[str, Any]:
-    """A message as it is sent to be added."""
+    """A message in the form that adds it to a conversation."""
     if item.role == "user":
         return _question(item)
     return {"type": "message", "role": item.role, "content": _item(item).text}
 
 
 def _parts(text: str) -> list[dict[str, Any]]:
-    """A text as the content of a message.
+    """Text as the content of a message.
 
-    OGX 1.5 keeps content as it was sent. OpenAI makes this of a string.
+    OGX 1.5 keeps content in the form in which it was sent; OpenAI turns a string into this form.
     """
     return [{"type": "input_text", "text": text}]
 
 
 def _read_parts(content: Any) -> list[dict[str, Any]]:
-    """The content of a message that a server gave: parts, or one text."""
+    """The content of a message from a server: parts, or a single text."""
     if isinstance(content, str):
         return _parts(content)
     return list(content or ())

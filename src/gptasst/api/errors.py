@@ -50,7 +50,7 @@ _STORE_ID = re.compile(r"\bvs_\w+")
 
 
 def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
-    """The error of a response that failed after it was accepted."""
+    """The error for a response that failed after it was accepted."""
     message = masked(message, endpoint)
     if code == "rate_limit_exceeded" or is_used_up(0, code):
         return _limit_reached(code, message, endpoint)
@@ -62,7 +62,7 @@ def failed_response(code: str | None, message: str, model: str, endpoint: Endpoi
 
 
 def translate_error(error: RequestFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
-    """The error that a user gets for a request that failed. No key is left in either."""
+    """The error that users see for a failed request, with keys masked."""
     mask_error(error, endpoint)
     if isinstance(error, OverLimit):
         return ServiceError(f"{endpoint.name} {error.said}", hint=error.hint, code=error.code)
@@ -113,7 +113,7 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
 
 
 def proxy_between(endpoint: Endpoint) -> str | None:
-    """The variable that names a proxy on the way to a server, with its value."""
+    """The environment variable that sets the proxy used for a server, with its value."""
     scheme, _, rest = endpoint.base_url.partition("://")
     host = rest.split("/")[0].rpartition("@")[2]
     proxies = urllib.request.getproxies()
@@ -154,7 +154,7 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
 
 
 def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
-    """The error of an input that is not taken as it is; `None` if it is something else."""
+    """The error for an input that the server does not accept; `None` for other errors."""
     message = masked(message_of(error), endpoint)
     if is_too_long(code_of(error), message):
         return _too_long(message, endpoint)
@@ -215,7 +215,7 @@ def _failed(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceEr
 
 
 def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
-    """Content and keys go to the server that was named, and not to one that it names."""
+    """The error for a redirect: content and keys only go to the server that was configured."""
     location = error.response.headers.get("location", "")
     target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
     return ServiceError(
@@ -242,7 +242,7 @@ def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
             hint=f"{cmd('doctor')} shows which permissions the key lacks",
             code="no_permission",
         )
-    # A gateway in front of it may mean something else, such as a header of its own.
+    # A gateway in front of the server may miss something else, such as a header.
     if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"
         return AccessDenied(wants, hint=endpoint.key_hint, code="no_key")
@@ -289,7 +289,7 @@ def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
 
 
 def more_context(endpoint: Endpoint) -> str:
-    """What to do where the context is too small."""
+    """The hint for a context that is too small."""
     if endpoint.embedded:
         return "send less at a time, or raise `context` in [local] of config.toml"
     return "send less at a time, or use a model with a larger context"
@@ -301,7 +301,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def rate_limits(headers: Mapping[str, str]) -> RateLimits:
-    """What the `x-ratelimit-*` headers of a response say; nonsense counts as silence."""
+    """The limits in the `x-ratelimit-*` headers of a response; invalid values are ignored."""
     return RateLimits(
         remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
         reset_requests=_duration(headers.get("x-ratelimit-reset-requests")),
@@ -311,9 +311,9 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """What `retry-after-ms` or `Retry-After` asks for, in seconds; nonsense counts as silence.
+    """The wait that `retry-after-ms` or `Retry-After` asks for, in seconds, if it is valid.
 
-    The latter is a number or a date.
+    `Retry-After` is a number or a date.
     """
     exact = _finite(headers.get("retry-after-ms"))
     if exact is not None:
@@ -325,7 +325,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return seconds
     try:
         return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
-    except (ValueError, OverflowError):  # a year that no clock has
+    except (ValueError, OverflowError):  # a year out of range
         return None
 
 

@@ -1,7 +1,7 @@
 """The events of a streamed response, read without the SDK's models.
 
-To build those models takes the SDK most of a second before its first event, and to fill them
-several times what reading the JSON takes: noticeable in one run, and decisive where dozens of
+The SDK needs most of a second to build those models before its first event, and several times
+as long as reading the JSON to fill them: noticeable in one run, and decisive when dozens of
 answers arrive at once.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Event(dict[str, Any]):
-    """A JSON object whose fields are attributes too; one that is not there is `None`."""
+    """A JSON object whose fields are also attributes; a missing field is `None`."""
 
     __slots__ = ()
 
@@ -31,19 +31,19 @@ class Event(dict[str, Any]):
 
 
 def answer_events(response: httpx2.Response) -> Iterator[Event]:
-    """The events of an answer; one that comes whole is its own last event.
+    """The events of an answer; an answer in one piece is a single, final event.
 
     Raises:
-        ValueError: it is not what the API sends.
+        ValueError: the data is not in the API's form.
         httpx2.HTTPError: the connection was lost.
-        OverLimit: there is too much of it.
+        OverLimit: there is too much data.
     """
     kind = response.headers.get("content-type", "")
     if "json" in kind:
         yield _last_event(json.loads(response.read().decode("utf-8"), object_hook=Event))
         return
     events = read_events(response.iter_bytes())
-    if "event-stream" not in kind:  # some servers call a stream something else
+    if "event-stream" not in kind:  # some servers send a stream with another content type
         first = next(events, None)
         if first is None:
             raise ValueError("there is no event in it")
@@ -52,7 +52,7 @@ def answer_events(response: httpx2.Response) -> Iterator[Event]:
 
 
 def _last_event(whole: Any) -> Event:
-    """A response that came in one piece as an event. LM Studio gives errors with 200, too."""
+    """A response in one piece, as an event. LM Studio sends errors with status 200."""
     if isinstance(whole, Event) and (whole.output is not None or whole.status):
         return Event(type="response.completed", response=whole)
     if isinstance(whole, Event) and whole.error:
@@ -69,9 +69,9 @@ class UnreadableEvent(ValueError):
 
 
 def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """The events of a stream of server-sent events; what is no JSON object is left out.
+    """The events of a stream of server-sent events, without data that is not a JSON object.
 
-    Events without data are signs of life. Some servers give the type beside the data only.
+    Events without data are keep-alives. Some servers send the type only in the `event:` field.
 
     Raises:
         UnreadableEvent: the data of an event is not JSON, or not UTF-8.
@@ -90,7 +90,7 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
 
 
 def _event_data(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """The name and data of each event: its fields, up to the empty line that ends it."""
+    """The name and data of each event, which ends with an empty line."""
     pending: list[bytes] = []
     name = b""
     for line in _ended(lines):
@@ -108,7 +108,7 @@ def _event_data(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines, and the last empty one that servers forget."""
+    """The lines, and a final empty one, which some servers leave out."""
     yield from lines
     yield b""
 
@@ -128,23 +128,23 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(pending).removesuffix(b"\r")
 
 
-# Gives the name of a file on the server, where it can be found out.
+# Returns the name of a file on the server, if it can be found out.
 FileName = Callable[[str], str | None]
 
 
 def messages(output: object) -> Iterator[Event]:
-    """The parts of all messages among the items of a response; other things are left out."""
+    """The parts of all messages among the items of a response."""
     for item in _events(output):
         if item.type == "message" and item.phase != "commentary":
             yield from _events(item.content)
 
 
 def citations(output: object, file_name: FileName) -> tuple[Citation, ...]:
-    """What the messages of a response cite.
+    """The citations in the messages of a response.
 
     Args:
         output: the items of the response.
-        file_name: asked where a citation has the id of a file alone.
+        file_name: called for a citation that has only the id of a file.
     """
     found: dict[tuple[str, str | None], Citation] = {}
     results = _search_results(output)
@@ -161,7 +161,7 @@ def citations(output: object, file_name: FileName) -> tuple[Citation, ...]:
 
 
 def passages(output: object) -> tuple[FoundText, ...]:
-    """What file search found for an answer, best first, each once."""
+    """The passages that file search found for an answer, best first, without duplicates."""
     found: dict[tuple[str, str], FoundText] = {}
     for result in _search_results(output):
         path, text = _path_of(result), _text(result.text)
@@ -178,7 +178,7 @@ def _path_of(result: Event) -> str:
 
 
 def _search_results(output: object) -> list[Event]:
-    """What file search found, best first."""
+    """The results of file search, best first."""
     calls = (item for item in _events(output) if item.type == "file_search_call")
     found = [result for call in calls for result in _events(call.results)]
     return sorted(found, key=lambda result: -_score(result.score))
@@ -192,9 +192,9 @@ def _score(value: object) -> float:
 
 
 def _file_citation(annotation: Event, results: list[Event], file_name: FileName) -> Citation | None:
-    """A citation by the path that the file has for its owner, with the passage found in it.
+    """A citation with the file's original path and the passage found in it.
 
-    Servers differ in which id a citation carries, so the name serves where the id is unknown.
+    Servers differ in which id a citation has, so an unknown id is looked up by name.
     """
     ident, name = _text(annotation.file_id), _text(annotation.filename)
     same = [result for result in results if ident and result.file_id == ident]
@@ -205,7 +205,7 @@ def _file_citation(annotation: Event, results: list[Event], file_name: FileName)
 
 
 def _events(value: object) -> Iterator[Event]:
-    """The objects in what should be a list of objects."""
+    """The objects in a value that should be a list of objects."""
     if isinstance(value, list):
         yield from (each for each in value if isinstance(each, Event))
 

@@ -1,6 +1,6 @@
-"""Requests that failed: what the HTTP client raises and what a server says, with secrets masked.
+"""Requests that failed: exceptions of the HTTP client, and a server's error messages, masked.
 
-OpenAI has codes; other servers say the same in words, or in forms of their own.
+OpenAI sends error codes; other servers send text, or forms of their own.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class RequestFailure(Exception):
-    """A request without an answer that can be used. The SDK passes it on as it is."""
+    """A request without a usable response. The SDK passes it on unchanged."""
 
 
 class ConnectionFailure(RequestFailure):
-    """No answer came. The cause is the error of the HTTP library."""
+    """There was no response. `__cause__` is the error of the HTTP library."""
 
     def __init__(self, request: httpx2.Request) -> None:
         super().__init__("no connection")
@@ -35,15 +35,15 @@ class ConnectionFailure(RequestFailure):
 
 
 class TimedOut(ConnectionFailure):
-    """A server that takes no connection, or said nothing for too long."""
+    """A server that accepts no connection, or sent nothing for too long."""
 
 
 class StatusFailure(RequestFailure):
     """A server refused a request.
 
     Attributes:
-        response: what it answered, read to its end.
-        body: the error in it: the JSON in `error`, else all JSON, else its text.
+        response: the response, completely read.
+        body: its error: the JSON in `error`, else all JSON, else the text.
     """
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -66,19 +66,19 @@ class StatusFailure(RequestFailure):
         return self.response.status_code
 
 
-# What JSON is made of.
+# A JSON value.
 _SENT = (str, int, float, list, dict, type(None))
 
 
 @contextlib.contextmanager
 def reading(endpoint: Endpoint) -> Iterator[None]:
-    """Translate the errors of reading what a server sent.
+    """Translate errors of reading a server's response.
 
-    An attribute that an object of ours lacks, or a text that can't be
-    encoded, is no fault of the server's and goes on as it is.
+    An `AttributeError` of our own objects, or text that can't be encoded, is not the server's
+    fault and is raised unchanged.
 
     Raises:
-        ServiceError: it is not what the API sends.
+        ServiceError: the response is not in the API's form.
     """
     try:
         yield
@@ -101,21 +101,21 @@ def reading(endpoint: Endpoint) -> Iterator[None]:
 
 
 _MASK = "[key]"
-# Servers that want no key are given words such as `x`, which are no secret.
+# Servers without keys get placeholders such as `x`, which are not secret.
 _SHORTEST_SECRET = 8
-# httpx quotes a header that it does not send, in a form of its own.
+# httpx quotes an invalid header in its own form.
 _QUOTED_HEADER = re.compile(r"(Illegal header (?:name|value)) .*", re.DOTALL)
 
 
 def masked(text: str, endpoint: Endpoint) -> str:
-    """A text without the key, the values of further headers, and passwords of URLs."""
+    """Text with the key, header values and passwords in URLs masked."""
     for secret in _secrets(endpoint):
         text = text.replace(secret, _MASK)
     return _QUOTED_HEADER.sub(r"\1", text)
 
 
 def mask_error(error: BaseException, endpoint: Endpoint) -> None:
-    """Mask what an exception says, and those that it came from: tracebacks show them all."""
+    """Mask the message of an exception and of its causes, which tracebacks show."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -131,7 +131,7 @@ def mask_error(error: BaseException, endpoint: Endpoint) -> None:
 
 
 def _secrets(endpoint: Endpoint) -> list[str]:
-    """What may not be said, the longest first, as one may be part of another."""
+    """The secrets, longest first, because one may be part of another."""
     found = {secret for secret in _all_secrets(endpoint) if len(secret) >= _SHORTEST_SECRET}
     passwords = {secret for url in _urls(endpoint) for secret in _passwords(url)}
     return sorted(found | passwords, key=len, reverse=True)
@@ -153,7 +153,7 @@ def _urls(endpoint: Endpoint) -> list[str]:
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """The user and password of a URL as they may be quoted; short ones only together."""
+    """The user and password of a URL in every quoted form; short ones only as a pair."""
     userinfo = urlsplit(url).netloc.rpartition("@")[0]
     user, colon, password = userinfo.partition(":")
     if not colon or not password:
@@ -165,9 +165,9 @@ def _passwords(url: str) -> Iterator[str]:
             yield quoted
 
 
-# FastAPI, llama.cpp, Azure; and the message for an answer without any.
+# FastAPI, llama.cpp, Azure; and the message for a response without one.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
-# LiteLLM's proxy without a database, of every key but the one it was started with (400).
+# LiteLLM's proxy without a database, for every key except its master key (400).
 _LITELLM_NO_KEY = "no_db_connection"
 # "Invalid 'conversation_id': 'x'. Expected an ID that begins with 'conv'." at OpenAI, "Invalid
 # value for 'conversation_id': x. …" at OGX.
@@ -192,23 +192,23 @@ _PARTS = {
 
 
 def code_of(error: StatusFailure) -> str | None:
-    """The code of an error, or its type where there is none."""
+    """The code of an error, or else its type."""
     body = error.body if isinstance(error.body, dict) else {}
     code = str(body.get("code") or "")
     kind = body.get("type")
-    if code and not code.isdecimal():  # llama.cpp puts the status there
+    if code and not code.isdecimal():  # llama.cpp puts the status code there
         return code
     return str(kind) if kind else None
 
 
 def words_of(error: StatusFailure) -> str | None:
-    """What a server says of an error, if it says anything."""
+    """A server's error message, if there is one."""
     body = error.body
     if isinstance(body, dict):
         message = body.get("message") or body.get("detail") or body.get("error")
         return str(message) if message else None
     if isinstance(body, str) and "json" in error.response.headers.get("content-type", ""):
-        return body  # `{"error": "…"}`, as Ollama has it
+        return body  # `{"error": "…"}`, as Ollama sends it
     return None
 
 
@@ -221,20 +221,20 @@ def is_too_long(code: str | None, message: str) -> bool:
 
 
 def is_no_access(status: int, code: str | None) -> bool:
-    """Whether the key is what is refused."""
+    """Whether the server refused the key."""
     return code == _LITELLM_NO_KEY or (status in (401, 403) and code not in _USED_UP)
 
 
 def is_used_up(status: int, code: str | None) -> bool:
-    """Whether there is no money left: 402 is OpenRouter's and others'."""
+    """Whether the account's quota is used up. OpenRouter and others send 402."""
     return status == 402 or code in _USED_UP
 
 
 def filtered_for(error: StatusFailure) -> str | None:
-    """What a content filter found in the input, with its strength; `None` if it was none.
+    """What a content filter found in the input, with its severity; `None` for other errors.
 
-    Azure says it in `innererror.content_filter_result`: a category each, with `filtered` and,
-    for some, `severity`.
+    Azure reports it in `innererror.content_filter_result`: categories with `filtered` and, for
+    some, `severity`.
     """
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("innererror")
@@ -252,10 +252,10 @@ def filtered_for(error: StatusFailure) -> str | None:
 
 
 def is_missing_object(error: StatusFailure) -> bool:
-    """Whether an id was not found: 404 at OpenAI; others say it in words with a 400.
+    """Whether an id was not found: OpenAI sends 404, others a message with 400.
 
-    An id that can't be one, which OpenAI and OGX refuse with a 400, is not there either. A path
-    that the server does not serve at all is something else.
+    An invalid id, which OpenAI and OGX refuse with 400, also counts as not found. A path that
+    the server does not have at all does not.
     """
     message = message_of(error).lower()
     if error.status_code == 404:
@@ -265,9 +265,9 @@ def is_missing_object(error: StatusFailure) -> bool:
 
 
 def is_missing_path(error: StatusFailure) -> bool:
-    """Whether a server does not serve a path at all.
+    """Whether a server does not have a path at all.
 
-    There is no one way to say so: nothing but the status, a general word, or the path itself.
+    Servers report it in different ways: only the status, a general message, or the path.
     """
     if error.status_code in (405, 501):
         return True
@@ -279,7 +279,7 @@ def is_missing_path(error: StatusFailure) -> bool:
 
 
 def missing_part(error: StatusFailure) -> str | None:
-    """Which part of the API a server lacks, where it is one that assistants need."""
+    """The part of the API that a server lacks, if assistants need it."""
     if not is_missing_path(error):
         return None
     segments = error.request.url.path.rstrip("/").split("/")
@@ -287,7 +287,7 @@ def missing_part(error: StatusFailure) -> str | None:
 
 
 def is_about_model(status: int, code: str | None, message: str, model: str) -> bool:
-    """Whether it is the model that a server does not have."""
+    """Whether the server does not have the model."""
     if code and code.lower() in _NO_MODEL:
         return True
     lower = message.lower()
@@ -296,6 +296,6 @@ def is_about_model(status: int, code: str | None, message: str, model: str) -> b
 
 
 def is_expired(message: str) -> bool:
-    """Whether a vector store is over: `Vector store vs_1 has expired` or `is expired`."""
+    """Whether a vector store has expired: `Vector store vs_1 has expired` or `is expired`."""
     lower = message.lower()
     return "expired" in lower and "vector store" in lower.replace("_", " ")

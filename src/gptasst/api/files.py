@@ -32,16 +32,16 @@ from gptasst.api.types import Purpose, RemoteFile, UploadRequest
 from gptasst.api.upload_marks import read_mark
 from gptasst.errors import GptasstError, InvalidInput, NotFound
 
-# Told how many more bytes went out.
+# Called with the number of bytes that were sent since the last call.
 OnBytes = Callable[[int], None]
 
 _PAGE = 10_000
-# How far the server's clock may be behind ours, in seconds.
+# Seconds that the server's clock may be behind ours.
 CLOCK_SKEW = 300
 
 
 class GivenUp(GptasstError):
-    """An upload that was not begun, as nobody needed it any more."""
+    """An upload that was not started, because it was no longer needed."""
 
 
 class FileGateway:
@@ -49,8 +49,8 @@ class FileGateway:
 
     Args:
         connection: to the server.
-        max_file: bytes that go out in one request; a larger file is sent in parts.
-        part_size: bytes of a part.
+        max_file: largest file in bytes to send in one request; larger ones are sent in parts.
+        part_size: bytes per part.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class FileGateway:
         on_bytes: OnBytes = lambda _: None,
         given_up: Callable[[], bool] = lambda: False,
     ) -> RemoteFile:
-        """Upload a file, read in blocks; it is on the server once, whatever happens on the way.
+        """Upload a file exactly once, reading it in blocks, even if a response is lost.
 
         Args:
-            request: which file, as it was hashed.
-            on_bytes: told how many more bytes went out.
-            given_up: whether nobody needs it any more; it is asked before each attempt.
+            request: the file, as it was hashed.
+            on_bytes: called with the number of bytes sent since the last call.
+            given_up: whether the upload is no longer needed; called before each attempt.
 
         Raises:
-            GivenUp: it was given up before it was begun.
-            InvalidInput: it can't be read, or it changed since it was hashed.
+            GivenUp: it was abandoned before it started.
+            InvalidInput: the file can't be read, or it changed since it was hashed.
             GptasstError: see `errors`.
         """
-        # Two files of one name and size can't be told apart, so they are sent one after the other.
+        # Files of the same name and size look alike on the server, so they are sent in turn.
         with self._locks[request.filename, request.size]:
             if given_up():
                 raise GivenUp(f"`{request.file}` was not uploaded", code="given_up")
@@ -94,7 +94,7 @@ class FileGateway:
     def _upload(
         self, request: UploadRequest, on_bytes: OnBytes, given_up: Callable[[], bool]
     ) -> tuple[RemoteFile, str | None]:
-        """The file, and the sha256 of what was sent (`None`: found after its answer was lost)."""
+        """The file, and the sha256 of what was sent (`None`: found after its response was lost)."""
         if request.size > self._max_file:
             return self._upload_in_parts(request, on_bytes)
         started = datetime.now(UTC)
@@ -112,7 +112,7 @@ class FileGateway:
         return self._connection.create_once(send, find, given_up=given_up), sent[0]
 
     def _send(self, request: UploadRequest, stream: _Reader) -> RemoteFile:
-        # `files.create` does the same with half as much work again for each of many small files.
+        # `files.create` does the same, but takes half as long again for many small files.
         part: Any = (request.filename, stream, request.media_type)
         response = self._connection.once.post(
             "/files",
@@ -142,9 +142,9 @@ class FileGateway:
             raise no_large_files(request, error) or error from error.__cause__
 
     def _find(self, request: UploadRequest, started: datetime) -> RemoteFile | None:
-        """The file that an upload made whose answer was lost: its name tells what it holds."""
+        """The file of an upload whose response was lost. Its name identifies its content."""
         if read_mark(request.filename) is None and request.purpose != "batch":
-            return None  # a name that others may have given
+            return None  # a name that others may use as well
         for file in self.list(request.purpose):
             if file.created_at.timestamp() < started.timestamp() - CLOCK_SKEW:
                 break
@@ -170,11 +170,11 @@ class FileGateway:
             return _remote_file(self._connection.get(api_path("files", file_id)))
 
     def lines(self, file_id: str) -> Iterator[bytes]:
-        """The lines of a file, as they arrive and without their ends; never all in memory.
+        """The lines of a file, without line ends, as they arrive; never all in memory.
 
         Raises:
             NotFound: there is none of that id.
-            GptasstError: the server does not give it out, or the connection was lost.
+            GptasstError: the server does not serve its content, or the connection was lost.
         """
         connection, endpoint = self._connection, self._connection.endpoint
         limits = patience(
@@ -205,17 +205,17 @@ class FileGateway:
             yield bytes(pending)
 
     def content(self, file_id: str) -> bytes:
-        """What a file holds. OpenAI does not give out knowledge.
+        """The content of a file. OpenAI does not serve the content of knowledge files.
 
         Raises:
             NotFound: there is none of that id.
-            GptasstError: the server does not give it out, or the connection was lost.
+            GptasstError: the server does not serve its content, or the connection was lost.
         """
         with self._connection.errors(missing("file", file_id)):
             return self._connection.send("GET", api_path("files", file_id, "content")).content
 
     def delete(self, file_id: str) -> bool:
-        """Delete a file, also out of every vector store; `False` if it was gone already."""
+        """Delete a file, also from every vector store; `False` if it was already gone."""
         try:
             with self._connection.errors(missing("file", file_id)):
                 self._connection.client.files.delete(file_id)
@@ -232,10 +232,10 @@ def _fields(request: UploadRequest) -> dict[str, Any]:
 
 
 def _remote_file(file: Any) -> RemoteFile:
-    """A file as the API has it.
+    """A file from the API's JSON.
 
     Raises:
-        LookupError, TypeError: it is none.
+        LookupError, TypeError: it is not one.
     """
     ident = file["id"]
     if not isinstance(ident, str) or not ident:
@@ -252,7 +252,7 @@ def _remote_file(file: Any) -> RemoteFile:
 
 
 def moment(seconds: float) -> datetime:
-    """A moment from Unix time."""
+    """A `datetime` from Unix time."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -262,14 +262,14 @@ def _changed(request: UploadRequest) -> InvalidInput:
 
 
 class _Reader(io.RawIOBase):
-    """A file that is read once, front to back, and tells how far and what was read.
+    """Read a file once, front to back; report progress and hash what was read.
 
-    One that grows or shrinks meanwhile would not fit the length that was announced.
+    A file that grows or shrinks in the meantime would not match the announced length.
     """
 
     def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
         try:
-            self._stream = request.file.open("rb", buffering=0)  # whoever reads takes blocks
+            self._stream = request.file.open("rb", buffering=0)  # the caller reads in blocks
         except OSError as error:
             reason = error.strerror
             raise InvalidInput(f"`{request.file}` can't be read: {reason}") from None
@@ -289,7 +289,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move, as a client does to learn the size before it reads from the start."""
+        """Seek: HTTP clients do so to find the size before they read from the start."""
         self._digest = hashlib.sha256()
         self._place = self._stream.seek(offset, whence)
         return self._place

@@ -1,4 +1,4 @@
-"""One server: the answers of its models, and what is kept there."""
+"""One server: the answers of its models, and the objects that it stores."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
-# An input upload is deleted after its run; should that fail, the server forgets it in a day.
+# An uploaded input is deleted after its run; if that fails, it expires after a day.
 _UPLOAD_LIFETIME = 86_400
 
 
 class OpenAIGateway:
-    """Speaks to one endpoint. Connections are reused; call `close` when done."""
+    """The client of one endpoint. Connections are reused; call `close` when done."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class OpenAIGateway:
         """The endpoint's name in messages."""
         return self._endpoint.name
 
-    # Each is imported by those who use it.
+    # Each is imported when it is used.
 
     @cached_property
     def files(self) -> FileGateway:
@@ -118,11 +118,11 @@ class OpenAIGateway:
         return BatchGateway(self._connection, self.files, self._windows)
 
     def paced(self, on_limits: OnLimits) -> OpenAIGateway:
-        """The same connection for somebody who sends many requests and paces them.
+        """A gateway over the same connection for a caller that paces many requests itself.
 
-        `stream` then sends once and leaves retries to its caller, by an error's `transient` and
-        `retry_after`; `on_limits` is called, from any thread, with each response's rate limits.
-        Answers come in one piece: read piece by piece, dozens at once keep a processor busy.
+        Its `stream` sends once and leaves retries to the caller, who finds `transient` and
+        `retry_after` in the error. `on_limits` is called, from any thread, with the rate limits of
+        each response. Answers arrive in one piece: streaming dozens at once keeps a processor busy.
         """
         return OpenAIGateway(
             self._endpoint,
@@ -141,12 +141,12 @@ class OpenAIGateway:
         self._connection.pause(seconds)
 
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
-        """Send a request and yield the answer as it comes, the whole `ModelAnswer` last.
+        """Send a request and yield the answer as it arrives, the complete `ModelAnswer` last.
 
         Raises:
             NoAnswer: the model refused, failed, was cut off, or the stream broke off.
-            ServiceError: the server takes no functions (`no_functions`), if any were offered.
-            GptasstError: the request was not taken; see `errors`.
+            ServiceError: the server does not support functions that were offered (`no_functions`).
+            GptasstError: the request was refused; see `errors`.
         """
         try:
             yield from self._stream(request)
@@ -185,21 +185,21 @@ class OpenAIGateway:
             self._refuse_tool(error, request)
             self._refuse_gone(error, request)
             self._raise(error, request.model)
-        except httpx2.HTTPError as error:  # while the answer was read
+        except httpx2.HTTPError as error:  # while reading the answer
             raise broken_off("the connection was lost") from error
 
     def context_window(self, model: str) -> int | None:
-        """The context of a model, in tokens, where it is known; the server may be asked for it."""
+        """The context of a model, in tokens, if it is known or the server reports it."""
         return self._windows.of(model)
 
     def _file_name(self, ident: str) -> str | None:
-        """The name of a file on the server, for a citation that does not have it."""
+        """The name of a file on the server, for a citation without it."""
         with contextlib.suppress(GptasstError):
             return self.files.get(ident).filename
         return None
 
     def _send(self, request: ModelRequest) -> httpx2.Response:
-        """The response to a request, its body not read yet."""
+        """The response to a request, with its body unread."""
         deadline = Deadline(request.timeout, said="gave no whole answer")
         body = request_body(request, self._endpoint)
         if self._in_pieces:
@@ -215,9 +215,9 @@ class OpenAIGateway:
         return retrying(send, deadline, self._attempts, lambda: self._refuse_answered(request))
 
     def _refuse_answered(self, request: ModelRequest) -> None:
-        """Raise if a question must not be asked again, as the server answered it and that got lost.
+        """Raise if the server already answered the question and only its answer was lost.
 
-        It would be in the conversation twice.
+        Asked again, the question would be in the conversation twice.
         """
         ident = request.conversation_id
         if ident and self.conversations.is_answered(ident, PastMessage("user", request.parts)):
@@ -228,7 +228,7 @@ class OpenAIGateway:
             )
 
     def upload_input(self, part: FilePart) -> FilePart:
-        """Upload a part's data for one run; the server forgets it by itself in a day."""
+        """Upload a part's data for one run; it expires after a day."""
         assert part.data is not None
         with self._connection.errors():
             uploaded = self._connection.once.files.with_raw_response.create(
@@ -240,11 +240,11 @@ class OpenAIGateway:
         return FilePart(part.kind, part.filename, part.media_type, file_id=file_id)
 
     def delete_file(self, file_id: str) -> None:
-        """Delete an uploaded file; one that is gone already is fine."""
+        """Delete an uploaded file. One that is already gone is ignored."""
         self.files.delete(file_id)
 
     def _refuse_tool(self, error: RequestFailure, request: ModelRequest) -> None:
-        """Raise if it is a tool that the server does not have."""
+        """Raise if the request failed because the server lacks a tool."""
         if isinstance(error, StatusFailure) and could_be_tool(error.status_code):
             words = masked(message_of(error), self._endpoint)
             refused = refused_tool(words, request, self._endpoint)
@@ -252,7 +252,7 @@ class OpenAIGateway:
                 raise refused from error
 
     def _refuse_gone(self, error: RequestFailure, request: ModelRequest) -> None:
-        """Raise if it is a conversation or vector store that the server does not have any more."""
+        """Raise if the request failed because a conversation or vector store is gone."""
         named = {
             request.conversation_id: "conversation",
             request.vector_store_id: "vector store",
@@ -264,7 +264,7 @@ class OpenAIGateway:
 
     def _raise(self, error: RequestFailure, model: str | None) -> NoReturn:
         known = translate_error(error, self._endpoint, model)
-        # Not `OverLimit`: the time of an answer is over, and a second attempt would double it.
+        # Not `OverLimit`: the time for an answer is used up, and a second attempt would double it.
         if isinstance(error, StatusFailure | ConnectionFailure):
             known.transient = wait_before_retry(error, 0) is not None
         if isinstance(error, StatusFailure):

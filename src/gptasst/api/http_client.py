@@ -1,4 +1,4 @@
-"""The HTTP client of our own requests and of the SDK's, with limits to all that is read."""
+"""The HTTP client of our own requests and of the SDK, which limits everything that it reads."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from gptasst.api.retries import wait_before_retry
 from gptasst.threads import time_left
 
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
-# As the SDK has it: many uploads at once.
+# The SDK's limits: many uploads at once.
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 
 
 class LimitedClient(httpx2.Client):
-    """Reads no more, and no longer, than the `Patience` of each request allows.
+    """An HTTP client that reads no more, and no longer, than the `Patience` of a request allows.
 
-    A request is sent again as often as its `Patience` has it, unless that is of no use. A base URL
-    that lacks `/v1` is tried with it, once.
+    A request is retried as often as its `Patience` says, if a retry can help. A base URL without
+    `/v1` is tried with it, once.
 
     Args:
         base_url: of the API, without a query.
-        on_moved: told the base URL that works, if that is another one.
-        options: as of httpx.
+        on_moved: called with the base URL that works, if it is another one.
+        options: httpx's own.
     """
 
     def __init__(self, base_url: str, on_moved: Callable[[str], None], **options: Any) -> None:
@@ -39,19 +39,19 @@ class LimitedClient(httpx2.Client):
         self._on_moved = on_moved
         self._added = ""
         self._may_try = not _VERSION.search(base_url.rstrip("/"))
-        # httpx has no public way to hand a backend down to its pools.
+        # httpx has no public way to pass a backend to its pools.
         for transport in (self._transport, *self._mounts.values()):
             if transport is not None:
                 pool: Any = transport._pool  # type: ignore[attr-defined]  # noqa: SLF001
                 pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001
 
     def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> Any:
-        """Send a request; its reply is read whole unless it is to be streamed.
+        """Send a request; its response is read completely unless it is streamed.
 
         Raises:
             StatusFailure: the server refused it.
-            ConnectionFailure: there was no reply.
-            OverLimit: it is too long, or takes too long.
+            ConnectionFailure: there was no response.
+            OverLimit: the response is too long, or takes too long.
         """
         patience = request.extensions.get("timeout", {}).get("read")
         attempts = patience.attempts if isinstance(patience, Patience) else 1
@@ -70,7 +70,7 @@ class LimitedClient(httpx2.Client):
     def _replied(
         self, request: httpx2.Request, patience: object, *, stream: bool, **options: Any
     ) -> httpx2.Response:
-        """The reply of the server at the base URL, or at that with `/v1`."""
+        """The response at the base URL, or at the base URL with `/v1`."""
         if self._added:
             request = self._moved(request)
         response = self._received(request, patience, stream=stream, **options)
@@ -85,7 +85,7 @@ class LimitedClient(httpx2.Client):
     def _elsewhere(
         self, response: httpx2.Response, request: httpx2.Request, *args: Any, **options: Any
     ) -> httpx2.Response:
-        """The reply at the base URL with `/v1`, or the first `response` where that is nothing."""
+        """The response at the base URL with `/v1`, or the first `response` if there is nothing."""
         response.read()
         self._added = "/v1"
         again = self._received(self._moved(request), *args, **options)
@@ -97,7 +97,7 @@ class LimitedClient(httpx2.Client):
         return again
 
     def _moved(self, request: httpx2.Request) -> httpx2.Request:
-        """The same request to the base URL with `/v1`."""
+        """The same request, to the base URL with `/v1`."""
         base, url = self._base_url_given, str(request.url)
         return httpx2.Request(
             request.method,
@@ -110,7 +110,7 @@ class LimitedClient(httpx2.Client):
     def _received(
         self, request: httpx2.Request, patience: object, *, stream: bool, **options: Any
     ) -> httpx2.Response:
-        """Any reply; refusals are read to their end."""
+        """Any response; refusals are read completely."""
         limits = patience.begin() if isinstance(patience, Patience) else None
         if limits is not None:
             timeout = request.extensions["timeout"]
@@ -146,7 +146,7 @@ def _read_to_end(response: httpx2.Response) -> None:
 
 
 def _is_nothing(response: httpx2.Response) -> bool:
-    """Whether there is no API at a URL: no such path, or a web page."""
+    """Whether a URL has no API: the path is unknown, or it is a web page."""
     kind = response.headers.get("content-type", "")
     return response.status_code in (404, 405) or "text/html" in kind
 
@@ -161,7 +161,7 @@ def _up_to(most: int, blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Backend(httpcore2.NetworkBackend):
-    """Makes connections whose reads keep to a `Patience`."""
+    """Open connections whose reads keep to a `Patience`."""
 
     def __init__(self, inner: httpcore2.NetworkBackend) -> None:
         self._inner = inner
@@ -177,7 +177,7 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A connection. A server that drips wakes each read, but does not make more time."""
+    """A connection. Bytes that trickle in end a single read, but don't extend the deadline."""
 
     def __init__(self, inner: httpcore2.NetworkStream) -> None:
         self._inner = inner

@@ -17,7 +17,7 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# What the API takes, in bytes: a file in one request, a part, all parts of a file.
+# The API's limits in bytes: a file in one request, a part, all parts of a file.
 MAX_FILE = 512 * 1024 * 1024
 MAX_PART = 64 * 1024 * 1024
 MAX_UPLOAD = 8 * 1024 * 1024 * 1024
@@ -39,9 +39,9 @@ def sent_in_parts(
     on_bytes: Callable[[int], None],
     part_size: int,
 ) -> Iterator[SentParts]:
-    """Send the parts of a file, one after the other; the upload is cancelled if anything fails.
+    """Send the parts of a file, one after the other. If anything fails, cancel the upload.
 
-    Sending a part twice does no harm: the upload consists of the parts that are listed at the end.
+    Sending a part twice is harmless: the upload consists of the parts that are listed at the end.
 
     Raises:
         InvalidInput: the file can't be read.
@@ -86,7 +86,7 @@ def _send_parts(
 
 
 def refuse_too_large(request: UploadRequest) -> None:
-    """Raise `InvalidInput` if a file is larger than the API takes in any way."""
+    """Raise `InvalidInput` if a file is larger than the API accepts in any form."""
     if request.size > MAX_UPLOAD:
         raise InvalidInput(
             f"`{request.file}` is too large: {request.size:,} bytes, uploads take {MAX_UPLOAD:,}",
@@ -95,7 +95,7 @@ def refuse_too_large(request: UploadRequest) -> None:
 
 
 def no_large_files(request: UploadRequest, error: GptasstError) -> InvalidInput | None:
-    """What to say where the server has no uploads in parts."""
+    """The error for a server without uploads in parts."""
     cause = error.__cause__
     if not isinstance(cause, StatusFailure) or cause.status_code != 404:
         return None
@@ -107,7 +107,7 @@ def no_large_files(request: UploadRequest, error: GptasstError) -> InvalidInput 
 
 
 class _PartReader(io.RawIOBase):
-    """A range of a file as a file of its own. `digest` goes on from what was read before."""
+    """A range of a file, readable as a file. `digest` continues from the parts read before."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class _PartReader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move, as a client does to learn the size before it reads from the start."""
+        """Seek: HTTP clients do so to find the size before they read from the start."""
         base = {0: 0, 1: self.tell(), 2: self._length}[whence]
         self.digest = self._before.copy()
         return self._stream.seek(self._start + base + offset) - self._start

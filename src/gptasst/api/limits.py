@@ -1,4 +1,4 @@
-"""How much is read of a server, and for how long: nothing that it sends goes on forever."""
+"""Limits for everything that is read from a server: bytes, items and seconds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from gptasst.threads import time_left
 from gptasst.values import dataclass
 
 _MIB = 1 << 20
-# Bytes after decompression, of one reply and of all events of an answer. The largest that the API
-# has a use for are pages of conversations, with 10,485,760 characters a message.
+# Bytes after decompression, of one response and of all events of an answer. The largest that the
+# API sends are pages of conversations, with up to 10,485,760 characters per message.
 MAX_REPLY = 64 * _MIB
 MAX_EVENTS = 512 * _MIB
-# Of one event, or one line of a batch's output; characters of an answer.
+# Bytes of one event or of one line of a batch's output; characters of an answer.
 MAX_LINE = 32 * _MIB
 MAX_ANSWER = 16 * _MIB
-# Bytes of a file on the server: a batch has 50,000 answers.
+# Bytes of a file on the server: a batch has up to 50,000 answers.
 MAX_CONTENT = 8 * 1024 * _MIB
 # Objects of a list.
 MAX_ITEMS = 1_000_000
-# Bytes a second that a download has to make on average, beyond the first `timeout` seconds.
+# Average bytes per second that a download must reach after the first `timeout` seconds.
 SLOWEST_DOWNLOAD = 10_000
 
 _CONNECT_SECONDS = 10.0
@@ -33,11 +33,11 @@ _ALLOW_MORE = "--timeout SECONDS of `run`, or GPTASST_TIMEOUT, allows more"
 
 
 class OverLimit(RequestFailure):
-    """More than is read of a server.
+    """A server sent too much, or took too long.
 
     Args:
-        said: what happened, to follow the name of the server.
-        code: of the error that users get.
+        said: what happened, as text that follows the server's name.
+        code: code of the error that users see.
         hint: what to do about it.
     """
 
@@ -51,23 +51,23 @@ class OverLimit(RequestFailure):
 
 
 def too_much(what: str) -> OverLimit:
-    """The error of a server that sends more than is read: `more than 64 MiB in one reply`."""
+    """The error for a server that sends too much: `more than 64 MiB in one reply`."""
     return OverLimit(f"sends {what}; that is more than gptasst reads", "too_much")
 
 
 def too_slow(said: str, seconds: float) -> OverLimit:
-    """The error of a server whose time is over: what was `said` of it, and the seconds it had."""
+    """The error for a server that takes too long: what it did (`said`), and the seconds it had."""
     return OverLimit(f"{said} within {seconds:g} s", "timeout", _ALLOW_MORE)
 
 
 class Deadline:
-    """When one thing that is asked of a server has to be there.
+    """The deadline of one operation on a server.
 
     Args:
-        seconds: the time for it.
-        begun: it runs already; else it begins when the first byte is waited for, as a file that
-            is sent may take its time.
-        said: of a server that does not keep to it.
+        seconds: the time allowed.
+        begun: start now; else the time starts with the first read, because sending a file may
+            take long.
+        said: what to report of a server that misses it.
     """
 
     def __init__(self, seconds: float, *, begun: bool = True, said: str = "did not answer") -> None:
@@ -76,21 +76,21 @@ class Deadline:
         self._end = time.monotonic() + seconds if begun else None
 
     def left(self) -> float:
-        """Seconds; none or less if it is over."""
+        """Seconds left; zero or less when the time is over."""
         if self._end is None:
             self._end = time.monotonic() + self._seconds
         return self._end - time.monotonic()
 
     def received(self, size: int, waited: float) -> None:
-        """Take note of bytes that came, and of the seconds until then."""
+        """Record received bytes and the seconds waited for them."""
 
 
 class Allowance(Deadline):
-    """A deadline for a file: what came makes time for more, and only waiting uses it up.
+    """A deadline for a download: received bytes extend it, and only waiting counts.
 
     Args:
-        seconds: the time at first.
-        rate: so many bytes make one more second.
+        seconds: the initial time.
+        rate: bytes that add one second.
     """
 
     def __init__(self, seconds: float, rate: float) -> None:
@@ -111,16 +111,16 @@ class Allowance(Deadline):
 
 
 class Patience(float):
-    """How long a server may say nothing, in seconds, and the limits of all that it says.
+    """The read timeout of a request in seconds, with the limits of its response.
 
-    It is the `read` of a timeout, which the SDK and httpx hand down to where bytes are read.
+    It is passed as the `read` timeout, which the SDK and httpx hand down to where bytes are read.
 
     Attributes:
-        whole: seconds for all of a reply, from when it is first waited for.
-        most: bytes of it, after decompression.
+        whole: seconds for the whole response, from the first read.
+        most: bytes of the response, after decompression.
         rate: see `Allowance`.
-        deadline: of this one reply; `None` until it is asked for.
-        attempts: how often the request is sent at most.
+        deadline: deadline of this response; `None` until the request starts.
+        attempts: how often to send the request at most.
     """
 
     whole: float
@@ -130,7 +130,7 @@ class Patience(float):
     attempts: int
 
     def begin(self) -> Patience:
-        """The same for one request that is about to be sent.
+        """A copy for one request that is about to be sent.
 
         Raises:
             OverLimit: the command has no time left.
@@ -143,9 +143,9 @@ class Patience(float):
         return _patience(self, self.whole, self.most, self.rate, deadline, self.attempts)
 
     def wait(self) -> tuple[float, OverLimit | None]:
-        """How long the next bytes are waited for, and the error if they don't come.
+        """The time to wait for the next bytes, and the error if they don't arrive.
 
-        Without an error it is the silence that was too long.
+        Without an error, the server sent nothing for too long.
 
         Raises:
             OverLimit: the time is over.
@@ -192,9 +192,9 @@ def patience(
     deadline: Deadline | None = None,
     attempts: int = 1,
 ) -> httpx2.Timeout:
-    """The timeout of requests; the arguments are as in `Patience`.
+    """The timeout of a request; for the arguments see `Patience`.
 
-    To connect takes no more than ten seconds.
+    Connecting takes at most ten seconds.
     """
     read = _patience(silence, whole or silence, most, rate, deadline, attempts)
     return httpx2.Timeout(silence, connect=min(silence, _CONNECT_SECONDS), read=read)
@@ -202,9 +202,9 @@ def patience(
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The `x-ratelimit-*` headers of a response; `None` where the server does not say.
+    """The `x-ratelimit-*` headers of a response; `None` for missing ones.
 
-    `reset_requests` and `reset_tokens` are seconds until the limit is whole again.
+    `reset_requests` and `reset_tokens` are seconds until the limit is fully restored.
     """
 
     remaining_requests: int | None = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ModelGateway:
-    """What `GET /v1/models` tells."""
+    """The models that `GET /v1/models` lists."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -65,11 +65,11 @@ _GETS: Mapping[Capability, str] = {
     "files": "/files?limit=1",
     "conversations": f"/conversations/conv_{_NOBODYS_ID}",
     "batches": "/batches?limit=1",
-    "previous response": f"/responses/resp_{_NOBODYS_ID}",  # one that is kept can be gone on from
+    "previous response": f"/responses/resp_{_NOBODYS_ID}",  # a stored response can be continued
 }
-# Sent empty: without a model and an input there is nothing that could run.
+# Sent empty: without a model and an input nothing can run.
 _POSTS: Mapping[Capability, str] = {
-    "responses": "/responses",  # many servers keep none, so that none can be asked for
+    "responses": "/responses",  # many servers store none, so there is none to ask for
     "input tokens": "/responses/input_tokens",
 }
 _BATCHED = "/v1/responses"
@@ -77,7 +77,7 @@ _NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
 
 
 class ProbeGateway:
-    """Looks at one server. May be used from any number of threads."""
+    """Finds out what a server supports. May be used from any number of threads."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -87,7 +87,7 @@ class ProbeGateway:
 
         Raises:
             AccessDenied: the key is wrong, or has no permission for it.
-            GptasstError: it can't be told; see `errors`.
+            GptasstError: it can't be found out; see `errors`.
         """
         if capability == "batches":
             return self._knows("GET", _GETS[capability]) and self.takes_batches_of_responses()
@@ -96,13 +96,13 @@ class ProbeGateway:
         return capability in _POSTS and self._knows("POST", _POSTS[capability])
 
     def tools(self) -> Mapping[Capability, bool]:
-        """The tools that the server is certain to have, or not to have; nothing is run.
+        """The tools that the server certainly has or lacks. Nothing is run.
 
-        A request with all of them, and without a model and an input, is refused by every server;
-        some say which tools they don't know.
+        Every server refuses a request with all tools and without a model and an input; some
+        servers list the tools that they don't know.
 
         Raises:
-            GptasstError: it can't be told; see `errors`.
+            GptasstError: it can't be found out; see `errors`.
         """
         known = documented(self._connection.endpoint.base_url)
         if known:
@@ -118,9 +118,9 @@ class ProbeGateway:
         return told_by_headers(response.headers)
 
     def takes_batches_of_responses(self) -> bool:
-        """Whether a batch may have requests for `/v1/responses`, as far as the server says.
+        """Whether batches may have requests for `/v1/responses`, as far as the server reports.
 
-        Asked without a file, so that there is nothing that could run.
+        The request has no file, so that nothing can run.
 
         Raises:
             AccessDenied: the key is wrong, or has no permission for it.
@@ -149,7 +149,7 @@ class ProbeGateway:
         return self._connection.send(method, path, query=query, body=body, limits=limits)
 
     def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
-        """Whether a path is one of the server's, whatever it has to say to the request."""
+        """Whether a server has a path, whatever its response."""
         path, _, limit = path.partition("?limit=")
         with self._connection.errors():
             try:
@@ -161,29 +161,29 @@ class ProbeGateway:
                     raise
                 return not is_missing_path(error)
             body = read_json(response)
-        # LM Studio says that it has no such path, with 200.
+        # LM Studio reports an unknown path with status 200.
         return isinstance(body, dict) and not body.get("error")
 
 
-# Nobody gives a model fewer tokens, so that a run that took fewer needs no request.
+# No context is smaller, so that a run with fewer tokens needs no request.
 _SMALLEST = 1024
 _SECONDS = 5.0
 _KEYS = ("max_model_len", "context_length", "context_window")
 
 
 class ContextWindows:
-    """The contexts of one server's models; each is asked for once. For any number of threads."""
+    """The context sizes of a server's models, each asked for once. Thread-safe."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[str, int | None] = {}
-        self._has_slots = True  # until it turns out otherwise
+        self._has_slots = True  # until a response shows otherwise
         self._lock = threading.Lock()
 
     def filled(self, model: str, tokens: int) -> int | None:
-        """The context of a model if so many tokens fill it.
+        """The context of a model, if this number of tokens fills it.
 
-        A server that tells nothing, or fails to, is taken at its word.
+        If the server does not report it, the answer counts as complete.
         """
         if tokens < (self._connection.endpoint.context_window or _SMALLEST):
             return None
@@ -191,7 +191,7 @@ class ContextWindows:
         return window if window is not None and tokens >= window else None
 
     def of(self, model: str) -> int | None:
-        """The context of a model, in tokens, where the server or the profile tells it."""
+        """The context of a model in tokens, if the server or the profile states it."""
         window = self._connection.endpoint.context_window
         if window is not None or self._tells_itself():
             return window
@@ -201,9 +201,9 @@ class ContextWindows:
             return self._known[model]
 
     def stopped_at(self, tokens: int) -> bool:
-        """Whether an answer of so many tokens may have run into a limit of the server's own.
+        """Whether an answer of this number of tokens may have run into the server's own limit.
 
-        That of llama.cpp (`-n`) is in no response, only in what it did last.
+        llama.cpp's limit (`-n`) is in no response, only in the state of its slots.
         """
         if not self._has_slots or self._tells_itself():
             return False
@@ -216,7 +216,7 @@ class ContextWindows:
         return self._connection.endpoint.base_url.rstrip("/").removesuffix("/v1")
 
     def _tells_itself(self) -> bool:
-        """Whether the server is one that calls an answer incomplete where it is."""
+        """Whether the server reports incomplete answers as incomplete."""
         return is_openai_or_azure(self._connection.endpoint.base_url)
 
     def _ask(self, model: str) -> int | None:
@@ -247,7 +247,7 @@ def _tokens(value: object) -> int | None:
 
 
 class EmbeddingGateway:
-    """Makes vectors of texts with a server's embedding models."""
+    """Embeds texts with a server's embedding models."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,9 +1,9 @@
-"""A request as the Responses API wants it, and which part of it the server keeps for the next.
+"""Request bodies of the Responses API, and which part of them the server caches.
 
-From GPT-5.6 on, OpenAI bills what it writes into its cache at 1.25 times the price of input. By
-default it writes every request of 1,024 tokens and more to its end, where hardly any other goes
-on. With `explicit` it writes up to the breakpoints that a request has, and nothing without any. A
-written part is found again at a breakpoint, for half an hour.
+From GPT-5.6 on, OpenAI bills cache writes at 1.25 times the price of input. By default it caches
+every request of 1,024 tokens and more up to its end, which hardly any other request repeats. With
+`explicit` it caches up to the breakpoints in a request, and nothing without one. A cached prefix
+is found again at a breakpoint, for half an hour.
 """
 
 from __future__ import annotations
@@ -29,51 +29,51 @@ from gptasst.inputs.encoding import as_utf8
 
 _VERSION = re.compile(r"(?:^|[/:])gpt-(\d+)(?:\.(\d+))?(?![\d.])")
 _FIRST = (5, 6)
-# Shorter ones are not kept: 1,024 tokens have at least so many characters in most texts.
+# Shorter prefixes are not cached: in most texts 1,024 tokens have at least this many characters.
 _SHORTEST = 3072
 _BREAKPOINT = {"mode": "explicit"}
-_KEPT_TURNS = 2  # the one that was written last, and the newest
+_KEPT_TURNS = 2  # the last one that was cached, and the newest
 
 
 def takes_breakpoints(model: str) -> bool:
-    """Whether a model of OpenAI's is known to take them: GPT-5.6 and later."""
+    """Whether a model of OpenAI's supports breakpoints: GPT-5.6 and later."""
     found = _VERSION.search(model.lower())
     return found is not None and (int(found[1]), int(found[2] or 0)) >= _FIRST
 
 
 def add_breakpoints(body: dict[str, Any], request: ModelRequest) -> None:
-    """Have the server keep what the next requests begin with, and nothing else.
+    """Have the server cache only the prefix that later requests repeat.
 
-    That is all of a conversation, as its next turn repeats it, and so does the next request of a
-    model that was offered functions. Of many runs it is what they share, if that is long: the
-    instructions, or the examples that come before what is asked.
+    For a conversation, and for a model that was offered functions, that is everything, because the
+    next request repeats it. For many runs it is what they share, if that is long enough: the
+    instructions, or the examples before the question.
 
     Args:
-        body: of `POST /responses`; it is changed.
-        request: what it was made of.
+        body: the body of `POST /responses`; it is changed.
+        request: the request that it was made from.
     """
     body["prompt_cache_options"] = {"mode": "explicit"}
     body["prompt_cache_key"] = _key(request)
     if request.past or request.conversation_id or request.functions:
         asked = [item for item in body["input"] if item.get("role") == "user"]
-        examples = request.past and request.of_many  # and what is asked now is asked once
+        examples = request.past and request.of_many  # and the current question is sent once
         for message in asked[-_KEPT_TURNS : -1 if examples else None]:
             message["content"][-1]["prompt_cache_breakpoint"] = _BREAKPOINT
     elif request.of_many and request.instructions and _shared_length(body) >= _SHORTEST:
-        # `instructions` is text, and only a part of a message can have a breakpoint.
+        # `instructions` is plain text, and only a part of a message can have a breakpoint.
         part = {"type": "input_text", "text": body.pop("instructions")}
         part["prompt_cache_breakpoint"] = _BREAKPOINT
         body["input"].insert(0, {"type": "message", "role": "developer", "content": [part]})
 
 
 def _shared_length(body: dict[str, Any]) -> int:
-    """Characters of what all runs of a definition begin with: tools, schema and instructions."""
+    """Characters of the prefix that all runs of a definition share: tools, schema, instructions."""
     around = (body[name] for name in ("tools", "text") if name in body)
     return len(body["instructions"]) + sum(len(json.dumps(value)) for value in around)
 
 
 def _key(request: ModelRequest) -> str:
-    """The same for all requests of one definition: they go to where its beginning is kept."""
+    """The cache key, the same for all requests of one definition."""
     schema = json.dumps(request.schema, sort_keys=True) if request.schema else ""
     told = f"{schema}\n{request.instructions}".encode("utf-8", "replace")
     return f"gptasst-{hashlib.sha256(told).hexdigest()[:32]}"
@@ -82,8 +82,8 @@ def _key(request: ModelRequest) -> str:
 def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     """The body of `POST /responses` for a request.
 
-    Nothing is stored on the server unless it keeps the conversation: with `store` false an
-    answer is not added to it.
+    The server stores nothing unless it keeps the conversation: with `store = false` an answer is
+    not added to one.
     """
     settings = request.settings
     asked = PastMessage("user", request.parts)
@@ -149,7 +149,7 @@ def _search_fields(search: SearchSettings, paths: tuple[str, ...] | None) -> dic
 
 
 def path_filter(paths: Sequence[str]) -> dict[str, Any]:
-    """The filter of a vector store that only files of these paths pass."""
+    """The vector store filter that selects the files at these paths."""
     return {"type": "in", "key": "path", "value": list(paths)}
 
 
@@ -164,7 +164,7 @@ def _function(function: FunctionTool) -> dict[str, Any]:
 
 
 def _call_items(answered: AnsweredCall) -> Iterator[dict[str, Any]]:
-    """A call and its output, without the ids of a server that has kept nothing of them."""
+    """A call and its output, without ids, because the server stored neither."""
     call = answered.call
     yield {
         "type": "function_call",
@@ -178,7 +178,7 @@ def _call_items(answered: AnsweredCall) -> Iterator[dict[str, Any]]:
 
 def message_item(message: PastMessage) -> dict[str, Any]:
     """A message as an input item."""
-    if message.role == "assistant":  # the one form of an answer that every server takes
+    if message.role == "assistant":  # the only form of an answer that every server accepts
         texts = [part.text for part in message.parts if isinstance(part, TextPart)]
         return {"type": "message", "role": "assistant", "content": as_utf8("".join(texts))}
     content = [_content(part) for part in message.parts]
@@ -215,7 +215,7 @@ def _schema_fields(schema: Mapping[str, Any], endpoint: Endpoint) -> dict[str, A
 
 
 def _is_strict(schema: Any) -> bool:
-    """Whether a JSON Schema keeps the rules of strict mode: closed objects, all required."""
+    """Whether a JSON Schema follows the rules of strict mode: closed objects, all required."""
     if isinstance(schema, list):
         return all(_is_strict(item) for item in schema)
     if not isinstance(schema, dict):

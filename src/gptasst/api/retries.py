@@ -1,4 +1,4 @@
-"""When to ask a server again, and how long to wait before."""
+"""When to retry a request, and how long to wait before."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _Made = TypeVar("_Made")
 ATTEMPTS = 3
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
-# A server that asks for more is not waited for.
+# Longer waits are not honoured; the request fails.
 _LONGEST_RETRY_AFTER = 120.0
-# 425: a server that does not take what may be a replay, before the handshake is through.
+# 425: a server refuses a possible replay before the TLS handshake is complete.
 _PASSING = (408, 409, 425, 429)
 _LOCKED = "conversation_locked"
 _NOT_CARRIED_OUT = (425, 429)
@@ -31,16 +31,16 @@ def retrying(
     attempts: int = ATTEMPTS,
     before_again: Callable[[], None] = lambda: None,
 ) -> _Made:
-    """What `send` returns, asked up to `attempts` times within the deadline.
+    """The result of `send`, called up to `attempts` times within the deadline.
 
     Args:
-        send: sends.
-        deadline: ends it all.
-        attempts: how often it is sent at most.
-        before_again: called where the request may have been carried out, to look for it.
+        send: sends the request.
+        deadline: the time for all attempts.
+        attempts: how often to send at most.
+        before_again: called when the request may have been carried out, to look for its result.
 
     Raises:
-        RequestFailure: the last one, or one that would only repeat itself.
+        RequestFailure: the last failure, or one that a retry can't fix.
     """
     for attempt in range(attempts - 1):
         try:
@@ -57,7 +57,7 @@ def retrying(
 
 
 def wait_before_retry(error: BaseException | None, attempt: int) -> float | None:
-    """Seconds to wait before a failed request is looked at again; `None` if it is final."""
+    """Seconds to wait before a retry; `None` if the failure is final."""
     backoff: float = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
     timed_out = isinstance(error, OverLimit) and error.code == "timeout"
     if timed_out or isinstance(error, ConnectionFailure):
@@ -65,7 +65,7 @@ def wait_before_retry(error: BaseException | None, attempt: int) -> float | None
     if not isinstance(error, StatusFailure):
         return None
     code = code_of(error)
-    if code == _LOCKED:  # OpenAI: to be tried again in a few seconds
+    if code == _LOCKED:  # OpenAI: "retry in a few seconds"
         backoff *= 4
     elif code in _FINAL or (error.status_code < 500 and error.status_code not in _PASSING):
         return None
@@ -76,7 +76,7 @@ def wait_before_retry(error: BaseException | None, attempt: int) -> float | None
 
 
 def was_not_carried_out(error: BaseException | None) -> bool:
-    """Whether a server refused a request before it did anything, and may take it later."""
+    """Whether the server refused a request before doing anything, and may accept it later."""
     return isinstance(error, StatusFailure) and (
         error.status_code in _NOT_CARRIED_OUT or code_of(error) == _LOCKED
     )

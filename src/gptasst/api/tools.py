@@ -1,4 +1,4 @@
-"""What a server's replies tell of the tools that it has, and of those that it passes over."""
+"""Which tools a server has, and which ones it silently ignores, as its responses show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gptasst.api.types import Capability, Endpoint, ModelRequest
 from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import UsageError
 
-# How the API calls each tool.
+# The API's name of each tool.
 TOOL_TYPES: Mapping[Capability, str] = {
     "web search": "web_search",
     "code interpreter": "code_interpreter",
@@ -21,7 +21,7 @@ TOOL_TYPES: Mapping[Capability, str] = {
 # OpenAI documents all of them; Azure has them at its /openai/v1.
 _ALL: tuple[Capability, ...] = (*TOOL_TYPES, "previous response", "documents")
 
-# llama.cpp calls itself so in every reply. It takes hosted tools and passes over them.
+# llama.cpp's `Server` header. It accepts hosted tools and ignores them.
 _LLAMA: Mapping[Capability, bool] = {
     "function tools": True,
     "web search": False,
@@ -30,17 +30,17 @@ _LLAMA: Mapping[Capability, bool] = {
     "previous response": False,
     "documents": False,
 }
-# Pydantic's words, as OGX sends them for a request that it did not look at any further.
+# Pydantic's message, which OGX sends for an invalid request.
 _NO_SUCH_TAG = re.compile(r"Input tag '(\w+)' found using 'type' does not match")
 _TAGS = re.compile(r"of the expected tags: ([\w', ]*)")
-# What a server takes and may have nobody to do it, as OGX without a provider for it.
+# Tools that a server accepts without having them, such as OGX without a provider.
 _RUN_ELSEWHERE = ("web search", "code interpreter")
 _LACKS = re.compile(
     r"not found|not supported|unsupported|does ?n[o']t support|does not match|not available"
     r"|unknown|invalid value|not enabled|not implemented"
 )
-_STORE = re.compile(r"\bvs_\w+")  # it is the vector store that is not there
-_LONG = 200  # characters: more than that is a dump and not a sentence
+_STORE = re.compile(r"\bvs_\w+")  # the vector store is missing, not the tool
+_LONG = 200  # characters; anything longer is a dump, not a message
 _REFUSALS = (400, 404, 422, 501)
 
 
@@ -50,12 +50,12 @@ def documented(base_url: str) -> dict[Capability, bool]:
 
 
 def told_by_headers(headers: Mapping[str, str]) -> Mapping[Capability, bool]:
-    """What a server's name in a reply tells."""
+    """The tools known from the `Server` header of a response."""
     return _LLAMA if headers.get("server", "").lower().startswith("llama.cpp") else {}
 
 
 def told_by_refusal(error: StatusFailure) -> dict[Capability, bool]:
-    """What the refusal of a request with every tool, and nothing to run, tells."""
+    """The tools known from the refusal of an empty request with every tool."""
     found = dict(told_by_headers(error.response.headers))
     words = words_of(error) or ""
     refused, takes = _NO_SUCH_TAG.findall(words), "".join(_TAGS.findall(words))
@@ -68,7 +68,7 @@ def told_by_refusal(error: StatusFailure) -> dict[Capability, bool]:
 
 
 def every_tool() -> list[dict[str, Any]]:
-    """One tool of each kind, for a request that asks nothing."""
+    """One tool of each kind, for a request that runs nothing."""
     return [
         {"type": "web_search"},
         {"type": "code_interpreter", "container": {"type": "auto"}},
@@ -83,7 +83,7 @@ def every_tool() -> list[dict[str, Any]]:
 
 
 def hosted_tools(request: ModelRequest) -> tuple[Capability, ...]:
-    """The tools of the server's that a request offers to the model."""
+    """The hosted tools that a request offers to the model."""
     wanted: dict[Capability, bool] = {
         "web search": request.web_search,
         "code interpreter": request.code_interpreter,
@@ -95,26 +95,26 @@ def hosted_tools(request: ModelRequest) -> tuple[Capability, ...]:
 def shown_tools(
     asked: Iterable[Capability], echoed: object, seen: str, known: Mapping[Capability, bool]
 ) -> dict[Capability, bool | None]:
-    """What an answer shows of each tool that was offered; `None` where that can't be told.
+    """Whether each offered tool is there, as an answer shows; `None` if it does not show.
 
     Args:
-        asked: the tools.
+        asked: the offered tools.
         echoed: the tools that the response repeats, if it does.
         seen: the response's tools and items, as JSON.
-        known: what is certain of this server.
+        known: the tools of this server, as far as they are certain.
     """
     shown: dict[Capability, bool | None] = {}
     for name in asked:
         if f'"{TOOL_TYPES[name]}' in seen:
             shown[name] = True
         else:
-            # A server that repeats tools, and not this one, has left it out.
+            # A server that repeats the other tools, but not this one, has ignored it.
             shown[name] = known.get(name, False if echoed else None)
     return shown
 
 
 class ToolRefused(UsageError):
-    """A server refused a request for a tool in it. `tool` is the one."""
+    """A server refused a request because of `tool`."""
 
     def __init__(self, tool: Capability, message: str) -> None:
         super().__init__(message, code="tool_not_available")
@@ -122,7 +122,7 @@ class ToolRefused(UsageError):
 
 
 def refused_tool(words: str, request: ModelRequest, endpoint: Endpoint) -> ToolRefused | None:
-    """The error of a request that was refused for one of its tools; `None`: it is another error."""
+    """The error for a request that was refused because of a tool; `None` for other errors."""
     if not _LACKS.search(words.lower()) or _STORE.search(words):
         return None
     for name in hosted_tools(request):
@@ -133,10 +133,10 @@ def refused_tool(words: str, request: ModelRequest, endpoint: Endpoint) -> ToolR
 
 
 def could_be_tool(status: int) -> bool:
-    """Whether a server refuses a tool with such a status."""
+    """Whether a status may mean that a tool was refused."""
     return status in _REFUSALS
 
 
 def article(tool: Capability) -> str:
-    """A tool's name in a sentence."""
+    """A tool's name with its article, for a sentence."""
     return "a code interpreter" if tool == "code interpreter" else tool

@@ -1,4 +1,4 @@
-"""What goes to the API and what comes from it, without the SDK's types."""
+"""The values that go to the API and come back, independent of the SDK's types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A source of an answer. `place` and `quote` are empty where the server does not say."""
+    """A source of an answer. `place` and `quote` are empty if the server does not send them."""
 
     path: str
     place: str = ""
@@ -24,7 +24,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class FoundText:
-    """A piece of knowledge that a search found for an answer. More `score` is better."""
+    """A passage of knowledge that a search found for an answer. A higher `score` is better."""
 
     path: str
     text: str
@@ -40,7 +40,7 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A document or image that goes to the model as it is; `data` or an uploaded `file_id`."""
+    """A document or image that is sent unchanged: `data`, or an uploaded `file_id`."""
 
     kind: Literal["document", "image"]
     filename: str
@@ -51,7 +51,7 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class PastMessage:
-    """What was said before in a conversation, as a model is given it."""
+    """An earlier message of a conversation, in the form that is sent to the model."""
 
     role: Literal["user", "assistant"]
     parts: tuple[TextPart | FilePart, ...]
@@ -68,7 +68,7 @@ class FunctionTool:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A call that a model asks for. `arguments` is JSON text, as the model wrote it."""
+    """A call that a model requests. `arguments` is the JSON text that it wrote."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ class FunctionCall:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
-    """A call, and what it gave."""
+    """A call and its output."""
 
     call: FunctionCall
     output: str
@@ -85,13 +85,13 @@ class AnsweredCall:
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One request to a model, in the terms of the Responses API. `timeout` is in seconds.
+    """One request to a model, in terms of the Responses API. `timeout` is in seconds.
 
-    A conversation goes on by its `conversation_id` where the server keeps it, else by `past`.
-    `search` says how the vector store is searched; with `search_paths`, only files of these paths.
+    `conversation_id` continues a conversation that the server keeps, `past` any other. `search` has
+    the settings of file search; with `search_paths`, only files at these paths are searched.
     `functions` may be called unless `calls_over`; `answered` are the calls so far, oldest first.
-    `breakpoints` say what the server keeps (see `prompt_cache`), `of_many` that many requests
-    begin like this one.
+    `breakpoints` sets what the server caches (see `requests`), `of_many` that many requests start
+    like this one.
     """
 
     model: str
@@ -116,9 +116,9 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the server counted them: `input` with `cached`, `output` with `reasoning`.
+    """Tokens counted by the server. `input` includes `cached`, `output` includes `reasoning`.
 
-    Of the input, `cached` came from the server's cache, and `written` went into it.
+    Of the input, `cached` was read from the server's cache and `written` was written to it.
     """
 
     input: int
@@ -146,12 +146,11 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """The end of a stream: a whole answer. Anything less is raised as `NoAnswer`.
+    """The end of a stream: a complete answer. An incomplete one is raised as `NoAnswer`.
 
-    `tools` has each tool of the server's that the model was offered: whether it is there, and
-    `None` where the answer shows no trace of it. With `calls` the model wants to know more before
-    it answers; `text` is a remark then. `passages` are what the server found in the knowledge, best
-    first, whether it is cited or not.
+    `tools` has each hosted tool that was offered: whether it is there; `None` if the answer
+    does not show it. With `calls` the model asks for more before it answers; then `text` is a
+    remark. `passages` are the search results from the knowledge, best first, cited or not.
     """
 
     text: str
@@ -164,7 +163,7 @@ class ModelAnswer:
     passages: tuple[FoundText, ...] = ()
 
 
-# One batch takes so many requests, in a file of so many bytes.
+# The API's limits for a batch: requests, and bytes of its file.
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 
@@ -192,25 +191,25 @@ class Batch:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the batch has ended."""
         return self.status in ("completed", "failed", "expired", "cancelled")
 
     @property
     def all_requests(self) -> int:
-        """How many requests it has, also while the server has not read them."""
+        """How many requests it has, even before the server has counted them."""
         return self.requests or self.told("requests")
 
     def told(self, key: str) -> int:
-        """A number that the metadata tell; 0 if they don't."""
+        """A number in the metadata; 0 if it is missing."""
         number = self.metadata.get(key, "")
         return int(number) if number.isdecimal() else 0
 
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What came of one request of a batch: an answer, or the reason why there is none.
+    """The result of one request of a batch: an answer, or why there is none.
 
-    `part` is the text of an answer that was cut off.
+    `part` is the text of a truncated answer.
     """
 
     custom_id: str
@@ -219,7 +218,7 @@ class BatchAnswer:
     part: str | None = None
 
 
-# Marks an answer that broke off, for the model and for readers of the conversation.
+# Marks a truncated answer, for the model and for readers of the conversation.
 BROKEN_OFF_MARK = "\n\n[this answer broke off here]"
 
 
@@ -238,7 +237,7 @@ Purpose = Literal["assistants", "user_data", "batch"]
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of the project on the server. `size` is in bytes, `expires_at=None`: never."""
+    """A file on the server. `size` is in bytes; without `expires_at` it never expires."""
 
     id: str
     filename: str
@@ -250,10 +249,10 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """A file on disk that is to be uploaded, as it was when it was hashed.
+    """A file on disk to upload, in the state in which it was hashed.
 
-    `filename` is what the server calls it, `size` is in bytes, `sha256` of the content, and
-    `expires_after` in seconds (3,600 to 2,592,000; `None`: the server's default).
+    `filename` is its name on the server, `size` is in bytes, `sha256` is that of its content, and
+    `expires_after` is in seconds (3,600 to 2,592,000; `None`: the server's default).
     """
 
     file: Path
@@ -265,7 +264,7 @@ class UploadRequest:
     expires_after: int | None = None
 
 
-# A part of the API, by its name in messages.
+# Parts of the API, by their names in messages.
 Capability = Literal[
     "models",
     "responses",
@@ -281,7 +280,7 @@ Capability = Literal[
     "web search",
     "code interpreter",
 ]
-# Those that are paths of their own, so that asking for them costs nothing.
+# Parts with a path of their own, so that a request can test for them.
 PATHS: tuple[Capability, ...] = (
     "models",
     "responses",
@@ -300,9 +299,9 @@ IndexStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class VectorStore:
-    """A vector store. `files` counts all, `in_progress` and `completed` where they have got to.
+    """A vector store. `files` counts all files, `in_progress` and `completed` those in that state.
 
-    `usage_bytes` is what its index takes, `active_at` when it was last used, in Unix time.
+    `usage_bytes` is the size of its index, `active_at` its last use in Unix time.
     """
 
     id: str
@@ -318,7 +317,7 @@ class VectorStore:
 
 @dataclass(frozen=True, slots=True)
 class VectorStoreFile:
-    """A file in a vector store. `error` says why it could not be indexed."""
+    """A file in a vector store. `error` is why it could not be indexed."""
 
     id: str
     status: IndexStatus
@@ -330,7 +329,7 @@ class VectorStoreFile:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A piece of a file that a search of a vector store found."""
+    """A passage of a file that a search of a vector store found."""
 
     filename: str
     attributes: Mapping[str, str | float | bool]
@@ -340,7 +339,7 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that is to be put into a vector store, with its attributes."""
+    """A file to attach to a vector store, with its attributes."""
 
     file_id: str
     attributes: Mapping[str, str | float | bool]
@@ -348,7 +347,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class ServerModel:
-    """A model that a server has. Without a `shutdown_date` its end is not known."""
+    """A model of a server. Without a `shutdown_date`, none is known."""
 
     id: str
     owner: str
@@ -361,14 +360,14 @@ _LONGEST_SILENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server with `/v1/responses`, and what it takes.
+    """A server with `/v1/responses`, and what it supports.
 
-    `timeout` is how many seconds one thing that is asked of it may take, and `silence` how long it
-    may say nothing. `context_window` is in tokens where it is known. `openai_environment` lets the
-    SDK add what `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS` hold. `key_hint`
-    says where a key is expected, `key_headers` are the headers that hold one, `table` which table
-    of config.toml has its settings. `on_moved` gets the base URL that works when the given one
-    lacks `/v1`. With `local_store` assistants and conversations are not kept there.
+    `timeout` is the time limit of one operation and `silence` the read timeout, both in seconds.
+    `context_window` is in tokens, if known. With `openai_environment` the SDK uses `OPENAI_ORG_ID`,
+    `OPENAI_PROJECT_ID` and `OPENAI_CUSTOM_HEADERS`. `key_hint` is where a key is expected,
+    `key_headers` the headers that contain one, `table` the table of config.toml with its settings.
+    `on_moved` is called with the base URL that works if the given one lacks `/v1`. With
+    `local_store`, assistants and conversations are not kept there.
     """
 
     base_url: str = field(repr=False)
@@ -387,5 +386,5 @@ class Endpoint:
 
     @property
     def silence(self) -> float:
-        """Seconds after which a server that says nothing is given up, where it only looks up."""
+        """Read timeout in seconds, for lookups."""
         return min(self.timeout, _LONGEST_SILENCE)

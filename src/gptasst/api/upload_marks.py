@@ -1,8 +1,8 @@
-"""The mark in the name of an upload: which content it is, and which machine sent it.
+"""The mark in the name of an upload: a hash of its content, and the machine that sent it.
 
-A file on the server has no room for metadata but its name, and names and sizes alone prove
-nothing. So `guide.md` goes up as `guide.gptasst-CONTENT-MACHINE.md`: CONTENT are 128 bits of the
-sha256 in base32, MACHINE is a random number that a machine chose once. The type stays at the end.
+Files on the server have no metadata except their name, and equal names and sizes don't prove equal
+content. So `guide.md` is uploaded as `guide.gptasst-CONTENT-MACHINE.md`: CONTENT is 128 bits of
+the sha256 in base32, MACHINE a random number that each machine chooses once. The type stays last.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from gptasst.values import dataclass
 
 _MARK = r"\.gptasst-([a-z2-7]{26})-([0-9a-f]{6})(?=\.[^./]*\Z|\Z)"
 _MACHINE = r"[0-9a-f]{6}"
-_LONGEST = 255  # characters of a name, as file systems have it
-# Stands before a content of which no more is known than its mark.
+_LONGEST = 255  # characters of a name, the limit of file systems
+# Prefix of a content that is only known by its mark.
 CONTENT_MARK = "mark:"
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a name says of its upload; `content` compares with `content_mark`."""
+    """The mark of an upload; compare `content` with `content_mark`."""
 
     content: str
     machine: str
 
 
 def content_mark(sha256: str) -> str:
-    """What stands for a content in names; one that is a mark already is given back."""
+    """The form of a sha256 in names; a mark is returned unchanged."""
     if sha256.startswith(CONTENT_MARK):
         return sha256
     import base64
@@ -47,7 +47,7 @@ def marked_name(filename: str, sha256: str, machine: str) -> str:
 
 
 def read_mark(filename: str) -> Mark | None:
-    """The mark in a name on the server; `None`: the file is not known to be gptasst's."""
+    """The mark in a file name on the server; `None` if gptasst did not make the file."""
     found = re.search(_MARK, filename)
     return Mark(CONTENT_MARK + found[1], found[2]) if found else None
 
@@ -58,10 +58,9 @@ def shown_name(filename: str) -> str:
 
 
 def machine_mark(file: Path) -> str:
-    """The number of this machine, chosen when it is first asked for.
+    """The random number of the machine, chosen at the first call.
 
-    Where it can't be kept it is another one for each process: its uploads then count as those of
-    another machine later.
+    If it can't be stored, each process has its own; later its uploads count as another machine's.
     """
     try:
         kept = file.read_text("ascii").strip()
@@ -74,6 +73,6 @@ def machine_mark(file: Path) -> str:
     chosen = secrets.token_hex(3)
     try:
         replace_private(file, f"{chosen}\n".encode())
-        return file.read_text("ascii").strip()  # another process may have been later
+        return file.read_text("ascii").strip()  # another process may have written it since
     except (OSError, ValueError):
         return chosen

@@ -12,10 +12,10 @@ from gptasst.api.requests import path_filter
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.errors import NotFound
 
-PAGE = 100  # objects of a list at once, at most
-_BATCH = 2_000  # files in one file batch
-_MOST_FOUND = 50  # of a search, says the API
-# The metadata key by which a store is found again whose create was answered to nobody.
+PAGE = 100  # objects per page, the API's limit
+_BATCH = 2_000  # files per file batch
+_MOST_FOUND = 50  # results per search, the API's limit
+# The metadata key that finds a store again when the response to its create request was lost.
 _REQUEST = "request"
 
 
@@ -26,7 +26,7 @@ class VectorStoreGateway:
         self._connection = connection
 
     def create(self, name: str, metadata: Mapping[str, str]) -> VectorStore:
-        """Make an empty vector store, once."""
+        """Create an empty vector store exactly once."""
         nonce = secrets.token_hex(16)
         marked = {**metadata, _REQUEST: nonce}
 
@@ -61,7 +61,7 @@ class VectorStoreGateway:
     def update(
         self, store_id: str, *, name: str | None = None, metadata: Mapping[str, str]
     ) -> VectorStore:
-        """Change name and metadata. Send the metadata whole: servers merge it, or replace it."""
+        """Change name and metadata. Pass all metadata: some servers merge it, others replace it."""
         with self._connection.errors(_named(store_id)):
             stores = self._connection.client.vector_stores.with_raw_response
             renamed: dict[str, Any] = {"name": name} if name else {}
@@ -69,7 +69,7 @@ class VectorStoreGateway:
             return _store(read_json(updated.http_response))
 
     def delete(self, store_id: str) -> None:
-        """Delete a vector store, not its files; one that is gone already is fine."""
+        """Delete a vector store, but not its files. One that is already gone is ignored."""
         try:
             with self._connection.errors(_named(store_id)):
                 self._connection.client.vector_stores.delete(store_id)
@@ -82,7 +82,7 @@ class VectorStoreGateway:
         return self._connection.listed(path, self._file, {"limit": PAGE}, _named(store_id))
 
     def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:
-        """Every file of a vector store of a list; none, if it was deleted since that was read."""
+        """Every file of a listed vector store; none if it was deleted since then."""
         try:
             return tuple(self.files(store_id))
         except NotFound:
@@ -97,14 +97,14 @@ class VectorStoreGateway:
         score_threshold: float | None = None,
         paths: Sequence[str] | None = None,
     ) -> Sequence[SearchHit]:
-        """The pieces of files that fit a question, best first; at most `limit`, 50 of them.
+        """The passages that match a question, best first; at most `limit`, up to 50.
 
         Args:
             store_id: the vector store.
-            question: in words.
-            limit: of the answer.
-            score_threshold: what a piece has to reach, 0 to 1.
-            paths: only files of these are searched.
+            question: the search text.
+            limit: the most results.
+            score_threshold: the lowest score, 0 to 1.
+            paths: search only the files at these paths.
         """
         more: dict[str, Any] = {}
         if score_threshold is not None:
@@ -120,17 +120,17 @@ class VectorStoreGateway:
         """One file of a vector store.
 
         Raises:
-            NotFound: it is not in there.
+            NotFound: the vector store does not contain it.
         """
         with self._connection.errors(_named(store_id).within(f"file `{file_id}` in")):
             path = api_path("vector_stores", store_id, "files", file_id)
             return self._file(self._connection.get(path))
 
     def attach(self, store_id: str, attachment: Attachment) -> VectorStoreFile:
-        """Put one file into a vector store. Doing it again changes nothing but attributes.
+        """Attach one file to a vector store. Repeating it only updates the attributes.
 
         Raises:
-            NotFound: the server knows the file or the store not, or not yet.
+            NotFound: the server does not know the file or the store (yet).
         """
         with self._connection.errors(_named(store_id).within(f"file `{attachment.file_id}` or")):
             files = self._connection.client.vector_stores.files.with_raw_response
@@ -140,13 +140,13 @@ class VectorStoreGateway:
             return self._file(read_json(attached.http_response))
 
     def attach_all(self, store_id: str, attachments: Sequence[Attachment]) -> None:
-        """Put many files into a vector store at once.
+        """Attach many files to a vector store at once.
 
-        A file that is in there already stays in once, so a lost answer does no harm. Servers
-        may pass over the attributes, or the files: look at `files` afterwards.
+        A file that is already attached stays attached once, so a lost response is harmless. Servers
+        may ignore the attributes, or the files: check `files` afterwards.
 
         Raises:
-            NotFound: the server knows one of the files not, or not yet.
+            NotFound: the server does not know one of the files (yet).
         """
         with self._connection.errors(_named(store_id).within("such files or")):
             for start in range(0, len(attachments), _BATCH):
@@ -157,9 +157,9 @@ class VectorStoreGateway:
                 )
 
     def detach(self, store_id: str, file_id: str) -> bool:
-        """Take a file out of a vector store; it stays a file.
+        """Detach a file from a vector store. The file itself stays.
 
-        Returns whether it was in there, as far as the server tells.
+        Returns whether it was attached, as far as the server reports.
         """
         try:
             with self._connection.errors(missing("file", file_id)):

@@ -20,21 +20,21 @@ def write_knowledge(
     cache: FileCache,
     download: Callable[[KnowledgeFile], bytes],
 ) -> list[Refusal]:
-    """Write knowledge files below a new directory, each under its path.
+    """Write knowledge files below a new directory, each at its path.
 
-    A content comes from a file of this disk that has it, else from the server. A path that leads
-    out of the directory, as others may have written it, is kept below it.
+    Contents come from local files where possible, else from the server. A path that leads out of
+    the directory, which others may have written, is changed to stay below it.
 
     Args:
         files: the knowledge.
-        directory: made if it is missing.
-        cache: knows which local files have which content.
-        download: gets a content from the store.
+        directory: created if it is missing.
+        cache: finds local files by their content.
+        download: reads a content from the store.
 
     Returns the files that could not be written, each with the reason.
 
     Raises:
-        InvalidInput: the directory holds something, or can't be written to.
+        InvalidInput: the directory is not empty, or can't be written to.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def write_knowledge(
 
 
 def not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
-    """The error of an export that some files are missing from; `done` is the rest."""
+    """The error for an export without some of its files; `done` is the rest."""
     files = "1 file" if len(failed) == 1 else f"{len(failed):,} files"
     named = "; ".join(f"`{one.path}`: {one.reason}" for one in failed)
     error = PartlyDone(f"{files} could not be written: {named}")
@@ -69,7 +69,7 @@ def not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:
 
 
 def read_knowledge(directory: Path, cache: FileCache) -> tuple[KnowledgeSource, ...]:
-    """The files below a directory, each known by its path there.
+    """The files below a directory, by their relative paths.
 
     Raises:
         InvalidInput: there is no such directory, or it is empty.

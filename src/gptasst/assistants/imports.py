@@ -1,6 +1,6 @@
-"""Files that assistants are made from: definitions, and what the Assistants API had.
+"""Import assistants from files: definitions, and saved objects of the Assistants API.
 
-The Assistants API stopped answering on 2026-08-26. What people saved of it is the JSON of one
+The Assistants API was shut down on 2026-08-26. What people saved of it is the JSON of one
 assistant object, or of a list of them (`{"data": [...]}`).
 """
 
@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from gptasst.assistants.types import LeftBehind
+from gptasst.definitions.case_files import with_cases
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.schemas import check_schema
 from gptasst.definitions.settings import MOST_RESULTS
 from gptasst.definitions.toml import name_problem
 from gptasst.definitions.types import (
     Definition,
+    Instruction,
     ModelSettings,
     ReasoningEffort,
     SearchSettings,
@@ -47,7 +49,7 @@ _NO_CONTENT = "knowledge can't be downloaded from the server; add the file from 
 
 @dataclass(frozen=True, slots=True)
 class ReadImport:
-    """What a file holds of an assistant; see `AssistantImport`."""
+    """The parts of an assistant in a file; see `AssistantImport`."""
 
     definition: Definition
     notes: tuple[str, ...] = ()
@@ -60,22 +62,23 @@ def read_import(
     """Read a definition in TOML, or an assistant of the Assistants API in JSON.
 
     Args:
-        path: the file, or `-` for standard input; its stem is the assistant's name where nothing
-            else says one.
-        name: the assistant's name in place of its own; of several, the one that is meant,
-            by name or id.
-        screening: it may count as secret itself.
-        library: has what the definition extends.
+        path: the file, or `-` for standard input; its stem is the default for the name.
+        name: the assistant's name instead of its own; in a file with several assistants, the
+            name or id of the one to import.
+        screening: checks the file itself for secrets.
+        library: finds the instructions that the definition extends.
 
     Raises:
         InvalidInput: there is no such file, or it counts as secret.
-        InvalidDefinition: it is neither of the two.
-        UsageError: it holds several assistants and `name` picks none.
+        InvalidDefinition: it has neither format.
+        UsageError: it has several assistants and `name` selects none.
     """
     content = _read(path, screening)
     if not _is_json(content, path):
         stem = _UNNAMED if path == STANDARD_INPUT else path.stem
         definition, extended = library.definition_of(content, path, name=name or stem)
+        if path != STANDARD_INPUT:
+            definition = with_cases(Instruction(definition, str(path), "file"), screening)
         if definition.name == _UNNAMED:
             raise UsageError("the definition has no `name`", hint="--name gives it one")
         definition = replace(definition, name=_usable(name or definition.name))
@@ -87,7 +90,7 @@ def read_import(
 
 
 def _what_a_sync_reads(definition: Definition) -> Iterator[str]:
-    """What the one who imports a definition of somebody else's should know of its `knowledge`."""
+    """A note on the `knowledge` paths of somebody else's definition that a sync would read."""
     if not definition.knowledge:
         return
     here = os.path.realpath(".")
@@ -106,7 +109,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _read(path: Path, screening: Screening) -> bytes:
-    """The content, read once: a pipe has it no second time."""
+    """The content, read once, because a pipe can't be read twice."""
     piped = path == STANDARD_INPUT
     if not piped and not path.exists():
         raise no_such_file(path)
@@ -170,7 +173,7 @@ def _pick(saved: Sequence[_Saved], path: Path, name: str | None) -> _Saved:
 
 
 def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
-    """The definition that a saved assistant comes to."""
+    """The definition made from a saved assistant."""
     reader = _SavedReader(saved, path)
     named = _usable(name or reader.text("name") or path.stem)
     instructions = reader.text("instructions")
@@ -204,7 +207,7 @@ def _from_saved(saved: _Saved, path: Path, name: str | None) -> ReadImport:
 
 def _usable(name: str) -> str:
     problem = name_problem(name)
-    if name == str(STANDARD_INPUT):  # nothing in it says one
+    if name == str(STANDARD_INPUT):  # it has no name
         problem = "is none"
     if problem:
         raise UsageError(
@@ -214,7 +217,7 @@ def _usable(name: str) -> str:
 
 
 def _model(model: str | None) -> tuple[str | None, tuple[str, ...]]:
-    """A model that still answers, and what to say of one that does not."""
+    """A model that is still available, and a note if the saved one is not."""
     shutdown = shutdown_of(model) if model else None
     if shutdown is None or shutdown.date > datetime.datetime.now(datetime.UTC).date():
         return model, ()
@@ -234,7 +237,7 @@ def _settings(reader: _SavedReader) -> ModelSettings:
 
 
 def _search(reader: _SavedReader) -> SearchSettings:
-    """How the knowledge was searched; what the API would not have said is passed over."""
+    """The settings of file search; invalid values are ignored."""
     for tool in reader.objects("tools"):
         told = tool.get("file_search")
         if tool.get("type") == "file_search" and isinstance(told, dict):
@@ -302,7 +305,7 @@ def _ids(holder: object, key: str) -> list[str]:
 
 
 class _SavedReader:
-    """Values of a saved assistant, each of the type that the API gave it."""
+    """Reads values of a saved assistant, each of the API's type."""
 
     def __init__(self, saved: _Saved, path: Path) -> None:
         self.saved = saved
@@ -315,7 +318,7 @@ class _SavedReader:
         return value
 
     def number(self, key: str, limit: float) -> float | None:
-        """A number from 0 to the limit; 1 is what the API said where nobody had set any."""
+        """A number from 0 to the limit; 1 was the API's default."""
         value = self.saved.get(key)
         if value is None:
             return None

@@ -1,4 +1,4 @@
-"""From words on a command line to knowledge, and back to the files they name."""
+"""From words on a command line to knowledge files, and back."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from gptasst.uploads.cache import FileCache, FileHash
 from gptasst.uploads.types import KnowledgeSource
 from gptasst.values import dataclass
 
-# Says why a file can't be knowledge, if it can't.
+# Returns why a file can't be knowledge, or `None`.
 Problem = Callable[[KnowledgeSource], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class NamedSources:
-    """The files that words mean.
+    """The files that words on a command line stand for.
 
-    `named` are the paths that a word names itself, `collections` the words that are directories
-    or patterns: what those yield may be left out, what is named must do. `left_out` was, as it
-    counts as secret. `unread` are directories, and files that they yield, that can't be read.
+    `named` are paths given as words, `collections` words that are directories or patterns: files
+    from those may be skipped, named ones must not. `left_out` were skipped as secret. `unread` are
+    unreadable directories, and unreadable files in directories.
     """
 
     sources: tuple[KnowledgeSource, ...]
@@ -45,27 +45,39 @@ class NamedSources:
     unread: tuple[Refusal, ...] = ()
 
 
-def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -> NamedSources:
-    """Find and hash the files that become knowledge; each path comes once.
+def read_sources(
+    words: Iterable[str],
+    cache: FileCache,
+    screening: Screening,
+    path_of: Callable[[Path], str] | None = None,
+) -> NamedSources:
+    """Find and hash the files that become knowledge, each path once.
 
-    Those that count as secret by their names are not even read.
+    Files with secret names are not read.
+
+    Args:
+        words: files, patterns, directories.
+        cache: remembers what files hold.
+        screening: what counts as secret.
+        path_of: gives what a file is known by; without it, see `knowledge_path`.
 
     Raises:
-        InvalidInput: a word means no file, one that can't be read, or a secret.
+        InvalidInput: a word matches no file, or names an unreadable or secret one.
     """
+    known = path_of or knowledge_path
     files: dict[str, Path] = {}
     left_out: dict[str, Refusal] = {}
     unread: dict[str, Refusal] = {}
     named, collections = set(), []
     for word in words:
         screened = screening.files([word], by_name_only=True)
-        unread.update(_by_path(screened.unreadable))
+        unread.update(_by_path(screened.unreadable, known))
         if names_a_file(word):
-            named.add(knowledge_path(Path(word)))
+            named.add(known(Path(word)))
         else:
             collections.append(collection_word(word))
-        files.update((knowledge_path(path), path) for path in screened.paths)
-        left_out.update(_by_path(screened.left_out))
+        files.update((known(path), path) for path in screened.paths)
+        left_out.update(_by_path(screened.left_out, known))
     sources, failed = _hashed(files, cache, named)
     unread.update((one.path, one) for one in failed)
     return NamedSources(
@@ -80,7 +92,7 @@ def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -
 def in_encoding(
     sources: Iterable[KnowledgeSource], encoding: str | None
 ) -> Iterator[KnowledgeSource]:
-    """The same files, those that are text read in an encoding, if one is named."""
+    """The same files, with an encoding set on text files, if one is given."""
     for source in sources:
         yield (
             source
@@ -89,16 +101,18 @@ def in_encoding(
         )
 
 
-def _by_path(refusals: Iterable[Refusal]) -> Iterator[tuple[str, Refusal]]:
+def _by_path(
+    refusals: Iterable[Refusal], known: Callable[[Path], str]
+) -> Iterator[tuple[str, Refusal]]:
     for one in refusals:
-        path = knowledge_path(Path(one.path))
+        path = known(Path(one.path))
         yield path, Refusal(path, one.reason)
 
 
 def _hashed(
     files: dict[str, Path], cache: FileCache, named: Collection[str] = ()
 ) -> tuple[tuple[KnowledgeSource, ...], list[Refusal]]:
-    """The contents of files; those that can't be read, unless they were named, are refused."""
+    """The contents of files. Unreadable ones are refused, unless they were named."""
     refused: list[Refusal] = []
     try:
         hashes = cache.sha256_all(list(files.values()))
@@ -127,7 +141,7 @@ def _hashed_one_by_one(
 
 
 def existing_sources(paths: Iterable[str], cache: FileCache) -> NamedSources:
-    """The files of these paths that are still on disk; what can't be read may be."""
+    """The files at these paths that are still on disk; unreadable ones count as there."""
     files, unread = {}, []
     for path in paths:
         try:
@@ -143,26 +157,26 @@ def existing_sources(paths: Iterable[str], cache: FileCache) -> NamedSources:
 
 
 def knowledge_path(path: Path) -> str:
-    """What a file is known by: relative to here if it lies below, else absolute."""
+    """A file's path in the knowledge: relative if it is below the working directory."""
     absolute = path.absolute()
     here = Path.cwd()
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
 
 
 def sent_from_outside(plan: KnowledgePlan) -> tuple[str, ...]:
-    """The files with content to be sent that lie outside of the working directory."""
+    """The files to be sent that are outside of the working directory."""
     here = Path.cwd().resolve()
     wanted = plan.wanted
     return tuple(sorted(s.path for s in wanted if not s.file.resolve().is_relative_to(here)))
 
 
 def collection_word(word: str) -> str:
-    """A directory or pattern as a definition keeps it, `/` between parts."""
+    """A directory or pattern in the form of a definition, with `/` between parts."""
     return word.replace(os.sep, "/") if glob.has_magic(word) else knowledge_path(Path(word))
 
 
 def words_of_collection(word: str) -> list[str]:
-    r"""What a directory or pattern of a definition means here: `docs\*.md` came from Windows."""
+    r"""A directory or pattern of a definition in local form: `docs\*.md` came from Windows."""
     if "\\" not in word or os.path.exists(word) or glob.glob(word, recursive=True):
         return [word]
     return [word.replace("\\", "/")]
@@ -171,10 +185,10 @@ def words_of_collection(word: str) -> list[str]:
 def refuse_secrets(
     sources: Iterable[KnowledgeSource], named: frozenset[str], screening: Screening
 ) -> list[Refusal]:
-    """The files that count as secret, with the reason.
+    """The files that look secret, with the reason.
 
     Raises:
-        InvalidInput: one of them was named itself; nothing was sent.
+        InvalidInput: one of them was named; nothing was sent.
     """
     reasons = ((source.path, screening.of_file(source.file)) for source in sources)
     refused = [Refusal(path, refusal(path, reason)) for path, reason in reasons if reason]
@@ -187,10 +201,10 @@ def refuse_secrets(
 def split_refused(
     sources: Iterable[KnowledgeSource], named: frozenset[str], problem: Problem
 ) -> list[Refusal]:
-    """The files that can't be knowledge, with the reason.
+    """The files that can't be knowledge, each with the reason.
 
     Raises:
-        InvalidInput: one of them was named itself; nothing was sent.
+        InvalidInput: one of them was named; nothing was sent.
     """
     refused = []
     for source in sources:
@@ -205,10 +219,10 @@ def split_refused(
 
 
 def named_files(assistant: Assistant, words: Sequence[str]) -> list[KnowledgeFile]:
-    """The knowledge files that ids, paths, patterns or directories mean, each once.
+    """The knowledge files that ids, paths, patterns or directories match, each once.
 
     Raises:
-        NotFound: a word means none of them.
+        NotFound: a word matches none.
     """
     found: dict[str, KnowledgeFile] = {}
     for word in words:
@@ -232,6 +246,30 @@ def _means(word: str, file: KnowledgeFile) -> bool:
     return glob.has_magic(word) and fnmatchcase(file.path, word)
 
 
+def plan_taken(
+    there: Sequence[KnowledgeFile],
+    read: NamedSources,
+    screening: Screening,
+    problem: Problem,
+    *,
+    whole: bool,
+) -> KnowledgePlan:
+    """A plan with what can't be taken left out; only new content is looked into.
+
+    Raises:
+        InvalidInput: a file that was named itself can't be taken.
+    """
+    new = plan_knowledge(there, read.sources, whole=whole).wanted
+    secret = refuse_secrets(new, read.named, screening)
+    without = {refusal.path for refusal in secret}
+    open_to_all = [source for source in new if source.path not in without]
+    refused = secret + split_refused(open_to_all, read.named, problem)
+    without = {refusal.path for refusal in refused}
+    taken = [source for source in read.sources if source.path not in without]
+    refused = [*read.left_out, *refused]
+    return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
+
+
 _USELESS = ("failed", "cancelled", "gone")
 
 
@@ -243,14 +281,14 @@ def plan_knowledge(
     refused: Sequence[Refusal] = (),
     unread: Sequence[Refusal] = (),
 ) -> KnowledgePlan:
-    """Compare contents with what is there.
+    """Compare local files with the knowledge.
 
     Args:
-        there: the knowledge as it is. What gptasst did not put there (no sha256) stays.
+        there: the current knowledge. Files that gptasst did not add (no sha256) stay.
         wanted: the files on disk, each path once.
-        whole: `wanted` is all there should be; else the other files stay.
-        refused: goes into the plan as it is; a refused path that is there stays.
-        unread: as `refused`; what is there from below one of them stays as well.
+        whole: `wanted` is the whole knowledge; else other files stay.
+        refused: copied into the plan; a refused path in the knowledge stays.
+        unread: like `refused`; knowledge from below one of these directories stays, too.
     """
     by_path: defaultdict[str, list[KnowledgeFile]] = defaultdict(list)
     for file in there:
@@ -261,7 +299,7 @@ def plan_knowledge(
     for source in wanted:
         own = by_path.pop(source.path, [])
         same = [f for f in own if f.sha256 == source.sha256 and f.status not in _USELESS]
-        if source.encoding is not None:  # it may have been read in another one
+        if source.encoding is not None:  # it may have been read in another encoding
             same = []
         keep = min(same, key=lambda file: file.status != "completed", default=None)
         others = [file for file in own if file is not keep]
@@ -272,7 +310,7 @@ def plan_knowledge(
             replace.append(Replacement(source, others.pop()))
         else:
             add.append(source)
-        remove += others  # left behind by a change that was interrupted
+        remove += others  # left over from an interrupted change
     stays = {refusal.path for refusal in (*refused, *unread)}
     for path, files in by_path.items():
         goes = whole and path not in stays and not _is_below(path, unread)
@@ -294,7 +332,7 @@ def _is_below(path: str, directories: Iterable[Refusal]) -> bool:
 
 
 def watched_places(assistant: Assistant) -> Places:
-    """The directories in which a change may be one of an assistant's knowledge."""
+    """The directories to watch for changes of an assistant's knowledge."""
     trees: list[Path] = []
     own = [file.path for file in assistant.knowledge if file.sha256]
     directories = [Path(path).parent for path in (*own, *assistant.gone)]
@@ -306,7 +344,7 @@ def watched_places(assistant: Assistant) -> Places:
 
 
 def _base(word: str) -> tuple[Path, int]:
-    """The directory that a directory or pattern begins in, and how many parts follow it."""
+    """The fixed directory of a pattern, and how many parts follow it."""
     parts = Path(word).parts
     fixed = next((n for n, part in enumerate(parts) if glob.has_magic(part)), len(parts))
     rest = len(parts) - fixed

@@ -1,4 +1,4 @@
-"""The text of knowledge files that a server does not read as they are."""
+"""Text of knowledge files in formats that a server does not read."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from gptasst.uploads.types import (
     knowledge_upload,
 )
 
-# Text that says little as it is: encoded attachments, images of cells.
+# Formats that are text but hardly readable: encoded attachments, images in cells.
 _WRAPPED = (".eml", ".ipynb")
 _PLAIN = (".md", ".txt")
-_NAMED = 3  # paths in a note
+_NAMED = 3  # paths listed in a note
 
 
 class KnowledgeTexts:
-    """Which files are sent as text, until `forget`.
+    """The files that are sent as text, until `forget`.
 
-    Texts are not kept in memory: there may be thousands. What is sent is read a second time.
+    Texts are not kept in memory, as there may be thousands; files are read again when sent.
 
     Args:
-        parent: where a directory for what is being sent may be made.
+        parent: where a temporary directory may be created.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -43,7 +43,7 @@ class KnowledgeTexts:
         self._directory: Path | None = None
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        """Why a file can't be knowledge, if it can't."""
+        """Why a file can't be knowledge, or `None`."""
         found = general_problem(source)
         if found or not (is_always_text(source) or content_problem(source)):
             return found
@@ -54,7 +54,7 @@ class KnowledgeTexts:
         return source in self._notes
 
     def read(self, source: KnowledgeSource) -> str | None:
-        """Have a file sent as text; why it can't be, if it can't."""
+        """Mark a file to be sent as text; return why that is impossible, or `None`."""
         if source not in self._notes:
             try:
                 self._text(source)
@@ -68,7 +68,7 @@ class KnowledgeTexts:
         return f"{document.text}\n".encode("utf-8", "replace")
 
     def upload(self, source: KnowledgeSource) -> UploadRequest:
-        """How a file is uploaded; if it is sent as text, that is in a file until `forget`."""
+        """The upload of a file; its text, if it is sent as text, is in a file until `forget`."""
         plain = knowledge_upload(source)
         if not (self.has(source) or is_always_text(source)):
             return plain
@@ -90,7 +90,7 @@ class KnowledgeTexts:
         )
 
     def notes(self, sources: Iterable[KnowledgeSource]) -> tuple[str, ...]:
-        """What whoever sent these should know: which went as text, what could not be read."""
+        """Notes for the user: which files were sent as text, and what could not be read."""
         sent = [source for source in sources if self.has(source)]
         if not sent:
             return ()
@@ -106,12 +106,12 @@ class KnowledgeTexts:
 
 
 def is_plain(source: KnowledgeSource) -> bool:
-    """Whether a file's text is what it is: to send that again would be no other attempt."""
+    """Whether a file is plain text, so that sending its text would send the same again."""
     return source.path.lower().endswith(_PLAIN)
 
 
 def is_always_text(source: KnowledgeSource) -> bool:
-    """Whether OpenAI's search does not read a file as it is, whatever is in it."""
+    """Whether OpenAI's search never reads this type of file."""
     if source.encoding is not None:
         return True
     path = source.path

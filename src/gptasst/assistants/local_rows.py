@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 SUMMARIES = (
-    "SELECT a.id, a.name, a.updated_at, r.definition,"
+    "SELECT a.id, a.name, a.updated_at, r.definition, a.source,"
     " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
     " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
     " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
@@ -31,16 +31,24 @@ SUMMARIES = (
 def revise(
     connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
 ) -> None:
-    """Make a definition the next revision of an assistant as it was read."""
+    """Save a definition, if it differs, as the next revision of an unchanged assistant."""
     refuse_taken(connection, definition.name, assistant.id)
     revision = current_revision(connection, assistant)
     if revision != assistant.revision:
         raise edit_conflict(assistant.name)
+    if definition == assistant.definition:
+        return
     insert_revision(connection, assistant.id, revision + 1, definition, now)
     connection.execute(
         "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
         (definition.name, revision + 1, now, assistant.id),
     )
+
+
+def set_source(connection: sqlite3.Connection, assistant_id: str, source: str | None) -> None:
+    """Keep the file that an assistant comes from; `None`: that stays as it is."""
+    if source is not None:
+        connection.execute("UPDATE assistants SET source = ? WHERE id = ?", (source, assistant_id))
 
 
 def insert_revision(
@@ -101,10 +109,10 @@ def delete_files(
 
 
 def leave_only(connection: sqlite3.Connection, assistant: Assistant, plan: KnowledgePlan) -> None:
-    """Delete what others added since the plan was made.
+    """Delete files that others added since the plan was made.
 
     Raises:
-        UsageError: they took something away that is to stay.
+        UsageError: others removed files that should stay.
     """
     query = "SELECT id, path FROM knowledge WHERE assistant_id = ?"
     there = dict(connection.execute(query, (assistant.id,)).fetchall())
@@ -151,8 +159,8 @@ def no_such_assistant(connection: sqlite3.Connection, name: str) -> NotFound:
 def read_assistant(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
     from gptasst.knowledge.types import KnowledgeFile
 
-    revision, created_at, updated_at, definition = connection.execute(
-        "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
+    revision, created_at, updated_at, definition, source = connection.execute(
+        "SELECT a.revision, a.created_at, a.updated_at, r.definition, a.source FROM assistants a"
         " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",
         (assistant_id,),
     ).fetchone()
@@ -171,11 +179,12 @@ def read_assistant(connection: sqlite3.Connection, assistant_id: str) -> Assista
             KnowledgeFile(file_id, path, size, sha256, moment(added_at))
             for file_id, path, size, sha256, added_at in files
         ),
+        source=source,
     )
 
 
-def summary_of_row(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
-    assistant_id, name, updated_at, text, files, size = row
+def summary_of_row(row: tuple[str, str, str, str, str, int, int]) -> AssistantSummary:
+    assistant_id, name, updated_at, text, source, files, size = row
     definition = parse_stored(text)
     return AssistantSummary(
         id=assistant_id,
@@ -185,11 +194,12 @@ def summary_of_row(row: tuple[str, str, str, str, int, int]) -> AssistantSummary
         files=files,
         size=size,
         updated_at=moment(updated_at),
+        source=source,
     )
 
 
 def parse_stored(text: str) -> Definition:
-    return parse_definition(text, source="assistant", schema_checked=True)  # when it was kept
+    return parse_definition(text, source="assistant", schema_checked=True)  # when it was saved
 
 
 def moment(text: str) -> datetime:
@@ -244,7 +254,7 @@ _MIGRATIONS = (
         VALUES ('delete', old.id, old.text);
     END;
     """,
-    # `knowledge.index` makes an FTS5 table for each of `search_indexes`.
+    # `knowledge.index` creates an FTS5 table for each row of `search_indexes`.
     """
     DROP TRIGGER passage_added;
     DROP TRIGGER passage_removed;
@@ -261,7 +271,7 @@ _MIGRATIONS = (
         passages INTEGER NOT NULL
     );
     """,
-    # What passages mean, by the sha256 of what was given to the model.
+    # Embeddings of passages, by the sha256 of the embedded text.
     """
     ALTER TABLE passages ADD COLUMN content BLOB;
     CREATE INDEX passages_by_content ON passages (content) WHERE content IS NOT NULL;
@@ -272,13 +282,15 @@ _MIGRATIONS = (
         PRIMARY KEY (content, model)
     ) WITHOUT ROWID;
     """,
-    # The signs of a vector's numbers, and both ways to them without what is large.
+    # The signs of a vector's numbers, and indexes to find them without reading the vectors.
     """
     ALTER TABLE vectors ADD COLUMN signs BLOB;
     CREATE INDEX vectors_by_model ON vectors (model, content, signs);
     DROP INDEX passages_by_file;
     CREATE INDEX passages_by_file ON passages (file_id, content);
     """,
+    # The file that `apply` made an assistant from.
+    "ALTER TABLE assistants ADD COLUMN source TEXT NOT NULL DEFAULT '';",
 )
 
 ASSISTANTS = Schema(

@@ -1,4 +1,4 @@
-"""Assistants in an SQLite file of this machine, their knowledge searched by FTS5."""
+"""Assistants in a local SQLite file, with FTS5 search over their knowledge."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from gptasst.assistants.local_rows import (
     read_assistant,
     refuse_taken,
     revise,
+    set_source,
     summary_of_row,
 )
 from gptasst.assistants.types import (
@@ -48,16 +49,16 @@ if TYPE_CHECKING:
 
     _Key = tuple[str, str, str | None]
 
-_BEFORE_FILTERS = 5000  # passages among which those of fitting files are looked for
-_EMBEDDED_INPUT = 1000  # characters of an input without a task
+_BEFORE_FILTERS = 5000  # passages that are searched for ones from matching files
+_EMBEDDED_INPUT = 1000  # characters used of an input without a task
 
 
 class LocalStore:
-    """The `AssistantStore` of this machine. The file is made by the first write.
+    """The local `AssistantStore`. The first write creates its file.
 
     Args:
         path: the SQLite file. Any number of processes may use it at once.
-        embedder: makes vectors of the knowledge; without it only words are searched.
+        embedder: embeds the knowledge; without it, search uses words only.
 
     Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
@@ -75,7 +76,7 @@ class LocalStore:
         self._database.close()
 
     def create(
-        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer, *, source: str = ""
     ) -> KnowledgeOutcome:
         import secrets
 
@@ -85,9 +86,9 @@ class LocalStore:
         with self._database.writing() as connection:
             refuse_taken(connection, definition.name, assistant_id)
             connection.execute(
-                "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
-                " VALUES (?, ?, 1, ?, ?)",
-                (assistant_id, definition.name, now, now),
+                "INSERT INTO assistants (id, name, revision, created_at, updated_at, source)"
+                " VALUES (?, ?, 1, ?, ?, ?)",
+                (assistant_id, definition.name, now, now, source),
             )
             insert_revision(connection, assistant_id, 1, definition, now)
             insert_files(connection, assistant_id, plan.wanted, self._passages_of, now)
@@ -123,20 +124,23 @@ class LocalStore:
         target = RunTarget(found.id, knowledge_sha256(found.knowledge), search=search)
         return Resolved(found.definition, target)
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self, assistant: Assistant, definition: Definition, *, source: str | None = None
+    ) -> Assistant:
         with self._database.writing() as connection:
             revise(connection, assistant, definition, now_text())
+            set_source(connection, assistant.id, source)
             return read_assistant(connection, assistant.id)
 
-    def finish_rename(self, name: str, new: str) -> Assistant | None:
+    def finish_rename(self, name: str | None, new: str) -> Assistant | None:
         del name, new
-        return None  # it is one step here
+        return None  # creating is a single step here
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         from gptasst.knowledge.index import drop_index
         from gptasst.knowledge.vectors import forget_vectors
 
-        del keep_files  # only the text of files is kept here
+        del keep_files  # only the text of files is stored
         with self._database.writing() as connection:
             drop_index(connection, assistant.id)
             connection.execute("DELETE FROM assistants WHERE id = ?", (assistant.id,))
@@ -172,9 +176,10 @@ class LocalStore:
         report: OnTransfer,
         *,
         keep_files: bool = False,
+        source: str | None = None,
     ) -> KnowledgeOutcome:
-        del keep_files  # only the text of files is kept here
-        revised = definition != assistant.definition
+        del keep_files  # only the text of files is stored
+        revised = definition != assistant.definition or source not in (None, assistant.source)
         if plan.is_empty and not revised:
             self._embed(assistant.id, report)
             return KnowledgeOutcome(assistant, plan, plan.unread)
@@ -184,6 +189,7 @@ class LocalStore:
             current_revision(connection, assistant)
             if revised:
                 revise(connection, assistant, definition, now)
+                set_source(connection, assistant.id, source)
             insert_files(connection, assistant.id, plan.wanted, self._passages_of, now)
             delete_files(connection, assistant.id, [file.id for file in plan.remove])
             if plan.whole:
@@ -209,7 +215,7 @@ class LocalStore:
         return PassageSpool(self._directory)
 
     def _prepare(self, plan: KnowledgePlan, report: OnTransfer) -> None:
-        """Read what has to be taken in, so that nobody waits for it while the store is written."""
+        """Read the files to add, before the store is locked for writing."""
         from gptasst.uploads.types import TransferState
 
         for number, source in enumerate(plan.wanted, start=1):
@@ -221,7 +227,7 @@ class LocalStore:
         return self._passages.get(_key(source))
 
     def _read(self, source: KnowledgeSource) -> None:
-        """Read a file's passages; they are kept from when it is checked until it is taken in."""
+        """Read a file's passages; they are kept from its check until it is added."""
         from gptasst.knowledge.formats import read_document_file
         from gptasst.knowledge.passages import split
 
@@ -238,15 +244,15 @@ class LocalStore:
             ) from None
 
     def _told(self, plan: KnowledgePlan) -> tuple[str, ...]:
-        """What of a plan's files could not be read."""
+        """Notes on what could not be read in a plan's files."""
         found = ((source.path, self._notes.get(_key(source), ())) for source in plan.wanted)
         return tuple(f"`{path}`: {note}" for path, notes in found for note in notes)
 
     def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
-        return assistants  # nobody else has the text
+        return assistants  # the text is nowhere else
 
     def finish_removal(self, assistant: Assistant) -> None:
-        del assistant  # knowledge is changed in one step here
+        del assistant  # knowledge changes in a single step here
 
     def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
         with self._database.reading() as connection:
@@ -282,9 +288,9 @@ class LocalStore:
         return tuple(itertools.islice(fitting, limit))
 
     def without_vectors(self) -> Sequence[tuple[str, int]]:
-        """Assistants that are not found by meaning yet: names, and how many passages lack vectors.
+        """Assistants with incomplete embeddings: names, and the number of passages without one.
 
-        None where only words are searched. Nothing is changed.
+        `None` if search uses words only. Changes nothing.
         """
         if self._embedder is None:
             return ()
@@ -296,7 +302,7 @@ class LocalStore:
         return [(name, count) for name, count in counts if count]
 
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
-        """What a question means, where the knowledge has vectors to compare it with."""
+        """The embedding of a question, if the knowledge has embeddings."""
         from gptasst.knowledge.search import Meant
         from gptasst.knowledge.vectors import has_vectors
 
@@ -311,5 +317,5 @@ class LocalStore:
 
 
 def _key(source: KnowledgeSource) -> _Key:
-    """What tells how a content is read: the ending of its name, and the encoding."""
+    """How a content is read: the suffix of its name, and the encoding."""
     return source.path, source.sha256, source.encoding

@@ -1,10 +1,10 @@
-"""The last step of a change of knowledge: what is new is in, so what is old is detached.
+"""The last step of a change of knowledge: new files are attached, so old ones are detached.
 
-The API has no transaction, so others may change the same vector store meanwhile. A change is
-announced in the store's metadata before anything is detached: what the knowledge will be, and, of
-one that replaces the whole knowledge, a token. Of several that replace it the one that was
-announced last goes through; another sees that and puts back what it took from that one.
-Additions and removals of different files don't disturb each other.
+The API has no transactions, so others may change the same vector store at the same time. Before
+anything is detached, a change is announced in the store's metadata: the digest of the future
+knowledge and, if it replaces the whole knowledge, a token. Of several replacements, the one
+announced last succeeds; the others notice it and undo their steps. Additions and removals of
+different files don't affect each other.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ from gptasst.values import dataclass
 
 _There: TypeAlias = dict[str, VectorStoreFile]
 _Contents: TypeAlias = Iterable[tuple[str, str]]
-# A list may be behind what was attached just now; seconds before it is read again.
+# A list may lag behind an attachment; seconds before it is read again.
 _PAUSES = (0.25, 0.5)
-_ROUNDS = 5  # of a knowledge that others keep changing
-_UNDOABLE = 1_000  # steps, each of which is compared with what the metadata says
+_ROUNDS = 5  # readings of knowledge that others keep changing
+_UNDOABLE = 1_000  # steps, each of which is compared with the metadata
 
 
 class Announcements(Protocol):
-    """Records a change for other machines, and for this one after a kill."""
+    """Announces a change to other machines, and to this one after a kill."""
 
     def may_go_on(self) -> bool:
-        """Whether the vector store is still to be changed; asked before anything is detached."""
+        """Whether the change may continue; called before anything is detached."""
         ...
 
     def announce(self, contents: _Contents, *, whole: bool) -> None:
-        """Write into the store's metadata what the knowledge will be: pairs of path and sha256."""
+        """Write the future knowledge, as pairs of path and sha256, to the store's metadata."""
         ...
 
     def leaving(self, file_ids: Iterable[str]) -> None:
-        """Keep the ids of what is about to be detached, whose uploads are to be deleted then."""
+        """Remember the ids of files about to be detached, whose uploads will be deleted."""
         ...
 
     def latest(self) -> tuple[bool, str]:
-        """Whether nobody else has announced a whole knowledge since, and the digest there."""
+        """Whether nobody else has announced a replacement since, and the digest in the metadata."""
         ...
 
 
 class KnowledgeJob:
-    """The files of one plan on their way into one vector store, by path.
+    """The files of a plan that are being added to a vector store, by path.
 
     Args:
         store_id: the vector store.
-        sources: what is to get there, and how each is uploaded.
-        there: the ids of the files that were in it before.
+        sources: the files to add, and how each is uploaded.
+        there: the ids of the files that it contained before.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class KnowledgeJob:
         self.there = frozenset(there)
         self.sources = dict(sources)
         self.ids: dict[str, str] = {}
-        self.fresh: set[str] = set()  # uploaded just now, not known from before
+        self.fresh: set[str] = set()  # uploaded by this job, not found in the cache
         self.reasons: dict[str, str] = {}
         self.unsupported: set[str] = set()
         self.slow: set[str] = set()
-        self.slow_before = 0  # of the files that were in it
-        self.whole = False  # nothing else is to be there
+        self.slow_before = 0  # files that it contained before
+        self.whole = False  # the plan is the whole knowledge
         self._requests = {source.path: request for request, source in sources.items()}
 
     def request(self, path: str) -> UploadRequest:
@@ -86,7 +86,7 @@ class KnowledgeJob:
         return self.sources[self._requests[path]]
 
     def attachments(self) -> dict[str, Attachment]:
-        """What is to be attached: all that was uploaded and has not failed."""
+        """The files to attach: all that were uploaded and did not fail."""
         return {path: self.attachment(path) for path in self.ids if path not in self.reasons}
 
     def attachment(self, path: str) -> Attachment:
@@ -94,7 +94,7 @@ class KnowledgeJob:
         return Attachment(self.ids[path], attributes)
 
     def take_over(self, other: KnowledgeJob) -> None:
-        """Continue with what another job put there in place of files that failed in this one."""
+        """Continue with the results of another job, for files that failed in this one."""
         for path, request in other._requests.items():
             self.sources[request] = self.sources.pop(self._requests[path])
             self._requests[path] = request
@@ -109,10 +109,10 @@ class KnowledgeJob:
 
 
 class ChangedMeanwhile(GptasstError):
-    """Somebody else changed the knowledge, and this change was taken back.
+    """Somebody else changed the knowledge, and this change was undone.
 
-    `fresh` are files that were uploaded for it, `unused` these and what it detached: nothing may
-    need them any more.
+    `fresh` are the files that were uploaded for it, `unused` these and the detached ones, which
+    may no longer be needed.
     """
 
     def __init__(self, fresh: Iterable[str], detached: Iterable[str] = ()) -> None:
@@ -123,23 +123,23 @@ class ChangedMeanwhile(GptasstError):
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What was done to the vector store and may have to be taken back."""
+    """A step that may have to be undone."""
 
     attached: bool  # else detached
     file: Attachment
 
 
 class KnowledgeCommit:
-    """Detaches what a plan leaves behind.
+    """Detaches the files that a plan removes.
 
     Args:
         stores: the project.
-        plan: what was wanted.
-        job: what was attached for it.
-        pause: waits so many seconds.
-        told: where it is recorded for others.
-        upload_again: gets a path's content to the server once more and gives its id; `None`
-            where the content is not at hand.
+        plan: the plan.
+        job: the files attached for it.
+        pause: waits for a number of seconds.
+        told: announces it to others.
+        upload_again: uploads a path's content again and returns its id; `None` if the content
+            is not available.
     """
 
     def __init__(
@@ -157,11 +157,11 @@ class KnowledgeCommit:
         self._pause = pause
         self._told = told
         self._upload_again = upload_again
-        self._gone: set[str] = set()  # what was detached, by this change or just before it
+        self._gone: set[str] = set()  # files detached by this change or just before it
         self._steps: list[_Step] = []
 
     def run(self) -> tuple[Sequence[VectorStoreFile], frozenset[str]]:
-        """What the vector store holds then, and the ids of what was detached.
+        """Run it; return the files in the vector store, and the ids of the detached ones.
 
         Raises:
             ChangedMeanwhile: see there.
@@ -169,7 +169,7 @@ class KnowledgeCommit:
         if not self._told.may_go_on():
             self._take_back()
         there = self._replace_all() if self._is_whole() else self._change()
-        # The server may list for a while what was detached.
+        # The server may list detached files for a while.
         return [file for file in there.values() if file.id not in self._gone], frozenset(self._gone)
 
     def _is_whole(self) -> bool:
@@ -204,7 +204,7 @@ class KnowledgeCommit:
         raise ChangedMeanwhile(self._job.fresh, self._gone)
 
     def _wanted(self) -> dict[str, Attachment]:
-        """What must be there: what was attached, and what the plan leaves as it is."""
+        """The required files: the attached ones, and those that the plan keeps."""
         job, plan = self._job, self._plan
         failed = [r.old for r in plan.replace if r.source.path in job.reasons]
         kept = [file for file in (*plan.unchanged, *failed) if file.sha256]
@@ -220,9 +220,9 @@ class KnowledgeCommit:
     def _attach_again(
         self, wanted: dict[str, Attachment], attachment: Attachment, there: _There
     ) -> None:
-        """Bring back what somebody detached.
+        """Attach files again that somebody else detached.
 
-        Whoever did so is about to delete the upload, so it is sent again where it is at hand.
+        The other command is about to delete the upload, so it is sent again if possible.
         """
         file_id = self._upload_again(attachment)
         if file_id is not None:
@@ -237,7 +237,7 @@ class KnowledgeCommit:
         self._steps.append(_Step(attached=True, file=attachment))
 
     def _yield_to_later(self, there: _There) -> None:
-        """Leave the knowledge to somebody who announced another whole one since.
+        """Give way to somebody who announced a replacement since.
 
         Raises:
             ChangedMeanwhile: somebody did.
@@ -247,9 +247,9 @@ class KnowledgeCommit:
             self._undo_to(there, digest)
 
     def _undo_to(self, there: _There, digest: str) -> NoReturn:
-        """Take back so many of the last steps that the knowledge is what the metadata says.
+        """Undo the last steps until the knowledge matches the metadata.
 
-        Somebody who is still at work looks again, and needs nothing taken back.
+        A command that is still running checks again, and needs nothing undone.
 
         Raises:
             ChangedMeanwhile: always.
@@ -300,7 +300,7 @@ class KnowledgeCommit:
         return there
 
     def _again_under_removed_paths(self, there: _There) -> set[str]:
-        """What somebody put in place of a file that was to be removed, since the plan was made."""
+        """Files that somebody added, since the plan was made, at paths to be removed."""
         plan = self._plan
         if plan.follows:
             return set()
@@ -314,13 +314,13 @@ class KnowledgeCommit:
         return (old | {file.id for file in plan.remove}) - set(job.ids.values())
 
     def _seen(self) -> set[str]:
-        """What was there when the plan was made."""
+        """The files that existed when the plan was made."""
         plan = self._plan
         seen = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
         return {file.id for file in seen if file.sha256 and file.status != GONE}
 
     def _rivals(self, there: _There) -> set[str]:
-        """Of several files under a path that was written now, all but the newest."""
+        """All but the newest of several files at a path that was just written."""
         gone, leaving = set(), self._leaving()
         for path, file_id in self._job.ids.items():
             same = [
@@ -348,7 +348,7 @@ class KnowledgeCommit:
             self._gone.add(file.id)
 
     def _take_back(self) -> NoReturn:
-        """Take away what was attached, unless the metadata says that it is to be there.
+        """Detach what was attached, unless the metadata says that it belongs there.
 
         Raises:
             ChangedMeanwhile: always.
@@ -364,7 +364,7 @@ class KnowledgeCommit:
 
 
 def _content(file: VectorStoreFile | Attachment) -> tuple[str, str]:
-    """What a digest of knowledge is made of: path and sha256."""
+    """The parts of a knowledge digest: path and sha256."""
     return str(file.attributes["path"]), str(file.attributes["sha256"])
 
 

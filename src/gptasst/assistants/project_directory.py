@@ -27,11 +27,11 @@ from gptasst.values import dataclass
 
 
 class AssistantDirectory:
-    """The assistants of one project, their ids and definitions remembered in the cache.
+    """The assistants of one project, with ids and definitions cached.
 
     Args:
         vector_stores, conversations: the project.
-        cache: nothing depends on it; what it says is checked.
+        cache: an aid only; its contents are verified.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class AssistantDirectory:
     def all(
         self, *, whole_list: bool = False, made: VectorStore | None = None
     ) -> Sequence[VectorStore]:
-        """The vector stores of all assistants, as they are now.
+        """The current vector stores of all assistants.
 
         Args:
-            whole_list: read the project's whole list, and rely on nothing that was seen before.
-            made: one that was just made and has to be among them.
+            whole_list: read the project's whole list, and use nothing remembered.
+            made: a store that was just created and must be in the result.
 
         Raises:
             ServiceError: the server has no vector stores (`no_vector_stores`), or failed.
@@ -62,21 +62,21 @@ class AssistantDirectory:
         return self._listing.all(containing=made.id if made else None)
 
     def newest(self, made: VectorStore) -> Sequence[VectorStore]:
-        """The newest assistants, among them one that was just made."""
+        """The newest assistants, including one that was just created."""
         return self._listing.newest(containing=made.id).found
 
     def find(self, name: str, *, briefly: bool = False) -> VectorStore:
-        """An assistant by name or id, by its remembered id if that still stands.
+        """An assistant by name or id, using its remembered id if it is still valid.
 
         Args:
             name: the name or id.
-            briefly: find new assistants and those that have the name since they were last seen,
-                but look at one only of the others, each time at another. It takes two requests.
+            briefly: check new assistants and those known by that name, but only one of the others,
+                a different one each time. Takes two requests.
 
         Raises:
-            NotFound: there is none; the hint has the nearest name.
+            NotFound: there is none; the hint suggests a similar name.
             UsageError: two have that name.
-            ServiceError: `no_list`, where only the newest were asked for and can't be listed.
+            ServiceError: `no_list`, if the newest ones can't be listed.
         """
         store_id = self._listing.known().id_of(name)
         remembered = self._listing.get(store_id) if store_id else None
@@ -97,10 +97,10 @@ class AssistantDirectory:
         self._listing.forget(store_id)
 
     def definition(self, store: VectorStore, pointer: Pointer) -> Definition:
-        """The definition that a pointer points to; the vector store's name is its name.
+        """The definition that a pointer refers to, with the vector store's name.
 
         Raises:
-            StateError: it is not there, or not what it was; or the assistant is being deleted.
+            StateError: it is missing or changed, or the assistant is being deleted.
         """
         if pointer.deleting:
             raise interrupted_deletion(store)
@@ -123,7 +123,7 @@ class AssistantDirectory:
     def remember_knowledge(
         self, store_id: str, knowledge: Sequence[KnowledgeFile], *, contents: bool = True
     ) -> None:
-        """Keep what an assistant knows: its paths, and which uploads hold which `contents`."""
+        """Remember an assistant's knowledge: its paths, and the uploads of its `contents`."""
         files = [file for file in knowledge if file.sha256]
         known = {file.path: file.sha256 for file in files}
         if self._cache.knowledge(store_id) == known:
@@ -136,23 +136,23 @@ class AssistantDirectory:
         self._cache.remember_uploads([proven_by_attributes(file) for file in new])
 
     def known_paths(self, store_id: str, digest: str) -> frozenset[str] | None:
-        """The paths of the knowledge with a digest, if this machine has seen it."""
+        """The paths of the knowledge with this digest, if it is remembered."""
         known = self._cache.knowledge(store_id)
         return frozenset(known) if sha256_of_knowledge(known.items()) == digest else None
 
     def learn_contents(
         self, wanted: Sequence[KnowledgeSource], listed: Sequence[VectorStore] | None
     ) -> None:
-        """Learn from the assistants that others changed which contents are on the server.
+        """Learn which contents are on the server, from assistants that others changed.
 
-        That takes no more requests than there are contents that would be uploaded.
+        It takes at most as many requests as there are contents to upload.
 
         Args:
-            wanted: what is to be knowledge.
-            listed: the assistants' stores, where they were just read.
+            wanted: the future knowledge.
+            listed: the assistants' stores, if they were just read.
         """
         if not self._cache.is_synced():
-            return  # all of them are read before the first upload
+            return  # read all of them before the first upload
         contents = {(source.sha256, "assistants") for source in wanted}
         found = self._cache.uploads(contents)
         budget = sum(not ids for ids in found.values()) - (listed is None)
@@ -173,7 +173,7 @@ class AssistantDirectory:
 
 
 def _chosen(name: str, found: Sequence[VectorStore], others: Iterable[str] = ()) -> VectorStore:
-    """The one of that name, else of that id; `others` are names that there are as well."""
+    """The assistant with that name, or else that id; `others` are further existing names."""
     named = [store for store in found if store.name == name]
     if len(named) > 1:
         raise _ambiguous(name, named)
@@ -194,7 +194,7 @@ def _ambiguous(name: str, stores: Sequence[VectorStore]) -> UsageError:
 
 @contextlib.contextmanager
 def definitions_of(store: VectorStore) -> Iterator[None]:
-    """Say that an assistant's definitions are lost where its conversation is not found."""
+    """Report lost definitions if an assistant's conversation is not found."""
     try:
         yield
     except NotFound as error:
@@ -202,7 +202,7 @@ def definitions_of(store: VectorStore) -> Iterator[None]:
 
 
 def interrupted_deletion(store: VectorStore) -> StateError:
-    """The error for an assistant of which only a part is left, or soon will be."""
+    """The error for an assistant whose deletion is under way or was interrupted."""
     ident = store.id if name_problem(store.name) else store.name
     return StateError(
         f"the deletion of the assistant `{store.name}` ({store.id}) was interrupted, or goes on",
@@ -212,7 +212,7 @@ def interrupted_deletion(store: VectorStore) -> StateError:
 
 
 def _unusable_definition(store: VectorStore, problem: str) -> StateError:
-    """What can't be read may still be there, and the knowledge is: so no word of deleting."""
+    """The error for an unreadable definition. It never advises deletion: the knowledge exists."""
     return StateError(
         f"the definition of the assistant `{store.name}` ({store.id}) {problem}",
         hint=f"{cmd('assistant import FILE --name NEW')} makes another from an export of it",
@@ -221,18 +221,19 @@ def _unusable_definition(store: VectorStore, problem: str) -> StateError:
 
 
 _VERSION = "1"
-_LIMIT = 512  # characters of a metadata value
+_LIMIT = 512  # characters per metadata value, the API's limit
 _CREATING, _RENAMING, _DELETING, _READY = "creating", "renaming", "deleting", "ready"
 
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What a vector store's metadata says of its assistant.
+    """An assistant's entry in its vector store's metadata.
 
-    `conversation` and `item` are where the definition's text lies, `creating` is true until
-    its first knowledge is in, `renaming` until it is sure that nobody else has the new name.
-    `deleting` is true once its deletion began. `change` is a token of who last replaced the whole
-    knowledge, `rename` tells which machine is renaming it from what (see `rename_claim`).
+    `conversation` and `item` locate the definition's text. `creating` is true until its first
+    knowledge is attached, `renaming` until nobody else can have the new name, `deleting` once its
+    deletion has started. `change` is the token of the last replacement of the whole knowledge,
+    `rename` the machine that is renaming it and the old name (see `rename_claim`), `source` the
+    file that it comes from (see `Assistant`).
     """
 
     model: str
@@ -248,9 +249,10 @@ class Pointer:
     deleting: bool = False
     change: str = ""
     rename: str = ""
+    source: str = ""
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
-        """The pointer to another revision."""
+        """A pointer to another revision."""
         return replace(
             self,
             model=definition.model or "",
@@ -263,7 +265,7 @@ class Pointer:
         )
 
     def metadata(self, before: Mapping[str, str]) -> dict[str, str]:
-        """All of a vector store's metadata; what others keep there (`before`) stays."""
+        """The complete metadata of a vector store; entries of others (`before`) are kept."""
         own = {
             MARKER: _VERSION,
             "model": self.model[:_LIMIT],
@@ -281,22 +283,22 @@ class Pointer:
 
     @property
     def state(self) -> str:
-        """What is under way, or was interrupted; `ready`: nothing."""
+        """The operation that is under way or was interrupted; `ready` if there is none."""
         states = {_CREATING: self.creating, _RENAMING: self.renaming, _DELETING: self.deleting}
         return next((state for state, is_so in states.items() if is_so), _READY)
 
     def _optional(self) -> dict[str, str]:
         rename = self.rename if self.renaming else ""
-        return {"knowledge_change": self.change, "rename": rename}
+        return {"knowledge_change": self.change, "rename": rename, "source": self.source}
 
 
 def rename_claim(machine: str, name: str) -> str:
-    """What tells in the metadata that a machine is giving an assistant of that name another."""
+    """The metadata value of a machine that is renaming the assistant with this name."""
     return f"{machine} {name}"[:_LIMIT]
 
 
 def read_pointer(store: VectorStore) -> Pointer:
-    """What the metadata of an assistant's store says.
+    """Read the pointer in the metadata of an assistant's store.
 
     Raises:
         StateError: it was written by a newer gptasst, or was damaged.
@@ -323,6 +325,7 @@ def read_pointer(store: VectorStore) -> Pointer:
             deleting=data.get("state") == _DELETING,
             change=data.get("knowledge_change", ""),
             rename=data.get("rename", ""),
+            source=data.get("source", ""),
         )
     except (KeyError, ValueError) as error:
         raise StateError(
@@ -333,14 +336,14 @@ def read_pointer(store: VectorStore) -> Pointer:
 
 
 def item_text(definition: Definition, moment: datetime) -> str:
-    """A definition as it lies in the conversation: TOML, with the time of the revision."""
+    """A definition in the form kept in the conversation: TOML, with the revision's time."""
     return (
         f"# revision of {moment.isoformat(timespec='microseconds')}\n{dump_definition(definition)}"
     )
 
 
 def item_time(text: str) -> datetime | None:
-    """When a revision was written, if its text says so."""
+    """When a revision was written, if its text has the time."""
     head = text.partition("\n")[0].removeprefix("# revision of ")
     try:
         return datetime.fromisoformat(head)
@@ -360,7 +363,7 @@ def text_sha256(text: str) -> str:
 def file_attributes(
     source: KnowledgeSource | KnowledgeFile, sent_sha256: str
 ) -> dict[str, str | float | bool]:
-    """What is written beside a file in a vector store; `sent_sha256` is of what was uploaded."""
+    """The attributes of a file in a vector store; `sent_sha256` is that of the uploaded bytes."""
     attributes: dict[str, str | float | bool] = {
         "path": source.path,
         "sha256": source.sha256,
@@ -372,7 +375,7 @@ def file_attributes(
 
 
 def knowledge_file(file: VectorStoreFile) -> KnowledgeFile:
-    """A file of the vector store; one that somebody else put there is known by its id."""
+    """A file of the vector store; one that somebody else added is identified by its id."""
     attributes = file.attributes
     return KnowledgeFile(
         id=file.id,

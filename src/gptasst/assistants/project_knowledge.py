@@ -1,4 +1,4 @@
-"""Bringing the files of an assistant's vector store into line with a plan."""
+"""Carry out a plan: upload, attach and index the files of an assistant's vector store."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _JOBS = 8
 _ATTACH_TRIES = 4
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 3.0
-# A server that gets no file done for this long is not waited for any more, in seconds.
+# Seconds without an indexed file after which gptasst stops waiting.
 LONGEST_STALL = 300.0
 _NO_BATCHES = ("no_endpoint", "bad_request")
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedPlan:
-    """What a vector store holds after a plan.
+    """The state of a vector store after a plan.
 
     Attributes:
-        knowledge: the files in it, as the server has them.
-        failed: what could not be taken.
-        detached: the ids of what was in it before.
-        notes: what whoever sent it should know.
+        knowledge: its files, as the server lists them.
+        failed: the files that could not be added.
+        detached: the ids of removed files.
+        notes: notes for the user.
     """
 
     knowledge: Sequence[KnowledgeFile]
@@ -55,12 +55,12 @@ class KnowledgeWriter:
 
     Args:
         files, vector_stores: the project.
-        uploader: gets contents to the server.
-        pause: waits so many seconds, or until the connection is closed.
-        texts: the text of what the server does not read as it is.
-        lock: held while something is uploaded and not attached yet, so that no other process of
-            this home takes it for unused.
-        stall: seconds without progress after which indexing is given up.
+        uploader: uploads contents.
+        pause: waits for a number of seconds, or until the connection is closed.
+        texts: text of files in formats that the server does not read.
+        lock: held while files are uploaded but not attached, so that no other process of this
+            home considers them unused.
+        stall: seconds without progress after which waiting for the index ends.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class KnowledgeWriter:
     ) -> AppliedPlan:
         """Carry out a plan.
 
-        What is new is attached and indexed before anything old is detached.
+        New files are attached and indexed before old ones are detached.
 
         Args:
             store_id: the vector store.
-            plan: what is wanted.
-            report: told how far it is.
-            told: told before anything old is detached.
+            plan: the plan.
+            report: called with the progress.
+            told: announces the change before anything is detached.
 
         Raises:
             ChangedMeanwhile: see there.
@@ -113,7 +113,7 @@ class KnowledgeWriter:
     def _upload_again(
         self, job: KnowledgeJob, plan: KnowledgePlan, attachment: Attachment, report: OnTransfer
     ) -> str | None:
-        """Get a content to the server that somebody deleted there; `None`: it is not at hand."""
+        """Upload a content again that somebody deleted; `None` if it is not available."""
         path = attachment.attributes["path"]
         source = next((s for s in (*plan.wanted, *plan.kept) if s.path == path), None)
         if source is None:
@@ -135,7 +135,9 @@ class KnowledgeWriter:
         before = (*plan.unchanged, *plan.remove, *(change.old for change in plan.replace))
         job.slow_before = sum(file.status == "in_progress" for file in before)
         for file in before:
-            if file.status == GONE:  # OGX finds passages by content: this would take the new ones
+            if (
+                file.status == GONE
+            ):  # OGX identifies passages by content: detaching would remove the new ones
                 self._stores.detach(store_id, file.id)
         self._upload(job, list(sources), there, report)
         attached = self._attach(job, report)
@@ -147,7 +149,7 @@ class KnowledgeWriter:
         return job
 
     def _send_text_instead(self, job: KnowledgeJob, report: OnTransfer) -> None:
-        """Send the text of what the server could not read; its types differ from OpenAI's."""
+        """Send text instead of files that the server could not read (its formats may differ)."""
         sources: dict[UploadRequest, KnowledgeSource] = {}
         for path in job.reasons.keys() & job.ids.keys() - job.slow:
             source = job.source(path)
@@ -187,13 +189,13 @@ class KnowledgeWriter:
             job.reasons[job.sources[request].path] = refusal.reason
 
     def _attach(self, job: KnowledgeJob, report: OnTransfer) -> VectorStore | None:
-        """Attach everything; gives the vector store if it was read after that."""
+        """Attach all files; return the vector store if it was read after that."""
         attachments, store = job.attachments(), None
         if len(attachments) > 1:
             try:
                 self._stores.attach_all(job.store_id, list(attachments.values()))
             except (NotFound, ServiceError) as error:
-                # Some file is not known (yet), or there are no batches here: one by one.
+                # A file is not known (yet), or the server has no file batches: attach one by one.
                 if isinstance(error, ServiceError) and error.code not in _NO_BATCHES:
                     raise
             else:
@@ -207,7 +209,7 @@ class KnowledgeWriter:
     def _without_attributes(
         self, job: KnowledgeJob, attachments: dict[str, Attachment]
     ) -> dict[str, Attachment]:
-        """What a server left out of a batch, or took in without attributes: all or nothing."""
+        """The files that a server skipped in a batch, or attached without attributes."""
         sample = next(iter(attachments.values()))
         try:
             file = self._stores.file(job.store_id, sample.file_id)
@@ -241,14 +243,14 @@ class KnowledgeWriter:
     def _attach_one(
         self, job: KnowledgeJob, path: str, attachment: Attachment, report: OnTransfer
     ) -> None:
-        """Attach a file that the server may know not yet, or not any more."""
+        """Attach a file that the server may not know yet, or no longer."""
         for attempt in range(_ATTACH_TRIES):
             try:
                 self._stores.attach(job.store_id, attachment)
             except NotFound:
                 if attempt == _ATTACH_TRIES - 1:
                     raise
-                self._stores.get(job.store_id)  # or it is this that is not there any more
+                self._stores.get(job.store_id)  # or the vector store itself is gone
                 last = attempt == _ATTACH_TRIES - 2
                 if attachment.file_id not in job.fresh or (
                     last and self._is_gone(attachment.file_id)
@@ -271,25 +273,25 @@ class KnowledgeWriter:
     def _wait(
         self, job: KnowledgeJob, report: OnTransfer, store: VectorStore | None = None
     ) -> VectorStore | None:
-        """Wait until everything that was attached is indexed, or the server stalls.
+        """Wait until all attached files are indexed, or the server stalls.
 
         Args:
-            job: what was attached.
-            report: told how far it is.
-            store: the vector store, where it was read after that.
+            job: the attached files.
+            report: called with the progress.
+            store: the vector store, if it was read after that.
 
-        Returns the vector store with all of it indexed; `None` if it did not come to that.
+        Returns the vector store with everything indexed, or `None`.
         """
         wanted = job.attachments()
         pause, fewest, deadline = _FIRST_PAUSE, len(wanted) + 1, 0.0
         while wanted:
             store = store or self._stores.get(job.store_id)
-            # Those that were being indexed before are not waited for.
+            # Don't wait for files that were being indexed before.
             left = min(max(store.in_progress - job.slow_before, 0), len(wanted))
             if left == 0 and store.completed == len(job.there | set(job.ids.values())):
                 report(TransferState("indexing", len(wanted), len(wanted)))
                 return store
-            if left == 0:  # some failed, or the counts are behind the files
+            if left == 0:  # some failed, or the counts lag behind
                 statuses = self._by_id(job.store_id)
                 left = sum(_is_indexing(statuses.get(a.file_id)) for a in wanted.values())
             report(TransferState("indexing", len(wanted) - left, len(wanted)))
@@ -308,7 +310,7 @@ class KnowledgeWriter:
         for path, attachment in job.attachments().items():
             file = there.get(attachment.file_id)
             if file is None:
-                if not job.whole:  # else it is for the commit to see who took it away
+                if not job.whole:  # else the commit finds out who removed it
                     job.reasons[path] = "the server did not take it into the vector store"
             elif file.status == "in_progress":
                 job.slow.add(path)
@@ -319,7 +321,7 @@ class KnowledgeWriter:
                     job.unsupported.add(path)
 
     def _retry_unsupported(self, job: KnowledgeJob, report: OnTransfer) -> None:
-        """Try once more what was refused as unsupported: servers are known to be wrong in it."""
+        """Try files again that were refused as unsupported, which servers may report wrongly."""
         if not job.unsupported:
             return
         sources = {job.request(path): job.source(path) for path in job.unsupported}
@@ -335,7 +337,7 @@ class KnowledgeWriter:
         job.slow |= again.slow
 
     def _replace_lost(self, job: KnowledgeJob, report: OnTransfer) -> None:
-        """Upload again what is gone: some servers attach a file that no longer exists."""
+        """Upload missing files again: some servers attach a file that no longer exists."""
         failed = job.reasons.keys() & job.ids.keys() - job.slow
         lost = [path for path in failed if self._is_lost(job, job.ids[path])]
         if not lost:
@@ -363,7 +365,7 @@ class KnowledgeWriter:
         return False
 
     def _drop_failed(self, job: KnowledgeJob) -> None:
-        """Take out again what could not be indexed, and delete it if it was uploaded for this."""
+        """Detach files that could not be indexed, and delete those that were uploaded for this."""
         for path in job.reasons.keys() & job.ids.keys() - job.slow:
             file_id = job.ids[path]
             self._stores.detach(job.store_id, file_id)

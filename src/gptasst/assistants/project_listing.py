@@ -1,11 +1,11 @@
-"""Which vector stores of a project are assistants, without reading the whole list each time.
+"""Find the assistants among a project's vector stores without reading the whole list each time.
 
-A project may hold thousands of vector stores of other programs, and the API lists all of them,
-newest first, 100 a request. So what was seen is remembered: ids that are found again in the list
-(`anchors`), and the ids of assistants (`own`). A store becomes an assistant when it is made and at
-no other time. So everything behind the anchors is known, and what is known is asked for by its id.
+A project may have thousands of vector stores of other programs, and the API lists all of them,
+newest first, 100 per request. So gptasst remembers some ids to find its place in the list
+(`anchors`) and the ids of assistants (`own`). Only a new store can be an assistant that is not
+known yet, so the list is read up to an anchor, and known assistants are read by id.
 
-Where the server's order can't be relied on, no anchors are kept, and the list is read whole.
+If a server's order is unreliable, there are no anchors, and the list is read completely.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ MARKER = "gptasst"
 KEPT_HERE = '`store = "local"` in its profile, or GPTASST_STORE=local, keeps them here'
 _JOBS = 8
 _MOST_ANCHORS = 1000
-# Stores made within a second may be listed in any order: not only the first anchor has to be seen.
+# Stores of the same second may be in any order, so the first anchor alone is not enough.
 _OVERLAP = 20
-# How far the clocks of one server's machines may be apart.
+# Seconds that the clocks of a server's machines may differ.
 _SKEW = timedelta(minutes=1)
 
 
 def is_assistant(store: VectorStore) -> bool:
-    """Whether a vector store is one of ours; any other is never listed or touched."""
+    """Whether a vector store is an assistant; others are never listed or changed."""
     return MARKER in store.metadata
 
 
 @dataclass(frozen=True, slots=True)
 class KnownStores:
-    """What was seen of a project's list.
+    """What is remembered of a project's list.
 
-    `anchors` are the ids of the newest stores, newest first; `own` the names of assistants by id,
-    those first that were not looked at for longest; `total` is about how many stores there are.
-    `ordered` is false where a new store was not listed before the others.
+    `anchors` are the ids of the newest stores, newest first. `own` has the names of assistants by
+    id, the least recently checked first. `total` is the approximate number of stores. `ordered` is
+    false if a new store was not listed first.
     """
 
     anchors: Sequence[str] = ()
@@ -55,7 +55,7 @@ class KnownStores:
 
     @classmethod
     def read(cls, text: str | None) -> KnownStores:
-        """From JSON; from anything else, nothing is known."""
+        """Read it from JSON; anything invalid means that nothing is known."""
         try:
             known = cls(**json.loads(text or "{}"))
             own = {str(store_id): str(name) for store_id, name in known.own.items()}
@@ -67,7 +67,7 @@ class KnownStores:
         return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
 
     def id_of(self, name: str) -> str | None:
-        """The id of the one assistant that has a name or id, as far as was seen."""
+        """The id of the only known assistant with this name or id."""
         ids = [store_id for store_id, known_as in self.own.items() if known_as == name]
         if len(ids) == 1:
             return ids[0]
@@ -76,10 +76,10 @@ class KnownStores:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at the list has shown: the assistants in it, and those it does not show.
+    """The result of reading the list once.
 
-    `shown` are the ids of all stores that it shows; `names` are of the assistants that exist as
-    far as is known, by id; `unseen` are the ids of those that were not looked at.
+    `shown` are the ids of all stores read, `names` the names of all known assistants by id,
+    `unseen` the ids of those that were not read.
     """
 
     found: Sequence[VectorStore]
@@ -93,8 +93,8 @@ class AssistantListing:
 
     Args:
         stores: the project.
-        cache: what was seen is kept there; without it, the list is read whole. Where two projects
-            share one, the other's list has none of the anchors, and so is read whole.
+        cache: remembers what was seen; without it, the list is read completely. If two projects
+            share a cache, neither finds the other's anchors, so each reads its list completely.
     """
 
     def __init__(self, stores: VectorStoreGateway, cache: ProjectCache) -> None:
@@ -109,7 +109,7 @@ class AssistantListing:
         return self._with_unseen(self._look(replace(self.known(), anchors=())))
 
     def all(self, containing: str | None = None) -> Sequence[VectorStore]:
-        """Every assistant as it is now: what is new from the list, what is known by its id.
+        """Every assistant, current: new ones from the list, known ones by id.
 
         Args:
             containing: as in `newest`.
@@ -118,23 +118,23 @@ class AssistantListing:
         return self._with_unseen(self._checked(look, containing))
 
     def _with_unseen(self, look: Look) -> Sequence[VectorStore]:
-        """What a look has found, and those that exist besides: a server may end a list early."""
+        """The assistants found, plus known ones that still exist: a server may end a list early."""
         if not look.unseen:
             return look.found
         found = [*look.found, *self.look_at(look.unseen)]
         return sorted(found, key=lambda store: store.created_at, reverse=True)
 
     def newest(self, containing: str | None = None) -> Look:
-        """What is new, and what else the same requests show.
+        """New assistants, and others that the same requests show.
 
         Args:
-            containing: a store that was made just now. If it does not show, new stores are not
-                where they are expected, and the list is read whole.
+            containing: a store that was just created. If it is missing, new stores are not listed
+                first, and the list is read completely.
         """
         return self._checked(self._look(self.known()), containing)
 
     def newest_or_no_list(self) -> Look:
-        """The same for who can do without it.
+        """Like `newest`, for callers that can do without the list.
 
         Raises:
             ServiceError: the server fails to list vector stores (`no_list`), or has none.
@@ -158,21 +158,21 @@ class AssistantListing:
         return look
 
     def get(self, store_id: str) -> VectorStore | None:
-        """One assistant that was seen before, if it still exists."""
+        """A known assistant, if it still exists."""
         found = self._get(store_id)
         if found is None or found.name != self.known().own.get(store_id):
             self._note([store_id], [] if found is None else [found])
         return found if found is not None and is_assistant(found) else None
 
     def look_at(self, ids: Sequence[str]) -> Sequence[VectorStore]:
-        """Those assistants of some ids that still exist."""
+        """The assistants with these ids that still exist."""
         with workers(_JOBS) as pool:
             found = [store for store in pool.map(self._get, ids) if store is not None]
         self._note(ids, found)
         return [store for store in found if is_assistant(store)]
 
     def remember(self, store_id: str, name: str) -> None:
-        """Keep what was made or renamed here."""
+        """Remember an assistant that was created or renamed here."""
         known = self.known()
         self._keep(known, replace(known, own={**known.own, store_id: name}))
 
@@ -180,11 +180,11 @@ class AssistantListing:
         self._note([store_id], [])
 
     def _look(self, known: KnownStores, *, complete: bool = False) -> Look:
-        """Read the list until it shows what is known, or to its end.
+        """Read the list up to something known, or to its end.
 
         Args:
-            known: what was seen before.
-            complete: read on where that takes fewer requests than to ask for each by its id.
+            known: what is remembered.
+            complete: continue if that takes fewer requests than reading each by id.
         """
         listed = _listed(self._stores)
         stores, ended = _read(listed, known)
@@ -213,7 +213,7 @@ class AssistantListing:
             return None
 
     def _note(self, asked: Sequence[str], found: Sequence[VectorStore]) -> None:
-        """Keep what was found of assistants that were asked for by their ids."""
+        """Remember the results of reading assistants by id."""
         known = self.known()
         rest = {store_id: name for store_id, name in known.own.items() if store_id not in asked}
         names = {**rest, **{store.id: store.name for store in found}}
@@ -228,7 +228,7 @@ class AssistantListing:
 
 
 def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:
-    """The project's whole list, page by page as it is read.
+    """The project's complete list, page by page.
 
     Raises:
         ServiceError: the server has no vector stores (`no_vector_stores`), or failed.
@@ -246,7 +246,7 @@ def _listed(stores: VectorStoreGateway) -> Iterator[VectorStore]:
 
 
 def _read(listed: Iterator[VectorStore], known: KnownStores) -> tuple[list[VectorStore], bool]:
-    """The pages of a list until enough of them is known, and whether that was its end."""
+    """The pages of a list until enough is known, and whether the list ended."""
     anchors = frozenset(known.anchors)
     enough = min(_OVERLAP, len(anchors))
     stores: list[VectorStore] = []
@@ -262,14 +262,14 @@ def _read(listed: Iterator[VectorStore], known: KnownStores) -> tuple[list[Vecto
 
 
 def _in_order(stores: Sequence[VectorStore]) -> bool:
-    """Whether a list has the newest first, as the API does."""
+    """Whether a list is sorted newest first, as the API promises."""
     times = [store.created_at for store in stores]
     falling = all(later <= earlier + _SKEW for earlier, later in itertools.pairwise(times))
     return falling and (not times or times[0] >= times[-1])
 
 
 def _anchors(shown: Sequence[str], before: Sequence[str]) -> list[str]:
-    """The ids that are looked for the next time: those just seen, and those behind them."""
+    """The next anchors: the ids just seen, and those after them."""
     seen = set(shown)
     last = max((place for place, anchor in enumerate(before) if anchor in seen), default=-1)
     return [*shown, *before[last + 1 :]][:_MOST_ANCHORS]

@@ -1,4 +1,4 @@
-"""Stores of new assistants in an OpenAI project: made whole, or not at all."""
+"""Create the stores of new assistants in a project, completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from gptasst.assistants.types import Assistant
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
 
-# From taking a new name to knowing that nobody else has it.
+# Seconds from claiming a new name to being sure that nobody else has it.
 _RENAME_TAKES = timedelta(minutes=1)
 
-# Seconds from making an assistant to withdrawing it, where its name is another's.
+# Seconds within which a new assistant may be withdrawn because of its name.
 _WITHDRAWAL_TAKES = 2.0
 
 
@@ -39,8 +39,8 @@ class NameClaims:
     Args:
         stores: the project.
         directory: finds assistants there.
-        machine: gives this machine's mark.
-        pause: waits so many seconds.
+        machine: returns this machine's mark.
+        pause: waits for a number of seconds.
     """
 
     def __init__(
@@ -56,34 +56,51 @@ class NameClaims:
         self._pause = pause
 
     def refuse_taken(self, name: str) -> None:
-        """Raise if some assistant has a name, even one whose creation is under way."""
+        """Raise if any assistant has a name, even one that is being created."""
         for store in self._directory.all():
             if store.name == name:
                 raise taken(store)
 
     def claimed(self, pointer: Pointer, name: str) -> Pointer:
-        """What the metadata says while this machine gives an assistant of that name another."""
+        """The metadata value while this machine renames the assistant with this name."""
         return replace(pointer, renaming=True, rename=rename_claim(self._machine(), name))
 
-    def unfinished_rename(self, name: str, new: str) -> VectorStore | None:
-        """The assistant whose new name this machine wrote down, without coming to the end."""
-        claim = rename_claim(self._machine(), name)
-        found = (store for store in self._directory.all() if store.name == new)
-        return next((s for s in found if self._is_claimed(read_pointer(s), claim)), None)
-
-    @staticmethod
-    def _is_claimed(pointer: Pointer, claim: str) -> bool:
-        return pointer.renaming and pointer.rename == claim
-
-    def settle(self, before: VectorStore, store: VectorStore) -> VectorStore:
-        """Keep a new name, unless somebody else took it at the same time.
+    def finish_rename(self, name: str | None, new: str) -> VectorStore | None:
+        """Finish a rename that this machine started; `None` if there is none.
 
         Args:
-            before: the assistant with the name and the metadata that it gets back then.
+            name: the old name; `None`: any, and that of another machine that never finished, too.
+            new: the new name.
+
+        Raises:
+            UsageError: another has it; the assistant has its old name again.
+        """
+        for store in self._directory.all():
+            if store.name != new or not self._is_ours(read_pointer(store), name):
+                continue
+            pointer = replace(read_pointer(store), renaming=False)
+            old = name or read_pointer(store).rename.partition(" ")[2] or new
+            before = replace(store, name=old, metadata=pointer.metadata(store.metadata))
+            self.settle(before, store)
+            return store
+        return None
+
+    def _is_ours(self, pointer: Pointer, name: str | None) -> bool:
+        """Whether this machine may confirm a new name: it gave it, or whoever did was killed."""
+        if name is not None:
+            return pointer.renaming and pointer.rename == rename_claim(self._machine(), name)
+        own = pointer.rename.startswith(rename_claim(self._machine(), ""))
+        return pointer.renaming and (own or _is_stale(pointer))
+
+    def settle(self, before: VectorStore, store: VectorStore) -> VectorStore:
+        """Confirm a new name, unless somebody else took it at the same time.
+
+        Args:
+            before: the assistant with its old name and metadata, to restore.
             store: the assistant with its new name.
 
         Raises:
-            UsageError: somebody did; the assistant has its old name again.
+            UsageError: the name was taken; the assistant has its old name again.
         """
         overtaken = self.has_rival(store)
         if not overtaken:
@@ -96,21 +113,21 @@ class NameClaims:
         return store
 
     def has_rival(self, store: VectorStore) -> bool:
-        """Whether another assistant of the name goes before one that takes it just now."""
+        """Whether another assistant has precedence over one that is taking the name."""
         return _goes_before(store, self._directory.all())
 
     def has_new_rival(self, made: VectorStore) -> bool:
-        """As `has_rival`, among new assistants only: one that is renamed is left to the last look.
+        """Like `has_rival`, among new assistants only; renamed ones are left to the last check.
 
-        For an assistant that is being made. A renamed one goes before it whenever it is seen.
+        For an assistant that is being created: a renamed one always has precedence over it.
         """
         return _goes_before(made, self._directory.newest(made))
 
     def is_withdrawn(self, made: VectorStore) -> bool:
-        """Whether an assistant that was made settled has to go, as another has its name.
+        """Whether a new assistant must be withdrawn because another has its name.
 
-        One that was made later withdraws when it sees this one. If it stays, the server's clock
-        had them in another order, or both in one second.
+        A later one withdraws when it sees this one. If it does not, the server's clock has them in
+        another order, or in the same second.
         """
         others = _others(made, self._directory.all(made=made))
         if any(_was_earlier(other, made) for other in others):
@@ -121,7 +138,7 @@ class NameClaims:
         return any(map(_has_settled, _others(made, self._directory.all())))
 
     def was_overtaken(self, store: VectorStore) -> bool:
-        """Whether another assistant took the name in the last moment, and goes before this one."""
+        """Whether another assistant took the name at the last moment and has precedence."""
         return any(
             _has_settled(other) and _precedence(other) < _precedence(store)
             for other in _others(store, self._directory.all())
@@ -140,22 +157,26 @@ def _others(store: VectorStore, found: Sequence[VectorStore]) -> Sequence[Vector
 
 
 def taken(store: VectorStore) -> GptasstError:
-    """The error for a name that an assistant has, if only as its deletion was interrupted."""
+    """The error for a taken name, even by an assistant whose deletion was interrupted."""
     if read_pointer(store).deleting:
         return interrupted_deletion(store)
     return name_taken(store.name)
 
 
 def age(store: VectorStore) -> tuple[datetime, str]:
-    """What puts stores in order of their age."""
+    """The sort key for the age of stores."""
     return store.created_at, store.id
 
 
 def _has_settled(store: VectorStore) -> bool:
-    """Whether an assistant has its name for good."""
+    """Whether an assistant's name is final."""
     pointer = read_pointer(store)
-    stale = pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES  # it was killed
-    return stale or not (pointer.creating or pointer.renaming)
+    return _is_stale(pointer) or not (pointer.creating or pointer.renaming)
+
+
+def _is_stale(pointer: Pointer) -> bool:
+    """Whether the process that started a rename was killed."""
+    return pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES
 
 
 def _was_earlier(other: VectorStore, made: VectorStore) -> bool:
@@ -163,19 +184,19 @@ def _was_earlier(other: VectorStore, made: VectorStore) -> bool:
 
 
 def _precedence(store: VectorStore) -> tuple[bool, datetime, str]:
-    """The least has the name: a renamed assistant before one that is being created, then by age."""
+    """The sort key for precedence: renamed assistants before new ones, then by age."""
     return (read_pointer(store).creating, *age(store))
 
 
 class StoreMaker:
-    """Makes the vector store of an assistant, and takes it back.
+    """Creates the vector store of an assistant, and undoes that.
 
     Args:
         gateway: the server.
         directory: finds assistants there.
-        names: who has which name.
+        names: the project's names.
 
-    `listed` are the stores that were there when the creation began.
+    `listed` are the stores that existed when the creation started.
     """
 
     def __init__(
@@ -188,7 +209,7 @@ class StoreMaker:
         self.listed: Sequence[VectorStore] | None = None
 
     def unfinished(self, name: str) -> VectorStore | None:
-        """The store of that name whose creation was interrupted, to be finished."""
+        """The store with that name whose creation was interrupted, to be finished."""
         self.listed = self._directory.all()
         found = [store for store in self.listed if store.name == name]
         for store in found:
@@ -197,7 +218,7 @@ class StoreMaker:
         return min(found, key=age, default=None)
 
     def is_whole(self, store: VectorStore) -> bool:
-        """Whether its definition is on the server: the attempt to take it back may have failed."""
+        """Whether its definition is still on the server: undoing it may have failed."""
         pointer = read_pointer(store)
         try:
             self._conversations.item(pointer.conversation, pointer.item)
@@ -205,14 +226,16 @@ class StoreMaker:
             return False
         return True
 
-    def make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
+    def make(
+        self, definition: Definition, *, creating: bool = True, source: str = ""
+    ) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
         try:
             text = item_text(definition, now())
             item = self._conversations.append(conversation, text)
-            pointer = Pointer("", "", 1, "", conversation, item, "", now(), creating).to(
-                definition, text, item, revision=1
-            )
+            pointer = Pointer(
+                "", "", 1, "", conversation, item, "", now(), creating, source=source
+            ).to(definition, text, item, revision=1)
             store = self._stores.create(definition.name, pointer.metadata({}))
         except GptasstError:
             with contextlib.suppress(GptasstError):
@@ -222,10 +245,10 @@ class StoreMaker:
         return store
 
     def yield_to_earlier(self, store: VectorStore) -> None:
-        """Of several who take a name at once, the first to be ready has it, or the earliest.
+        """Give way if another took the name at the same time: the first to be ready keeps it.
 
         Raises:
-            UsageError: another one has it; this store is deleted again.
+            UsageError: another has it; this store was deleted again.
         """
         if self._names.has_new_rival(store):
             self.unmake(store)
@@ -238,26 +261,28 @@ class StoreMaker:
             self.unmake(now_there)
 
     def unmake(self, store: VectorStore) -> None:
-        """Delete a store, and before it the conversation to which nothing else leads."""
+        """Delete a store and, before it, the conversation that only the store refers to."""
         self._conversations.delete(read_pointer(store).conversation)
         self._stores.delete(store.id)
 
     def settle(self, assistant: Assistant, told: Announcement) -> None:
-        """The last look before an assistant has its name.
+        """The last check before a name is final.
 
         Raises:
             UsageError: somebody else has taken it.
         """
         store = self._stores.get(assistant.id)
-        if not told.is_ours(read_pointer(store)):  # finished by somebody else, as if left over
+        if not told.is_ours(
+            read_pointer(store)
+        ):  # another command took it for a leftover and finished it
             raise name_taken(assistant.name)
         self.yield_to_earlier(store)
 
     def look_for_an_overtaker(self, store: VectorStore) -> None:
-        """The look after an assistant has its name.
+        """The check after a name is final.
 
         Raises:
-            UsageError: somebody else has it as well, and before this one.
+            UsageError: another has it as well, with precedence.
         """
         if self._names.was_overtaken(store):
             self.unmake(store)

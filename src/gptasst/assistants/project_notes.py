@@ -1,7 +1,7 @@
-"""What a vector store's metadata says of its knowledge, written before and after it changes.
+"""The notes on knowledge in a vector store's metadata, written before and after a change.
 
-Others read it: a digest that does not fit the files tells them that some were deleted, and a token
-tells a command that somebody else replaces the whole knowledge at the same time.
+Others read them: a digest that does not match the files shows that some were deleted, and a token
+shows that somebody else is replacing the whole knowledge.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from gptasst.definitions.types import Definition
 from gptasst.errors import NotFound
 from gptasst.knowledge.types import KnowledgeFile, knowledge_sha256, sha256_of_knowledge
 
-_READINGS = 5  # of knowledge that others change at the same time
+_READINGS = 5  # readings of knowledge that others change at the same time
 
 
 class KnowledgeNotes:
@@ -43,8 +43,8 @@ class KnowledgeNotes:
     Args:
         gateway: the project.
         directory: remembers knowledge on this machine.
-        remover: remembers which uploads are to be deleted.
-        on_created: told when an assistant that was being created is ready.
+        remover: remembers which uploads to delete.
+        on_created: called when a new assistant is ready.
     """
 
     def __init__(
@@ -62,24 +62,24 @@ class KnowledgeNotes:
         self._seen: dict[str, str] = {}  # the digests in the metadata, by store
 
     def saw(self, store_id: str, pointer: Pointer) -> None:
-        """Keep which digest was read, so that it is not read again before the next change."""
+        """Remember the digest that was read, so that the next change need not read it again."""
         if not pointer.creating:
             self._seen[store_id] = pointer.knowledge_sha256
 
     def forget(self, store_id: str) -> None:
-        """See to it that the digest is read again."""
+        """Forget the digest, so that it is read again."""
         self._seen.pop(store_id, None)
 
     def announcement(
         self, store_id: str, *, creating: bool, adopted: bool, keep_files: bool
     ) -> Announcement:
-        """What a change of knowledge writes down while it is under way.
+        """The announcements of a change that is starting.
 
         Args:
             store_id: the vector store.
             creating: the assistant is not ready yet.
-            adopted: another process began it.
-            keep_files: the uploads stay.
+            adopted: another process started it.
+            keep_files: don't delete uploads.
         """
         return Announcement(
             self,
@@ -90,7 +90,7 @@ class KnowledgeNotes:
         )
 
     def announce(self, store_id: str, digest: str, token: str | None) -> None:
-        """Write a digest, and a token where there is one."""
+        """Write a digest and, if given, a token."""
         store = self._stores.get(store_id)
         pointer = read_pointer(store)
         newest = self._newest_item(pointer)
@@ -99,6 +99,20 @@ class KnowledgeNotes:
         self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
         self.restore_edit(store, pointer, newest)
         self.forget(store_id)
+
+    def name_source(self, store: VectorStore, assistant: Assistant, source: str) -> Assistant:
+        """Write down which file an assistant comes from; its definition stays.
+
+        Raises:
+            UsageError: somebody edits it at the same time.
+        """
+        pointer = read_pointer(store)
+        newest = self._newest_item(pointer)
+        pointer = replace(pointer, source=source, updated_at=now())
+        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        if self.restore_edit(store, pointer, newest):
+            raise edit_conflict(assistant.name)
+        return replace(assistant, source=source, updated_at=pointer.updated_at)
 
     def pointer(self, store_id: str) -> Pointer:
         return read_pointer(self._stores.get(store_id))
@@ -111,16 +125,16 @@ class KnowledgeNotes:
         *,
         touched: bool,
     ) -> Assistant:
-        """Write down what the knowledge is, if that is not what is written already.
+        """Write the current knowledge's digest, if it changed.
 
         Args:
             assistant: as it was read.
-            knowledge: what is there.
-            detached: what the server may still list and is not there.
-            touched: it was changed.
+            knowledge: its knowledge.
+            detached: detached files that the server may still list.
+            touched: whether it was changed.
 
         Raises:
-            UsageError: somebody else finished what was being created, with another definition.
+            UsageError: somebody else finished creating it, with another definition.
         """
         digest = digest_of(knowledge)
         if not touched and self._seen.get(assistant.id) == digest:
@@ -153,11 +167,11 @@ class KnowledgeNotes:
         return None
 
     def restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> bool:
-        """Point to a definition that came between reading metadata and writing it.
+        """Point to a definition that was added between reading and writing the metadata.
 
         Args:
-            store: as it was written.
-            pointer: what it says now.
+            store: the store, as written.
+            pointer: its pointer.
             newest: the newest definition when the metadata was read.
 
         Returns whether there was one.
@@ -173,14 +187,14 @@ class KnowledgeNotes:
 
 
 class Announcement:
-    """The notes of one change; see `project_commit.Announcements`.
+    """The announcements of one change; see `project_commit.Announcements`.
 
     Args:
         notes: writes them.
         store_id: the vector store.
-        creating: the assistant is not ready yet; others must not have finished it.
-        silent: nobody else expects the vector store to be of use yet, so nothing is announced.
-        remover: told of uploads that are to go; `None`: they stay.
+        creating: the assistant is not ready yet; nobody else must have finished it.
+        silent: announce nothing, because nobody else uses the vector store yet.
+        remover: records uploads to delete; `None`: they stay.
     """
 
     def __init__(
@@ -218,7 +232,7 @@ class Announcement:
         return self.is_ours(pointer), pointer.knowledge_sha256
 
     def is_ours(self, pointer: Pointer) -> bool:
-        """Whether nobody else has the vector store, or has announced a whole knowledge."""
+        """Whether nobody else took over the vector store or announced a replacement."""
         if self._creating and not pointer.creating:
             return False
         adopted_before = self._creating and not self._silent and not self._token
@@ -226,7 +240,7 @@ class Announcement:
 
 
 def digest_of(knowledge: Iterable[KnowledgeFile]) -> str:
-    """The sha256 over what gptasst put there."""
+    """The sha256 over the files that gptasst added."""
     return knowledge_sha256(file for file in knowledge if file.sha256)
 
 
@@ -234,7 +248,7 @@ def ordered(knowledge: Iterable[KnowledgeFile]) -> tuple[KnowledgeFile, ...]:
     return tuple(sorted(knowledge, key=lambda file: file.path))
 
 
-# From appending a revision to pointing to it.
+# Seconds from appending a revision to pointing to it.
 _EDIT_TAKES = timedelta(seconds=5)
 
 
@@ -250,7 +264,7 @@ class Revisions:
         self._conversations = gateway.conversations
 
     def append(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
-        """The text of a new revision and its item, which an interrupted edit may have left."""
+        """The text of a new revision and its item, which an interrupted edit may have added."""
         text = item_text(definition, now())
         for item in self._conversations.items(pointer.conversation):  # newest first
             if item.id == pointer.item:
@@ -260,7 +274,7 @@ class Revisions:
         return text, self._conversations.append(pointer.conversation, text)
 
     def unchanged(self, assistant: Assistant) -> tuple[VectorStore, Pointer]:
-        """The assistant's store as it is now.
+        """The current store of an assistant that nobody else edited.
 
         Raises:
             UsageError: somebody edited it since it was read.
@@ -277,10 +291,10 @@ class Revisions:
         return store, pointer
 
     def number_of(self, item: str, pointer: Pointer, name: str) -> int:
-        """The number of a revision that was just appended: its place in the conversation.
+        """The number of a revision that was just appended: its position in the conversation.
 
         Raises:
-            UsageError: somebody else appended one a moment ago and is about to point to it.
+            UsageError: somebody else just appended one and is about to point to it.
         """
         items = list(self._conversations.items(pointer.conversation, order="asc"))
         ids = [found.id for found in items]
@@ -308,7 +322,7 @@ class Revisions:
 
 
 def summary_of(store: VectorStore) -> AssistantSummary:
-    """An assistant in short, as its store's metadata has it."""
+    """The summary of an assistant, from its store's metadata."""
     pointer = read_pointer(store)
     return AssistantSummary(
         id=store.id,
@@ -319,4 +333,5 @@ def summary_of(store: VectorStore) -> AssistantSummary:
         size=store.usage_bytes,
         updated_at=pointer.updated_at,
         state=pointer.state,
+        source=pointer.source,
     )

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def fitting(filters: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:
-    """The paths that filters leave: a server compares attributes and knows no patterns."""
+    """The paths that match filters: servers compare attributes and don't support patterns."""
     return tuple(sorted(path for path in paths if fits_patterns(filters, path)))
 
 
 def found_passages(
     stores: VectorStoreGateway, target: RunTarget, question: Question, limit: int
 ) -> Sequence[FoundPassage]:
-    """What the server finds of an assistant's knowledge, best first."""
+    """The passages that the server finds in an assistant's knowledge, best first."""
     if not target.knowledge_sha256 or target.paths == ():
         return ()
     hits = stores.search(

@@ -1,7 +1,7 @@
-"""Assistants in an OpenAI project: a vector store each, seen by every key of the project.
+"""Assistants in an OpenAI project: one vector store each, visible to every key of the project.
 
-The store's name is the assistant's; its metadata points to the newest definition, which is an
-item of the assistant's conversation. An edit appends a definition there, then moves the pointer.
+The store has the assistant's name; its metadata points to the newest definition, an item of the
+assistant's conversation. An edit appends a definition there, then moves the pointer.
 """
 
 from __future__ import annotations
@@ -58,7 +58,6 @@ from gptasst.uploads.types import KnowledgeSource, OnTransfer
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question
 
-
 _JOBS = 8
 
 
@@ -69,12 +68,12 @@ class OpenAIStore:
         gateway: the server.
         directory: finds assistants there.
         writer: changes the files of vector stores.
-        remover: deletes uploads that are not needed any more.
-        texts: as the writer has it.
-        machine: gives this machine's mark.
+        remover: deletes uploads that are no longer needed.
+        texts: as in the writer.
+        machine: returns this machine's mark.
 
     Raises (each method):
-        GptasstError: see `errors`; `no_vector_stores` where the server has none.
+        GptasstError: see `errors`; `no_vector_stores` if the server has none.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class OpenAIStore:
         )
 
     def close(self) -> None:
-        """Nothing is open: the gateway and the cache are closed by who made them."""
+        """Do nothing: whoever created the gateway and the cache closes them."""
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
         found = [summary_of(store) for store in self._directory.all(whole_list=whole_list)]
@@ -156,6 +155,7 @@ class OpenAIStore:
             knowledge=ordered(knowledge),
             complete=complete,
             gone=tuple(sorted(gone)),
+            source=pointer.source,
         )
 
     def _knowledge(self, store: VectorStore) -> Sequence[KnowledgeFile]:
@@ -166,20 +166,20 @@ class OpenAIStore:
     # Making and changing
 
     def create(
-        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer, *, source: str = ""
     ) -> KnowledgeOutcome:
         store = self._making.unfinished(definition.name)
         if store is not None and not self._making.is_whole(store):
             self._making.unmake(store)
             store = None
         if store is None and not plan.wanted:
-            return self._make_settled(definition, plan)
+            return self._make_settled(definition, plan, source)
         made = store is None
         if store is None:
-            store = self._making.make(definition)
+            store = self._making.make(definition, source=source)
             self._making.yield_to_earlier(store)
         try:
-            outcome = self._fill(store, definition, plan, report, adopted=not made)
+            outcome = self._fill(store, definition, plan, report, source, adopted=not made)
         except GptasstError:
             if made:
                 with contextlib.suppress(GptasstError):
@@ -188,9 +188,11 @@ class OpenAIStore:
         self._directory.remember(store.id, store.name)
         return outcome
 
-    def _make_settled(self, definition: Definition, plan: KnowledgePlan) -> KnowledgeOutcome:
-        """Make an assistant that knows nothing: it is whole from the beginning."""
-        store = self._making.make(definition, creating=False)
+    def _make_settled(
+        self, definition: Definition, plan: KnowledgePlan, source: str
+    ) -> KnowledgeOutcome:
+        """Create an assistant without knowledge, which is complete at once."""
+        store = self._making.make(definition, creating=False, source=source)
         if self._names.is_withdrawn(store):
             self._making.unmake(store)
             raise name_taken(store.name)
@@ -204,6 +206,7 @@ class OpenAIStore:
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
+        source: str,
         *,
         adopted: bool,
     ) -> KnowledgeOutcome:
@@ -213,10 +216,13 @@ class OpenAIStore:
             there = self._directory.definition(store, pointer)
             assistant = replace(assistant, definition=there)
         told = self._notes.announcement(store.id, creating=True, adopted=adopted, keep_files=False)
-        plan = replace(plan, whole=True)  # what the other process had put there goes
-        return self._apply(assistant, definition, plan, report, told, creating=True)
+        plan = replace(plan, whole=True)  # remove what the other process added
+        assistant = self._revised(assistant, definition, source or None)
+        return self._apply(assistant, plan, report, told, creating=True)
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self, assistant: Assistant, definition: Definition, *, source: str | None = None
+    ) -> Assistant:
         store, pointer = self._revisions.unchanged(assistant)
         renamed = definition.name != assistant.name
         if renamed:
@@ -226,6 +232,8 @@ class OpenAIStore:
             revision = self._revisions.number_of(item, pointer, assistant.name)
         store, pointer = self._revisions.unchanged(assistant)
         moved, before = pointer.to(definition, text, item, revision), store
+        if source is not None:
+            moved = replace(moved, source=source)
         if renamed:
             moved = self._names.claimed(moved, assistant.name)
         store = self._stores.update(
@@ -239,19 +247,25 @@ class OpenAIStore:
         self._directory.keep_definition(text)
         self._directory.remember(store.id, definition.name)
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
-            self._notes.forget(store.id)  # others change the knowledge at the same time
+            self._notes.forget(store.id)  # others are changing the knowledge at the same time
             self._notes.write(assistant, self._knowledge(store), (), touched=True)
-        return replace(
-            assistant, definition=definition, revision=revision, updated_at=moved.updated_at
-        )
+        assistant = replace(assistant, definition=definition, source=moved.source)
+        return replace(assistant, revision=revision, updated_at=moved.updated_at)
 
-    def finish_rename(self, name: str, new: str) -> Assistant | None:
-        store = self._names.unfinished_rename(name, new)
+    def _revised(
+        self, assistant: Assistant, definition: Definition, source: str | None
+    ) -> Assistant:
+        if definition != assistant.definition:
+            return self.update(assistant, definition, source=source)
+        if source is None or source == assistant.source:
+            return assistant
+        store, _ = self._revisions.unchanged(assistant)
+        return self._notes.name_source(store, assistant, source)
+
+    def finish_rename(self, name: str | None, new: str) -> Assistant | None:
+        store = self._names.finish_rename(name, new)
         if store is None:
             return None
-        pointer = replace(read_pointer(store), renaming=False)
-        before = replace(store, name=name, metadata=pointer.metadata(store.metadata))
-        self._names.settle(before, store)
         self._directory.remember(store.id, new)
         return self.get(store.id)
 
@@ -260,23 +274,23 @@ class OpenAIStore:
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
-        # The store goes last: should this end before its time, it leads to what is left.
+        # Delete the store last: after an interruption, it leads to what is left.
         pointer = read_pointer(store)
         deleting = replace(pointer, deleting=True).metadata(store.metadata)
         marked = self._stores.update(store.id, metadata=deleting)
-        if marked.name != assistant.name:  # it was meant by the name that it had
+        if marked.name != assistant.name:  # the command named it by its old name
             self._stores.update(store.id, metadata=store.metadata)
             self._notes.restore_edit(store, pointer, pointer.item)
             raise edit_conflict(assistant.name)
         try:
             self._conversations.delete(pointer.conversation)
-        except GptasstError:  # it may still be whole
+        except GptasstError:  # it may still be complete
             with contextlib.suppress(GptasstError):
                 self._stores.update(store.id, metadata=store.metadata)
             raise
         left: set[str] = set()
         done: set[str] = set()
-        while not keep_files:  # others may add files meanwhile
+        while not keep_files:  # others may add files in the meantime
             own = {file.id for file in self._stores.files_if_there(store.id) if _is_own(file)}
             former = {*self._remover.kept(store.id), *self._remover.begun(store.id)}
             new = (own | former) - done
@@ -310,16 +324,17 @@ class OpenAIStore:
         report: OnTransfer,
         *,
         keep_files: bool = False,
+        source: str | None = None,
     ) -> KnowledgeOutcome:
         told = self._notes.announcement(
             assistant.id, creating=False, adopted=False, keep_files=keep_files
         )
-        return self._apply(assistant, definition, plan, report, told, keep_files=keep_files)
+        assistant = self._revised(assistant, definition, source)
+        return self._apply(assistant, plan, report, told, keep_files=keep_files)
 
     def _apply(
         self,
         assistant: Assistant,
-        definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
         told: Announcement,
@@ -327,8 +342,6 @@ class OpenAIStore:
         keep_files: bool = False,
         creating: bool = False,
     ) -> KnowledgeOutcome:
-        if definition != assistant.definition:
-            assistant = self.update(assistant, definition)
         self._directory.learn_contents(plan.wanted, self._making.listed)
         if plan.is_empty and not (creating and assistant.knowledge):
             applied = AppliedPlan(assistant.knowledge)
@@ -344,7 +357,7 @@ class OpenAIStore:
         touched = creating or not plan.is_empty
         changed = self._notes.write(assistant, applied.knowledge, applied.detached, touched=touched)
         if creating and changed.knowledge != ordered(applied.knowledge):
-            raise edit_conflict(assistant.name)  # finished by others, or its files are gone
+            raise edit_conflict(assistant.name)  # others finished it, or its files are gone
         left = () if keep_files else self._remove_left(assistant.id, applied.detached)
         slow = settle(self._stores, assistant.id, plan.unchanged, timedelta(seconds=LONGEST_STALL))
         failed = (*plan.unread, *applied.failed, *slow)
@@ -357,27 +370,27 @@ class OpenAIStore:
         self._remove_left(assistant.id)
 
     def _remove_left(self, store_id: str, detached: Collection[str] = ()) -> Sequence[str]:
-        """Delete what left the knowledge now, or in a command that was killed before it did so."""
+        """Delete uploads that left the knowledge now, or in an earlier command that was killed."""
         leaving = {*detached, *self._remover.begun(store_id)}
         left = self._remover.remove(sorted(leaving))
         self._remover.end(leaving)
         return left
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
-        """What the server's own search finds; a run has it search in the run itself."""
+        """The results of the server's search; a run searches within the run."""
         return found_passages(self._stores, target, question, limit)
 
     def knowledge_of_all(
         self, *, whole_list: bool
     ) -> Iterator[tuple[AssistantSummary, Sequence[KnowledgeFile]]]:
-        """Every assistant with its files, for new caches; `whole_list` is as in `list`."""
+        """Every assistant with its files, to rebuild a cache; `whole_list` is as in `list`."""
         stores = self._directory.all(whole_list=whole_list)
         filled = [store.id for store in stores if store.files]
         with workers(_JOBS) as pool:
             listed = dict(zip(filled, pool.map(self._stores.files_if_there, filled), strict=True))
         for store in stores:
             knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
-            # Contents are learnt from this together with the names of the files.
+            # Together with the names of the files, this shows which contents are on the server.
             self._directory.remember_knowledge(store.id, knowledge, contents=False)
             yield summary_of(store), knowledge
 

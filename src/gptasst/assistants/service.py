@@ -8,14 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.types import AssistantImport, KnowledgeOutcome, LeftBehind
+from gptasst.assistants.types import (
+    AssistantImport,
+    KnowledgeChange,
+    KnowledgeOutcome,
+    LeftBehind,
+)
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
 from gptasst.errors import InvalidInput, NotFound
 from gptasst.hints import cmd
-from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
@@ -29,30 +33,15 @@ if TYPE_CHECKING:
 
 
 def _silent(_state: TransferState) -> None:
-    """For callers who don't care how far a transfer has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnowledgeChange:
-    """A change of an assistant's knowledge that was planned and not carried out.
-
-    `collections` are the directories and patterns that a sync will read again. `outside` are files
-    that are to be sent from outside of the working directory though nobody here named them now:
-    who may edit the assistant may have named any file of this disk.
-    """
-
-    assistant: Assistant
-    plan: KnowledgePlan
-    collections: tuple[str, ...]
-    outside: tuple[str, ...] = ()
+    """For callers without progress display."""
 
 
 class AssistantService:
     """What can be done with the assistants of one store.
 
     `name` is an assistant's name or id, `words` are file names, patterns or directories, and
-    `report` is called with the progress of a transfer. What `screening` finds
-    secret does not become knowledge. Every method may raise what `AssistantStore` says.
+    `report` is called with the progress of a transfer. Files that `screening` finds secret don't
+    become knowledge. Every method may raise the errors of `AssistantStore`.
     """
 
     def __init__(
@@ -74,14 +63,14 @@ class AssistantService:
         *,
         encoding: str | None = None,
     ) -> KnowledgeOutcome:
-        """Make an assistant from an instruction, or from instructions of its own.
+        """Create an assistant from an instruction, or with instructions of its own.
 
         Args:
-            changes: its `name` is required, and `instruction` or `instructions`.
+            changes: requires `name`, and `instruction` or `instructions`.
             words: its knowledge.
             screening: see the class.
             report: see the class.
-            encoding: of the knowledge that is text, where it was named.
+            encoding: the encoding of text files, if it was given.
 
         Raises:
             NotFound: there is no such instruction.
@@ -90,7 +79,7 @@ class AssistantService:
         """
         assert changes.name is not None
         if changes.instruction is not None:
-            template = self._library.find(changes.instruction).definition
+            template = self._template(changes.instruction, screening)
             changes = replace(changes, instruction=template.name)
         else:
             template = Definition(changes.name or "", changes.instructions or "")
@@ -101,23 +90,23 @@ class AssistantService:
         return self._store.create(definition, plan, report)
 
     def list(self, *, all_stores: bool = False) -> Sequence[AssistantSummary]:
-        """Every assistant, by name; with `all_stores` from the server's whole list."""
+        """Every assistant, sorted by name; `all_stores` reads the server's whole list."""
         return self._store.list(whole_list=all_stores)
 
     def get(self, name: str) -> Assistant:
         return self._store.get(name)
 
     def examine(self, name: str) -> Assistant:
-        """As `get`, with knowledge whose upload is gone marked; takes more requests."""
+        """Like `get`, but also marks knowledge whose upload is gone; takes more requests."""
         (assistant,) = self._store.checked([self._store.get(name)])
         return assistant
 
     def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
-        """Assistants as `examine` gives them."""
+        """Assistants as returned by `examine`."""
         return self._store.checked(assistants)
 
     def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
-        """The passages of an assistant's knowledge that fit a question, best first."""
+        """The passages of an assistant's knowledge that match a question, best first."""
         from gptasst.knowledge.question import Question
 
         target = self._store.open(name).assistant
@@ -137,18 +126,19 @@ class AssistantService:
     ) -> KnowledgeOutcome:
         """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
-        A new instruction replaces everything that came from the old one; the model stays
-        where the new instruction names none.
+        A new instruction replaces everything that came from the old one; the model and the cases
+        stay if the new instruction has none.
         """
         assistant = self._to_edit(name, changes.name)
         definition = assistant.definition
         if changes.instruction is not None:
-            template = self._library.find(changes.instruction).definition
+            template = self._template(changes.instruction, screening)
             definition = replace(
                 template,
                 name=definition.name,
                 model=template.model or definition.model,
                 knowledge=definition.knowledge,
+                cases=template.cases or definition.cases,
             )
             changes = replace(changes, instruction=template.name)
         definition = with_changes(definition, changes)
@@ -161,8 +151,14 @@ class AssistantService:
         definition = replace(definition, knowledge=named.collections)
         return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
 
+    def _template(self, instruction: str, screening: Screening) -> Definition:
+        """An instruction's definition with its cases, as an assistant takes it over."""
+        from gptasst.definitions.case_files import with_cases
+
+        return with_cases(self._library.find(instruction), screening)
+
     def _to_edit(self, name: str, new: str | None) -> Assistant:
-        """An assistant; if it has its new name already, as an edit was interrupted, by that."""
+        """The assistant to edit; after an interrupted rename it may have its new name already."""
         try:
             return self._store.get(name)
         except NotFound:
@@ -175,9 +171,9 @@ class AssistantService:
         return self._store.summary(name)
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool = False) -> Sequence[str]:
-        """Remove an assistant; uploaded files that nothing else uses go too, unless kept.
+        """Delete an assistant and, unless kept, its uploads that nothing else uses.
 
-        Returns the ids of unused files that stay, as they may be somebody else's.
+        Returns the ids of unused files that stay because they may be somebody else's.
         """
         return self._store.delete(assistant, keep_files=keep_files)
 
@@ -191,9 +187,9 @@ class AssistantService:
         *,
         encoding: str | None = None,
     ) -> KnowledgeChange:
-        """Add knowledge; a path that is there already is replaced if its content changed.
+        """Plan to add knowledge; an existing path is replaced if its content changed.
 
-        With an `encoding`, text is read again in that, also where its content is the same.
+        With an `encoding`, text files are read again in it, even if unchanged.
         """
         named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=False)
@@ -201,13 +197,13 @@ class AssistantService:
         return KnowledgeChange(assistant, plan, tuple(collections))
 
     def plan_remove(self, assistant: Assistant, words: Sequence[str]) -> KnowledgeChange:
-        """Take knowledge away, named by path, id, pattern or directory."""
+        """Plan to remove knowledge by path, id, pattern or directory."""
         from gptasst.assistants.knowledge_files import collection_word, named_files
         from gptasst.knowledge.types import KnowledgePlan
 
         try:
             gone = named_files(assistant, words)
-        except NotFound:  # perhaps as it was removed by a command that was cut before its end
+        except NotFound:  # an interrupted command may have removed it already
             self._store.finish_removal(assistant)
             raise
         kept = tuple(file for file in assistant.knowledge if file not in gone)
@@ -224,7 +220,7 @@ class AssistantService:
         *,
         encoding: str | None = None,
     ) -> KnowledgeChange:
-        """Make `words` the whole knowledge; none at all empties it. `encoding` as in `plan_add`."""
+        """Plan to replace the whole knowledge; without `words`, empty it. See also `plan_add`."""
         named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         return KnowledgeChange(assistant, plan, named.collections)
@@ -232,13 +228,13 @@ class AssistantService:
     def plan_sync(
         self, assistant: Assistant, screening: Screening, *, encoding: str | None = None
     ) -> KnowledgeChange:
-        """Read again the paths that it has, and the directories and patterns it came from.
+        """Plan to update the knowledge from its paths, directories and patterns.
 
-        A secret that it was given stays as it is; its new content is knowledge only if allowed.
-        `encoding` is that of text whose content is new.
+        A file that looks secret stays as it is; new content of it is only added if allowed.
+        `encoding` is that of new text.
 
         Raises:
-            InvalidInput: none of it is here, which tells of a wrong directory.
+            InvalidInput: none of the files is here, so it is probably the wrong directory.
         """
         from gptasst.assistants.knowledge_files import (
             NamedSources,
@@ -260,8 +256,8 @@ class AssistantService:
             words = words_of_collection(word)
             try:
                 found = self._read(words, screening)
-            except InvalidInput as error:  # a directory that is gone, or empty now
-                if error.code == "unreadable":  # what is in it must not be taken for gone
+            except InvalidInput as error:  # a directory that is gone or empty
+                if error.code == "unreadable":  # its files must not count as deleted
                     unread[word] = Refusal(word, error.message)
                 continue
             sources.update((source.path, source) for source in found.sources)
@@ -283,7 +279,7 @@ class AssistantService:
     def apply(
         self, change: KnowledgeChange, report: OnTransfer = _silent, *, keep_files: bool = False
     ) -> KnowledgeOutcome:
-        """Carry out what was planned; unused uploads go, unless kept."""
+        """Carry out a planned change; delete unused uploads, unless kept."""
         assistant = change.assistant
         definition = replace(assistant.definition, knowledge=change.collections)
         return self._store.apply(assistant, definition, change.plan, report, keep_files=keep_files)
@@ -304,18 +300,9 @@ class AssistantService:
         *,
         whole: bool,
     ) -> KnowledgePlan:
-        """A plan with what can't be taken left out; only new content is looked into."""
-        from gptasst.assistants.knowledge_files import plan_knowledge, refuse_secrets, split_refused
+        from gptasst.assistants.knowledge_files import plan_taken
 
-        new = plan_knowledge(there, read.sources, whole=whole).wanted
-        secret = refuse_secrets(new, read.named, screening)
-        without = {refusal.path for refusal in secret}
-        open_to_all = [source for source in new if source.path not in without]
-        refused = secret + split_refused(open_to_all, read.named, self._store.problem)
-        without = {refusal.path for refusal in refused}
-        taken = [source for source in read.sources if source.path not in without]
-        refused = [*read.left_out, *refused]
-        return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
+        return plan_taken(there, read, screening, self._store.problem, whole=whole)
 
     def history(self, name: str) -> Sequence[Revision]:
         return self._store.history(self._store.summary(name))
@@ -336,7 +323,7 @@ class AssistantService:
         return revisions[number]
 
     def rollback(self, assistant: Assistant, revision: Revision) -> Assistant:
-        """Make an earlier definition the newest revision, if it is not. Name and knowledge stay."""
+        """Make an earlier definition the newest revision. Name and knowledge stay."""
         definition = replace(
             revision.definition, name=assistant.name, knowledge=assistant.definition.knowledge
         )
@@ -345,7 +332,7 @@ class AssistantService:
         return self._store.update(assistant, definition)
 
     def export(self, name: str) -> str:
-        """An assistant's definition as TOML. Its knowledge is not in it."""
+        """An assistant's definition as TOML, without its knowledge."""
         return dump_definition(self._store.get(name).definition)
 
     def export_files(self, name: str, directory: Path) -> Sequence[Refusal]:
@@ -365,13 +352,13 @@ class AssistantService:
         files: Path | None,
         screening: Screening,
     ) -> AssistantImport:
-        """Make an assistant from a definition's file, or from one of the Assistants API.
+        """Create an assistant from a definition, or from a saved object of the Assistants API.
 
         Args:
             path: see `read_import`.
             name: see `read_import`.
-            files: a directory with its knowledge, as `export_files` writes it.
-            screening: see the class; it is about the file itself, too.
+            files: a directory with its knowledge, as written by `export_files`.
+            screening: see the class; it also checks the file itself.
         """
         from gptasst.assistants.imports import read_import
         from gptasst.assistants.knowledge_files import NamedSources

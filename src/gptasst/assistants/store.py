@@ -1,4 +1,4 @@
-"""Where assistants and their knowledge live."""
+"""The interface of a place that stores assistants and their knowledge."""
 
 from __future__ import annotations
 
@@ -29,14 +29,20 @@ if TYPE_CHECKING:
 class AssistantStore(Protocol):
     """Assistants under unique names, each with the history of its definition.
 
-    Wherever an assistant is asked for, `name` is its name or its id. `report` is called
-    with how far a transfer has come.
+    `name` is always an assistant's name or id. `report` is called with the progress of a
+    transfer.
     """
 
     def create(
-        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer, *, source: str = ""
     ) -> KnowledgeOutcome:
-        """Keep a new assistant and its knowledge; when it returns, the knowledge is searchable.
+        """Store a new assistant and its knowledge, which is searchable when this returns.
+
+        Args:
+            definition: its definition.
+            plan: its knowledge.
+            report: see the class.
+            source: see `Assistant`.
 
         Raises:
             UsageError: the name is taken.
@@ -44,10 +50,10 @@ class AssistantStore(Protocol):
         ...
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
-        """Every assistant, by name.
+        """Every assistant, sorted by name.
 
         Args:
-            whole_list: read the server's whole list again, and rely on nothing seen before.
+            whole_list: read the server's whole list again, and use nothing remembered.
         """
         ...
 
@@ -60,7 +66,7 @@ class AssistantStore(Protocol):
         ...
 
     def summary(self, name: str) -> AssistantSummary:
-        """One assistant in short, even if its definition is damaged.
+        """The summary of an assistant, even if its definition is damaged.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
@@ -68,20 +74,27 @@ class AssistantStore(Protocol):
         ...
 
     def open(self, name: str, *, briefly: bool = False) -> Resolved:
-        """One assistant as a run needs it.
+        """An assistant with everything that a run needs.
 
         Args:
             name: its name or id.
-            briefly: there may be an instruction of that name. So an assistant that somebody else
-                has just renamed to it need not be found at once.
+            briefly: an instruction of that name may exist, so an assistant that somebody else has
+                just renamed need not be found at once.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
         """
         ...
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
-        """Make `definition` the next revision of an assistant as it was read.
+    def update(
+        self, assistant: Assistant, definition: Definition, *, source: str | None = None
+    ) -> Assistant:
+        """Save `definition` as the next revision of an assistant, as it was read.
+
+        Args:
+            assistant: as it was read.
+            definition: the new one.
+            source: where it comes from, in the same step; `None`: that stays as it is.
 
         Raises:
             UsageError: the new name is taken, or somebody else changed it in between.
@@ -89,8 +102,12 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def finish_rename(self, name: str, new: str) -> Assistant | None:
-        """Give an assistant the new name that this machine began to give it; `None`: it did not.
+    def finish_rename(self, name: str | None, new: str) -> Assistant | None:
+        """Finish a rename that this machine started; `None` if there is none.
+
+        Args:
+            name: the name that it had; `None`: any.
+            new: the new one.
 
         Raises:
             UsageError: the new name is taken; the assistant has the old one again.
@@ -98,27 +115,26 @@ class AssistantStore(Protocol):
         ...
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
-        """Remove an assistant, its history and its knowledge, also what it knew earlier.
+        """Delete an assistant, its history and its knowledge, including earlier knowledge.
 
         Args:
             assistant: as it was read.
-            keep_files: leave uploaded files where they are. Files that something else uses
-                stay in any case.
+            keep_files: keep all uploads. Files that something else uses are always kept.
 
         Returns the ids of unused files that stay, as they may be somebody else's.
         """
         ...
 
     def content(self, file: KnowledgeFile) -> bytes:
-        """What a knowledge file held when it was taken in.
+        """The content of a knowledge file, as it was added.
 
         Raises:
-            GptasstError: the store does not have it, or does not give it out.
+            GptasstError: the store does not have it, or does not serve it.
         """
         ...
 
     def problem(self, source: KnowledgeSource) -> str | None:
-        """Why a file can't be knowledge here, if it can't. Nothing is sent."""
+        """Why a file can't be knowledge here, or `None`. Sends nothing."""
         ...
 
     def apply(
@@ -129,24 +145,25 @@ class AssistantStore(Protocol):
         report: OnTransfer,
         *,
         keep_files: bool = False,
+        source: str | None = None,
     ) -> KnowledgeOutcome:
-        """Make a definition the newest if it differs, and carry out a plan.
+        """Save a definition, if it changed, and carry out a plan.
 
-        New content gets in and is searchable before old goes. In one step where the store can
-        do that; on a server the definition comes first. Uploads that nothing uses any more are
-        deleted, unless `keep_files`.
+        New content is searchable before old content is removed. The local store does everything in
+        one step; on a server the definition is saved first. Uploads that nothing uses any more are
+        deleted, unless `keep_files`. `source` is as in `update`.
 
         Raises:
-            UsageError: as `update`; nothing is changed.
+            UsageError: as in `update`; nothing is changed.
         """
         ...
 
     def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
-        """Assistants with the status `gone` for knowledge whose upload was deleted elsewhere."""
+        """Assistants, with the status `gone` for knowledge whose upload was deleted elsewhere."""
         ...
 
     def finish_removal(self, assistant: Assistant) -> None:
-        """Delete uploads that left the knowledge in a command that was cut before it did so."""
+        """Delete uploads that an interrupted command removed from the knowledge."""
         ...
 
     def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
@@ -154,7 +171,7 @@ class AssistantStore(Protocol):
         ...
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
-        """The passages of an assistant's knowledge that fit a question, best first."""
+        """The passages of an assistant's knowledge that match a question, best first."""
         ...
 
     def close(self) -> None: ...
@@ -169,7 +186,7 @@ def name_taken(name: str) -> UsageError:
 
 
 def no_assistant(name: str, names: Iterable[str]) -> NotFound:
-    """The error for a name that is not there; it suggests the nearest one of `names`."""
+    """The error for an unknown name; it suggests the most similar one of `names`."""
     known = list(names)
     hint = did_you_mean(name, known, f"{cmd('assistant list')} shows them")
     return NotFound(f"no assistant `{name}`", hint=hint, near=nearest(name, known))

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Assistant:
     """A definition and its knowledge under a name that is unique in its store.
 
-    `complete` is false where the knowledge is not what gptasst last put there: somebody deleted
-    files of it on the server. `gone` are the paths of these, as far as this machine knows.
+    `complete` is false if the knowledge is not what gptasst last stored, because somebody deleted
+    files on the server. `gone` are their paths, as far as this machine knows.
+    `source` is the file that `apply` made it from; see `apply.sources`. It is empty otherwise.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Assistant:
     knowledge: tuple[KnowledgeFile, ...] = ()
     complete: bool = True
     gone: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -44,7 +46,8 @@ class Assistant:
 class AssistantSummary:
     """A line of `assistant list`. `size` is the knowledge in bytes.
 
-    `state` is `creating`, `renaming` or `deleting` while that goes on, or where it was interrupted.
+    `state` is `creating`, `renaming` or `deleting` while that is under way or interrupted.
+    `source` is as in `Assistant`.
     """
 
     id: str
@@ -55,6 +58,7 @@ class AssistantSummary:
     size: int
     updated_at: datetime
     state: str = "ready"
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,11 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class RunTarget:
-    """What a run needs of an assistant besides its definition.
+    """The parts of an assistant that a run needs, besides its definition.
 
-    `knowledge_sha256` changes whenever the knowledge does; empty: there is none. With a
-    `vector_store_id` the server searches the knowledge, else the store does. `search` says how,
-    and `paths` are those that its filters leave, where the server has to be told.
+    `knowledge_sha256` changes whenever the knowledge does; it is empty without knowledge. With a
+    `vector_store_id` the server searches the knowledge, else the store does. `search` has the
+    settings, and `paths` the files that match its filters, if the server needs them.
     """
 
     id: str
@@ -85,9 +89,9 @@ class RunTarget:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a name stands for: the definition of an assistant, else of an instruction.
+    """What a name refers to: the definition of an assistant, or else of an instruction.
 
-    `path` is the file of the instruction; `doubt` is why there may be an assistant all the same.
+    `path` is the instruction's file; `doubt` is why an assistant may exist nevertheless.
     """
 
     definition: Definition
@@ -96,10 +100,10 @@ class Resolved:
     doubt: str | None = None
 
     def filled(self, values: Mapping[str, str]) -> Resolved:
-        """The same with the values of its variables in its texts; see `definitions.variables`.
+        """A copy with variables replaced by their values; see `definitions.variables`.
 
         Raises:
-            UsageError: a value is missing, of no variable, or none of the choices.
+            UsageError: a value is missing, unknown, or not one of the choices.
         """
         definition = filled(self.definition, values)
         return self if definition is self.definition else replace(self, definition=definition)
@@ -109,17 +113,32 @@ class Resolved:
         return "instruction" if self.assistant is None else "assistant"
 
     def searches(self, *, asked_for: bool) -> bool:
-        """Whether a run searches knowledge, where it is not asked to leave that alone."""
+        """Whether a run searches knowledge by default."""
         known = self.assistant is not None and bool(self.assistant.knowledge_sha256)
         return known and asked_for and self.definition.tools.file_search is not False
 
 
 @dataclass(frozen=True, slots=True)
-class KnowledgeOutcome:
-    """An assistant after its knowledge was changed, and the files that could not be taken.
+class KnowledgeChange:
+    """A planned change of an assistant's knowledge.
 
-    `left` are ids of files that left it and stay on the server: they may be somebody else's.
-    `notes` tell what of the files that were taken could not be read.
+    `collections` are the directories and patterns that a sync will read again. `outside` are files
+    outside of the working directory that would be sent without being named in this command:
+    anybody who may edit the assistant can name any file of this disk.
+    """
+
+    assistant: Assistant
+    plan: KnowledgePlan
+    collections: tuple[str, ...]
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeOutcome:
+    """An assistant after a change of its knowledge, and the files that could not be added.
+
+    `left` are ids of removed files that stay on the server, as they may be somebody else's.
+    `notes` list what could not be read in the added files.
     """
 
     assistant: Assistant
@@ -133,8 +152,8 @@ class KnowledgeOutcome:
 class LeftBehind:
     """A part of a saved assistant that could not be imported.
 
-    `kind` is the key it has there (`function`, `file`, `vector_store`, `response_format`,
-    `metadata`, …), `name` its name or id, `reason` says why, and what to do instead.
+    `kind` is its key in the file (`function`, `file`, `vector_store`, `response_format`,
+    `metadata`, …), `name` its name or id, `reason` why, and what to do instead.
     """
 
     kind: str
@@ -144,7 +163,7 @@ class LeftBehind:
 
 @dataclass(frozen=True, slots=True)
 class AssistantImport:
-    """An assistant that was made from a file. `notes` say what is different from the file."""
+    """An assistant that was created from a file. `notes` list differences from the file."""
 
     assistant: Assistant
     notes: tuple[str, ...] = ()

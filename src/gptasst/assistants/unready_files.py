@@ -1,6 +1,6 @@
-"""Knowledge that a server lists and lacks: its upload was deleted, or it is not indexed yet.
+"""Knowledge that a server lists but can't search: the upload is deleted, or not indexed yet.
 
-A file of a vector store is known to stay `in_progress` for ever (openai-python 3097).
+Files of a vector store are known to stay `in_progress` forever (openai-python 3097).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from gptasst.knowledge.types import KnowledgeFile
 from gptasst.threads import workers
 
 _JOBS = 8
-# Up to so many files are asked for one by one; for more, the list of files is read once.
+# Check up to this many files one by one; for more, read the list of files.
 _FEW = 24
 GONE = "gone"
 
 
 def without_lost(files: FileGateway, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
-    """Assistants with the status `gone` for each file that the server has no longer."""
+    """Assistants, with the status `gone` for each file that the server no longer has."""
     ids = {file.id for one in assistants for file in one.knowledge if file.sha256}
     lost = _lost(files, ids)
     return [_marked(one, lost) for one in assistants] if lost else assistants
@@ -34,7 +34,7 @@ def without_lost(files: FileGateway, assistants: Sequence[Assistant]) -> Sequenc
 
 def _lost(files: FileGateway, ids: Collection[str]) -> set[str]:
     try:
-        if len(ids) > _FEW:  # what is not in the list yet may be there
+        if len(ids) > _FEW:  # a file may be missing in the list and still exist
             ids = set(ids).difference(file.id for file in files.list())
         if not ids:
             return set()
@@ -75,15 +75,15 @@ INDEXING = "in_progress"
 def settle(
     stores: VectorStoreGateway, store_id: str, files: Iterable[KnowledgeFile], old: timedelta
 ) -> list[Refusal]:
-    """Look again at files that were being indexed. None of them is waited for.
+    """Check files that were being indexed, without waiting.
 
     Args:
         stores: the project's.
-        store_id: the vector store that they are in.
-        files: any of its files; those that are indexed cost no request.
+        store_id: their vector store.
+        files: any of its files; indexed ones take no request.
         old: a file that was attached longer ago is attached again.
 
-    Returns those that can't be searched yet, each with the reason.
+    Returns the files that can't be searched yet, each with the reason.
     """
     left = []
     for file in files:

@@ -1,4 +1,4 @@
-"""Deleting uploads that left an assistant's knowledge: gptasst's own, and unused everywhere."""
+"""Delete uploads that left an assistant's knowledge, if gptasst made them and nothing uses them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LOOKS = 16
 
 
 class FileUsage:
-    """The files of all vector stores of a project, whoever they belong to.
+    """The files of all vector stores of a project, including those of other programs.
 
-    To look again takes one request for the list of stores, and more only for those that changed
-    since. May be used from many threads.
+    A second reading takes one request for the list of stores, and more only for stores that
+    changed. May be used from many threads.
     """
 
     def __init__(self, vector_stores: VectorStoreGateway) -> None:
@@ -30,7 +30,7 @@ class FileUsage:
         self._read: dict[str, tuple[VectorStore, Sequence[VectorStoreFile]]] = {}
 
     def look(self) -> list[tuple[VectorStore, Sequence[VectorStoreFile]]]:
-        """Every vector store with its files, as they are now."""
+        """Every vector store with its current files."""
         stores = self._listed()
         before = self._read
         changed = [s for s in stores if s.id not in before or before[s.id][0] != s]
@@ -47,13 +47,13 @@ class FileUsage:
     def as_seen(
         self, cache: ProjectCache, file_ids: Collection[str]
     ) -> Sequence[tuple[VectorStore, Mapping[str, str]]]:
-        """Every vector store with the sha256 of its files by id, to be shown.
+        """Every vector store with the sha256 of its files by id, for display.
 
-        An assistant that is as it was seen before is not read again, unless one of its files is
-        gone. What is about to be deleted is looked up by `look`.
+        An unchanged assistant is not read again, unless one of its files is gone. Use `look` before
+        deleting anything.
 
         Args:
-            cache: keeps what was seen.
+            cache: remembers the results.
             file_ids: all files of the project.
         """
         stores = self._listed()
@@ -78,7 +78,7 @@ class FileUsage:
         return [(store, held[store.id]) for store in stores]
 
     def users(self, file_id: str, besides: Collection[str] = ()) -> list[VectorStore]:
-        """The vector stores that hold a file now, but for those of some ids."""
+        """The vector stores that currently contain a file, except some."""
         return [
             store
             for store, files in self.look()
@@ -89,15 +89,15 @@ class FileUsage:
         try:
             return list(self._stores.list())
         except ServiceError as error:
-            if error.code == "no_endpoint":  # a server with files and no vector stores
+            if error.code == "no_endpoint":  # a server with files but without vector stores
                 return []
             raise
 
 
 def _state(store: VectorStore) -> str:
-    """What changes with the files of an assistant; empty where nobody writes that down.
+    """A value that changes with an assistant's files; empty for other vector stores.
 
-    Its metadata says what it knows. The files of other programs may change without a sign.
+    An assistant's metadata has a digest. The files of other programs may change unnoticed.
     """
     if not is_assistant(store) or store.in_progress:
         return ""
@@ -106,7 +106,7 @@ def _state(store: VectorStore) -> str:
 
 
 _JOBS = 8
-# Up to so many files are asked for one by one; for more, the whole list is read.
+# Check up to this many files one by one; for more, read the whole list.
 _FEW = 3
 
 
@@ -125,13 +125,13 @@ class UploadRemover:
         self._cache = cache
 
     def remove(self, file_ids: Iterable[str], besides: Collection[str] = ()) -> Sequence[str]:
-        """Delete what no vector store holds, each looked up right before.
+        """Delete files that no vector store contains, each checked right before.
 
         Args:
-            file_ids: of uploads.
-            besides: vector stores that don't count.
+            file_ids: the uploads.
+            besides: vector stores to ignore.
 
-        Returns the files that nothing uses and that may be somebody else's: these stay.
+        Returns unused files that stay because they may be somebody else's.
         """
         wanted = list(dict.fromkeys(file_ids))
         if not wanted:
@@ -152,27 +152,27 @@ class UploadRemover:
         return [file_id for file_id in unused if file_id not in proven | gone]
 
     def keep(self, store_id: str, file_ids: Iterable[str]) -> None:
-        """Note uploads that an assistant leaves behind, for when it is deleted."""
+        """Remember uploads that an assistant no longer uses, until it is deleted."""
         self._cache.remember_former_knowledge(store_id, file_ids)
 
     def kept(self, store_id: str) -> Sequence[str]:
-        """Uploads that an assistant left behind earlier, as far as this machine knows."""
+        """Uploads that an assistant no longer uses, as far as this machine knows."""
         return self._cache.former_knowledge(store_id)
 
     def begin(self, store_id: str, file_ids: Iterable[str]) -> None:
-        """Note uploads that are about to leave an assistant and are to be deleted then."""
+        """Remember uploads that are about to be removed from an assistant and then deleted."""
         self._cache.begin_removal(store_id, file_ids)
 
     def begun(self, store_id: str) -> Sequence[str]:
-        """What was noted by `begin` and not ended, as a command was killed in between."""
+        """Uploads of `begin` without an `end`, because a command was killed in between."""
         return self._cache.begun_removal(store_id)
 
     def end(self, file_ids: Iterable[str]) -> None:
-        """Forget what was noted by `begin`."""
+        """Forget uploads of `begin`."""
         self._cache.end_removal(file_ids)
 
     def _proven(self, file_ids: Collection[str]) -> tuple[set[str], set[str]]:
-        """Those that this machine sent, or whose names have gptasst's mark; and those not there."""
+        """The files that this machine sent or that have gptasst's mark; and the missing ones."""
         uploads = self._cache.all_uploads()
         own = {upload.file_id for upload in uploads if upload.origin == Origin.HERE}
         proven = own.intersection(file_ids)

@@ -1,1 +1,1 @@
-"""Many files within a day, at half price."""
+"""Run many files within 24 hours, at half price."""

@@ -1,4 +1,4 @@
-"""The answers of a batch: read in any order, kept in the journal, put in their places."""
+"""Fetch the answers of a batch: read in any order, save in the journal, write to their outputs."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from gptasst.threads import workers
 
 Outcome = FinishedRun | GptasstError
 
-# Answers that are kept in the journal in one step and are in memory at once, and files that are
-# written side by side: each waits for the disk, which then serves several in one go.
+# Answers that are journalled in one step and held in memory, and files that are written
+# concurrently: each write waits for the disk, which can serve several at once.
 GROUP = 128
 _WRITERS = 16
 
@@ -36,9 +36,9 @@ _WRITERS = 16
 def batch_answers(
     gateway: BatchGateway, batch: Batch, recorded: RecordedBatch, journal: RunJournal
 ) -> Iterator[list[tuple[str, Outcome]]]:
-    """What came of each run of a batch, by its digest, in groups.
+    """The result of each run of a batch, by its digest, in groups.
 
-    The answers of a group are in the journal already.
+    The answers of a group are already in the journal.
     """
     items = {item.run: item for item in reversed(recorded.items)}
     lines = iter(gateway.answers(batch, recorded.manifest.model))
@@ -81,7 +81,7 @@ def _outcome(line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None)
 def _part(
     line: BatchAnswer, recorded: RecordedBatch, item: BatchItem | None, failure: NoAnswer
 ) -> Outcome:
-    """What came whole of an edit that was cut off, if anything did."""
+    """The complete part of a truncated edit, if there is one."""
     given = _given(item, recorded) if item is not None else GivenTexts()
     if item is None or not given.texts or recorded.manifest.edit is None:
         return failure
@@ -99,9 +99,9 @@ def _rules(edit: Mapping[str, Any]) -> Rules:
 
 
 def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
-    """The input as it was submitted, if it is still here."""
+    """The input as it was submitted, if it is unchanged on disk."""
     path = (recorded.directory or Path()) / item.input
-    if not path.is_file():  # a named pipe would never end
+    if not path.is_file():  # reading a named pipe would never end
         return GivenTexts()
     try:
         content = read_content(path)
@@ -114,12 +114,12 @@ def _given(item: BatchItem, recorded: RecordedBatch) -> GivenTexts:
 
 
 def uncounted(outcome: Outcome) -> Outcome:
-    """An answer without its tokens, which are counted with another file of the same content."""
+    """An answer without its tokens, which another file with the same content counts."""
     return replace(outcome, usage=None, cost=None) if isinstance(outcome, FinishedRun) else outcome
 
 
 def why_unanswered(batch: Batch) -> NoAnswer:
-    """Why a run of a batch that is over is in none of its result files."""
+    """Why the result files of an ended batch lack a run."""
     if batch.status == "failed":
         return NoAnswer(f"the batch failed: {'; '.join(batch.errors[:3]) or 'no reason given'}")
     if batch.status == "expired":
@@ -130,12 +130,12 @@ def why_unanswered(batch: Batch) -> NoAnswer:
 
 
 class AnswerPlacer:
-    """Puts the answers of one batch where `run --each` would have put them.
+    """Writes the answers of a batch to the files that `run --each` would have written.
 
     Args:
-        recorded: the batch as it was submitted.
-        journal: of finished runs.
-        directory: where all answers go instead, each with its relative path.
+        recorded: the batch, as it was submitted.
+        journal: the journal of finished runs.
+        directory: a directory for all answers instead, each at its relative path.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class AnswerPlacer:
         self._directory = directory
 
     def place_all(self, outcomes: Iterable[tuple[BatchItem, Outcome]]) -> list[FileResult]:
-        """Put the answers of inputs in place, or say why that can't be; in order."""
+        """Write the answers of inputs, in order; a result has the reason if that failed."""
         with workers(_WRITERS) as pool:
             return list(pool.map(lambda pair: self._place(*pair), outcomes))
 
@@ -193,7 +193,7 @@ class AnswerPlacer:
     def _target(self, item: BatchItem) -> FileTarget:
         output = PurePath(item.output)
         if self._base is None and any(p.startswith(".") and p != ".." for p in output.parts):
-            # Files that are not seen are often files that other programs obey.
+            # Hidden files are often configuration of other programs.
             raise InvalidInput(f"`{item.output}` is hidden", hint="fetch it where it was submitted")
         if self._directory is not None:
             parts = [part for part in output.parts if part not in (output.anchor, "..")]
@@ -203,7 +203,7 @@ class AnswerPlacer:
         if self._base is not None:
             base = Path() if self._base == Path.cwd() else self._base
             return FileTarget(base / item.input, base / output)
-        # Whoever may submit in the project wrote this path: it has no say outside of here.
+        # Anybody who may submit in the project can write this path, so it must stay below here.
         if output.anchor or ".." in output.parts:
             raise InvalidInput(
                 f"`{item.output}` is outside of this directory",

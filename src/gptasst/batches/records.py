@@ -1,7 +1,7 @@
-"""What this machine knows of batches: which inputs are in which, and where their answers go.
+"""The local records of batches: their inputs, and where the answers go.
 
-All of it is in the manifests on the server as well, except for the directory in which a batch was
-submitted. Where the database can't be used, nothing is known and nothing is remembered.
+The manifests on the server have the same, except the directory in which a batch was submitted. If
+the database can't be used, nothing is known and nothing is remembered.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CREATE TABLE items (
 """,
     ),
 )
-# Files of batches are gone from the server after 30 days, and so is the use of what is kept here.
+# The server deletes the files of batches after 30 days; older records are useless.
 _KEPT_SECONDS = 40 * 86_400
 _INSERT_ITEM = "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -66,8 +66,8 @@ class BatchRecords:
     """Batches in one SQLite file; any number of processes and threads may use it.
 
     Args:
-        path: of the file, made when it is first needed.
-        note: told in one line if a damaged file was set aside.
+        path: the database, created when it is first needed.
+        note: called with one line if a damaged file was set aside.
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
@@ -84,7 +84,7 @@ class BatchRecords:
         items: Iterable[BatchItem],
         directory: Path | None,
     ) -> None:
-        """Remember a batch, and forget those whose files the server has deleted."""
+        """Record a batch, and delete records of batches whose files are gone."""
         place = None if directory is None else os.fsencode(directory)
         batch = (scope, batch_id, manifest.basis, manifest_line(manifest), place, time.time())
         rows = _rows(scope, batch_id, items)
@@ -100,18 +100,18 @@ class BatchRecords:
         self._database.write(write)
 
     def add_items(self, scope: str, batch_id: str, items: Iterable[BatchItem]) -> None:
-        """Remember further inputs whose answers come with a batch."""
+        """Record further inputs that a batch answers."""
         rows = _rows(scope, batch_id, items)
         self._database.write(lambda connection: connection.executemany(_INSERT_ITEM, rows))
 
     def known(self, scope: str) -> set[str]:
-        """The ids of all batches that are remembered."""
+        """The ids of all recorded batches."""
         return {
             batch_id for (batch_id,) in self._all("SELECT id FROM batches WHERE scope = ?", scope)
         }
 
     def find(self, scope: str, batch_id: str) -> RecordedBatch | None:
-        """A batch with its inputs, if it is remembered."""
+        """A batch with its inputs, if it is recorded."""
         batches = "SELECT manifest, directory FROM batches WHERE scope = ? AND id = ?"
         items = (
             "SELECT run, content, input, output FROM items"
@@ -130,7 +130,7 @@ class BatchRecords:
         return None
 
     def running(self, scope: str, basis: str) -> list[str]:
-        """The ids of the batches on that basis that were not over when last looked at."""
+        """The ids of batches with that basis that had not ended when last checked."""
         query = "SELECT id FROM batches WHERE scope = ? AND basis = ? AND NOT is_over"
         return [batch_id for (batch_id,) in self._all(query, scope, basis)]
 
@@ -140,7 +140,7 @@ class BatchRecords:
         return {run for (run,) in self._all(query, scope, batch_id)}
 
     def mark_over(self, scope: str, batch_id: str) -> None:
-        """Remember that all that will ever come of a batch has been read."""
+        """Record that all results of an ended batch have been read."""
         query = "UPDATE batches SET is_over = 1 WHERE scope = ? AND id = ?"
         self._database.write(lambda connection: connection.execute(query, (scope, batch_id)))
 
@@ -149,7 +149,7 @@ class BatchRecords:
 
 
 def _rows(scope: str, batch_id: str, items: Iterable[BatchItem]) -> list[tuple[str | bytes, ...]]:
-    """Rows of items; paths are bytes, as names of files need not be text."""
+    """Rows of items; paths are bytes, because file names need not be text."""
     return [
         (scope, batch_id, os.fsencode(i.input), os.fsencode(i.output), i.run, i.content)
         for i in items
@@ -184,10 +184,10 @@ def _line(value: dict[str, Any]) -> bytes:
 
 
 def read_manifest(lines: Iterator[bytes]) -> tuple[BatchManifest, Iterator[BatchItem]]:
-    """A manifest from its lines; the inputs are read as they are asked for.
+    """Read a manifest from its lines; inputs are read lazily.
 
     Raises:
-        ServiceError: it is damaged, or another version made it.
+        ServiceError: it is damaged, or another version wrote it.
     """
     first = _object(next(lines, b""))
     if first.pop("gptasst", None) != _FORMAT:

@@ -1,8 +1,8 @@
-"""Batches: many files handed to the server at once, their answers fetched when they are there.
+"""Batches: submit many files at once, and fetch their answers later.
 
-A request's `custom_id` is the digest of its run, so that answers go into the journal of finished
-runs whatever machine fetches them, and the same command, typed again, submits what is missing.
-Which input and output belong to a digest is in the batch's manifest, see `manifests`.
+A request's `custom_id` is the digest of its run. So answers go into the journal of finished runs on
+whatever machine fetches them, and repeating the command submits only what is missing. The batch's
+manifest maps digests to inputs and outputs, see `records`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
 from gptasst.values import dataclass
 
-# A batch ends after 24 hours, whatever came of it; the rest is for writing its files.
+# A batch ends after 24 hours; the rest is for writing its files.
 _LONGEST_WAIT = 25 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
-# A manifest that is gone, damaged, of another version, or never given out.
+# The manifest is gone, damaged, of another version, or not served.
 _NO_MANIFEST = ("gone", "unknown_manifest", "bad_request", "no_endpoint", "not_an_api")
 
 
@@ -51,14 +51,14 @@ class BatchService:
 
     Args:
         gateway: the connection to the project.
-        submitter: makes batches.
-        records: of batches.
-        journal: of finished runs.
-        scope: endpoint and project, as the records have them.
-        open_runs: gives the service that makes requests.
-        capabilities: tells whether the server takes batches of responses.
-        takes_file_search: whether the server takes file search inside a batch.
-        profile: the profile's name, unless it is the one that is found where none is named.
+        submitter: creates batches.
+        records: the local records.
+        journal: the journal of finished runs.
+        scope: endpoint and project, as in the records.
+        open_runs: returns the service that prepares requests.
+        capabilities: knows whether the server supports batches of responses.
+        takes_file_search: whether the server supports file search in batches.
+        profile: the profile's name, unless it is the default.
         prices: what the project's models cost.
         record: writes down, once for each batch, what its answers took.
         usage_profile: the profile's name for `record`.
@@ -78,20 +78,20 @@ class BatchService:
     usage_profile: str = ""
 
     def submit(self, job: EachJob, command: str, report: OnTransfer) -> Submission:
-        """Submit the files whose answers are neither there nor on their way.
+        """Submit the files that are neither answered nor in a running batch.
 
-        Answers that arrived in earlier batches are put in place first, and for free.
+        Answers of earlier batches are written first, free of charge.
 
         Args:
-            job: what was asked; its purpose is `write` or `replace`.
-            command: what was typed, for whoever fetches the answers.
-            report: told how far uploads have come.
+            job: the job; its purpose is `write` or `replace`.
+            command: the typed command, shown when the answers are fetched.
+            report: called with the progress of uploads.
 
         Raises:
             NotFound: no assistant or instruction has that name, or its model was shut down.
-            UsageError: the requests need file search, which batches are not known to take, or the
-                server has no batches of responses.
-            GptasstError: the server does not take the batch; earlier ones stay submitted.
+            UsageError: the requests need file search, which batches may not support, or the server
+                has no batches of responses.
+            GptasstError: the server refused the batch; earlier ones stay submitted.
         """
         runs = self.open_runs()
         resolved = runs.resolve(job.asked.name)
@@ -122,7 +122,7 @@ class BatchService:
         )
 
     def _refuse_without_batches(self) -> None:
-        """Raise, before anything is uploaded, if the server is known to take no such batch."""
+        """Raise, before anything is uploaded, if the server does not support such a batch."""
         if not self.capabilities.takes_batches():
             raise UsageError(
                 f"{self.gateway.name} does not have batches of responses",
@@ -131,7 +131,7 @@ class BatchService:
             )
 
     def _running(self, basis: str) -> list[Batch]:
-        """The batches on a basis that are not over; what came of the others is read."""
+        """The running batches with a basis; results of ended ones are read."""
         self._learn(basis)
         running = []
         for batch_id in self.records.running(self.scope, basis):
@@ -141,20 +141,20 @@ class BatchService:
                     running.append(batch)
                     continue
                 self._read_answers(batch)
-            except NotFound:  # the batch or its files are gone: so are its answers
+            except NotFound:  # the batch or its files are gone, and so are its answers
                 pass
             self.records.mark_over(self.scope, batch_id)
         return running
 
     def _learn(self, basis: str) -> None:
-        """Learn of batches that were submitted elsewhere, or by a process that was killed."""
+        """Find batches that were submitted elsewhere, or by a process that was killed."""
         known = self.records.known(self.scope)
         for batch in self.all():
             if batch.id not in known and batch.metadata.get("basis") == basis:
                 try:
                     self._recorded(batch)
                 except (NotFound, ServiceError) as error:
-                    if error.code not in _NO_MANIFEST:  # what may be in it, would go up twice
+                    if error.code not in _NO_MANIFEST:  # its files might be submitted twice
                         raise
 
     def _read_answers(self, batch: Batch) -> None:
@@ -181,10 +181,10 @@ class BatchService:
         return batch
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch; what was answered until then can be fetched.
+        """Cancel a batch. Finished answers can be fetched.
 
         Raises:
-            UsageError: it is over already.
+            UsageError: it has ended already.
         """
         batch = self.get(batch_id)
         if batch.is_final:
@@ -195,10 +195,10 @@ class BatchService:
         return self.gateway.batches.cancel(batch.id)
 
     def wait(self, batches: Sequence[Batch], report: OnBatches) -> list[Batch]:
-        """Wait until all are over.
+        """Wait until all have ended.
 
         Raises:
-            ServiceError: one is not, an hour after the last moment that the server allows.
+            ServiceError: one is still running an hour after the server's limit.
         """
         end = time.monotonic() + _LONGEST_WAIT
         pause = _FIRST_PAUSE
@@ -219,14 +219,14 @@ class BatchService:
         return current
 
     def fetch(self, batch: Batch, directory: Path | None = None) -> Fetched:
-        """Put the answers of a batch that is over in their places; any number of times.
+        """Write the answers of an ended batch to their outputs; may be repeated.
 
         Args:
-            batch: as `get` or `wait` gave it.
-            directory: where all of them go instead.
+            batch: from `get` or `wait`.
+            directory: a directory for all answers instead.
 
         Raises:
-            ServiceError: the batch is not over yet.
+            ServiceError: the batch has not ended yet.
             NotFound: its files are gone from the server.
             UsageError: another machine submitted it, and no directory is given.
         """
@@ -277,7 +277,7 @@ class BatchService:
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))
         self._record(batch, manifest, ordered)
-        # Typed again, it may send files: to the server that has this batch, and to no other.
+        # Repeating the command may send files, which must go to the server that has this batch.
         typed = self._typed_again(manifest.command) if recorded.directory else ""
         return Fetched(batch, manifest.name, typed, ordered)
 
@@ -304,21 +304,21 @@ class BatchService:
         )
 
     def _known(self, run: str) -> FinishedRun | None:
-        """An answer that is here already, if a file should get it."""
+        """A known answer that a file needs."""
         known = self.journal.find(run)
         return known if known and known.answer and is_usable(known.answer) else None
 
     def _typed_again(self, command: str) -> str:
-        """The command of a manifest, with the profile in force; Python's own stays as it is."""
+        """The command in a manifest, with the profile in force; a Python call is unchanged."""
         words = command.removeprefix("gptasst ")
         return command if words == command else shown(cmd(words), self.profile, quote="")
 
     def submitted_here(self, batch: Batch) -> bool:
-        """Whether this machine submitted a batch, so that its paths are meant for here."""
+        """Whether this machine submitted a batch, so that its paths are valid here."""
         return self._recorded(batch).directory is not None
 
     def _recorded(self, batch: Batch) -> RecordedBatch:
-        """A batch as it was submitted, from the records or else from the server."""
+        """A batch as it was submitted, from the records or the server."""
         known = self.records.find(self.scope, batch.id)
         if known is not None:
             return known

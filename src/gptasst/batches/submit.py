@@ -1,4 +1,4 @@
-"""Submitting files as batches: only what is neither finished nor on its way."""
+"""Submit files as batches, except those that are finished or in a running batch."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from gptasst.storage.scratch import scratch_directory
 from gptasst.uploads.types import OnTransfer
 from gptasst.uploads.uploader import Uploader
 
-# Marks a batch of ours; its value is the version of this format.
+# Metadata key of gptasst's batches; its value is the format's version.
 MARK, MARK_VERSION = "gptasst", "1"
 _LONGEST_VALUE = 512
-# Errors after which the batch may exist anyway, and needs its files.
+# Errors after which the batch may exist nevertheless and needs its files.
 _MAY_BE_THERE = ("service_error", "timeout", "unreachable", "not_an_api", "too_much")
 
 
@@ -38,9 +38,9 @@ class Submitter:
     Args:
         gateway: the project's batches.
         uploader: uploads to the project.
-        records: of batches.
-        scope: endpoint and project, as the records have them.
-        temporary: the directory in which files are made for as long as they are needed.
+        records: the local records.
+        scope: endpoint and project, as in the records.
+        temporary: the directory for temporary files.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Submitter:
         requests: Iterator[tuple[BatchItem, bytes | None]],
         report: OnTransfer,
     ) -> Iterator[Batch]:
-        """Submit requests in as few batches as the server's limits allow.
+        """Submit requests, in as few batches as the server's limits allow.
 
         Args:
-            manifest: what is the same for all.
-            requests: inputs with their lines; without one, an earlier line is the same run.
-            report: told how far uploads have come.
+            manifest: the parts that all inputs share.
+            requests: inputs with their lines; without a line, an earlier line is the same run.
+            report: called with the progress of uploads.
         """
         with scratch_directory(self._temporary, "batch-") as directory:
             kept: tuple[BatchItem, bytes | None] | None = next(requests, None)
@@ -82,7 +82,7 @@ class Submitter:
     def _send(self, manifest: BatchManifest, files: BatchFiles, report: OnTransfer) -> Batch:
         try:
             batch = self._create(manifest, files, report, force=False)
-        except NotFound:  # an upload of the same content that is gone
+        except NotFound:  # an earlier upload of the same content was deleted
             batch = self._create(manifest, files, report, force=True)
         self._records.add(self._scope, batch.id, manifest, files.items, Path.cwd())
         return batch
@@ -113,15 +113,15 @@ class Submitter:
 
 
 class JobRequests:
-    """The requests of a job that are to be submitted; what came of its other files is kept.
+    """The requests of a job to submit; results of its other files are collected.
 
     Args:
-        job: what was asked.
-        runs: makes the requests.
+        job: the job.
+        runs: prepares requests.
         resolved: the assistant or instruction.
-        journal: of finished runs.
-        on_the_way: the batch in which a run is already, by its digest.
-        takes_file_search: whether the server takes file search inside a batch.
+        journal: the journal of finished runs.
+        on_the_way: running batches by the digests of their runs.
+        takes_file_search: whether the server supports file search in batches.
     """
 
     def __init__(
@@ -147,10 +147,10 @@ class JobRequests:
         self._without_passages: dict[str, list[str]] = {}
 
     def check(self) -> None:
-        """Refuse, before anything is sent, what the server may refuse.
+        """Raise, before anything is sent, if the server may refuse the requests.
 
         Raises:
-            UsageError: the requests need file search, which batches are not known to take.
+            UsageError: the requests need file search, which batches may not support.
         """
         target, asked = self._resolved.assistant, self._job.asked
         hosted = bool(target and target.vector_store_id)
@@ -164,7 +164,7 @@ class JobRequests:
             )
 
     def lines(self, gateway: BatchGateway) -> Iterator[tuple[BatchItem, bytes | None]]:
-        """Inputs and their lines, each read when it is asked for.
+        """Inputs and their lines, read lazily.
 
         Raises:
             NotFound: the model was shut down; nothing is sent then.
@@ -182,7 +182,7 @@ class JobRequests:
                 self.submitted += 1
                 yield item, None
             else:
-                if not seen:  # a batch would come to it hours later, file by file
+                if not seen:  # a batch would fail hours later, file by file
                     self._runs.refuse_retired(self._job.asked, self._resolved)
                 line = self._line(gateway, given)
                 if line is not None:
@@ -201,15 +201,17 @@ class JobRequests:
         prepared = self._runs.prepare(self._job.request(given.file), self._resolved)
         for note in ABOUT_KNOWLEDGE.intersection(prepared.notes):
             self._without_passages.setdefault(note, []).append(str(given.target.path))
-        return prepared.without_functions().model_request  # nobody is there to answer calls
+        return (
+            prepared.without_functions().model_request
+        )  # nothing answers function calls in a batch
 
     def warnings(self) -> tuple[str, ...]:
-        """What holds for some of the files, with their names."""
+        """Warnings about some of the files, with their names."""
         found = self._without_passages.items()
         return tuple(f"{note}: {named_paths(paths)}" for note, paths in found)
 
     def manifest(self, command: str) -> BatchManifest:
-        """What is the same for all inputs."""
+        """The manifest of the parts that all inputs share."""
         assert self._job.purpose in ("write", "replace")
         asked, definition = self._job.asked, self._resolved.definition
         return BatchManifest(
@@ -235,15 +237,15 @@ def _item(given: EachInput) -> BatchItem:
     return BatchItem(given.run, given.sha256, target.path.as_posix(), target.output.as_posix())
 
 
-# The server's own limit for files of batches, set so that servers without one forget them too.
+# OpenAI's expiry of batch files, set explicitly for servers without a default.
 _LIFETIME = 30 * 86_400
 
 
 class BatchFiles:
-    """Requests and their manifest on disk, line by line; used as a context, deleted at its end.
+    """Requests and their manifest in temporary files; a context that deletes them at its end.
 
     Args:
-        directory: where the files are made.
+        directory: the directory for the files.
         manifest: the first line of the manifest.
     """
 
@@ -271,7 +273,7 @@ class BatchFiles:
         return len(self.runs) < MAX_REQUESTS and self._requests.size + len(line) <= MAX_BYTES
 
     def add(self, item: BatchItem, line: bytes | None) -> None:
-        """Add an input; without a line its request is in there already."""
+        """Add an input; without a line, its request is already in the file."""
         if line is not None:
             self._requests.write(line)
             self.runs.add(item.run)
@@ -284,7 +286,7 @@ class BatchFiles:
 
 
 class _LineFile:
-    """A file that is written once, and hashed on the way."""
+    """A file that is hashed while it is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -14,9 +14,9 @@ from gptasst.values import dataclass
 class BatchItem:
     """An input of a batch and where its answer goes.
 
-    `run` is the digest of the run, which names its request in the batch; inputs of one content
-    share it. `content` is the sha256 of the input, paths are relative to the working directory
-    in which the batch was submitted, or absolute.
+    `run` is the digest of the run, which identifies its request in the batch; inputs with the same
+    content share it. `content` is the sha256 of the input. Paths are relative to the directory in
+    which the batch was submitted, or absolute.
     """
 
     run: str
@@ -27,12 +27,12 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class BatchManifest:
-    """What must be known to put the answers of a batch in place, on any machine.
+    """Everything needed to write the answers of a batch, on any machine.
 
-    `basis` is the digest of all that shapes an answer but the input (see
-    `runs.fingerprints`), `unwrap_fence`, `schema` and `edit` (the keys `keep` and `max_change` of
-    an edit) are what is done to one, `purpose` is where it goes, `encoding` that of the inputs
-    where it was named, and `command` what was typed to ask for it.
+    `basis` is the digest of everything that shapes an answer, except the input. `unwrap_fence`,
+    `schema` and `edit` (the keys `keep` and `max_change` of an edit) are applied to an answer,
+    `purpose` is where it goes, `encoding` that of the inputs, if given, and `command` the typed
+    command.
     """
 
     name: str
@@ -48,10 +48,10 @@ class BatchManifest:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What came of submitting files.
+    """The result of submitting files.
 
-    `submitted` files are in the new `batches`, `waiting` ones in `earlier` batches that are not
-    done yet; `results` is what came of the others. `warnings` hold for all.
+    `submitted` files are in the new `batches`, `waiting` ones in `earlier` batches that are still
+    running; `results` are those of the others. `warnings` apply to all.
     """
 
     batches: tuple[Batch, ...]
@@ -64,7 +64,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch brought: a batch that is over, and what came of each of its files."""
+    """The result of a fetch: an ended batch, and the result of each of its files."""
 
     batch: Batch
     name: str
@@ -72,5 +72,5 @@ class Fetched:
     results: tuple[FileResult, ...]
 
 
-# Told how batches stand while they are waited for.
+# Called with the state of batches while waiting for them.
 OnBatches = Callable[[Sequence[Batch]], None]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
+from gptasst.definitions.cases import CASES_ENDING
 from gptasst.definitions.toml import Origin, put_together, read_document
 from gptasst.definitions.types import Definition, ExtendedInstruction, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
@@ -116,6 +117,11 @@ class InstructionLibrary:
         project = [instruction for instruction in found if instruction.origin == "project"]
         return project, broken
 
+    def in_directory(self, directory: Path) -> tuple[list[Instruction], list[InvalidDefinition]]:
+        """The instructions that are found in one of the directories, and the errors of others."""
+        paths = [path for _, path in self._files().values() if path.parent == directory]
+        return self._read_all(sorted(path.stem for path in paths))
+
     def locate(self, name: str) -> tuple[Path, Origin]:
         """The file of an instruction, unread, and which library it is in.
 
@@ -136,8 +142,11 @@ class InstructionLibrary:
 
     def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
         """Every instruction by name, and the errors of those that can't be read."""
+        return self._read_all(self.names())
+
+    def _read_all(self, names: Sequence[str]) -> tuple[list[Instruction], list[InvalidDefinition]]:
         found, broken = [], []
-        for name in self.names():
+        for name in names:
             try:
                 found.append(self._read(name, schema_checked=True))
             except InvalidDefinition as error:
@@ -159,7 +168,7 @@ class InstructionLibrary:
 
     def _document(self, path: Path, origin: Origin) -> TomlDocument:
         if origin == "project":
-            _refuse_not_regular(path)
+            refuse_not_regular(path)
         return document_of(_content(path), path)
 
     def _whole(
@@ -229,6 +238,8 @@ class InstructionLibrary:
         files: dict[str, tuple[Origin, Path]] = {}
         for origin, directory in self._directories:
             for path in directory.glob("*.toml"):
+                if path.name.endswith(CASES_ENDING):
+                    continue
                 files.setdefault(path.stem, (origin, path))
         return files
 
@@ -263,7 +274,7 @@ def _text_of(path: Path) -> bytes:
     return path.read_bytes().removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n")
 
 
-def _refuse_not_regular(path: Path) -> None:
+def refuse_not_regular(path: Path) -> None:
     """Refuse what a stranger may have put among instructions: a device, a pipe, a link out.
 
     Raises:

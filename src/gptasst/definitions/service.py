@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
 from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
+from gptasst.definitions.variables import with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import open_private, private_directory
@@ -123,13 +125,22 @@ class InstructionService:
                 copy.unlink()
             raise
 
+    def _valid(self, word: str) -> str:
+        """The path of what is right: of an instruction with its cases, or of a file of cases."""
+        if is_cases_file(word):
+            read_cases_file(Path(word))
+            return word
+        found = self._library.find(word)
+        cases_of(found)
+        return found.path
+
     def validate(self, words: Sequence[str] = ()) -> Validation:
         """Check instructions by name or file, all that there are without any."""
         valid: list[str] = []
         errors: list[GptasstError] = []
         for word in words or self._library.names():
             try:
-                valid.append(self._library.find(word).path)
+                valid.append(self._valid(word))
             except GptasstError as error:
                 errors.append(error)
         return Validation(tuple(valid), tuple(errors))
@@ -139,7 +150,8 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
     """A definition with changes made to it.
 
     Raises:
-        UsageError: the new name can't be used, or no instructions are left.
+        UsageError: the new name can't be used, no instructions are left, or a value is of no
+            variable.
     """
     problem = name_problem(changes.name) if changes.name is not None else None
     if problem:
@@ -155,6 +167,8 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
         tools=tools,
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )
+    if changes.variables:
+        changed = with_defaults(changed, changes.variables)
     if not changed.instructions.strip():
         raise UsageError("an assistant needs an instruction, or instructions of its own")
     return changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
@@ -24,6 +24,9 @@ from gptasst.definitions.types import (
 from gptasst.definitions.variables import read_variables, written_variables
 from gptasst.hints import upgrade_command
 
+if TYPE_CHECKING:
+    from gptasst.definitions.cases import Case
+
 _KEYS = (
     "name",
     "description",
@@ -41,6 +44,7 @@ _KEYS = (
     "tools",
     "settings",
     "variables",
+    "case",
     "format",
 )
 _TOOLS = ("file_search", "code_interpreter", "web_search")
@@ -118,13 +122,22 @@ def read_document(
             max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
         ),
         variables=read_variables(document),
+        cases=_cases(document, checked=schema_checked),
         extends=_extends(document),
         instructions_append=_instructions_append(document),
     )
 
 
 # What belongs to one document alone.
-_NOT_INHERITED = ("format", "name", "instruction", "extends", "instructions_append", "knowledge")
+_NOT_INHERITED = (
+    "format",
+    "name",
+    "instruction",
+    "extends",
+    "instructions_append",
+    "knowledge",
+    "case",
+)
 
 
 def put_together(base: TomlDocument, document: TomlDocument) -> TomlDocument:
@@ -229,6 +242,14 @@ def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | Non
     return schema
 
 
+def _cases(document: TomlDocument, *, checked: bool) -> tuple[Case, ...]:
+    if "case" not in document.root:
+        return ()
+    from gptasst.definitions.cases import cases_in
+
+    return cases_in(document, checked=not checked)
+
+
 def without_name(text: str) -> str:
     """A definition's text without its key `name`, to be one of another name; else as it is."""
     document = TomlDocument(text, "definition")
@@ -274,16 +295,22 @@ def dump_definition(definition: Definition) -> str:
     for name, table in tables.items():
         if table:
             document[name] = table
+    if definition.cases:
+        from gptasst.definitions.cases import written_cases
+
+        document["case"] = written_cases(definition.cases)
     return tomli_w.dumps(document, multiline_strings=True)
 
 
 def definition_format(definition: Definition) -> int:
     """The oldest format that a definition can be written in.
 
-    1 is what version 2.0 reads, and everything before it; variables and `extends` need 2.
+    1 is what version 2.0 reads, and everything before it; variables, `extends` and cases need 2.
     """
-    new = definition.variables or definition.extends or definition.instructions_append
-    return 2 if new else 1
+    new = (
+        definition.variables, definition.extends, definition.instructions_append, definition.cases,
+    )  # fmt: skip
+    return 2 if any(new) else 1
 
 
 def _present(table: Mapping[str, Any]) -> dict[str, Any]:

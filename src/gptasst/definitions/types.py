@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.values import dataclass
+
+if TYPE_CHECKING:
+    from gptasst.definitions.cases import Case
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -116,7 +119,8 @@ class Definition:
     that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
     off; `schema` is the JSON Schema that the answer must fit; `knowledge` are the directories and
     patterns that its knowledge is read from again by a sync; `edit` is there where an answer is an
-    edit of its input; `variables` are the values that it leaves open, in the order of its document.
+    edit of its input; `variables` are the values that it leaves open, in the order of its document;
+    `cases` test it, and never reach a model with it.
 
     `extends` names the instruction that what is not said here comes from, and
     `instructions_append` is added to its instructions. Only a document that was read alone has
@@ -139,13 +143,15 @@ class Definition:
     variables: tuple[Variable, ...] = ()
     extends: str | None = None
     instructions_append: str | None = None
+    cases: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionChanges:
     """What is changed of a definition when an assistant is made or edited; `None` leaves it.
 
-    `instruction` names an instruction to start from, `instructions` are the text itself.
+    `instruction` names an instruction to start from, `instructions` are the text itself;
+    `variables` are values that its variables have from now on, where a run gives none.
     """
 
     name: str | None = None
@@ -158,6 +164,7 @@ class DefinitionChanges:
     web_search: bool | None = None
     reasoning_effort: ReasoningEffort | None = None
     schema: Mapping[str, Any] | None = None
+    variables: Mapping[str, str] | None = None
 
 
 InstructionOrigin = Literal["project", "path", "user", "shipped", "file"]

@@ -54,6 +54,10 @@ class Paths:
         return self.data / "usage.sqlite3"
 
     @property
+    def case_answers(self) -> Path:
+        return self.data / "cases.sqlite3"
+
+    @property
     def conversations_database(self) -> Path:
         return self.data / CONVERSATIONS_DATABASE
 

@@ -1,0 +1,1 @@
+"""Tests of assistants: inputs, and what must hold of the answers."""

@@ -1,0 +1,315 @@
+"""`gptasst test`: whether assistants and instructions answer as their cases say."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gptasst.cli.commands import AllowSecretsOption, build_command
+from gptasst.cli.output import Output, count_text, harmless
+from gptasst.cli.progress import Activity, CaseProgress
+from gptasst.cli.results import price_text, tell_fallback
+from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, coloured_diff, stopping_on_interrupt
+from gptasst.cli.session import Session
+from gptasst.errors import GptasstError, PartlyDone, UsageError
+from gptasst.hints import cmd
+
+if TYPE_CHECKING:
+    from gptasst.cases.running import TestRun
+    from gptasst.cases.types import CaseResult, CheckFailure, TestReport, TestSummary
+
+_INTERRUPTED = 130
+_WORDS = {"held": "ok", "failed": "FAIL", "error": "ERROR", "not_run": "-"}
+_COLOURS = {"held": "32", "failed": "1;31", "error": "1;31", "not_run": "2"}
+_about_model = functools.partial(typer.Option, rich_help_panel="Models")
+
+_EPILOG = """\
+Examples:
+
+  gptasst test Writer
+
+  gptasst test Writer --case 'keeps *' --force
+
+  gptasst test instructions/Writer.toml --junit report.xml
+
+  gptasst test Handbook --retrieval-only
+"""
+
+
+def build() -> Any:
+    return build_command(run_cases, "test", epilog=_EPILOG)
+
+
+def run_cases(  # one parameter an option
+    session: Session,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME|FILE]...",
+            help="Assistants, instructions, or files; default: your instructions with cases.",
+        ),
+    ] = None,
+    case: Annotated[
+        list[str] | None,
+        typer.Option("--case", metavar="PATTERN...", help="Only cases of these names."),
+    ] = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", metavar="FILE", help="Run the cases of this file instead."),
+    ] = None,
+    retrieval_only: Annotated[
+        bool,
+        typer.Option("--retrieval-only", help="Only check what is found; ask no model."),
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Ask again, even where an answer is remembered.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Also write a JUnit report.")
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, max=MOST_JOBS, help=f"How many at once. Default {DEFAULT_JOBS}."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        _about_model("--model", "-m", help="Model to test instead of the assistant's own."),
+    ] = None,
+    judge_model: Annotated[
+        str | None,
+        _about_model("--judge-model", metavar="MODEL", help="Model that answers `judge`."),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        _about_model("--timeout", metavar="SECONDS", help="Time limit of each answer."),
+    ] = None,
+    allow_secrets: AllowSecretsOption = False,
+) -> None:
+    """Run the cases of assistants and instructions; exit 6 if one does not hold."""
+    from gptasst.cases.types import TestJob
+    from gptasst.config.profile import check_timeout
+    from gptasst.storage.atomic_files import check_output
+
+    if timeout is not None:
+        check_timeout(timeout, f"--timeout is {timeout:g}")
+    if junit is not None:
+        check_output(junit)
+    if retrieval_only and (model or judge_model):
+        raise UsageError("--retrieval-only asks no model", hint="leave out the model")
+    activity = Activity(session.output, "looking at the cases")
+    service = session.context.cases(activity.report)
+    with activity:
+        subjects = service.subjects(list(dict.fromkeys(names or ())), cases)
+        job = TestJob(
+            subjects,
+            tuple(case or ()),
+            model=model,
+            judge_model=judge_model,
+            jobs=jobs or DEFAULT_JOBS,
+            timeout=timeout,
+            force=force,
+            retrieval_only=retrieval_only,
+            screening=session.screening(allow_secrets),
+        )
+        run = service.start(job)
+    if not retrieval_only:
+        tell_fallback(session)
+    report = follow(session.output, run)
+    if junit is not None:
+        write_junit(junit, report)
+    finish(session.output, run, report)
+
+
+def follow(output: Output, run: TestRun) -> TestReport:
+    """Let a test run to its end; each case is shown as soon as it is its turn."""
+    order = [(subject.name, case.name) for subject, case, _ in run.tasks]
+    came: dict[tuple[str, str], CaseResult] = {}
+    shown = 0
+    progress = CaseProgress(output, len(order))
+    with stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
+        for result in coming:
+            came[result.name, result.case] = result
+            lines = ""
+            while shown < len(order) and order[shown] in came:
+                lines += _line(output, came[order[shown]])
+                shown += 1
+            progress.advance(lines if output.mode == "people" else "")
+    return run.report()
+
+
+def _line(output: Output, result: CaseResult) -> str:
+    word = output.styled(f"{_WORDS[result.status]:5}", _COLOURS[result.status])
+    took = f"{result.seconds:.1f} s" if result.asked and result.seconds is not None else ""
+    remembered = "remembered" if result.answer is not None and not result.asked else ""
+    about = took or remembered
+    tail = f"  {output.styled(about, '2')}" if about else ""
+    return f"{word}  {harmless(result.name)}: {harmless(result.case)}{tail}\n"
+
+
+def finish(output: Output, run: TestRun, report: TestReport) -> None:
+    """Show what did not hold and the totals; end with the exit code that fits.
+
+    Raises:
+        GptasstError: a case did not hold, or could not be tested.
+    """
+    error = error_of(run, report)
+    for warning in run.warnings():
+        output.warn(warning)
+    if output.mode == "json":
+        output.document({"cases": report.cases, "summary": report.summary, "error": error})
+        raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
+    if output.mode == "quiet":
+        for result in report.failed:
+            output.answer(f"{result.name}\t{result.case}\n")
+    else:
+        for result in report.failed:
+            output.drawn(failure_text(output, result))
+    for result in report.cases:
+        if result.error is not None and result.error is not error:
+            output.warn(f"{_place(result)}: {result.error.message}")
+    output.note(summary_text(report.summary))
+    if run.stopped:
+        raise typer.Exit(_INTERRUPTED)
+    if error is not None:
+        raise error
+
+
+def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
+    """What a test ends with, if not every case held. What could not be tested comes first."""
+    if run.ended_by is not None:
+        return run.ended_by
+    broken = next((result for result in report.cases if result.error), None)
+    if broken is not None and broken.error is not None:
+        broken.error.message = f"{_place(broken)}: {broken.error.message}"
+        return broken.error
+    summary = report.summary
+    if not summary.failed:
+        return None
+    names = [f"`{result.case}`" for result in report.failed]
+    named = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    first = report.failed[0]
+    words = shlex.join(("test", first.name, "--case", first.case, "--force"))
+    return PartlyDone(
+        f"{summary.failed:,} of {count_text(summary.cases, 'case')} failed: {named}",
+        hint=f"{cmd(words)} asks the model again",
+        code="cases_failed",
+    )
+
+
+def _place(result: CaseResult) -> str:
+    return f"`{result.name}`, case `{result.case}`"
+
+
+def failure_text(output: Output, result: CaseResult) -> str:
+    """Why a case did not hold: what was expected, what there was, a diff."""
+    head = output.styled(f"{harmless(result.name)}: {harmless(result.case)}", "1")
+    return f"\n{head}\n" + "".join(_failure(output, each) for each in result.failures)
+
+
+def _failure(output: Output, failure: CheckFailure) -> str:
+    pairs = (("expected", failure.expected), ("got", failure.got))
+    lines = [f"  {harmless(failure.check)}\n"]
+    for label, text in pairs:
+        if failure.diff and label == "got" and "\n" in failure.got:
+            continue  # the diff shows it
+        lines.append(f"    {label + ':':10}{_indented(text)}\n")
+    if failure.diff:
+        diff = coloured_diff(failure.diff) if output.colours else harmless(failure.diff)
+        lines += [f"    {line}\n" for line in diff.splitlines()]
+    return "".join(lines)
+
+
+def _indented(text: str) -> str:
+    return harmless(text.strip("\n")).replace("\n", "\n" + " " * 14)
+
+
+def summary_text(summary: TestSummary) -> str:
+    """The totals in one line."""
+    from gptasst.api.types import Usage
+
+    kinds = (
+        ("held", "held"),
+        ("failed", "failed"),
+        ("errors", "not tested"),
+        ("not_run", "not run"),
+    )
+    counts = [f"{getattr(summary, key):,} {word}" for key, word in kinds if getattr(summary, key)]
+    parts = [f"{count_text(summary.cases, 'case')}: {', '.join(counts)}"]
+    asked = [count_text(summary.requests, "request")]
+    if summary.remembered:
+        asked.append(f"{count_text(summary.remembered, 'answer')} remembered")
+    parts.append(", ".join(asked))
+    if summary.requests:
+        usage = Usage(summary.input_tokens, summary.output_tokens)
+        tokens = count_text(usage.input + usage.output, "token")
+        parts.append(tokens + price_text(usage, summary.cost))
+    if summary.judges:
+        parts.append(f"judged by {', '.join(summary.judges)}")
+    return "; ".join([*parts, f"{summary.seconds:.1f} s"])
+
+
+# What XML can't hold, however it is written.
+_NOT_XML = dict.fromkeys(
+    (*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF),
+    "\N{REPLACEMENT CHARACTER}",
+)
+
+
+def write_junit(path: Path, report: TestReport) -> None:
+    """Write a report as JUnit has it: a suite for each assistant, whole or not at all."""
+    from gptasst.storage.atomic_files import replace_file
+
+    replace_file(path, junit_text(report).encode("utf-8"))
+
+
+def junit_text(report: TestReport) -> str:
+    """A report as an XML document that CI systems read."""
+    from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+    root = Element("testsuites", {"name": "gptasst", **_counts(report.cases)})
+    for name in dict.fromkeys(result.name for result in report.cases):
+        results = [result for result in report.cases if result.name == name]
+        suite = SubElement(root, "testsuite", {"name": _xml(name), **_counts(results)})
+        for result in results:
+            seconds = f"{result.seconds or 0:.3f}"
+            test = SubElement(
+                suite, "testcase", name=_xml(result.case), classname=_xml(name), time=seconds
+            )
+            if result.failures:
+                message = "; ".join(f"{each.check}: {each.got}" for each in result.failures)
+                failure = SubElement(test, "failure", message=_xml(message))
+                failure.text = _xml("".join(_plain_failure(each) for each in result.failures))
+            elif result.error is not None:
+                SubElement(
+                    test, "error", message=_xml(result.error.message), type=result.error.code
+                )
+            elif result.status == "not_run":
+                SubElement(test, "error", message="the test ended before its turn", type="not_run")
+    indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _counts(results: Sequence[CaseResult]) -> dict[str, str]:
+    return {
+        "tests": str(len(results)),
+        "failures": str(sum(result.status == "failed" for result in results)),
+        "errors": str(sum(result.status in ("error", "not_run") for result in results)),
+        "time": f"{sum(result.seconds or 0 for result in results):.3f}",
+    }
+
+
+def _xml(text: str) -> str:
+    return text.translate(_NOT_XML)
+
+
+def _plain_failure(failure: CheckFailure) -> str:
+    diff = f"\n{failure.diff}" if failure.diff else ""
+    return f"{failure.check}\nexpected: {failure.expected}\ngot: {failure.got}{diff}\n"

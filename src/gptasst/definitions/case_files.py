@@ -1,0 +1,163 @@
+"""Cases on the disk: beside a definition or in a file of their own, with the files they name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.cases import CASES_ENDING, Case, cases_in
+from gptasst.definitions.library import refuse_not_regular
+from gptasst.definitions.types import Definition, Instruction
+from gptasst.errors import GptasstError, InvalidDefinition, NotFound
+from gptasst.hints import cmd
+from gptasst.inputs.reading import InputFile, read_input
+from gptasst.inputs.screening import Screening
+
+_MOST_BYTES = 10_000_000  # of a file of cases, and of the inputs that an assistant carries
+
+
+def read_cases_file(path: Path) -> tuple[Case, ...]:
+    """The cases of a file of its own; the files that they name are not read.
+
+    Raises:
+        InvalidDefinition: it can't be read, is not UTF-8, breaks the format, or has no case.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
+    if len(content) > _MOST_BYTES:
+        raise InvalidDefinition(
+            f"can't be read: it is larger than {_MOST_BYTES:,} bytes", file=path
+        )
+    try:
+        document = TomlDocument(content.decode("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
+        raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
+    document.only_keys((), ("case", "judge_model"))
+    judge = document.text_value("judge_model")
+    found = cases_in(document)
+    if not found:
+        raise InvalidDefinition("it has no [[case]]", file=path)
+    return tuple(replace(each, judge_model=each.judge_model or judge) for each in found)
+
+
+def cases_beside(definition: Path) -> Path:
+    """Where the cases of a definition's file are, if it has any."""
+    return definition.with_name(definition.name.removesuffix(".toml") + CASES_ENDING)
+
+
+def is_cases_file(word: str) -> bool:
+    return word.endswith(CASES_ENDING)
+
+
+def definition_of_cases(path: Path) -> Path:
+    """The definition that a file of cases belongs to.
+
+    Raises:
+        NotFound: it is not there.
+    """
+    definition = path.with_name(path.name.removesuffix(CASES_ENDING) + ".toml")
+    for wanted in (path, definition):
+        if not wanted.is_file():
+            words = f"test NAME --cases {shlex.quote(str(path))}"
+            hint = f"{cmd(words)} runs the cases on another definition"
+            raise NotFound(f"no file `{wanted}`", hint=None if wanted is path else hint)
+    return definition
+
+
+def cases_of(found: Instruction) -> tuple[Case, ...]:
+    """The cases of an instruction: its own, and those of the file beside it.
+
+    Raises:
+        InvalidDefinition: the file breaks the format, or has a case of a name that is taken.
+    """
+    own, path = found.definition.cases, cases_beside(Path(found.path))
+    if not found.path.endswith(".toml") or not path.exists():
+        return own
+    if found.origin == "project":
+        refuse_not_regular(path)
+    beside = read_cases_file(path)
+    names = {case.name for case in own}
+    for case in beside:
+        if case.name in names:
+            raise InvalidDefinition(
+                f"case `{case.name}` is in `{found.path}`, too", file=path, hint="rename one"
+            )
+    return own + beside
+
+
+def with_cases(found: Instruction, screening: Screening) -> Definition:
+    """An instruction's definition with its cases, ready to go elsewhere.
+
+    Raises:
+        InvalidDefinition: its cases break the format, or can't be carried.
+    """
+    cases = cases_of(found)
+    if not cases:
+        return found.definition
+    return replace(found.definition, cases=carried(cases, Path(found.path).parent, screening))
+
+
+def carried(cases: Sequence[Case], directory: Path, screening: Screening) -> tuple[Case, ...]:
+    """Cases with the texts of the files that they name.
+
+    Args:
+        cases: as they were read.
+        directory: what the names of files are relative to.
+        screening: what must not go anywhere.
+
+    Raises:
+        InvalidDefinition: a file can't be read, counts as secret, or is not text; or all of it is
+            too much.
+    """
+    ready = tuple(_with_input(case, directory, screening) for case in cases)
+    size = sum(len(case.input or "") for case in ready)
+    if size > _MOST_BYTES:
+        raise InvalidDefinition(
+            f"the inputs of the cases are {size:,} characters, an assistant takes {_MOST_BYTES:,}"
+        )
+    return ready
+
+
+def _with_input(case: Case, directory: Path, screening: Screening) -> Case:
+    if case.file is None or case.input is not None:
+        return case
+    read = input_of_case(case, directory, screening)
+    assert read is not None
+    if read.text is None:
+        raise InvalidDefinition(
+            f"case `{case.name}`: `{case.file}` is not text, and an assistant carries only text",
+            hint="leave it out, or keep the case in a file and use `--cases`",
+        )
+    return replace(case, input=read.text)
+
+
+def input_of_case(case: Case, directory: Path | None, screening: Screening) -> InputFile | None:
+    """The file that a case works on, or its text under the name of one; `None`: it names none.
+
+    Raises:
+        InvalidDefinition: it can't be read, counts as secret, or lies elsewhere.
+    """
+    if case.file is None:
+        return None
+    if case.input is not None:
+        size = len(case.input.encode("utf-8", "surrogatepass"))
+        return InputFile(case.file, "text", "text/plain", size, text=case.input, encoding="utf-8")
+    path = (directory or Path()) / case.file
+    places = [Path.cwd().resolve(), (directory or Path()).resolve()]
+    if not any(path.resolve().is_relative_to(place) for place in places):
+        raise InvalidDefinition(
+            f"case `{case.name}`: `{case.file}` lies outside of the working directory",
+            hint="go to a directory above it",
+        )
+    try:
+        screening.refuse_file(path)
+        read = read_input(path)
+    except GptasstError as error:
+        raise InvalidDefinition(f"case `{case.name}`: {error.message}", hint=error.advice) from None
+    return replace(read, path=case.file)

@@ -1,0 +1,304 @@
+"""Cases: inputs, and what must hold of the answers, as `NAME.cases.toml` has them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field, fields
+from typing import Any, cast, get_args
+
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.schemas import check_schema, parse_schema
+from gptasst.definitions.types import Keep
+from gptasst.values import dataclass
+
+CASES_ENDING = ".cases.toml"
+_TABLE = "case"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An input, and what must hold of the answer to it.
+
+    `input` is the text that is worked on, called `file` where it has a name; a `file` without
+    `input` is read from the disk. `text` is the task, `vars` are values of variables. All else are
+    checks. `json` maps paths (`items[0].name`) to values. `max_tokens` counts input and output,
+    `max_cost` is in US dollars, `max_seconds` from request to end. `judge` is a question that a
+    model answers with yes or no, `judge_model` that model.
+    """
+
+    name: str
+    input: str | None = None
+    file: str | None = None
+    text: str | None = None
+    vars: Mapping[str, str] = field(default_factory=dict)
+    equals: str | None = None
+    contains: tuple[str, ...] = ()
+    not_contains: tuple[str, ...] = ()
+    matches: tuple[str, ...] = ()
+    not_matches: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    json: Mapping[str, Any] = field(default_factory=dict)
+    unchanged: bool = False
+    keeps: tuple[Keep, ...] = ()
+    max_change: float | None = None
+    cites: tuple[str, ...] = ()
+    not_cites: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_seconds: float | None = None
+    judge: tuple[str, ...] = ()
+    judge_model: str | None = None
+
+    @property
+    def is_retrieval(self) -> bool:
+        """Whether something is said of what is found in the knowledge."""
+        return bool(self.cites or self.not_cites)
+
+    @property
+    def has_checks(self) -> bool:
+        return not all(_is_nothing(getattr(self, key)) for key in _CHECKS)
+
+
+def _is_nothing(value: object) -> bool:
+    """Whether a key says nothing; 0 and an empty text do."""
+    empty = isinstance(value, (tuple, Mapping)) and not value
+    return value is None or value is False or empty
+
+
+_KEYS = tuple(each.name for each in fields(Case))
+_INPUTS = ("name", "input", "file", "text", "vars", "judge_model")
+_CHECKS = tuple(key for key in _KEYS if key not in _INPUTS)
+_LISTS = ("contains", "not_contains", "matches", "not_matches", "cites", "not_cites", "judge")
+
+
+def cases_in(document: TomlDocument, *, checked: bool = True) -> tuple[Case, ...]:
+    """The cases of a document.
+
+    Args:
+        document: a definition, or a file of cases.
+        checked: patterns and schemas are looked into, which is slow.
+
+    Raises:
+        InvalidDefinition: one breaks the format; the message names file, line and key.
+    """
+    given = document.root.get(_TABLE, [])
+    if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+        raise document.error((_TABLE,), "key `case` must be a list of tables: [[case]]")
+    cases: list[Case] = []
+    for part in _parts(document, given):
+        case = _case(part, checked=checked)
+        if any(other.name == case.name for other in cases):
+            raise part.error(("name",), f"there are two cases `{case.name}`")
+        cases.append(case)
+    return tuple(cases)
+
+
+class _Part(TomlDocument):
+    """One case of a document. What is said of no key of it has the line of its header."""
+
+    header = 1
+
+    def line_of(self, *path: str) -> int:
+        line = super().line_of(*path)
+        return max(self.header, line)
+
+
+def _parts(document: TomlDocument, given: Sequence[Mapping[str, Any]]) -> Iterator[TomlDocument]:
+    """Each case as a document of its own whose errors have the lines of the whole."""
+    lines = document.text.splitlines(keepends=True)
+    starts = [number for number, line in _headers(lines) if re.match(_CASE_HEADER, line)]
+    ends = [number for number, line in _headers(lines)]
+    for at, table in enumerate(given):
+        part = _Part("", document.source)
+        if len(starts) == len(given):  # else they are written in one line each
+            later = (n for n in ends if n > starts[at] and not re.match(_INSIDE, lines[n]))
+            end = next(later, len(lines))
+            inside = [re.sub(_INSIDE, r"\1", line) for line in lines[starts[at] + 1 : end]]
+            part.text = "\n" * (starts[at] + 1) + "".join(inside)
+            part.header = starts[at] + 1
+        part.root = dict(table)
+        yield part
+
+
+_CASE_HEADER = r"\s*\[\[\s*case\s*\]\]"
+_INSIDE = r"(\s*\[\s*)case\s*\.\s*"
+
+
+def _headers(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The lines that begin a table, outside of strings, with their numbers from 0."""
+    closing = None
+    for number, line in enumerate(lines):
+        if closing:
+            closing = None if closing in line else closing
+        elif line.lstrip().startswith("["):
+            yield number, line
+        else:
+            value = line.partition("=")[2]
+            closing = next((q for q in ('"""', "'''") if value.count(q) == 1), None)
+
+
+def _case(document: TomlDocument, *, checked: bool) -> Case:
+    document.only_keys((), _KEYS)
+    for key in ("equals", "input"):
+        document.value(str, key)
+    case = Case(
+        name=document.required_text("name"),
+        input=_exact(document, "input"),
+        file=document.text_value("file"),
+        text=document.text_value("text"),
+        vars=_vars(document),
+        equals=_exact(document, "equals"),
+        schema=_schema(document, checked=checked),
+        json=_json(document),
+        unchanged=document.value(bool, "unchanged") or False,
+        keeps=_keeps(document),
+        max_change=document.number(float, 0.0, 1.0, "max_change"),
+        max_tokens=document.number(int, 1, None, "max_tokens"),
+        max_cost=document.number(float, 0.0, None, "max_cost"),
+        max_seconds=document.number(float, 0.0, None, "max_seconds"),
+        judge_model=document.text_value("judge_model"),
+        **{key: _one_or_more(document, key) for key in _LISTS},
+    )
+    if not case.name.isprintable():
+        raise document.error(("name",), f"name {case.name!r} has characters that can't be shown")
+    if case.input is None and case.file is None and case.text is None:
+        raise document.error(("name",), f"case `{case.name}` has no `input`, `file` or `text`")
+    if not case.has_checks:
+        hint = f"one of: {', '.join(_CHECKS)}"
+        raise document.error(("name",), f"case `{case.name}` checks nothing", hint=hint)
+    _refuse_without_input(document, case)
+    if checked:
+        _refuse_bad_patterns(document, case)
+    return case
+
+
+def _refuse_without_input(document: TomlDocument, case: Case) -> None:
+    compared = [key for key in ("unchanged", "keeps", "max_change") if key in document.root]
+    if compared and case.input is None and case.file is None:
+        raise document.error(
+            (compared[0],), f"`{compared[0]}` compares the answer with `input` or `file`"
+        )
+
+
+def _refuse_bad_patterns(document: TomlDocument, case: Case) -> None:
+    for key in ("matches", "not_matches"):
+        for pattern in getattr(case, key):
+            try:
+                re.compile(pattern, re.MULTILINE)
+            except (re.error, RecursionError, OverflowError) as error:
+                raise document.error(
+                    (key,), f"key `{key}`: `{pattern}` is not a regular expression: {error}"
+                ) from None
+
+
+def _exact(document: TomlDocument, key: str) -> str | None:
+    value = document.value(str, key)
+    return None if value is None else value.replace("\r\n", "\n")
+
+
+def _one_or_more(document: TomlDocument, key: str) -> tuple[str, ...]:
+    """A string, or a list of strings."""
+    value = document.root.get(key)
+    if value is None:
+        return ()
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+        raise document.error((key,), f"key `{key}` must be a string or a list of strings")
+    if not values:
+        raise document.error((key,), f"key `{key}` is empty")
+    return tuple(each.replace("\r\n", "\n") for each in values)
+
+
+def _vars(document: TomlDocument) -> Mapping[str, str]:
+    given = document.table("vars")
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise document.error(("vars", key), f"key `vars.{key}` must be a string")
+    return dict(given)
+
+
+def _json(document: TomlDocument) -> Mapping[str, Any]:
+    given = document.table("json")
+    for path in given:
+        try:
+            steps_of(path)
+        except ValueError:
+            raise document.error(
+                ("json", path),
+                f"key `json`: `{path}` is not a path",
+                hint="paths are keys and places: items[0].name",
+            ) from None
+    return dict(given)
+
+
+def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | None:
+    """A JSON Schema, as the text of one or as a table."""
+    value = document.root.get("schema")
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            value = parse_schema(value)
+        elif not isinstance(value, dict):
+            raise ValueError("must be a JSON Schema")  # noqa: TRY004  # one kind of failure
+        if checked:
+            check_schema(value)
+    except ValueError as error:
+        raise document.error(("schema",), f"key `schema` {error}") from None
+    return cast("Mapping[str, Any]", value)
+
+
+def _keeps(document: TomlDocument) -> tuple[Keep, ...]:
+    kinds = _one_or_more(document, "keeps")
+    known = get_args(Keep)
+    for kind in kinds:
+        if kind not in known:
+            raise document.error(
+                ("keeps",),
+                f"key `keeps` has `{kind}`, which is not allowed",
+                hint=f"one of: {', '.join(known)}",
+            )
+    return cast("tuple[Keep, ...]", kinds)
+
+
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]")
+
+
+def steps_of(path: str) -> list[str | int]:
+    """The keys and places of a path into JSON, as `items[0].name` has them.
+
+    Raises:
+        ValueError: it is none.
+    """
+    steps: list[str | int] = []
+    at = 0
+    while at < len(path):
+        step = _STEP.match(path, at)
+        if step is None or (at == 0 and path.startswith(".")):
+            raise ValueError(path)
+        steps.append(step[1] if step[1] is not None else int(step[2]))
+        at = step.end()
+    return steps
+
+
+def written_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Cases as tables of TOML; `cases_in` reads the same cases back."""
+    return [_written(case) for case in cases]
+
+
+def _written(case: Case) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for key in _KEYS:
+        value = getattr(case, key)
+        if _is_nothing(value):
+            continue
+        if isinstance(value, tuple):
+            value = value[0] if len(value) == 1 and key in _LISTS else list(value)
+        elif key == "schema":
+            value = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        table[key] = value
+    return table

@@ -1,0 +1,1 @@
+"""Cases: what is checked, and how."""
