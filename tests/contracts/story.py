@@ -45,6 +45,24 @@ text_weight = 0.5
 temperature = 0.2
 top_p = 0.5
 """
+SKILL = (
+    "---\nname: tell\ndescription: d: x\nlicense: MIT\nallowed-tools: WebSearch\n---\nTell all.\n"
+)
+TESTED = """
+messages: [{role: system, content: Sum it up.}, {role: user, content: "{{input}}"}]
+testData: [{input: one}]
+evaluators: [{name: a, string: {contains: o}}]
+"""
+PROMPT = """---
+input:
+  schema:
+    mood(enum, of the answer): [glad, sad]
+    name: string
+  default:
+    name: Jane
+---
+Greet {{name}}, {{mood}}.
+"""
 EVERY_KEY = """
 [[case]]
 name = "all"
@@ -148,6 +166,14 @@ class Story:
         self._do("instruction edit", "Mine")
         self._do("instruction validate", code=2)
         Path("instructions/Broken.toml").unlink()
+        self._write("other/tell/SKILL.md", SKILL)
+        self._write("other/tell/references/a.md", "a")
+        self._write("other/ask.prompt", PROMPT)
+        self._write("other/broken.prompty", "system:\n{% if x %}\n")
+        self._write("other/code.py", "x = 1\n")
+        self._write("other/sum.prompt.yml", TESTED)
+        self._do("instruction import", "other", "--project", code=6)
+        self._do("instruction export", "ask", "--format", "skill", "-o", "made")
 
     def _assistants(self) -> None:
         self._write("docs/a.md", "alpha")

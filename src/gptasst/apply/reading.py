@@ -7,7 +7,7 @@ import glob
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gptasst.apply.sources import SourceDirectory, source_directory
@@ -23,6 +23,7 @@ from gptasst.inputs.screening import Screening
 from gptasst.inputs.words import is_version_control, names_a_file, no_such_file
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.types import KnowledgeSource
+from gptasst.values import dataclass
 
 _MOST_BYTES = 44_000_000
 _ROOT_MARK = "/./"

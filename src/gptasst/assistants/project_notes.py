@@ -313,7 +313,7 @@ class Revisions:
             raise interrupted_deletion(store)
         revisions = []
         with definitions_of(store):
-            items = self._conversations.all_items(pointer.conversation, pointer.revision)
+            items = list(self._conversations.all_items(pointer.conversation, pointer.revision))
         for number, item in enumerate(items, start=1):
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
+    from gptasst.definitions.formats.export import InstructionExporter
+    from gptasst.definitions.formats.service import InstructionImporter
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
@@ -205,3 +207,21 @@ class MachineContext:
         return InstructionService(
             self.library, project=Path("instructions"), user=self.paths.user_instructions
         )
+
+    @cached_property
+    def instruction_importer(self) -> InstructionImporter:
+        from gptasst.definitions.formats.service import InstructionImporter
+        from gptasst.models.ends import model_end
+
+        return InstructionImporter(
+            self.library,
+            project=Path("instructions"),
+            user=self.paths.user_instructions,
+            model_end=model_end,
+        )
+
+    @cached_property
+    def instruction_exporter(self) -> InstructionExporter:
+        from gptasst.definitions.formats.export import InstructionExporter
+
+        return InstructionExporter(self.library)
