@@ -228,6 +228,7 @@ _KINDS = {
     "conversation": "conversation",
     "purpose": "=user_data,assistants",
     "expires": "=1h,1d,7d,30d",
+    "var": "variable",
     "shell": "=bash,zsh,fish,powershell",
 }
 _OWN_KINDS = {
@@ -283,7 +284,7 @@ def _option(parameter: Any, path: str) -> dict[str, Any]:
     return {
         "names": tuple(sorted([*parameter.opts, *parameter.secondary_opts])),
         "value": "" if parameter.is_flag else kinds_of(path, parameter.name) or "text",
-        "many": parameter.multiple,
+        "many": parameter.multiple and parameter.metavar != "NAME=VALUE...",
         "help": parameter.help or "",
     }
 

@@ -50,6 +50,7 @@ def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     write("docs/billing.md", "# Billing\n\nMonthly.\n")
     search = {"file_search": {"vector_store_ids": ["vs_1"]}}
     tutor = {"name": "Tutor", "model": "gpt-6-luna", "instructions": "x", "tool_resources": search}
+    write("assistants/editor.toml", 'name = "Editor"\ninstructions = "x"\n')
     write("tutor.json", json.dumps(tutor))
     client = Client()
     made = client.assistants.create("DocWriter-1", instruction="DocWriter", files="style.md")

@@ -85,6 +85,7 @@ def test_everything_is_in_it(wheel: Path) -> None:
         "RECORD",
         "entry_points.txt",
         "licenses/LICENSE",
+        "sboms/sbom.cdx.json",
         "data/share/man/man1/gptasst.1",
     }
 

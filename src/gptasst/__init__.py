@@ -24,6 +24,7 @@ del sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gptasst.api.types import Batch, Citation, Purpose, TextDelta, Usage
+    from gptasst.apply.types import ApplyPlan, PlannedAssistant
     from gptasst.assistants.types import (
         Assistant,
         AssistantImport,
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
+    "ApplyPlan",
     "Assistant",
     "AssistantImport",
     "AssistantSummary",
@@ -88,6 +90,7 @@ __all__ = [
     "NoAnswer",
     "NotFound",
     "PartlyDone",
+    "PlannedAssistant",
     "Profile",
     "Purpose",
     "ReasoningEffort",
@@ -117,6 +120,7 @@ _HOMES = (
     "config.settings",
     "project_files.cache_types",
     "project_files.types",
+    "apply.types",
     "batches.types",
     "conversations.types",
     "client.options",

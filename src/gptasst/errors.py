@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         "not_an_api",
         "not_encodable",
         "not_found",
+        "not_imported",
         "not_knowledge",
         "not_over",
         "not_submitted_here",

@@ -376,11 +376,17 @@ def create_message_on_thread_with_file_names(
     return f"msg_{secrets.token_hex(12)}"
 
 
-def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") -> str:
+def run_thread_on_assistant(
+    assistant_id: str,
+    thread_id: str,
+    model: str = "",
+    *,
+    vars: Mapping[str, str] | None = None,
+) -> str:
     """Start a run: an assistant answers the messages of a thread. Return the run's id at once.
 
     The run is a thread of this process, and the process waits for it before it ends. After a
-    failure the messages stay for another run.
+    failure the messages stay for another run. `vars` are the values of the assistant's variables.
 
     Raises:
         UsageError: there is no message since the last run.
@@ -401,6 +407,7 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
         model=model or None,
         allow_secrets=all(message.allow_secrets for message in waiting),
         conversation=thread_id,
+        vars=vars,
     )
 
     def keep_after_failure(done: Future[RunResult]) -> None:
@@ -415,7 +422,13 @@ def run_thread_on_assistant(assistant_id: str, thread_id: str, model: str = "") 
     return run_id
 
 
-def run_thread_on_assistant_by_name(assistant_name: str, thread_id: str, model: str = "") -> str:
+def run_thread_on_assistant_by_name(
+    assistant_name: str,
+    thread_id: str,
+    model: str = "",
+    *,
+    vars: Mapping[str, str] | None = None,
+) -> str:
     """The same as `run_thread_on_assistant`, by the assistant's name.
 
     Examples:
@@ -423,7 +436,7 @@ def run_thread_on_assistant_by_name(assistant_name: str, thread_id: str, model: 
         >>> _ = create_message_on_thread(thread_id, "Describe it.", [])
         >>> run_id = run_thread_on_assistant_by_name("DocWriter-1", thread_id)
     """
-    return run_thread_on_assistant(assistant_name, thread_id, model)
+    return run_thread_on_assistant(assistant_name, thread_id, model, vars=vars)
 
 
 def wait_for_run_result(thread_id: str, run_id: str, timeout: float = 180) -> list[ThreadMessage]:
@@ -464,7 +477,7 @@ def _waits_for_stdin() -> None:
     sys.stderr.write("waiting for the end of standard input; `< /dev/null` gives none\n")
 
 
-def e2e_assistant_runner(
+def e2e_assistant_runner(  # noqa: PLR0913  # they are what people give it
     assistant_name: str,
     user_input: str = "",
     *,
@@ -473,6 +486,7 @@ def e2e_assistant_runner(
     output_file_path: str = "",
     vim_mode: bool = False,
     allow_secrets: bool = False,
+    vars: Mapping[str, str] | None = None,
 ) -> str:
     """Run an assistant with a task and files, and return its answer. Nothing stays on the server.
 
@@ -486,6 +500,7 @@ def e2e_assistant_runner(
         vim_mode: read the task from stdin, and always print the answer to stdout. Reading must
             end within the profile's timeout; the task may be as large as a request.
         allow_secrets: accept files and tasks that look secret.
+        vars: the values of the assistant's variables.
 
     Examples:
         >>> e2e_assistant_runner("DocWriter-1", "Describe it.", output_file_path="out.md")
@@ -512,6 +527,7 @@ def e2e_assistant_runner(
         text=text or None,
         model=model or None,
         allow_secrets=allow_secrets,
+        vars=vars,
     )
     if vim_mode or target is None:
         sys.stdout.write(result.answer)

@@ -17,6 +17,7 @@ USING_A_PROFILE = (
     "chat",
     "test",
     "assistant",
+    "apply",
     "file",
     "conversation",
     "batch",

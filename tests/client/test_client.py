@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import gptasst
+from gptasst import hchatgpt
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.outcomes import hangs, refusal
@@ -319,3 +320,33 @@ class TestConversations:
             assert client.conversations.list() == []
             with pytest.raises(gptasst.NotFound):
                 client.run("Translator", text="two", conversation=talk)
+
+
+class TestVariables:
+    @pytest.fixture(autouse=True)
+    def polite(self, write: Write) -> None:
+        write("instructions/Polite.toml", "instructions = 'In {{lang}}.'\n[variables.lang]\n")
+
+    def test_of_runs(self, server: LoopbackServer, write: Write) -> None:
+        write("lang.txt", "{{lang}}\n")
+        write("a.md", "a")
+        with gptasst.Client() as client:
+            with pytest.raises(gptasst.UsageError, match="variable `lang` is missing"):
+                client.run("Polite", text="x")
+            with pytest.raises(gptasst.UsageError, match="must be a string or a path"):
+                client.run("Polite", text="x", vars={"lang": 3})  # type: ignore[dict-item]
+            client.run("Polite", text="x", vars={"lang": "Thai"})
+            client.run("Polite", text="x", vars={"lang": Path("lang.txt")})
+            list(client.map("Polite", "a.md", vars={"lang": "@x"}))
+        told = [record.json["instructions"] for record in server.requests]
+        assert told == ["In Thai.", "In {{lang}}\n.", "In @x."]
+
+    def test_of_assistants(self, server: LoopbackServer) -> None:
+        with gptasst.Client() as client:
+            client.assistants.create("A", instruction="Polite", vars={"lang": "Thai"})
+            client.run("A", text="x")
+            client.assistants.update("A", vars={"lang": "Danish"})
+            client.run("A", text="x")
+            assert hchatgpt.e2e_assistant_runner("A", "x", vars={"lang": "Dutch"})
+        told = [record.json["instructions"] for record in server.requests]
+        assert told == ["In Thai.", "In Danish.", "In Dutch."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tomllib
 from pathlib import Path
@@ -338,3 +339,46 @@ def test_words_as_bash_hands_them_over(cli: Cli, words: list[str], expected: lis
 def test_an_empty_word_of_powershell() -> None:
     assert "assistant" in names("=", shell="powershell")
     assert names("run", "=Mark", shell="powershell") == ["MarkdownLinter"]
+
+
+class TestVariables:
+    @pytest.fixture(autouse=True)
+    def instructions(self, write: Write) -> None:
+        write(
+            "instructions/Base.toml",
+            "instructions = 'x'\n[variables.tone]\nchoices = ['kind', 'rude']\n"
+            "[variables.lang]\ndescription = 'the language'\n",
+        )
+        write("instructions/Mine.toml", "extends = 'Base'\n[variables.own]\n")
+
+    def test_names_and_choices(self) -> None:
+        offered = {"lang=": "the language", "own=": "", "tone=kind": "", "tone=rude": ""}
+        assert complete("run", "Mine", "a.md", "--var", "") == ("words", offered)
+        assert names("chat", "Mine", "--var", "tone=r") == ["tone=rude"]
+        assert names("run", "Mine", "--var=l") == ["--var=lang="]
+        assert names("assistant", "create", "A", "-i", "Base", "--var", "l") == ["lang="]
+        assert names("run", "Mine", "--var", "tone=r", shell="bash") == ["tone=rude"]
+
+    def test_after_an_assignment_files_follow(self) -> None:
+        assert complete("run", "Mine", "--var", "lang=x", "")[0] == "files"
+
+    @pytest.mark.parametrize("kept_here", [True, False])
+    def test_of_an_assistant(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, kept_here: bool
+    ) -> None:
+        if not kept_here:
+            monkeypatch.delenv("GPTASST_STORE")
+        assert cli("assistant", "create", "A", "-i", "Mine").code == 0
+        shutil.rmtree("instructions")
+        assert names("run", "A", "--var", "") == ["lang=", "own=", "tone=kind", "tone=rude"]
+
+    def test_one_that_cannot_be_read(self, write: Write) -> None:
+        write("instructions/Bad.toml", "extends = 'Bad'\n[variables.a")
+        assert names("run", "Bad", "--var", "") == []
+
+    def test_of_a_teams_directory(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "team").mkdir()
+        Path("instructions/Mine.toml").rename(tmp_path / "team/House.toml")
+        monkeypatch.setenv("GPTASST_INSTRUCTIONS_PATH", str(tmp_path / "team"))
+        assert names("run", "Hou") == ["House"]
+        assert "own=" in names("run", "House", "--var", "")

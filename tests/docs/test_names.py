@@ -15,7 +15,7 @@ _PATH = re.compile(rf"(?:{_TOP})/[\w./-]+")
 
 
 def named_in_code(page: Path) -> list[str]:
-    return [span for span in spans(page) if re.fullmatch(r"gptasst(\.\w+)+", span)]
+    return [span for span in spans(page) if re.fullmatch(r"gptasst(?!\.pyz)(\.\w+)+", span)]
 
 
 def is_there(name: str) -> bool:

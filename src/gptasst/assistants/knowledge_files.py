@@ -45,27 +45,39 @@ class NamedSources:
     unread: tuple[Refusal, ...] = ()
 
 
-def read_sources(words: Iterable[str], cache: FileCache, screening: Screening) -> NamedSources:
+def read_sources(
+    words: Iterable[str],
+    cache: FileCache,
+    screening: Screening,
+    path_of: Callable[[Path], str] | None = None,
+) -> NamedSources:
     """Find and hash the files that become knowledge, each path once.
 
     Files with secret names are not read.
 
+    Args:
+        words: files, patterns, directories.
+        cache: remembers what files hold.
+        screening: what counts as secret.
+        path_of: gives what a file is known by; without it, see `knowledge_path`.
+
     Raises:
         InvalidInput: a word matches no file, or names an unreadable or secret one.
     """
+    known = path_of or knowledge_path
     files: dict[str, Path] = {}
     left_out: dict[str, Refusal] = {}
     unread: dict[str, Refusal] = {}
     named, collections = set(), []
     for word in words:
         screened = screening.files([word], by_name_only=True)
-        unread.update(_by_path(screened.unreadable))
+        unread.update(_by_path(screened.unreadable, known))
         if names_a_file(word):
-            named.add(knowledge_path(Path(word)))
+            named.add(known(Path(word)))
         else:
             collections.append(collection_word(word))
-        files.update((knowledge_path(path), path) for path in screened.paths)
-        left_out.update(_by_path(screened.left_out))
+        files.update((known(path), path) for path in screened.paths)
+        left_out.update(_by_path(screened.left_out, known))
     sources, failed = _hashed(files, cache, named)
     unread.update((one.path, one) for one in failed)
     return NamedSources(
@@ -89,9 +101,11 @@ def in_encoding(
         )
 
 
-def _by_path(refusals: Iterable[Refusal]) -> Iterator[tuple[str, Refusal]]:
+def _by_path(
+    refusals: Iterable[Refusal], known: Callable[[Path], str]
+) -> Iterator[tuple[str, Refusal]]:
     for one in refusals:
-        path = knowledge_path(Path(one.path))
+        path = known(Path(one.path))
         yield path, Refusal(path, one.reason)
 
 
@@ -178,9 +192,8 @@ def followed_sources(
     known = {(file.path, file.sha256) for file in assistant.knowledge}
     changed = (s for s in sources.values() if (s.path, s.sha256) not in known)
     sources.update((source.path, source) for source in in_encoding(changed, encoding))
-    return NamedSources(
-        tuple(sources.values()), frozenset(), (), tuple(new), tuple(unread.values())
-    )
+    found_now, secret = tuple(sources.values()), tuple(new)
+    return NamedSources(found_now, frozenset(), (), secret, tuple(unread.values()))
 
 
 def _nothing_here(name: str, files: int) -> InvalidInput:
@@ -280,6 +293,30 @@ def _means(word: str, file: KnowledgeFile) -> bool:
     if word == file.id or file.path in (word, path) or file.path.startswith(path + "/"):
         return True
     return glob.has_magic(word) and fnmatchcase(file.path, word)
+
+
+def plan_taken(
+    there: Sequence[KnowledgeFile],
+    read: NamedSources,
+    screening: Screening,
+    problem: Problem,
+    *,
+    whole: bool,
+) -> KnowledgePlan:
+    """A plan with what can't be taken left out; only new content is looked into.
+
+    Raises:
+        InvalidInput: a file that was named itself can't be taken.
+    """
+    new = plan_knowledge(there, read.sources, whole=whole).wanted
+    secret = refuse_secrets(new, read.named, screening)
+    without = {refusal.path for refusal in secret}
+    open_to_all = [source for source in new if source.path not in without]
+    refused = secret + split_refused(open_to_all, read.named, problem)
+    without = {refusal.path for refusal in refused}
+    taken = [source for source in read.sources if source.path not in without]
+    refused = [*read.left_out, *refused]
+    return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
 
 
 _USELESS = ("failed", "cancelled", "gone")

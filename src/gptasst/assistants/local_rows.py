@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 SUMMARIES = (
-    "SELECT a.id, a.name, a.updated_at, r.definition,"
+    "SELECT a.id, a.name, a.updated_at, r.definition, a.source,"
     " (SELECT COUNT(*) FROM knowledge k WHERE k.assistant_id = a.id),"
     " (SELECT COALESCE(SUM(size), 0) FROM knowledge k WHERE k.assistant_id = a.id)"
     " FROM assistants a JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision"
@@ -37,8 +37,12 @@ SUMMARIES = (
 def revise(
     connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
 ) -> None:
-    """Save a definition as the next revision of an assistant that has not changed since."""
+    """Save a definition, if it differs, as the next revision of an unchanged assistant."""
     refuse_taken(connection, definition.name, assistant.id)
+    if definition == assistant.definition:
+        if current_revision(connection, assistant) != assistant.revision:
+            raise edit_conflict(assistant.name)
+        return
     number = propose(connection, assistant, definition, now)
     connection.execute(
         "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
@@ -66,6 +70,12 @@ def propose(
     number = int(later[0][0] if later else current) + 1
     insert_revision(connection, assistant.id, number, definition, now)
     return number
+
+
+def set_source(connection: sqlite3.Connection, assistant_id: str, source: str | None) -> None:
+    """Keep the file that an assistant comes from; `None`: that stays as it is."""
+    if source is not None:
+        connection.execute("UPDATE assistants SET source = ? WHERE id = ?", (source, assistant_id))
 
 
 def insert_revision(
@@ -178,8 +188,8 @@ def read_assistant(
 ) -> Assistant:
     from gptasst.knowledge.types import KnowledgeFile
 
-    revision, created_at, updated_at, definition = connection.execute(
-        "SELECT a.revision, a.created_at, a.updated_at, r.definition FROM assistants a"
+    revision, created_at, updated_at, definition, source = connection.execute(
+        "SELECT a.revision, a.created_at, a.updated_at, r.definition, a.source FROM assistants a"
         " JOIN revisions r ON r.assistant_id = a.id AND r.number = a.revision WHERE a.id = ?",
         (assistant_id,),
     ).fetchone()
@@ -207,11 +217,12 @@ def read_assistant(
             KnowledgeFile(file_id, path, size, sha256, moment(added_at))
             for file_id, path, size, sha256, added_at in files
         ),
+        source=source,
     )
 
 
-def summary_of_row(row: tuple[str, str, str, str, int, int]) -> AssistantSummary:
-    assistant_id, name, updated_at, text, files, size = row
+def summary_of_row(row: tuple[str, str, str, str, str, int, int]) -> AssistantSummary:
+    assistant_id, name, updated_at, text, source, files, size = row
     definition = parse_stored(text)
     return AssistantSummary(
         id=assistant_id,
@@ -221,6 +232,7 @@ def summary_of_row(row: tuple[str, str, str, str, int, int]) -> AssistantSummary
         files=files,
         size=size,
         updated_at=moment(updated_at),
+        source=source,
     )
 
 
@@ -315,6 +327,8 @@ _MIGRATIONS = (
     DROP INDEX passages_by_file;
     CREATE INDEX passages_by_file ON passages (file_id, content);
     """,
+    # The file that `apply` made an assistant from.
+    "ALTER TABLE assistants ADD COLUMN source TEXT NOT NULL DEFAULT '';",
 )
 
 ASSISTANTS = Schema(

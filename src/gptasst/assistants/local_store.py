@@ -26,6 +26,7 @@ from gptasst.assistants.local_rows import (
     read_assistant,
     refuse_taken,
     revise,
+    set_source,
     summary_of_row,
 )
 from gptasst.assistants.types import (
@@ -78,7 +79,7 @@ class LocalStore:
         self._database.close()
 
     def create(
-        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer, *, source: str = ""
     ) -> KnowledgeOutcome:
         import secrets
 
@@ -88,9 +89,9 @@ class LocalStore:
         with self._database.writing() as connection:
             refuse_taken(connection, definition.name, assistant_id)
             connection.execute(
-                "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
-                " VALUES (?, ?, 1, ?, ?)",
-                (assistant_id, definition.name, now, now),
+                "INSERT INTO assistants (id, name, revision, created_at, updated_at, source)"
+                " VALUES (?, ?, 1, ?, ?, ?)",
+                (assistant_id, definition.name, now, now, source),
             )
             insert_revision(connection, assistant_id, 1, definition, now)
             insert_files(connection, assistant_id, plan.wanted, self._passages_of, now)
@@ -132,9 +133,12 @@ class LocalStore:
         target = RunTarget(found.id, knowledge_sha256(found.knowledge), search=search)
         return Resolved(found.definition, target)
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self, assistant: Assistant, definition: Definition, *, source: str | None = None
+    ) -> Assistant:
         with self._database.writing() as connection:
             revise(connection, assistant, definition, now_text())
+            set_source(connection, assistant.id, source)
             return read_assistant(connection, assistant.id)
 
     def propose(self, assistant: Assistant, definition: Definition) -> int:
@@ -172,7 +176,7 @@ class LocalStore:
                 target = RunTarget(assistant.id, digest, search=search)
                 yield Trial(Resolved(definition, target), copy)
 
-    def finish_rename(self, name: str, new: str) -> Assistant | None:
+    def finish_rename(self, name: str | None, new: str) -> Assistant | None:
         del name, new
         return None  # creating is a single step here
 
@@ -216,9 +220,10 @@ class LocalStore:
         report: OnTransfer,
         *,
         keep_files: bool = False,
+        source: str | None = None,
     ) -> KnowledgeOutcome:
         del keep_files  # only the text of files is stored
-        revised = definition != assistant.definition
+        revised = definition != assistant.definition or source not in (None, assistant.source)
         if plan.is_empty and not revised:
             self._embed(assistant.id, report)
             return KnowledgeOutcome(assistant, plan, plan.unread)
@@ -228,6 +233,7 @@ class LocalStore:
             current_revision(connection, assistant)
             if revised:
                 revise(connection, assistant, definition, now)
+                set_source(connection, assistant.id, source)
             insert_files(connection, assistant.id, plan.wanted, self._passages_of, now)
             delete_files(connection, assistant.id, [file.id for file in plan.remove])
             if plan.whole:

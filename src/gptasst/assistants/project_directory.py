@@ -232,7 +232,8 @@ class Pointer:
     `conversation` and `item` locate the definition's text. `creating` is true until its first
     knowledge is attached, `renaming` until nobody else can have the new name, `deleting` once its
     deletion has started. `change` is the token of the last replacement of the whole knowledge,
-    `rename` the machine that is renaming it and the old name (see `rename_claim`).
+    `rename` the machine that is renaming it and the old name (see `rename_claim`), `source` the
+    file that it comes from (see `Assistant`).
     """
 
     model: str
@@ -248,6 +249,7 @@ class Pointer:
     deleting: bool = False
     change: str = ""
     rename: str = ""
+    source: str = ""
 
     def to(self, definition: Definition, text: str, item: str, revision: int) -> Pointer:
         """A pointer to another revision."""
@@ -287,7 +289,7 @@ class Pointer:
 
     def _optional(self) -> dict[str, str]:
         rename = self.rename if self.renaming else ""
-        return {"knowledge_change": self.change, "rename": rename}
+        return {"knowledge_change": self.change, "rename": rename, "source": self.source}
 
 
 def rename_claim(machine: str, name: str) -> str:
@@ -323,6 +325,7 @@ def read_pointer(store: VectorStore) -> Pointer:
             deleting=data.get("state") == _DELETING,
             change=data.get("knowledge_change", ""),
             rename=data.get("rename", ""),
+            source=data.get("source", ""),
         )
     except (KeyError, ValueError) as error:
         raise StateError(

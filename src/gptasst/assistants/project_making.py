@@ -67,15 +67,32 @@ class NameClaims:
         """The metadata value while this machine renames the assistant with this name."""
         return replace(pointer, renaming=True, rename=rename_claim(self._machine(), name))
 
-    def unfinished_rename(self, name: str, new: str) -> VectorStore | None:
-        """The assistant that this machine started to rename, without finishing."""
-        claim = rename_claim(self._machine(), name)
-        found = (store for store in self._directory.all() if store.name == new)
-        return next((s for s in found if self._is_claimed(read_pointer(s), claim)), None)
+    def finish_rename(self, name: str | None, new: str) -> VectorStore | None:
+        """Finish a rename that this machine started; `None` if there is none.
 
-    @staticmethod
-    def _is_claimed(pointer: Pointer, claim: str) -> bool:
-        return pointer.renaming and pointer.rename == claim
+        Args:
+            name: the old name; `None`: any, and that of another machine that never finished, too.
+            new: the new name.
+
+        Raises:
+            UsageError: another has it; the assistant has its old name again.
+        """
+        for store in self._directory.all():
+            if store.name != new or not self._is_ours(read_pointer(store), name):
+                continue
+            pointer = replace(read_pointer(store), renaming=False)
+            old = name or read_pointer(store).rename.partition(" ")[2] or new
+            before = replace(store, name=old, metadata=pointer.metadata(store.metadata))
+            self.settle(before, store)
+            return store
+        return None
+
+    def _is_ours(self, pointer: Pointer, name: str | None) -> bool:
+        """Whether this machine may confirm a new name: it gave it, or whoever did was killed."""
+        if name is not None:
+            return pointer.renaming and pointer.rename == rename_claim(self._machine(), name)
+        own = pointer.rename.startswith(rename_claim(self._machine(), ""))
+        return pointer.renaming and (own or _is_stale(pointer))
 
     def settle(self, before: VectorStore, store: VectorStore) -> VectorStore:
         """Confirm a new name, unless somebody else took it at the same time.
@@ -156,8 +173,12 @@ def age(store: VectorStore) -> tuple[datetime, str]:
 def _has_settled(store: VectorStore) -> bool:
     """Whether an assistant's name is final."""
     pointer = read_pointer(store)
-    stale = pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES  # it was killed
-    return stale or not (pointer.creating or pointer.renaming)
+    return _is_stale(pointer) or not (pointer.creating or pointer.renaming)
+
+
+def _is_stale(pointer: Pointer) -> bool:
+    """Whether the process that started a rename was killed."""
+    return pointer.renaming and pointer.updated_at < now() - _RENAME_TAKES
 
 
 def _was_earlier(other: VectorStore, made: VectorStore) -> bool:
@@ -207,14 +228,16 @@ class StoreMaker:
             return False
         return True
 
-    def make(self, definition: Definition, *, creating: bool = True) -> VectorStore:
+    def make(
+        self, definition: Definition, *, creating: bool = True, source: str = ""
+    ) -> VectorStore:
         conversation = self._conversations.create({MARKER: "1", "assistant": definition.name})
         try:
             text = item_text(definition, now())
             item = self._conversations.append(conversation, text)
-            pointer = Pointer("", "", 1, "", conversation, item, "", now(), creating).to(
-                definition, text, item, revision=1
-            )
+            pointer = Pointer(
+                "", "", 1, "", conversation, item, "", now(), creating, source=source
+            ).to(definition, text, item, revision=1)
             store = self._stores.create(definition.name, pointer.metadata({}))
         except GptasstError:
             with contextlib.suppress(GptasstError):

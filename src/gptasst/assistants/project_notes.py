@@ -101,6 +101,20 @@ class KnowledgeNotes:
         self.restore_edit(store, pointer, newest)
         self.forget(store_id)
 
+    def name_source(self, store: VectorStore, assistant: Assistant, source: str) -> Assistant:
+        """Write down which file an assistant comes from; its definition stays.
+
+        Raises:
+            UsageError: somebody edits it at the same time.
+        """
+        pointer = read_pointer(store)
+        newest = self._newest_item(pointer)
+        pointer = replace(pointer, source=source, updated_at=now())
+        self._stores.update(store.id, metadata=pointer.metadata(store.metadata))
+        if self.restore_edit(store, pointer, newest):
+            raise edit_conflict(assistant.name)
+        return replace(assistant, source=source, updated_at=pointer.updated_at)
+
     def pointer(self, store_id: str) -> Pointer:
         return read_pointer(self._stores.get(store_id))
 
@@ -307,7 +321,7 @@ class Revisions:
             raise interrupted_deletion(store)
         revisions = []
         with definitions_of(store):
-            items = self._conversations.all_items(pointer.conversation, pointer.revision)
+            items = list(self._conversations.all_items(pointer.conversation, pointer.revision))
         for number, item in enumerate(items, start=1):
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at
@@ -327,4 +341,5 @@ def summary_of(store: VectorStore) -> AssistantSummary:
         size=store.usage_bytes,
         updated_at=pointer.updated_at,
         state=pointer.state,
+        source=pointer.source,
     )

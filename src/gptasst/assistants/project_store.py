@@ -60,7 +60,6 @@ from gptasst.uploads.types import KnowledgeSource, OnTransfer
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question
 
-
 _JOBS = 8
 
 
@@ -165,6 +164,7 @@ class OpenAIStore:
             knowledge=ordered(knowledge),
             complete=complete,
             gone=tuple(sorted(gone)),
+            source=pointer.source,
         )
 
     def _knowledge(self, store: VectorStore) -> Sequence[KnowledgeFile]:
@@ -175,20 +175,20 @@ class OpenAIStore:
     # Making and changing
 
     def create(
-        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer, *, source: str = ""
     ) -> KnowledgeOutcome:
         store = self._making.unfinished(definition.name)
         if store is not None and not self._making.is_whole(store):
             self._making.unmake(store)
             store = None
         if store is None and not plan.wanted:
-            return self._make_settled(definition, plan)
+            return self._make_settled(definition, plan, source)
         made = store is None
         if store is None:
-            store = self._making.make(definition)
+            store = self._making.make(definition, source=source)
             self._making.yield_to_earlier(store)
         try:
-            outcome = self._fill(store, definition, plan, report, adopted=not made)
+            outcome = self._fill(store, definition, plan, report, source, adopted=not made)
         except GptasstError:
             if made:
                 with contextlib.suppress(GptasstError):
@@ -197,9 +197,11 @@ class OpenAIStore:
         self._directory.remember(store.id, store.name)
         return outcome
 
-    def _make_settled(self, definition: Definition, plan: KnowledgePlan) -> KnowledgeOutcome:
+    def _make_settled(
+        self, definition: Definition, plan: KnowledgePlan, source: str
+    ) -> KnowledgeOutcome:
         """Create an assistant without knowledge, which is complete at once."""
-        store = self._making.make(definition, creating=False)
+        store = self._making.make(definition, creating=False, source=source)
         if self._names.is_withdrawn(store):
             self._making.unmake(store)
             raise name_taken(store.name)
@@ -213,6 +215,7 @@ class OpenAIStore:
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
+        source: str,
         *,
         adopted: bool,
     ) -> KnowledgeOutcome:
@@ -223,9 +226,12 @@ class OpenAIStore:
             assistant = replace(assistant, definition=there)
         told = self._notes.announcement(store.id, creating=True, adopted=adopted, keep_files=False)
         plan = replace(plan, whole=True)  # remove what the other process added
-        return self._apply(assistant, definition, plan, report, told, creating=True)
+        assistant = self._revised(assistant, definition, source or None)
+        return self._apply(assistant, plan, report, told, creating=True)
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self, assistant: Assistant, definition: Definition, *, source: str | None = None
+    ) -> Assistant:
         store, pointer = self._revisions.unchanged(assistant)
         renamed = definition.name != assistant.name
         if renamed:
@@ -235,6 +241,8 @@ class OpenAIStore:
             revision = self._revisions.number_of(item, pointer, assistant.name)
         store, pointer = self._revisions.unchanged(assistant)
         moved, before = pointer.to(definition, text, item, revision), store
+        if source is not None:
+            moved = replace(moved, source=source)
         if renamed:
             moved = self._names.claimed(moved, assistant.name)
         store = self._stores.update(
@@ -250,9 +258,8 @@ class OpenAIStore:
         if (store.files, store.usage_bytes) != (before.files, before.usage_bytes):
             self._notes.forget(store.id)  # others are changing the knowledge at the same time
             self._notes.write(assistant, self._knowledge(store), (), touched=True)
-        return replace(
-            assistant, definition=definition, revision=revision, updated_at=moved.updated_at
-        )
+        assistant = replace(assistant, definition=definition, source=moved.source)
+        return replace(assistant, revision=revision, updated_at=moved.updated_at)
 
     def propose(self, assistant: Assistant, definition: Definition) -> int:
         store, pointer = self._revisions.unchanged(assistant)
@@ -264,23 +271,26 @@ class OpenAIStore:
 
     @contextlib.contextmanager
     def trial(
-        self,
-        assistant: Assistant,
-        definition: Definition,
-        plan: KnowledgePlan,
-        report: OnTransfer,
+        self, assistant: Assistant, definition: Definition, plan: KnowledgePlan, report: OnTransfer
     ) -> Iterator[Trial]:
         self._directory.learn_contents(plan.wanted, self._making.listed)
         with self._trials.resolved(assistant, definition, plan, report) as resolved:
             yield Trial(resolved, self)
 
-    def finish_rename(self, name: str, new: str) -> Assistant | None:
-        store = self._names.unfinished_rename(name, new)
+    def _revised(
+        self, assistant: Assistant, definition: Definition, source: str | None
+    ) -> Assistant:
+        if definition != assistant.definition:
+            return self.update(assistant, definition, source=source)
+        if source is None or source == assistant.source:
+            return assistant
+        store, _ = self._revisions.unchanged(assistant)
+        return self._notes.name_source(store, assistant, source)
+
+    def finish_rename(self, name: str | None, new: str) -> Assistant | None:
+        store = self._names.finish_rename(name, new)
         if store is None:
             return None
-        pointer = replace(read_pointer(store), renaming=False)
-        before = replace(store, name=name, metadata=pointer.metadata(store.metadata))
-        self._names.settle(before, store)
         self._directory.remember(store.id, new)
         return self.get(store.id)
 
@@ -318,16 +328,17 @@ class OpenAIStore:
         report: OnTransfer,
         *,
         keep_files: bool = False,
+        source: str | None = None,
     ) -> KnowledgeOutcome:
         told = self._notes.announcement(
             assistant.id, creating=False, adopted=False, keep_files=keep_files
         )
-        return self._apply(assistant, definition, plan, report, told, keep_files=keep_files)
+        assistant = self._revised(assistant, definition, source)
+        return self._apply(assistant, plan, report, told, keep_files=keep_files)
 
     def _apply(
         self,
         assistant: Assistant,
-        definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
         told: Announcement,
@@ -335,8 +346,6 @@ class OpenAIStore:
         keep_files: bool = False,
         creating: bool = False,
     ) -> KnowledgeOutcome:
-        if definition != assistant.definition:
-            assistant = self.update(assistant, definition)
         self._directory.learn_contents(plan.wanted, self._making.listed)
         if plan.is_empty and not (creating and assistant.knowledge):
             applied = AppliedPlan(assistant.knowledge)

@@ -13,8 +13,8 @@ from gptasst.assistants.types import (
     AssistantImport,
     KnowledgeChange,
     KnowledgeOutcome,
-    LeftBehind,
 )
+from gptasst.definitions.formats.types import LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
@@ -304,18 +304,9 @@ class AssistantService:
         *,
         whole: bool,
     ) -> KnowledgePlan:
-        """A plan without files that can't be knowledge; only new content is read."""
-        from gptasst.assistants.knowledge_files import plan_knowledge, refuse_secrets, split_refused
+        from gptasst.assistants.knowledge_files import plan_taken
 
-        new = plan_knowledge(there, read.sources, whole=whole).wanted
-        secret = refuse_secrets(new, read.named, screening)
-        without = {refusal.path for refusal in secret}
-        open_to_all = [source for source in new if source.path not in without]
-        refused = secret + split_refused(open_to_all, read.named, self._store.problem)
-        without = {refusal.path for refusal in refused}
-        taken = [source for source in read.sources if source.path not in without]
-        refused = [*read.left_out, *refused]
-        return plan_knowledge(there, taken, whole=whole, refused=refused, unread=read.unread)
+        return plan_taken(there, read, screening, self._store.problem, whole=whole)
 
     def history(self, name: str) -> Sequence[Revision]:
         return self._store.history(self._store.summary(name))

@@ -37,9 +37,15 @@ class AssistantStore(Protocol):
     """
 
     def create(
-        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self, definition: Definition, plan: KnowledgePlan, report: OnTransfer, *, source: str = ""
     ) -> KnowledgeOutcome:
         """Store a new assistant and its knowledge, which is searchable when this returns.
+
+        Args:
+            definition: its definition.
+            plan: its knowledge.
+            report: see the class.
+            source: see `Assistant`.
 
         Raises:
             UsageError: the name is taken.
@@ -84,8 +90,15 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def update(self, assistant: Assistant, definition: Definition) -> Assistant:
+    def update(
+        self, assistant: Assistant, definition: Definition, *, source: str | None = None
+    ) -> Assistant:
         """Save `definition` as the next revision of an assistant, as it was read.
+
+        Args:
+            assistant: as it was read.
+            definition: the new one.
+            source: where it comes from, in the same step; `None`: that stays as it is.
 
         Raises:
             UsageError: the new name is taken, or somebody else changed it in between.
@@ -118,8 +131,12 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def finish_rename(self, name: str, new: str) -> Assistant | None:
+    def finish_rename(self, name: str | None, new: str) -> Assistant | None:
         """Finish a rename that this machine started; `None` if there is none.
+
+        Args:
+            name: the name that it had; `None`: any.
+            new: the new one.
 
         Raises:
             UsageError: the new name is taken; the assistant has the old one again.
@@ -157,12 +174,13 @@ class AssistantStore(Protocol):
         report: OnTransfer,
         *,
         keep_files: bool = False,
+        source: str | None = None,
     ) -> KnowledgeOutcome:
         """Save a definition, if it changed, and carry out a plan.
 
         New content is searchable before old content is removed. The local store does everything in
         one step; on a server the definition is saved first. Uploads that nothing uses any more are
-        deleted, unless `keep_files`.
+        deleted, unless `keep_files`. `source` is as in `update`.
 
         Raises:
             UsageError: as in `update`; nothing is changed.

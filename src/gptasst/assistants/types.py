@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gptasst.assistants.store import AssistantStore
+    from gptasst.definitions.formats.types import LeftBehind
     from gptasst.definitions.types import Definition
     from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
@@ -25,6 +26,7 @@ class Assistant:
 
     `complete` is false if the knowledge is not what gptasst last stored, because somebody deleted
     files on the server. `gone` are their paths, as far as this machine knows.
+    `source` is the file that `apply` made it from; see `apply.sources`. It is empty otherwise.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Assistant:
     knowledge: tuple[KnowledgeFile, ...] = ()
     complete: bool = True
     gone: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -46,6 +49,7 @@ class AssistantSummary:
     """A line of `assistant list`. `size` is the knowledge in bytes.
 
     `state` is `creating`, `renaming` or `deleting` while that is under way or interrupted.
+    `source` is as in `Assistant`.
     """
 
     id: str
@@ -56,6 +60,7 @@ class AssistantSummary:
     size: int
     updated_at: datetime
     state: str = "ready"
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +175,6 @@ class KnowledgeOutcome:
     failed: tuple[Refusal, ...] = ()
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """A part of a saved assistant that could not be imported.
-
-    `kind` is its key in the file (`function`, `file`, `vector_store`, `response_format`,
-    `metadata`, …), `name` its name or id, `reason` why, and what to do instead.
-    """
-
-    kind: str
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from gptasst.batches.fetch import (
 )
 from gptasst.batches.records import BatchRecords, RecordedBatch, read_manifest
 from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
-from gptasst.batches.types import Fetched, OnBatches, Submission
+from gptasst.batches.types import BatchItem, Fetched, OnBatches, Submission
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.types import EachJob, FileResult
+from gptasst.each.types import EachJob
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, shown
 from gptasst.models.prices import NO_PRICES, Prices
@@ -245,29 +245,26 @@ class BatchService:
         for number, item in enumerate(recorded.items):
             by_run.setdefault(item.run, []).append(number)
         placer = AnswerPlacer(recorded, self.journal, directory)
-        results: dict[int, FileResult] = {}
+        items, model = recorded.items, recorded.manifest.model
 
-        def place(outcomes: dict[int, Outcome]) -> None:
-            model = recorded.manifest.model
-            pairs = [
-                (recorded.items[number], self._priced(outcome, model))
-                for number, outcome in outcomes.items()
-            ]
-            results.update(zip(outcomes, placer.place_all(pairs), strict=True))
-
-        for group in batch_answers(self.gateway.batches, batch, recorded, self.journal):
-            place(
-                {
-                    number: uncounted(outcome) if again else outcome
+        def answered() -> Iterator[dict[int, tuple[BatchItem, Outcome]]]:
+            for group in batch_answers(self.gateway.batches, batch, recorded, self.journal):
+                yield {
+                    n: (items[n], self._priced(uncounted(outcome) if again else outcome, model))
                     for run, outcome in group
-                    for again, number in enumerate(by_run.get(run, ()))
+                    for again, n in enumerate(by_run.get(run, ()))
                 }
-            )
-        left = (number for number in range(len(recorded.items)) if number not in results)
-        while numbers := list(itertools.islice(left, GROUP)):
-            place(
-                {number: self._known(recorded.items[number].run) or missing for number in numbers}
-            )
+
+        def known() -> Iterator[dict[int, tuple[BatchItem, Outcome]]]:
+            left = (number for number in range(len(items)) if number not in results)
+            while numbers := list(itertools.islice(left, GROUP)):
+                yield {
+                    n: (items[n], self._priced(self._known(items[n].run) or missing, model))
+                    for n in numbers
+                }
+
+        results = dict(placer.place_all(answered()))
+        results.update(placer.place_all(known()))
         self.records.mark_over(self.scope, batch.id)
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))

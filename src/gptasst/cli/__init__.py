@@ -1,1 +1,1 @@
-"""The command line: parses, calls a service, hands the result to `output`."""
+"""The command line: parse, call a service, pass the result to `output`."""

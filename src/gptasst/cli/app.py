@@ -38,10 +38,10 @@ _CLOSED_PIPE = 141  # 128 + SIGPIPE, which Python turns into an exception
 
 
 class _ClosedPipe(Exception):
-    """Whoever read stdout is gone."""
+    """The reader of stdout is gone."""
 
 
-# Each is in the module of its name, which is imported when it is used.
+# Each is in the module of the same name, which is imported when the command is used.
 SECTIONS = {
     "Commands": {
         "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
@@ -50,6 +50,7 @@ SECTIONS = {
     },
     "What there is": {
         "assistant": "Assistants: a model with instructions and knowledge, under a name.",
+        "apply": "Create and change assistants as a directory of definitions has them.",
         "instruction": "Instructions: the definitions that assistants are made from.",
         "file": "The files of the project on the server.",
         "conversation": "Show and delete conversations.",
@@ -68,7 +69,7 @@ SECTIONS = {
 COMMANDS = {name: what for section in SECTIONS.values() for name, what in section.items()}
 
 
-# What people type who look for `run`: the work that an instruction does.
+# Words that people type when they mean `run`: what an instruction does.
 _WORK = frozenset(
     "ask check complete convert correct edit exec explain fix format generate lint prompt proofread"
     " query review rewrite spellcheck start summarize translate write".split()
@@ -89,7 +90,7 @@ class Root(Group):
             write_section(title, summaries, formatter)
 
     def meant(self, word: str) -> str | None:
-        """`lint` is work for `run`, and `create` belongs to `assistant`."""
+        """Suggest a command: `lint` is work for `run`, and `create` belongs to `assistant`."""
         from gptasst.completion.table import COMMANDS as TABLE
         from gptasst.context import AppContext
 
@@ -102,7 +103,7 @@ class Root(Group):
         return inside[0] if len(inside) == 1 else None
 
     def make_context(self, *args: Any, **more: Any) -> Any:
-        try:  # here help is shown
+        try:  # shows help
             return super().make_context(*args, **more)
         except BrokenPipeError as error:
             raise _ClosedPipe from error
@@ -153,7 +154,7 @@ def _report(error: Exception, words: Sequence[str]) -> int:
     with contextlib.suppress(BrokenPipeError):
         try:
             output.error(known)
-        except OSError:  # stdout, where JSON goes, takes no more
+        except OSError:  # stdout, where JSON goes, can't be written to
             Output().error(known)
     return known.exit_code
 
@@ -167,7 +168,7 @@ def _as_known(error: Exception) -> GptasstError:
         hint = f"{cmd(f'{words} --help'.lstrip())} shows how it is used" if context else None
         message = error.format_message().rstrip(".")
         known: GptasstError = UsageError(message[:1].lower() + message[1:], hint=hint)
-    elif isinstance(error, OSError) and error.strerror:  # a full disk, most of all
+    elif isinstance(error, OSError) and error.strerror:  # most likely a full disk
         place = f"`{error.filename}`: " if error.filename else ""
         known = StateError(f"{place}{error.strerror[:1].lower()}{error.strerror[1:]}")
     else:
@@ -177,13 +178,13 @@ def _as_known(error: Exception) -> GptasstError:
 
 
 def _forget_stdout() -> None:
-    """Keep the interpreter from writing to a closed pipe once more when it ends."""
+    """Keep the interpreter from writing to a closed pipe again when it exits."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _ClosedStdout(io.TextIOBase):
-    """Stands in for a stdout that the caller closed: data that can't be written is an error."""
+    """Replaces a stdout that the caller closed: writing data to it is an error."""
 
     def write(self, _: str) -> int:
         raise OSError(errno.EBADF, "standard output is closed")
@@ -192,14 +193,14 @@ class _ClosedStdout(io.TextIOBase):
 def _open_closed_streams() -> None:
     """Continue if the caller closed a stream; messages on a closed stderr are lost."""
     if sys.stdout is None or sys.stderr is None:
-        # Takes the number of the closed stream, which a file of ours must not have.
+        # Takes the closed stream's file descriptor, so that none of our files gets it.
         nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
         sys.stdout = sys.stdout or _ClosedStdout()
         sys.stderr = sys.stderr or nowhere
 
 
 def _replace_what_can_not_be_shown() -> None:
-    """Let a terminal of another encoding than UTF-8 lack a character without an error."""
+    """Replace characters that a terminal's encoding lacks, instead of failing."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
 

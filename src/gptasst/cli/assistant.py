@@ -27,6 +27,7 @@ from gptasst.cli.results import (
 )
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
+from gptasst.cli.variables import VarOption, given_values
 from gptasst.definitions.schemas import read_schema
 from gptasst.definitions.types import ReasoningEffort
 from gptasst.errors import UsageError
@@ -101,6 +102,7 @@ def create(  # one parameter an option
     web_search: WebOption = None,
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
+    var: VarOption = None,
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     yes: YesOption = False,
@@ -118,6 +120,7 @@ def create(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
+        var=var,
     )
     _confirm_instruction(session, instruction, yes=yes)
     with Transfers(session.output) as transfers:
@@ -166,6 +169,7 @@ def edit(  # one parameter an option
     web_search: WebOption = None,
     reasoning_effort: EffortOption = None,
     schema: SchemaOption = None,
+    var: VarOption = None,
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     cases: Annotated[
@@ -193,6 +197,7 @@ def edit(  # one parameter an option
         reasoning_effort=reasoning_effort,
         schema=schema,
         cases=None if cases is None else carried_cases(cases, screening),
+        var=var,
     )
     if changes == DefinitionChanges() and not file:
         raise UsageError(
@@ -228,13 +233,15 @@ def carried_out(
 
 
 def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
-    """Ask before an assistant is made from what a repository put in another's place."""
+    """Ask before creating an assistant from a project instruction that shadows another."""
     found = session.context.library.find(name)
     if found.needs_consent:
         session.confirm(f"{'; '.join(found.notices())}: use it?", yes=yes)
 
 
-def _changes(screening: Screening, *, schema: Path | None, **given: object) -> DefinitionChanges:
+def _changes(
+    screening: Screening, *, schema: Path | None, var: list[str] | None, **given: object
+) -> DefinitionChanges:
     from gptasst.definitions.types import DefinitionChanges
 
     effort = given["reasoning_effort"]
@@ -243,7 +250,8 @@ def _changes(screening: Screening, *, schema: Path | None, **given: object) -> D
             f"--reasoning-effort `{effort}` is not a level", hint=f"one of: {', '.join(_EFFORTS)}"
         )
     read = read_schema(schema, screening) if schema else None
-    return DefinitionChanges(schema=read, **given)  # type: ignore[arg-type]  # as declared above
+    variables = given_values(var, screening) if var else None
+    return DefinitionChanges(schema=read, variables=variables, **given)  # type: ignore[arg-type]  # as declared above
 
 
 @command(app, "list")
@@ -267,7 +275,7 @@ def list_assistants(
     bearers = Counter(assistant.name for assistant in found)
 
     def ident(assistant: AssistantSummary) -> str:
-        # Of two that have one name, only their ids tell which is meant.
+        # Two with the same name can only be addressed by their ids.
         return ident_of(assistant) if bearers[assistant.name] == 1 else assistant.id
 
     session.output.table(
@@ -288,7 +296,7 @@ def list_assistants(
 
 
 def _warning_of_end(session: Session, name: str, model: str | None) -> str | None:
-    """What to say of an assistant's model if it ended or soon will."""
+    """A warning if an assistant's model was shut down or will be soon."""
     return session.context.model_ends.of_assistant(name, model).warning() if model else None
 
 

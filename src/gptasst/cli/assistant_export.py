@@ -29,7 +29,7 @@ def export(
         typer.Option("--with-files", metavar="DIR", help="Write its knowledge to a new directory."),
     ] = None,
 ) -> None:
-    """Write an assistant's definition as TOML, and its knowledge where `--with-files` says."""
+    """Write an assistant's definition as TOML, and its knowledge to `--with-files DIR`."""
     from gptasst.assistants.exported_files import not_written
     from gptasst.storage.atomic_files import output_file, replace_file
 

@@ -1,4 +1,4 @@
-"""`gptasst assistant files`: what an assistant knows."""
+"""`gptasst assistant files`: an assistant's knowledge."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gptasst.knowledge.types import KnowledgeFile
 
 
-_NAMED = 5  # files in a question
+_NAMED = 5  # files listed in a question
 
 app = CommandGroup("The knowledge files of an assistant.")
 
@@ -149,9 +149,9 @@ def sync(
 ) -> None:
     """Update the knowledge from the files on disk.
 
-    Its paths are read again, and the directories and patterns that it was made from. Run it in
-    the directory from which the assistant was made. Before files from outside of it are sent, it
-    asks: others may have named them.
+    It reads the knowledge's paths, directories and patterns again. Run it in the directory in
+    which the assistant was created. It asks before it sends files from outside of this directory,
+    because others may have added their paths.
     """
     if watch and (dry_run or session.output.mode == "json"):
         option = "--dry-run" if dry_run else "--json"
@@ -191,14 +191,14 @@ def _sync_again(
     yes: bool,
     agreed: set[str],
 ) -> Assistant:
-    """One sync of many: silent where nothing is to be done, and asks about each path once.
+    """One sync of many: silent if nothing changed, and asks about each path only once.
 
     Args:
-        session: of the command.
-        change: what is to be done.
-        keep_files: unused uploads stay.
+        session: the session of the command.
+        change: the planned change.
+        keep_files: keep unused uploads.
         tested: its cases have to hold.
-        yes: nobody is asked.
+        yes: don't ask.
         agreed: the paths outside of the working directory that may be sent.
     """
     new = tuple(path for path in change.outside if path not in agreed)
@@ -243,27 +243,27 @@ def _carried_out(
     return outcome.assistant
 
 
-_FIRST_PAUSE = 2.0  # seconds after a failure; each further one doubles it
+_FIRST_PAUSE = 2.0  # seconds after a failure, doubled after each further one
 
 _LONGEST_PAUSE = 60.0
 
-_ATTEMPTS = 3  # for files that the server did not take; a change of theirs starts over
+_ATTEMPTS = 3  # attempts for files that the server refused, until they change
 
 _FINAL = ("no_vector_stores", "no_endpoint", "bad_request", "redirected", "quota", "expired")
 
-# Brings the knowledge into line with the files; the assistant as it is then.
+# Updates the knowledge; returns the assistant.
 Sync = Callable[[], "Assistant"]
 
 
 def follow(output: Output, assistant: Assistant, sync: Sync) -> NoReturn:
-    """Sync once, and whenever files change, until it is interrupted.
+    """Sync now and whenever files change, until interrupted.
 
-    What fails later may succeed later still: it is reported, and tried again.
+    Later failures are reported and retried.
 
     Args:
-        output: for what is to be said.
-        assistant: as it is before.
-        sync: carried out in this thread.
+        output: for messages.
+        assistant: the assistant before.
+        sync: called in this thread.
 
     Raises:
         GptasstError: the first sync failed, or there is nothing to watch.
@@ -275,7 +275,7 @@ def follow(output: Output, assistant: Assistant, sync: Sync) -> NoReturn:
     while True:
         places = watched_places(assistant)
         with ChangedFiles(places) as changes:
-            # Only now, so that no change falls between them.
+            # Set only now, so that no change is missed.
             if first:
                 assistant = _sync_first(output, assistant, sync)
                 output.note(f"watching {_where(places)}; Ctrl-C ends it")
@@ -301,13 +301,13 @@ def _sync_first(output: Output, assistant: Assistant, sync: Sync) -> Assistant:
 
 
 def _sync_sometime(output: Output, assistant: Assistant, sync: Sync) -> Assistant:
-    """Sync, as often as it takes: a server that is down is up again one day."""
+    """Sync, and retry until it succeeds: the server may be down for a while."""
     pause, attempts = _FIRST_PAUSE, 0
     while True:
         attempts += 1
         try:
             return sync()
-        except InvalidInput as error:  # files that can't be taken: their next change may help
+        except InvalidInput as error:  # refused files: their next change may help
             output.warn(error.message)
             return assistant
         except (ServiceError, LimitReached, PartlyDone) as error:

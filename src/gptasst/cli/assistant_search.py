@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from gptasst.knowledge.types import FoundPassage
 
-_WIDEST = 100  # of a line on a terminal
-_SHOWN = 200  # characters of a passage in a table; `--json` has it whole
+_WIDEST = 100  # columns of a terminal
+_SHOWN = 200  # characters of a passage in a table; `--json` has all of it
 
 
 def search(
@@ -52,7 +52,7 @@ def search(
 
 
 def _drawn(output: Output, passages: Sequence[FoundPassage]) -> Iterator[str]:
-    """Passages one below the other, as a text beside four columns gets too narrow to be read."""
+    """Passages one below the other, because text beside four columns would be too narrow."""
     width = min(terminal_width(), _WIDEST)
     for number, found in enumerate(passages, start=1):
         head = f"{number}. {one_line(found.path)}"

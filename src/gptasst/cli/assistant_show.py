@@ -22,6 +22,7 @@ from gptasst.cli.output import (
 from gptasst.cli.results import ident_of, incomplete_text, tools_shown
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, record_lines, terminal_width
+from gptasst.cli.variables import variable_text
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant
@@ -57,7 +58,7 @@ def show(
 
 
 def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]:
-    """What it is first, then its knowledge, the instructions last."""
+    """The assistant's facts, then its knowledge, then the instructions."""
     definition = assistant.definition
     yield output.styled(one_line(assistant.name), BOLD)
     width = max(terminal_width() - 2, 1)
@@ -85,6 +86,7 @@ def _fields(assistant: Assistant) -> list[tuple[str, str]]:
         ("model", definition.model or "that of the profile"),
         ("instruction", definition.instruction or ""),
         ("tools", ", ".join(tools_shown(definition)) or "none"),
+        ("variables", "\n".join(map(variable_text, definition.variables))),
         ("synced from", "\n".join(definition.knowledge)),
         ("gone", "" if assistant.complete else "\n".join(assistant.gone) or "not known here"),
         ("revision", f"{assistant.revision}, {time_text(assistant.updated_at)}"),
@@ -123,7 +125,7 @@ def _instructions(output: Output, text: str, *, full: bool) -> Iterator[str]:
 
 
 def _as_toml(assistant: Assistant) -> str:
-    """The definition, and what else is known of the assistant as comments above it."""
+    """The definition, with other facts about the assistant as comments above it."""
     from gptasst.definitions.toml import dump_definition
 
     about = [

@@ -35,7 +35,7 @@ def login(session: Session, header: _Header = None) -> None:
 
 
 def _read_key(url: str, header: str | None) -> str:
-    """The key, or the value of a header, typed without being shown, or piped in."""
+    """The key or header value, typed without echo or piped in."""
     if sys.stdin is None:
         raise UsageError("there is no standard input to read the key from", code="no_input")
     if not sys.stdin.isatty():

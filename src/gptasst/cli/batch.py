@@ -1,4 +1,4 @@
-"""`gptasst batch`: files that were handed to the server with `run --each --batch`."""
+"""`gptasst batch`: batches that were submitted with `run --each --batch`."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 
 def progress_text(batch: Batch) -> str:
-    """How many requests are done, of how many."""
+    """The number of finished requests, and of all."""
     failed = f", {batch.failed:,} failed" if batch.failed else ""
     return f"{batch.completed + batch.failed:,} of {batch.all_requests:,}{failed}"
 
 
 class BatchProgress(Drawn):
-    """A bar over all requests of batches while they are waited for."""
+    """A progress bar over all requests of batches, while waiting for them."""
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
         self._bar: tuple[Progress, TaskID] | None = None
 
     def report(self, batches: Sequence[Batch]) -> None:
-        """Show how batches stand."""
+        """Show the state of batches."""
         if not self._output.shows_progress:
             return
         self._bar = self._bar or self._draw()
@@ -64,7 +64,7 @@ class BatchProgress(Drawn):
 
 
 def show_submission(output: Output, submission: Submission) -> None:
-    """Say what was submitted, and what came of files that had no need to be."""
+    """Print what was submitted, and the results of files that needed no submission."""
     error = submission_error(submission)
     if output.mode == "json":
         output.document({"submission": submission, "error": error})
@@ -82,7 +82,7 @@ def show_submission(output: Output, submission: Submission) -> None:
 
 
 def submission_error(submission: Submission) -> GptasstError | None:
-    """The error of a submission in which some files can't take part."""
+    """The error for a submission without some of the files."""
     failed = sum(result.status == "failed" for result in submission.results)
     if not failed:
         return None
@@ -107,7 +107,7 @@ def _submission_text(submission: Submission) -> str:
 def show_fetched(
     output: Output, fetched: Sequence[Fetched], submission: Submission | None = None
 ) -> None:
-    """Say what came of each file; as JSON together with what was submitted before."""
+    """Print the result of each file; as JSON, together with the submission before."""
     results = [result for one in fetched for result in one.results]
     summary = totals_of(results)
     error = fetch_error(fetched, submission)
@@ -131,11 +131,11 @@ def show_fetched(
 def fetch_error(
     fetched: Sequence[Fetched], submission: Submission | None = None
 ) -> GptasstError | None:
-    """The error of a fetch that did not bring all answers into place, or of what came before."""
+    """The error for a fetch that did not write all answers, or for the submission before."""
     summary = totals_of([result for one in fetched for result in one.results])
     if not summary.failed:
         return submission_error(submission) if submission else None
-    # What others typed is nothing to be typed here.
+    # A command from another machine may not work here.
     typed = {o.command for o in fetched if any(r.status == "failed" for r in o.results)} - {""}
     commands = ", ".join(f"`{command}`" for command in sorted(typed))
     return PartlyDone(
@@ -224,12 +224,12 @@ def fetch_all(
     *,
     wait: bool,
 ) -> None:
-    """Fetch batches, after waiting for them if that is wanted, and say what came."""
+    """Fetch batches, after waiting for them if requested, and print the results."""
     service = session.context.batches
     if wait:
         with BatchProgress(session.output) as progress:
             batches = service.wait(batches, progress.report)
-    if submission is not None:  # those of other machines have paths of other machines
+    if submission is not None:  # batches of other machines have the paths of those machines
         away = [batch.id for batch in batches if not service.submitted_here(batch)]
         batches = [batch for batch in batches if batch.id not in away]
         if away:
@@ -241,7 +241,7 @@ def fetch_all(
     show_fetched(session.output, fetched, submission)
     error = fetch_error(fetched, submission)
     if error is not None and session.output.mode == "json":
-        raise typer.Exit(error.exit_code)  # it is in the document
+        raise typer.Exit(error.exit_code)  # the document has it
     if error is not None:
         raise error
 
@@ -256,21 +256,22 @@ def cancel(session: Session, batch_id: IdArgument) -> None:
     )
 
 
-# A pattern that the shell expanded to many files is not shown again in full.
+# Shorten a list of files that the shell expanded from a pattern.
+_LONGEST_VALUE = 40  # of a variable, as it is shown in a command
 _MOST_WORDS = 6
 
 
 def submit_batch(
     session: Session, job: EachJob, words: Sequence[str], target: Path | None, *, wait: bool
 ) -> None:
-    """Submit the files of a job; with `wait`, stay for the answers.
+    """Submit the files of a job; with `wait`, wait for the answers.
 
     Args:
-        session: the parts of the program.
-        job: what was asked.
-        words: by which the files were named.
-        target: what `-o` said.
-        wait: whether to stay until the answers are in place.
+        session: the session of the command.
+        job: the job.
+        words: the words that stand for the files.
+        target: the value of `-o`.
+        wait: whether to wait until the answers are written.
     """
     if job.purpose not in ("write", "replace"):
         raise UsageError(
@@ -297,7 +298,7 @@ def submit_batch(
 
 
 def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
-    """The command that submits what is missing, as people would type it."""
+    """The command that submits the missing files, as people would type it."""
     shown = [shlex.quote(word) for word in words[:_MOST_WORDS]]
     shown += ["…"] if len(words) > _MOST_WORDS else []
     asked = job.asked
@@ -308,6 +309,9 @@ def _typed(job: EachJob, words: Sequence[str], target: Path | None) -> str:
         options.append("--schema …")
     if not asked.file_search:
         options.append("--no-file-search")
+    for name, value in asked.variables.items():
+        told = value if len(value) <= _LONGEST_VALUE and value.isprintable() else "…"
+        options += ["--var", shlex.quote(f"{name}={told}")]
     if asked.encoding:
         options += ["--encoding", asked.encoding]
     if asked.screening.allow_secrets:

@@ -1,4 +1,4 @@
-"""`gptasst cache`: what is remembered of local files and of files on the server."""
+"""`gptasst cache`: the cache of local files and of files on the server."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     pass
 
 
-# A slip of the fingers in a short word is nearer than this; `rename` and `create` are not.
+# The metavar of options whose list ends where a word is no assignment.
+ASSIGNMENTS = "NAME=VALUE..."
+
+# A typing mistake in a short word is more similar than this; `rename` and `create` are less.
 _NEAR = 0.75
 
 
@@ -65,13 +69,13 @@ _OPTIONS = {
 
 
 def remember_globals(typer_context: typer.Context, options: GlobalOptions) -> None:
-    """Keep options that stood before the command's name."""
+    """Store options that were given before the command's name."""
     outer = typer_context.meta.get(GLOBALS, GlobalOptions())
     typer_context.meta[GLOBALS] = options.over(outer)
 
 
 class CommandGroup(typer.Typer):
-    """Commands under one name. Each is built when it is asked for, not when it is declared."""
+    """A group of commands. Each is built when it is used, not when it is declared."""
 
     def __init__(self, help: str) -> None:
         self.builders: dict[str, Callable[[], Any]] = {}
@@ -95,14 +99,14 @@ def _begin_group(
 
 
 def show_help(typer_context: typer.Context) -> None:
-    """Print a group's help, with its colours where there are any."""
+    """Print a group's help, in colour where possible."""
     output = Output()
     show = output.drawn if output.draws else output.text
     show(typer_context.get_help() + "\n")
 
 
 class Group(TyperGroup):
-    """Typer's group over the builders of its commands."""
+    """Typer's group, built from the builders of its commands."""
 
     builders: ClassVar[Mapping[str, Callable[[], Any]]] = {}
 
@@ -137,14 +141,14 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def _nearest(self, word: str, ctx: Any) -> str | None:
-        """What a word that is no command may have been meant for."""
+        """The command that an unknown word may mean."""
         option = f"--{word}"  # `gptasst version`, `gptasst help`
         if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
             return option
         return nearest(word, self.builders, _NEAR) or self.meant(word)
 
     def meant(self, word: str) -> str | None:  # noqa: ARG002  # the whole program knows more
-        """The command of another name that somebody looks for."""
+        """The command that a known wrong name stands for."""
         return None
 
 
@@ -158,7 +162,7 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Declare a command. Its function takes a `Session`, then its own arguments.
 
-    `examples` are lines to type; like `epilog` they stand below the options of `--help`.
+    `examples` are command lines; like `epilog` they go below the options in `--help`.
     """
     text = "\n\n".join(filter(None, (epilog, examples_text(examples))))
 
@@ -170,7 +174,7 @@ def command(
 
 
 def examples_text(examples: Sequence[str]) -> str:
-    """The part of an epilog that shows lines to type."""
+    """The part of an epilog with the examples."""
     if not examples:
         return ""
     return "\n\n".join(("Examples:" if len(examples) > 1 else "Example:", *examples))
@@ -179,18 +183,18 @@ def examples_text(examples: Sequence[str]) -> str:
 def build_command(
     function: Callable[..., None], name: str, *, help: str | None = None, epilog: str | None = None
 ) -> Any:
-    """The command that runs a function with a `Session` and what was typed."""
+    """Build the command that calls a function with a `Session` and the typed arguments."""
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command(name, cls=Command, help=help, epilog=epilog)(_with_globals(function))
     built: Any = typer.main.get_command(alone)
     for parameter in built.params:
-        if parameter.metavar is None:  # `--text TEXT`, where Typer would show `<str>`
+        if parameter.metavar is None:  # `--text TEXT`; Typer would show `<str>`
             parameter.metavar = parameter.name.upper()
     return built
 
 
 def imported(module: str) -> Any:
-    """The command or group of a module, which is imported now: its `build()` or its `app`."""
+    """Import a module and return its command or group: its `build()` or its `app`."""
     found = importlib.import_module(module)
     return found.build() if hasattr(found, "build") else typer.main.get_command(found.app)
 
@@ -214,22 +218,25 @@ def _with_globals(function: Callable[..., None]) -> Callable[..., None]:
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    del run.__wrapped__  # its signature is not the command's
+    del run.__wrapped__  # its signature differs from the command's
     return run
 
 
 class Command(TyperCommand):
-    """A command whose list options take all the words that follow them.
+    """A command whose list options take all following words.
 
     `-f a.md b.md` is read as `-f a.md -f b.md`, as argparse's `nargs="*"` would. A word that
-    starts with a dash ends the list, unless it is a file that exists.
+    starts with a dash ends the list, unless it is a file that exists; a list of `NAME=VALUE`
+    ends before a word that is none.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread_lists(args, self._list_options()))
+        assignments = [name for name, metavar in self._list_options() if metavar == ASSIGNMENTS]
+        names = [name for name, _ in self._list_options()]
+        return super().parse_args(ctx, spread_lists(args, names, assignments))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """`NAME` for what has to be there, where Typer has `{NAME}`."""
+        """Write required arguments as `NAME`; Typer writes `{NAME}`."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -242,16 +249,18 @@ class Command(TyperCommand):
 
         write_epilog(self.epilog or "", formatter)
 
-    def _list_options(self) -> list[str]:
-        names: list[str] = []
+    def _list_options(self) -> list[tuple[str, str]]:
+        names: list[tuple[str, str]] = []
         for parameter in self.params:
             if parameter.param_type_name == "option" and getattr(parameter, "multiple", False):
-                names += parameter.opts
+                names += [(name, parameter.metavar or "") for name in parameter.opts]
         return names
 
 
-def spread_lists(words: Sequence[str], list_options: Sequence[str]) -> list[str]:
-    """Repeat each list option before every word that belongs to it."""
+def spread_lists(
+    words: Sequence[str], list_options: Sequence[str], assignments: Sequence[str] = ()
+) -> list[str]:
+    """Repeat each list option before each of its words."""
     spread: list[str] = []
     current: str | None = None
     for number, word in enumerate(words):
@@ -260,15 +269,24 @@ def spread_lists(words: Sequence[str], list_options: Sequence[str]) -> list[str]
         option = None if current and _is_file(word) else _list_option(word, list_options)
         if option:
             current = option
-            # A value may be part of the word; an option without any is an error to report.
+            # The word may contain the value. An option without one is reported as an error.
             if word != option or not _has_value(words[number + 1 :]):
                 spread.append(word)
-        elif current and not _is_option(word):
+        elif current and _belongs(
+            word, assigned=current in assignments and words[number - 1] != current
+        ):
             spread += [current, word]
         else:
             current = None
             spread.append(word)
     return spread
+
+
+def _belongs(word: str, *, assigned: bool) -> bool:
+    """Whether a word belongs to the list option before it."""
+    if assigned:
+        return re.match(r"[^\W\d][\w-]*=", word) is not None and not _is_file(word)
+    return not _is_option(word)
 
 
 def _has_value(rest: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""`gptasst config`: what is in force, why, and changing it."""
+"""`gptasst config`: show the settings in force and their sources, and change them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ ConversationOption = Annotated[
 def chosen_conversation(
     session: Session, assistant: str, *, go_on: bool, asked: str | None
 ) -> Conversation | None:
-    """The conversation that the options mean, said on stderr; `None`: a new one.
+    """The conversation that the options select, printed on stderr; `None`: a new one.
 
     Raises:
         UsageError: both options are given.
@@ -57,7 +57,7 @@ def chosen_conversation(
     if found is None:
         session.output.note(f"no conversation with `{assistant}` yet, so this starts one")
         return None
-    service.keeper(found)  # what another project keeps is refused here
+    service.keeper(found)  # refuses conversations of another project
     session.output.note(f"continuing {shown(found)}")
     return found
 
@@ -112,7 +112,7 @@ def show(
         with session.waiting():
             found = service.find(conversation)
             messages = service.messages(found)
-            first = list(itertools.islice(messages, 1))  # one that is gone prints nothing
+            first = list(itertools.islice(messages, 1))  # print nothing if it is gone
         for piece in markdown_pieces(found, itertools.chain(first, messages)):
             session.output.answer(piece)
         return
@@ -139,7 +139,7 @@ def delete(
 
     def look() -> Conversation:
         found = service.find(conversation)
-        service.keeper(found)  # what another project keeps is refused before anybody is asked
+        service.keeper(found)  # refuse conversations of another project before asking
         return found
 
     found = session.confirmed(look, lambda found: f"delete {shown(found)}?", yes=yes)

@@ -37,7 +37,7 @@ _MARKS = {"ok": "✓", "note": "·", "warning": "!", "problem": "✗"}
 _STYLES = {"ok": GREEN, "note": DIM, "warning": BOLD, "problem": BOLD_RED}
 _SEVERITY_WIDTH = len("✗ problem") + 2
 _TOPIC_WIDTH = len("assistants") + 2
-# A terminal that is narrower gets the text below its heading and not beside it.
+# Narrower terminals show the text below its heading, instead of beside it.
 _NARROW = 60
 
 
@@ -82,7 +82,7 @@ _COLUMNS: list[Column[Finding]] = [
 
 
 def _drawn(output: Output, findings: tuple[Finding, ...]) -> Iterator[str]:
-    """The lines of findings as wide as the terminal. A command stays in one piece, to be copied."""
+    """The findings, wrapped to the terminal's width. Commands are not broken."""
     width = shutil.get_terminal_size().columns
     narrow = width < _NARROW
     indent = " " * (2 if narrow else _SEVERITY_WIDTH + _TOPIC_WIDTH)

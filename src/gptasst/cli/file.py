@@ -33,7 +33,7 @@ app = CommandGroup("The files of the project on the server.")
 _PURPOSES: tuple[Purpose, ...] = ("user_data", "assistants")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TIME = re.compile(r"(\d{1,9})([smhd]?)")
-_SHORTEST, _LONGEST = 3_600, 2_592_000  # seconds, as the API has it
+_SHORTEST, _LONGEST = 3_600, 2_592_000  # seconds, the API's limits
 
 NamesArgument = Annotated[
     list[str],
@@ -238,7 +238,7 @@ def _nothing_to_prune(session: Session) -> None:
         session.output.note("nothing to prune")
 
 
-# A file that goes, and why, or what goes with it.
+# A file to delete, and why, or what is deleted with it.
 _Row = tuple["FileEntry", str]
 
 
@@ -254,7 +254,7 @@ def _delete(
     yes: bool,
     dry_run: bool,
 ) -> None:
-    """Show what goes, ask, look again, and delete it."""
+    """List the files to delete, ask, check again, and delete them."""
     output = session.output
 
     def question(rows: Sequence[_Row]) -> str:

@@ -1,4 +1,4 @@
-"""How `--help` is laid out: options in sections, and examples that can be copied."""
+"""The layout of `--help`: options in sections, and examples that can be copied."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gptasst.cli.output import BOLD, Output
 from gptasst.values import dataclass
 
 _EVERYWHERE = ("profile", "json", "quiet", "verbose", "no_project", "help")
-_SUMMARY = 200  # characters: whole sentences, not their beginnings
+_SUMMARY = 200  # characters: show whole sentences
 
 
 def write_parameters(parameters: Sequence[Any], context: Any, formatter: Any) -> None:
-    """Arguments, the command's own options by their panels, then those of every command."""
+    """Write arguments, the command's own options by panel, then the global options."""
     sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
     everywhere: list[tuple[str, str]] = []
     for parameter in parameters:
@@ -35,7 +35,7 @@ def write_parameters(parameters: Sequence[Any], context: Any, formatter: Any) ->
 
 
 def write_commands(group: Any, context: Any, formatter: Any) -> None:
-    """The commands of a group, each with its whole first sentence."""
+    """Write the commands of a group, each with its first sentence."""
     found = {name: group.get_command(context, name) for name in group.list_commands(context)}
     summaries = {n: c.get_short_help_str(_SUMMARY) for n, c in found.items() if not c.hidden}
     write_section("Commands", summaries, formatter)
@@ -47,12 +47,12 @@ def write_section(title: str, summaries: Mapping[str, str], formatter: Any) -> N
 
 
 def _bold(text: str) -> str:
-    """A heading, or what is typed, where help is shown on a terminal with colours."""
+    """A heading or typed text, in bold on a terminal with colours."""
     return Output().styled(text, BOLD)
 
 
 def write_epilog(text: str, formatter: Any) -> None:
-    """Sentences, and lines to type, which are not broken."""
+    """Write sentences, and example lines, which are not wrapped."""
     notes, examples = epilog_parts(text)
     for note in notes:
         formatter.write_paragraph()
@@ -70,14 +70,14 @@ _LINE = re.compile(r"(?:([^:]+): )?((?:gptasst|git) .*)")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Lines to type, and the sentence that leads to them."""
+    """Example lines and the sentence before them."""
 
     lead: str
     lines: tuple[str, ...]
 
 
 def epilog_parts(text: str) -> tuple[list[str], list[Example]]:
-    """What stands below the options: sentences, and lines to type."""
+    """The parts below the options: sentences and examples."""
     notes: list[str] = []
     examples: list[Example] = []
     for paragraph in paragraphs(text):
@@ -95,6 +95,6 @@ def epilog_parts(text: str) -> tuple[list[str], list[Example]]:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a text, each in one line."""
+    """The paragraphs of a text, each on one line."""
     parts = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return [" ".join(part.split()) for part in parts if part]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gptasst.cli.commands import CommandGroup, command
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
+from gptasst.cli.variables import VarOption, given_values, variable_text
 from gptasst.errors import UsageError
 from gptasst.hints import cmd
 from gptasst.processes.programs import find_program
@@ -30,7 +33,7 @@ def list_instructions(session: Session) -> None:
     found, broken = session.context.instructions.list()
     columns: list[Column[Instruction]] = [
         Column("name", lambda i: i.definition.name),
-        Column("from", lambda i: i.origin, gives_way=1, dim=True),
+        Column("from", _from, gives_way=1, dim=True),
         Column("model", lambda i: i.definition.model or ""),
         Column("description", lambda i: i.definition.description, cuts=True),
     ]
@@ -45,10 +48,32 @@ def list_instructions(session: Session) -> None:
         session.output.warn(error.message)
 
 
+def _from(instruction: Instruction) -> str:
+    if instruction.origin == "path":
+        return str(Path(instruction.path).parent)
+    return instruction.origin
+
+
 @command(app, "show")
-def show(session: Session, name: NameArgument) -> None:
+def show(
+    session: Session,
+    name: NameArgument,
+    resolved: Annotated[
+        bool,
+        typer.Option(
+            "--resolved", help="Show it with what it extends, and the values of its variables."
+        ),
+    ] = False,
+    var: VarOption = None,
+) -> None:
     """Show an instruction's file."""
     found = session.context.instructions.get(name)
+    if resolved:
+        values = given_values(var, session.screening(allow_secrets=True))
+        _show_resolved(session, found, values)
+        return
+    if var:
+        raise UsageError("--var needs --resolved", hint="--resolved fills in variables")
     if session.output.mode == "json":
         session.output.document(found)
     elif session.output.mode == "quiet":
@@ -56,6 +81,26 @@ def show(session: Session, name: NameArgument) -> None:
     else:
         session.output.note(f"# {found.path}")
         session.output.text(Path(found.path).read_text("utf-8-sig"))
+
+
+def _show_resolved(session: Session, found: Instruction, values: Mapping[str, str]) -> None:
+    """Show what a run would use; variables without a value stay."""
+    from gptasst.definitions.toml import dump_definition
+    from gptasst.definitions.variables import partly_filled
+
+    definition = partly_filled(found.definition, values)
+    if session.output.mode == "json":
+        session.output.document(replace(found, definition=definition))
+        return
+    if session.output.mode == "quiet":
+        session.output.text(definition.name)
+        return
+    session.output.note(f"# {found.path}")
+    for each in found.extended:
+        session.output.note(f"# extends {each.path}")
+    for variable in definition.variables:
+        session.output.note(f"# variable {variable_text(variable)}")
+    session.output.text(dump_definition(definition))
 
 
 @command(app, "new", examples=["gptasst instruction new HouseStyle --project"])
@@ -135,3 +180,19 @@ def validate(
             output.error(error)
     if result.errors:
         raise typer.Exit(max(error.exit_code for error in result.errors))
+
+
+def _build_import() -> Any:
+    from gptasst.cli.instruction_moving import build_import
+
+    return build_import()
+
+
+def _build_export() -> Any:
+    from gptasst.cli.instruction_moving import build_export
+
+    return build_export()
+
+
+app.builders["import"] = _build_import
+app.builders["export"] = _build_export

@@ -1,4 +1,4 @@
-"""`gptasst model`: what the profile's server can run."""
+"""`gptasst model`: the models of the profile's server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place where results, notes and errors become text.
+"""The only place where results, notes and errors are printed.
 
 stdout gets data, stderr everything else. For people: tables on a terminal, tab-separated
 lines without a header anywhere else. `--json`: one document. `--quiet`: ids or names.
@@ -24,27 +24,27 @@ from gptasst.hints import shown
 Mode = Literal["people", "json", "quiet"]
 _Item = TypeVar("_Item")
 
-# Weight before colour: what is legible on a dark screen and on a light one.
+# Prefer weight to colour: legible on dark and light backgrounds.
 BOLD, BOLD_RED, GREEN, DIM = "1", "1;31", "32", "2"
 
-# Bytes of a file name that is not UTF-8, as Python has them.
+# Surrogates for the bytes of a file name that is not UTF-8.
 _HALVES = "[\ud800-\udfff]"
-# What OpenAI's keys look like; nothing else that people name is so long and begins so.
+# The form of OpenAI's keys, which no name has.
 _KEY, _MASK = r"\bsk-[\w-]{40,}", "sk-…"
-# They change the order in which a terminal shows what stands around them (Unicode's property
-# Bidi_Control), so that a command or a name may be read as another.
-# What people read of a result, which may hold commands.
+# Characters with Unicode's property Bidi_Control change the display order of the text around
+# them, so that a command or a name may look like another.
+# Fields of a result that are text for people and may contain commands.
 _SAID = {"notes", "warnings"}
 _BIDI = frozenset((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-# Control characters that JSON allows as they are and a terminal would obey.
+# Control characters that JSON allows and a terminal would obey.
 _JSON_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), *_BIDI)}
 
 
 class Output:
-    """Writes to the two streams of a command, in one of three modes.
+    """Writes to a command's stdout and stderr, in one of three modes.
 
-    Streams are passed in, so that tests can look at what is written. `profile` is what `--profile`
-    was: printed commands carry it, see `hints`.
+    Streams are passed in, so that tests can read them. `profile` is the value of `--profile`, which
+    is added to printed commands, see `hints`.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class Output:
     ) -> None:
         self.mode = mode
         self.verbose = verbose
-        self.quiet = quiet or mode == "quiet"  # no notes, also beside a JSON document
+        self.quiet = quiet or mode == "quiet"  # no notes, even with `--json`
         self.profile = profile
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
-        self.missed = 0  # what could not be done while the rest of a command went on
+        self.missed = 0  # failures of a command that continued
         self._only_answers = False
 
     def require_stdout(self) -> None:
-        """Refuse to begin what stdout can't take.
+        """Raise if stdout can't be written to.
 
         Raises:
             OSError: it is closed.
@@ -75,30 +75,30 @@ class Output:
         self.stdout.write("")
 
     def keep_answer_apart(self) -> None:
-        """Print no notes and warnings from here on if they would end up inside of the answer.
+        """Print no more notes and warnings if they would end up in the answer.
 
-        Vim sends both streams of a filter to one file, and that becomes the text.
+        Vim sends both streams of a filter to one file, which becomes the text.
         """
         try:
             out, err = os.fstat(self.stdout.fileno()), os.fstat(self.stderr.fileno())
-        except (OSError, ValueError):  # what stands in for them
+        except (OSError, ValueError):  # their replacement
             return
         same = (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino)
         self._only_answers = same and not stat.S_ISCHR(out.st_mode) and not self.verbose
 
     @property
     def draws(self) -> bool:
-        """Whether results are drawn for a person who looks at a terminal."""
+        """Whether results are drawn for a person at a terminal."""
         return self.mode == "people" and self.stdout.isatty()
 
     @property
     def colours(self) -> bool:
-        """Whether what goes to stdout may be coloured."""
+        """Whether output on stdout may be coloured."""
         return self.draws and not is_dumb() and not os.environ.get("NO_COLOR")
 
     @property
     def shows_progress(self) -> bool:
-        """Whether somebody looks at stderr and wants to see how it goes."""
+        """Whether to show progress on stderr."""
         return not self.quiet and self.stderr.isatty() and not is_dumb()
 
     def table(
@@ -110,14 +110,14 @@ class Output:
         ident: Callable[[_Item], str],
         empty: str,
     ) -> None:
-        """Write a list.
+        """Print a list.
 
         Args:
             name: the key of the list in the JSON document.
-            items: what is listed.
-            columns: of the table; the JSON document has all fields of the items.
-            ident: what `--quiet` writes of an item.
-            empty: what is printed in place of an empty table.
+            items: the items.
+            columns: columns of the table; the JSON document has all fields of the items.
+            ident: the text that `--quiet` prints for an item.
+            empty: the text printed instead of an empty table.
         """
         if self.mode == "json":
             self.document({name: items})
@@ -134,7 +134,7 @@ class Output:
             self._lines(map("\t".join, _cells(columns, items)))
 
     def record(self, value: object, fields: Sequence[tuple[str, str]], *, ident: str) -> None:
-        """Write one thing: its fields for people, all of it as JSON, or its id."""
+        """Print one object: fields for people, everything as JSON, or its id."""
         if self.mode == "json":
             self.document(value)
         elif self.mode == "quiet":
@@ -147,7 +147,7 @@ class Output:
             self._lines(f"{label}\t{one_line(text)}" for label, text in fields)
 
     def done(self, message: str, value: object, *, ident: str) -> None:
-        """Say that something was done: a note for people, the thing itself for programs."""
+        """Report success: a note for people, the object itself for programs."""
         if self.mode == "json":
             self.document(value)
         elif self.mode == "quiet":
@@ -156,23 +156,23 @@ class Output:
             self.note(message)
 
     def document(self, value: object) -> None:
-        """Write one JSON document."""
+        """Print one JSON document."""
         self._lines([self.as_json(value)])
 
     def as_json(self, value: object) -> str:
-        """A value as the text of a JSON document."""
+        """A value as JSON text."""
         plain = _plain(value, self.profile)
         text = json.dumps(plain, indent=2, ensure_ascii=False).translate(_JSON_ESCAPES)
         return re.sub(_HALVES, lambda half: f"\\u{ord(half[0]):04x}", text)
 
     def text(self, text: str) -> None:
-        """Write a text that is the result itself: a TOML document, a path."""
+        """Print text that is the result itself: a TOML document, a path."""
         self.answer(text if text.endswith("\n") else text + "\n")
 
     def answer(self, text: str) -> None:
-        """Write the next piece of an answer, at once and byte for byte, as UTF-8.
+        """Print the next piece of an answer, immediately and byte for byte, as UTF-8.
 
-        On a terminal, control characters are shown and not obeyed.
+        On a terminal, control characters are made visible.
         """
         if self.stdout.isatty():
             self.stdout.write(harmless(text))
@@ -187,22 +187,22 @@ class Output:
                 buffer.flush()
 
     def table_text(self, items: Sequence[_Item], columns: Sequence[Column[_Item]]) -> str:
-        """A list as it is drawn on a terminal, for `paged`."""
+        """A list as a terminal shows it, for `paged`."""
         return draw_table(columns, _cells(columns, items), colours=self.colours)
 
     def paged(self, text: str) -> None:
-        """Write a text as `drawn` does, through a pager if it is longer than the screen."""
+        """Print text like `drawn`, through a pager if it is longer than the screen."""
         from gptasst.cli.tables import write_paged
 
         write_paged(self.stdout, text)
 
     def drawn(self, text: str) -> None:
-        """Write a text whose control characters are our own colours."""
+        """Print text whose only control characters are our own colours."""
         self.stdout.write(text)
         self.stdout.flush()
 
     def styled(self, text: str, code: str) -> str:
-        """A text in a colour or weight, for `drawn`; as it is where there are no colours."""
+        """Text in a colour or weight, for `drawn`; unchanged without colours."""
         return f"\x1b[{code}m{text}\x1b[0m" if self.colours else text
 
     def note(self, text: str) -> None:
@@ -216,20 +216,20 @@ class Output:
             self._complain(self._coloured("warning:", BOLD) + f" {shown(text, self.profile)}")
 
     def miss(self, text: str) -> None:
-        """Warn of something that could not be done; the command will end with exit code 6."""
+        """Warn of a failure; the command continues and exits with code 6."""
         self.missed += 1
         self.warn(text)
 
     def missed_error(self) -> PartlyDone | None:
-        """What a command ends with that did all but what was missed."""
+        """The error at the end of a command with failures reported by `miss`."""
         if not self.missed:
             return None
         return PartlyDone(f"{count_text(self.missed, 'place')} could not be read")
 
     def error(self, error: GptasstError) -> None:
-        """Write an error: for programs as JSON on stdout, for people on stderr.
+        """Print an error: as JSON on stdout for programs, on stderr for people.
 
-        A key that was typed where none belongs (`auth login sk-…`) is not repeated.
+        A key that was typed in the wrong place (`auth login sk-…`) is not repeated.
         """
         error.message = re.sub(_KEY, _MASK, error.message)
         error.advice = error.advice and re.sub(_KEY, _MASK, error.advice)
@@ -243,7 +243,7 @@ class Output:
         self.trace(error)
 
     def trace(self, error: GptasstError) -> None:
-        """Under `--verbose` say on stderr where an error came from."""
+        """With `--verbose`, print an error's traceback on stderr."""
         if self.verbose:
             import traceback
 
@@ -255,7 +255,7 @@ class Output:
         return word if plain else f"\x1b[{code}m{word}\x1b[0m"
 
     def _complain(self, text: str) -> None:
-        head, sep, tail = text.partition("\x1b[0m")  # our own colour stays
+        head, sep, tail = text.partition("\x1b[0m")  # keep our own colour
         self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
         self.stderr.flush()
 
@@ -264,7 +264,7 @@ class Output:
 
 
 def _exact(text: str) -> bytes:
-    """A text as UTF-8; the bytes of a file name that is something else are what they were."""
+    """Text as UTF-8; file names that are not UTF-8 keep their bytes."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -272,7 +272,7 @@ def _exact(text: str) -> bytes:
 
 
 def _single(ident: str) -> str:
-    """An id or name as one line, whatever a server calls its objects."""
+    """An id or name on one line, even if the server's name contains line ends."""
     return one_line(ident) if len(ident.splitlines()) > 1 else ident
 
 
@@ -281,7 +281,7 @@ def _cells(columns: Sequence[Column[_Item]], items: Sequence[_Item]) -> list[lis
 
 
 def harmless(text: str) -> str:
-    """A text with its control characters made visible, but for tabs and line ends."""
+    """Text with control characters made visible, except tabs and line ends."""
     if text.isprintable():
         return text
     return "".join(map(_visible, text))
@@ -299,7 +299,7 @@ def _visible(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text as one field of a tab-separated line."""
+    """Text as one field of a tab-separated line."""
     return harmless(" ".join(text.split()))
 
 
@@ -316,7 +316,7 @@ def size_text(size: int) -> str:
 
 
 def time_text(moment: datetime) -> str:
-    """A moment for people, in their own time zone."""
+    """A time for people, in their time zone."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
@@ -329,9 +329,9 @@ def is_dumb() -> bool:
 
 
 def _plain(value: object, profile: str | None) -> Any:
-    """A value as JSON has it: dataclasses as objects, moments in ISO 8601.
+    """A value in JSON's types: dataclasses as objects, times in ISO 8601.
 
-    What is said to people has the commands that they would read elsewhere, see `shown`.
+    Text for people has its commands written out, see `shown`.
     """
     if isinstance(value, GptasstError):
         hint = value.advice and shown(value.advice, profile)
@@ -345,7 +345,7 @@ def _plain(value: object, profile: str | None) -> Any:
         return {str(key): _plain(item, profile) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, profile) for item in value]
-    if isinstance(value, date):  # or a moment, which is one
+    if isinstance(value, date):  # or a datetime, which is a date
         return value.isoformat()
     if isinstance(value, PurePath):
         return value.as_posix()

@@ -1,4 +1,4 @@
-"""Signs of life on stderr, for somebody who looks at a terminal."""
+"""Progress on stderr, for people at a terminal."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class Elapsed:
-    """What goes on, and for how many seconds already: a text that changes while it is drawn."""
+    """What is going on, and for how many seconds: text that is updated while it is drawn."""
 
-    _SHORT = 2  # seconds: what takes no longer needs no figure
+    _SHORT = 2  # seconds before a figure is shown
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -42,9 +42,9 @@ class Elapsed:
 
 
 class Drawn:
-    """What is drawn on stderr for a while; where nobody looks at a terminal, nothing is.
+    """A temporary drawing on stderr; nothing without a terminal.
 
-    Use it as a context; afterwards, and after `stop`, nothing of it is left on the screen.
+    Use it as a context. Afterwards, and after `stop`, nothing of it stays on the screen.
     """
 
     def __init__(self, output: Output) -> None:
@@ -63,18 +63,18 @@ class Drawn:
         self.stop()
 
     def stop(self) -> None:
-        """Take it off the screen."""
+        """Remove it from the screen."""
         self._shown.close()
 
     def _bars(self, *columns: str | ProgressColumn) -> Progress:
-        """Begin to draw bars."""
+        """Start drawing bars."""
         from rich.progress import Progress
 
         drawn_on = console(self._output.stderr)
         return self._shown.enter_context(Progress(*columns, console=drawn_on, transient=True))
 
     def _spinner(self, text: str) -> Elapsed:
-        """Begin to draw a spinner."""
+        """Start drawing a spinner."""
         drawn_on = console(self._output.stderr)
         shown = Elapsed(text)
         self._shown.enter_context(drawn_on.status(shown, spinner="dots"))
@@ -82,9 +82,9 @@ class Drawn:
 
 
 class Activity(Drawn):
-    """What is going on while there is no answer yet: a spinner, or a bar while bytes come.
+    """Progress until the answer starts: a spinner, or a bar during a download.
 
-    Without a terminal a download is one note, and waiting is silent.
+    Without a terminal a download prints one note, and waiting prints nothing.
     """
 
     def __init__(self, output: Output, text: str) -> None:
@@ -105,25 +105,25 @@ class Activity(Drawn):
         self._bar = self._status = None
 
     def advance(self, done: int, total: int) -> None:
-        """Show how many parts of an answer have come, and of how many."""
+        """Show how many parts of an answer are done, and of how many."""
         if self._status is not None and total > 1:
             self._status.text = f"{self._text}: {done:,} of {count_text(total, 'part')}"
 
     def receive(self, text: str) -> None:
-        """Show how much of an answer has come that is not shown itself."""
+        """Show how many characters of an answer, which is not printed, have arrived."""
         self._characters += len(text)
         if self._status is not None:
             self._status.text = f"writing the answer: {count_text(self._characters, 'character')}"
 
     def report(self, done: int, total: int | None) -> None:
-        """Bytes of the embedded model that have come so far, and in all (`None`: not known)."""
+        """Bytes of the embedded model downloaded so far, and in total (`None`: unknown)."""
         if not self._output.shows_progress:
             if not self._announced:
                 size = f" ({size_text(total)})" if total else ""
                 self._output.note(f"downloading the embedded model{size}, once")
             self._announced = True
             return
-        if self._complete:  # an installer is still busy with what has come
+        if self._complete:  # the installer is still working on the download
             return
         if self._bar is None:
             self.stop()
@@ -152,7 +152,7 @@ class Activity(Drawn):
 
 
 class Waiting(Drawn):
-    """A spinner for what may take long; it begins when that has lasted a second."""
+    """A spinner for slow operations, which appears after a second."""
 
     _PATIENCE = 1.0
 
@@ -190,9 +190,9 @@ _PHASES = {
 
 
 class Transfers(Drawn):
-    """Bars while many files are uploaded and indexed; until then, what `Waiting` shows."""
+    """Bars while many files are uploaded and indexed; before that, the spinner of `Waiting`."""
 
-    _SECONDS = 0.1  # between two changes of the screen
+    _SECONDS = 0.1  # seconds between updates of the screen
 
     def __init__(self, output: Output) -> None:
         super().__init__(output)
@@ -210,7 +210,7 @@ class Transfers(Drawn):
         super().stop()
 
     def report(self, state: TransferState) -> None:
-        """Show how far it has come. May be called from any thread, and often."""
+        """Show progress. May be called often and from any thread."""
         if not self._output.shows_progress:
             return
         moment = time.monotonic()
@@ -226,7 +226,7 @@ class Transfers(Drawn):
             task = self._begin(self._progress, state.phase)
         sizes = f"{size_text(state.bytes_done)} of {size_text(state.bytes)}" if state.bytes else ""
         files = f"{state.files_done:,} of {count_text(state.files, 'file')}"
-        # Bytes tell more than files while they go out, and are all there is to see of large ones.
+        # During uploads, bytes are more informative than files, especially for large ones.
         done, total = (
             (state.bytes_done, state.bytes) if state.bytes else (state.files_done, state.files)
         )
@@ -278,7 +278,7 @@ class CaseProgress(Drawn):
 
 
 class FileProgress(Drawn):
-    """A bar with files done and failed, tokens and the time left."""
+    """A bar with finished and failed files, tokens and the time left."""
 
     def __init__(self, output: Output, files: int) -> None:
         super().__init__(output)
@@ -295,7 +295,7 @@ class FileProgress(Drawn):
         return self
 
     def show(self, result: FileResult) -> None:
-        """Count what came of one more file."""
+        """Count the result of one more file."""
         if result.status == "failed":
             self._failed += 1
         elif result.status != "not_run":

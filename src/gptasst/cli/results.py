@@ -1,4 +1,4 @@
-"""What is printed beside an answer: the model, warnings and sources."""
+"""Output beside an answer: the model, warnings and sources."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 def tell_fallback(session: Session) -> None:
-    """Say in one line that nobody chose the embedded model, and what that means."""
+    """Print one line if the embedded model is used without being chosen."""
     note = session.context.fallback_note()
     if note:
         session.output.note(note)
 
 
 def tell_about(output: Output, result: RunResult) -> None:
-    """Say on stderr what an answer rests on."""
+    """Print on stderr what an answer is based on."""
     if output.draws or output.verbose:
         for number, source in enumerate(result.citations, start=1):
             output.note(f"[{number}] {source.path}{', ' if source.place else ''}{source.place}")
@@ -53,7 +53,7 @@ def tell_about(output: Output, result: RunResult) -> None:
 
 
 def tell_kept(output: Output, kept: Sequence[Kept]) -> None:
-    """Count the blocks that an edit left as they were; with `--verbose`, say why for each."""
+    """Print how many blocks an edit kept unchanged; with `--verbose`, why for each."""
     if not kept:
         return
     count = count_text(len(kept), "block")
@@ -68,7 +68,7 @@ def tell_kept(output: Output, kept: Sequence[Kept]) -> None:
 
 
 def warn_of_failures(output: Output, results: Iterable[FileResult]) -> None:
-    """Name each file that failed, and why."""
+    """Print each file that failed, and why."""
     for result in results:
         if result.error is not None:
             hint = f" ({result.error.advice})" if result.error.advice else ""
@@ -94,7 +94,7 @@ class FileTotals:
 
 
 def totals_of(results: Sequence[FileResult]) -> FileTotals:
-    """Count what came of files."""
+    """Total the results of files."""
     from gptasst.api.types import Usage
     from gptasst.models.prices import total
 
@@ -115,7 +115,7 @@ def totals_of(results: Sequence[FileResult]) -> FileTotals:
 
 
 def totals_text(output: Output, totals: FileTotals) -> str:
-    """Tokens and their price in all; with `--verbose`, tokens in all their parts."""
+    """Total tokens and their price; with `--verbose`, all kinds of tokens."""
     from gptasst.api.types import Usage
 
     usage = Usage(
@@ -129,7 +129,7 @@ def totals_text(output: Output, totals: FileTotals) -> str:
 
 
 def price_text(usage: Usage, cost: float | None) -> str:
-    """A price after a number of tokens; nothing where none were used or they cost nothing."""
+    """The price after a number of tokens; empty if there is none."""
     from gptasst.models.prices import cost_text
 
     used = usage.input or usage.output
@@ -137,7 +137,7 @@ def price_text(usage: Usage, cost: float | None) -> str:
 
 
 def tokens_text(output: Output, usage: Usage) -> str:
-    """Tokens in all; with `--verbose`, in all their parts."""
+    """Total tokens; with `--verbose`, all kinds of tokens."""
     if not output.verbose:
         return count_text(usage.input + usage.output, "token")
     cached = f"{usage.cached:,} cached" + f", {usage.written:,} written" * bool(usage.written)
@@ -161,7 +161,7 @@ _Row = tuple[str, str, str]
 
 
 def show_plan(output: Output, plan: KnowledgePlan) -> None:
-    """Write what would be done, a line a file."""
+    """Print a plan, one line per file."""
     if output.mode == "json":
         output.document(plan)
         return
@@ -191,10 +191,10 @@ def _rows(plan: KnowledgePlan) -> list[_Row]:
 def finish_change(
     output: Output, text: str, outcome: KnowledgeOutcome, *, created: bool = False
 ) -> None:
-    """Say what was done; files that failed are named, and end the command with exit code 6.
+    """Print a change's result; failed files end the command with exit code 6.
 
     Raises:
-        PartlyDone: files could not be taken.
+        PartlyDone: some files could not be added.
     """
     unread = outcome.plan.unread
     for refusal in outcome.plan.refused:
@@ -210,7 +210,7 @@ def finish_change(
         output.done(text, outcome, ident=outcome.assistant.name)
     named = "; ".join(map(_failure_text, outcome.failed))
     again = "the same command"
-    if created:  # which would find the name taken
+    if created:  # it would find that the name is taken
         words = ("assistant", "files", "add", outcome.assistant.name)
         again = cmd(shlex.join((*words, *(failure.path for failure in outcome.failed))))
     failed = count_text(len(outcome.failed), "place" if unread else "file")
@@ -223,7 +223,7 @@ def finish_change(
 
 
 def ident_of(assistant: Assistant | AssistantSummary) -> str:
-    """What addresses an assistant: its name, or its id where a name can't be typed in one line."""
+    """The address of an assistant: its name, or its id if the name does not fit on one line."""
     from gptasst.definitions.toml import name_problem
 
     return assistant.id if name_problem(assistant.name) else assistant.name
@@ -235,7 +235,7 @@ def _failure_text(failure: Refusal) -> str:
 
 
 def incomplete_text(assistant: Assistant) -> str:
-    """What is missing of the knowledge, and what brings it back."""
+    """The missing part of the knowledge, and how to restore it."""
     sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
     if not assistant.gone:
         return (
@@ -247,7 +247,7 @@ def incomplete_text(assistant: Assistant) -> str:
 
 
 def note_left(output: Output, file_ids: Sequence[str]) -> None:
-    """Name unused files that stay on the server: nothing proves that gptasst uploaded them."""
+    """Print unused files that stay on the server because gptasst may not have uploaded them."""
     if file_ids:
         delete = cmd(f"file delete {' '.join(file_ids)}")
         files = count_text(len(file_ids), "unused file")
@@ -255,7 +255,7 @@ def note_left(output: Output, file_ids: Sequence[str]) -> None:
 
 
 def changes_text(outcome: KnowledgeOutcome) -> str:
-    """What a change came to, in a few words."""
+    """A short summary of a change."""
     plan, failed = outcome.plan, {failure.path for failure in outcome.failed}
     replaced = [r for r in plan.replace if r.source.path not in failed]
     counts = [
@@ -268,7 +268,7 @@ def changes_text(outcome: KnowledgeOutcome) -> str:
 
 
 def tools_shown(definition: Definition) -> list[str]:
-    """The tools of a definition in words, with how its knowledge is searched."""
+    """The tools of a definition as text, with its search settings."""
     from gptasst.definitions.settings import written_file_search
 
     tools = definition.tools

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,7 @@ from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
 from gptasst.cli.session import Session
+from gptasst.cli.variables import VarOption, asking, given_values
 from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.threads import time_left, time_limit
@@ -68,6 +69,7 @@ def run(  # one parameter an option
         ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="The task, as text.")] = None,
+    var: VarOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -163,6 +165,7 @@ def run(  # one parameter an option
         file_search=not no_file_search,
         screening=screening,
         encoding=named_encoding(encoding),
+        variables=given_values(var, screening, named_encoding(encoding)),
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
@@ -191,7 +194,7 @@ def _run_once(
     *,
     dry_run: bool,
 ) -> None:
-    """One run over all inputs; `goes_on` is what `-c` and `--conversation` said."""
+    """One run over all inputs; `goes_on` has the values of `-c` and `--conversation`."""
     from gptasst.runs.inputs import read_inputs
 
     name = asked.name
@@ -220,10 +223,14 @@ def _run_once(
         chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
         dialogue = session.context.dialogue(chosen, activity.report)
     if dry_run:
-        _show_plan(session.output, (dialogue or service).plan(request))
+        _show_plan(session.output, asking(session, request, (dialogue or service).plan)[0])
     else:
-        with session.waiting():
-            events = dialogue.say(request) if dialogue else service.stream(request, resolved)
+
+        def begin(request: RunRequest) -> Generator[TextDelta | RunResult]:
+            with session.waiting():
+                return dialogue.say(request) if dialogue else service.stream(request, resolved)
+
+        events, _ = asking(session, request, begin)
         tell_fallback(session)
         direct = output is None and session.output.mode != "json"
         with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:
@@ -232,9 +239,9 @@ def _run_once(
 
 
 def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
-    """Begin to import the HTTP client, which takes longest, once it is needed for sure.
+    """Start importing the HTTP client, which takes longest, once it is certainly needed.
 
-    What `name` means is known before that where assistants are kept here, and found then.
+    For a local store, `name` is looked up first.
     """
     local = session.context.profile.store == "local"
     resolved = service.resolve(name) if local else None
@@ -244,7 +251,7 @@ def _begin(session: Session, service: RunService, name: str) -> Resolved | None:
 
 @contextlib.contextmanager
 def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator[None]:
-    """Print how to continue a conversation that starts, or with an answer that broke off."""
+    """Print how to continue a new conversation, or one whose answer broke off."""
     begins = dialogue is not None and dialogue.conversation is None
     try:
         yield
@@ -257,9 +264,9 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
 
 
 def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> str | None:
-    """Standard input where `-` is among the words, or where there are none and it is piped.
+    """Standard input, if `-` is among the words, or if there are none and it is piped.
 
-    Beside files that were named it is not read: in a loop of the shell it is the loop's.
+    It is not read beside named files: in a shell loop, it belongs to the loop.
     """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.reading import read_standard_input
@@ -287,7 +294,7 @@ def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> 
 def _follow(
     events: Iterable[TextDelta | RunResult], output: Output | None, activity: Activity
 ) -> RunResult:
-    """Read an answer to its end; with an `output`, pass on each piece as it comes."""
+    """Read an answer to its end; with an `output`, print each piece as it arrives."""
     from gptasst.runs.types import RunResult
 
     last = ""
@@ -303,8 +310,8 @@ def _follow(
                 activity.receive(last)
     finally:
         if output and last and not last.endswith("\n") and output.stdout.isatty():
-            output.answer("\n")  # the next message begins a line
-    raise AssertionError  # events end with the result, or an error is raised
+            output.answer("\n")  # start the next message on a new line
+    raise AssertionError  # the last event is the result, or an error is raised
 
 
 def _finish(output: Output, result: RunResult, target: Path | None) -> None:
@@ -320,10 +327,10 @@ def _finish(output: Output, result: RunResult, target: Path | None) -> None:
 
 
 def encoded_answer(result: RunResult) -> bytes:
-    """An answer as it is written to a file.
+    """An answer in the form written to a file.
 
     Raises:
-        InvalidInput: the encoding of the input does not have one of its characters.
+        InvalidInput: the input's encoding lacks one of its characters.
     """
     from gptasst.inputs.encoding import encode_like
 

@@ -1,4 +1,4 @@
-"""`gptasst run --each`: every file its own run; how it goes, and what came of it."""
+"""`gptasst run --each`: a run for each file, its progress and results."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ import typer
 from gptasst.cli.batch import submit_batch
 from gptasst.cli.progress import Activity, FileProgress
 from gptasst.cli.session import Session
+from gptasst.cli.variables import asking
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ if TYPE_CHECKING:
     from gptasst.runs.types import RunRequest
 
 DEFAULT_JOBS = 8
-MOST_JOBS = 1000  # the connections that the SDK's pool opens at most
+MOST_JOBS = 1000  # the most connections of the SDK's pool
 _INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class EachOptions:
-    """The options that only go with `--each`."""
+    """The options that require `--each`."""
 
     jobs: int | None = None
     in_place: bool = False
@@ -64,7 +65,7 @@ class EachOptions:
     null: bool = False
 
     def refuse_alone(self) -> None:
-        """Refuse them where `--each` was not given."""
+        """Raise if they are given without `--each`."""
         given = [name for name, value in _named(self) if value]
         if given:
             raise UsageError(f"{given[0]} needs --each", hint="--each runs every file on its own")
@@ -92,15 +93,15 @@ def run_each(
     *,
     dry_run: bool,
 ) -> None:
-    """Run what was asked on each of the files that `words` mean.
+    """Run a request on each of the files that `words` stand for.
 
     Args:
-        session: the parts of the program.
-        request: what is the same for all files.
+        session: the session of the command.
+        request: the parts that all files share.
         words: file names, patterns, directories.
-        target: what `-o` said.
-        options: the others.
-        dry_run: only show what would be done.
+        target: the value of `-o`.
+        options: the options of `--each`.
+        dry_run: only show the plan.
     """
     from gptasst.each.types import EachJob
 
@@ -116,15 +117,19 @@ def run_each(
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
     )
-    activity = Activity(session.output, "looking at the files")
-    service = session.context.each(activity.report)
-    if dry_run:
-        show_plan(session.output, service.plan(job))
-        return
-    if options.batch:
-        submit_batch(session, job, words, target, wait=options.wait)
-        return
-    _work(session, service, job, activity, options)
+
+    def work(asked: RunRequest) -> None:
+        activity = Activity(session.output, "looking at the files")
+        service = session.context.each(activity.report)
+        ready = replace(job, asked=asked)
+        if dry_run:
+            show_plan(session.output, service.plan(ready))
+        elif options.batch:
+            submit_batch(session, ready, words, target, wait=options.wait)
+        else:
+            _work(session, service, ready, activity, options)
+
+    asking(session, request, work)
 
 
 def _purpose(output: Output, target: Path | None, options: EachOptions) -> Purpose:
@@ -191,7 +196,7 @@ def _work(
         for result in coming:
             results.append(result)
             progress.show(result)
-    if run.ended_by is None or run.ended_by.code != "model_not_found":  # that says it, too
+    if run.ended_by is None or run.ended_by.code != "model_not_found":  # the error reports it, too
         for warning in run.warnings:
             output.warn(warning)
     for note in run.notes():
@@ -215,7 +220,7 @@ def _work(
 
 @contextlib.contextmanager
 def stopping_on_interrupt(run: EachRun | TestRun) -> Iterator[None]:
-    """The first Ctrl-C stops the run with all that was finished kept; the second, at once."""
+    """Let the first Ctrl-C stop the run and keep finished files, and the second stop at once."""
 
     def stop(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -238,7 +243,7 @@ _SAME_COMMAND = "the same command does only what is missing"
 
 @dataclass(frozen=True, slots=True)
 class EachSummary(FileTotals):
-    """What came of all files. `seconds` is what the command took."""
+    """The results of all files. `seconds` is the duration of the command."""
 
     would_change: int
     answered: int
@@ -249,7 +254,7 @@ class EachSummary(FileTotals):
 
 
 def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
-    """Count what came of the files, in a command that took so many seconds."""
+    """Summarize the results of files, and the seconds that the command took."""
     counts = Counter(result.status for result in results)
     return EachSummary(
         **asdict(totals_of(results)),
@@ -265,7 +270,7 @@ def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
 def error_of(
     run: EachRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
 ) -> GptasstError | None:
-    """What a command over many files ends with, if not all is well."""
+    """The error at the end of a command over many files, if something failed."""
     if run.ended_by is not None:
         return run.ended_by
     files = count_text(summary.files, "file")
@@ -284,7 +289,7 @@ def error_of(
 
 
 def show_results(output: Output, results: Sequence[FileResult], options: EachOptions) -> None:
-    """What is data: differences, the names of files that would change, or of those written."""
+    """Print the data: diffs, the names of files that would change, or of written files."""
     if options.diff and not options.null and output.mode != "quiet":
         for result in results:
             if result.diff and output.colours:
@@ -299,7 +304,7 @@ def show_results(output: Output, results: Sequence[FileResult], options: EachOpt
 
 
 def coloured_diff(diff: str) -> str:
-    """A diff in colours; its own control characters are made harmless first."""
+    """A diff in colours, with its control characters made harmless."""
     lines = []
     for line in harmless(diff).splitlines():
         code = next((c for start, c in _DIFF_COLOURS.items() if line.startswith(start)), None)
@@ -326,7 +331,7 @@ def tell(
 
 
 def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
-    """Show what each file would come to.
+    """Show the plan for each file.
 
     Raises:
         PartlyDone: some files would fail.

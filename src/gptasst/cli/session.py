@@ -1,4 +1,4 @@
-"""What one command works with: its options, the program's parts, and questions to the user."""
+"""The context of one command: its options, the program's parts, and questions to the user."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command function gets: the parts of the program, and where results go."""
+    """The first argument of a command function: the parts of the program, and the output."""
 
     context: AppContext
     output: Output
 
     def waiting(self) -> Waiting:
-        """What somebody sees while a server is asked, if that takes long."""
+        """A spinner for slow requests to a server."""
         from gptasst.cli.progress import Waiting
 
         return Waiting(self.output, "asking the server")
 
     def screening(self, allow_secrets: bool) -> Screening:
-        """What must not be sent, by what `--allow-secrets` said."""
+        """The check for secrets, as `--allow-secrets` sets it."""
         from gptasst.inputs.screening import Screening
 
         return Screening(allow_secrets=allow_secrets)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask before something is destroyed; go on only after a yes.
+        """Ask before something is destroyed; continue only after a yes.
 
         Raises:
-            UsageError: there is nobody to ask, and `yes` was not given.
+            UsageError: there is no terminal, and `yes` was not given.
             typer.Abort: the answer was no.
         """
         import sys
@@ -76,13 +76,13 @@ class Session:
         yes: bool,
         nothing: object = None,
     ) -> _Found:
-        """What will go, as it is after the yes; where it is not what was named, ask again.
+        """The items to delete, looked up again after the yes; if they changed, ask again.
 
         Args:
-            look: finds it.
-            question: names it; called before each question, so it may list more beforehand.
-            yes: nobody is asked.
-            nothing: what `look` finds where there is nothing to ask about.
+            look: finds the items.
+            question: returns the question; called before each one, so it may print a list first.
+            yes: don't ask.
+            nothing: the result of `look` that needs no question.
         """
         found = look()
         while not yes and found != nothing:
@@ -97,7 +97,7 @@ class Session:
 
 @contextlib.contextmanager
 def line_ended(stream: IO[str]) -> Iterator[None]:
-    """Where somebody presses Ctrl-C at a question, end its line: the shell's prompt comes next."""
+    """End the line of a question that is interrupted with Ctrl-C, before the shell's prompt."""
     try:
         yield
     except KeyboardInterrupt:
@@ -108,7 +108,7 @@ def line_ended(stream: IO[str]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
-    """The options that stand before or after a command's name."""
+    """The options that may be given before or after a command's name."""
 
     profile: str | None = None
     json: bool = False
@@ -134,7 +134,7 @@ class GlobalOptions:
 
 @contextlib.contextmanager
 def session(typer_context: typer.Context, options: GlobalOptions) -> Iterator[Session]:
-    """The parts of the program for one command, closed when it ends."""
+    """The session of one command, closed when it ends."""
     from gptasst.context import AppContext
 
     options = options.over(typer_context.meta.get(GLOBALS, GlobalOptions()))

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 _DEFAULT = "less"
 _NONE = ("", "cat")
-# less ends at once what fits, keeps colours, and leaves the screen as it is.
+# less: exit if the text fits, keep colours, don't clear the screen.
 _LESS = "FRX"
 
 
 def write_paged(stream: IO[str], text: str) -> None:
-    """Write a text to a terminal; through a pager if it is longer than the screen.
+    """Write text to a terminal; through a pager if it is longer than the screen.
 
-    `GPTASST_PAGER` names one, else `PAGER`, else it is `less`. With `cat` or nothing there is none.
+    The pager is `GPTASST_PAGER`, `PAGER` or `less`. An empty value or `cat` turns it off.
     """
     pager = _pager() if text.count("\n") >= shutil.get_terminal_size().lines else None
     if pager is None or not _paged(pager, text):
@@ -42,14 +42,14 @@ def _pager() -> list[str] | None:
         return None
     try:
         name, *options = shlex.split(named)
-    except ValueError:  # a quote that is not closed
+    except ValueError:  # an unclosed quote
         return None
     program = find_program(name)
     return [program, *options] if program else None
 
 
 def _paged(command: list[str], text: str) -> bool:
-    """Whether the pager ran. It is left by its own key, and Ctrl-C is its own, too."""
+    """Run the pager; `False` if it can't. It handles Ctrl-C itself."""
     environ = {"LESS": _LESS, "LESSCHARSET": "utf-8", **os.environ}
     try:
         process = subprocess.Popen(  # noqa: S603  # it is the user's own choice
@@ -57,7 +57,7 @@ def _paged(command: list[str], text: str) -> bool:
         )
     except OSError:
         return False
-    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # it was left before the end
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # the user left it before the end
         process.communicate(text)
     while process.poll() is None:
         with contextlib.suppress(KeyboardInterrupt):
@@ -68,7 +68,7 @@ def _paged(command: list[str], text: str) -> bool:
 _Item = TypeVar("_Item")
 
 _GAP = 2
-# What is left at least of a column that may be cut or folded, and of a text beside its label.
+# The least width of a column that is cut or folded, and of text beside its label.
 _SHORTEST_COLUMN = 12
 _SHORTEST_TEXT = 24
 _DIM = "dim"
@@ -76,11 +76,11 @@ _DIM = "dim"
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[_Item]):
-    """A column of a table: its head, and the text of an item in it.
+    """A column of a table: its heading, and the text for an item.
 
-    Where the terminal is narrow, one that `cuts` loses the end of its texts, or the middle of its
-    paths; one that `wraps` is folded; one that `gives_way` is left out, the highest number first.
-    `dim` is what people look at last.
+    On a narrow terminal, a column that `cuts` loses the end of its texts, or the middle of its
+    paths; one that `wraps` is folded; those that `gives_way` are left out, highest number first.
+    `dim` columns are the least important.
     """
 
     head: str
@@ -99,9 +99,9 @@ class Column(Generic[_Item]):
 def draw_table(
     columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], *, colours: bool = False
 ) -> str:
-    """Rows of texts as a table; where not even the columns that stay fit, each row as a record.
+    """Rows of texts as a table; if even the remaining columns don't fit, each row as a record.
 
-    A column in which nothing stands is left out.
+    Empty columns are left out.
     """
     width = terminal_width()
     filled = [number for number in range(len(columns)) if any(row[number] for row in rows)]
@@ -120,7 +120,7 @@ def draw_table(
 def _columns_that_fit(
     columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], shown: list[int], width: int
 ) -> list[int]:
-    """The numbers of the columns, without those that give way."""
+    """The indexes of the columns that fit."""
     natural = [_natural_width(column, number, rows) for number, column in enumerate(columns)]
 
     def least() -> int:
@@ -138,7 +138,7 @@ def _columns_that_fit(
 def _widths(
     columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], width: int
 ) -> list[int]:
-    """How wide each column is drawn: the widest of those that shrink lose first."""
+    """The width of each column: the widest of those that can shrink do so first."""
     widths = [_natural_width(column, number, rows) for number, column in enumerate(columns)]
     least = [_least(column, wide) for column, wide in zip(columns, widths, strict=True)]
     too_wide = sum(widths) + _GAP * (len(widths) - 1) - width
@@ -189,7 +189,7 @@ def _drawn_rows(
 
 
 def shortened(text: str, width: int) -> str:
-    """A text in so many cells: a path without its middle, another text without its end."""
+    """Text cut to a width: a path in its middle, other text at its end."""
     from rich.cells import cell_len, set_cell_size
 
     if cell_len(text) <= width:
@@ -204,9 +204,9 @@ def shortened(text: str, width: int) -> str:
 
 
 def record_lines(fields: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
-    """Labels, and texts beside them; below them where the terminal is narrow.
+    """Labels with texts beside them, or below them on a narrow terminal.
 
-    A word that is longer than the line stays in one piece, as paths and ids want to be copied.
+    A word that is longer than the line is not broken, so that paths and ids can be copied.
     """
     label_width = max(len(label) for label, _ in fields) + _GAP
     beside = width - label_width >= _SHORTEST_TEXT
@@ -230,7 +230,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """A text in lines of so many cells; a word that is longer is broken."""
+    """Text wrapped to a width; longer words are broken."""
     from rich.text import Text
 
     lines = Text(text).wrap(console(io.StringIO(), width), width, overflow="fold")
@@ -241,7 +241,8 @@ def terminal_width() -> int:
     return shutil.get_terminal_size().columns
 
 
-# Weight and lines in place of Rich's yellow, cyan and blue, which one screen or the other swallows.
+# Weight and underlines instead of Rich's yellow, cyan and blue, which are hard to read on some
+# backgrounds.
 _STYLES = {
     "progress.download": "none",
     "progress.elapsed": "none",
@@ -265,14 +266,14 @@ _STYLES = {
 
 
 def console(stream: IO[str], width: int | None = None, *, colours: bool | None = None) -> Console:
-    """A console on a stream, as wide as the terminal if no width is given.
+    """A console for a stream, as wide as the terminal unless a width is given.
 
-    It is coloured where the stream is a terminal, unless `colours` says whether it is.
+    It uses colours if the stream is a terminal, unless `colours` says otherwise.
     """
     from rich.console import Console
     from rich.theme import Theme
 
-    # Without a height Rich would take every dumb terminal for one of 80 columns.
+    # Without a height, Rich assumes 80 columns for dumb terminals.
     height = None if width is None else 25
     theme = Theme(_STYLES)
     return Console(

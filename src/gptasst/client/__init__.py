@@ -1,4 +1,4 @@
-"""The library: what the command line does, from Python."""
+"""The library: everything that the command line does, from Python."""
 
 from __future__ import annotations
 
@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
 from gptasst.client.assistants import Assistants, Instructions
-from gptasst.client.options import Files, MapOptions, RunOptions, each_job, run_request, spelled_out
+from gptasst.client.options import (
+    Files,
+    MapOptions,
+    RunOptions,
+    each_job,
+    run_request,
+    spelled_out,
+    words_of,
+)
 from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from gptasst.context import AppContext
+from gptasst.errors import UsageError
 from gptasst.hints import shown
+from gptasst.inputs.screening import Screening
 from gptasst.runs.types import RunPlan, RunResult
 from gptasst.threads import cached_property, time_limit
 
 if TYPE_CHECKING:
+    from gptasst.apply.types import ApplyPlan
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.each.service import EachRun
@@ -33,19 +44,19 @@ _JOBS = 8
 class Client:
     """Assistants, instructions and runs of one profile.
 
-    What you don't pass comes from the environment and `config.toml`, as for the command line. A
-    client can be used from any number of threads. In asyncio, call it in a thread:
+    Defaults come from the environment and `config.toml`, as on the command line. A client can be
+    used from any number of threads. In asyncio, call it in a thread:
     `await asyncio.to_thread(client.run, "DocWriter", "a.py")`.
 
     Args:
-        profile: the endpoint and store by name; `None` takes the one that fits.
-        base_url: of a server with `/responses`, up to and with `/v1`.
+        profile: the name of a profile (endpoint and store); `None` uses the default.
+        base_url: the base URL of a server with `/responses`, including `/v1`.
         api_key: the server's key.
-        model: used if neither a run nor an assistant sets one.
-        store: where assistants live: `openai` (the project on the server) or `local`.
+        model: the model, if neither a run nor an assistant sets one.
+        store: where assistants are kept: `openai` (the project on the server) or `local`.
         environ: used instead of the process's environment variables.
-        note: called with one line for each thing that a user should know and no result has; by
-            default they are logged as warnings of the logger `gptasst`.
+        note: called with one line for each message that is in no result; by default they are
+            logged as warnings of the logger `gptasst`.
 
     Attributes:
         assistants: create, list, get, search, update, delete; their files and history.
@@ -99,7 +110,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Wait for the runs that `submit` began, then close connections and files.
+        """Wait for the runs started by `submit`, then close connections and files.
 
         Examples:
             >>> client.close()
@@ -119,19 +130,19 @@ class Client:
 
     @spelled_out
     def run(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunResult:
-        """Give an assistant, or an instruction of that name, files and a task.
+        """Run an assistant, or an instruction of that name, with files and a task.
 
         Args:
             name: an assistant's name or id, else an instruction's name.
-            files: the inputs of this run: paths, patterns, directories.
+            files: the inputs: paths, patterns, directories.
             options: see `RunOptions`.
 
         Raises:
             NotFound: no assistant or instruction has that name.
-            UsageError: there is nothing to work on, or no model is named.
-            InvalidInput: an input is not taken by this endpoint, or is too long.
-            NoAnswer: the model refused, failed, or was cut off.
-            GptasstError: the request was not taken.
+            UsageError: there is no input, or no model is set.
+            InvalidInput: the endpoint does not accept an input, or it is too long.
+            NoAnswer: the model refused or failed, or its answer was cut off.
+            GptasstError: the request was refused.
 
         Examples:
             >>> client.run("Translator", "guide.md", text="German").answer.strip()
@@ -147,9 +158,9 @@ class Client:
     def stream(
         self, name: str, files: Files = (), **options: Unpack[RunOptions]
     ) -> Generator[TextDelta | RunResult]:
-        """The same as `run`, piece by piece: each `TextDelta` as it comes, the `RunResult` last.
+        """Like `run`, in pieces: each `TextDelta` as it arrives, the `RunResult` last.
 
-        What can be refused without sending anything is raised here, not by the first piece.
+        Errors that are found before anything is sent are raised here, not by the first piece.
         Closing the generator ends the run.
 
         Examples:
@@ -165,7 +176,7 @@ class Client:
 
     @spelled_out
     def plan(self, name: str, files: Files = (), **options: Unpack[RunOptions]) -> RunPlan:
-        """What `run` would send. Nothing is sent, and no key is needed.
+        """What `run` would send. Sends nothing, and needs no key.
 
         Examples:
             >>> client.plan("MarkdownLinter", "guide.md").inputs[0].size
@@ -178,13 +189,13 @@ class Client:
     def submit(
         self, name: str, files: Files = (), **options: Unpack[RunOptions]
     ) -> Future[RunResult]:
-        """Begin a run in a thread of this process, without waiting for it.
+        """Start a run in a thread of this process, without waiting for it.
 
-        Eight run at a time; more wait for their turn. The process waits for them at its end.
+        Up to eight run at a time; others wait. The process waits for all of them before it ends.
 
         Returns:
-            A future; its `result(timeout)` waits, for so many seconds at most, and raises what
-            `run` raises, or `TimeoutError`.
+            A future; its `result(timeout)` waits up to `timeout` seconds, and raises what `run`
+            raises, or `TimeoutError`.
 
         Examples:
             >>> future = client.submit("MarkdownLinter", "guide.md")
@@ -195,10 +206,10 @@ class Client:
 
     @spelled_out
     def map(self, name: str, files: Files, **options: Unpack[MapOptions]) -> Generator[FileResult]:
-        """Make every file its own run, several at a time; yields what came of each, as it comes.
+        """Run each file by itself, several at a time; yield the results as they arrive.
 
-        A file that failed has `status` `failed` and its `error`; the others go on. Without a
-        place for the answers each is in its result's `answer`.
+        A failed file has `status` `failed` and an `error`; the others continue. Without an output,
+        each answer is in its result's `answer`.
 
         Args:
             name: an assistant's name or id, else an instruction's name.
@@ -206,9 +217,9 @@ class Client:
             options: see `MapOptions`.
 
         Raises:
-            UsageError: two places are named, or a pattern is wrong.
-            InvalidInput: a word means no file, or an output can't be used.
-            GptasstError: raised last, it is what ended all: no access, a limit, no connection.
+            UsageError: there are two outputs, or a pattern is wrong.
+            InvalidInput: a word matches no file, or an output can't be used.
+            GptasstError: the error that ended everything: no access, a limit, no connection.
 
         Examples:
             >>> for result in client.map("DocWriter", ["guide.md", "docs"], output="written"):
@@ -222,6 +233,66 @@ class Client:
         for warning in run.warnings:
             self._note(warning)
         return _results(run)
+
+    def plan_apply(
+        self, paths: Files, *, prune: bool = False, allow_secrets: bool = False
+    ) -> ApplyPlan:
+        """What `apply` would do. Nothing is changed.
+
+        Args:
+            paths: directories of definitions, and files.
+            prune: whether to delete assistants that came from a directory and are gone from it.
+            allow_secrets: whether to take files that count as secret.
+
+        Raises:
+            InvalidDefinition: a definition can't be used.
+            InvalidInput: a path leads to nothing, or there is no definition.
+
+        Examples:
+            >>> plan = client.plan_apply("assistants")
+            >>> [(one.action, one.name) for one in plan.changes]
+            [('create', 'Editor')]
+        """
+        screening = Screening(allow_secrets=allow_secrets)
+        return self._context.assistants_as_code.plan(words_of(paths), screening, prune=prune)
+
+    def apply(
+        self,
+        paths: Files,
+        *,
+        prune: bool = False,
+        allow_secrets: bool = False,
+        allow_outside: bool = False,
+    ) -> ApplyPlan:
+        """Create and change assistants as a directory of definitions has them.
+
+        Args:
+            paths: directories of definitions, and files.
+            prune: whether to delete assistants that came from a directory and are gone from it.
+            allow_secrets: whether to take files that count as secret.
+            allow_outside: whether to send knowledge from outside of the repository and of the
+                working directory.
+
+        Returns:
+            What was done with each assistant.
+
+        Raises:
+            InvalidDefinition: a definition can't be used; nothing is changed.
+            UsageError: files from outside would be sent.
+            PartlyDone: some assistants failed; `done` is what was done.
+
+        Examples:
+            >>> [(one.name, one.status) for one in client.apply("assistants").assistants]
+            [('Editor', 'done')]
+        """
+        plan = self.plan_apply(paths, prune=prune, allow_secrets=allow_secrets)
+        if plan.outside and not allow_outside:
+            raise UsageError(
+                f"`{plan.outside[0]}` would be sent from outside of the repository",
+                hint="pass allow_outside=True to allow that",
+                code="needs_confirmation",
+            )
+        return self._context.assistants_as_code.apply(plan)
 
     def _dialogue(self, options: RunOptions) -> Dialogue | None:
         from gptasst.conversations.dialogue import Dialogue
@@ -252,7 +323,7 @@ class Client:
 def _readable(
     events: Generator[TextDelta | RunResult],
 ) -> Generator[TextDelta | RunResult]:
-    """The same, with the commands in warnings as they are typed."""
+    """The result, with the commands in warnings written out."""
     with contextlib.closing(events):
         for event in events:
             if isinstance(event, RunResult):

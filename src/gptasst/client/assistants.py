@@ -15,9 +15,15 @@ from gptasst.assistants.types import (
     KnowledgeOutcome,
     Revision,
 )
-from gptasst.client.options import AssistantOptions, Files, check_schema, spelled_out, words_of
+from gptasst.client.options import (
+    AssistantOptions,
+    Files,
+    changes_of,
+    spelled_out,
+    words_of,
+)
 from gptasst.context import AppContext
-from gptasst.definitions.types import DefinitionChanges, Instruction
+from gptasst.definitions.types import Instruction
 from gptasst.errors import UsageError
 from gptasst.hints import shown
 from gptasst.inputs.encoding import named_encoding
@@ -31,12 +37,11 @@ if TYPE_CHECKING:
 class Assistants:
     """The assistants of the profile's store.
 
-    `name` is an assistant's name or id; one that does not exist raises `NotFound`. There is no
-    limit to the number of knowledge files but the store's own. Files that can't be knowledge
-    raise `InvalidInput` where they are named themselves; what a directory or pattern yields may
-    be left out, and is in the outcome's `plan.refused`. So it is with files that count as secret
-    (`.env`, private keys), unless `allow_secrets`. `encoding` is that of knowledge which is text;
-    without it that is UTF-8, UTF-16, or what is certainly Windows-1252.
+    `name` is an assistant's name or id; an unknown one raises `NotFound`. Only the store limits the
+    number of knowledge files. A named file that can't be knowledge raises `InvalidInput`; one from
+    a directory or pattern is skipped, and listed in the outcome's `plan.refused`. The same applies
+    to files that look secret (`.env`, private keys), unless `allow_secrets`. `encoding` is the
+    encoding of text files; by default it is UTF-8, UTF-16, or certain Windows-1252.
     """
 
     def __init__(self, context: AppContext) -> None:
@@ -56,12 +61,12 @@ class Assistants:
         encoding: str | None = None,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
-        """Create an assistant. When this returns, its knowledge can be searched.
+        """Create an assistant. Its knowledge is searchable when this returns.
 
-        It needs an `instruction` or `instructions`.
+        Requires an `instruction` or `instructions`.
 
         Args:
-            name: one that no other assistant has.
+            name: a name that no other assistant has.
             files: its knowledge: paths, patterns, directories.
             allow_secrets: see the class.
             encoding: see the class.
@@ -77,21 +82,20 @@ class Assistants:
             >>> [(file.path, file.size) for file in made.assistant.knowledge]
             [('style.md', 17)]
         """
-        check_schema(options.get("schema"))
-        changes = DefinitionChanges(name=name, **options)
+        screening = Screening(allow_secrets=allow_secrets)
         return self._service.create(
-            changes,
+            changes_of(name, options, screening),
             words_of(files),
-            Screening(allow_secrets=allow_secrets),
+            screening,
             encoding=named_encoding(encoding),
         )
 
     def list(self, *, all_stores: bool = False) -> Sequence[AssistantSummary]:
-        """Every assistant in short, by name.
+        """A summary of every assistant, sorted by name.
 
         Args:
-            all_stores: read all vector stores of the project. Without it, gptasst reads new ones
-                and asks for the assistants that it knows by their ids.
+            all_stores: read all vector stores of the project. By default, gptasst reads new ones,
+                and known assistants by their ids.
 
         Examples:
             >>> [(each.name, each.files) for each in client.assistants.list()]
@@ -109,14 +113,14 @@ class Assistants:
         return self._service.get(name)
 
     def search(self, name: str, question: str, *, limit: int = 10) -> Sequence[FoundPassage]:
-        r"""The passages of an assistant's knowledge that fit a question, best first.
+        r"""The passages of an assistant's knowledge that match a question, best first.
 
-        No model is asked. An empty result means that nothing in the knowledge matches.
+        No model is used. An empty result means that nothing in the knowledge matches.
 
         Args:
-            name: which assistant.
-            question: what to look for, in words.
-            limit: at most so many passages.
+            name: its name or id.
+            question: the search text.
+            limit: the most passages to return.
 
         Examples:
             >>> found = client.assistants.search("DocWriter-1", "sentences")
@@ -138,14 +142,14 @@ class Assistants:
         encoding: str | None = None,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
-        """Change an assistant. What you don't name stays as it is.
+        """Change an assistant. Omitted arguments change nothing.
 
         A new `instruction` replaces everything that came from the old one.
 
         Args:
             name: its name or id.
             rename: a new name.
-            files: these become its whole knowledge; `None` leaves it.
+            files: its new knowledge, as a whole; `None` changes nothing.
             allow_secrets: see the class.
             encoding: see the class.
             options: see `AssistantOptions`.
@@ -154,14 +158,13 @@ class Assistants:
             >>> client.assistants.update("DocWriter-1", model="gpt-6.2-sol").assistant.revision
             2
         """
-        check_schema(options.get("schema"))
-        changes = DefinitionChanges(name=rename, **options)
+        screening = Screening(allow_secrets=allow_secrets)
         words = None if files is None else words_of(files)
         return self._service.edit(
             name,
-            changes,
+            changes_of(rename, options, screening),
             words,
-            Screening(allow_secrets=allow_secrets),
+            screening,
             encoding=named_encoding(encoding),
         )
 
@@ -170,7 +173,7 @@ class Assistants:
 
         Args:
             name: its name or id.
-            keep_files: leave its uploaded files on the server.
+            keep_files: keep its uploads on the server.
 
         Examples:
             >>> client.assistants.delete("DocWriter-1")
@@ -185,12 +188,12 @@ class Assistants:
         allow_secrets: bool = False,
         encoding: str | None = None,
     ) -> KnowledgeOutcome:
-        """Add knowledge; a path that exists gets its new content.
+        """Add knowledge; existing paths get their new content.
 
         Args:
             name: its name or id.
             files: paths, patterns, directories.
-            allow_secrets: whether to take files that count as secret.
+            allow_secrets: whether to accept files that look secret.
             encoding: see the class.
 
         Examples:
@@ -203,7 +206,7 @@ class Assistants:
         return service.apply(change)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
-        """Take knowledge away, named by path, id, pattern or directory. Files on disk stay.
+        """Remove knowledge by path, id, pattern or directory. Files on disk stay.
 
         Examples:
             >>> client.assistants.remove_files("DocWriter-1", "style.md").assistant.knowledge
@@ -220,12 +223,12 @@ class Assistants:
         allow_secrets: bool = False,
         encoding: str | None = None,
     ) -> KnowledgeOutcome:
-        """Make these the whole knowledge; none at all empties it.
+        """Replace the whole knowledge; without files, remove all of it.
 
         Args:
             name: its name or id.
             files: paths, patterns, directories.
-            allow_secrets: whether to take files that count as secret.
+            allow_secrets: whether to accept files that look secret.
             encoding: see the class.
 
         Examples:
@@ -245,18 +248,18 @@ class Assistants:
         allow_outside: bool = False,
         encoding: str | None = None,
     ) -> KnowledgeOutcome:
-        """Bring the knowledge into line with the files on disk, as seen from this directory.
+        """Update the knowledge from the files on disk, relative to the working directory.
 
         Args:
             name: its name or id.
             allow_secrets: see the class.
-            allow_outside: send files from outside of the working directory, too. Whoever may edit
-                the assistant may have named them.
-            encoding: of text whose content is new.
+            allow_outside: also send files from outside of the working directory. Anybody who may
+                edit the assistant may have added their paths.
+            encoding: the encoding of new text.
 
         Raises:
             InvalidInput: none of its files is here.
-            UsageError: files from outside would be sent.
+            UsageError: files from outside of the working directory would be sent.
 
         Examples:
             >>> client.assistants.sync("DocWriter-1").plan.is_empty
@@ -274,11 +277,11 @@ class Assistants:
         return service.apply(change)
 
     def plan_sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgePlan:
-        """What `sync` would do. Nothing is changed.
+        """What `sync` would do. Changes nothing.
 
         Args:
             name: its name or id.
-            allow_secrets: whether to take files that count as secret.
+            allow_secrets: whether to accept files that look secret.
 
         Examples:
             >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)
@@ -297,7 +300,7 @@ class Assistants:
         return self._service.history(name)
 
     def rollback(self, name: str, revision: int) -> Assistant:
-        """Make an earlier definition the newest revision, if it is not. Name and knowledge stay.
+        """Restore an earlier definition as the newest revision. Name and knowledge stay.
 
         Raises:
             NotFound: it has no revision of that number.
@@ -311,16 +314,16 @@ class Assistants:
         return self._service.rollback(assistant, self._service.revision(assistant, revision))
 
     def export(self, name: str, *, with_files: str | os.PathLike[str] | None = None) -> str:
-        """An assistant's definition as a TOML document, and its knowledge in a directory.
+        """An assistant's definition as a TOML document, and its knowledge as files.
 
         Args:
             name: its name or id.
-            with_files: a new directory for its knowledge; without it, that stays where it is.
+            with_files: a new directory for the knowledge; by default it is not exported.
 
         Raises:
-            PartlyDone: knowledge files can't be written, each with its reason in the message;
-                `done` is the document, and the others are written.
-            InvalidInput: the directory holds something, or can't be written to.
+            PartlyDone: some knowledge files could not be written; the message has the reasons,
+                `done` the document.
+            InvalidInput: the directory is not empty, or can't be written to.
 
         Examples:
             >>> client.assistants.export("DocWriter-1").splitlines()[0]
@@ -342,18 +345,18 @@ class Assistants:
         with_files: str | os.PathLike[str] | None = None,
         allow_secrets: bool = False,
     ) -> AssistantImport:
-        """Make an assistant from a definition in TOML or saved JSON of the Assistants API.
+        """Create an assistant from a definition in TOML or saved JSON of the Assistants API.
 
         Args:
             path: the file.
-            name: in place of its own; of several, the one that is meant.
-            with_files: a directory with its knowledge, as `export` writes it.
+            name: the name instead of its own; in a file with several, the one to import.
+            with_files: a directory with its knowledge, as written by `export`.
             allow_secrets: see the class.
 
         Raises:
-            InvalidDefinition: the file is neither.
-            InvalidInput: the file counts as secret.
-            UsageError: the name is taken, or it holds several assistants and `name` picks none.
+            InvalidDefinition: the file has neither format.
+            InvalidInput: the file looks secret.
+            UsageError: the name is taken, or the file has several and `name` selects none.
 
         Examples:
             >>> client.assistants.import_file("tutor.json").left_behind[0].kind
@@ -366,13 +369,13 @@ class Assistants:
 
 
 class Instructions:
-    """The instruction library: the project's, the user's, and what ships with the package."""
+    """The instruction library: the project's, the user's, and the shipped instructions."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def list(self) -> Sequence[Instruction]:
-        """Every instruction that can be read, by name.
+        """Every readable instruction, sorted by name.
 
         Examples:
             >>> [each.definition.name for each in client.instructions.list()][:2]
@@ -384,7 +387,7 @@ class Instructions:
         """One instruction, by name or TOML file.
 
         Raises:
-            NotFound: there is none; the hint has the nearest name.
+            NotFound: there is none; the hint suggests a similar name.
 
         Examples:
             >>> client.instructions.get("DocWriter").origin

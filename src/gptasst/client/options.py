@@ -1,9 +1,10 @@
-"""The options of the client's methods, declared once and shown by `help`; what callers pass in."""
+"""The options of the client's methods, declared once and shown by `help`, and their conversion."""
 
 from __future__ import annotations
 
 import inspect
 import os
+import pathlib
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
 from gptasst.conversations.types import Conversation
-from gptasst.definitions.types import ReasoningEffort
+from gptasst.definitions.types import DefinitionChanges, ReasoningEffort
 from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.screening import Screening
@@ -24,7 +25,7 @@ Path = str | os.PathLike[str]
 # One path, pattern or directory, or several of them.
 Files = Path | Iterable[Path]
 
-_DEFAULTS = {"bool": False, "int": JOBS}  # of all other types it is None
+_DEFAULTS = {"bool": False, "int": JOBS}  # other types have none
 _UNPACKED = re.compile(r"Unpack\[(\w+)\]")
 _OPTIONS = re.compile(r"^    options: see .*\n", re.MULTILINE)
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -40,6 +41,8 @@ class AnyRunOptions(TypedDict, total=False):
         timeout: The time limit of a run in seconds, retries included. The profile has a default.
         allow_secrets: Whether to take files that count as secret, such as `.env` and private keys.
         encoding: The encoding of the input text. By default it is detected.
+        vars: The values of the definition's variables, by name. A `pathlib.Path` stands for the
+            text of its file.
     """
 
     text: str | None
@@ -48,6 +51,7 @@ class AnyRunOptions(TypedDict, total=False):
     timeout: float | None
     allow_secrets: bool
     encoding: str | None
+    vars: Mapping[str, str | os.PathLike[str]] | None
 
 
 class RunOptions(AnyRunOptions, total=False):
@@ -83,7 +87,7 @@ class MapOptions(AnyRunOptions, total=False):
 
 
 class AssistantOptions(TypedDict, total=False):
-    """What an assistant is made of. What is left out stays as it is, or as the instruction has it.
+    """The parts of an assistant. Omitted ones stay unchanged, or come from the instruction.
 
     Attributes:
         instruction: The name of an instruction, or the path of its TOML file.
@@ -95,6 +99,7 @@ class AssistantOptions(TypedDict, total=False):
         web_search: Whether the model may search the web.
         reasoning_effort: How much the model thinks before it answers.
         schema: A JSON Schema that the answers must match.
+        vars: Values that its variables have where a run gives none, by name; see `run`.
     """
 
     instruction: str | None
@@ -106,10 +111,11 @@ class AssistantOptions(TypedDict, total=False):
     web_search: bool | None
     reasoning_effort: ReasoningEffort | None
     schema: Mapping[str, Any] | None
+    vars: Mapping[str, str | os.PathLike[str]] | None
 
 
 def spelled_out(function: _Function) -> _Function:
-    """Let `help` show each option of a method with `**options`: its type, default and meaning."""
+    """Decorate a method with `**options` so that `help` shows each option."""
     signature = inspect.signature(function)
     *named, rest = signature.parameters.values()
     found = _UNPACKED.fullmatch(rest.annotation)
@@ -133,7 +139,7 @@ def _types(declared: Any) -> Iterator[tuple[str, str]]:
 
 
 def _documented(text: str, declared: Any) -> str:
-    """A docstring with the options among its arguments."""
+    """A docstring with the options added to its arguments."""
     shared = AnyRunOptions if "timeout" in declared.__annotations__ else None
     docs = [inspect.cleandoc(each.__doc__ or "") for each in (shared, declared) if each]
     meanings = {
@@ -153,13 +159,13 @@ def _documented(text: str, declared: Any) -> str:
 def run_request(
     name: str, files: Files, options: RunOptions, note: Callable[[str], None]
 ) -> RunRequest:
-    """What is asked of one run, its files read.
+    """The request of one run, with its files read.
 
-    `note` is called with what a directory or pattern found and is left out.
+    `note` is called with files from a directory or pattern that are skipped.
 
     Raises:
         InvalidInput: a file or the schema can't be used.
-        UsageError: the timeout is no time.
+        UsageError: the timeout is not valid.
     """
     from gptasst.runs.inputs import read_inputs
 
@@ -169,7 +175,7 @@ def run_request(
 
 
 def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str], None]) -> EachJob:
-    """What is asked of many runs, where each answer goes decided.
+    """The job of many runs, with the output of each.
 
     `note` is called with what a directory or pattern found and is left out.
 
@@ -197,21 +203,59 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
 
 
 def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
-    """What is asked of each run, without its files."""
+    """The request of each run, without files."""
     from gptasst.config.profile import check_timeout
     from gptasst.inputs.encoding import named_encoding
 
     rest = dict(options)
     screening = Screening(allow_secrets=rest.pop("allow_secrets", False))
-    asked = RunRequest(name=name, screening=screening, **rest)
+    variables = values_of(rest.pop("vars", None), screening)
+    asked = RunRequest(name=name, screening=screening, variables=variables, **rest)
     if asked.timeout is not None:
         check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
     check_schema(asked.schema)
     return replace(asked, encoding=named_encoding(asked.encoding))
 
 
+def values_of(
+    given: Mapping[str, str | os.PathLike[str]] | None, screening: Screening
+) -> dict[str, str]:
+    """The values of variables, those in files read.
+
+    Raises:
+        UsageError: a value is neither text nor a path.
+        InvalidInput: a file can't be used, or counts as secret.
+    """
+    from gptasst.definitions.variables import value_of_file
+
+    values: dict[str, str] = {}
+    for name, value in (given or {}).items():
+        if isinstance(value, str):
+            values[name] = value
+        elif isinstance(value, os.PathLike):
+            values[name] = value_of_file(name, pathlib.Path(value), screening)
+        else:
+            raise UsageError(f"variable `{name}` must be a string or a path", code="bad_variable")
+    return values
+
+
+def changes_of(
+    name: str | None, options: AssistantOptions, screening: Screening
+) -> DefinitionChanges:
+    """What is changed of an assistant's definition.
+
+    Raises:
+        InvalidInput: the schema, or the file of a value, can't be used.
+        UsageError: a value is neither text nor a path.
+    """
+    rest: dict[str, Any] = dict(options)
+    check_schema(options.get("schema"))
+    values = values_of(rest.pop("vars", None), screening)
+    return DefinitionChanges(name=name, variables=values or None, **rest)
+
+
 def words_of(files: Files) -> list[str]:
-    """Paths, patterns and directories as the words of a command line.
+    """Paths, patterns and directories as command-line words.
 
     Raises:
         InvalidInput: one of them is empty.
@@ -224,10 +268,10 @@ def words_of(files: Files) -> list[str]:
 
 
 def check_schema(schema: Mapping[str, Any] | None) -> None:
-    """Hold a schema to JSON Schema's own.
+    """Validate a schema against JSON Schema's meta-schema.
 
     Raises:
-        InvalidInput: it is not one.
+        InvalidInput: it is not a valid schema.
     """
     from gptasst.definitions.schemas import check_schema as check
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ProjectFiles:
-    """The files of the project on the server; `UsageError` where the profile has no server."""
+    """The files of the project on the server. Raises `UsageError` if the profile has no server."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
@@ -36,17 +36,17 @@ class ProjectFiles:
         expires_after: int | None = None,
         allow_secrets: bool = False,
     ) -> UploadOutcome:
-        """Get files to the server, each content once: what is there already is not sent again.
+        """Upload files, each content once: content that is on the server is not sent again.
 
         Args:
             files: paths, patterns, directories.
             purpose: `assistants` for knowledge, `user_data` for inputs.
             expires_after: seconds until the server deletes them; `None` keeps them.
-            allow_secrets: take files that count as secret: `.env`, private keys, …
+            allow_secrets: accept files that look secret: `.env`, private keys, …
 
         Raises:
-            InvalidInput: a word means no file, one that counts as secret, or one that can't be
-                uploaded for this purpose.
+            InvalidInput: a word matches no file, a secret one, or one that can't be uploaded for
+                this purpose.
 
         Examples:
             >>> uploaded = client.files.upload("guide.md").files[0]
@@ -68,7 +68,7 @@ class ProjectFiles:
         return self._context.files.list()
 
     def get(self, file: str) -> FileEntry:
-        """One file by its id, a local path or its name on the server; the newest of a content.
+        """A file by id, local path or name on the server; the newest with that content.
 
         Raises:
             NotFound: there is none.
@@ -80,13 +80,13 @@ class ProjectFiles:
         return max(self._context.files.find([file]), key=lambda entry: entry.created_at)
 
     def delete(self, files: Files) -> Sequence[FileEntry]:
-        """Delete files, named as in `get`, also out of every assistant. Files on disk stay.
+        """Delete files (see `get`), which removes them from every assistant. Files on disk stay.
 
         Returns:
             The files that were deleted.
 
         Raises:
-            PartlyDone: the server refused some; its `done` are those that were deleted.
+            PartlyDone: the server refused some; `done` are the deleted ones.
 
         Examples:
             >>> [file.filename for file in client.files.delete("style.md")]
@@ -98,13 +98,13 @@ class ProjectFiles:
 
 
 class Cache:
-    """The file-ID cache: what local files hold, and which ids the server gave to it."""
+    """The file-ID cache: contents of local files, and their ids on the server."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def status(self) -> CacheStatus:
-        """What is in the cache. Nothing is asked of the server.
+        """The contents of the cache. Sends no request.
 
         Examples:
             >>> client.cache.status().uploads
@@ -113,7 +113,7 @@ class Cache:
         return self._context.cache.status()
 
     def verify(self) -> CacheVerification:
-        """Hold the cache to the server and the disk; what is wrong is forgotten.
+        """Check the cache against the server and the disk, and drop wrong entries.
 
         Examples:
             >>> client.cache.verify().uploads_gone
@@ -125,7 +125,7 @@ class Cache:
         """Rebuild the cache from the server and the disk.
 
         Args:
-            files: paths, patterns, directories in which contents are looked for.
+            files: paths, patterns, directories to hash.
 
         Examples:
             >>> client.cache.rebuild("docs").knowledge
@@ -134,7 +134,7 @@ class Cache:
         return self._context.cache.rebuild(words_of(files))
 
     def clear(self) -> None:
-        """Forget everything; it is found out again when it is needed.
+        """Clear the cache. It is filled again when needed.
 
         Examples:
             >>> client.cache.clear()
@@ -143,7 +143,7 @@ class Cache:
 
 
 class Batches:
-    """Many files within 24 hours at half price, where the server has batches."""
+    """Run many files within 24 hours at half price, if the server supports batches."""
 
     def __init__(self, context: AppContext, note: Callable[[str], None]) -> None:
         self._context = context
@@ -151,9 +151,9 @@ class Batches:
 
     @spelled_out
     def submit(self, name: str, files: Files, **options: Unpack[MapOptions]) -> Submission:
-        """Submit files, each as a run of its own; `fetch` gets the answers.
+        """Submit a run for each file; `fetch` gets the answers.
 
-        It needs `output` or `in_place`.
+        Requires `output` or `in_place`.
 
         Args:
             name: an assistant's name or id, else an instruction's name.
@@ -161,7 +161,7 @@ class Batches:
             options: see `MapOptions`.
 
         Raises:
-            UsageError: there is no place for the answers, or the server has no batches.
+            UsageError: there is no output, or the server has no batches.
 
         Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
@@ -180,7 +180,7 @@ class Batches:
         return replace(made, warnings=tuple(shown(text, None) for text in made.warnings))
 
     def list(self) -> Sequence[Batch]:
-        """The batches that gptasst submitted, newest first; from any machine.
+        """The batches that gptasst submitted from any machine, newest first.
 
         Examples:
             >>> client.batches.list()
@@ -189,7 +189,7 @@ class Batches:
         return self._context.batches.all()
 
     def get(self, batch_id: str) -> Batch:
-        """Where a batch stands.
+        """The state of a batch.
 
         Raises:
             NotFound: there is none of that id.
@@ -202,7 +202,7 @@ class Batches:
         return self._context.batches.get(batch_id)
 
     def wait(self, batches: Sequence[Batch]) -> Sequence[Batch]:
-        """Stay until batches are done, as they are then. A day may pass.
+        """Wait until batches have ended, up to a day; return their final states.
 
         Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
@@ -212,11 +212,11 @@ class Batches:
         return self._context.batches.wait(batches, lambda _: None)
 
     def fetch(self, batch: Batch | str, directory: str | os.PathLike[str] | None = None) -> Fetched:
-        """Put the answers of a batch in their places; any number of times.
+        """Write the answers of a batch to their outputs; may be repeated.
 
         Args:
-            batch: which, or its id.
-            directory: put all answers below it instead.
+            batch: the batch or its id.
+            directory: a directory for all answers instead.
 
         Examples:
             >>> handed_in = client.batches.submit("DocWriter", "docs", output="written")
@@ -228,10 +228,10 @@ class Batches:
         return self._context.batches.fetch(found, None if directory is None else Path(directory))
 
     def cancel(self, batch_id: str) -> Batch:
-        """Cancel a batch. Answers that are there already can be fetched, and are paid for.
+        """Cancel a batch. Finished answers can be fetched, and are billed.
 
         Raises:
-            UsageError: it is over already.
+            UsageError: it has ended already.
 
         Examples:
             >>> handed_in = client.batches.submit("MarkdownLinter", "docs", output="linted")
@@ -242,18 +242,18 @@ class Batches:
 
 
 class Conversations:
-    """The conversations that this machine knows, and those that the server finds by id.
+    """The conversations known to this machine, and those on the server by id.
 
-    A conversation is kept on the server where assistants are, else on this machine. Runs go on
-    with one by their option `conversation`. Wherever one is asked for, it is a `Conversation`,
-    its id, its title, or the beginning of one of them; `NotFound` is raised where there is none.
+    Conversations are stored with the assistants, on the server or on this machine. The option
+    `conversation` of a run continues one. A conversation is given as a `Conversation`, its id, its
+    title, or the start of either; an unknown one raises `NotFound`.
     """
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
 
     def start(self) -> Conversation:
-        """A new conversation in which nothing was said yet.
+        """Start a new, empty conversation.
 
         Examples:
             >>> talk = client.conversations.start()
@@ -265,7 +265,7 @@ class Conversations:
         return self._context.conversations.start()
 
     def list(self) -> Sequence[Conversation]:
-        """Every known conversation, the one that was last spoken in first.
+        """Every known conversation, the most recently used first.
 
         Examples:
             >>> client.conversations.list()
@@ -274,11 +274,11 @@ class Conversations:
         return self._context.conversations.list()
 
     def find(self, conversation: Conversation | str) -> Conversation:
-        """A conversation by its id, its title, or the beginning of one of them.
+        """A conversation by its id, its title, or the start of either.
 
         Raises:
-            NotFound: nobody knows it; the hint has the nearest title.
-            UsageError: several begin so.
+            NotFound: there is none; the hint suggests a similar title.
+            UsageError: several match.
 
         Examples:
             >>> talk = client.conversations.start()
@@ -290,7 +290,7 @@ class Conversations:
         return self._context.conversations.find(conversation)
 
     def get(self, conversation: Conversation | str) -> Transcript:
-        """Everything that was said in a conversation, oldest first.
+        """All messages of a conversation, oldest first.
 
         Examples:
             >>> talk = client.conversations.start()
@@ -301,10 +301,10 @@ class Conversations:
         return self._context.conversations.transcript(self.find(conversation))
 
     def delete(self, conversation: Conversation | str) -> bool:
-        """Delete a conversation for good.
+        """Delete a conversation permanently.
 
         Returns:
-            False: it was not made by gptasst, so it is only forgotten here.
+            `False` if gptasst did not create it, so that it was only removed from the list here.
 
         Examples:
             >>> client.conversations.delete(client.conversations.start())

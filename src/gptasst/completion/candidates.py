@@ -1,4 +1,4 @@
-"""What can stand at the cursor: commands, options and values, from the table of commands."""
+"""Candidates at the cursor: commands, options and values, from the table of commands."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def complete(words: list[str], current: str) -> tuple[str, list[tuple[str, str]]
     """Candidates for the word at the cursor.
 
     Args:
-        words: those between the program's name and the cursor.
-        current: what is there of the word at the cursor.
+        words: the words between the program's name and the cursor.
+        current: the typed part of the word at the cursor.
 
     Returns:
-        `files` where a path can stand there, else `words`; and each candidate with its meaning.
+        `files` if a path is possible, else `words`; and each candidate with its meaning.
     """
     entry, rest = _command(words)
     options = {name: option for option in entry["options"] for name in option["names"]}
@@ -46,7 +46,7 @@ def complete(words: list[str], current: str) -> tuple[str, list[tuple[str, str]]
 
 
 def _command(words: list[str]) -> tuple[CommandEntry, list[str]]:
-    """The command that is being typed, and the words that follow its name."""
+    """The command that is being typed, and the words after its name."""
     path, rest, entry = "", list[str](), COMMANDS[""]
     value_follows = False
     for word in words:
@@ -62,9 +62,9 @@ def _command(words: list[str]) -> tuple[CommandEntry, list[str]]:
 def _expected(
     entry: CommandEntry, options: Mapping[str, Option], rest: list[str]
 ) -> tuple[str, bool]:
-    """The kinds of value that stand next, and whether no option can stand there."""
-    waiting: str | None = None  # the value of an option that has none yet
-    listing: str | None = None  # the values of an option that takes all that follow
+    """The kinds of value expected next, and whether options are impossible there."""
+    waiting: str | None = None  # the value of an option without one yet
+    listing: str | None = None  # the values of a list option
     position, dashes = 0, False
     for word in rest:
         if waiting is not None:
@@ -87,8 +87,8 @@ def _expected(
 
 
 def _fitting(found: Iterable[tuple[str, str]], current: str) -> list[tuple[str, str]]:
-    """What begins with what was typed; whatever the case of letters, if nothing does exactly."""
-    first = dict(reversed(list(found)))  # of two with one name the first counts
+    """The candidates that start with the typed text; ignoring case if none do exactly."""
+    first = dict(reversed(list(found)))  # the first of two with the same name counts
     exact = [(name, help) for name, help in first.items() if name.startswith(current)]
     folded = current.casefold()
     near = [(name, help) for name, help in first.items() if name.casefold().startswith(folded)]
@@ -99,10 +99,10 @@ _BREAKS = (":", "=")
 
 
 def shell_words(shell: str, given: list[str]) -> list[str]:
-    """The words as a program would get them.
+    """The words as a program would receive them.
 
-    Of the shells only bash hands them over raw. PowerShell's last one follows an `=`, since its
-    older versions pass no empty words on.
+    Only bash passes them unparsed. PowerShell's last word follows an `=`, because older versions
+    drop empty words.
     """
     if shell == "bash":
         return [unquoted(word) for word in _joined(given)] or [""]
@@ -112,7 +112,7 @@ def shell_words(shell: str, given: list[str]) -> list[str]:
 
 
 def rest_of_word(shell: str, given: list[str], candidate: str) -> str:
-    """What of a candidate belongs at the cursor: bash replaces only what follows a `:` or `=`."""
+    """The part of a candidate to insert: bash replaces only the text after a `:` or `=`."""
     if shell != "bash" or not given:
         return candidate
     whole = _joined(given)[-1]
@@ -122,7 +122,7 @@ def rest_of_word(shell: str, given: list[str], candidate: str) -> str:
 
 
 def _joined(given: list[str]) -> list[str]:
-    """In bash, words break at `:` and `=`, each of which becomes a word."""
+    """Join words that bash split at `:` and `=`."""
     words: list[str] = []
     glue = False
     for word in given:
@@ -135,7 +135,7 @@ def _joined(given: list[str]) -> list[str]:
 
 
 def unquoted(word: str) -> str:
-    """A word without a POSIX shell's quotes, of which the last may still be open."""
+    """A word without a POSIX shell's quotes, the last of which may be open."""
     plain, quote, escaped = "", "", False
     for character in word:
         if escaped:

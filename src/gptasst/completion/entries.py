@@ -1,4 +1,4 @@
-"""What the table of commands is made of. Only types: nothing is loaded while completing."""
+"""The types of the table of commands. Nothing here is loaded while completing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypedDict
 
 
 class Option(TypedDict):
-    """`value` is the kinds of value, empty for a switch; `many` takes all words after it."""
+    """`value` has the kinds of value, empty for a switch; `many` takes all following words."""
 
     names: tuple[str, ...]
     value: str
@@ -16,7 +16,7 @@ class Option(TypedDict):
 
 
 class CommandEntry(TypedDict):
-    """`commands` are those of a group; `arguments` the kinds of each, the last repeated."""
+    """`commands` are those of a group; `arguments` their kinds, the last repeated."""
 
     commands: Mapping[str, str]
     options: tuple[Option, ...]

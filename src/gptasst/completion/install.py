@@ -1,4 +1,4 @@
-"""Putting the completion script where a shell finds it."""
+"""Install the completion script where a shell finds it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CompletionState = Literal["installed", "outdated", "missing"]
 
 @dataclass(frozen=True, slots=True)
 class InstalledCompletion:
-    """Where completion was put. `profile` is the shell's own file that now loads `script`."""
+    """The installed files. `profile` is the shell's own file, which now loads `script`."""
 
     shell: str
     script: str
@@ -33,7 +33,7 @@ def completion_script(shell: str) -> str:
     """The text of a shell's completion script.
 
     Raises:
-        UsageError: there is none for that shell.
+        UsageError: the shell is not supported.
     """
     if shell not in _SUFFIXES:
         raise UsageError(
@@ -44,15 +44,17 @@ def completion_script(shell: str) -> str:
 
 
 def install_completion(shell: str, paths: Paths, environ: Mapping[str, str]) -> InstalledCompletion:
-    """Install completion for a shell; doing it again brings it up to date.
+    """Install completion for a shell. Repeating it updates the script.
 
     Raises:
-        UsageError: there is none for that shell, or no PowerShell to ask where its profile is.
+        UsageError: the shell is not supported, or PowerShell is not there to locate its profile.
         StateError: a file can't be written.
     """
     script = completion_script(shell)
     target = _target(shell, paths, environ)
-    profile = None if shell == "fish" else _profile(shell, environ)  # fish finds it by itself
+    profile = (
+        None if shell == "fish" else _profile(shell, environ)
+    )  # fish finds it without configuration
     try:
         replace_private(target, script.encode("utf-8"))
         if profile is not None:
@@ -63,11 +65,11 @@ def install_completion(shell: str, paths: Paths, environ: Mapping[str, str]) -> 
 
 
 def completion_state(shell: str, paths: Paths, environ: Mapping[str, str]) -> CompletionState:
-    """Whether completion is there for a shell. `outdated`: its script is another version's."""
+    """Whether completion is installed for a shell. `outdated`: the script is of another version."""
     target = _target(shell, paths, environ)
     try:
         text = target.read_text("utf-8")
-        # PowerShell alone knows where its own file is, and takes seconds to say so.
+        # Only PowerShell knows the location of its profile, and takes seconds to print it.
         if shell in ("bash", "zsh"):
             loaded = _loading_line(target, shell) in _profile(shell, environ).read_text("utf-8")
         else:
@@ -84,7 +86,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _target(shell: str, paths: Paths, environ: Mapping[str, str]) -> Path:
-    """Where the script of a shell goes."""
+    """The path of a shell's script."""
     if shell == "fish":
         config = Path(environ.get("XDG_CONFIG_HOME") or _home(environ) / ".config")
         return config / "fish" / "completions" / "gptasst.fish"
@@ -114,7 +116,7 @@ def _profile(shell: str, environ: Mapping[str, str]) -> Path:
 
 
 def _load(profile: Path, script: Path, shell: str) -> None:
-    """Let a shell's own start-up file load the script, once."""
+    """Add a line that loads the script to a shell's start-up file, once."""
     line = _loading_line(script, shell)
     text = profile.read_text("utf-8") if profile.exists() else ""
     if line in text.splitlines():
@@ -134,7 +136,7 @@ def current_shell(environ: Mapping[str, str]) -> str:
     """The shell that the user seems to use.
 
     Raises:
-        UsageError: it can't be told.
+        UsageError: it can't be determined.
     """
     name = os.path.basename(environ.get("SHELL", "")) or ("powershell" if os.name == "nt" else "")
     if name not in _SUFFIXES:

@@ -1,7 +1,7 @@
-"""The profile that a command line means, as far as it decides what can be completed.
+"""The profile of a command line, as far as completion depends on it.
 
-`gptasst.config.settings` says the same with all its reasons, and takes longer to load than a
-key press may; a test holds the two together.
+`gptasst.config.settings` decides the same with full reasons, but loads too slowly for a key press;
+a test compares the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OPENAI_VARIABLES = ("GPTASST_BASE_URL", "GPTASST_API_KEY", "OPENAI_BASE_URL", "
 
 
 class ChosenProfile:
-    """Where the assistants of a profile are, and what its server's things are kept under."""
+    """The store of a profile's assistants, and the cache scope of its server."""
 
     __slots__ = ("model", "name", "on_openai", "scope", "store")
 
@@ -41,9 +41,9 @@ def configured_profiles() -> dict[str, dict[str, Any]]:
 
 
 def chosen_profile(words: list[str]) -> ChosenProfile | None:
-    """The profile that words and environment name; `None`: none is named, or there is no key yet.
+    """The profile from words and environment; `None` if there is neither a profile nor a key.
 
-    Then the key may be given to the command alone, and nobody can know what it will mean.
+    Then the command may set a key itself, and the profile is unknown.
     """
     config = read_config()
     configured = tables(config, "profiles")
@@ -72,7 +72,7 @@ def _asked(words: list[str]) -> str:
 
 
 def _has_key(table: dict[str, Any]) -> bool:
-    """Whether a key or URL for OpenAI is in the environment, or a key for it is kept."""
+    """Whether a key or URL for OpenAI is in the environment, or a key is stored."""
     if any(map(os.environ.get, _OPENAI_VARIABLES)):
         return True
     keys = os.path.join(user_directories(os.environ)[0], "keys.json")
@@ -94,7 +94,7 @@ def _base_url(name: str, table: dict[str, Any]) -> str:
 
 
 def _kept(url: str) -> str:
-    """A URL as it is kept: without password and query, as the API's paths follow it."""
+    """A URL in its stored form, without password and query."""
     if not url:
         return str(None)
     scheme, _, rest = url.partition("://")
@@ -117,7 +117,7 @@ _WORDS = {"true": True, "false": False}
 
 
 def read_config() -> dict[str, Any]:
-    """What the file holds; nothing where it can't be read."""
+    """The contents of the file; empty if it can't be read."""
     path = os.path.join(user_directories(os.environ)[0], "config.toml")
     try:
         with open(path, encoding="utf-8-sig") as stream:
@@ -143,7 +143,7 @@ def tables(config: dict[str, Any], name: str) -> dict[str, dict[str, Any]]:
 
 
 def plain_tables(text: str) -> dict[str, Any] | None:
-    """The tables of a TOML document; `None`: it takes more than this to read it."""
+    """The tables of a simple TOML document; `None` if it needs a full parser."""
     document: dict[str, Any] = {}
     table = document
     for line in map(str.strip, text.split("\n")):

@@ -1,7 +1,8 @@
-"""The configuration: what is in force and why, and changing `config.toml` by key."""
+"""The configuration: the values in force and their sources, and changes to `config.toml`."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import Any
 
 from gptasst.config.known_keys import (
     HEADER_TABLES,
+    INSTRUCTION_KEYS,
+    INSTRUCTIONS_PATH,
     KNOWN_KEYS,
     LOCAL_KEYS,
     PRICE_KEYS,
@@ -25,7 +28,7 @@ from gptasst.storage.atomic_files import replace_private
 from gptasst.values import dataclass
 
 _SECRET = re.compile(r"(?i)(^|[-_.])(api[-_]?key|key|token|secret|password|authorization)$")
-# A key where the name of a variable should be: long, with digits, and without underscores.
+# Looks like a key instead of a variable's name: long, with digits, without underscores.
 _KEY_LIKE = re.compile(r"(?=.*\d)[A-Za-z0-9+/=.-]{20,}")
 _PASSWORD = re.compile(r"[^:/]+://[^/@]*:[^/]*@")
 _SECRET_VALUE = re.compile(r"\s*(sk-|Bearer\s)\S{8,}")
@@ -36,7 +39,7 @@ _Value = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class ConfigValue:
-    """A value that is in force: `source` is a variable, `FILE:LINE`, an option, or `default`."""
+    """A value in force: `source` is a variable, `FILE:LINE`, an option, or `default`."""
 
     key: str
     value: _Value
@@ -47,10 +50,10 @@ class ConfigurationService:
     """Shows and changes the configuration.
 
     Args:
-        settings: as they are.
+        settings: the current settings.
         config_file: the file to change.
         environ: the environment variables.
-        profile_name: the profile that was asked for by option.
+        profile_name: the value of `--profile`.
     """
 
     def __init__(
@@ -66,11 +69,12 @@ class ConfigurationService:
         self._profile_name = profile_name
 
     def show(self) -> Sequence[ConfigValue]:
-        """What is in force for the profile that is used, and where each value comes from."""
+        """The values in force for the profile, and their sources."""
         profile = self._settings.profile(self._profile_name)
         return [
             ConfigValue("profile", profile.name, self._profile_source(profile)),
             *self._profile_values(profile),
+            self._instruction_path(),
             *self._local_values(),
             *self._prices(),
         ]
@@ -109,7 +113,7 @@ class ConfigurationService:
         there = "set" if profile.api_key else None
         yield ConfigValue("key", there, profile.key_source or "no key is sent")
         headers = profile.headers
-        for name in headers.values:  # their values may be secret
+        for name in headers.values:  # values of headers may be secret
             place = self._source("profiles", profile.name, "headers", name)
             yield ConfigValue(f"headers.{name}", "set", headers.sources.get(name, place))
         for name, variable in headers.missing.items():
@@ -124,6 +128,13 @@ class ConfigurationService:
                 value = _shown(("local", "model"), value)
             yield ConfigValue(f"local.{key}", value, self._source("local", key, variable=variable))
 
+    def _instruction_path(self) -> ConfigValue:
+        paths = os.pathsep.join(map(str, self._settings.instruction_path()))
+        source = self._source("instructions", "path")
+        if INSTRUCTIONS_PATH in self._environ:
+            source = INSTRUCTIONS_PATH
+        return ConfigValue("instructions.path", paths or None, source)
+
     def _prices(self) -> Iterator[ConfigValue]:
         for model, prices in self._settings.prices().items():
             for key, value in prices.items():
@@ -136,7 +147,7 @@ class ConfigurationService:
         return self._settings.place(*path) or "default"
 
     def set(self, key: str, value: str) -> ConfigValue:
-        """Set a key of `config.toml`; comments and everything else in it stay.
+        """Set a key of `config.toml`; comments and everything else stay.
 
         Args:
             key: with dots: `profile`, `local.context`, `profiles.NAME.model`, `prices.MODEL.input`.
@@ -144,8 +155,8 @@ class ConfigurationService:
 
         Raises:
             UsageError: there is no such key, it is secret, or the value does not fit it.
-            GptasstError: what `Settings` says of the file as it would be.
-            StateError: the file can't be written. Whatever is raised, it is as it was.
+            GptasstError: the changed file would not be valid for `Settings`.
+            StateError: the file can't be written. After any error, it is unchanged.
         """
         import tomlkit
 
@@ -164,7 +175,7 @@ class ConfigurationService:
         try:
             changed.check()
         except InvalidDefinition as error:
-            # The file and line of the error are those of a file that was never written.
+            # The error has the file and line of a file that was never written.
             raise UsageError(error.problem, hint=error.advice, code="bad_value") from None
         try:
             replace_private(self._config_file, text.encode("utf-8"))
@@ -179,14 +190,14 @@ class ConfigurationService:
 
 
 def _shown(path: tuple[str, ...], value: _Value) -> _Value:
-    """A value without what may be secret in it."""
+    """A value with possible secrets masked."""
     if "headers" in path[2:3]:
         return "set"
     return shown_url(value) if isinstance(value, str) and "://" in value else value
 
 
 def _path(key: str) -> tuple[str, ...]:
-    """The tables and the key that a dotted key names. Names in it may have dots."""
+    """Split a dotted key into tables and key. Names may contain dots."""
     parts = key.split(".")
     if parts[0] not in ("profiles", "prices") or len(parts) < 3:
         return tuple(parts)
@@ -209,7 +220,7 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
     if is_key or _SECRET_VALUE.match(value):
         of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
         option = f"--profile {shlex.quote(of_profile)} " if of_profile else ""
-        login = cmd(f"{option}auth login")  # each key is for one server
+        login = cmd(f"{option}auth login")  # each key belongs to one server
         raise UsageError(
             "config.toml can't hold keys",
             hint=f"{login} keeps it; or `api_key_env` names the variable that holds it,"
@@ -219,10 +230,10 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
 
 
 def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | bool:
-    """A value as the kind that its key wants.
+    """A value, converted to the type of its key.
 
     Raises:
-        UsageError: there is no such key, or the value is of another kind.
+        UsageError: there is no such key, or the value has another type.
     """
     kind = _kind(path)
     if kind is None:
@@ -239,11 +250,13 @@ def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | b
 
 
 def _kind(path: tuple[str, ...]) -> type | None:
-    """What the value of a key is; `None`: there is no such key."""
+    """The type of a key's value; `None` if there is no such key."""
     if path == ("profile",):
         return str
     if path[0] == "local" and len(path) == 2:
         return LOCAL_KEYS.get(path[1])
+    if path[0] == "instructions" and len(path) == 2:
+        return INSTRUCTION_KEYS.get(path[1])
     if path[0] == "prices" and len(path) == 3:
         return PRICE_KEYS.get(path[2])
     if path[0] != "profiles" or len(path) < 3:

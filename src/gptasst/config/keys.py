@@ -1,9 +1,8 @@
 """The key of a server: where it comes from, keeping it with `gptasst auth login`, forgetting it.
 
-A key is bound to the base URL it was given for, so that it never goes to another server. The
-file says which servers have one: with the key itself (mode 0600), or with a note that it is in
-the system keyring, which takes long to ask and may want to be unlocked. The value of a header is
-kept as a key is, under the base URL and the header's name.
+A key is bound to a base URL, so that it never goes to another server. The file (mode 0600) has
+either the key itself, or a note that it is in the system keyring, which is slow and may ask to be
+unlocked. Header values are stored like keys, under the base URL and the header's name.
 """
 
 from __future__ import annotations
@@ -24,32 +23,32 @@ _SERVICE = "gptasst"
 
 
 class StoredKeys:
-    """The keys of this user.
+    """The stored keys of this user.
 
     Args:
-        path: the file; one that does not exist holds none.
+        path: the file, which may not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def headers(self, base_url: str) -> list[str]:
-        """The headers whose values are kept for a server."""
+        """The headers with stored values for a server."""
         begin = f"{base_url} "
         return [name.removeprefix(begin) for name in self._read() if name.startswith(begin)]
 
     def source(self, base_url: str, header: str | None = None) -> str | None:
-        """Where the key for a server comes from, in words for people; `None` if there is none."""
+        """Where the key for a server is stored, as text for people; `None` if there is none."""
         entry = self._read().get(_name(base_url, header))
         if entry is None:
             return None
         return "the system keyring" if "key" not in entry else str(self._path)
 
     def get(self, base_url: str, header: str | None = None) -> str | None:
-        """The key for a server, or the value of a header for it.
+        """The key for a server, or the value of a header.
 
         Raises:
-            AccessDenied: it should be in the system keyring, which does not give it.
+            AccessDenied: the system keyring should have it, but does not return it.
         """
         name = _name(base_url, header)
         entry = self._read().get(name)
@@ -67,7 +66,7 @@ class StoredKeys:
         return key
 
     def save(self, base_url: str, key: str, header: str | None = None) -> None:
-        """Keep a key in the system keyring, or in the file where there is no keyring.
+        """Store a key in the system keyring, or in the file without one.
 
         Raises:
             StateError: the file can't be written.
@@ -77,7 +76,7 @@ class StoredKeys:
         self._write({**self._read(), name: {} if in_keyring else {"key": key}})
 
     def delete(self, base_url: str, header: str | None = None) -> bool:
-        """Forget the key for a server, or a header for it; says whether there was one."""
+        """Delete the key or a header for a server; return whether there was one."""
         name = _name(base_url, header)
         entries = self._read()
         entry = entries.pop(name, None)
@@ -99,7 +98,7 @@ class StoredKeys:
                 f"`{self._path}` can't be read: {type(error).__name__}",
                 hint=f"delete it, then {cmd('auth login')}",
                 code="bad_key_file",
-            ) from None  # what could not be read may be a key
+            ) from None  # an unreadable entry may be a key
 
     def _write(self, entries: dict[str, dict[str, str]]) -> None:
         try:
@@ -109,7 +108,7 @@ class StoredKeys:
 
 
 def _name(base_url: str, header: str | None) -> str:
-    """What a key, or a header whose name has no case, is kept under."""
+    """The name under which a key or header is stored; header names ignore case."""
     return base_url if header is None else f"{base_url} {header.lower()}"
 
 
@@ -125,7 +124,7 @@ def _from_keyring(base_url: str) -> str | None:
 
 
 def _into_keyring(base_url: str, key: str) -> bool:
-    """Whether the system keyring took the key."""
+    """Store the key in the system keyring; `False` if that failed."""
     try:
         import keyring
     except ImportError:
@@ -150,7 +149,7 @@ def _out_of_keyring(base_url: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HeaderStatus:
-    """A header that holds a secret: where it comes from, and its last characters behind a mask."""
+    """A secret header: its source, and its masked value with the last characters."""
 
     name: str
     source: str
@@ -159,10 +158,9 @@ class HeaderStatus:
 
 @dataclass(frozen=True, slots=True)
 class AuthStatus:
-    """A profile's key: where it comes from, and its last characters behind a mask.
+    """A profile's key: its source, and its masked value with the last characters.
 
-    Both are `None` where the profile needs no key, or has none. `headers` are further ones that
-    hold a secret.
+    Both are `None` if the profile needs no key or has none. `headers` are its secret headers.
     """
 
     profile: str
@@ -173,12 +171,12 @@ class AuthStatus:
 
 
 class AuthService:
-    """Looks after keys.
+    """Stores, deletes and reports keys.
 
     Args:
         settings: the profiles.
-        keys: where keys are kept.
-        profile_name: the profile that was asked for.
+        keys: the stored keys.
+        profile_name: the value of `--profile`.
     """
 
     def __init__(self, settings: Settings, keys: StoredKeys, profile_name: str | None) -> None:
@@ -187,18 +185,18 @@ class AuthService:
         self._profile_name = profile_name
 
     def _profile(self) -> Profile:
-        """The profile that is meant: where nobody chose one, that of OpenAI."""
+        """The profile, by default OpenAI's."""
         profile = self._settings.profile(self._profile_name)
         if profile.chosen == "fallback":
             profile = self._settings.profile("openai")
         return profile
 
     def login_url(self) -> str:
-        """The base URL of the server that a key would be kept for.
+        """The base URL of the server that a key would be stored for.
 
         Raises:
             UsageError: the profile has no server.
-            AccessDenied: a key would travel over plain http to another machine.
+            AccessDenied: the key would be sent over plain http to another machine.
         """
         profile = self._profile()
         if profile.base_url is None:
@@ -214,14 +212,14 @@ class AuthService:
         return profile.base_url
 
     def login(self, key: str, header: str | None = None) -> AuthStatus:
-        """Keep a key for the profile's server; it takes the place of one that is kept.
+        """Store a key for the profile's server, replacing an earlier one.
 
         Args:
-            key: as typed.
-            header: the header that it is sent in, in place of `Authorization: Bearer`.
+            key: the key, as typed.
+            header: the header for it, instead of `Authorization: Bearer`.
 
         Raises:
-            UsageError: it can't be a key, or the profile has no server.
+            UsageError: it is not a possible key, or the profile has no server.
         """
         key, what = key.strip(), "key" if header is None else "value"
         if not key:
@@ -245,10 +243,10 @@ class AuthService:
         return AuthStatus(name, endpoint, None, None, (kept,))
 
     def logout(self, header: str | None = None) -> AuthStatus:
-        """Forget the key for the profile's server, or a header for it.
+        """Delete the stored key, or a header, of the profile's server.
 
         Raises:
-            AccessDenied: none is kept; a key in the environment is not ours to forget.
+            AccessDenied: none is stored. A key in the environment can't be deleted.
         """
         profile = self._profile()
         if profile.base_url is None or not self._keys.delete(profile.base_url, header):

@@ -1,13 +1,13 @@
-"""The keys of `config.toml`, for those that read, set, show and complete them.
+"""The keys of `config.toml`, declared once for reading, setting, showing and completion.
 
-A module of its own, as the Tab key is answered from it without loading any of the rest.
+A separate module, because completion needs it without loading anything else.
 """
 
 from __future__ import annotations
 
 STORES = ("openai", "local")
 PROMPT_CACHES = ("explicit", "off")
-# The keys of a profile, and what their values are; of headers, the values in their tables.
+# The keys of a profile and the types of their values; for headers, those in their tables.
 PROFILE_KEYS: dict[str, type] = {
     "base_url": str,
     "model": str,
@@ -25,15 +25,17 @@ PROFILE_KEYS: dict[str, type] = {
     "header_env": str,
 }
 HEADER_TABLES = ("headers", "header_env")  # their keys are the names of headers
-# US dollars for a million tokens of a model.
+# US dollars per million tokens of a model.
 PRICE_KEYS: dict[str, type] = {
     "input": float,
     "cached": float,
     "cache_write": float,
     "output": float,
 }
+INSTRUCTION_KEYS: dict[str, type] = {"path": str}
+INSTRUCTIONS_PATH = "GPTASST_INSTRUCTIONS_PATH"  # comes before the key
 LOCAL_KEYS: dict[str, type] = {"model": str, "sha256": str, "context": int, "threads": int}
-# The variables that come before a profile's keys.
+# The variables that override a profile's keys.
 VARIABLES = {
     "base_url": "GPTASST_BASE_URL",
     "model": "GPTASST_MODEL",
@@ -42,9 +44,10 @@ VARIABLES = {
     "embedding_model": "GPTASST_EMBEDDING_MODEL",
     "prompt_cache": "GPTASST_PROMPT_CACHE",
 }
-# Every key with its tables, a profile's with NAME for the profile's name.
+# Every key with its tables; NAME stands for a profile's name.
 KNOWN_KEYS = (
     "profile",
+    *(f"instructions.{key}" for key in INSTRUCTION_KEYS),
     *(f"local.{key}" for key in LOCAL_KEYS),
     *(f"profiles.NAME.{key}" for key in PROFILE_KEYS if key not in HEADER_TABLES),
     *(f"prices.MODEL.{key}" for key in PRICE_KEYS),

@@ -1,4 +1,4 @@
-"""A profile: an endpoint, a store and defaults, as everything else in the program gets it."""
+"""A profile: an endpoint, a store and defaults, in the form that the program uses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 class Headers:
     """Headers by name.
 
-    `values` is what is sent. `sources` has, for each header that holds a secret, the variable or
-    the file where it comes from. `missing` has those without a value, and the variable that should
-    hold it.
+    `values` are the values to send. `sources` has the variable or file of each secret header.
+    `missing` has the headers without a value, with the variable that should have it.
     """
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -35,7 +34,7 @@ class Headers:
 
     @property
     def secret(self) -> Mapping[str, str]:
-        """The values of those that hold a secret."""
+        """The values of the secret headers."""
         return {name: self.values[name] for name in self.sources}
 
 
@@ -52,15 +51,15 @@ def read_headers(
 
     Args:
         document: config.toml.
-        table: where the profile is in it.
+        table: the profile's table in it.
         environ: the environment variables.
-        keys: what `auth login --header` keeps.
-        base_url: the server; `None` is the embedded model, which gets none.
-        with_variables: the server is the one in config.toml, for which `header_env` is meant.
+        keys: the values stored by `auth login --header`.
+        base_url: the server; `None` is the embedded model, which gets no headers.
+        with_variables: whether the server is the one in config.toml, to which `header_env` applies.
 
     Raises:
-        InvalidDefinition: a header can't be sent, or is given twice.
-        AccessDenied: a variable holds what no header can hold.
+        InvalidDefinition: a header is invalid, or is given twice.
+        AccessDenied: a variable has a value that is invalid in a header.
     """
     if base_url is None:
         return Headers()
@@ -98,7 +97,7 @@ def _plain(document: TomlDocument, table: tuple[str, ...]) -> dict[str, str]:
 def _variables(
     document: TomlDocument, table: tuple[str, ...], plain: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variable of each header that `header_env` names."""
+    """The variable of each header in `header_env`."""
     found: dict[str, str] = {}
     names = {name.lower() for name in plain}
     for name in document.table(*table, "header_env"):
@@ -135,7 +134,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 600.0
 
-MAX_TIMEOUT = 604_800.0  # a week: sockets take no number of seconds of any size
+MAX_TIMEOUT = 604_800.0  # a week: sockets don't accept arbitrarily large timeouts
 
 StoreKind = Literal["openai", "local"]
 
@@ -144,9 +143,9 @@ PromptCache = Literal["explicit", "off"]
 
 @dataclass(frozen=True, slots=True)
 class LocalModelSettings:
-    """The embedded model: a GGUF's path or URL (`None`: the default one).
+    """The embedded model: the path or URL of a GGUF file (`None`: the default model).
 
-    `context` is in tokens; `threads` of 0 means one a core.
+    `context` is in tokens; 0 `threads` means one per core.
     """
 
     model: str | None = None
@@ -159,16 +158,16 @@ class LocalModelSettings:
 class Profile:
     """An endpoint, a store and their defaults. `base_url=None` is the embedded model.
 
-    `chosen` says why this profile was taken; `key_source` names where the key comes from (or
-    should come from), `model_source` the variable that holds the model; `timeout` is seconds
-    for a whole answer. `batch_file_search`: the server is known to take file search inside a
-    batch; `function_tools`: its models are offered to search the knowledge. `context` is how many
-    tokens its models take together with their answer, where that was set. `embedding_model` makes
-    vectors of the knowledge in the local store. `prompt_cache` is `None` where nothing was set.
+    `chosen` is why this profile was selected; `key_source` is where the key comes from (or should
+    come from), `model_source` the variable with the model; `timeout` is in seconds for a whole
+    answer. `batch_file_search`: the server supports file search in batches; `function_tools`: its
+    models may search the knowledge with a function. `context` is the context size in tokens,
+    including the answer, if it was set. `embedding_model` embeds the knowledge in the local store.
+    `prompt_cache` is `None` if it was not set.
     """
 
     name: str
-    base_url: str | None = field(repr=False)  # it may hold a password
+    base_url: str | None = field(repr=False)  # may contain a password
     model: str | None
     chosen: Literal["named", "key", "fallback"]
     store: StoreKind = "local"
@@ -188,15 +187,15 @@ class Profile:
 
     @property
     def scope(self) -> str:
-        """Endpoint and project: what file ids and assistants' ids belong to.
+        """The endpoint and project to which the ids of files and assistants belong.
 
-        Without a password: it is kept in files.
+        It has no password, because it is stored in files.
         """
         url = kept_url(self.base_url) if self.base_url else str(None)
         return f"{url}#{self.project}" if self.project else url
 
     def sets_breakpoints(self, *, model_takes_them: bool) -> bool:
-        """Whether requests say what the server's prompt cache keeps."""
+        """Whether requests set breakpoints for the server's prompt cache."""
         if self.prompt_cache is None:
             return bool(self.base_url) and is_openai(self.base_url or "") and model_takes_them
         return self.prompt_cache == "explicit" and not self.embedded
@@ -207,7 +206,7 @@ class Profile:
 
     @property
     def is_openai(self) -> bool:
-        """Whether the server is OpenAI's own, so that what is known of its models holds."""
+        """Whether the server is OpenAI's own, so that facts about its models apply."""
         return self.name == "openai" or (self.base_url is not None and is_openai(self.base_url))
 
     @property
@@ -217,11 +216,11 @@ class Profile:
 
     @property
     def lacks_key(self) -> bool:
-        """Whether the endpoint wants a key or a header that is not there."""
+        """Whether the endpoint needs a key or a header that is missing."""
         return bool(self.key_source and not self.api_key) or bool(self.headers.missing)
 
     def require_key(self) -> None:
-        """Raise `AccessDenied` if the endpoint wants a key or a header and there is none."""
+        """Raise `AccessDenied` if the endpoint needs a key or a header that is missing."""
         if self.key_source and not self.api_key:
             raise AccessDenied(
                 f"no key for {self.endpoint}: {self.key_source} is not set",
@@ -241,10 +240,10 @@ class Profile:
 
 
 def check_timeout(seconds: float, said: str, variable: str | None = None) -> None:
-    """Refuse a timeout that nothing can wait for.
+    """Raise if a timeout is invalid.
 
     Raises:
-        UsageError: the message begins with `said`.
+        UsageError: with a message that starts with `said`.
     """
     if not 0 < seconds <= MAX_TIMEOUT:
         raise UsageError(

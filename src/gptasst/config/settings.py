@@ -1,4 +1,4 @@
-"""`config.toml`, the environment and the options, put together into one profile.
+"""Combine `config.toml`, the environment and the options into one profile.
 
 Precedence: option, `GPTASST_*` variable, `OPENAI_*` variable, `config.toml`, default. The
 `OPENAI_*` variables describe OpenAI's own endpoint, so only the profile `openai` reads them:
@@ -7,13 +7,22 @@ a key for OpenAI never reaches another server.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import urlsplit
 
-from gptasst.config.known_keys import LOCAL_KEYS, PRICE_KEYS, PROFILE_KEYS, PROMPT_CACHES, STORES
+from gptasst.config.known_keys import (
+    INSTRUCTION_KEYS,
+    INSTRUCTIONS_PATH,
+    LOCAL_KEYS,
+    PRICE_KEYS,
+    PROFILE_KEYS,
+    PROMPT_CACHES,
+    STORES,
+)
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
@@ -51,13 +60,13 @@ class Settings:
     """The configuration of this machine.
 
     Args:
-        config_file: `config.toml`; one that does not exist is empty.
+        config_file: `config.toml`, which may not exist.
         environ: the environment variables.
-        keys: what `gptasst auth login` keeps; a key in the environment comes before it.
-        text: what the file would hold, in place of what it holds.
+        keys: the keys stored by `gptasst auth login`; a key in the environment overrides them.
+        text: text to read instead of the file.
 
     Raises:
-        InvalidDefinition: the file breaks its format; the message starts `FILE:LINE:`.
+        InvalidDefinition: the file is invalid; the message starts with `FILE:LINE:`.
     """
 
     def __init__(
@@ -73,7 +82,8 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices"))
+        document.only_keys((), ("profile", "profiles", "local", "prices", "instructions"))
+        document.only_keys(("instructions",), INSTRUCTION_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
         for model in document.table("prices"):
             document.only_keys(("prices", model), PRICE_KEYS)
@@ -81,13 +91,14 @@ class Settings:
             document.only_keys(("profiles", name), PROFILE_KEYS)
 
     def check(self) -> None:
-        """Look at every value, whichever profile is used.
+        """Check every value, of all profiles.
 
         Raises:
-            GptasstError: one can't be used; see `profile` and the class.
+            GptasstError: a value is invalid; see `profile` and the class.
         """
         self.local_model()
         self.prices()
+        self.instruction_path()
         for name in self.profile_names():
             self._build(name, "named")
         default = self._document.text_value("profile")
@@ -115,10 +126,10 @@ class Settings:
         )
 
     def prices(self) -> Mapping[str, Mapping[str, float]]:
-        """What models cost, by name: US dollars for a million tokens, for each key that is set.
+        """The prices of models by name, in US dollars per million tokens, for each key that is set.
 
         Raises:
-            InvalidDefinition: a price is not a number from 0 on.
+            InvalidDefinition: a price is not a number of at least 0.
         """
         document = self._document
         found: dict[str, dict[str, float]] = {}
@@ -130,21 +141,46 @@ class Settings:
                     found.setdefault(model, {})[key] = value
         return found
 
+    def instruction_path(self) -> tuple[Path, ...]:
+        """The directories where instructions are looked for before the user's own.
+
+        Raises:
+            UsageError: one in the variable is relative, and so would be another one in every
+                working directory.
+            InvalidDefinition: the same of one in the file.
+        """
+        given = self._environ.get(INSTRUCTIONS_PATH)
+        words = self._configured_path() if given is None else given.split(os.pathsep)
+        paths = [Path(word).expanduser() for word in words if word]
+        relative = next((path for path in paths if not path.is_absolute()), None)
+        if relative is None:
+            return tuple(dict.fromkeys(paths))
+        hint = "it takes absolute paths, and those that begin with `~/`"
+        if given is not None:
+            message = f"{INSTRUCTIONS_PATH} has `{relative}`, which is relative"
+            raise UsageError(message, hint=hint, variable=INSTRUCTIONS_PATH, code="bad_value")
+        message = f"key `instructions.path` has `{relative}`, which is relative"
+        raise self._document.error(("instructions", "path"), message, hint=hint)
+
+    def _configured_path(self) -> Sequence[str]:
+        if isinstance(self._document.table("instructions").get("path"), list):
+            return self._document.texts("instructions", "path")
+        return (self._document.text_value("instructions", "path") or "").split(os.pathsep)
+
     def named(self, name: str | None = None) -> str | None:
-        """The name that is asked for, or else the one in `GPTASST_PROFILE` or `config.toml`."""
+        """The requested name, or the one in `GPTASST_PROFILE` or `config.toml`."""
         return name or self._environ.get("GPTASST_PROFILE") or self._document.text_value("profile")
 
     def profile(self, name: str | None = None) -> Profile:
-        """The profile that is asked for, or the one that fits this machine.
+        """The requested profile, or the default for this machine.
 
-        Without a name, `GPTASST_PROFILE` and the key `profile` are asked; then a key or base
-        URL for OpenAI in the environment, or a key for it that was stored, means `openai`; nothing
-        at all means `local`.
+        Without a name, it is `GPTASST_PROFILE` or the key `profile`; else `openai` if the
+        environment has a key or base URL for OpenAI, or a key for it is stored; else `local`.
 
         Raises:
             NotFound: no profile has that name.
-            UsageError: a variable holds something that can't be used.
-            AccessDenied: the key would travel over plain http to another machine.
+            UsageError: a variable has an invalid value.
+            AccessDenied: the key would be sent over plain http to another machine.
         """
         asked = self.named(name)
         if asked:
@@ -233,7 +269,7 @@ class Settings:
                 ("profiles", name, "base_url"), f"missing key `profiles.{name}.base_url`"
             )
         if not is_base_url(url):
-            said = f"`{url.rpartition('@')[2]}` is not a base URL"  # before the @: a password
+            said = f"`{url.rpartition('@')[2]}` is not a base URL"  # a password before the @
             hint = "it looks like http://127.0.0.1:11434/v1"
             if variable:
                 raise UsageError(f"{variable}: {said}", hint=hint, variable=variable)
@@ -244,17 +280,17 @@ class Settings:
         """A profile's base URL; `None` is the embedded model.
 
         Raises:
-            GptasstError: it can't be used.
+            GptasstError: it is invalid.
         """
         return self._base_url(name)
 
     def url_variable(self, name: str) -> str | None:
-        """The variable that holds a profile's base URL, if one does."""
+        """The variable that sets a profile's base URL, if there is one."""
         variables = ("GPTASST_BASE_URL", "OPENAI_BASE_URL")[: 2 if name == "openai" else 1]
         return next((v for v in variables if self._environ.get(v)), None)
 
     def _key(self, name: str, base_url: str | None) -> tuple[str | None, str | None]:
-        """The key and the name of the variable it comes from."""
+        """The key and its source."""
         if base_url is None:
             return None, None
         named = self._document.text_value("profiles", name, "api_key_env")
@@ -262,7 +298,7 @@ class Settings:
             return self._key_in("GPTASST_API_KEY"), "GPTASST_API_KEY"
         elsewhere = self._environ.get("GPTASST_BASE_URL")
         if elsewhere and not self._is_configured_host(name, elsewhere):
-            named = None  # that key is for the server in config.toml
+            named = None  # that key belongs to the server in config.toml
         if named is None and is_openai(base_url):
             named = "OPENAI_API_KEY"
         if named is None:
@@ -288,7 +324,7 @@ class Settings:
         return urlsplit(url).netloc == urlsplit(configured or OPENAI_BASE_URL).netloc
 
     def _store(self, name: str, base_url: str | None) -> StoreKind:
-        """The store that was asked for; else a project of OpenAI's keeps its own assistants."""
+        """The requested store; by default, OpenAI projects keep their assistants on the server."""
         variable = self._environ.get("GPTASST_STORE")
         asked = self._chosen("GPTASST_STORE", STORES, "profiles", name, "store")
         if asked == "openai" and base_url is None:
@@ -301,7 +337,7 @@ class Settings:
         return cast("StoreKind", asked or ("openai" if own else "local"))
 
     def _chosen(self, variable: str, choices: tuple[str, ...], *path: str) -> str | None:
-        """One of several words, from a variable or else from config.toml."""
+        """One of several words, from a variable or config.toml."""
         asked = self._environ.get(variable)
         if asked and asked not in choices:
             hint = f"it can be: {', '.join(choices)}"

@@ -1,4 +1,4 @@
-"""TOML with errors that name file, line and key: what definitions and `config.toml` share."""
+"""TOML with errors that have file, line and key, for definitions and `config.toml`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TYPE_NAMES: dict[type, str] = {
 
 
 class TomlDocument:
-    """A parsed TOML text that remembers where it came from.
+    """A parsed TOML text with its source, for errors.
 
     Raises:
-        InvalidDefinition: the text is not TOML; the message starts `SOURCE:LINE:`.
+        InvalidDefinition: the text is not TOML; the message starts with `SOURCE:LINE:`.
     """
 
     def __init__(self, text: str, source: str) -> None:
@@ -38,7 +38,7 @@ class TomlDocument:
             self.root: dict[str, Any] = tomllib.loads(text)
         except RecursionError:
             raise InvalidDefinition("not valid TOML: nested too deeply", file=source) from None
-        except ValueError as error:  # numbers that are too long are one, too
+        except ValueError as error:  # also raised for numbers that are too long
             raise self._syntax_error(str(error)) from None
 
     def _syntax_error(self, reason: str) -> InvalidDefinition:
@@ -49,7 +49,7 @@ class TomlDocument:
         return InvalidDefinition(f"not valid TOML: {problem}", file=self.source, line=line)
 
     def line_of(self, *path: str) -> int:
-        """The 1-based line where a key is set; for a key that is not there, its table's line."""
+        """The 1-based line of a key; for a missing key, that of its table."""
         lines: dict[str, int] = {}
         for number, name in self._entries():
             lines.setdefault(name, number)
@@ -57,12 +57,12 @@ class TomlDocument:
         return next((lines[name] for name in tables if name in lines), 1)
 
     def _entries(self) -> Iterator[tuple[int, str]]:
-        """Line and dotted name of every table header and every key."""
+        """The line and dotted name of every table header and key."""
         table, closing = "", None
         for number, line in enumerate(self.text.splitlines(), start=1):
             header = re.match(_TABLE, line)
             name, separator, value = line.partition("=")
-            if closing:  # inside a string of several lines
+            if closing:  # inside a multi-line string
                 closing = None if closing in line else closing
             elif header:
                 table = _bare(header[1])
@@ -74,11 +74,11 @@ class TomlDocument:
     def error(
         self, path: tuple[str, ...], problem: str, *, hint: str | None = None
     ) -> InvalidDefinition:
-        """An error at the line of a key."""
+        """An error with the line of a key."""
         return InvalidDefinition(problem, file=self.source, line=self.line_of(*path), hint=hint)
 
     def table(self, *path: str) -> Mapping[str, Any]:
-        """The table at `path`, empty where there is none."""
+        """The table at `path`, or an empty one."""
         found: Any = self.root
         for depth, key in enumerate(path, start=1):
             found = found.get(key, {})
@@ -88,7 +88,7 @@ class TomlDocument:
         return found  # type: ignore[no-any-return]  # a dict, checked at each step
 
     def only_keys(self, path: tuple[str, ...], known: Iterable[str]) -> None:
-        """Refuse a key of the table at `path` that is not one of `known`."""
+        """Raise if the table at `path` has a key that is not in `known`."""
         names = list(known)
         for key in self.table(*path):
             if key not in names:
@@ -100,7 +100,7 @@ class TomlDocument:
                 )
 
     def value(self, kind: type[_Scalar], *path: str) -> _Scalar | None:
-        """The value at `path` if it is there; a wrong type is an error."""
+        """The value at `path`, if there is one; a wrong type is an error."""
         *tables, key = path
         value = self.table(*tables).get(key, _MISSING)
         if value is _MISSING:
@@ -112,7 +112,7 @@ class TomlDocument:
         return value
 
     def text_value(self, *path: str) -> str | None:
-        """A string that is there and not blank; line ends are LF whatever the file has."""
+        """A required string that is not blank, with LF line ends."""
         value = self.value(str, *path)
         if value is None:
             return None
@@ -127,7 +127,7 @@ class TomlDocument:
         return value
 
     def texts(self, *path: str) -> tuple[str, ...]:
-        """A list of strings, empty where there is none."""
+        """A list of strings, by default empty."""
         *tables, key = path
         values = self.table(*tables).get(key, [])
         if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
@@ -150,7 +150,7 @@ class TomlDocument:
     ) -> _Number | None:
         """A number from `low` to `high` (`None`: no upper bound)."""
         value = self.value(kind, *path)
-        # Said so that it is true for `nan` as well, which TOML has.
+        # Written so that it also refuses `nan`, which TOML has.
         if value is not None and not (value >= low and (high is None or value <= high)):
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
             raise self.error(path, f"key `{'.'.join(path)}` must be {bounds}, not {value}")

@@ -1,4 +1,4 @@
-"""Base URLs: what they may say to whom, and what is secret in them."""
+"""Base URLs: their normal form, their secrets, and what may be sent to them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ _SENSITIVE = r"(?i)(authorization|cookie|key|token|secret|password)$"
 
 
 def shown_url(url: str) -> str:
-    """A base URL without what may be secret in it: user, password, query."""
+    """A base URL without its possible secrets: user, password, query."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
 def kept_url(url: str) -> str:
-    """A base URL as it may be kept in files: without password and query."""
+    """A base URL in the form that is stored in files: without password and query."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     return parts._replace(netloc=user.partition(":")[0] + at + host, query="").geturl()
 
 
 def api_url(url: str) -> str:
-    """A base URL as the API's paths follow it: people copy the URL of a request, too."""
+    """A base URL in the form that API paths are appended to; accepts the URL of a request, too."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/").removesuffix("/responses").rstrip("/")
     return parts._replace(path=path).geturl()
 
 
 def is_openai(base_url: str) -> bool:
-    """Whether a base URL is OpenAI's own (its regional hosts included)."""
+    """Whether a base URL is OpenAI's own, including regional hosts."""
     host = urlsplit(base_url).hostname or ""
     return host == "api.openai.com" or host.endswith(".api.openai.com")
 
 
 def is_openai_or_azure(base_url: str) -> bool:
-    """Whether a base URL is OpenAI's or Azure's, which have all that OpenAI documents."""
+    """Whether a base URL is OpenAI's or Azure's, which have everything that OpenAI documents."""
     host = urlsplit(base_url).hostname or ""
     return is_openai(base_url) or host.endswith(".openai.azure.com")
 
@@ -48,7 +48,7 @@ def is_loopback(base_url: str) -> bool:
     host = urlsplit(base_url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, such as 127.example.com
+    except ValueError:  # a host name, such as 127.example.com
         return False
 
 
@@ -71,13 +71,13 @@ def refuse_open_channel(
     headers: Mapping[str, str],
     secret_headers: Iterable[str] = (),
 ) -> None:
-    """Refuse to send what is secret over plain http to another machine.
+    """Raise if a secret would be sent over plain http to another machine.
 
     Args:
         base_url: the server.
-        key_source: where the key comes from, if one is sent.
-        headers: all that are sent.
-        secret_headers: those that are secret whatever their names are.
+        key_source: the source of the key, if one is sent.
+        headers: all headers.
+        secret_headers: headers that are secret, regardless of their names.
     """
     if is_private_channel(base_url):
         return

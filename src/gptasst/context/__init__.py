@@ -1,6 +1,6 @@
-"""What a command needs, each part built when it is first asked for.
+"""The parts of the program, each built when it is first used.
 
-Three layers, each built from those below it: the machine, the server, the services.
+Three layers, each built on the ones below: the machine, the server, the services.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gptasst.api.gateway import OpenAIGateway
     from gptasst.api.limits import OnLimits
     from gptasst.api.models import ProbeGateway
+    from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
     from gptasst.assistants.store import AssistantStore
     from gptasst.batches.service import BatchService
@@ -46,12 +47,12 @@ if TYPE_CHECKING:
 
 
 class AppContext(ServerContext):
-    """The services of the program, put together for one profile.
+    """The services of the program, for one profile.
 
     Args:
         environ: the environment variables.
-        profile_name: the profile that was asked for; `None` takes the one that fits.
-        note: told what a user should know and no result says.
+        profile_name: the requested profile; `None` uses the default.
+        note: called with messages for the user that are in no result.
     """
 
     def with_options(
@@ -66,7 +67,7 @@ class AppContext(ServerContext):
         return AppContext(environ, profile or self.profile_option, note, warn)
 
     def examine(self) -> Diagnosis:
-        """What is right and what is not; see `doctor`."""
+        """Check everything; see `doctor`."""
         from gptasst.doctor.service import examine
 
         with ReadOnlyContext(self.environ, self.profile_option) as program:
@@ -84,7 +85,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def model_ends(self) -> ModelEnds:
-        """When models end, by the word of the server where it gave one and it is remembered."""
+        """Shutdown dates of models, including those that the server reported before."""
         from gptasst.models.ends import ModelEnds
 
         @functools.cache
@@ -133,6 +134,12 @@ class AppContext(ServerContext):
         return AssistantService(self.store, self.library, lambda: self.file_cache)
 
     @cached_property
+    def assistants_as_code(self) -> ApplyService:
+        from gptasst.apply.service import ApplyService
+
+        return ApplyService(self.store, self.library, lambda: self.file_cache)
+
+    @cached_property
     def batches(self) -> BatchService:
         from gptasst.batches.records import BatchRecords
         from gptasst.batches.service import BatchService
@@ -155,7 +162,7 @@ class AppContext(ServerContext):
         )
 
     def each(self, report: Report) -> EachService:
-        """The service that runs assistants over many files; `report` is as in `runs`."""
+        """The service that runs assistants over many files; for `report` see `runs`."""
         from gptasst.each.service import EachService
 
         return EachService(
@@ -202,7 +209,7 @@ class AppContext(ServerContext):
 
     @cached_property
     def capabilities(self) -> EndpointCapabilities:
-        """Which tools the profile's server has."""
+        """The tools of the profile's server."""
         from gptasst.models.service import EndpointCapabilities
 
         return EndpointCapabilities(
@@ -219,9 +226,9 @@ class AppContext(ServerContext):
         """The service that runs assistants.
 
         Args:
-            report: told of a model being fetched.
-            on_limits: where given, requests are paced by the caller; see `OpenAIGateway.paced`.
-            progress: told how many requests of an edit are done, and of how many.
+            report: called with the progress of a model download.
+            on_limits: if given, the caller paces requests; see `OpenAIGateway.paced`.
+            progress: called with the number of finished requests of an edit, and of all.
             store: where assistants are, if not where the profile has them.
         """
         from gptasst.runs.preparation import RunPreparation, resolve
@@ -268,19 +275,19 @@ class AppContext(ServerContext):
         from gptasst.conversations.server import OpenAIConversations
 
         gateway, profile = self.gateway.conversations, self.profile
-        # OGX removes a deleted turn from the list but still shows it to the model.
+        # OGX removes a deleted turn from the list, but still passes it to the model.
         forgets = is_openai_or_azure(profile.base_url or "")
         return OpenAIConversations(gateway, self._conversations_database, profile, forgets=forgets)
 
     def dialogue(self, conversation: Conversation | None, report: Report) -> Dialogue:
-        """A conversation that goes on (`None`: begins), with the service that answers in it."""
+        """A conversation to continue (`None`: start one), with the service that answers."""
         from gptasst.conversations.dialogue import Dialogue
 
         return Dialogue(self.runs(report), self.conversations, conversation)
 
 
 def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
-    """What `make` gives the first time, every time; from any thread."""
+    """A thread-safe function that calls `make` once and returns its result each time."""
     lock = threading.Lock()
     made: list[OpenAIGateway] = []
 
@@ -293,13 +300,13 @@ def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
     return get
 
 
-_PATIENCE = 15.0  # seconds for an answer of the server, which may have to wake up first
+_PATIENCE = 15.0  # seconds for a response of a server that may have to wake up first
 
 
 class ReadOnlyContext(AppContext):
-    """The same services over a copy of the cache and a connection without patience.
+    """The same services, with a copy of the cache and short timeouts.
 
-    Nothing on this machine changes, and a server that is dead is not waited for.
+    It changes nothing on this machine, and does not wait for a dead server.
     """
 
     @cached_property

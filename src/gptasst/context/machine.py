@@ -1,4 +1,4 @@
-"""What there is on this machine: directories, configuration, keys, instructions, caches."""
+"""The parts on this machine: directories, configuration, keys, instructions, caches."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
+    from gptasst.definitions.formats.export import InstructionExporter
+    from gptasst.definitions.formats.service import InstructionImporter
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
@@ -31,12 +33,12 @@ if TYPE_CHECKING:
     from gptasst.storage.database import Database
     from gptasst.uploads.cache import FileCache
 
-# A GGUF file below this size is of a model that edits sentences, not documents.
+# A smaller GGUF file has a model that can edit sentences, but not documents.
 _SMALL_BYTES = 600_000_000
 
 
 class MachineContext:
-    """What is put together from files and the environment; no server has a part in it."""
+    """Everything built from files and the environment, without a server."""
 
     def __init__(
         self,
@@ -88,6 +90,7 @@ class MachineContext:
         from gptasst.definitions.library import InstructionLibrary
 
         own: list[tuple[Origin, Path]] = [
+            *(("path", directory) for directory in self.settings.instruction_path()),
             ("user", self.paths.user_instructions),
             ("shipped", shipped_instructions()),
         ]
@@ -103,11 +106,11 @@ class MachineContext:
 
     @property
     def has_small_model(self) -> bool:
-        """Whether the embedded model is too small for more than a sentence at a time."""
+        """Whether the embedded model can only handle a sentence at a time."""
         file = self.model_file
         try:
             return file.is_default or file.path.stat().st_size < _SMALL_BYTES
-        except OSError:  # not fetched yet
+        except OSError:  # not downloaded yet
             return False
 
     @cached_property
@@ -118,7 +121,7 @@ class MachineContext:
         return LocalModelService(self.model_file, context, self.paths.locks)
 
     def fallback_note(self) -> str | None:
-        """What to tell somebody whose runs use the embedded model because no key is set."""
+        """The note for users whose runs use the embedded model because no key is set."""
         installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
         if not installed:
             return None
@@ -127,7 +130,7 @@ class MachineContext:
         return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
 
     def first_step(self) -> str:
-        """What to type next, for somebody who typed nothing yet."""
+        """The suggestion for a user who called `gptasst` without a command."""
         run = cmd("run MarkdownLinter -f FILE")
         try:
             if self.profile.chosen != "fallback":
@@ -150,7 +153,7 @@ class MachineContext:
 
     @cached_property
     def machine_mark(self) -> str:
-        """What tells the uploads of this machine from those of others."""
+        """The mark that distinguishes this machine's uploads from others'."""
         from gptasst.api.upload_marks import machine_mark
 
         return machine_mark(self.paths.machine_mark)
@@ -193,3 +196,21 @@ class MachineContext:
         return InstructionService(
             self.library, project=Path("instructions"), user=self.paths.user_instructions
         )
+
+    @cached_property
+    def instruction_importer(self) -> InstructionImporter:
+        from gptasst.definitions.formats.service import InstructionImporter
+        from gptasst.models.ends import model_end
+
+        return InstructionImporter(
+            self.library,
+            project=Path("instructions"),
+            user=self.paths.user_instructions,
+            model_end=model_end,
+        )
+
+    @cached_property
+    def instruction_exporter(self) -> InstructionExporter:
+        from gptasst.definitions.formats.export import InstructionExporter
+
+        return InstructionExporter(self.library)

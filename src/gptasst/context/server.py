@@ -1,4 +1,4 @@
-"""The profile's server, or the embedded engine, and what is kept there."""
+"""The profile's server or embedded engine, and the objects that it stores."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class ServerContext(MachineContext):
-    """The connection, and the assistants and uploads that it leads to."""
+    """The connection, and the assistants and uploads behind it."""
 
     @cached_property
     def gateway(self) -> OpenAIGateway:
         """The connection to the profile's server.
 
         Raises:
-            AccessDenied: the server wants a key, and there is none.
+            AccessDenied: the server needs a key, and there is none.
         """
         return self._opened_gateway(replace(self.endpoint, on_moved=self._tell_moved))
 
@@ -48,7 +48,7 @@ class ServerContext(MachineContext):
         return server_endpoint(self.profile, self.settings.url_variable(self.profile.name))
 
     def _tell_moved(self, url: str) -> None:
-        """Say which base URL works, and what sets it."""
+        """Print the base URL that works, and the command that sets it."""
         given, shown = self.profile.endpoint, shown_url(url)
         variable = self.settings.url_variable(self.profile.name)
         fix = f"set {variable}={shown}"
@@ -57,7 +57,7 @@ class ServerContext(MachineContext):
         self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:
-        """Begin to import the HTTP client in a thread, unless there is no key."""
+        """Start importing the HTTP client in a thread, unless the key is missing."""
         import importlib
 
         if self.profile.lacks_key:
@@ -88,7 +88,7 @@ class ServerContext(MachineContext):
 
     @cached_property
     def prices(self) -> Prices:
-        """What the models of the profile cost."""
+        """The prices of the profile's models."""
         from gptasst.models.prices import Prices, own_prices
 
         profile = self.profile
@@ -97,7 +97,7 @@ class ServerContext(MachineContext):
 
     @cached_property
     def project_cache(self) -> ProjectCache:
-        """What is known of the profile's project on its server."""
+        """The cache of the profile's project."""
         return self.file_cache.of(self.profile.scope)
 
     @cached_property
@@ -128,7 +128,7 @@ class ServerContext(MachineContext):
         except ServiceError:
             if self.profile.store == "openai":
                 raise
-            return []  # assistants are kept elsewhere, so the server need not have vector stores
+            return []  # assistants are stored elsewhere, so the server may lack vector stores
 
     @cached_property
     def store(self) -> AssistantStore:
@@ -141,7 +141,7 @@ class ServerContext(MachineContext):
         return store
 
     def _embedder(self) -> Embedder | None:
-        """What makes vectors of knowledge: `embedded`, or a model of the profile's server."""
+        """The embedder of knowledge: `embedded`, or a model of the profile's server."""
         model = self.profile.embedding_model
         if model == "embedded":
             from gptasst.embedded.embeddings import EmbeddedEmbedder
@@ -199,12 +199,12 @@ class ServerContext(MachineContext):
 
 
 def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
-    """A profile's server with its key; `variable` holds its base URL, if one does.
+    """A profile's server with its key; `variable` sets its base URL, if there is one.
 
     Raises:
         UsageError: the profile is the embedded model.
-        AccessDenied: the server wants a key, and there is none; or the embedded model stands in
-            for want of one.
+        AccessDenied: the server needs a key, and there is none; or the embedded model is used for
+            lack of one.
     """
     from gptasst.api.types import Endpoint
 
@@ -233,9 +233,9 @@ def server_endpoint(profile: Profile, variable: str | None) -> Endpoint:
 
 
 def _key_hint(profile: Profile, variable: str | None) -> str:
-    """Where the key is expected; `variable` holds the base URL, if one does.
+    """Where the key is expected; `variable` sets the base URL, if there is one.
 
-    A key that was meant for one server is not sent to another.
+    A key for one server is never sent to another.
     """
     if not profile.api_key and profile.headers.sources:
         sources = dict.fromkeys(profile.headers.sources.values())
@@ -251,14 +251,14 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
 
 class _ServerEmbedder:
-    """Makes vectors with a model of a server's."""
+    """Embeds texts with a server's model."""
 
     def __init__(self, model: str, open_gateway: Callable[[], OpenAIGateway]) -> None:
         self.model = model
         self._open_gateway = open_gateway
 
     def prepare(self, report: Report) -> None:
-        """The server has all that is needed."""
+        """Do nothing: the server needs no preparation."""
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         return self._open_gateway().embeddings.create(self.model, texts)

@@ -1,1 +1,1 @@
-"""Dialogues, and where they are kept."""
+"""Dialogues, and their storage."""

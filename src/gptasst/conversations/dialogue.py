@@ -1,13 +1,14 @@
-"""One assistant spoken with, turn after turn."""
+"""A dialogue with an assistant, turn by turn."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from gptasst.api.types import BROKEN_OFF_MARK, PastMessage, TextDelta, TextPart
 from gptasst.conversations.service import ConversationService
@@ -23,16 +24,16 @@ from gptasst.runs.types import RunPlan, RunRequest, RunResult
 from gptasst.threads import more_time
 
 _TITLE_CHARACTERS = 60
-_LAST_SECONDS = 10.0  # to keep what came, when the time of a run is over
+_LAST_SECONDS = 10.0  # seconds to save a partial answer after a run's timeout
 
 
 class Dialogue:
-    """A conversation that goes on, or begins with the first turn.
+    """A conversation that is continued, or starts with the first turn.
 
     Args:
-        runs: answers.
-        conversations: keeps what was said.
-        conversation: that goes on; `None` begins one.
+        runs: the service that answers.
+        conversations: stores the messages.
+        conversation: the conversation to continue; `None` starts one.
     """
 
     def __init__(
@@ -48,19 +49,19 @@ class Dialogue:
         self._branched_from: Conversation | None = None
 
     def plan(self, request: RunRequest) -> RunPlan:
-        """What the next turn would send. Nothing is sent."""
+        """What the next turn would send. Sends nothing."""
         return self._runs.plan(self._with_past(request, again=False))
 
     def say(self, request: RunRequest, *, again: bool = False) -> Generator[TextDelta | RunResult]:
         """Take a turn; yields and raises as `RunService.stream` does.
 
-        The turn is kept when it is answered. If the answer breaks off (an error, or the
-        generator is closed), what came is kept and marked, and `kept_part` is true; where nothing
-        came, the conversation stays as it was.
+        The turn is saved once it is answered. If the answer breaks off (an error, or a closed
+        generator), the part that arrived is saved and marked, and `kept_part` is true; if nothing
+        arrived, the conversation is unchanged.
 
         Args:
             request: the question.
-            again: it takes the place of the last question; its answer that of the last answer.
+            again: replace the last question and its answer.
         """
         self.kept_part = False
         if again:
@@ -77,7 +78,7 @@ class Dialogue:
         return self._take(prepared, again=again)
 
     def _branched(self) -> bool:
-        """Go on in a new conversation with the turns before, where a turn can't be taken back."""
+        """Continue in a new conversation with the earlier turns, if a turn can't be removed."""
         self._branched_from = None
         if self.conversation is None:
             return False
@@ -88,7 +89,7 @@ class Dialogue:
         return True
 
     def _leave_branch(self) -> None:
-        """Go back to the conversation as it was, as nothing was answered in the new one."""
+        """Return to the old conversation, because nothing was answered in the new one."""
         if self._branched_from is not None and self.conversation is not None:
             self._conversations.discard(self.conversation)
             self.conversation = self._branched_from
@@ -97,7 +98,7 @@ class Dialogue:
         """The question of the last turn, to be asked again.
 
         Raises:
-            UsageError: nothing was asked yet, or its files are not here any more.
+            UsageError: there is no question yet, or its files are gone.
         """
         conversation = self.conversation
         turn = conversation and self._conversations.keeper(conversation).last_question(conversation)
@@ -106,7 +107,7 @@ class Dialogue:
         return RunRequest(assistant, files=turn.files, text=turn.question)
 
     def last_answer(self) -> str:
-        """The last answer as it came; empty where there is none yet."""
+        """The last answer, unchanged; empty if there is none yet."""
         if self.conversation is None:
             return ""
         messages = self._conversations.transcript(self.conversation).messages
@@ -157,7 +158,7 @@ class Dialogue:
         self.conversation = keeper.record(conversation, turn, as_messages(turn), again=again)
 
     def _keep_what_came(self, conversation: Conversation, turn: Turn, *, again: bool) -> None:
-        # Report what broke the answer off, not what goes wrong here.
+        # Report the error that broke off the answer, not one of saving it.
         with more_time(_LAST_SECONDS), contextlib.suppress(GptasstError):
             if turn.answer.strip():
                 self._record(conversation, turn, again=again)
@@ -172,12 +173,12 @@ class Dialogue:
                 self._restore(conversation)
 
     def _restore(self, conversation: Conversation) -> None:
-        with contextlib.suppress(GptasstError):  # it is done with the next turn
+        with contextlib.suppress(GptasstError):  # the next turn does it
             self._conversations.keeper(conversation).restore(conversation)
 
 
 def _refuse_secrets(turns: Sequence[Turn], screening: Screening) -> None:
-    """Refuse files that were allowed before: it may be another endpoint that would get them now."""
+    """Check files again that were allowed before, because the endpoint may be another one."""
     for path in (file.path for turn in turns for file in turn.files):
         reason = screening.of_name(Path(path))
         if reason:
@@ -210,7 +211,7 @@ def _turn(
 
 
 def _title(prepared: PreparedRun) -> str:
-    """The first words of what was asked; without words, the files."""
+    """The first words of the question; without words, its files."""
     request = prepared.request
     names = " ".join(file.path for file in request.files) or "standard input"
     words = as_utf8(request.text or names).split()
@@ -223,7 +224,7 @@ def _title(prepared: PreparedRun) -> str:
 
 
 def _explained(error: GptasstError, conversation: Conversation | None) -> GptasstError:
-    """The error, with a way out of a conversation that grew too long."""
+    """The error, with a hint for a conversation that is too long."""
     if conversation is None or error.code != "too_long":
         return error
     return InvalidInput(
@@ -234,9 +235,9 @@ def _explained(error: GptasstError, conversation: Conversation | None) -> Gptass
 
 
 def as_messages(turn: Turn) -> tuple[PastMessage, PastMessage]:
-    """A turn's question with its files, and its answer; one that broke off says so.
+    """A turn's question with its files, and its answer, marked if it broke off.
 
-    Excerpts from knowledge are not part of it: they are looked up again for each question.
+    Excerpts from knowledge are not included: they are searched again for each question.
     """
     question = message_parts(turn.question, RunRequest("", files=turn.files), ())
     answer = turn.answer + (BROKEN_OFF_MARK if turn.broken_off else "")
@@ -251,11 +252,12 @@ class Chat:
 
     Args:
         dialogue: the conversation.
-        assistant: who answers.
-        note: told which encoding of a file was guessed.
-        warn: told what was left out, as it counts as secret or does not lie in the tree.
-        model: in place of the assistant's own.
-        screening: what must not be sent.
+        assistant: the name of the assistant.
+        note: called when an encoding was guessed.
+        warn: called for files that are skipped as secret or outside of the tree.
+        model: a model instead of the assistant's own.
+        screening: the check for secrets.
+        variables: the values of the definition's variables.
     """
 
     def __init__(
@@ -266,7 +268,9 @@ class Chat:
         warn: Callable[[str], None],
         model: str | None = None,
         screening: Screening = SCREENED,
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        self._variables = variables
         self._dialogue = dialogue
         self._note, self._warn = note, warn
         self._screening = screening
@@ -282,14 +286,14 @@ class Chat:
 
     @property
     def kept_part(self) -> bool:
-        """Whether the last answer broke off and what came of it is kept."""
+        """Whether the last answer broke off and its part was saved."""
         return self._dialogue.kept_part
 
     def attach(self, words: Sequence[str]) -> tuple[InputFile, ...]:
         """Read files, patterns and directories for the next question.
 
         Raises:
-            InvalidInput: one of them can't be used; none is attached.
+            InvalidInput: one of them can't be used; then none is attached.
         """
         paths = [os.path.expanduser(word) for word in words]  # noqa: PTH111
         found = read_inputs(paths, self._note, warn=self._warn, screening=self._screening)
@@ -297,23 +301,25 @@ class Chat:
         return found
 
     def ask(self, text: str) -> Generator[TextDelta | RunResult]:
-        """Ask, with the attached files; yields and raises as `Dialogue.say` does."""
+        """Ask, with the attached files; yields and raises like `Dialogue.say`."""
         files, self.attached = self.attached, ()
         request = RunRequest(self.assistant, files=files, text=text or None)
         return self._say(request, again=False)
 
     def ask_again(self) -> Generator[TextDelta | RunResult]:
-        """Ask the last question once more; the new answer takes the place of the old one.
+        """Ask the last question again; the new answer replaces the old one.
 
         Raises:
-            UsageError: nothing was asked yet.
+            UsageError: there is no question yet.
         """
         if self._failed:
             return self._say(self._failed, again=False)
         return self._say(self._dialogue.last_question(self.assistant), again=True)
 
     def _say(self, request: RunRequest, *, again: bool) -> Generator[TextDelta | RunResult]:
-        request = replace(request, model=self.model, screening=self._screening)
+        request = replace(
+            request, model=self.model, screening=self._screening, variables=self._variables
+        )
         self._failed = None if again else request
         self._answer = ""
         events = self._dialogue.say(request, again=again)
@@ -331,12 +337,12 @@ class Chat:
                 self._failed = None
 
     def save(self, path: Path) -> int:
-        """Write the last answer exactly as it came; gives its size in bytes.
+        """Write the last answer, unchanged; return its size in bytes.
 
         Raises:
             UsageError: there is none yet.
             InvalidInput: it can't be written.
-            NoAnswer: it is blank or has control characters.
+            NoAnswer: it is blank, or has control characters.
         """
         from gptasst.runs.answer_text import refuse_unusable
         from gptasst.storage.atomic_files import check_output, replace_file

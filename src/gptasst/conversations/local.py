@@ -1,4 +1,4 @@
-"""Conversations in an SQLite file of this machine, whole with the files that were given."""
+"""Conversations in a local SQLite file, complete with their files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LocalConversations:
 
     Args:
         database: the file of conversations.
-        profile: the name of the profile in use.
+        profile: the name of the profile.
     """
 
     def __init__(self, database: Database, profile: str) -> None:
@@ -72,18 +72,13 @@ class LocalConversations:
         return changed
 
     def restore(self, conversation: Conversation) -> None:
-        """Nothing was taken away yet."""
+        """Do nothing: nothing was removed yet."""
 
     def last_question(self, conversation: Conversation) -> Turn | None:
         turns = self._turns(conversation)
         return turns[-1] if turns else None
 
-    def messages(
-        self,
-        conversation: Conversation,
-        *,
-        at_once: bool = False,  # noqa: ARG002
-    ) -> Iterator[Message]:
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
         for turn in self._turns(conversation):
             files = tuple(file.path for file in turn.files)
             yield Message("user", turn.question or "", files, at=turn.asked_at)
@@ -204,7 +199,7 @@ CONVERSATIONS = Schema(
 
 
 class ConversationIndex:
-    """Knows conversations wherever they are kept.
+    """The index of conversations, wherever they are stored.
 
     Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
@@ -214,7 +209,7 @@ class ConversationIndex:
         self._database = database
 
     def list(self) -> Sequence[Conversation]:
-        """Every conversation, the one that was last spoken in first."""
+        """Every conversation, the most recently used first."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM conversations"  # noqa: S608  # our own words
@@ -223,7 +218,7 @@ class ConversationIndex:
             return [_conversation(row) for row in rows]
 
     def add(self, conversation: Conversation) -> None:
-        """Know a conversation in which nothing was said yet."""
+        """Add an empty conversation."""
         with self._database.writing() as connection:
             remember(connection, conversation, further=0)
 
@@ -231,7 +226,7 @@ class ConversationIndex:
 def remember(
     connection: sqlite3.Connection, conversation: Conversation, *, further: int
 ) -> Conversation:
-    """Note that `further` messages were added to a conversation just now."""
+    """Record that `further` messages were just added to a conversation."""
     changed = replace(
         conversation, updated_at=datetime.now(UTC), messages=conversation.messages + further
     )

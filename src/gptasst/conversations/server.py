@@ -20,7 +20,7 @@ from gptasst.errors import GptasstError, NotFound, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.database import Database
 
-# The metadata key that tells a conversation with an assistant from one that holds definitions.
+# The metadata key that distinguishes a dialogue from a conversation with definitions.
 _CHAT = "chat"
 _TITLE = "title"
 
@@ -28,15 +28,15 @@ _TITLE = "title"
 class OpenAIConversations:
     """The `ConversationKeeper` of a project on a server.
 
-    The server adds each answered turn to the conversation by itself. A turn that broke off is
-    added by us; while the server can't be reached, it waits in the file of conversations.
+    The server adds each answered turn itself. gptasst adds a turn that broke off; while the server
+    can't be reached, that turn waits in the file of conversations.
 
     Args:
         gateway: the project's conversations.
         database: the file of conversations.
         profile: the project's profile.
-        forgets: a turn that is deleted is not part of the next answer. Some servers only take it
-            off the list.
+        forgets: whether the server forgets deleted turns. Some servers only remove them from the
+            list.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class OpenAIConversations:
         )
 
     def look_up(self, ident: str) -> Conversation:
-        """A conversation that was begun on another machine, or by another program.
+        """A conversation that was started on another machine, or by another program.
 
         Raises:
             NotFound: there is no such conversation.
-            UsageError: it is where the definitions of an assistant are.
+            UsageError: it contains the definitions of an assistant.
         """
         about = self._gateway.metadata(ident)
         if MARKER in about and _CHAT not in about:
@@ -78,7 +78,7 @@ class OpenAIConversations:
         return self._conversation(ident, about.get(_CHAT, ""), about.get(_TITLE, ""))
 
     def branch(self, conversation: Conversation) -> Conversation:
-        """Where the last question is asked again: a new conversation if the server keeps turns."""
+        """The conversation to repeat the last question in: a new one if the server keeps turns."""
         if self._forgets:
             return conversation
         self._send_unsent(conversation)
@@ -94,7 +94,9 @@ class OpenAIConversations:
         if again and self._forgets:
             last = self._gateway.last_turn(conversation.id)
             if last:
-                with self._database.writing() as connection:  # not lost, whatever happens
+                with (
+                    self._database.writing() as connection
+                ):  # saved first, so that it can't be lost
                     remember(connection, conversation, further=0)
                     _insert_unsent(connection, conversation, last)
                 self._gateway.remove(conversation.id, last.item_ids)
@@ -104,7 +106,7 @@ class OpenAIConversations:
         self, conversation: Conversation, turn: Turn, sent: Sequence[PastMessage], *, again: bool
     ) -> Conversation:
         with self._database.writing() as connection:
-            if again:  # what was taken back is replaced now
+            if again:  # the removed turn is replaced now
                 _drop_unsent(connection, conversation)
             conversation = remember(connection, conversation, further=0 if again else 2)
             if turn.broken_off:
@@ -112,7 +114,7 @@ class OpenAIConversations:
                 broken = ConversationTurn(question, turn.answer, BROKEN_OFF_MARK)
                 _insert_unsent(connection, conversation, broken)
         if turn.broken_off:
-            with contextlib.suppress(GptasstError):  # it is sent with the next turn
+            with contextlib.suppress(GptasstError):  # sent with the next turn
                 self._send_unsent(conversation)
         return conversation
 
@@ -151,13 +153,8 @@ class OpenAIConversations:
         now = datetime.now(UTC)
         return Turn(text, (), last.answer, "", now, now)
 
-    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
-        ident = conversation.id
-        for item in (
-            self._gateway.all_items(ident, conversation.messages)
-            if at_once
-            else self._gateway.items(ident, order="asc")
-        ):
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
+        for item in self._gateway.all_items(conversation.id, conversation.messages):
             yield _message(item.role, item.text)
         for _, turn in self._unsent(conversation):
             yield _message("user", _text(turn.question))

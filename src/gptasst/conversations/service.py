@@ -1,4 +1,4 @@
-"""Conversations: finding, reading and deleting them, wherever they are kept."""
+"""Find, read and delete conversations, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ID_PREFIX = "conv_"
 
 
 class ConversationService:
-    """The conversations that this machine knows, and those that the server finds by id.
+    """The conversations known to this machine, and those on the server by id.
 
     Args:
-        profile: says where a new conversation is kept.
-        index: what this machine knows.
-        local: keeps conversations here.
-        open_remote: gives what keeps them in the profile's project.
+        profile: decides where new conversations are stored.
+        index: the conversations known to this machine.
+        local: the local store.
+        open_remote: opens the store of the profile's project.
     """
 
     def __init__(
@@ -45,21 +45,21 @@ class ConversationService:
         self._open_remote = open_remote
 
     def list(self) -> Sequence[Conversation]:
-        """Every known conversation, the one that was last spoken in first."""
+        """Every known conversation, the most recently used first."""
         return self._index.list()
 
     def start(self) -> Conversation:
-        """A new conversation in which nothing was said yet; its first turn gives it a title."""
+        """A new, empty conversation; its first turn sets its title."""
         conversation = self.keeper(None).start("", "")
         self._index.add(conversation)
         return conversation
 
     def remember(self, conversation: Conversation) -> None:
-        """Let a conversation be found in which nothing was said yet, or nothing that was seen."""
+        """Add a conversation without messages, or without known ones, to the index."""
         self._index.add(conversation)
 
     def discard(self, conversation: Conversation) -> None:
-        """Delete a conversation in which nothing was said; while that fails, it is listed."""
+        """Delete an empty conversation; if that fails, it stays in the list."""
         try:
             self.delete(conversation)
         except GptasstError:
@@ -75,11 +75,11 @@ class ConversationService:
         return None
 
     def find(self, asked: str) -> Conversation:
-        """A conversation by its id, its title, or the beginning of one of them.
+        """A conversation by its id, its title, or the start of either.
 
         Raises:
-            NotFound: nobody knows it; the hint has the nearest title.
-            UsageError: several begin so, or it holds an assistant's definitions.
+            NotFound: there is none; the hint suggests a similar title.
+            UsageError: several match, or it contains an assistant's definitions.
         """
         known = self._index.list()
         for matches in (_is, _begins):
@@ -97,16 +97,15 @@ class ConversationService:
         raise NotFound(f"no conversation `{asked}`", hint=did_you_mean(asked, titles, _LIST_HINT))
 
     def transcript(self, conversation: Conversation) -> Transcript:
-        """Everything that was said.
+        """All messages.
 
         Raises:
             NotFound: it is gone.
         """
-        messages = self.keeper(conversation).messages(conversation, at_once=True)
-        return Transcript(conversation, tuple(messages))
+        return Transcript(conversation, tuple(self.messages(conversation)))
 
     def messages(self, conversation: Conversation) -> Iterator[Message]:
-        """Everything that was said, oldest first, as it comes from where it is kept.
+        """All messages, oldest first, as they arrive from the store.
 
         Raises:
             NotFound: it is gone.
@@ -114,14 +113,14 @@ class ConversationService:
         return self.keeper(conversation).messages(conversation)
 
     def delete(self, conversation: Conversation) -> bool:
-        """Delete it for good; false: gptasst did not make it, so it is only forgotten here."""
+        """Delete it permanently; `False` if gptasst did not create it and only removed it here."""
         return self.keeper(conversation).delete(conversation)
 
     def keeper(self, conversation: Conversation | None) -> ConversationKeeper:
-        """What keeps a conversation, or (`None`) will keep a new one.
+        """The store of a conversation, or (`None`) of a new one.
 
         Raises:
-            UsageError: it is kept by another project than the profile's.
+            UsageError: it belongs to another project.
         """
         if conversation is None:
             return self._open_remote() if self._profile.store == "openai" else self._local
@@ -148,12 +147,12 @@ def _begins(conversation: Conversation, asked: str) -> bool:
 
 
 def as_markdown(transcript: Transcript) -> str:
-    """A conversation in Markdown: a heading a message, its text as it was."""
+    """A conversation in Markdown: a heading for each message, with its text unchanged."""
     return "".join(markdown_pieces(transcript.conversation, transcript.messages))
 
 
 def markdown_pieces(conversation: Conversation, messages: Iterable[Message]) -> Iterator[str]:
-    """The same, piece by piece, as the messages come."""
+    """The same in pieces, as messages arrive."""
     name = conversation.assistant
     head = f"# {conversation.title or conversation.id}\n\nConversation `{conversation.id}`"
     yield head + (f" with {name}\n" if name else "\n")

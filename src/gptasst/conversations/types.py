@@ -1,4 +1,4 @@
-"""Conversations: what was asked and answered, turn after turn."""
+"""Conversations: questions and answers, turn by turn."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation that this machine knows of.
+    """A conversation that this machine knows.
 
-    `kept` says where its messages are: in the project on the server that `scope` names, or on
-    this machine. `messages` counts those that this machine had part in.
+    `kept` is where its messages are stored: in the server's project (`scope`), or on this machine.
+    `messages` counts those that this machine sent or received.
     """
 
     id: str
@@ -32,9 +32,9 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question with its files, and what was answered.
+    """A question with its files, and the answer.
 
-    `broken_off` is the code of what ended the answer early (`interrupted`, `timeout`, …).
+    `broken_off` is the code of the error that ended the answer early (`interrupted`, `timeout`, …).
     """
 
     question: str | None
@@ -48,7 +48,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One side of a turn as it is shown. `at` and `model` are `None` where nobody noted them."""
+    """One side of a turn, for display. `at` and `model` are `None` if unknown."""
 
     role: str
     text: str
@@ -67,25 +67,25 @@ class Transcript:
 
 
 class ConversationKeeper(Protocol):
-    """Keeps conversations in one place: on a server, or on this machine."""
+    """Stores conversations on a server, or on this machine."""
 
     def start(self, assistant: str, title: str) -> Conversation:
-        """A new conversation without messages. It is remembered with its first turn."""
+        """A new conversation without messages. Its first turn adds it to the index."""
         ...
 
     def branch(self, conversation: Conversation) -> Conversation:
-        """The conversation in which the last question can be asked again: mostly the same.
+        """The conversation in which to repeat the last question: usually the same.
 
-        A new one with the turns before it where the model would still see the last turn.
+        It is a new one with the earlier turns if the model would still see the last turn.
         """
         ...
 
     def past(self, conversation: Conversation, *, again: bool) -> Sequence[Turn]:
-        """What the model has to be given of what was said; nothing where the server knows it.
+        """The earlier messages to send to the model; none if the server adds them itself.
 
         Args:
-            conversation: that goes on.
-            again: its last question is asked again, so the last turn is left out.
+            conversation: the conversation.
+            again: whether the last question is repeated, so that the last turn is left out.
 
         Raises:
             NotFound: the conversation is gone.
@@ -95,30 +95,26 @@ class ConversationKeeper(Protocol):
     def record(
         self, conversation: Conversation, turn: Turn, sent: Sequence[PastMessage], *, again: bool
     ) -> Conversation:
-        """Keep a turn, whole or broken off; `again` as in `past`: it replaces the last one.
+        """Save a turn, complete or broken off; with `again` it replaces the last one.
 
         Args:
-            conversation: in which it was said.
-            turn: what was said.
-            sent: its two messages as a model is given them.
+            conversation: the conversation.
+            turn: the turn.
+            sent: its two messages in the form for a model.
             again: whether it replaces the last turn.
         """
         ...
 
     def restore(self, conversation: Conversation) -> None:
-        """Nothing was answered: leave the conversation as it was before `past` with `again`."""
+        """Restore the conversation as it was before `past` with `again`: there was no answer."""
         ...
 
     def last_question(self, conversation: Conversation) -> Turn | None:
-        """The last turn; of its answer no more is promised than that it was one."""
+        """The last turn. Its answer may be incomplete."""
         ...
 
-    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
-        """Everything that was said, oldest first, as it comes from where it is kept.
-
-        Args:
-            conversation: what is read.
-            at_once: nothing is wanted before all of it is there.
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
+        """All messages, oldest first, as they arrive from the store.
 
         Raises:
             NotFound: the conversation is gone.
@@ -126,5 +122,5 @@ class ConversationKeeper(Protocol):
         ...
 
     def delete(self, conversation: Conversation) -> bool:
-        """Delete it for good; false: it is not gptasst's, so it was only forgotten here."""
+        """Delete it permanently; `False` if it is not gptasst's and was only removed here."""
         ...

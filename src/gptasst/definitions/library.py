@@ -117,6 +117,11 @@ class InstructionLibrary:
         project = [instruction for instruction in found if instruction.origin == "project"]
         return project, broken
 
+    def in_directory(self, directory: Path) -> tuple[list[Instruction], list[InvalidDefinition]]:
+        """The instructions that are found in one of the directories, and the errors of others."""
+        paths = [path for _, path in self._files().values() if path.parent == directory]
+        return self._read_all(sorted(path.stem for path in paths))
+
     def locate(self, name: str) -> tuple[Path, Origin]:
         """The file of an instruction, unread, and which library it is in.
 
@@ -137,8 +142,11 @@ class InstructionLibrary:
 
     def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
         """Every instruction by name, and the errors of those that can't be read."""
+        return self._read_all(self.names())
+
+    def _read_all(self, names: Sequence[str]) -> tuple[list[Instruction], list[InvalidDefinition]]:
         found, broken = [], []
-        for name in self.names():
+        for name in names:
             try:
                 found.append(self._read(name, schema_checked=True))
             except InvalidDefinition as error:
@@ -167,6 +175,8 @@ class InstructionLibrary:
         self, document: TomlDocument, path: Path, origin: Origin, name: str | None
     ) -> tuple[TomlDocument, tuple[ExtendedInstruction, ...]]:
         """A document put together with all that it extends, and what that is, nearest first."""
+        if "extends" not in document.root:
+            return document, ()
         chain = [(document, path, name)]
         extended: list[ExtendedInstruction] = []
         seen = [os.path.realpath(path)]

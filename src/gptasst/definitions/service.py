@@ -12,6 +12,7 @@ from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_f
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
 from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
+from gptasst.definitions.variables import with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import open_private, private_directory
@@ -149,7 +150,8 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
     """A definition with changes made to it.
 
     Raises:
-        UsageError: the new name can't be used, or no instructions are left.
+        UsageError: the new name can't be used, no instructions are left, or a value is of no
+            variable.
     """
     problem = name_problem(changes.name) if changes.name is not None else None
     if problem:
@@ -174,6 +176,8 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
         tools=tools,
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )
+    if changes.variables:
+        changed = with_defaults(changed, changes.variables)
     if not changed.instructions.strip():
         raise UsageError("an assistant needs an instruction, or instructions of its own")
     return changed

@@ -150,7 +150,8 @@ class Definition:
 class DefinitionChanges:
     """What is changed of a definition when an assistant is made or edited; `None` leaves it.
 
-    `instruction` names an instruction to start from, `instructions` are the text itself.
+    `instruction` names an instruction to start from, `instructions` are the text itself;
+    `variables` are values that its variables have from now on, where a run gives none.
     """
 
     name: str | None = None
@@ -164,6 +165,7 @@ class DefinitionChanges:
     reasoning_effort: ReasoningEffort | None = None
     schema: Mapping[str, Any] | None = None
     cases: tuple[Case, ...] | None = None
+    variables: Mapping[str, str] | None = None
 
 
 InstructionOrigin = Literal["project", "path", "user", "shipped", "file"]

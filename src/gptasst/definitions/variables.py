@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from gptasst.config.toml import TomlDocument
 from gptasst.definitions.types import Definition, Variable
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from gptasst.config.toml import TomlDocument
+    from gptasst.inputs.screening import Screening
 
 _NAME = re.compile(r"[^\W\d][\w-]*")
 _LONGEST_NAME = 64
@@ -103,10 +107,15 @@ def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
         UsageError: a name is not declared, or a value is none of the choices.
         MissingVariables: a required one has no value.
     """
+    whole = partly_filled(definition, values)
+    if whole.variables:
+        raise MissingVariables(whole.variables)
+    return whole
+
+
+def partly_filled(definition: Definition, values: Mapping[str, str]) -> Definition:
+    """As `filled`, but required variables without a value stay open."""
     chosen = checked_values(definition, values)
-    missing = [variable for variable in definition.variables if variable.name not in chosen]
-    if missing:
-        raise MissingVariables(missing)
     if not chosen:
         return definition
     edit = definition.edit
@@ -119,7 +128,7 @@ def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
         instructions=fill(definition.instructions, chosen),
         default_text=None if task is None else fill(task, chosen),
         edit=edit,
-        variables=(),
+        variables=tuple(v for v in definition.variables if v.name not in chosen),
     )
 
 
@@ -190,15 +199,39 @@ def assigned(words: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def refuse_too_long(values: Mapping[str, str], limit: int) -> None:
-    """Refuse a value that no request takes.
+def value_of_file(name: str, path: Path, screening: Screening, encoding: str | None = None) -> str:
+    """The text of a file, as the value of a variable.
+
+    Args:
+        name: the variable.
+        path: the file.
+        screening: what must not be sent.
+        encoding: of the file, where it was named.
 
     Raises:
-        InvalidInput: one is longer than `limit` characters.
+        InvalidInput: it can't be read, is no text, or counts as secret.
     """
-    for name, value in values.items():
-        if len(value) > limit:
-            raise InvalidInput(
-                f"variable `{name}` is {len(value):,} characters, at most {limit:,} are taken",
-                code="too_long",
-            )
+    from gptasst.inputs.encoding import decode_text
+    from gptasst.inputs.reading import input_kind, read_content
+
+    if not path.exists():
+        raise InvalidInput(
+            f"variable `{name}`: no such file `{path}`",
+            hint=f"a value that begins with `@` has it twice: --var {name}=@@…",
+            code="no_such_file",
+        )
+    screening.refuse_file(path)
+    if input_kind(path) != "text":
+        raise InvalidInput(f"variable `{name}`: `{path}` is not text", code="not_text")
+    return decode_text(read_content(path), str(path), encoding)[0]
+
+
+def with_defaults(definition: Definition, values: Mapping[str, str]) -> Definition:
+    """A definition whose variables have these values where a run gives none.
+
+    Raises:
+        UsageError: a name is not declared, or a value is none of the choices.
+    """
+    checked_values(definition, values)
+    variables = [replace(v, default=values.get(v.name, v.default)) for v in definition.variables]
+    return replace(definition, variables=tuple(variables))

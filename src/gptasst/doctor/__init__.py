@@ -1,1 +1,1 @@
-"""Examines everything and changes nothing."""
+"""Check everything, change nothing."""

@@ -1,4 +1,4 @@
-"""What can be wrong on this machine: the program, its configuration, completion."""
+"""Checks of this machine: the program, its configuration, completion."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gptasst.completion.install import CompletionState, completion_state, current_shell
+from gptasst.config.known_keys import INSTRUCTIONS_PATH
 from gptasst.config.settings import Settings
 from gptasst.config.urls import shown_url
 from gptasst.doctor.types import (
@@ -29,7 +30,7 @@ from gptasst.storage.database import find_damage, open_unchanged
 from gptasst.storage.paths import Paths
 from gptasst.uploads.cache import FileCache
 
-# What `key_findings` tell.
+# The result of `key_findings`.
 _OF_THE_KEY = ("wrong_key", "insecure_endpoint", "bad_key_file")
 
 
@@ -51,7 +52,11 @@ def versions() -> Versions:
 
 
 def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """What the working directory brings: instructions that hide others, or use hosted tools."""
+    """What a team's directories and the working directory bring besides the user's instructions."""
+    try:
+        yield from _search_path_findings(program)
+    except GptasstError:
+        return  # the configuration is broken, which is a finding already
     found, broken = program.library.of_project()
     for error in broken:
         yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
@@ -62,6 +67,22 @@ def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
         severity: Severity = "warning" if notice else "ok"
         fix = "export GPTASST_NO_PROJECT=1" if notice else None
         yield Finding("config", severity, f"{message}; its tools: {tools}", fix=fix)
+
+
+def _search_path_findings(program: ExaminedProgram) -> Iterator[Finding]:
+    set_by = INSTRUCTIONS_PATH if INSTRUCTIONS_PATH in program.environ else "instructions.path"
+    for directory in program.settings.instruction_path():
+        if not directory.is_dir():
+            message = f"no directory `{directory}`, which {set_by} names"
+            yield Finding("config", "warning", message)
+            continue
+        found, broken = program.library.in_directory(directory)
+        for error in broken:
+            yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
+        hiding = [each.definition.name for each in found if each.hides]
+        hides = f"; {', '.join(f'`{name}`' for name in hiding)} hide others" if hiding else ""
+        count = f"{len(found)} instruction{'' if len(found) == 1 else 's'}"
+        yield Finding("config", "ok", f"{count} from `{directory}` ({set_by}){hides}")
 
 
 def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -75,7 +96,7 @@ def program_findings(found: Versions, environ: Mapping[str, str]) -> Iterator[Fi
 
 
 def _terminal_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
-    terminal = sys.__stdout__  # what draws progress stands in for the other
+    terminal = sys.__stdout__  # a progress display may replace the other stream
     if terminal is None or not terminal.isatty():
         yield Finding("program", "ok", "stdout is not a terminal, so lists are tab-separated")
         return
@@ -89,7 +110,7 @@ def _terminal_findings(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def configuration_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """What is wrong with the configuration, as a whole and for the profile that is used."""
+    """Findings about the configuration as a whole, and for the profile in use."""
     file, errors = program.paths.config_file, list[GptasstError]()
     for check in (_check_all_profiles, lambda program: program.profile):
         try:
@@ -107,7 +128,7 @@ def configuration_findings(program: ExaminedProgram) -> Iterator[Finding]:
 
 
 def _check_all_profiles(program: ExaminedProgram) -> None:
-    # The store that a variable names need not suit the profiles that are not used.
+    # The store set by a variable need not suit other profiles.
     environ = {**program.environ, "GPTASST_STORE": ""}
     Settings(program.paths.config_file, environ, program.keys).check()
 
@@ -122,7 +143,7 @@ def _problem(program: ExaminedProgram, error: GptasstError) -> Finding:
 
 
 def edited(paths: Paths) -> str:
-    """What opens config.toml, where nothing but a person can tell what is to be in it."""
+    """The command that opens config.toml, for problems that only a person can fix."""
     return f'"${{EDITOR:-vi}}" {quoted(paths.config_file)}'
 
 
@@ -143,7 +164,7 @@ def _unknown_profile(program: ExaminedProgram, error: GptasstError) -> Finding:
 
 
 def _permission_findings(paths: Paths) -> Iterator[Finding]:
-    """Files and directories that other users can open."""
+    """Findings about files and directories that other users can open."""
     if _is_open_to_others(paths.keys_file):
         yield Finding(
             "config",
@@ -172,7 +193,7 @@ def completion_findings(program: ExaminedProgram) -> Iterator[Finding]:
     try:
         shell = current_shell(program.environ)
     except GptasstError:
-        return  # a shell that has no completion lacks nothing
+        return  # a shell without completion support lacks nothing
     state = completion_state(shell, program.paths, program.environ)
     said: dict[CompletionState, str] = {
         "installed": f"installed for {shell}",
@@ -195,7 +216,7 @@ def key_findings(program: ExaminedProgram) -> Iterator[Finding]:
             return
         status = program.auth.status()
     except (NotFound, InvalidDefinition):
-        return  # without a profile there is nothing to have a key for
+        return  # without a profile no key is needed
     except GptasstError as error:
         if error.exit_code == 4 or error.code == "bad_key_file":
             yield Finding("key", "problem", error.message, fix=_key_fix(program, error))
@@ -211,7 +232,7 @@ def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
         return f"rm {quoted(program.paths.keys_file)} && {cmd('auth login')}"
     if error.code == "insecure_endpoint":
         return _with_tls(program)
-    variable = error.variable  # it comes before a key that is kept
+    variable = error.variable  # it overrides a stored key
     header = _header_of(program, variable)
     login = cmd("auth login") if header is None else cmd(f"auth login --header {header}")
     if variable and program.environ.get(variable):
@@ -220,10 +241,10 @@ def _key_fix(program: ExaminedProgram, error: GptasstError) -> str | None:
 
 
 def _with_tls(program: ExaminedProgram) -> str | None:
-    """What has the profile's server asked by https."""
+    """The command that switches the profile's server to https."""
     name = program.settings.named(program.profile_option) or "openai"
     url = program.settings.base_url(name)
-    if url is None or shown_url(url) != url:  # its password is not to be printed
+    if url is None or shown_url(url) != url:  # don't print its password
         return None
     url = url.replace("http:", "https:", 1)
     variable = program.settings.url_variable(name)
@@ -233,7 +254,7 @@ def _with_tls(program: ExaminedProgram) -> str | None:
 
 
 def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
-    """The header that a variable should hold."""
+    """The header whose value a variable should have."""
     try:
         missing = program.profile.headers.missing
     except GptasstError:
@@ -241,11 +262,11 @@ def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
     return next((name for name, named in missing.items() if named == variable), None)
 
 
-_SECONDS = 3.0  # for looking through one database
+_SECONDS = 3.0  # seconds to check one database
 
 
 def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """Findings about the databases that must not be lost; none for those that are whole."""
+    """Findings about damaged databases that must not be lost."""
     paths = program.paths
     for path in (paths.assistants_database, paths.conversations_database):
         damage = _damage(path)
@@ -259,7 +280,7 @@ def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
 
 
 def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
-    """Findings about the caches, which are replaced by themselves when they are damaged."""
+    """Findings about the caches, which are replaced automatically when damaged."""
     paths = program.paths
     for path in (paths.file_cache, paths.run_journal, paths.batch_records, paths.case_answers):
         damage = _damage(path)
@@ -291,7 +312,7 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a database; one that is not there is fine."""
+    """The damage of a database, if any; a missing file is fine."""
     if not os.path.lexists(path):
         return None
     try:
@@ -303,7 +324,7 @@ def _damage(path: Path) -> str | None:
         return str(error)
 
 
-# Reading more than this takes longer than somebody wants to wait for an opinion.
+# Reading more than this would take too long.
 _HASHED_BYTES = 1_000_000_000
 
 
@@ -313,8 +334,8 @@ def embedded_findings(program: ExaminedProgram) -> Iterator[Finding]:
     try:
         service = program.local_model
     except InvalidDefinition:
-        return  # that is a finding already: the configuration can't be read
-    except GptasstError as error:  # its setting means no file
+        return  # reported already: the configuration can't be read
+    except GptasstError as error:  # its setting names no file
         yield Finding("embedded", bad, error.message, fix=_another_file(program))
         return
     status = service.status()
@@ -346,7 +367,7 @@ def _uses_embedded(program: ExaminedProgram) -> bool:
 
 
 def _another_file(program: ExaminedProgram) -> str:
-    """What takes the model file's name back: a variable comes before config.toml."""
+    """The command that unsets the model file: a variable overrides config.toml."""
     if program.environ.get("GPTASST_LOCAL_MODEL"):
         return "unset GPTASST_LOCAL_MODEL"
     return edited(program.paths)
@@ -367,7 +388,7 @@ def _file_finding(
     if digest == sha256.lower():
         return Finding("embedded", "ok", f"`{path}`, sha256 verified", bytes=size)
     message = f"`{path}` is not what it should be: its sha256 is {digest}"
-    if status.source is None:  # a file of the user's own is not ours to remove
+    if status.source is None:  # never remove a user's own file
         return Finding("embedded", bad, message, fix=_another_file(program), bytes=size)
     fix = f"rm {quoted(path)} && gptasst local setup"
     return Finding("embedded", bad, message, fix=fix, bytes=size)

@@ -1,4 +1,4 @@
-"""What people have: assistants and the models they run on, and files that nothing uses."""
+"""Checks of the server and the project: assistants, their models, unused files."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from gptasst.values import dataclass
 
 _SECONDS = 18.0
 
-# What the store `openai` is made of.
+# The parts of the API that the store `openai` needs.
 _STORE: tuple[Capability, ...] = ("vector stores", "files", "conversations")
 
-# Whether a part is there, or why that can't be told.
+# Whether a part exists, or why that is unknown.
 Answer = bool | GptasstError
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What each part of the API said when it was tried.
+    """The state of each part of the API.
 
-    `tools` are those parts that are no paths, as far as it is known whether they are there, and
-    `unasked` is why no more could be told of them.
+    `tools` are the parts without a path of their own, as far as they are known, and `unasked` is
+    why no more is known about them.
     """
 
     answers: Mapping[Capability, Answer]
@@ -84,10 +84,10 @@ _Jobs = dict[Capability | Literal["tools"], Callable[[], bool | Mapping[Capabili
 
 
 def try_server(program: ExaminedProgram, profile: Profile) -> ServerState:
-    """Try each part of the API. Nothing is made or changed there."""
+    """Try each part of the API. Creates and changes nothing."""
     try:
         probes = program.probes
-    except GptasstError as error:  # certificates or a proxy that can't be used
+    except GptasstError as error:  # unusable certificates or proxy
         return ServerState(dict.fromkeys(PATHS, error), unasked=error)
     jobs: _Jobs = {name: functools.partial(probes.has, name) for name in PATHS}
     jobs["tools"] = probes.tools
@@ -133,7 +133,7 @@ def server_findings(
 
 
 def _nothing_there(profile: Profile, environ: Mapping[str, str]) -> Finding:
-    """The finding of a server that has no part of the API, or of a proxy that says so."""
+    """The finding for a server, or a proxy, without any part of the API."""
     from gptasst.api.errors import proxy_between
 
     message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
@@ -147,7 +147,7 @@ def _nothing_there(profile: Profile, environ: Mapping[str, str]) -> Finding:
 def _missing(
     profile: Profile, names: Sequence[Capability], environ: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """The parts that the server does not have: those that everything needs, those that some do."""
+    """Findings for missing parts: required ones, and those that only some features need."""
     if "responses" in names:
         message = f"{profile.endpoint} does not have responses, so nothing can be run there"
         yield Finding("server", "problem", message, fix=without_url(environ, profile.name))
@@ -162,7 +162,7 @@ def _missing(
 
 
 def _refused(profile: Profile, errors: Mapping[Capability, GptasstError]) -> Iterator[Finding]:
-    """The parts that the key may not use, and those that failed."""
+    """Findings for parts that the key may not use, and for those that failed."""
     denied = _denied(errors)
     if denied:
         severity: Severity = "problem" if "responses" in denied else "warning"
@@ -179,27 +179,27 @@ def _denied(errors: Mapping[Capability, GptasstError]) -> Sequence[Capability]:
 
 
 def _silent(profile: Profile, error: GptasstError, environ: Mapping[str, str]) -> Finding:
-    """A server that gives nothing to go on."""
+    """The finding for a server that does not respond."""
     message = f"{error.message}; {error.advice}" if error.advice else error.message
     if profile.endpoint not in message:
         message = f"{profile.endpoint}: {message}"
     fix = without_url(environ, profile.name)
     if error.variable and environ.get(error.variable):
         fix = f"unset {error.variable}"
-    elif error.code == "service_error":  # it is the right one, and has trouble
+    elif error.code == "service_error":  # the right server, which has a problem
         fix = cmd("doctor")
-    elif is_openai(profile.base_url or ""):  # no command brings the network back
+    elif is_openai(profile.base_url or ""):  # no command restores the network
         fix = None
     return Finding("server", "problem", message, fix=fix)
 
 
-_PATHS = 3  # so many are listed in a message
+_PATHS = 3  # how many a message lists
 
 
 def assistant_findings(
     profile: Profile, found: Sequence[AssistantSummary] | GptasstError
 ) -> Iterator[Finding]:
-    """Whether the assistants can be read, and told apart by their names."""
+    """Findings about unreadable assistants, and duplicate names."""
     place = profile.endpoint if profile.store == "openai" else "this machine"
     if isinstance(found, GptasstError):
         message = f"the assistants on {place} can't be read: {found.message}"
@@ -211,7 +211,7 @@ def assistant_findings(
     names = Counter(assistant.name for assistant in found)
     for assistant in found:
         if names[assistant.name] > 1:
-            names[assistant.name] = 0  # said once
+            names[assistant.name] = 0  # reported once
             new = shlex.quote(_free_name(assistant.name, set(names)))
             rename = cmd(f"assistant edit {assistant.id} --rename {new}")
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
@@ -230,7 +230,7 @@ def _free_name(name: str, taken: set[str]) -> str:
 
 
 def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Finding]:
-    """Knowledge whose file is gone from the server, and files that it has not indexed."""
+    """Findings about knowledge whose file is gone, or that is not indexed."""
     if isinstance(found, GptasstError):
         message = f"the knowledge of the assistants can't be checked: {found.message}"
         yield Finding("assistants", "warning", message, fix=cmd("assistant list"))
@@ -250,7 +250,7 @@ def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Fi
 
 
 def vector_findings(found: Sequence[tuple[str, int]] | GptasstError) -> Iterator[Finding]:
-    """Knowledge that is not found by its meaning yet."""
+    """Findings about knowledge with incomplete embeddings."""
     if isinstance(found, GptasstError):
         message = f"vectors of knowledge can't be checked: {found.message}"
         yield Finding("assistants", "warning", message, fix=cmd("assistant list"))
@@ -272,7 +272,7 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 def file_findings(found: Leftovers | GptasstError) -> Iterator[Finding]:
-    """What gptasst uploaded and nothing uses, and duplicates: what `file prune` would take."""
+    """Findings about unused and duplicate uploads, which `file prune` would delete."""
     if isinstance(found, GptasstError):
         message = f"what nothing uses can't be told: {found.message}"
         yield Finding("files", "warning", message, fix=cmd("file prune --dry-run"))
@@ -288,7 +288,7 @@ def file_findings(found: Leftovers | GptasstError) -> Iterator[Finding]:
             )
     if not found.files:
         yield Finding("files", "ok", "no leftover uploads")
-    if found.gone:  # ids in the cache; each is found out when it is used
+    if found.gone:  # ids in the cache are checked when they are used
         message = f"{counted(len(found.gone), 'upload')} that the server does not have any more"
         yield Finding("cache", "note", message, fix=cmd("cache verify"), count=len(found.gone))
 
@@ -298,7 +298,7 @@ def model_findings(
     assistants: Sequence[AssistantSummary],
     listed: Sequence[ListedModel],
 ) -> Iterator[Finding]:
-    """The models in use that have ended or will soon. A server's own dates come first."""
+    """Findings about models that were or will soon be shut down. The server's dates come first."""
     today = datetime.now(UTC).date()
     dates = {model.id: model for model in listed}
     uses = list(_uses(profile, assistants, dates))
@@ -310,7 +310,7 @@ def model_findings(
 
 
 def _profile_model(profile: Profile, listed: Sequence[ListedModel]) -> Iterator[Finding]:
-    """Whether the profile names a model, and one that the server has."""
+    """Findings about the profile's model: missing, or unknown to the server."""
     if profile.embedded:
         return
     if profile.model is None:
@@ -333,7 +333,7 @@ def _no_model(profile: Profile, listed: Sequence[str]) -> Finding:
 def _uses(
     profile: Profile, assistants: Sequence[AssistantSummary], listed: Mapping[str, ListedModel]
 ) -> Iterator[tuple[str, ModelUse]]:
-    """Who runs on which model."""
+    """The users of each model."""
     ends = ModelEnds(profile, lambda name: listed[name].shutdown_date if name in listed else None)
     if profile.model:
         yield f"the profile `{profile.name}`", ends.of_profile()
@@ -353,11 +353,11 @@ def _ending(user: str, use: ModelUse, today: date) -> Finding | None:
 
 
 def _other_model(use: ModelUse) -> str:
-    """What takes another model; without a known successor, what shows which there are."""
+    """The command that changes the model or, without a known successor, lists the models."""
     return use.fixes()[0] if use.successor else cmd("model list")
 
 
 def _is_listed(model: str, listed: Sequence[ListedModel]) -> bool:
-    """Whether a server lists a model; Ollama lists `name:tag`, Azure not what it deploys."""
+    """Whether a server lists a model. Ollama lists `name:tag`; Azure does not list deployments."""
     ids = {found.id for found in listed}
     return model in ids or f"{model}:latest" in ids

@@ -1,7 +1,7 @@
-"""`gptasst doctor`: everything that can be wrong is looked at, and nothing is changed.
+"""`gptasst doctor`: check everything, change nothing.
 
-Each module looks at one part and gives findings; this one puts them together. What hinders one
-check is a finding of its own, and the others go on.
+Each module checks one part and returns findings; this one combines them. A check that fails is a
+finding itself, and the others continue.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from gptasst.models.service import ListedModel
 from gptasst.project_files.types import Leftovers
 from gptasst.threads import in_groups, run_within
 
-# For reading all lists of a project; one that takes longer is left to the commands themselves.
+# Seconds for reading all lists of a project.
 _SECONDS = 20.0
 _READERS = 8
 _NOTHING_TRIED = ServerState({})
 
 
 def examine(program: ExaminedProgram) -> Diagnosis:
-    """Look at everything, within a minute. Raises nothing and changes nothing.
+    """Check everything, within a minute. Raises and changes nothing.
 
     Args:
-        program: put together so that looking at it changes nothing.
+        program: the parts of the program, read-only.
     """
     made_of = versions()
     findings = list(program_findings(made_of, program.environ))
@@ -84,7 +84,7 @@ def examine(program: ExaminedProgram) -> Diagnosis:
 
 
 def _followable(finding: Finding, profile_option: str | None) -> Finding:
-    """A finding whose commands are for the profile that was looked at."""
+    """The finding, with the examined profile added to its commands."""
     return replace(
         finding,
         message=shown(finding.message, profile_option),
@@ -105,7 +105,7 @@ def _usable_profile(program: ExaminedProgram) -> Profile | None:
     try:
         return program.profile
     except GptasstError:
-        return None  # that is a finding already
+        return None  # reported already
 
 
 def _tried(program: ExaminedProgram, profile: Profile) -> ServerState:
@@ -128,7 +128,7 @@ def _server_findings(
 def _project_findings(
     program: ExaminedProgram, profile: Profile, state: ServerState, *, look_at_assistants: bool
 ) -> list[Finding]:
-    """What there is of assistants, files and models, as far as it can be read."""
+    """Findings about assistants, files and models, as far as they can be read."""
     wanted: dict[str, Callable[[ExaminedProgram], Any]] = {}
     if look_at_assistants and (profile.store == "local" or state.has("vector stores")):
         wanted["assistants"] = _assistants
@@ -159,7 +159,7 @@ def _assistants(program: ExaminedProgram) -> Sequence[AssistantSummary]:
 
 
 def _knowledge(program: ExaminedProgram) -> Sequence[Assistant]:
-    """Every assistant that can be read, with its knowledge."""
+    """Every readable assistant, with its knowledge."""
     service = program.assistants
     idents = [summary.id for summary in service.list()]
     groups = in_groups(service.get, idents, _READERS)

@@ -1,4 +1,4 @@
-"""What `gptasst doctor` finds."""
+"""The findings of `gptasst doctor`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from gptasst.values import dataclass
 Severity = Literal["ok", "note", "warning", "problem"]
 SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "problem")
 
-# What a finding is about, in the order in which findings are shown.
+# The subjects of findings, in display order.
 Topic = Literal[
     "program",
     "config",
@@ -55,8 +55,8 @@ TOPICS: tuple[Topic, ...] = Topic.__args__  # type: ignore[attr-defined]
 class CapabilityState:
     """Whether a server has a part of the API.
 
-    `denied`: the key has no permission for it, `failed`: it could not be told, for `reason`;
-    `unknown`: it can't be told without a run.
+    `denied`: the key has no permission for it; `failed`: the check failed because of `reason`;
+    `unknown`: only a run can show it.
     """
 
     name: Capability
@@ -66,10 +66,10 @@ class CapabilityState:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
-    `fix` is the command that fixes it, where there is one. `count` and `bytes` are of what the
-    finding is about, where that can be counted.
+    `fix` is the command that fixes it, if there is one. `count` and `bytes` are those of its
+    subject, if they are known.
     """
 
     topic: Topic
@@ -82,7 +82,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What the program is made of, and where it runs."""
+    """The versions of the program, its parts and its system."""
 
     gptasst: str
     python: str
@@ -95,7 +95,7 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that was found. `profile` is `None` where the configuration has none to use."""
+    """All findings. `profile` is `None` if the configuration has no usable one."""
 
     severity: Severity
     profile: str | None
@@ -106,7 +106,7 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """That of the worst kind of problem: the key's (4), the server's (1), another (6)."""
+        """The exit code of the worst problem: the key (4), the server (1), others (6)."""
         topics = {finding.topic for finding in self.findings if finding.severity == "problem"}
         if "key" in topics:
             return 4
@@ -129,32 +129,32 @@ def counted(number: int, noun: str) -> str:
 
 
 def new_key(profile: Profile) -> str:
-    """What puts another key in the place of a profile's."""
+    """The command that replaces a profile's key."""
     sources = profile.headers.sources
     header = None if profile.api_key else next(iter([*profile.headers.missing, *sources]), None)
     login = cmd("auth login") if header is None else cmd(f"auth login --header {header}")
     source = profile.key_source if header is None else sources.get(header)
-    if source and source.isidentifier():  # it is a variable, which comes before a key that is kept
+    if source and source.isidentifier():  # a variable, which overrides a stored key
         return f"unset {source} && {login}"
     return login
 
 
 def without_url(environ: Mapping[str, str], profile_name: str) -> str | None:
-    """What takes back a base URL; `None` where it is no variable that holds it."""
+    """The command that unsets a base URL; `None` if no variable sets it."""
     variable = _url_variable(environ, profile_name)
     return f"unset {variable}" if variable else None
 
 
 def _url_variable(environ: Mapping[str, str], profile_name: str) -> str | None:
-    """The variable that holds a profile's base URL, if one does."""
+    """The variable that sets a profile's base URL, if there is one."""
     variables = (VARIABLES["base_url"], *(["OPENAI_BASE_URL"] * (profile_name == "openai")))
     return next(filter(environ.get, variables), None)
 
 
 def another_value(environ: Mapping[str, str], profile_name: str, key: str, value: str) -> str:
-    """What gives a key of a profile another value; a variable comes before config.toml.
+    """The command that changes a profile's key; a variable overrides config.toml.
 
-    Where a variable names the server, config.toml is left alone: it is about another one.
+    If a variable sets the server, it is not config.toml, which describes another server.
     """
     variable = VARIABLES[key]
     if environ.get(variable) or _url_variable(environ, profile_name):
@@ -163,10 +163,9 @@ def another_value(environ: Mapping[str, str], profile_name: str, key: str, value
 
 
 class ExaminedProgram(Protocol):
-    """The parts of the program, put together so that looking at them changes nothing.
+    """The parts of the program, read-only.
 
-    Each is had when it is asked for, and asking raises what is wrong with it. `profile_option`
-    is the profile that was asked for by option.
+    Each is built when it is used, which may raise. `profile_option` is the value of `--profile`.
     """
 
     environ: Mapping[str, str]

@@ -1,1 +1,1 @@
-"""Many files, a run for each."""
+"""Run an assistant on each of many files."""

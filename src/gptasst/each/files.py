@@ -1,4 +1,4 @@
-"""The files of one command: read, recognized where their work is done, given their answers."""
+"""The files of one command: read them, find finished ones, and apply answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EachInput:
-    """A file as it was read; `run` is the digest of the run that it asks for."""
+    """A file that was read; `run` is the digest of its run."""
 
     target: FileTarget
     file: InputFile
@@ -34,18 +34,18 @@ class EachInput:
 
 
 class EachFiles:
-    """Knows for each file what is done and what an answer makes of it.
+    """Decides for each file whether it is finished, and applies its answer.
 
-    An answer is *finished* once it is in the journal; its output is brought about from there as
-    often as needed. With `replace` and `check`, a file whose content such an answer made is
-    finished too, so that a file is never corrected twice. `guessed` are the files whose encoding
-    was guessed.
+    A run is *finished* once its answer is in the journal; the output is written from there as often
+    as needed. With `replace` and `check`, a file whose content is the result of such an answer is
+    finished as well, so that no file is corrected twice. `guessed` are the files whose encoding was
+    guessed.
 
     Args:
-        job: what was asked.
-        basis: the digest of everything that shapes an answer but the input.
-        journal: of finished runs.
-        edits: answers are edits, and are written in the encoding of their inputs.
+        job: the job.
+        basis: the digest of everything that shapes an answer, except the input.
+        journal: the journal of finished runs.
+        edits: whether answers are edits, written in the encoding of their inputs.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class EachFiles:
         self.guessed: list[str] = []
 
     def to_ask(self, target: FileTarget) -> EachInput | FileResult:
-        """The input that a model is to be asked about, or what came of the file without that."""
+        """The input to send to a model, or the result of a file that needs no request."""
         given = self.read(target)
         if isinstance(given, FileResult):
             return given
@@ -69,7 +69,7 @@ class EachFiles:
         return self.hindrance(given) or given
 
     def read(self, target: FileTarget) -> EachInput | FileResult:
-        """The input, or what came of a file that can't be one: an empty one is skipped."""
+        """The input, or the result of a file that can't be one; empty files are skipped."""
         encoding = self._job.asked.encoding
         try:
             if self._job.purpose == "replace":
@@ -89,7 +89,7 @@ class EachFiles:
         return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
 
     def hindrance(self, given: EachInput) -> FileResult | None:
-        """What comes of a file that is secret, or whose answer could not be written: unsent."""
+        """The result of a file that is not sent: it is secret, or its output can't be written."""
         target = given.target
         try:
             self._job.asked.screening.refuse_content(target.path, given.content)
@@ -102,7 +102,7 @@ class EachFiles:
         return None
 
     def finished(self, given: EachInput) -> FinishedRun | None:
-        """The answer that is there already, unless all is to be done again."""
+        """The answer in the journal, unless everything is to be repeated."""
         if self._job.force:
             return None
         kept = self._journal.result(self._basis, given.sha256) if self._revises else None
@@ -112,12 +112,12 @@ class EachFiles:
         known = self._journal.find(given.run)
         if known is None:
             return None
-        if known.answer is not None:  # an earlier version kept what no file should get
+        if known.answer is not None:  # an earlier version saved answers that must not be written
             return known if is_usable(known.answer) else None
         return known if self._is_written(given.target, known.sha256) else None
 
     def is_result(self, given: EachInput) -> bool:
-        """Whether the file's content is what an answer made of it."""
+        """Whether the file's content is the result of an answer."""
         return self._journal.result(self._basis, given.sha256) is not None
 
     def _is_written(self, target: FileTarget, sha256: str) -> bool:
@@ -131,9 +131,9 @@ class EachFiles:
     def apply(
         self, given: EachInput, finished: FinishedRun, *, asked: bool, usage: Usage | None = None
     ) -> FileResult:
-        """Bring about what a finished run is for; whatever goes wrong is this file's result."""
+        """Apply the answer of a finished run; errors become the file's result."""
         target = given.target
-        if finished.answer is None:  # its text was pruned, and its output is there
+        if finished.answer is None:  # its text was pruned, and its output exists
             return self.result(target, "unchanged")
         try:
             changed, diff = self._bring_about(given, finished.answer, finished.kept)
@@ -145,7 +145,7 @@ class EachFiles:
             answer = finished.answer if self._job.purpose == "collect" else None
             status = self._status(changed=changed)
             result = self.result(target, status, diff=diff, answer=answer)
-            # The same content may have been answered for under another name.
+            # The same content may have been answered under another name.
             kept = tuple(replace(each, path=given.file.path) for each in finished.kept)
             result = replace(result, kept=kept)
         cost = None if usage is None else finished.cost
@@ -154,14 +154,14 @@ class EachFiles:
     def _bring_about(
         self, given: EachInput, answer: str, kept: Sequence[Kept]
     ) -> tuple[bool, str | None]:
-        """Whether an answer changed its place, and how; all that can fail comes before that."""
+        """Write an answer, and return whether and how that changed the output."""
         refuse_unusable(answer)
         target, diff = given.target, None
         if self._revises:
             text, new = revised_content(given.file, given.content, answer)
             old = given.file.text or ""
             diff = unified_diff(target.path.as_posix(), old, text)
-            # Recorded first: it is true even if this process ends now.
+            # Recorded first: it stays true if this process ends now.
             self._journal.record_result(self._basis, content_digest(new), moved(kept, old, text))
         elif self._edits and given.file.kind == "text":
             _, new = revised_content(given.file, given.content, answer)
@@ -187,7 +187,7 @@ class EachFiles:
         diff: str | None = None,
         answer: str | None = None,
     ) -> FileResult:
-        """What came of a file, in the terms of the job."""
+        """The result of a file, in terms of the job."""
         output = None if target.output is None else str(target.output)
         return FileResult(
             str(target.path),
@@ -202,7 +202,7 @@ class EachFiles:
 
 
 def moved(kept: Sequence[Kept], old: str, new: str) -> tuple[Kept, ...]:
-    """Blocks that were kept, with the lines that they have in the new text."""
+    """Kept blocks, with their lines in the new text."""
     if not kept or old == new:
         return tuple(kept)
     matcher = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False)
@@ -219,7 +219,7 @@ def moved(kept: Sequence[Kept], old: str, new: str) -> tuple[Kept, ...]:
 
 
 def _refuse_pipe(path: Path) -> None:
-    """Refuse, before it is read, what is there but can't be written over."""
+    """Raise, before it is read, if an existing file can't be overwritten."""
     if path.exists() and not path.is_file():
         raise InvalidInput(f"`{path}` is not a file, so it can't be changed", code="not_a_file")
 
@@ -228,15 +228,15 @@ _LINE_END = re.compile(r"(\r\n|\r|\n)")
 
 
 def revised_text(old: str, answer: str) -> str:
-    """The text that an answer makes of a file, with what models drop put back.
+    """The new text of a file from an answer, with details that models drop restored.
 
-    Lines keep the ends that they have, and new ones get that of the lines around them. A file that
-    ends in a line end keeps ending in one. An answer that differs from the file in nothing but a
-    line end after its last line changes nothing. Everything else is as the answer has it.
+    Lines keep their line ends, and new lines get those of their neighbours. A final line end is
+    kept. An answer that differs only in the final line end changes nothing. Everything else comes
+    from the answer.
     """
     lines, ends = _split(old)
     new, given = _split(answer)
-    if len(ends) < len(lines):  # the last line has no end
+    if len(ends) < len(lines):  # the last line has no line end
         if new == lines:
             return old
         if not ends:
@@ -252,7 +252,7 @@ def revised_text(old: str, answer: str) -> str:
 
 
 def _ends(lines: Sequence[str], ends: Sequence[str], new: Sequence[str]) -> list[str]:
-    """The ends of new lines, after those of the lines that they were made from."""
+    """The line ends of new lines, taken from the lines that they were made from."""
     found: list[str] = []
     for _, i1, i2, j1, j2 in opcodes(lines, new):
         ends_here = ends[i1:i2] or ends[max(i1 - 1, 0) : i1 or 1]
@@ -261,17 +261,17 @@ def _ends(lines: Sequence[str], ends: Sequence[str], new: Sequence[str]) -> list
 
 
 def _split(text: str) -> tuple[list[str], list[str]]:
-    """Lines without their ends, and the ends; a last line may have none."""
+    """Lines without their ends, and the ends, the last of which may be empty."""
     parts = _LINE_END.split(text)
     lines, ends = parts[::2], parts[1::2]
     return (lines if lines[-1] else lines[:-1]), ends
 
 
 def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, bytes]:
-    """What an answer makes of a text file: the text, and its bytes in the file's own encoding.
+    """The new text of a file from an answer, and its bytes in the file's encoding.
 
     Raises:
-        InvalidInput: the answer has a character that the encoding does not.
+        InvalidInput: the encoding lacks a character of the answer.
     """
     assert file.text is not None
     assert file.encoding is not None
@@ -288,16 +288,16 @@ def revised_content(file: InputFile, content: bytes, answer: str) -> tuple[str, 
 
 
 def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:
-    """Put new content where it belongs, whole or not at all; `False` if it is there already.
+    """Write new content, completely or not at all; `False` if it is there already.
 
     Args:
-        target: names the output.
-        purpose: with `check` and `collect` nothing is written.
-        old: the input as it was read.
-        new: the content of the output.
+        target: the output.
+        purpose: `check` and `collect` write nothing.
+        old: the input, as it was read.
+        new: the new content of the output.
 
     Raises:
-        InvalidInput: it can't be written, or the file to replace was changed meanwhile.
+        InvalidInput: it can't be written, or the file to replace has changed.
     """
     if purpose in ("check", "collect"):
         return new != old
@@ -311,7 +311,8 @@ def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:
     if _content(target.output) == new:
         return False
     try:
-        target.output.parent.mkdir(parents=True, exist_ok=True)
+        if not target.output.parent.is_dir():
+            target.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(
             f"directory `{target.output.parent}` can't be created: {error.strerror}"
@@ -328,7 +329,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def unified_diff(path: str, old: str, new: str) -> str:
-    """The difference as git writes it, for `git apply`; empty if there is none."""
+    """The diff in git's format, for `git apply`; empty if there is no difference."""
     names = _header_name(f"a/{path}"), _header_name(f"b/{path}")
     lines = difflib.unified_diff(_lines(old), _lines(new), *names)
     marked = (
@@ -338,10 +339,10 @@ def unified_diff(path: str, old: str, new: str) -> str:
 
 
 def _header_name(name: str) -> str:
-    """A file's name for the first lines of a diff: one line, whatever is in it.
+    """A file name for the header of a diff, always on one line.
 
-    Quoted as git quotes it where it has control characters, quotes or bytes that are no text. A
-    tab shows where a name with blanks ends.
+    Names with control characters, quotes or undecodable bytes are quoted like git does. A tab ends
+    a name with blanks.
     """
     quoted = "".join(map(_quoted, name))
     if quoted != name:
@@ -357,5 +358,5 @@ def _quoted(char: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as diff has them: only LF ends one."""
+    """Lines as in a diff: only LF ends one."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)

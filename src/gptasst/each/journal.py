@@ -1,8 +1,7 @@
-"""The journal of finished runs: which answers there are already, known by content.
+"""The journal of finished runs: answers that exist already, found by content.
 
-A run is named by its digest (see `runs.fingerprints`), so that an answer is found again
-wherever its files were moved. It may be lost without harm to any file: what is not known is asked
-again. Old entries go by themselves.
+Runs are identified by their digests, so that an answer is found again after its files were moved.
+Losing the journal harms no file: unknown runs are repeated. Old entries are deleted automatically.
 """
 
 from __future__ import annotations
@@ -58,15 +57,15 @@ CREATE INDEX kept_blocks_by_age ON kept_blocks (made_at);
 )
 _KEPT_SECONDS = 180 * 86_400
 _PIECES_SECONDS = 86_400
-# Of answers older than the newest so many bytes only the hash is kept.
+# Bytes of the newest answers whose text is kept; for older ones only the hash is.
 _KEPT_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A whole answer that came. `answer` is `None` where only its sha256 (hex) is kept.
+    """A complete answer. `answer` is `None` if only its sha256 (hex) is kept.
 
-    Of its usage the journal keeps input and output; of its `cost` in US dollars, nothing.
+    The journal keeps input and output tokens of the usage, but not the `cost` in US dollars.
     """
 
     answer: str | None
@@ -80,12 +79,11 @@ class FinishedRun:
 class RunJournal:
     """Answers and results in one SQLite file; any number of processes and threads may use it.
 
-    No method fails because of the file: where it can't be used, nothing is known, and what was
-    to be remembered is not.
+    No method fails because of the file: if it can't be used, nothing is known or remembered.
 
     Args:
-        path: of the file, made when it is first needed.
-        note: told in one line if a damaged file was set aside.
+        path: the database, created when it is first needed.
+        note: called with one line if a damaged file was set aside.
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
@@ -95,7 +93,7 @@ class RunJournal:
         self._database.close()
 
     def find(self, run: str) -> FinishedRun | None:
-        """What came of a run, if it was finished."""
+        """The result of a run, if it is finished."""
         row = self._row(
             "SELECT answer, sha256, model, input_tokens, output_tokens FROM answers WHERE run = ?",
             run,
@@ -106,11 +104,11 @@ class RunJournal:
         return FinishedRun(row[0], row[1], row[2], usage, self._kept(run))
 
     def record(self, run: str, finished: FinishedRun) -> bool:
-        """Keep an answer; when this returns `True` it outlives this process, however it ends."""
+        """Save an answer; after `True` it survives any end of this process."""
         return self.record_all([(run, finished)])
 
     def record_all(self, finished: Iterable[tuple[str, FinishedRun]]) -> bool:
-        """Keep the answers of many runs in one step; as `record`."""
+        """Save the answers of many runs in one step; see `record`."""
         finished = list(finished)
         rows = [_answer_row(run, answer) for run, answer in finished]
         kept = [_kept_row(run, answer.kept) for run, answer in finished if answer.kept]
@@ -124,37 +122,37 @@ class RunJournal:
         return self._database.write(write)
 
     def result(self, basis: str, sha256: str) -> tuple[Kept, ...] | None:
-        """What was kept in a content that a run on that basis made; `None` if it is no such."""
+        """The kept blocks in a content that a run with that basis produced; `None` for others."""
         query = "SELECT 1 FROM results WHERE basis = ? AND sha256 = ?"
         row = self._row(query, basis, sha256)
         return None if row is None else self._kept(f"{basis} {sha256}")
 
     def record_result(self, basis: str, sha256: str, kept: Sequence[Kept] = ()) -> None:
-        """Remember a content that a run on that basis makes of a file, and what it kept."""
+        """Save the content that a run with that basis produces, and its kept blocks."""
         self._write("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (basis, sha256, time.time()))
         if kept:
             self._write(_KEEP, _kept_row(f"{basis} {sha256}", kept))
 
     def piece(self, digest: str) -> str | None:
-        """The answer to a part of an edit that failed within a day."""
+        """The answer to a part of an edit that failed within the last day."""
         query = "SELECT answer FROM answers WHERE run = ? AND answered_at > ?"
         row = self._row(query, digest, time.time() - _PIECES_SECONDS)
         return None if row is None else row[0]
 
     def keep_pieces(self, answers: Mapping[str, ModelAnswer]) -> bool:
-        """Keep answers to parts of an edit that failed; returns as `record`."""
+        """Save answers to parts of an edit that failed; see `record`."""
         return self.record_all(
             (digest, FinishedRun(answer.text, "", answer.model, answer.usage))
             for digest, answer in answers.items()
         )
 
     def forget_pieces(self, digests: Collection[str]) -> None:
-        """Drop the answers to parts of an edit that was finished."""
+        """Delete the answers to parts of an edit that is finished."""
         for digest in digests:
             self._write("DELETE FROM answers WHERE run = ?", (digest,))
 
     def prune(self) -> None:
-        """Forget what is older than half a year, and texts beyond 500 MB, oldest first."""
+        """Delete entries older than half a year, and texts beyond 500 MB, oldest first."""
         oldest = time.time() - _KEPT_SECONDS
         self._write("DELETE FROM answers WHERE answered_at < ?", (oldest,))
         self._write(
@@ -171,7 +169,7 @@ class RunJournal:
         )
 
     def _kept(self, made: str) -> tuple[Kept, ...]:
-        """What an answer or a result left as it was."""
+        """The kept blocks of an answer or result."""
         row = self._row("SELECT blocks FROM kept_blocks WHERE made = ?", made)
         return tuple(Kept(*map(str, each)) for each in json.loads(row[0])) if row else ()
 

@@ -1,4 +1,4 @@
-"""How many requests may be in flight, and when the next may go out."""
+"""How many requests may be in flight, and when the next may be sent."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ from gptasst.errors import (
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 60.0
-# A reset that is further away than this is left to the server's 429 to insist on.
+# Don't wait for a reset further away than this; the server's 429 will insist.
 _LONGEST_RESET = 120.0
 _ATTEMPTS = 3
 _ATTEMPTS_AT_LIMIT = 10
-# What the next request would come to as well.
+# Errors that the next request would get as well.
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
 _ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
 
 def may_ask_again(error: GptasstError, attempt: int) -> bool:
-    """Whether a request that came to this may be sent again; `attempt` counts from 0."""
+    """Whether a request with this error may be sent again; `attempt` counts from 0."""
     limited = error.code == LimitReached.code
     attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
     return error.transient and attempt + 1 < attempts
 
 
 def ends_all(error: GptasstError) -> bool:
-    """Whether every other request would come to the same, so that no more are sent."""
+    """Whether every other request would get the same error, so that none should be sent."""
     return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES
 
 
 class Pace:
-    """Adapts to what a server takes, and never exceeds `jobs`.
+    """Adapts the number of requests to the server, up to `jobs`.
 
-    A refusal halves the requests in flight and holds all of them back for as long as the server
-    asks; each answer lets a little more through, about one request more after every round. Where
-    the server says how many requests or tokens are left, no more are sent before its reset.
-    Methods may be called from any thread.
+    A refusal halves the requests in flight and pauses all of them as long as the server asks; each
+    answer allows a little more, about one more request per round. If the server reports how many
+    requests or tokens are left, no more are sent before its reset. Thread-safe.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -61,11 +60,11 @@ class Pace:
 
     @property
     def limit(self) -> int:
-        """How many may be in flight now."""
+        """The number of requests that may be in flight now."""
         return max(1, int(self._limit))
 
     def wait(self) -> float:
-        """Seconds until the next request may go out; 0 means now."""
+        """Seconds until the next request may be sent; 0 means now."""
         now = time.monotonic()
         with self._lock:
             until = self._open_at
@@ -76,14 +75,14 @@ class Pace:
             return max(until - now, 0.0)
 
     def sent(self) -> float:
-        """Count a request that goes out now; the moment is for `refused`."""
+        """Count a request that is sent now; returns the time, for `refused`."""
         with self._lock:
             if self._budget is not None:
                 self._budget -= 1
         return time.monotonic()
 
     def observe(self, limits: RateLimits) -> None:
-        """Take note of what a response says of the server's limits."""
+        """Record the server's limits from a response."""
         left = [
             (count, reset)
             for count, reset in (
@@ -104,7 +103,7 @@ class Pace:
         return int(tokens / self._tokens_each) if self._tokens_each else max(tokens, 0)
 
     def answered(self, tokens: int | None) -> None:
-        """An answer came; it took so many tokens, if that is known."""
+        """Count an answer, and its tokens if they are known."""
         with self._lock:
             self._limit = min(self._limit + 1 / self._limit, float(self._jobs))
             if tokens:
@@ -113,15 +112,15 @@ class Pace:
                 )
 
     def refused(self, error: GptasstError, sent_at: float, attempt: int) -> float:
-        """A request was refused or lost and may be sent again.
+        """Count a request that was refused or lost and may be sent again.
 
         Args:
-            error: what it came to.
-            sent_at: when it went out, as `sent` said.
+            error: the error.
+            sent_at: the time returned by `sent`.
             attempt: counts from 0.
 
         Returns:
-            The seconds after which to send it again.
+            The seconds to wait before sending it again.
         """
         wait = error.retry_after
         if wait is None:

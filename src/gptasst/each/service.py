@@ -1,4 +1,4 @@
-"""One assistant over many files: made ready as a whole, before anything is sent."""
+"""Run an assistant over many files. All are prepared before anything is sent."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class EachService:
     """Runs an assistant or instruction over many files.
 
     Args:
-        journal: of finished runs.
-        open_runs: gives the service for single runs; its requests are to be paced.
-        most_jobs: what the endpoint can do at once, where that is known.
+        journal: the journal of finished runs.
+        open_runs: returns the service for single runs, whose requests are paced here.
+        most_jobs: the most concurrent requests of the endpoint, if known.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class EachService:
         self._most_jobs = most_jobs
 
     def start(self, job: EachJob) -> EachRun:
-        """Make ready; what every file would fail at is raised here, before anything is sent.
+        """Prepare a job; errors that every file would have are raised before anything is sent.
 
         Raises:
             NotFound: no assistant or instruction has that name.
-            UsageError: a file that is to be changed is not text, or no model is named.
+            UsageError: a file to change is not text, or no model is set.
         """
         pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
         runs = self._open_runs(pace.observe)
@@ -67,10 +67,10 @@ class EachService:
         return EachRun(job, runs, resolved, files, self._journal, pace, warnings)
 
     def plan(self, job: EachJob) -> list[PlannedFile]:
-        """What each file would come to. Nothing is sent or written.
+        """The plan for each file. Sends and writes nothing.
 
         Raises:
-            GptasstError: what `start` would raise.
+            GptasstError: the errors of `start`.
             InvalidInput: no file can be used.
         """
         resolved, files = self._prepare(job, self._open_runs(lambda _: None))
@@ -118,12 +118,12 @@ def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
     return PlannedFile(path, output, "to_do", tokens)
 
 
-_LONGEST_SLEEP = 0.5  # so that a stop is noticed on every system
+_LONGEST_SLEEP = 0.5  # so that a stop is noticed on all systems
 
 
 @dataclass(eq=False, slots=True)
 class _Ask:
-    """One request, for all inputs of the same content."""
+    """One request, for all inputs with the same content."""
 
     inputs: list[EachInput]
     attempt: int = 0
@@ -133,7 +133,7 @@ class _Ask:
 
 @dataclass(frozen=True, slots=True)
 class _Arrival:
-    """What a request came to: an answer that is in the journal, or an error."""
+    """The result of a request: an answer that is in the journal, or an error."""
 
     ask: _Ask
     outcome: FinishedRun | GptasstError
@@ -141,10 +141,10 @@ class _Arrival:
 
 @dataclass(eq=False)
 class EachRun:
-    """One command at work. `results` drives it; `stop` may be called meanwhile.
+    """A running job. `results` drives it; `stop` may be called from elsewhere.
 
-    `ended_by` is the error that ended it before its time: one that every file would come to.
-    `warnings` hold for all files, whatever comes of them.
+    `ended_by` is the error that ended it early, because every file would get it. `warnings` apply
+    to all files.
     """
 
     _job: EachJob
@@ -164,7 +164,7 @@ class EachRun:
     _without_passages: dict[str, list[str]] = field(default_factory=dict)
 
     def notes(self) -> tuple[str, ...]:
-        """What was assumed about files, once they were read."""
+        """Notes on assumptions about files, after they were read."""
         about = {f"read as {WESTERN}": self._files.guessed}
         if not self._runs.takes_documents:
             paths = [target.path for target in self._job.targets]
@@ -173,16 +173,18 @@ class EachRun:
         return tuple(f"{what}: {named_paths(paths)}" for what, paths in about.items() if paths)
 
     def stop(self) -> None:
-        """Start nothing more and wait for nothing; from a signal handler, too."""
+        """Start nothing more and stop waiting; may be called from a signal handler."""
         self.stopped = True
         self._arrivals.put(None)
 
     def results(self) -> Generator[FileResult]:
-        """What comes of each file, as it comes; every file once."""
+        """The result of each file, as it arrives; every file once."""
         waiting = deque(self._job.targets)
         while not self._is_over(waiting):
             self._take_arrivals()
-            if self._may_start(waiting):  # before outputs are written: the server must not wait
+            if self._may_start(
+                waiting
+            ):  # start requests before writing outputs: the server must not wait
                 yield from self._start_next(waiting)
             elif self._settled:
                 yield from self._settle(self._settled.popleft())
@@ -202,7 +204,7 @@ class EachRun:
     def _is_over(self, waiting: deque[FileTarget]) -> bool:
         if self.stopped:
             return True
-        if self.ended_by is not None:  # at a limit, what is in flight may still arrive
+        if self.ended_by is not None:  # at a limit, requests in flight may still be answered
             return not (isinstance(self.ended_by, LimitReached) and self._in_flight)
         return not (waiting or self._again or self._in_flight or self._settled)
 
@@ -212,7 +214,7 @@ class EachRun:
         return bool(waiting) or any(ask.not_before <= time.monotonic() for ask in self._again)
 
     def _seconds_to_wait(self) -> float:
-        """How long there is nothing to do but wait for an arrival, where nothing can start."""
+        """How long to wait for an arrival when nothing can start."""
         moments = [_LONGEST_SLEEP]
         if len(self._in_flight) < self._pace.limit:
             moments.append(self._pace.wait() or _LONGEST_SLEEP)
@@ -220,7 +222,7 @@ class EachRun:
         return max(min(moments), 0.001)
 
     def _take_arrivals(self, seconds: float = 0.0) -> None:
-        """Note all that arrived; with `seconds`, wait so long for the first."""
+        """Handle all arrivals; with `seconds`, wait that long for the first."""
         with contextlib.suppress(Empty):
             arrival = (
                 self._arrivals.get(timeout=seconds) if seconds else self._arrivals.get_nowait()
@@ -231,7 +233,7 @@ class EachRun:
                 arrival = self._arrivals.get_nowait()
 
     def _note(self, arrival: _Arrival) -> None:
-        """Make room for the next request, and decide whether this one is to be sent again."""
+        """Count a finished request, and decide whether to send it again."""
         ask, outcome = arrival.ask, arrival.outcome
         self._in_flight.pop(ask.inputs[0].run)
         if isinstance(outcome, FinishedRun):
@@ -248,13 +250,13 @@ class EachRun:
         self._settled.append(arrival)
 
     def _settle(self, arrival: _Arrival) -> Iterator[FileResult]:
-        """Bring about what a request came to, for each of its files."""
+        """Apply the result of a request to each of its files."""
         outcome = arrival.outcome
         for number, given in enumerate(arrival.ask.inputs):
             if isinstance(outcome, GptasstError):
                 yield self._files.result(given.target, "failed", asked=True, error=outcome)
                 continue
-            first = number == 0  # the others share what it took
+            first = number == 0  # the others share its tokens
             usage = outcome.usage if first else None
             yield self._files.apply(given, outcome, asked=first, usage=usage)
 
@@ -293,7 +295,7 @@ class EachRun:
         threading.Thread(target=self._receive, args=(ask, events), daemon=True).start()
 
     def _receive(self, ask: _Ask, events: Generator[TextDelta | RunResult]) -> None:
-        """Read an answer to its end and keep it. Runs in a thread of its own."""
+        """Read an answer completely and save it. Runs in its own thread."""
         outcome: FinishedRun | GptasstError
         try:
             result = _last(events)

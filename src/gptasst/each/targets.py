@@ -1,4 +1,4 @@
-"""Which file each input's answer goes to, decided and checked before anything is sent."""
+"""The output of each input, decided and checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def plan_targets(
     *,
     failed: Callable[[str], None] | None = None,
 ) -> tuple[FileTarget, ...]:
-    """The files that words mean and where their answers go; see the functions below.
+    """The files that words stand for, with their outputs; see the functions below.
 
     Args:
         words: file names, patterns, directories.
         purpose: `write` needs an output.
         output: see `plan_outputs`.
-        warn: told what was left out, as it counts as secret or does not lie in the tree.
-        screening: what must not be sent.
-        failed: told of directories that can't be read; without it, `warn` is.
+        warn: called for files that are skipped as secret or outside of the tree.
+        screening: the check for secrets.
+        failed: called for unreadable directories, instead of `warn`.
     """
     inputs = named_inputs(words, warn, screening, failed=failed)
     if output is not None:
@@ -52,11 +52,11 @@ def named_inputs(
     *,
     failed: Callable[[str], None] | None = None,
 ) -> Mapping[Path, Path]:
-    """The files that words on a command line mean, each with its place below an output directory.
+    """The files that command-line words stand for, with their paths below an output directory.
 
     Raises:
         UsageError: there are no words.
-        InvalidInput: a word means no file, or all files count as secret.
+        InvalidInput: a word matches no file, or all files look secret.
     """
     if not words:
         raise UsageError(
@@ -70,18 +70,18 @@ def named_inputs(
 def plan_outputs(
     inputs: Mapping[Path, Path], output: str, words: Sequence[str]
 ) -> tuple[FileTarget, ...]:
-    """Give each input its output.
+    """Assign an output to each input.
 
     Args:
-        inputs: as `named_inputs` found them.
-        output: a directory, in which each file gets its place; or a pattern with at least one
-            of `{stem}`, `{suffix}`, `{name}`, `{parent}` (its directory) and `{relpath}` (its
-            path from the working directory). `{{` and `}}` are braces.
-        words: that the inputs were found by.
+        inputs: the result of `named_inputs`.
+        output: a directory, in which each file keeps its relative path; or a pattern with at
+            least one of `{stem}`, `{suffix}`, `{name}`, `{parent}` (its directory) and `{relpath}`
+            (its path from the working directory). `{{` and `}}` are braces.
+        words: the words that matched the inputs.
 
     Raises:
         UsageError: the pattern has an unknown placeholder or leaves its directory.
-        InvalidInput: two inputs have one output, an output is an input or would become one,
+        InvalidInput: two inputs have the same output, an output is an input or would become one,
             or it can't be written.
     """
     parts = _parsed(output)
@@ -102,10 +102,10 @@ def plan_outputs(
 
 
 def plan_replacements(inputs: Mapping[Path, Path]) -> tuple[FileTarget, ...]:
-    """Let each input be its own output.
+    """Make each input its own output.
 
     Raises:
-        InvalidInput: two of them are one file.
+        InvalidInput: two of them are the same file.
     """
     targets = tuple(FileTarget(path, path) for path in inputs)
     _refuse_shared(targets)
@@ -113,7 +113,7 @@ def plan_replacements(inputs: Mapping[Path, Path]) -> tuple[FileTarget, ...]:
 
 
 def _parsed(output: str) -> list[tuple[str, str | None]]:
-    """A pattern as pairs of a fixed text and the placeholder after it."""
+    """A pattern as pairs of fixed text and the placeholder after it."""
     try:
         fields = list(string.Formatter().parse(output))
     except ValueError as error:
@@ -158,7 +158,7 @@ def _filled(parts: Sequence[tuple[str, str | None]], path: Path, pattern: str) -
 
 
 def _root(parts: Sequence[tuple[str, str | None]], path: Path) -> Path:
-    """The directory that a pattern must not leave."""
+    """The directory that a pattern's outputs must stay in."""
     beginning, first = parts[0]
     if beginning or first in ("stem", "suffix", "name"):
         return Path(beginning + "x").parent
@@ -167,10 +167,10 @@ def _root(parts: Sequence[tuple[str, str | None]], path: Path) -> Path:
 
 
 def refuse_links(output: Path, root: Path) -> None:
-    """Refuse an output that a link leads out of the directory that was named for it.
+    """Raise if a link leads an output out of the directory that was given for it.
 
-    That directory may be a link itself where it was named as one that lies elsewhere; one in the
-    working directory has to stay there, as whoever made the repository may have made it.
+    That directory may itself be a link if it is elsewhere. A link in the working directory must
+    stay there, because it may come from the repository.
     """
     real_root = Path(os.path.realpath(root))
     here = Path.cwd().resolve()
@@ -196,7 +196,7 @@ def _refuse_upwards(pattern: str) -> None:
 
 
 def _is_below(path: Path, directory: Path) -> bool:
-    """By names only: what a link in between leads to is its owner's choice."""
+    """Whether a path is below another, by names only."""
     inside = Path(os.path.normpath(path.absolute()))
     return inside.is_relative_to(os.path.normpath(directory.absolute()))
 
@@ -263,13 +263,13 @@ def _refuse_unwritable(targets: Sequence[FileTarget]) -> None:
 
 def _refuse_too_long(path: Path) -> None:
     try:
-        Path(path.name).lstat()  # the directory may not be there yet
+        Path(path.name).lstat()  # the directory may not exist yet
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise InvalidInput(f"output `{path}` can't be written: {error.strerror}") from None
 
 
 def _identity(path: Path) -> str:
-    """One text for every name of a file, links followed; systems that ignore case do so here."""
+    """A unique text for a file: links are resolved, and case is ignored where the system does."""
     real = os.path.realpath(path)
     return real.casefold() if sys.platform in ("win32", "darwin") else real

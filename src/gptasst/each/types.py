@@ -1,4 +1,4 @@
-"""One assistant over many files: what was asked, and what came of each file."""
+"""A job: one assistant over many files, and the result of each file."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from gptasst.inputs.reading import InputFile
 from gptasst.runs.types import Kept, RunRequest
 from gptasst.values import dataclass
 
-# `write`: into `FileTarget.output`; `replace`: over the input; `check`: nowhere, only compared;
-# `collect`: nowhere, the answer is part of the result.
+# `write`: to `FileTarget.output`; `replace`: over the input; `check`: compare only;
+# `collect`: return the answer in the result.
 Purpose = Literal["write", "replace", "check", "collect"]
 
 FileStatus = Literal[
     "written",  # the output was written
-    "unchanged",  # there was nothing to write: it is there already
+    "unchanged",  # the output was up to date
     "would_change",  # `check` only
     "answered",  # `collect` only
     "skipped",  # the input is empty
     "failed",  # see `FileResult.error`
-    "not_run",  # the command ended before its turn
+    "not_run",  # the command ended before this file
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class FileTarget:
-    """An input and the file that its answer goes to (`None`: to no file)."""
+    """An input and its output file (`None`: no file)."""
 
     path: Path
     output: Path | None
@@ -38,10 +38,10 @@ class FileTarget:
 
 @dataclass(frozen=True, slots=True)
 class EachJob:
-    """What the user asked of many runs.
+    """A job of many runs.
 
-    `asked` is the run, without files; its `timeout` holds for each answer. `jobs` is how many may
-    be in flight at once; `force` does again what was finished before.
+    `asked` is the request without files; its `timeout` applies to each answer. `jobs` is the most
+    requests in flight; `force` repeats finished runs.
     """
 
     asked: RunRequest
@@ -57,12 +57,11 @@ class EachJob:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What came of one file.
+    """The result of one file.
 
-    `asked` tells whether the model was asked for it now; `usage` is what that took, and `cost` its
-    price in US dollars (`None`: not known). `diff` is
-    a unified diff, where the purpose is to change or compare; `answer` is there with `collect`;
-    `kept` are the blocks that an edit left as they were, where the model was asked now.
+    `asked` is whether a request was sent now; `usage` its tokens and `cost` its price in US dollars
+    (`None`: unknown). `diff` is a unified diff, if the purpose is `replace` or `check`; `answer` is
+    set with `collect`; `kept` are the blocks that an edit kept unchanged.
     """
 
     path: str
@@ -79,9 +78,9 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file as a dry run shows it. `estimated_tokens` counts the text that would be sent.
+    """A file in a dry run. `estimated_tokens` counts the text that would be sent.
 
-    One that is `refused` would fail unsent, for the reason in `error`.
+    A `refused` file would fail without being sent, because of `error`.
     """
 
     path: str
@@ -92,5 +91,5 @@ class PlannedFile:
 
 
 def named_paths(paths: Sequence[str]) -> str:
-    """The first of some paths, for a note about all of them."""
+    """The first of several paths, for a note about all of them."""
     return ", ".join(f"`{path}`" for path in paths[:3]) + (", …" if len(paths) > 3 else "")

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 
@@ -33,6 +34,8 @@ def main() -> None:
 
 
 def _start(asked: dict[str, Any]) -> Any:
+    # Beside gptasst, where Python would not look in a build of a single file.
+    sys.path.append(str(Path(__file__).absolute().parents[2]))
     import xllamacpp
 
     params = xllamacpp.CommonParams()

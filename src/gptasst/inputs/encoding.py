@@ -26,9 +26,8 @@ _CONTROL = frozenset(range(32)) - {9, 10, 12, 13, 27}
 _UTF16_SAMPLE = 4096
 WESTERN = "windows-1252"
 _ASCII = 0x7F
-_UTF8_SEQUENCE = re.compile(
-    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
-)
+# These patterns are compiled when they are first needed, which for most files is never.
+_UTF8_SEQUENCE = rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 
 
 def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
@@ -101,7 +100,7 @@ def _western(content: bytes, name: str, start: int) -> str:
     """Text that is no UTF-8, because of the byte at `start`."""
     if any(byte in _CONTROL for byte in content):
         raise _not_text(name)
-    valid = sum(map(len, _UTF8_SEQUENCE.findall(content)))
+    valid = sum(map(len, re.findall(_UTF8_SEQUENCE, content)))
     with contextlib.suppress(UnicodeDecodeError):
         text = content.decode(WESTERN)
         if not valid and is_western(text):
@@ -198,16 +197,16 @@ _ALPHABETS = (
 
 _BEYOND = "À-ÖØ-öø-ÿŒœŠšŽžŸ"
 
-_ACCENTED = re.compile(f"[{_BEYOND}]")
+_ACCENTED = f"[{_BEYOND}]"
 
-_LETTER = re.compile(f"[A-Za-z{_BEYOND}]")
+_LETTER = f"[A-Za-z{_BEYOND}]"
 
-_RUN = re.compile(f"[{_BEYOND}]{{3,}}")
+_RUN = f"[{_BEYOND}]{{3,}}"
 
-_CAPITAL_INSIDE = re.compile("[a-z][À-ÖØ-ÞŒŠŽŸ]")
+_CAPITAL_INSIDE = "[a-z][À-ÖØ-ÞŒŠŽŸ]"
 
 # Between letters there are apostrophes, dashes and hyphens, and no other signs.
-_SIGN_INSIDE = re.compile(f"[A-Za-z{_BEYOND}][^\\x00-\\x7f{_BEYOND}’‘–—…·\\s\xad][A-Za-z{_BEYOND}]")
+_SIGN_INSIDE = f"[A-Za-z{_BEYOND}][^\\x00-\\x7f{_BEYOND}’‘–—…·\\s\xad][A-Za-z{_BEYOND}]"
 
 _SIGNS = frozenset(
     "«»‹›‘’“”‚„–—…•€£¥¢©®™°§´·¿¡ªº½¼¾²³¹±×÷µ¶†‡‰\xa0\xad"
@@ -217,11 +216,11 @@ _SIGNS = frozenset(
 def is_western(text: str) -> bool:
     """Whether a text that was decoded as Windows-1252 is one."""
     beyond = {character for character in text.lower() if character > "\x7f"}
-    letters = {character for character in beyond if _ACCENTED.match(character)}
+    letters = {character for character in beyond if re.match(_ACCENTED, character)}
     if beyond - letters - _SIGNS:
         return False
     if not any(letters.issubset(alphabet) for alphabet in _ALPHABETS):
         return False
-    if _RUN.search(text) or _CAPITAL_INSIDE.search(text) or _SIGN_INSIDE.search(text):
+    if re.search(_RUN, text) or re.search(_CAPITAL_INSIDE, text) or re.search(_SIGN_INSIDE, text):
         return False
-    return 2 * len(_ACCENTED.findall(text)) <= len(_LETTER.findall(text))
+    return 2 * len(re.findall(_ACCENTED, text)) <= len(re.findall(_LETTER, text))

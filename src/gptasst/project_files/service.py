@@ -71,11 +71,14 @@ class FileService:
 
     def list(self) -> Sequence[FileEntry]:
         """Every file of the project, newest first, with local paths and who uses it."""
-        files = list(self._files.list())
-        if not files:
-            return []
-        stores = self._usage.as_seen(self._project, {file.id for file in files})
-        return self._entries(files, stores)
+        with workers(1) as pool:
+            stores = pool.submit(self._usage.listed)
+            files = list(self._files.list())
+            if not files:
+                return []
+            ids = {file.id for file in files}
+            held = self._usage.as_seen(self._project, ids, stores.result())
+        return self._entries(files, held)
 
     def find(self, words: Sequence[str]) -> Sequence[FileEntry]:
         """The files that ids, local paths or names on the server mean, each once.
@@ -86,12 +89,14 @@ class FileService:
             NotFound: a word means none.
             UsageError: a name means several.
         """
-        files = {file.id: file for file in self._files.list()}
-        found: dict[str, RemoteFile] = {}
-        for word in words:
-            for file in self._meant(word, files):
-                found[file.id] = file
-        return self._entries(list(found.values()), self._read_stores())
+        with workers(1) as pool:
+            stores = pool.submit(self._read_stores)
+            files = {file.id: file for file in self._files.list()}
+            found: dict[str, RemoteFile] = {}
+            for word in words:
+                for file in self._meant(word, files):
+                    found[file.id] = file
+            return self._entries(list(found.values()), stores.result())
 
     def _meant(self, word: str, files: dict[str, RemoteFile]) -> Sequence[RemoteFile]:
         if word in files:

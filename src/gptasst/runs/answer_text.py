@@ -150,7 +150,7 @@ class ExcerptTags:
         if start < 0 or not self._may_be_tag(text[start:]):
             start = len(text)
         # A closing tag takes the line end before it along.
-        start -= len(_LINE_END.search(text[:start])[0])  # type: ignore[index]
+        start -= len(_LINE_END.search(text, max(start - 2, 0), start)[0])  # type: ignore[index]
         self._held = text[start:]
         return text[:start]
 

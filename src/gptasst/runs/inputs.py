@@ -75,6 +75,8 @@ def refuse_secrets(request: RunRequest) -> None:
         "the text": screening.of_text(request.text),
         "standard input": screening.of_text(request.stdin),
     }
+    for name, value in request.variables.items():
+        found[f"the variable `{name}`"] = screening.of_text(value)
     for file in request.files:
         found[file.path] = screening.of_name(Path(file.path)) or _secret_in(file, screening)
     said = (part for message in request.past for part in message.parts)

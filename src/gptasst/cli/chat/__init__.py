@@ -26,6 +26,7 @@ from gptasst.cli.output import Output, is_dumb, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.session import Session
+from gptasst.cli.variables import VarOption, asking, given_values
 from gptasst.errors import GptasstError, UsageError
 from gptasst.hints import cmd
 from gptasst.runs.types import RunResult
@@ -38,13 +39,13 @@ _Events = Generator[TextDelta | RunResult]
 
 
 class ChatLoop:
-    """Run a chat. For a person, errors are printed and it goes on; a script ends with the first.
+    """A chat. For a person, it prints errors and continues; for a script, the first error ends it.
 
     Args:
-        output: where answers and notes go.
+        output: for answers and notes.
         chat: the state of the chat.
-        prompt: where questions come from.
-        activity: shown until an answer begins.
+        prompt: the source of questions.
+        activity: shown until an answer starts.
     """
 
     def __init__(self, output: Output, chat: Chat, prompt: Prompt, activity: Activity) -> None:
@@ -55,7 +56,7 @@ class ChatLoop:
         self.results: list[RunResult] = []
 
     def run(self) -> None:
-        """Raises whatever goes wrong where the prompt is not interactive."""
+        """Run until the user leaves. Raises errors if the prompt is not interactive."""
         while True:
             try:
                 line = self._prompt.read()
@@ -75,7 +76,7 @@ class ChatLoop:
                 self._output.error(_as_typed_here(error))
 
     def _take(self, line: str) -> bool:
-        """Do what a line says; false: leave."""
+        """Handle a line; `False` ends the chat."""
         parsed = parse_command(line)
         if parsed is None:
             text = question_of(line).strip()
@@ -143,7 +144,7 @@ class ChatLoop:
 
 
 def _as_typed_here(error: GptasstError) -> GptasstError:
-    """The error with a hint that fits a chat, where there are no options."""
+    """The error with a hint that fits a chat, which has no options."""
     if error.code == "model_not_found":
         changes = [fix for fix in error.fixes if fix != "gptasst model list"]
         for_good = f"{error.advice}, or " if changes else ""
@@ -170,6 +171,7 @@ def chat(
         str | None,
         typer.Option("--model", "-m", help="Model to use instead of the assistant's own."),
     ] = None,
+    var: VarOption = None,
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
@@ -186,11 +188,16 @@ def chat(
     if not prompt.interactive:
         screening.refuse_file(STDIN)
     activity = Activity(output, "waiting for the answer")
-    answering = session.context.runs(activity.report).model(RunRequest(name, model=model))
+    runs = session.context.runs(activity.report)
+    session.context.profile.require_key()
+    resolved = runs.resolve(name)
+    asked = RunRequest(name, model=model, variables=given_values(var, screening))
+    _, asked = asking(session, asked, lambda given: resolved.filled(given.variables))
+    answering = runs.model(asked, resolved)
     chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
     tell_fallback(session)
     dialogue = session.context.dialogue(chosen, activity.report)
-    state = Chat(dialogue, name, output.note, output.warn, model, screening)
+    state = Chat(dialogue, name, output.note, output.warn, model, screening, asked.variables)
     if prompt.interactive:
         output.note(f"`{name}` on {answering}; /help lists the commands, Ctrl-D ends the chat")
     loop = ChatLoop(output, state, prompt, activity)

@@ -1,4 +1,4 @@
-"""Answers as they come: on a terminal as Markdown, anywhere else exactly as they are."""
+"""Answers while they arrive: as Markdown on a terminal, unchanged elsewhere."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROWS_KEPT_FREE = 2
 
 
 class AnswerView(Protocol):
-    """A context in which an answer is shown; whatever came is on the screen afterwards."""
+    """A context that shows an answer; afterwards all of it is on the screen."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -44,7 +44,7 @@ def answer_view(output: Output) -> AnswerView:
 
 
 class PlainView:
-    """Pieces as they come, and a line end after the last one. `None` shows nothing."""
+    """Prints pieces as they arrive, and a line end after the last. `None` shows nothing."""
 
     def __init__(self, output: Output | None) -> None:
         self._output = output
@@ -71,9 +71,8 @@ class PlainView:
 class MarkdownView:
     """Draws Markdown block by block.
 
-    A block that is complete is printed for good and scrolls away as any text does. Only the
-    block that is still being written is drawn over and over, and of it no more than fits the
-    screen, so that nothing is drawn twice or lost.
+    A complete block is printed once and scrolls away like other text. Only the block that is still
+    being written is redrawn, limited to the screen's height, so that nothing is repeated or lost.
     """
 
     def __init__(self, output: Output) -> None:
@@ -88,7 +87,7 @@ class MarkdownView:
         self._closed = False
         self._live = Live(
             console=self._console,
-            auto_refresh=False,  # Rich's own thread collides with what is printed meanwhile
+            auto_refresh=False,  # Rich's own thread would collide with other output
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -121,7 +120,7 @@ class MarkdownView:
                 later.start()
 
     def _draw_later(self) -> None:
-        """Draw what came too soon after the last drawing, should nothing more come."""
+        """Draw later what arrived too soon after the last drawing, in case nothing follows."""
         with self._lock:
             self._drawing_later = False
             if not self._closed:
@@ -130,7 +129,7 @@ class MarkdownView:
     def _draw(self) -> None:
         self._live.start()
         complete, self._pending = split_complete(self._pending)
-        with self._console:  # one write, so that nothing flickers
+        with self._console:  # a single write, to avoid flicker
             self._print(complete)
             self._live.update(_Tail(self._pending), refresh=True)
         self._drawn_at = time.monotonic()
@@ -144,7 +143,7 @@ class MarkdownView:
 
 
 class _Block:
-    """A block without the blanks that Rich draws around it and behind its lines."""
+    """A block without the blanks that Rich adds around it and at the end of lines."""
 
     def __init__(self, drawn: RenderableType) -> None:
         self._drawn = drawn
@@ -160,7 +159,7 @@ class _Block:
 
 
 def _trimmed(line: Sequence[Segment]) -> Sequence[Segment]:
-    """A line without what can't be seen at its end; a background can."""
+    """A line without invisible trailing blanks; a background is visible."""
     from rich.segment import Segment
 
     kept = list(line)
@@ -174,7 +173,7 @@ def _trimmed(line: Sequence[Segment]) -> Sequence[Segment]:
 
 
 class _Tail:
-    """The end of a text that is still being written, as much of it as fits the screen."""
+    """The end of an unfinished text, as much as fits the screen."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -194,7 +193,7 @@ class _Tail:
 
 
 def split_complete(text: str) -> tuple[str, str]:
-    """The blocks that nothing to come can change, and the one that is still being written."""
+    """Split text into its complete blocks and the unfinished last one."""
     starts = [token.map[0] for token in _top_level(_parse(text)) if token.map]
     if len(starts) < 2:
         return "", text
@@ -203,7 +202,7 @@ def split_complete(text: str) -> tuple[str, str]:
 
 
 def blocks(text: str) -> list[RenderableType]:
-    """Each block of a text, drawn as Markdown; lines that Markdown would swallow as they are."""
+    """Each block of a text as Markdown; lines that Markdown would hide are unchanged."""
     from rich.text import Text
 
     lines = text.split("\n")
@@ -235,7 +234,7 @@ def _markdown(text: str) -> RenderableType:
 
 
 def _parse(text: str) -> list[Token]:
-    """Tokens of CommonMark with tables. HTML and images stay the text that they are."""
+    """Tokens of CommonMark with tables. HTML and images stay plain text."""
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])

@@ -1,4 +1,4 @@
-"""Where the lines of a chat come from: a line editor, or standard input."""
+"""The input of a chat: a line editor, or standard input."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 class Prompt(Protocol):
-    """Gives what the user says, piece by piece."""
+    """Reads the user's questions and commands."""
 
     @property
     def interactive(self) -> bool:
-        """Whether there is a person who can correct what was wrong."""
+        """Whether a person can correct mistakes."""
         ...
 
     def read(self) -> str:
         """The next question or command.
 
         Raises:
-            EOFError: there is none any more.
-            KeyboardInterrupt: the line was thrown away.
+            EOFError: the input has ended.
+            KeyboardInterrupt: the line was discarded.
         """
         ...
 
 
 class StdinLines:
-    """The lines of standard input, UTF-8, the last with or without its end."""
+    """The lines of standard input, in UTF-8. The last line end may be missing."""
 
     interactive = False
 
@@ -54,7 +54,7 @@ class StdinLines:
 
 
 class PlainLines(StdinLines):
-    """Lines typed at a terminal that can do nothing but write on.
+    """Lines typed at a dumb terminal.
 
     Args:
         stream: the terminal.
@@ -72,13 +72,12 @@ class PlainLines(StdinLines):
 
 
 class LineEditor:
-    """Lines edited at a terminal, with a history that is kept.
+    """Lines edited at a terminal, with a persistent history.
 
-    Enter sends; Esc-Enter (Alt-Enter) and Ctrl-J begin a new line; text that is pasted keeps its
-    lines.
+    Enter sends; Esc-Enter (Alt-Enter) and Ctrl-J insert a line break; pasted text keeps its lines.
 
     Args:
-        history: a file that only its owner reads.
+        history: a file that only its owner can read.
         stream: the terminal.
     """
 
@@ -110,7 +109,7 @@ def _history(path: Path) -> History:
     try:
         private_directory(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError:  # a chat works without one
+    except OSError:  # a chat works without history
         return InMemoryHistory()
     return FileHistory(path)
 
@@ -133,7 +132,7 @@ def _keys() -> KeyBindings:
 
 
 def _completer() -> Completer:
-    """Completes commands, and the paths that they take."""
+    """Completes commands and their paths."""
     from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
     from prompt_toolkit.document import Document
 
@@ -158,9 +157,9 @@ def _completer() -> Completer:
 
 @contextlib.contextmanager
 def typing_ahead() -> Iterator[None]:
-    """Leave what is typed while no prompt is shown to the next prompt, key by key.
+    """Keep what is typed while no prompt is shown for the next prompt.
 
-    It is not echoed into an answer, and Enter stays Enter. Ctrl-C goes on to interrupt.
+    It is not echoed into an answer, and Enter stays Enter. Ctrl-C still interrupts.
     """
     try:
         import termios
@@ -201,12 +200,12 @@ Ctrl-C          stop the answer; what came of it is kept
 
 
 def parse_command(line: str) -> tuple[str, Sequence[str]] | None:
-    """The command and words of a line; `None`: it is a question.
+    """Parse a line into a command and its words; `None` if it is a question.
 
     A first word like `/etc/hosts` is part of a question.
 
     Raises:
-        UsageError: there is no such command, or its words can't be read.
+        UsageError: the command is unknown, or its words can't be parsed.
     """
     first = line.split(maxsplit=1)[0] if line.strip() else ""
     name = first.removeprefix("/")
@@ -226,7 +225,7 @@ def parse_command(line: str) -> tuple[str, Sequence[str]] | None:
 
 
 def question_of(line: str) -> str:
-    """The question that a line asks; `//` at its beginning means `/`."""
+    """The question in a line; `//` at its start means `/`."""
     return line[1:] if line.startswith("//") else line
 
 

@@ -1,0 +1,68 @@
+"""In what two definitions differ."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gptasst.apply.reading import read_as_kept
+from gptasst.apply.sources import file_of_source
+from gptasst.definitions.toml import dump_definition
+
+if TYPE_CHECKING:
+    from gptasst.assistants.types import Assistant
+    from gptasst.definitions.library import InstructionLibrary
+    from gptasst.definitions.types import Definition
+
+
+def differing_keys(one: Definition, other: Definition) -> tuple[str, ...]:
+    """The keys of two definitions that differ, as TOML has them: `settings.temperature`."""
+    import tomllib
+
+    flat = [dict(_flat(tomllib.loads(dump_definition(each)))) for each in (one, other)]
+    keys = dict.fromkeys((*flat[0], *flat[1]))
+    return tuple(key for key in keys if flat[0].get(key) != flat[1].get(key))
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def difference(assistant: Assistant, definition: Definition, path: str) -> str:
+    """A unified diff from the definition in the store to that of a file; empty: the same."""
+    revision = f"{assistant.name} (revision {assistant.revision})"
+    old, new = (dump_definition(each) for each in (assistant.definition, definition))
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), revision, path, lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def compared_with_file(
+    assistant: Assistant, here: Path, library: InstructionLibrary
+) -> tuple[str, tuple[str, ...]] | None:
+    """The file that an assistant comes from, and the keys that differ.
+
+    `None` where it does not come from a file, or from one that is not in the repository of a
+    directory.
+
+    Args:
+        assistant: one of a store.
+        here: such as the working directory.
+        library: where instructions are that definitions extend.
+
+    Raises:
+        InvalidDefinition: the file can't be used.
+    """
+    path = file_of_source(assistant.source, here) if assistant.source else None
+    if path is None:
+        return None
+    definition, manages = read_as_kept(path, library)
+    if not manages:
+        definition = replace(definition, knowledge=assistant.definition.knowledge)
+    return str(path), differing_keys(assistant.definition, definition)

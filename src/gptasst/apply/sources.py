@@ -1,0 +1,180 @@
+"""What a directory of definitions is called, so that all checkouts of a repository agree.
+
+An assistant that `apply` made carries the name of its file: `DIRECTORY//FILE`, where the directory
+is `HOST/PATH/OF/REMOTE//PATH/IN/REPOSITORY` (`github.com/acme/docs//assistants//writer.toml`).
+Neither where a checkout lies nor how it is fetched is in it. Without a remote, the repository's own
+path stands in its place, and without a repository that of the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from gptasst.errors import InvalidInput
+from gptasst.inputs.reading import read_regular
+from gptasst.values import dataclass
+
+_MOST_BYTES = 1_000_000  # of a repository's configuration
+_LONGEST = 512  # characters of a metadata value on a server
+
+_SECTION = re.compile(r'\s*\[\s*remote\s+"((?:[^"\\]|\\.)*)"\s*\]')
+_ANY_SECTION = re.compile(r"\s*\[")
+_URL = re.compile(r"\s*url\s*=\s*(.*?)\s*$", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!/?/)(.*)")  # one letter is a drive of Windows
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDirectory:
+    """A directory of definitions: where it is on this disk, and what every checkout calls it.
+
+    `root` is the top of the repository that it lies in, or the directory itself.
+    """
+
+    path: Path
+    name: str
+    root: Path
+
+    def source(self, file: str) -> str:
+        """What an assistant of a file of this directory carries.
+
+        Raises:
+            InvalidInput: it is too long to be kept.
+        """
+        source = f"{self.name}//{file}"
+        if len(source) > _LONGEST:
+            raise InvalidInput(
+                f"the path of `{self.path / file}` is too long: with the name of its repository it"
+                f" has {len(source)} characters, and {_LONGEST} can be kept"
+            )
+        return source
+
+    def holds(self, source: str) -> bool:
+        """Whether an assistant comes from this directory."""
+        return source.startswith(f"{self.name}//") and "//" not in source[len(self.name) + 2 :]
+
+
+def source_directory(path: Path) -> SourceDirectory:
+    """What a directory is called."""
+    real = Path(os.path.realpath(path))
+    root = _top(real)
+    if root is None:
+        return SourceDirectory(path, _of_home(real), real)
+    inside = real.relative_to(root).as_posix()
+    name = (
+        f"{_repository_name(root)}//{inside}" if inside != "." else f"{_repository_name(root)}//."
+    )
+    return SourceDirectory(path, name, root)
+
+
+def file_of_source(source: str, here: Path) -> Path | None:
+    """The file that an assistant comes from, if it lies in the repository of a directory.
+
+    Args:
+        source: what the assistant carries.
+        here: a directory, such as the working directory.
+    """
+    directory, _, file = source.rpartition("//")
+    if not directory or file in ("", ".", "..") or "/" in file or "\\" in file:
+        return None
+    root = _top(Path(os.path.realpath(here)))
+    repository, _, inside = directory.rpartition("//")
+    if not repository:
+        found = _from_home(directory) / file
+    elif root is not None and _repository_name(root) == repository:
+        found = root / inside / file
+        if not Path(os.path.realpath(found)).is_relative_to(root):
+            return None
+    else:
+        return None
+    return found if found.is_file() else None
+
+
+def _top(directory: Path) -> Path | None:
+    """The top of the repository that a directory lies in."""
+    for parent in (directory, *directory.parents):
+        if os.path.lexists(parent / ".git"):
+            return parent
+    return None
+
+
+def _repository_name(root: Path) -> str:
+    common = _common_directory(root / ".git")
+    url = _remote_url(common) if common else None
+    named = _of_url(url, root) if url else None
+    if named:
+        return named
+    # Working trees of one repository have its main one's name.
+    return _of_home(common.parent if common and common.name == ".git" else root)
+
+
+def _common_directory(git: Path) -> Path | None:
+    """Where a repository's configuration is: a working tree beside it has a file as `.git`."""
+    with contextlib.suppress(OSError):
+        if git.is_file():
+            pointer = read_regular(git, 4096).decode("utf-8", "replace").strip()
+            git = git.parent / pointer.removeprefix("gitdir:").strip()
+            common = git / "commondir"
+            if common.is_file():
+                git /= read_regular(common, 4096).decode("utf-8", "replace").strip()
+        return Path(os.path.realpath(git))
+    return None
+
+
+def _remote_url(git: Path) -> str | None:
+    """The URL of `origin`, else that of the only remote."""
+    try:
+        text = read_regular(git / "config", _MOST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
+    urls: dict[str, str] = {}
+    remote: str | None = None
+    for line in text.splitlines():
+        section = _SECTION.match(line)
+        if section or _ANY_SECTION.match(line):
+            remote = section[1] if section else None
+        elif remote is not None and (found := _URL.match(line)):
+            urls.setdefault(remote, found[1].strip('"'))
+    if "origin" in urls:
+        return urls["origin"]
+    return next(iter(urls.values())) if len(urls) == 1 else None
+
+
+def _of_url(url: str, root: Path) -> str | None:
+    """Host and path of a remote, whichever way it is reached; never a user or password.
+
+    One on this disk, which may be relative to `root`, is its path.
+    """
+    scheme = _SCHEME.match(url)
+    short = _SCP.fullmatch(url)
+    if scheme and scheme[0].lower() != "file://":
+        host, _, path = url[scheme.end() :].partition("/")
+        host = re.sub(r":\d*$", "", host.rpartition("@")[2])
+    elif short and not scheme:
+        host, path = short[1], short[2]
+    else:
+        here = os.path.realpath(root / (url[scheme.end() :] if scheme else url))
+        named = _of_home(Path(here)).removesuffix("/.git").removesuffix(".git")
+        return named if named.isprintable() else None
+    parts = [part for part in re.split(r"[/\\]+", path.partition("?")[0]) if part not in ("", ".")]
+    if not parts:
+        return None
+    parts[-1] = parts[-1].removesuffix(".git") or parts[-1]
+    named = "/".join((host.lower(), *parts))
+    return named if named.isprintable() else None
+
+
+def _of_home(path: Path) -> str:
+    """A path of this disk, from the user's home directory where it is below that."""
+    with contextlib.suppress(RuntimeError, ValueError):
+        return f"~/{path.relative_to(os.path.realpath(Path.home())).as_posix()}"
+    return path.as_posix()
+
+
+def _from_home(path: str) -> Path:
+    with contextlib.suppress(RuntimeError):
+        return Path(path).expanduser() if path.startswith("~/") else Path(path)
+    return Path(path)

@@ -1,0 +1,381 @@
+"""`gptasst apply` on both stores."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.assistants.project import knowledge, only_store, writes
+from tests.conftest import Cli, Write
+from tests.loopback import LoopbackServer
+
+
+@pytest.fixture(params=["local", "project"], autouse=True)
+def store(request: pytest.FixtureRequest, server: LoopbackServer) -> str:
+    """Each test runs on both stores."""
+    if request.param == "project":
+        request.getfixturevalue("project")
+    return str(request.param)
+
+
+def definition(name: str, *more: str, instructions: str = "Be brief.") -> str:
+    return "\n".join([f'name = "{name}"', f'instructions = "{instructions}"', *more, ""])
+
+
+@pytest.fixture
+def repository(write: Write) -> None:
+    """Two assistants, one with knowledge, in a clone of a repository."""
+    Path(".git").mkdir()
+    write(".git/config", '[remote "origin"]\n\turl = git@github.com:acme/docs.git\n')
+    write("docs/a.md", "alpha\n")
+    write("docs/b.md", "beta\n")
+    write("assistants/writer.toml", definition("Writer", 'knowledge = ["../docs"]'))
+    write("assistants/linter.toml", definition("Linter", "[tools]", "web_search = true"))
+
+
+def paths_of(cli: Cli, name: str) -> list[str]:
+    return [file["path"] for file in cli("assistant", "show", name, "--json").json["knowledge"]]
+
+
+def names(cli: Cli) -> list[str]:
+    return cli("assistant", "list", "-q").lines
+
+
+def apply(cli: Cli, *words: str, code: int = 0) -> str:
+    ran = cli("apply", *(words or ("assistants",)), "-y")
+    assert ran.code == code, ran.stderr
+    return ran.text + ran.stderr
+
+
+def settled(cli: Cli, server: LoopbackServer, *words: str) -> None:
+    """A further apply finds nothing to do and writes nothing."""
+    server.requests.clear()
+    assert cli("apply", *(words or ("assistants",)), "--check").code == 0
+    assert cli("apply", *(words or ("assistants",)), "-y").code == 0
+    assert writes(server) == []
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_a_directory_has_is_made(cli: Cli, server: LoopbackServer) -> None:
+    shown = cli("apply", "assistants", "--dry-run")
+    assert names(cli) == []
+    assert shown.lines == [
+        "create  Linter",
+        "        from assistants/linter.toml",
+        "        turns on web_search",
+        "create  Writer",
+        "        from assistants/writer.toml",
+        "        + docs/a.md",
+        "        + docs/b.md",
+    ]
+    assert "plan: 2 to create" in shown.stderr
+    assert "2 assistants: 2 created" in apply(cli)
+    assert names(cli) == ["Linter", "Writer"]
+    assert paths_of(cli, "Writer") == ["docs/a.md", "docs/b.md"]
+    settled(cli, server)
+
+
+@pytest.mark.usefixtures("repository")
+def test_nothing_is_done_without_a_yes(cli: Cli) -> None:
+    ran = cli("apply", "assistants")
+    assert (ran.code, names(cli)) == (2, [])
+    assert "confirmation required: create 2 assistants?" in ran.stderr
+
+
+@pytest.mark.usefixtures("repository")
+def test_changes_are_shown_with_their_difference(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    apply(cli)
+    write("assistants/writer.toml", definition("Writer", 'model = "m"', 'knowledge = ["../docs"]'))
+    write("docs/a.md", "new\n")
+    write("docs/c.md", "gamma\n")
+    Path("docs/b.md").unlink()
+    checked = cli("apply", "assistants", "--check")
+    assert checked.code == 6
+    assert "1 of 2 assistants would change: `Writer`" in checked.stderr.splitlines()[-2]
+    assert checked.lines[0] == "change  Writer: model"
+    assert {"        ~ docs/a.md", "        + docs/c.md", "        - docs/b.md"} <= set(
+        checked.lines
+    )
+    assert '+model = "m"' in checked.lines
+    apply(cli)
+    assert paths_of(cli, "Writer") == ["docs/a.md", "docs/c.md"]
+    assert cli("assistant", "show", "Writer", "--json").json["revision"] == 2
+    settled(cli, server)
+
+
+@pytest.mark.usefixtures("repository")
+def test_drift_by_hand_is_found_and_undone(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    apply(cli)
+    write("more.md", "more\n")
+    cli("assistant", "edit", "Linter", "-m", "gpt-6.2-sol")
+    cli("assistant", "files", "add", "Writer", "more.md")
+    checked = cli("apply", "assistants", "--check", "--json")
+    assert checked.code == 6
+    assert checked.error["code"] == "would_change"
+    linter, writer = checked.json["assistants"]
+    assert (linter["action"], linter["keys"], linter["taken_from"]) == ("change", ["model"], None)
+    assert writer["knowledge"]["remove"] == ["more.md"]
+    apply(cli)
+    assert cli("assistant", "show", "Linter", "--json").json["definition"]["model"] is None
+    settled(cli, server)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_new_name_in_a_file_renames(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    apply(cli)
+    ids = {n: cli("assistant", "show", n, "--json").json["id"] for n in names(cli)}
+    write("assistants/linter.toml", definition("Checker"))
+    assert "rename  Linter -> Checker: name, tools.web_search" in apply(cli)
+    assert names(cli) == ["Checker", "Writer"]
+    assert cli("assistant", "show", "Checker", "--json").json["id"] == ids["Linter"]
+    settled(cli, server)
+
+
+def test_names_may_move_along_a_chain_and_around_a_circle(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    for file, name in (("a", "A"), ("b", "B"), ("c", "C")):
+        write(f"assistants/{file}.toml", definition(name, instructions=file))
+    apply(cli)
+    ids = {n: cli("assistant", "show", n, "--json").json["id"] for n in "ABC"}
+    for file, name in (("a", "B"), ("b", "C"), ("c", "D")):
+        write(f"assistants/{file}.toml", definition(name, instructions=file))
+    apply(cli)
+    now = {n: cli("assistant", "show", n, "--json").json["id"] for n in "BCD"}
+    assert now == {"B": ids["A"], "C": ids["B"], "D": ids["C"]}
+    settled(cli, server)
+    for file, name in (("a", "C"), ("b", "B"), ("c", "D")):
+        write(f"assistants/{file}.toml", definition(name, instructions=file))
+    apply(cli)
+    told = {n: cli("assistant", "show", n, "--json").json["definition"] for n in "BCD"}
+    assert {n: d["instructions"] for n, d in told.items()} == {"B": "b", "C": "a", "D": "c"}
+    settled(cli, server)
+
+
+@pytest.mark.usefixtures("repository")
+def test_another_file_of_the_same_assistant_is_written_down(
+    cli: Cli, server: LoopbackServer
+) -> None:
+    apply(cli)
+    Path("assistants/linter.toml").rename("assistants/checks.toml")
+    assert "change  Linter: source" in apply(cli)
+    assert cli("assistant", "show", "Linter", "--json").json["revision"] == 1
+    settled(cli, server)
+    assert cli("apply", "assistants", "--prune", "--check").code == 0
+
+
+@pytest.mark.usefixtures("repository")
+def test_prune_deletes_what_came_from_the_directory_and_nothing_else(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    cli("assistant", "create", "Mine", "-i", "DocWriter")
+    write("other/own.toml", definition("Own"))
+    apply(cli)
+    apply(cli, "other")
+    Path("assistants/linter.toml").unlink()
+    kept = cli("apply", "assistants", "-y")
+    assert "no file is left of `Linter`; `--prune` deletes what has none" in kept.stderr
+    assert names(cli) == ["Linter", "Mine", "Own", "Writer"]
+    told = cli("apply", "assistants", "--prune", "-n").lines
+    assert told[0] == "delete  Linter"
+    assert "deleted `Linter`" in apply(cli, "assistants", "--prune")
+    assert names(cli) == ["Mine", "Own", "Writer"]
+    settled(cli, server, "assistants", "--prune")
+    assert cli("apply", "assistants/writer.toml", "--prune", "-y").code == 2
+
+
+@pytest.mark.usefixtures("repository")
+def test_one_made_by_hand_is_taken_over_where_that_is_shown(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write("linter.toml", definition("Linter", 'model = "m"'))
+    cli("assistant", "import", "linter.toml")
+    shown = cli("apply", "assistants", "-n").text
+    assert "takes over an assistant that was made by hand" in shown
+    apply(cli)
+    settled(cli, server)
+    Path("assistants/linter.toml").unlink()
+    assert "deleted `Linter`" in apply(cli, "assistants", "--prune")
+
+
+@pytest.mark.usefixtures("repository")
+def test_one_that_is_the_same_is_left_as_it_is(cli: Cli, server: LoopbackServer) -> None:
+    """Nothing is written only to say that it now comes from a file."""
+    cli("assistant", "import", "assistants/linter.toml")
+    settled(cli, server, "assistants/linter.toml")
+
+
+@pytest.mark.usefixtures("repository")
+def test_all_definitions_have_to_be_right_before_anything_is_done(
+    cli: Cli, write: Write, server: LoopbackServer
+) -> None:
+    write("assistants/a.toml", 'name = "A"\ninstructions = "x"\nmodle = "m"\n')
+    write("assistants/z.toml", definition("Z", 'knowledge = ["../gone"]'))
+    server.requests.clear()
+    ran = cli("apply", "assistants", "-y")
+    assert ran.code == 2
+    assert "assistants/a.toml:3: unknown key `modle`" in ran.stderr
+    assert "assistants/z.toml:3: key `knowledge`: no such file: `gone`" in ran.stderr
+    assert writes(server) == []
+    assert names(cli) == []
+
+
+def test_a_name_that_two_files_have_is_refused(cli: Cli, write: Write) -> None:
+    write("a.toml", definition("A"))
+    write("b.toml", "# mine\n" + definition("A"))
+    ran = cli("apply", ".", "-y")
+    assert (ran.code, names(cli)) == (2, [])
+    assert "b.toml:2: the name `A` is that of `a.toml`, too" in ran.stderr
+
+
+def test_files_without_a_name_are_no_assistants(cli: Cli, write: Write) -> None:
+    write("a.toml", definition("A"))
+    write("base.toml", 'instructions = "x"\n')
+    ran = cli("apply", ".", "-y")
+    assert (ran.code, names(cli)) == (0, ["A"])
+    assert "`base.toml` has no `name`" in ran.stderr
+
+
+def test_an_assistant_has_the_cases_beside_its_definition(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write("code/a.toml", definition("A"))
+    write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "x"\n')
+    apply(cli, "code")
+    assert names(cli) == ["A"]
+    assert "[[case]]" in cli("assistant", "export", "A").lines
+    settled(cli, server, "code")
+    write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "y"\n')
+    assert "change  A: case" in apply(cli, "code")
+    write("code/a.cases.toml", '[[case]]\nname = "c"\nfile = "../../x"\nequals = "y"\n')
+    ran = cli("apply", "code", "-y")
+    assert ran.code == 2
+    assert "code/a.cases.toml: case `c`: `../../x` lies outside" in ran.stderr
+
+
+def test_a_definition_may_extend_another(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    write("code/base.toml", 'model = "m"\ninstructions = "Be brief."\n')
+    write("code/a.toml", 'name = "A"\nextends = "base"\ninstructions_append = "Be kind."\n')
+    apply(cli, "code")
+    kept = cli("assistant", "show", "A", "--json").json["definition"]
+    assert (kept["model"], kept["instructions"].split()) == ("m", "Be brief. Be kind.".split())
+    settled(cli, server, "code")
+
+
+@pytest.mark.parametrize("words", [("nowhere",), (".",)])
+def test_nothing_to_apply_is_an_error(cli: Cli, words: tuple[str, ...]) -> None:
+    assert cli("apply", *words).code == 2
+
+
+@pytest.mark.usefixtures("repository")
+def test_knowledge_is_left_alone_where_the_file_says_nothing(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    apply(cli)
+    cli("assistant", "files", "add", "Linter", "docs")
+    settled(cli, server)
+    write("assistants/linter.toml", definition("Linter", 'model = "m"'))
+    apply(cli)
+    assert paths_of(cli, "Linter") == ["docs/a.md", "docs/b.md"]
+    write("assistants/linter.toml", definition("Linter", "knowledge = []"))
+    apply(cli)
+    assert paths_of(cli, "Linter") == []
+    settled(cli, server)
+
+
+@pytest.mark.usefixtures("repository")
+def test_it_is_the_same_from_wherever_it_is_called(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(cli)
+    monkeypatch.chdir("assistants")
+    settled(cli, server, ".")
+    settled(cli, server, "writer.toml", "linter.toml")
+    monkeypatch.chdir("..")
+    assert cli("assistant", "files", "sync", "Writer", "-n", "-q").text == ""
+
+
+def test_what_a_file_is_known_by(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    for path in ("style.md", "docs/x/a.md", "code/own.md", "code/kept/docs/k.md", "code/[1].md"):
+        write(path, path)
+    words = '"../style.md", "../docs/**/*.md", "own.md", "kept/./docs", "[[]1].md"'
+    write("code/a.toml", definition("A", f"knowledge = [{words}]"))
+    apply(cli, "code")
+    assert paths_of(cli, "A") == ["[1].md", "docs/k.md", "docs/x/a.md", "own.md", "style.md"]
+    settled(cli, server, "code")
+
+
+def test_two_files_of_one_path_are_refused(cli: Cli, write: Write) -> None:
+    write("docs/a.md", "1")
+    write("code/docs/a.md", "2")
+    write("code/a.toml", definition("A", 'knowledge = ["../docs", "docs"]'))
+    ran = cli("apply", "code", "-y")
+    assert (ran.code, names(cli)) == (2, [])
+    assert "would both be known as `docs/a.md`" in ran.stderr
+
+
+class TestStrangers:
+    """Somebody else wrote the directory."""
+
+    def test_what_lies_outside_is_shown_and_asked_about(
+        self, cli: Cli, write: Write, tmp_path: Path
+    ) -> None:
+        (tmp_path / "private.md").write_text("mine\n")
+        write("code/a.toml", definition("A", 'knowledge = ["../../private.md"]'))
+        ran = cli("apply", "code")
+        assert "outside of the repository and would be sent" in ran.stderr
+        assert "send 1 file from outside of the repository, and create 1 assistant?" in ran.stderr
+        assert names(cli) == []
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links")
+    def test_links_do_not_lead_out(self, cli: Cli, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "private.md").write_text("mine\n")
+        (tmp_path / "private.toml").write_text(definition("Private"))
+        write("code/a.toml", definition("A", 'knowledge = ["docs", "named.md"]'))
+        write("code/docs/a.md", "a")
+        Path("code/docs/link.md").symlink_to(tmp_path / "private.md")
+        Path("code/named.md").symlink_to(tmp_path / "private.md")
+        ran = cli("apply", "code", "-n", "--json")
+        (planned,) = ran.json["assistants"]
+        assert planned["knowledge"]["add"] == ["docs/a.md", "named.md"]
+        assert planned["outside"] == ["code/named.md"]
+        assert "leads out of `code/docs`" in planned["knowledge"]["refused"][0]["reason"]
+        Path("code/b.toml").symlink_to(tmp_path / "private.toml")
+        ran = cli("apply", "code", "-y")
+        assert (ran.code, names(cli)) == (2, [])
+        assert "it is a link that leads out of" in ran.stderr
+
+    @pytest.mark.parametrize("word", [".git/config", "../.git/config", "../.git", "keys/id_rsa"])
+    def test_secrets_and_version_control_are_refused(
+        self, cli: Cli, write: Write, word: str
+    ) -> None:
+        for path in ("code/.git/config", ".git/config", "code/keys/id_rsa"):
+            write(path, "x\n")
+        write("code/a.toml", definition("A", f'knowledge = ["{word}"]'))
+        ran = cli("apply", "code", "-y")
+        assert (ran.code, names(cli)) == (2, [])
+        assert "code/a.toml:3: key `knowledge`: " in ran.stderr
+
+
+@pytest.mark.usefixtures("repository")
+def test_two_checkouts_and_homes_agree(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write: Write
+) -> None:
+    """Neither where a checkout lies nor how it was fetched counts, and no password is kept."""
+    import shutil
+
+    apply(cli)
+    shutil.copytree(".", tmp_path / "elsewhere" / "clone")
+    monkeypatch.chdir(tmp_path / "elsewhere" / "clone")
+    monkeypatch.setenv("GPTASST_HOME", str(tmp_path / "second"))
+    write(".git/config", '[remote "origin"]\nurl = https://me:pass@github.com:443/acme/docs\n')
+    settled(cli, project)
+    write("assistants/linter.toml", definition("Checker"))
+    assert "rename  Linter -> Checker" in apply(cli)
+    source = only_store(project, "Checker").about["metadata"]["source"]
+    assert source == "github.com/acme/docs//assistants//linter.toml"
+    assert knowledge(project, "Writer") == {"docs/a.md": b"alpha\n", "docs/b.md": b"beta\n"}
