@@ -42,7 +42,7 @@ def list_instructions(session: Session) -> None:
         found,
         columns,
         ident=lambda i: i.definition.name,
-        empty=f"no instructions; {cmd('instruction new NAME')} makes one",
+        empty="no instructions",
     )
     for error in broken:
         session.output.warn(error.message)
