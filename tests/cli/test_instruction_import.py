@@ -802,6 +802,16 @@ def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer)
     )
 
 
+def test_a_prompt_of_variables_alone_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    write("r.yaml", "prompt: 'Cook $what'\n")
+    cli("instruction", "import", "r.yaml", "--project")
+    assert cli("run", "r").code == 2
+    assert server.requests == []
+    assert cli("run", "r", "--var", "what=eggs").code == 0
+    assert "Cook eggs" in json.dumps(server.requests[-1].json["input"])
+    assert cli("run", "Translator", "--var", "lang=French").code == 2
+
+
 @pytest.mark.skipif(not PUBLIC.exists(), reason="the public prompts are not at hand")
 def test_every_public_prompt(cli: Cli) -> None:
     ran = cli("instruction", "import", PUBLIC, "--project", "--json")
