@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.api.requests import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
-from gptasst.assistants.store import AssistantStore
+from gptasst.assistants.store import AssistantStore, revision_named
 from gptasst.assistants.types import Resolved, RunTarget
 from gptasst.config.profile import Profile
 from gptasst.definitions.library import InstructionLibrary
@@ -62,9 +62,11 @@ def resolve(
         NotFound: there is neither.
     """
     try:
-        return open_store().open(name, briefly=True)
+        return _opened(open_store(), name)
     except (NotFound, ServiceError, AccessDenied) as missing:
         # Without a key, or without a place for assistants, there are still instructions.
+        if missing.code == "no_revision":
+            raise
         if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
             raise
         try:
@@ -75,6 +77,17 @@ def resolve(
         if missing.code == "no_list":
             doubt = f"`{name}` is taken for the instruction, as {missing.message}; {missing.advice}"
         return Resolved(found.definition, path=found.path, doubt=doubt)
+
+
+def _opened(store: AssistantStore, name: str) -> Resolved:
+    """An assistant, or a revision of it as `NAME@REVISION`."""
+    try:
+        return store.open(name, briefly=True)
+    except NotFound:
+        named = revision_named(name)
+        if named is None:
+            raise
+        return store.open(named[0], briefly=True, revision=named[1])
 
 
 def _renamed(
