@@ -102,7 +102,11 @@ def _gptasst(work: Path, env: dict[str, str], words: list[str], called: str) -> 
         process.returncode = os.waitstatus_to_exitcode(status)
         took = time.perf_counter() - started
         peak = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-        print(f"{called}: exit {process.returncode}, {took:.1f} s, peak {peak:.0f} MB")
+        cpu = usage.ru_utime + usage.ru_stime
+        print(
+            f"{called}: exit {process.returncode}, {took:.1f} s ({cpu:.1f} s of the processor),"
+            f" peak {peak:.0f} MB"
+        )
         return Path(stdout.name).read_text(), Path(stderr.name).read_text()
 
 

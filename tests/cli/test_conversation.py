@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -352,9 +353,23 @@ class TestLongOnes:
         self._know(cli, ident)
         messages = cli("conversation", "show", ident, "--json").json["messages"]
         assert [m["text"] for m in messages] == [f"turn {n // 2}" for n in range(1000)]
+        shown = cli("conversation", "show", ident).text
+        assert re.findall(r"^turn \d+$", shown, re.MULTILINE) == [
+            f"turn {n // 2}" for n in range(1000)
+        ]
         orders = [r.query["order"] for r in project.requests if r.path.endswith("/items")]
         assert {"asc", "desc"} == set(orders)
-        assert len(orders) <= 12
+        assert len(orders) <= 24
+
+    def test_of_both_ends_the_older_one_is_printed_first(
+        self, cli: Cli, project: LoopbackServer, ident: str
+    ) -> None:
+        self._know(cli, ident)
+        project.disturb("GET", "*/items", outcomes.http_error(404), skip=3, times=99)
+        ran = cli("conversation", "show", ident)
+        assert ran.code != 0
+        assert "\nturn 0\n" in ran.text
+        assert "\nturn 499\n" not in ran.text
 
     def _know(self, cli: Cli, ident: str) -> None:
         """Let this machine count the messages, as it does from turn to turn."""

@@ -334,6 +334,15 @@ class TestList:
         ran = cli("file", "list")
         assert (ran.code, ran.text) == (0, "")
 
+    def test_files_and_vector_stores_are_read_at_the_same_time(
+        self, cli: Cli, project: LoopbackServer
+    ) -> None:
+        on_server(project, b"one", "one.md")
+        before = project.connections
+        project.latency = 0.3  # seconds: long enough that no connection is free for the second one
+        assert cli("file", "list").code == 0
+        assert project.connections - before == 2
+
     def test_server_without_vector_stores(
         self, cli: Cli, project: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -137,8 +137,8 @@ class ConversationGateway:
         named = _named(conversation_id)
         return self._connection.listed(path, make, query, named, self._limits)
 
-    def all_items(self, conversation_id: str, expected: int) -> Sequence[ConversationItem]:
-        """Every message, oldest first. A long list is read from both ends at once.
+    def all_items(self, conversation_id: str, expected: int) -> Iterator[ConversationItem]:
+        """Every message, oldest first, as they arrive. A long list is read from both ends at once.
 
         Args:
             conversation_id: the conversation.
@@ -148,24 +148,23 @@ class ConversationGateway:
             NotFound: there is no such conversation.
         """
         if expected <= _PAGE:
-            return list(self.items(conversation_id, order="asc"))
+            yield from self.items(conversation_id, order="asc")
+            return
         seen: set[str] = set()
         lock = threading.Lock()
 
-        def take(order: Literal["asc", "desc"]) -> list[ConversationItem]:
-            taken = []
+        def until_they_meet(order: Literal["asc", "desc"]) -> Iterator[ConversationItem]:
             for item in self.items(conversation_id, order):
                 with lock:
                     if item.id in seen:
-                        break
+                        return
                     seen.add(item.id)
-                taken.append(item)
-            return taken
+                yield item
 
-        with workers(2) as pool:
-            older = pool.submit(take, "asc")
-            newer = pool.submit(take, "desc")
-        return [*older.result(), *reversed(newer.result())]
+        with workers(1) as pool:
+            newer = pool.submit(lambda: list(until_they_meet("desc")))
+            yield from until_they_meet("asc")
+            yield from reversed(newer.result())
 
     @staticmethod
     def as_item(message: PastMessage) -> Mapping[str, Any]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.reading import read_regular
+from gptasst.values import dataclass
 
 _MOST_BYTES = 1_000_000  # of a repository's configuration
 _LONGEST = 512  # characters of a metadata value on a server

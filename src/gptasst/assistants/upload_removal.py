@@ -31,7 +31,7 @@ class FileUsage:
 
     def look(self) -> list[tuple[VectorStore, Sequence[VectorStoreFile]]]:
         """Every vector store with its current files."""
-        stores = self._listed()
+        stores = self.listed()
         before = self._read
         changed = [s for s in stores if s.id not in before or before[s.id][0] != s]
         with workers(_LOOKS) as pool:
@@ -45,7 +45,7 @@ class FileUsage:
         return self._stores.files_if_there(store.id) if store.files else ()
 
     def as_seen(
-        self, cache: ProjectCache, file_ids: Collection[str]
+        self, cache: ProjectCache, file_ids: Collection[str], stores: Sequence[VectorStore]
     ) -> Sequence[tuple[VectorStore, Mapping[str, str]]]:
         """Every vector store with the sha256 of its files by id, for display.
 
@@ -55,8 +55,8 @@ class FileUsage:
         Args:
             cache: remembers the results.
             file_ids: all files of the project.
+            stores: the vector stores as they are `listed`.
         """
-        stores = self._listed()
         before = cache.store_files()
         there = set(file_ids)
 
@@ -85,7 +85,8 @@ class FileUsage:
             if store.id not in besides and any(file.id == file_id for file in files)
         ]
 
-    def _listed(self) -> Sequence[VectorStore]:
+    def listed(self) -> Sequence[VectorStore]:
+        """Every vector store; none where the server has no such thing."""
         try:
             return list(self._stores.list())
         except ServiceError as error:

@@ -27,8 +27,9 @@ from gptasst.threads import workers
 
 Outcome = FinishedRun | GptasstError
 
-# Answers that are journalled in one step and held in memory, and files that are written
-# concurrently: each write waits for the disk, which can serve several at once.
+# Answers that are journalled in one step, and files that are written concurrently: each write waits
+# for the disk, which can serve several at once. Two groups are in memory: while one is written, the
+# next is read.
 GROUP = 128
 _WRITERS = 16
 
@@ -149,10 +150,23 @@ class AnswerPlacer:
         self._base = recorded.directory
         self._directory = directory
 
-    def place_all(self, outcomes: Iterable[tuple[BatchItem, Outcome]]) -> list[FileResult]:
-        """Write the answers of inputs, in order; a result has the reason if that failed."""
+    def place_all(
+        self, groups: Iterable[Mapping[int, tuple[BatchItem, Outcome]]]
+    ) -> Iterator[tuple[int, FileResult]]:
+        """Write the answers of inputs; a result has the reason if that failed.
+
+        While a group is written, the next one is read.
+
+        Args:
+            groups: the items and their outcomes, by number.
+        """
         with workers(_WRITERS) as pool:
-            return list(pool.map(lambda pair: self._place(*pair), outcomes))
+            before: Iterable[tuple[int, FileResult]] = ()
+            for group in groups:
+                placed = pool.map(lambda pair: self._place(*pair), group.values())
+                yield from before
+                before = zip(group, placed, strict=True)
+            yield from before
 
     def _place(self, item: BatchItem, outcome: Outcome) -> FileResult:
         try:

@@ -23,6 +23,7 @@ from gptasst.config.known_keys import (
     PROFILE_KEYS,
     PROMPT_CACHES,
     STORES,
+    USAGE_KEYS,
 )
 from gptasst.config.mcp_keys import McpKeys
 from gptasst.config.profile import (
@@ -56,6 +57,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-6-luna"
 BUILT_IN = ("openai", "local")
 _HIGHEST_PRICE = 1e6
+_TABLES = ("profile", "profiles", "local", "prices", "usage", "instructions", MCP_KEYS)
 
 
 class Settings:
@@ -84,7 +86,8 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices", "instructions", MCP_KEYS))
+        document.only_keys((), _TABLES)
+        document.only_keys(("usage",), USAGE_KEYS)
         document.only_keys(("instructions",), INSTRUCTION_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
         for model in document.table("prices"):
@@ -100,6 +103,7 @@ class Settings:
         """
         self.local_model()
         self.prices()
+        self.records_usage()
         self.instruction_path()
         self.mcp_keys.hosts()
         for name in self.profile_names():
@@ -143,6 +147,10 @@ class Settings:
                 if value is not None:
                     found.setdefault(model, {})[key] = value
         return found
+
+    def records_usage(self) -> bool:
+        """Whether runs are counted in the journal of usage."""
+        return self._document.value(bool, "usage", "record") is not False
 
     def instruction_path(self) -> tuple[Path, ...]:
         """The directories where instructions are looked for before the user's own.

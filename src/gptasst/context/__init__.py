@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
+    from gptasst.assistants.store import AssistantStore
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
     from gptasst.cases.service import CaseService
+    from gptasst.cases.trial import TestedChanges
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
     from gptasst.embedded.download import Report
     from gptasst.models.ends import ModelEnds
     from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService, ModelSource
+    from gptasst.models.usage import Kind
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
     from gptasst.runs.service import RunService
+    from gptasst.runs.spending import Spending
     from gptasst.runs.tools import Approve
     from gptasst.uploads.cache import FileCache
 
@@ -161,6 +165,8 @@ class AppContext(ServerContext):
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
             prices=self.prices,
+            record=self.usage_journal.record_batch if self.settings.records_usage() else None,
+            usage_profile=self.profile.name,
         )
 
     def each(self, report: Report) -> EachService:
@@ -173,18 +179,24 @@ class AppContext(ServerContext):
             most_jobs=1 if self.profile.embedded else None,
         )
 
-    def cases(self, report: Report) -> CaseService:
-        """The service that tests assistants; `report` is as in `runs`."""
+    def cases(self, report: Report, store: AssistantStore | None = None) -> CaseService:
+        """The service that tests assistants; `report` and `store` are as in `runs`."""
         from gptasst.cases.service import CaseService
 
         return CaseService(
             self.library,
-            lambda: self.store,
-            lambda on_limits: self.runs(report, on_limits),
+            lambda: store or self.store,
+            lambda on_limits: self.runs(report, on_limits, store=store),
             self._case_answers,
             most_jobs=1 if self.profile.embedded else None,
             prices=self.prices,
         )
+
+    def tested_changes(self, report: Report) -> TestedChanges:
+        """What changes assistants once their cases hold; `report` is as in `runs`."""
+        from gptasst.cases.trial import TestedChanges
+
+        return TestedChanges(self.store, lambda store: self.cases(report, store))
 
     @cached_property
     def _case_answers(self) -> KnownAnswers:
@@ -217,6 +229,7 @@ class AppContext(ServerContext):
         report: Report,
         on_limits: OnLimits | None = None,
         progress: Progress = lambda _done, _all: None,
+        store: AssistantStore | None = None,
     ) -> RunService:
         """The service that runs assistants.
 
@@ -224,6 +237,7 @@ class AppContext(ServerContext):
             report: called with the progress of a model download.
             on_limits: if given, the caller paces requests; see `OpenAIGateway.paced`.
             progress: called with the number of finished requests of an edit, and of all.
+            store: where assistants are, if not where the profile has them.
         """
         from gptasst.runs.preparation import RunPreparation, resolve
         from gptasst.runs.service import RunService
@@ -233,7 +247,7 @@ class AppContext(ServerContext):
             profile=self.profile,
             context_window=local.context if embedded else self.profile.context,
             embedded_model=self.model_file.name if embedded else None,
-            open_store=lambda: self.store,
+            open_store=lambda: store or self.store,
             small_model=embedded and self.has_small_model,
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
@@ -243,7 +257,7 @@ class AppContext(ServerContext):
         )
         preparation.user_mark = lambda: self.user_mark
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
-        found = functools.partial(resolve, lambda: self.store, self.library)
+        found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
             self.profile,
             found,
@@ -251,11 +265,23 @@ class AppContext(ServerContext):
             open_gateway,
             self.model_ends,
             progress,
-            prices=self.prices,
+            spending=self._spending(
+                "each" if on_limits and self.used_by == "run" else self.used_by
+            ),
         )
         runs.keeper = lambda: self.run_journal
         runs.approve = self.approve
         return runs
+
+    def _spending(self, kind: Kind) -> Spending:
+        """What counts runs, and writes down what they took unless that is turned off."""
+        from gptasst.runs.spending import Spending
+
+        spending = Spending(self.prices, profile=self.profile.name, kind=kind)
+        if self.settings.records_usage():
+            journal = self.usage_journal
+            spending = replace(spending, record=journal.record, typical=journal.typical)
+        return spending
 
     @cached_property
     def conversations(self) -> ConversationService:

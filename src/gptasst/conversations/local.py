@@ -78,12 +78,7 @@ class LocalConversations:
         turns = self._turns(conversation)
         return turns[-1] if turns else None
 
-    def messages(
-        self,
-        conversation: Conversation,
-        *,
-        at_once: bool = False,  # noqa: ARG002
-    ) -> Iterator[Message]:
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
         for turn in self._turns(conversation):
             files = tuple(file.path for file in turn.files)
             yield Message("user", turn.question or "", files, at=turn.asked_at)

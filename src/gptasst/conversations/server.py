@@ -153,13 +153,8 @@ class OpenAIConversations:
         now = datetime.now(UTC)
         return Turn(text, (), last.answer, "", now, now)
 
-    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
-        ident = conversation.id
-        for item in (
-            self._gateway.all_items(ident, conversation.messages)
-            if at_once
-            else self._gateway.items(ident, order="asc")
-        ):
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
+        for item in self._gateway.all_items(conversation.id, conversation.messages):
             yield _message(item.role, item.text)
         for _, turn in self._unsent(conversation):
             yield _message("user", _text(turn.question))

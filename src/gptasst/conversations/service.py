@@ -102,8 +102,7 @@ class ConversationService:
         Raises:
             NotFound: it is gone.
         """
-        messages = self.keeper(conversation).messages(conversation, at_once=True)
-        return Transcript(conversation, tuple(messages))
+        return Transcript(conversation, tuple(self.messages(conversation)))
 
     def messages(self, conversation: Conversation) -> Iterator[Message]:
         """All messages, oldest first, as they arrive from the store.

@@ -113,12 +113,8 @@ class ConversationKeeper(Protocol):
         """The last turn. Its answer may be incomplete."""
         ...
 
-    def messages(self, conversation: Conversation, *, at_once: bool = False) -> Iterator[Message]:
+    def messages(self, conversation: Conversation) -> Iterator[Message]:
         """All messages, oldest first, as they arrive from the store.
-
-        Args:
-            conversation: the conversation.
-            at_once: whether the caller needs all messages at once.
 
         Raises:
             NotFound: the conversation is gone.

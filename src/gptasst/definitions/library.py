@@ -175,6 +175,8 @@ class InstructionLibrary:
         self, document: TomlDocument, path: Path, origin: Origin, name: str | None
     ) -> tuple[TomlDocument, tuple[ExtendedInstruction, ...]]:
         """A document put together with all that it extends, and what that is, nearest first."""
+        if "extends" not in document.root:
+            return document, ()
         chain = [(document, path, name)]
         extended: list[ExtendedInstruction] = []
         seen = [os.path.realpath(path)]

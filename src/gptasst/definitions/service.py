@@ -174,7 +174,16 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
         tools = replace(tools, code=CodeSettings())
     changed = replace(
         definition,
-        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
+        **_given(
+            changes,
+            "name",
+            "instruction",
+            "instructions",
+            "model",
+            "description",
+            "schema",
+            "cases",
+        ),
         tools=tools,
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )

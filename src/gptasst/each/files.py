@@ -311,7 +311,8 @@ def place(target: FileTarget, purpose: Purpose, old: bytes, new: bytes) -> bool:
     if _content(target.output) == new:
         return False
     try:
-        target.output.parent.mkdir(parents=True, exist_ok=True)
+        if not target.output.parent.is_dir():
+            target.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput(
             f"directory `{target.output.parent}` can't be created: {error.strerror}"
