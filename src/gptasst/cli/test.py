@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -191,16 +191,23 @@ def show(
 
 
 class ShownTests:
-    """Shows the tests of changes that wait for their cases; `reports` are what came of them."""
+    """Shows the tests of changes that wait for their cases.
 
-    def __init__(self, session: Session, transfers: Transfers) -> None:
+    Args:
+        session: of the command.
+        clear: takes what is drawn off the screen.
+
+    `reports` are what came of the tests.
+    """
+
+    def __init__(self, session: Session, clear: Callable[[], None]) -> None:
         self._session = session
-        self._transfers = transfers
+        self._clear = clear
         self.reports: list[TestReport] = []
 
     def __call__(self, run: TestRun) -> TestReport:
         output = self._session.output
-        self._transfers.stop()
+        self._clear()
         if not self.reports:
             tell_fallback(self._session)
         report = follow(output, run)
@@ -223,7 +230,7 @@ def carry_out_tested(
 
     report = Activity(session.output, "trying the change").report
     with Transfers(session.output) as transfers, ending_when_stopped(session.output):
-        tests = ShownTests(session, transfers)
+        tests = ShownTests(session, transfers.stop)
         job = TestJob((), screening=screening)
         tested = session.context.tested_changes(report, job, tests)
         try:
