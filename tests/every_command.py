@@ -15,6 +15,8 @@ instruction show DocWriter
 instruction new Mine
 instruction edit Mine
 instruction validate
+instruction import a.prompty --project
+instruction export DocWriter --format skill -o skills
 assistant create A -i DocWriter -f a.md
 assistant list
 assistant show A
@@ -82,6 +84,7 @@ def ready_for_every_command(write: Write, monkeypatch: pytest.MonkeyPatch) -> No
     """The files and variables that they need."""
     write("a.md", "one\n")
     write("b.md", "two\n")
+    write("a.prompty", "system:\nBe brief.\n")
     write("code/c.toml", 'name = "C"\ninstructions = "x"\n')
     monkeypatch.setenv("EDITOR", "true")
     monkeypatch.setenv("HOME", str(Path.cwd()))

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from packaging.requirements import Requirement
 
 from scripts.release_files import EXTRAS, licences, packages, sbom

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keyring
 import keyring.backend
+import keyring.errors
 import pytest
 
 from tests.conftest import Cli
@@ -39,7 +40,8 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
         return self.kept.get((service, username))
 
     def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
+        if self.kept.pop((service, username), None) is None:
+            raise keyring.errors.PasswordDeleteError
 
 
 @pytest.fixture
@@ -184,3 +186,15 @@ def test_a_broken_file_is_said_without_what_is_in_it(
     keys_file.write_text(damage)
     ran = cli("auth", "status", "--json")
     assert (ran.code, ran.error["code"]) == (1, "bad_key_file")
+
+
+@pytest.mark.parametrize("words", [("login",), ("logout",)])
+def test_a_keyring_that_lost_the_key_is_no_hindrance(
+    cli: Cli, system_keyring: MemoryKeyring, keys_file: Path, words: tuple[str, ...]
+) -> None:
+    login(cli)
+    system_keyring.kept.clear()
+    ran = cli("run", "DocWriter", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "no_key")
+    assert cli("auth", *words, stdin=KEY.encode()).code == 0
+    assert (KEY in system_keyring.kept.values()) == (words == ("login",))

@@ -45,6 +45,24 @@ text_weight = 0.5
 temperature = 0.2
 top_p = 0.5
 """
+SKILL = (
+    "---\nname: tell\ndescription: d: x\nlicense: MIT\nallowed-tools: WebSearch\n---\nTell all.\n"
+)
+TESTED = """
+messages: [{role: system, content: Sum it up.}, {role: user, content: "{{input}}"}]
+testData: [{input: one}]
+evaluators: [{name: a, string: {contains: o}}]
+"""
+PROMPT = """---
+input:
+  schema:
+    mood(enum, of the answer): [glad, sad]
+    name: string
+  default:
+    name: Jane
+---
+Greet {{name}}, {{mood}}.
+"""
 EVERY_KEY = """
 [[case]]
 name = "all"
@@ -148,6 +166,14 @@ class Story:
         self._do("instruction edit", "Mine")
         self._do("instruction validate", code=2)
         Path("instructions/Broken.toml").unlink()
+        self._write("other/tell/SKILL.md", SKILL)
+        self._write("other/tell/references/a.md", "a")
+        self._write("other/ask.prompt", PROMPT)
+        self._write("other/broken.prompty", "system:\n{% if x %}\n")
+        self._write("other/code.py", "x = 1\n")
+        self._write("other/sum.prompt.yml", TESTED)
+        self._do("instruction import", "other", "--project", code=6)
+        self._do("instruction export", "ask", "--format", "skill", "-o", "made")
 
     def _assistants(self) -> None:
         self._write("docs/a.md", "alpha")
@@ -174,12 +200,16 @@ class Story:
         self._write("code/base.toml", 'instructions = "x"\n')
         self._do("apply --dry-run", "code")
         self._do("apply", "code", "--yes", code=6)
+        self._write("code/d.toml", 'name = "D"\ninstructions = "y"\n')
+        self._do("assistant show", "D")
+        self._write("code/d.toml", 'name = "D"\ninstructions = "x"\n[tools]\nweb_search = true\n')
         self._write("docs/d.md", "delta")
         Path("docs/b.md").rename("b.md")
         self._write("docs/a.md", "alpha, too")
         self._do("apply", "code", "--yes", code=6)
         Path("b.md").rename("docs/b.md")
         Path("docs/d.md").unlink()
+        self._do("assistant export --all", "-o", "exported", "--with-files", "own", code=6)
         outside = Path.cwd().parent / "outside.md"
         outside.write_text("x")
         words = f'knowledge = ["{outside.as_posix()}"]'

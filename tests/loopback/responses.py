@@ -66,7 +66,12 @@ class Turn:
         earlier = self._conversation.items if self._conversation else ()
         with self._world.lock:
             use = use_cache(self._world.prompt_cache, self._body, earlier)
-        return response_object(self._body, ending, output, use)
+        tokenizer = self._world.tokenizer
+        if tokenizer is not None:
+            said = {"input": list(earlier)}
+            given = count_tokens(self._body, tokenizer) + count_tokens(said, tokenizer)
+            use = replace(use, given=given)
+        return response_object(self._body, ending, output, use, tokenizer)
 
     def _searches(self) -> list[Json]:
         with self._world.lock:
@@ -230,7 +235,9 @@ def _find(world: World, call: Call) -> Json:
 def count_input(world: World, call: Call) -> Reply:
     body = call.json_object()
     _check(world, body)
-    return json_reply({"object": "response.input_tokens", "input_tokens": count_tokens(body)})
+    return json_reply(
+        {"object": "response.input_tokens", "input_tokens": count_tokens(body, world.tokenizer)}
+    )
 
 
 def list_models(world: World, _call: Call) -> Reply:

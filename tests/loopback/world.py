@@ -136,7 +136,8 @@ class World:
     requests fail or expire whose last input text has `batch_fails_on` or `batch_expires_on` in it.
     An answer is cut off after `longest_answer` characters, and a request is refused whose last
     input text has more than `longest_input`. What is about the prompt cache is refused unless it
-    `takes_prompt_cache`. `crashes` holds the tracebacks of what went wrong in
+    `takes_prompt_cache`. A `tokenizer` counts tokens; without one, each has four characters.
+    `crashes` holds the tracebacks of what went wrong in
     here.
     """
 
@@ -163,6 +164,7 @@ class World:
     batch_fails_on: str | None = None
     batch_expires_on: str | None = None
     takes_prompt_cache: bool = True
+    tokenizer: Callable[[str], int] | None = None
     batch_refused_tools: set[str] = field(default_factory=set)
 
     requests: list[RequestRecord] = field(default_factory=list)

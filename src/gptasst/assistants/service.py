@@ -8,12 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.types import (
-    AssistantImport,
-    KnowledgeChange,
-    KnowledgeOutcome,
-    LeftBehind,
-)
+from gptasst.assistants.types import AssistantImport, KnowledgeChange, KnowledgeOutcome
+from gptasst.definitions.formats.types import LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition

@@ -13,6 +13,7 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gptasst.definitions.formats.types import LeftBehind
     from gptasst.definitions.types import Definition
     from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgeFile, KnowledgePlan
@@ -146,19 +147,6 @@ class KnowledgeOutcome:
     failed: tuple[Refusal, ...] = ()
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """A part of a saved assistant that could not be imported.
-
-    `kind` is its key in the file (`function`, `file`, `vector_store`, `response_format`,
-    `metadata`, …), `name` its name or id, `reason` why, and what to do instead.
-    """
-
-    kind: str
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,7 +42,7 @@ def list_instructions(session: Session) -> None:
         found,
         columns,
         ident=lambda i: i.definition.name,
-        empty=f"no instructions; {cmd('instruction new NAME')} makes one",
+        empty="no instructions",
     )
     for error in broken:
         session.output.warn(error.message)
@@ -180,3 +180,19 @@ def validate(
             output.error(error)
     if result.errors:
         raise typer.Exit(max(error.exit_code for error in result.errors))
+
+
+def _build_import() -> Any:
+    from gptasst.cli.instruction_moving import build_import
+
+    return build_import()
+
+
+def _build_export() -> Any:
+    from gptasst.cli.instruction_moving import build_export
+
+    return build_export()
+
+
+app.builders["import"] = _build_import
+app.builders["export"] = _build_export

@@ -19,7 +19,8 @@ from gptasst.cli.conversation import (
     chosen_conversation,
     shown,
 )
-from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.estimates import MaxCostOption, budget_of, show_run_plan
+from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gptasst.assistants.types import Resolved
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.service import RunService
-    from gptasst.runs.types import RunPlan, RunRequest, RunResult
+    from gptasst.runs.types import RunRequest, RunResult
 
 _many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
@@ -142,6 +143,7 @@ def run(  # one parameter an option
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
+    max_cost: MaxCostOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show what would be sent and send nothing.")
     ] = False,
@@ -166,6 +168,7 @@ def run(  # one parameter an option
         screening=screening,
         encoding=named_encoding(encoding),
         variables=given_values(var, screening, named_encoding(encoding)),
+        budget=budget_of(max_cost),
     )
     options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
     if each:
@@ -223,7 +226,8 @@ def _run_once(
         chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
         dialogue = session.context.dialogue(chosen, activity.report)
     if dry_run:
-        _show_plan(session.output, asking(session, request, (dialogue or service).plan)[0])
+        plan = asking(session, request, (dialogue or service).plan)[0]
+        show_run_plan(session.output, plan)
     else:
 
         def begin(request: RunRequest) -> Generator[TextDelta | RunResult]:
@@ -342,22 +346,3 @@ def encoded_answer(result: RunResult) -> bytes:
         result.encoding,
         "the input",
     )
-
-
-def _show_plan(output: Output, plan: RunPlan) -> None:
-    inputs = [f"{i.path} ({size_text(i.size)}, {i.sent_as})" for i in plan.inputs]
-    excerpts = [f"{e.path}, {e.place}" for e in plan.excerpts]
-    fields: Sequence[tuple[str, str]] = [
-        (plan.source, plan.name),
-        ("definition", plan.definition or "the assistant's"),
-        ("tools", ", ".join((*plan.tools, *plan.functions)) or "none"),
-        ("endpoint", f"{plan.endpoint} (profile {plan.profile})"),
-        ("model", plan.model),
-        ("inputs", "\n".join(inputs) or "none"),
-        ("excerpts", "\n".join(excerpts) or "none"),
-        ("text", f"{plan.instructions_characters + plan.input_characters:,} characters"),
-        ("estimate", f"about {count_text(plan.estimated_tokens, 'token')}"),
-    ]
-    output.record(plan, fields, ident=plan.name)
-    for note in plan.notes:
-        output.note(note)

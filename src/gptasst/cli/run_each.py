@@ -15,13 +15,12 @@ from gptasst.cli.results import (
     totals_text,
     warn_of_failures,
 )
-from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.each.service import EachRun
-    from gptasst.each.types import FileResult, PlannedFile
+    from gptasst.each.types import FileResult
 
 
 import contextlib
@@ -35,6 +34,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gptasst.cli.batch import submit_batch
+from gptasst.cli.estimates import show_job_plan, tell_estimate
 from gptasst.cli.progress import Activity, FileProgress
 from gptasst.cli.session import Session
 from gptasst.cli.variables import asking
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 DEFAULT_JOBS = 8
 MOST_JOBS = 1000  # the most connections of the SDK's pool
 _INTERRUPTED = 130
+_MANY = 20  # files, from which an estimate is shown on a terminal
+_SAMPLE = 500  # files that it is made from at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,14 @@ def run_each(
         service = session.context.each(activity.report)
         ready = replace(job, asked=asked)
         if dry_run:
-            show_plan(session.output, service.plan(ready))
-        elif options.batch:
+            show_job_plan(session.output, service.plan(ready))
+            return
+        if session.output.shows_progress and (options.batch or len(job.targets) > _MANY):
+            with activity:
+                plan = service.sampled_plan(ready, _SAMPLE)
+            tell_estimate(session.output, plan, "24h" if options.batch else "now")
+        if options.batch:
+            service.admit(ready, "24h")
             submit_batch(session, ready, words, target, wait=options.wait)
         else:
             _work(session, service, ready, activity, options)
@@ -328,31 +336,3 @@ def tell(
     )
     if stopped:
         output.note(f"stopped; {_SAME_COMMAND}")
-
-
-def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
-    """Show the plan for each file.
-
-    Raises:
-        PartlyDone: some files would fail.
-    """
-    output.table(
-        "files",
-        planned,
-        [
-            Column("file", lambda file: file.path, cuts=True),
-            Column("output", lambda file: file.output or "", cuts=True),
-            Column("state", lambda file: file.state.replace("_", " ")),
-            Column("tokens", lambda file: f"{file.estimated_tokens:,}", right=True),
-        ],
-        ident=lambda file: file.path,
-        empty="no files",
-    )
-    refused = [file.error for file in planned if file.error]
-    for error in refused:
-        output.warn(error.message)
-    if refused and output.mode != "json":
-        files = count_text(len(planned), "file")
-        raise PartlyDone(f"{len(refused):,} of {files} would fail", hint=refused[0].advice)
-    if refused:
-        raise typer.Exit(PartlyDone.exit_code)

@@ -90,6 +90,7 @@ class Client:
         told = note or logging.getLogger("gptasst").warning
         self._note: Callable[[str], None] = lambda text: told(shown(text, None))
         self._context = AppContext(variables, profile, self._note)
+        self._context.used_by = "client"
         self._submitted = contextlib.ExitStack()
         self.assistants = Assistants(self._context)
         self.instructions = Instructions(self._context)

@@ -41,6 +41,8 @@ class AnyRunOptions(TypedDict, total=False):
         timeout: The time limit of a run in seconds, retries included. The profile has a default.
         allow_secrets: Whether to take files that count as secret, such as `.env` and private keys.
         encoding: The encoding of the input text. By default it is detected.
+        max_cost: What may be spent in US dollars. A run or job that is estimated above it raises
+            `LimitReached`, and so does what is left of a job once it is reached.
         vars: The values of the definition's variables, by name. A `pathlib.Path` stands for the
             text of its file.
     """
@@ -51,6 +53,7 @@ class AnyRunOptions(TypedDict, total=False):
     timeout: float | None
     allow_secrets: bool
     encoding: str | None
+    max_cost: float | None
     vars: Mapping[str, str | os.PathLike[str]] | None
 
 
@@ -206,11 +209,13 @@ def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
     """The request of each run, without files."""
     from gptasst.config.profile import check_timeout
     from gptasst.inputs.encoding import named_encoding
+    from gptasst.models.prices import budget_of
 
     rest = dict(options)
     screening = Screening(allow_secrets=rest.pop("allow_secrets", False))
     variables = values_of(rest.pop("vars", None), screening)
-    asked = RunRequest(name=name, screening=screening, variables=variables, **rest)
+    budget = budget_of(rest.pop("max_cost", None), "max_cost")
+    asked = RunRequest(name=name, screening=screening, variables=variables, budget=budget, **rest)
     if asked.timeout is not None:
         check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
     check_schema(asked.schema)

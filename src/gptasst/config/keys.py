@@ -27,10 +27,13 @@ class StoredKeys:
 
     Args:
         path: the file, which may not exist.
+
+    `replacing` is set by who replaces or deletes a key: one that the keyring does not give is none.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.replacing = False
 
     def headers(self, base_url: str) -> list[str]:
         """The headers with stored values for a server."""
@@ -55,7 +58,7 @@ class StoredKeys:
         if entry is None:
             return None
         key = entry["key"] if "key" in entry else _from_keyring(name)
-        if not key:
+        if not key and not self.replacing:
             login = cmd("auth login" if header is None else f"auth login --header {header}")
             what = "the key" if header is None else f"the header `{header}`"
             raise AccessDenied(
@@ -198,6 +201,7 @@ class AuthService:
             UsageError: the profile has no server.
             AccessDenied: the key would be sent over plain http to another machine.
         """
+        self._keys.replacing = True
         profile = self._profile()
         if profile.base_url is None:
             raise UsageError(
@@ -248,6 +252,7 @@ class AuthService:
         Raises:
             AccessDenied: none is stored. A key in the environment can't be deleted.
         """
+        self._keys.replacing = True
         profile = self._profile()
         if profile.base_url is None or not self._keys.delete(profile.base_url, header):
             what = "key" if header is None else f"header `{header}`"

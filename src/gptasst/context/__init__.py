@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from gptasst.embedded.download import Report
     from gptasst.models.ends import ModelEnds
     from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService, ModelSource
+    from gptasst.models.usage import Kind
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
     from gptasst.runs.service import RunService
+    from gptasst.runs.spending import Spending
     from gptasst.uploads.cache import FileCache
 
 
@@ -157,6 +159,8 @@ class AppContext(ServerContext):
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
             prices=self.prices,
+            record=self.usage_journal.record_batch if self.settings.records_usage() else None,
+            usage_profile=self.profile.name,
         )
 
     def each(self, report: Report) -> EachService:
@@ -243,10 +247,22 @@ class AppContext(ServerContext):
             open_gateway,
             self.model_ends,
             progress,
-            prices=self.prices,
+            spending=self._spending(
+                "each" if on_limits and self.used_by == "run" else self.used_by
+            ),
         )
         runs.keeper = lambda: self.run_journal
         return runs
+
+    def _spending(self, kind: Kind) -> Spending:
+        """What counts runs, and writes down what they took unless that is turned off."""
+        from gptasst.runs.spending import Spending
+
+        spending = Spending(self.prices, profile=self.profile.name, kind=kind)
+        if self.settings.records_usage():
+            journal = self.usage_journal
+            spending = replace(spending, record=journal.record, typical=journal.typical)
+        return spending
 
     @cached_property
     def conversations(self) -> ConversationService:

@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from gptasst.config.keys import AuthService, StoredKeys
     from gptasst.config.profile import Profile
     from gptasst.config.settings import Settings
+    from gptasst.definitions.formats.export import InstructionExporter
+    from gptasst.definitions.formats.service import InstructionImporter
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
     from gptasst.each.journal import RunJournal
     from gptasst.embedded.service import LocalModelService, ModelFile
+    from gptasst.models.usage import Kind, UsageJournal
     from gptasst.storage.database import Database
     from gptasst.uploads.cache import FileCache
 
@@ -49,6 +52,7 @@ class MachineContext:
         self._warn = warn or note
         self.profile_option = profile_name
         self._note = note
+        self.used_by: Kind = "run"  # what counts as having asked for runs
         self._opened = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -150,6 +154,15 @@ class MachineContext:
         return journal
 
     @cached_property
+    def usage_journal(self) -> UsageJournal:
+        """What this machine ran."""
+        from gptasst.models.usage import UsageJournal
+
+        journal = UsageJournal(self.paths.usage_journal, self._note)
+        self._opened.callback(journal.close)
+        return journal
+
+    @cached_property
     def machine_mark(self) -> str:
         """The mark that distinguishes this machine's uploads from others'."""
         from gptasst.api.upload_marks import machine_mark
@@ -194,3 +207,21 @@ class MachineContext:
         return InstructionService(
             self.library, project=Path("instructions"), user=self.paths.user_instructions
         )
+
+    @cached_property
+    def instruction_importer(self) -> InstructionImporter:
+        from gptasst.definitions.formats.service import InstructionImporter
+        from gptasst.models.ends import model_end
+
+        return InstructionImporter(
+            self.library,
+            project=Path("instructions"),
+            user=self.paths.user_instructions,
+            model_end=model_end,
+        )
+
+    @cached_property
+    def instruction_exporter(self) -> InstructionExporter:
+        from gptasst.definitions.formats.export import InstructionExporter
+
+        return InstructionExporter(self.library)

@@ -390,5 +390,5 @@ def _file_finding(
     message = f"`{path}` is not what it should be: its sha256 is {digest}"
     if status.source is None:  # never remove a user's own file
         return Finding("embedded", bad, message, fix=_another_file(program), bytes=size)
-    fix = f"rm {quoted(path)} && gptasst local setup"
+    fix = f"rm {quoted(path)} && {cmd('local setup')}"
     return Finding("embedded", bad, message, fix=fix, bytes=size)

@@ -208,3 +208,9 @@ def shutdown_of(model: str) -> Shutdown | None:
         if model.startswith(name) and _SNAPSHOT.match(model, len(name)):
             return SHUTDOWNS[name]
     return None
+
+
+def model_end(model: str) -> tuple[datetime.date, str | None] | None:
+    """When a model ends, and its successor: `shutdown_of` for those who know no `Shutdown`."""
+    known = shutdown_of(model)
+    return None if known is None else (known.date, known.successor)

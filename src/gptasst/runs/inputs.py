@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gptasst.api.types import FilePart, ModelRequest, TextPart
 from gptasst.config.profile import Profile
@@ -18,6 +18,10 @@ from gptasst.inputs.reading import InputFile, read_input
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.types import PlannedInput, RunRequest
+
+if TYPE_CHECKING:
+    from gptasst.api.types import ModelAnswer, TextDelta
+    from gptasst.models.service import ModelSource
 
 # Base64 makes a request a third larger; from here on an upload of its own is the better way.
 INLINE_BYTES = 8_000_000
@@ -222,6 +226,17 @@ def task_of(request: RunRequest, definition: Definition) -> str | None:
         hint="give files (-f FILE…), a text (-t TEXT), or pipe something in",
         code="no_input",
     )
+
+
+class Gateway(Protocol):
+    """What a run needs of an endpoint; `OpenAIGateway` is one."""
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
+    def upload_input(self, part: FilePart) -> FilePart: ...
+    def delete_file(self, file_id: str) -> None: ...
+    def context_window(self, model: str) -> int | None: ...
+    @property
+    def models(self) -> ModelSource: ...
 
 
 class UploadGateway(Protocol):

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
 from gptasst.definitions.types import Definition, SearchSettings
@@ -15,6 +15,9 @@ from gptasst.inputs.reading import InputFile
 from gptasst.inputs.screening import SCREENED, Screening
 from gptasst.knowledge.types import Excerpt
 from gptasst.values import dataclass
+
+if TYPE_CHECKING:
+    from gptasst.models.prices import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class RunRequest:
     the definition and the profile. `past` is what was said before, oldest first. Without
     `file_search` the knowledge is left alone. `screening` tells what must not be sent.
     With `of_many`, other runs ask the same of other files. `variables` are the values of the
-    definition's variables; the others have their defaults.
+    definition's variables; the others have their defaults. `budget` is what may be spent.
     """
 
     name: str
@@ -42,6 +45,7 @@ class RunRequest:
     encoding: str | None = None
     of_many: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,11 @@ class PlannedInput:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run would send, with notes. `estimated_tokens` counts the text only, to about a fifth.
+    """What a run would send, with notes.
 
+    `estimated_tokens` counts the text that is sent, `estimated_output_tokens` is a guess at the
+    answer. `estimated_cost` is in US dollars for each time within which the answer can come
+    (`now`, `2h`, `8h`, `24h`), and empty where the price is not known.
     `definition` is the file of the instruction, where it is no assistant's; `tools` are those
     that it uses besides its knowledge, `functions` those that the model may call here.
     """
@@ -76,6 +83,8 @@ class RunPlan:
     tools: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    estimated_output_tokens: int = 0
+    estimated_cost: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

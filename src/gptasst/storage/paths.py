@@ -50,6 +50,10 @@ class Paths:
         return self.data / "runs.sqlite3"
 
     @property
+    def usage_journal(self) -> Path:
+        return self.data / "usage.sqlite3"
+
+    @property
     def case_answers(self) -> Path:
         return self.data / "cases.sqlite3"
 

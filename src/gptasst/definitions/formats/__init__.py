@@ -1,0 +1,1 @@
+"""Definitions in the formats of other tools: reading them, and writing them."""

@@ -1,0 +1,349 @@
+"""A definition in the making: what was found is put into it, and what has no place is listed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast, get_args
+
+from gptasst.definitions.formats.types import Format, LeftBehind, ModelEnd, NotTaken, Reading
+from gptasst.definitions.formats.yaml_text import written
+from gptasst.definitions.schemas import check_schema, parse_schema
+from gptasst.definitions.toml import dump_definition, parse_definition
+from gptasst.definitions.types import (
+    Definition,
+    ModelSettings,
+    ReasoningEffort,
+    Tools,
+    Variable,
+)
+from gptasst.definitions.variables import variable_name_problem
+from gptasst.errors import InvalidDefinition
+from gptasst.values import dataclass
+
+# What stands for what a run is given, in tools that put it into the middle of a text.
+INPUT = "input"
+INPUT_DEFAULT = "(the input that follows)"
+INPUT_VARIABLE = Variable(
+    INPUT, INPUT_DEFAULT, "what to work on, if a run is not given it as text, file or stdin"
+)
+# The instructions of what has none: its task is all in the message.
+PLAIN_INSTRUCTIONS = "Do the task in the message."
+
+NO_SUCH_KEY = "definitions have no such key"
+_SETTINGS = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "topp": "top_p",
+    "max_tokens": "max_output_tokens",
+    "maxtokens": "max_output_tokens",
+    "max_output_tokens": "max_output_tokens",
+    "maxoutputtokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning_effort",
+    "reasoningeffort": "reasoning_effort",
+    "effort": "reasoning_effort",
+}
+_RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
+_FEWEST_TOKENS = 16
+_OTHER_MODELS = re.compile(
+    r"(?i)(claude|gemini|gemma|sonnet|opus|haiku|fable|inherit$|llama|mistral|mixtral|phi-|qwen|"
+    r"deepseek|command-|grok|jamba)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message of a prompt: `system`, `user` or `assistant`; `line` is where it begins."""
+
+    role: str
+    text: str
+    line: int | None = None
+
+
+class Draft:
+    """A definition that is being read.
+
+    Args:
+        name: its name, which need not be one that can be used.
+        format: where it comes from.
+        model_end: tells which models are over.
+    """
+
+    def __init__(self, name: str, format: Format, model_end: ModelEnd) -> None:
+        self.name = name
+        self.format = format
+        self.description = ""
+        self.instructions = ""
+        self.default_text: str | None = None
+        self.model: str | None = None
+        self.schema: Mapping[str, Any] | None = None
+        self.unwrap_fence = False
+        self.tools = Tools()
+        self.knowledge: tuple[str, ...] = ()
+        self.cases: list[Mapping[str, Any]] = []
+        self.notes: list[str] = []
+        self.left: list[LeftBehind] = []
+        self.variables: dict[str, Variable] = {}
+        self._settings: dict[str, Any] = {}
+        self._model_end = model_end
+
+    def leave(self, kind: str, name: str, reason: str) -> None:
+        """List what is not carried over; values are never in it: they may be secret."""
+        left = LeftBehind(kind, name, reason)
+        if left not in self.left:
+            self.left.append(left)
+
+    def leave_keys(
+        self, values: Mapping[str, Any], known: Sequence[str], kind: str = "key"
+    ) -> None:
+        """List the keys that nobody knows here."""
+        for key in values:
+            if key not in known:
+                self.leave(kind, key, NO_SUCH_KEY)
+
+    def take_text(self, values: Mapping[str, Any], key: str) -> str | None:
+        """A text; blank counts as none.
+
+        Raises:
+            NotTaken: it is a list or a table.
+        """
+        value = values.get(key)
+        if isinstance(value, (dict, list)):
+            raise NotTaken(f"key `{key}` is not a text")
+        text = written(value)
+        return text if text.strip() else None
+
+    def add_model(self, name: str | None) -> None:
+        """Take over a model that still answers; another is listed."""
+        if not name:
+            return
+        publisher, _, bare = name.rpartition("/")
+        if publisher not in ("", "openai", "azure") or _OTHER_MODELS.match(bare):
+            reason = "it is not OpenAI's: name one that your server has with `model = …` or `-m`"
+            self.leave("model", name, reason)
+            return
+        end = self._model_end(bare)
+        today = datetime.datetime.now(datetime.UTC).date()
+        if end is not None and end[0] <= today:
+            successor = f"; its successor is `{end[1]}`" if end[1] else ""
+            reason = f"it was shut down on {end[0]}, so the profile's is used{successor}"
+            self.leave("model", name, reason)
+            return
+        self.model = bare
+        if bare != name:
+            self.notes.append(f"model `{name}` is `{bare}` here")
+
+    def add_settings(self, values: object, kind: str = "parameter") -> None:
+        """Take over what the API takes as well; the rest is listed."""
+        if not isinstance(values, Mapping):
+            return
+        for key, value in values.items():
+            own = _SETTINGS.get(key.lower())
+            if value is None:
+                continue
+            try:
+                if own is None:
+                    raise NotTaken("definitions have no such setting")
+                self._settings[own] = _setting(own, value)
+            except NotTaken as problem:
+                self.leave(kind, key, str(problem))
+
+    def add_schema(self, found: object, kind: str, name: str) -> None:
+        """Take over a JSON Schema, also as text, or in the wrapping that the API has it in."""
+        try:
+            schema = parse_schema(found) if isinstance(found, str) else found
+            if not isinstance(schema, dict):
+                raise ValueError("is no JSON object")  # noqa: TRY004  # one kind of failure
+            for wrapping in ("json_schema", "schema"):
+                inner = schema.get(wrapping)
+                if isinstance(inner, dict) and "properties" not in schema:
+                    schema = inner
+            check_schema(schema)
+        except ValueError as error:
+            self.leave(kind, name, f"its schema {error}")
+            return
+        self.schema = schema
+
+    def add_response_format(self, form: object) -> None:
+        """What `response_format` and `text.format` say, in all their forms."""
+        kind = form.get("type") if isinstance(form, Mapping) else form
+        if kind in (None, "auto", "text"):
+            return
+        if kind == "json_schema" and isinstance(form, Mapping):
+            self.add_schema(form, "response_format", "json_schema")
+            return
+        self.leave(
+            "response_format", str(kind), "there is only JSON that fits a schema: add a `schema`"
+        )
+
+    def add_variable(
+        self,
+        name: str,
+        default: str | None = None,
+        description: str = "",
+        choices: Sequence[str] = (),
+    ) -> None:
+        """Declare a variable, or add to what is known of it.
+
+        Raises:
+            NotTaken: its name can't be used.
+        """
+        problem = variable_name_problem(name)
+        if problem:
+            raise NotTaken(f"the variable `{name[:80]}` {problem}")
+        known = self.variables.get(name, Variable(name))
+        if choices and default is not None and default not in choices:
+            self.notes.append(f"variable `{name}`: its default is none of its choices, and dropped")
+            default = None
+        self.variables[name] = replace(
+            known,
+            default=known.default if default is None else default,
+            description=known.description or description,
+            choices=known.choices or tuple(choices),
+        )
+
+    def use(self, names: Sequence[str]) -> None:
+        """Declare the variables that a text uses."""
+        for name in names:
+            if name == INPUT and name not in self.variables:
+                self.variables[name] = INPUT_VARIABLE
+            else:
+                self.add_variable(name)
+
+    def add_turns(self, turns: Sequence[Turn]) -> None:
+        """Put a prompt's messages where a definition has them.
+
+        System messages are the instructions, the last message of the user is the task of a run
+        that brings none (`default_text`), and turns before it are an example in the instructions.
+        A message that is nothing but `{{input}}` is what a run is given anyway.
+        """
+        turns = [turn for turn in turns if turn.text.strip()]
+        system = [turn.text for turn in turns if turn.role == "system"]
+        said = [turn for turn in turns if turn.role != "system"]
+        while said and said[-1].role == "assistant":
+            said.pop()
+            self.leave("message", "assistant", "an answer can't be begun for the model")
+        task = said.pop().text if said else None
+        self.instructions = system[0] if len(system) == 1 else "\n\n".join(map(str.strip, system))
+        if said:
+            self.notes.append(f"{len(said)} messages are an example in the instructions")
+            told = "\n".join(f"{turn.role}: {turn.text.strip()}" for turn in said)
+            before = f"{self.instructions.strip()}\n\n" if self.instructions.strip() else ""
+            self.instructions = f"{before}<example>\n{told}\n</example>\n"
+        if task is not None and task.strip() == f"{{{{{INPUT}}}}}":
+            self.notes.append("its user message is what a run is given: text, files or stdin")
+            task = None
+        self.place_task(task)
+        if INPUT in self.variables and f"{{{{{INPUT}}}}}" not in self._texts():
+            del self.variables[INPUT]
+
+    def place_task(self, task: str | None) -> None:
+        """A task without instructions that speaks of the input is the instructions.
+
+        So a run's own text adds to it, and does not replace it.
+        """
+        if task is not None and not self.instructions.strip() and INPUT in self.variables:
+            self.instructions, task = task, None
+        if not self.instructions.strip():
+            self.instructions = PLAIN_INSTRUCTIONS
+        self.default_text = task
+
+    def _texts(self) -> str:
+        return f"{self.instructions}\n{self.default_text or ''}"
+
+    def definition(self) -> Definition:
+        """The definition, as its own TOML is read.
+
+        Raises:
+            NotTaken: it has no instructions, or breaks the format.
+        """
+        if not self.instructions.strip():
+            raise NotTaken("it has no text for instructions")
+        made = Definition(
+            name="imported",
+            description=self.description,
+            instructions=self.instructions,
+            model=self.model,
+            default_text=self.default_text,
+            unwrap_fence=self.unwrap_fence,
+            schema=self.schema,
+            tools=self.tools,
+            settings=ModelSettings(**self._settings),
+            knowledge=self.knowledge,
+            variables=tuple(self.variables.values()),
+        )
+        try:
+            read = parse_definition(dump_definition(made), source="", schema_checked=True)
+        except InvalidDefinition as error:
+            raise NotTaken(f"no definition can be made of it: {error.problem}") from None
+        return replace(read, name=self.name)
+
+    def reading(self) -> Reading:
+        """All of it."""
+        for name in list(self.variables):
+            if f"{{{{{name}}}}}" not in self._texts():
+                del self.variables[name]
+                self.leave("variable", name, "no placeholder uses it")
+        definition = self.definition()
+        for key in sorted(self._settings.keys() & _RANGES.keys()):
+            self.notes.append(f"{key} is kept; models that reason refuse it")
+        return Reading(
+            self.format, definition, tuple(self.notes), tuple(self.left), tuple(self.cases)
+        )
+
+
+def _setting(own: str, value: Any) -> Any:
+    """A value of a setting as the API takes it.
+
+    Raises:
+        NotTaken: it does not; the message says why.
+    """
+    if own == "reasoning_effort":
+        if value not in get_args(ReasoningEffort):
+            raise NotTaken(f"it is none of {', '.join(get_args(ReasoningEffort))}")
+        return value
+    try:
+        number = float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        raise NotTaken("it is not a number") from None
+    if own == "max_output_tokens":
+        if number < _FEWEST_TOKENS:
+            raise NotTaken(f"an answer has at least {_FEWEST_TOKENS} tokens")
+        return int(min(number, 10**9))
+    low, high = _RANGES[own]
+    if not low <= number <= high:
+        raise NotTaken(f"it is not from {low:g} to {high:g}")
+    return number
+
+
+def described(text: str, limit: int = 100) -> str:
+    """The first sentence of a text that is no heading, for lists; nothing if there is none."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        lines = [line.strip() for line in paragraph.splitlines()]
+        said = " ".join(line for line in lines if line and line[0] not in "#-*|>`<=")
+        if not said:
+            continue
+        sentence = re.split(r"(?<=[.!?])\s", said, maxsplit=1)[0]
+        if len(sentence) <= limit:
+            return sentence
+        return sentence[: limit - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    return ""
+
+
+def is_json(text: str) -> Any:
+    """What a text says if it is a JSON object or list; else `None`."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A table; empty where something else stands."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,147 @@
+"""Which files may be prompts, and what belongs to each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+
+from gptasst.definitions.formats.recognition import SKILL, SUFFIXES, SYSTEM, USER, Source
+from gptasst.errors import GptasstError, InvalidInput
+from gptasst.inputs.encoding import decode_text, is_guessed
+from gptasst.inputs.reading import Refusal, read_regular, read_standard_input
+from gptasst.inputs.screening import STDIN, Screening
+from gptasst.inputs.words import names_a_file
+from gptasst.values import dataclass
+
+MOST_BYTES = 4_000_000
+_STDIN_SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class Found:
+    """What words mean: files that may be prompts, and what is none."""
+
+    sources: list[Source] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    skipped: list[Refusal] = field(default_factory=list)
+
+
+def standard_input(screening: Screening) -> Source:
+    """What is piped in, as a file that was named.
+
+    Raises:
+        InvalidInput: it counts as secret, is no text, or too large.
+    """
+    screening.refuse_file(STDIN)
+    content = read_standard_input(_STDIN_SECONDS)
+    screening.refuse_content(Path("stdin"), content)
+    text, _ = decode_text(content, "standard input")
+    return Source(Path("stdin"), text.replace("\r\n", "\n"), named=True)
+
+
+def find(word: str, screening: Screening, found: Found, *, in_project: bool) -> None:
+    """Sort the files that a word means into `found`.
+
+    Args:
+        word: a file, pattern or directory.
+        screening: what counts as secret is left out.
+        found: is added to.
+        in_project: see `_files_of`.
+
+    Raises:
+        InvalidInput: it means no file, or one that was named counts as secret.
+    """
+    screened = screening.files([word])
+    found.skipped += screened.left_out
+    found.refused += screened.unreadable
+    named = names_a_file(word)
+    paths = list(screened.places)
+    skills = {path.parent for path in paths if path.name.lower() == SKILL}
+    patterns = {path.parent for path in paths if path.name.lower() == SYSTEM}
+    for path in paths:
+        skill = next((parent for parent in path.parents if parent in skills), None)
+        if path.name.lower() == SKILL:
+            beside = _beside(path, paths, screening, found) if named else paths
+            files = _files_of(path.parent, beside, in_project=in_project)
+            _add(path, found, named=named, files=files)
+        elif skill is not None:
+            continue  # it is part of it
+        elif path.name.lower() == SYSTEM:
+            _add(path, found, named=named, user=_user_of(path, screening))
+        elif path.parent in patterns and path.name.lower() in (USER, "readme.md"):
+            continue
+        elif named or path.name.lower().endswith(SUFFIXES):
+            _add(path, found, named=named)
+        else:
+            found.skipped.append(Refusal(str(path), "its name is not that of a prompt"))
+
+
+def _beside(
+    path: Path, paths: Sequence[Path], screening: Screening, found: Found
+) -> Sequence[Path]:
+    """The files of a skill of which only `SKILL.md` was named."""
+    try:
+        screened = screening.files([str(path.parent)])
+    except GptasstError as error:
+        found.skipped.append(Refusal(str(path.parent), error.message))
+        return paths
+    found.skipped += screened.left_out
+    return screened.paths
+
+
+def _files_of(directory: Path, paths: Sequence[Path], *, in_project: bool) -> Mapping[str, str]:
+    """The files of a skill by their place in it, with the words that mean them later.
+
+    They are relative for what is shared with the project, so that it may lie anywhere.
+    """
+    files = {}
+    here = Path.cwd()
+    for path in paths:
+        if path.is_relative_to(directory) and path.name.lower() != SKILL:
+            whole = path.absolute()
+            is_near = in_project and whole.is_relative_to(here)
+            word = whole.relative_to(here) if is_near else whole
+            files[path.relative_to(directory).as_posix()] = word.as_posix()
+    return files
+
+
+def _user_of(path: Path, screening: Screening) -> str | None:
+    """The `user.md` beside a `system.md`, if it is one that can be read."""
+    beside = path.with_name(USER)
+    if not beside.is_file() or beside.is_symlink() or screening.of_file(beside):
+        return None
+    try:
+        return _text_of(beside)[0]
+    except (OSError, InvalidInput):
+        return None
+
+
+def _add(
+    path: Path,
+    found: Found,
+    *,
+    named: bool,
+    user: str | None = None,
+    files: Mapping[str, str] | None = None,
+) -> None:
+    try:
+        text, _ = _text_of(path)
+    except OSError as error:
+        found.refused.append(Refusal(str(path), f"can't be read: {error.strerror}"))
+        return
+    except InvalidInput as error:
+        listed = found.refused if named or path.suffix.lower() != ".json" else found.skipped
+        listed.append(Refusal(str(path), error.message.removeprefix(f"`{path}` ")))
+        return
+    if not text.strip():
+        listed = found.refused if named else found.skipped
+        listed.append(Refusal(str(path), "it is blank"))
+        return
+    found.sources.append(Source(path, text, user, files or {}, named))
+
+
+def _text_of(path: Path) -> tuple[str, bool]:
+    """A text with lines that end in LF, and whether its encoding was guessed."""
+    text, encoding = decode_text(read_regular(path, MOST_BYTES), str(path))
+    return text.replace("\r\n", "\n"), is_guessed(encoding)

@@ -1,0 +1,198 @@
+"""Which format a file is in, by what is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from gptasst.definitions.formats.draft import mapping
+from gptasst.definitions.formats.front_matter_prompts import read_dotprompt, read_prompty
+from gptasst.definitions.formats.markdown import read_agent, read_fabric, read_skill
+from gptasst.definitions.formats.openai_json import kind_of_json, read_openai
+from gptasst.definitions.formats.saved_assistants import read_saved_assistant, saved_name
+from gptasst.definitions.formats.templates import has_role_lines
+from gptasst.definitions.formats.types import ModelEnd, NoPrompt, NotTaken, Reading
+from gptasst.definitions.formats.yaml_prompts import is_llm_template, read_llm, read_prompt_yaml
+from gptasst.definitions.formats.yaml_text import (
+    FrontMatter,
+    read_yaml,
+    split_front_matter,
+    written,
+)
+from gptasst.errors import InvalidDefinition
+from gptasst.values import dataclass
+
+SKILL, SYSTEM, USER = "skill.md", "system.md", "user.md"
+# The ends of prompts' names, for directories; a file that is named is looked into whatever it has.
+SUFFIXES = (".md", ".markdown", ".yml", ".yaml", ".json", ".prompty", ".prompt")
+_YAML = (".yml", ".yaml")
+_ENDS = (".prompt.yml", ".prompt.yaml", ".prompt.md", ".agent.md", *SUFFIXES, ".txt")
+
+_OF_PROMPTY = ("inputs", "inputSchema", "outputSchema", "outputs", "sample", "template")
+_OF_DOTPROMPT = ("config", "input", "output")
+_OF_GITHUB = ("modelParameters", "responseFormat", "jsonSchema", "testData", "evaluators")
+_OF_SKILLS = ("license", "compatibility", "metadata", "allowed-tools")
+_HANDLEBARS = re.compile(r"\{\{\s*(role\s|#|>|history\s*\}|media\s)|<<<dotprompt:")
+_LOOKS_LIKE_YAML = re.compile(r"(\s*#[^\n]*\n|\s*\n|---\s*\n)*[A-Za-z_$][\w$-]*[ \t]*:(\s|$)")
+_LOOKS_LIKE_PROMPT = re.compile(r"^(messages|prompt|system)[ \t]*:", re.MULTILINE)
+_PATTERN = re.compile(r"\s*#+ *(IDENTITY|ROLE|GOAL|TASK)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that may be a prompt, as it was read.
+
+    `user` is the `user.md` beside a pattern of fabric; `files` are those of a skill, with the words
+    that mean them. `named` is whether the user named it itself.
+    """
+
+    path: Path
+    text: str
+    user: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    named: bool = False
+
+
+def name_of(path: Path) -> str:
+    """What a prompt is called that says no name: by its file, or by the directory that it fills."""
+    if path.name.lower() in (SKILL, SYSTEM):
+        return path.parent.resolve().name
+    lowered = path.name.lower()
+    end = next((end for end in _ENDS if lowered.endswith(end) and lowered != end), "")
+    return path.name[: len(path.name) - len(end)]
+
+
+def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading]:
+    """What a file holds: one prompt, or several saved objects of OpenAI.
+
+    Raises:
+        NoPrompt: it is in none of the formats.
+        NotTaken: it is, and can't be imported.
+    """
+    name = name_of(source.path)
+    named = _of_file_name(source, name, model_end)
+    if named is not None:
+        return [named]
+    if source.path.suffix.lower() == ".json" or source.text.lstrip()[:1] in ("{", "["):
+        return _of_json(source, name, model_end)
+    return [_of_text(source, name, model_end)]
+
+
+def _of_file_name(source: Source, name: str, model_end: ModelEnd) -> Reading | None:
+    """The prompt in a file whose name tells the format."""
+    base, suffix = source.path.name.lower(), source.path.suffix.lower()
+    matter = split_front_matter(source.text)
+    if base == SYSTEM:
+        return read_fabric(name, source.text, source.user, model_end)
+    if base == USER and matter is None:
+        raise NoPrompt("it belongs to a `system.md`, and there is none beside it")
+    if base == SKILL:
+        if matter is None:
+            raise NotTaken("it has no front matter between lines of `---`")
+        return read_skill(name, matter, source.files, model_end)
+    if suffix in (".prompty", ".prompt"):
+        read = read_prompty if suffix == ".prompty" else read_dotprompt
+        return read(name, matter or FrontMatter("", source.text, 1), model_end)
+    return None
+
+
+def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
+    matter = split_front_matter(source.text)
+    if matter is not None and matter.body.strip():
+        return _of_front_matter(name, matter, model_end)
+    if source.path.suffix.lower() in _YAML or _LOOKS_LIKE_YAML.match(source.text):
+        return _of_yaml(source, name, model_end)
+    if has_role_lines(source.text):
+        return read_prompty(name, FrontMatter("", source.text, 1), model_end)
+    if _PATTERN.match(source.text):
+        return read_fabric(name, source.text, None, model_end)
+    raise NoPrompt("it is text, and in none of the formats of prompts")
+
+
+def _of_front_matter(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:
+    values, _ = matter.simple_values()
+    model = values.get("model")
+    if any(key in values for key in _OF_PROMPTY) or (
+        isinstance(model, Mapping) and has_role_lines(matter.body)
+    ):
+        return read_prompty(name, matter, model_end)
+    if any(isinstance(values.get(key), Mapping) for key in _OF_DOTPROMPT) or (
+        _HANDLEBARS.search(matter.body) and "model" in values
+    ):
+        return read_dotprompt(name, matter, model_end)
+    if written(values.get("name")) and written(values.get("description")):
+        if any(key in values for key in _OF_SKILLS) and "model" not in values:
+            return read_skill(name, matter, {}, model_end)
+        return read_agent(name, matter, model_end)
+    if has_role_lines(matter.body) and "model" in values:
+        return read_prompty(name, matter, model_end)
+    raise NoPrompt(
+        "its front matter is not that of a prompt: an agent has `name` and `description`"
+    )
+
+
+def _of_yaml(source: Source, name: str, model_end: ModelEnd) -> Reading:
+    try:
+        values = read_yaml(source.text)
+    except NotTaken as error:
+        if source.named or _LOOKS_LIKE_PROMPT.search(source.text):
+            raise
+        raise NoPrompt(str(error)) from None
+    if isinstance(values, str) and source.named:
+        return read_llm(name, {"prompt": values}, model_end)
+    if not isinstance(values, dict):
+        raise NoPrompt("it is YAML, and in none of the formats of prompts")
+    return _of_mapping(values, name, model_end, "YAML")
+
+
+def _of_mapping(
+    values: Mapping[str, Any], name: str, model_end: ModelEnd, language: str
+) -> Reading:
+    if isinstance(values.get("messages"), list):
+        return read_prompt_yaml(name, values, model_end)
+    if is_llm_template(values):
+        return read_llm(name, values, model_end)
+    if "jobs" in values and ("on" in values or "true" in values):
+        raise NoPrompt("it is a workflow of GitHub Actions, and no prompt")
+    raise NoPrompt(f"it is {language}, and in none of the formats of prompts")
+
+
+def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading]:
+    try:
+        found = json.loads(source.text)
+    except RecursionError:
+        raise NotTaken("not valid JSON: nested too deeply") from None
+    except ValueError as error:
+        if source.path.suffix.lower() != ".json":
+            raise NoPrompt("it is text, and in none of the formats of prompts") from None
+        raise NotTaken(f"not valid JSON: {error}") from None
+    listed = found.get("data") if isinstance(found, dict) else found
+    if isinstance(listed, list) and listed and all(isinstance(each, dict) for each in listed):
+        if all("role" in each for each in listed):  # the items of a conversation
+            return [read_openai(name, {"input": listed}, "openai-prompt", model_end)]
+        return [_of_object(each, source.path, name, model_end) for each in listed]
+    if not isinstance(found, dict):
+        raise NoPrompt("it is JSON, and in none of the formats of prompts")
+    return [_of_object(found, source.path, name, model_end)]
+
+
+def _of_object(found: Mapping[str, Any], path: Path, name: str, model_end: ModelEnd) -> Reading:
+    kind = kind_of_json(found)
+    if any(key in found for key in _OF_GITHUB) and isinstance(found.get("messages"), list):
+        return read_prompt_yaml(name, found, model_end)
+    if kind is None:
+        inner = mapping(found.get("response")) or mapping(found.get("body"))
+        if kind_of_json(inner):  # a line of a batch, an event of a stream
+            return _of_object(inner, path, name, model_end)
+        return _of_mapping(found, name, model_end, "JSON")
+    if kind == "openai-assistant":
+        try:
+            named = saved_name(found, path) or name
+            return read_saved_assistant(found, path, named, model_end)
+        except InvalidDefinition as error:
+            raise NotTaken(error.problem) from None
+    return read_openai(name, found, kind, model_end)

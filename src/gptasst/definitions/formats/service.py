@@ -1,0 +1,291 @@
+"""Instructions from other tools: found, read, shown, and written as TOML."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gptasst.config.toml import TomlDocument
+from gptasst.definitions.cases import CASES_ENDING, cases_in
+from gptasst.definitions.formats.finding import MOST_BYTES, Found, find, standard_input
+from gptasst.definitions.formats.recognition import Source, name_of, read_prompts
+from gptasst.definitions.formats.types import (
+    Action,
+    ImportedInstruction,
+    InstructionImport,
+    ModelEnd,
+    NoPrompt,
+    NotTaken,
+    Reading,
+)
+from gptasst.definitions.library import InstructionLibrary
+from gptasst.definitions.toml import dump_definition, name_problem, without_name
+from gptasst.errors import InvalidDefinition, InvalidInput, NotFound, UsageError
+from gptasst.hints import cmd
+from gptasst.inputs.reading import Refusal, read_regular
+from gptasst.inputs.screening import Screening
+from gptasst.storage.atomic_files import replace_file, replace_private
+
+STANDARD_INPUT = "-"
+_LONGEST_NAME = 100  # in characters, with room for `.cases.toml` and what a disk takes
+# Names that Windows keeps for devices.
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+
+
+class InstructionImporter:
+    """Reads prompts of other tools and writes them as instructions.
+
+    Args:
+        library: the instructions that are there.
+        project: the project's own directory of instructions.
+        user: the user's directory of instructions.
+        model_end: tells which models are over.
+    """
+
+    def __init__(
+        self, library: InstructionLibrary, *, project: Path, user: Path, model_end: ModelEnd
+    ) -> None:
+        self._library = library
+        self._project = project
+        self._user = user
+        self._model_end = model_end
+
+    def plan(
+        self,
+        words: Sequence[str],
+        screening: Screening,
+        *,
+        name: str | None = None,
+        in_project: bool = False,
+        force: bool = False,
+    ) -> InstructionImport:
+        """What an import would write; nothing is written.
+
+        Args:
+            words: files, patterns and directories; `-` is standard input.
+            screening: what counts as secret is left out.
+            name: the one instruction's name in place of its own.
+            in_project: they go into `./instructions`, not the user's directory.
+            force: an instruction that is there may be replaced.
+
+        Raises:
+            InvalidInput: a word means no file, or a file that was named counts as secret.
+            UsageError: `name` can't be used, or there are several to name.
+        """
+        problem = name_problem(name) if name is not None else None
+        if problem:
+            raise UsageError(f"the name `{name}` {problem}", code="bad_name")
+        found = Found()
+        for word in words:
+            if word == STANDARD_INPUT:
+                found.sources.append(standard_input(screening))
+            else:
+                find(word, screening, found, in_project=in_project)
+        read = list(self._readings(found))
+        if name is not None and len(read) > 1:
+            raise UsageError(
+                f"`--name` names one instruction, and there are {len(read)}",
+                hint="import one file at a time, or leave out `--name`",
+            )
+        directory = self._project if in_project else self._user
+        made: list[ImportedInstruction] = []
+        taken: dict[str, str] = {}
+        for source, reading in read:
+            try:
+                planned = self._planned(source, reading, name, directory, taken, force=force)
+            except NotTaken as error:
+                found.refused.append(Refusal(str(source.path), str(error)))
+            else:
+                taken[planned.name.casefold()] = planned.source
+                made.append(planned)
+        return InstructionImport(
+            dry_run=True,
+            imported=tuple(made),
+            refused=tuple(found.refused),
+            skipped=tuple(sorted(found.skipped, key=lambda each: each.path)),
+        )
+
+    def write(self, plan: InstructionImport, *, in_project: bool = False) -> InstructionImport:
+        """Write what was planned, each file whole or not at all.
+
+        Returns: what was written; what could not be is refused.
+        """
+        written: list[ImportedInstruction] = []
+        refused = list(plan.refused)
+        for each in plan.imported:
+            try:
+                if each.action != "unchanged":
+                    if each.cases_path and each.cases_toml:
+                        _write(Path(each.cases_path), each.cases_toml, in_project=in_project)
+                    _write(Path(each.path), each.toml, in_project=in_project)
+            except OSError as error:
+                refused.append(Refusal(each.path, f"can't be written: {error.strerror}"))
+            except InvalidInput as error:
+                refused.append(Refusal(each.path, error.message))
+            else:
+                written.append(each)
+        return replace(plan, dry_run=False, imported=tuple(written), refused=tuple(refused))
+
+    def _readings(self, found: Found) -> Iterator[tuple[Source, Reading]]:
+        for source in found.sources:
+            try:
+                readings = read_prompts(source, self._model_end)
+            except NoPrompt as error:
+                listed = found.refused if source.named else found.skipped
+                listed.append(Refusal(str(source.path), str(error)))
+            except NotTaken as error:
+                found.refused.append(Refusal(str(source.path), str(error)))
+            else:
+                for reading in readings:
+                    yield source, reading
+
+    def _planned(
+        self,
+        source: Source,
+        reading: Reading,
+        name: str | None,
+        directory: Path,
+        taken: Mapping[str, str],
+        *,
+        force: bool,
+    ) -> ImportedInstruction:
+        """The file that a reading becomes.
+
+        Raises:
+            NotTaken: there is one of that name, which may not be replaced.
+        """
+        called, notes = _named(source, reading, name, taken)
+        path = directory / f"{called}.toml"
+        definition = replace(reading.definition, name=called)
+        text = without_name(dump_definition(definition))
+        action = _action(path, text, force=force)
+        cases_path = path.with_name(f"{called}{CASES_ENDING}") if reading.cases else None
+        cases_toml = None
+        if cases_path is not None:
+            cases_toml = _cases_text(reading, cases_path)
+            of_cases = _action(cases_path, cases_toml, force=force)
+            action = "replace" if action == "unchanged" != of_cases else action
+        notes += (*reading.notes, *self._hiding(called, path))
+        if definition.knowledge:
+            words = shlex.join([called, "-i", called, "-f", *definition.knowledge])
+            notes += (f"{cmd(f'assistant create {words}')} makes an assistant with its knowledge",)
+        return ImportedInstruction(
+            name=called,
+            format=reading.format,
+            source=str(source.path),
+            path=str(path),
+            action=action,
+            variables=definition.variables,
+            hosted_tools=definition.tools.hosted,
+            knowledge=definition.knowledge,
+            cases=len(reading.cases),
+            cases_path=None if cases_path is None else str(cases_path),
+            notes=tuple(notes),
+            left_behind=reading.left_behind,
+            toml=text,
+            cases_toml=cases_toml,
+        )
+
+    def _hiding(self, name: str, path: Path) -> Iterator[str]:
+        """That a name stands for something else as well."""
+        try:
+            other, origin = self._library.locate(name)
+        except NotFound:
+            return
+        if other == path:
+            return
+        if origin == "shipped" or (origin == "user" and path.parent != self._user):
+            yield f"`{name}` hides the instruction `{other}`"
+        else:
+            yield f"`{name}` is hidden by the instruction `{other}`"
+
+
+def _named(
+    source: Source, reading: Reading, name: str | None, taken: Mapping[str, str]
+) -> tuple[str, tuple[str, ...]]:
+    """What an instruction is called, and what to say of it.
+
+    Raises:
+        NotTaken: another one of the same import is called so.
+    """
+    said = reading.definition.name
+    if name is not None:
+        return name, ()
+    own = usable_name(said) or usable_name(name_of(source.path))
+    if not own:
+        raise NotTaken("it has no name that can be used: `--name` gives it one")
+    notes: tuple[str, ...] = ()
+    if own != said:
+        shown = said if said.isprintable() else "".join(filter(str.isprintable, said))
+        notes = (f"its name `{shown[:80]}` is `{own}` here",)
+    if own.casefold() not in taken:
+        return own, notes
+    other = usable_name(name_of(source.path))
+    if other and other.casefold() not in taken:
+        return other, (f"it is called `{other}`: `{own}` is `{taken[own.casefold()]}`",)
+    raise NotTaken(f"`{taken[own.casefold()]}` is called `{own}`, too: `--name` gives it another")
+
+
+def usable_name(name: str) -> str:
+    """A name as one that is a file's on every system; nothing if nothing is left."""
+    kept = unicodedata.normalize("NFC", name)
+    kept = re.sub(r"[/\\:*?\"<>|]+", "-", kept)
+    kept = "".join(letter if letter.isprintable() else " " for letter in kept)
+    kept = " ".join(kept.split()).lstrip("-. ")[:_LONGEST_NAME].rstrip(". ")
+    while len(kept.encode("utf-8", "ignore")) > 2 * _LONGEST_NAME:
+        kept = kept[:-1]
+    if kept.lower().endswith((".toml", ".cases")):
+        kept = kept.rpartition(".")[0]
+    if _DEVICES.fullmatch(kept):
+        kept = f"{kept}_"
+    return "" if name_problem(kept) else kept
+
+
+def _action(path: Path, text: str, *, force: bool) -> Action:
+    """What is to be done with a file.
+
+    Raises:
+        NotTaken: it is there and may not be replaced.
+    """
+    if path.is_symlink():
+        raise NotTaken(f"`{path}` is a link, and not written through")
+    try:
+        there = read_regular(path, MOST_BYTES * 4)
+    except FileNotFoundError:
+        return "create"
+    except OSError as error:
+        raise NotTaken(f"`{path}` is there, and can't be read: {error.strerror}") from None
+    if there == text.encode("utf-8"):
+        return "unchanged"
+    if not force:
+        raise NotTaken(f"`{path}` is there, and says something else: `--force` replaces it")
+    return "replace"
+
+
+def _cases_text(reading: Reading, path: Path) -> str:
+    """The cases of a prompt as a file of their own.
+
+    Raises:
+        NotTaken: they break the format.
+    """
+    import tomli_w
+
+    text = tomli_w.dumps({"case": [dict(case) for case in reading.cases]}, multiline_strings=True)
+    try:
+        cases_in(TomlDocument(text, str(path)))
+    except InvalidDefinition as error:
+        raise NotTaken(f"its test data can't be cases: {error.problem}") from None
+    return text
+
+
+def _write(path: Path, text: str, *, in_project: bool) -> None:
+    content = text.encode("utf-8")
+    if in_project:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    else:
+        replace_private(path, content)

@@ -1,0 +1,192 @@
+"""Placeholders and roles in the templates of other tools.
+
+Simple placeholders become `{{NAME}}`. A template with logic is refused, with the line: what it
+comes to is only known to the engine that it was written for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+from gptasst.definitions.formats.draft import Turn
+from gptasst.definitions.formats.types import NotTaken
+from gptasst.values import dataclass
+
+Engine = Literal["braces", "jinja2", "mustache", "handlebars"]
+
+_NAME = r"[^\W\d][\w-]*"
+_DOLLARS = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-zA-Z]\w*))|\{(?P<braced>(?a:[_a-zA-Z]\w*))\})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A text with `{{NAME}}` for its placeholders, and their names in order, each once."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+def of_dollars(text: str) -> Filled:
+    """A template of llm: `$NAME`, `${NAME}`, and `$$` for a dollar sign."""
+    names: list[str] = []
+
+    def replaced(found: re.Match[str]) -> str:
+        if found["escaped"]:
+            return "$"
+        name = found["named"] or found["braced"]
+        names.append(name)
+        return f"{{{{{name}}}}}"
+
+    return Filled(_DOLLARS.sub(replaced, text), tuple(dict.fromkeys(names)))
+
+
+def to_dollars(text: str, names: Sequence[str]) -> str:
+    """A text with `{{NAME}}` of `names` as a template of llm."""
+    if not names:
+        return text.replace("$", "$$")
+    known = "|".join(map(re.escape, names))
+    pieces = re.split(rf"\{{\{{({known})\}}\}}", text)
+    told = [pieces[0].replace("$", "$$")]
+    for name, after in zip(pieces[1::2], pieces[2::2], strict=True):
+        is_open = re.match(r"(?a:\w)", after)
+        told += [f"${{{name}}}" if is_open else f"${name}", after.replace("$", "$$")]
+    return "".join(told)
+
+
+def of_plain_braces(text: str) -> Filled:
+    """A text of fabric: what stands in braces without blanks is a variable, all else is text."""
+    names = re.findall(rf"\{{\{{({_NAME})\}}\}}", text)
+    return Filled(text, tuple(dict.fromkeys(names)))
+
+
+def of_braces(
+    text: str,
+    engine: Engine,
+    line: int | None = 1,
+    special: Callable[[str], str | None] = lambda _: None,
+) -> Filled:
+    """A template whose placeholders stand in double braces.
+
+    Args:
+        text: the template.
+        engine: whose language it is in; `braces` has placeholders and nothing else.
+        line: the number of its first line in the file; `None`: it has none.
+        special: what stands for a tag that is neither placeholder nor logic.
+
+    Raises:
+        NotTaken: it has logic.
+    """
+    names: list[str] = []
+
+    def place(at: int) -> int | None:
+        return None if line is None else line + text.count("\n", 0, at)
+
+    if engine == "jinja2":
+        logic = re.search(r"\{%.*?%\}", text, re.DOTALL)
+        if logic:
+            raise NotTaken(_with_logic(logic[0]), place(logic.start()))
+        text = re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL)
+
+    def replaced(found: re.Match[str]) -> str:
+        if found[0].startswith("\\"):
+            return found[0][1:] if engine == "handlebars" else found[0]
+        inner = found["inner"].strip().removeprefix("{").removesuffix("}").strip()
+        told = "" if engine != "braces" and inner.startswith("!") else special(inner)
+        if told is not None:
+            return told
+        inner = inner.removeprefix("&").strip() if engine == "mustache" else inner
+        if re.fullmatch(_NAME, inner) and not _is_word_of(engine, inner):
+            names.append(inner)
+            return f"{{{{{inner}}}}}"
+        if engine == "braces":
+            return found[0]
+        raise NotTaken(_with_logic(found[0]), place(found.start()))
+
+    pattern = r"\\?\{\{(?P<inner>!--.*?--|\{[^{}]*\}|[^{}]*)\}\}"
+    filled = re.sub(pattern, replaced, text, flags=re.DOTALL)
+    return Filled(filled, tuple(dict.fromkeys(names)))
+
+
+def _is_word_of(engine: Engine, name: str) -> bool:
+    return name in ("else", "this") if engine in ("handlebars", "mustache") else False
+
+
+def _with_logic(tag: str) -> str:
+    shown = " ".join(tag.split())
+    shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
+    return f"the template has logic, `{shown}`, which only its own engine runs"
+
+
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "model": "assistant",
+    "ai": "assistant",
+}
+
+
+def role_of(word: object, line: int | None = None) -> str:
+    """`system`, `user` or `assistant`.
+
+    Raises:
+        NotTaken: it is another one, such as `tool`.
+    """
+    role = _ROLES.get(str(word).strip().lower())
+    if role is None:
+        raise NotTaken(
+            f"a message of the role `{str(word)[:40]}` has no place in a definition", line
+        )
+    return role
+
+
+_ROLE_LINE = re.compile(
+    r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*(\[[^\]\n]*\])?[ \t]*:"
+    r"[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def has_role_lines(text: str) -> bool:
+    """Whether lines such as `system:` part a text."""
+    return _ROLE_LINE.search(text) is not None
+
+
+def turns_by_lines(text: str, line: int) -> Iterator[Turn]:
+    """The messages of a text that lines such as `system:` part.
+
+    Raises:
+        NotTaken: one has a role that has no place here.
+    """
+    role, begin = "system", 0
+    for found in (*_ROLE_LINE.finditer(text), None):
+        end = len(text) if found is None else found.start()
+        told = text[begin:end].lstrip("\n")
+        yield Turn(role, told.rstrip("\n"), line + text.count("\n", 0, end - len(told)))
+        if found is not None:
+            at = line + text.count("\n", 0, found.end())
+            role, begin = role_of(found[1], at), found.end()
+
+
+_ROLE_MARK = re.compile(r"<<<dotprompt:role:(\w+)>>>")
+_ROLE_TAG = re.compile(r"role\s+[\"'](\w+)[\"']")
+
+
+def role_mark(tag: str) -> str | None:
+    """The mark that parts a dotprompt, of its tag `role "user"`."""
+    found = _ROLE_TAG.fullmatch(tag)
+    return f"<<<dotprompt:role:{found[1]}>>>" if found else None
+
+
+def turns_by_marks(text: str) -> Iterator[Turn]:
+    """The messages of a dotprompt; without any role it is one of the user."""
+    pieces = _ROLE_MARK.split(text)
+    yield Turn("user", pieces[0].strip("\n"))
+    for role, told in zip(pieces[1::2], pieces[2::2], strict=True):
+        yield Turn(role_of(role), told.strip("\n"))

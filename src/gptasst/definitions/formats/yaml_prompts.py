@@ -1,0 +1,212 @@
+"""Prompts that are YAML documents: `.prompt.yml` of GitHub Models, templates of llm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gptasst.definitions.formats.draft import INPUT, Draft, Turn, mapping
+from gptasst.definitions.formats.templates import of_braces, of_dollars, role_of
+from gptasst.definitions.formats.types import ModelEnd, NotTaken, Reading
+from gptasst.definitions.formats.yaml_text import written
+from gptasst.definitions.variables import fill
+
+_PROMPT_KEYS = (
+    "name",
+    "description",
+    "model",
+    "modelParameters",
+    "messages",
+    "responseFormat",
+    "jsonSchema",
+    "testData",
+    "evaluators",
+)
+LLM_KEYS = (
+    "prompt",
+    "system",
+    "model",
+    "defaults",
+    "options",
+    "extract",
+    "extract_last",
+    "schema_object",
+    "attachments",
+    "attachment_types",
+    "fragments",
+    "system_fragments",
+    "tools",
+    "functions",
+    "name",
+)
+
+
+def read_prompt_yaml(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Reading:
+    """A `.prompt.yml` of GitHub Models.
+
+    Raises:
+        NotTaken: it has no messages, or something has the wrong form.
+    """
+    draft = Draft(written(values.get("name")).strip() or name, "prompt-yml", model_end)
+    draft.description = draft.take_text(values, "description") or ""
+    draft.add_model(draft.take_text(values, "model"))
+    draft.add_settings(values.get("modelParameters"), "modelParameters")
+    _take_format(draft, values)
+    turns = []
+    for message in _messages(values.get("messages")):
+        filled = of_braces(written(message.get("content")), "braces", None)
+        draft.use(filled.names)
+        turns.append(Turn(role_of(message.get("role")), filled.text))
+    draft.add_turns(turns)
+    if not turns:
+        raise NotTaken("it has no messages")
+    draft.leave_keys(values, _PROMPT_KEYS)
+    _take_tests(draft, values)
+    return draft.reading()
+
+
+def _messages(found: object) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise NotTaken("key `messages` is not a list of messages")
+    return found
+
+
+def _take_format(draft: Draft, values: Mapping[str, Any]) -> None:
+    form = values.get("responseFormat")
+    schema = values.get("jsonSchema")
+    if schema is not None:
+        draft.add_schema(schema, "key", "jsonSchema")
+    elif form is not None:
+        draft.add_response_format(form)
+
+
+def _take_tests(draft: Draft, values: Mapping[str, Any]) -> None:
+    """Cases out of test data and those evaluators that look at the answer's text."""
+    data = [row for row in _list(values.get("testData")) if isinstance(row, Mapping)]
+    evaluators = [each for each in _list(values.get("evaluators")) if isinstance(each, Mapping)]
+    tests = []
+    for evaluator in evaluators:
+        called = written(evaluator.get("name")) or "evaluator"
+        if mapping(evaluator.get("string")):
+            tests.append((called, mapping(evaluator.get("string"))))
+        elif "uses" in evaluator:
+            uses = written(evaluator["uses"])
+            draft.leave("evaluator", called, f"there is no `{uses}`: write a `judge` for it")
+        else:
+            draft.leave("evaluator", called, "it asks a model: write a `judge` for it")
+    if not tests:
+        if data:
+            reason = "no evaluator is left that checks the answers to them"
+            draft.leave("testData", f"{len(data)} inputs", reason)
+        return
+    if not data:
+        for called, _ in tests:
+            draft.leave("evaluator", called, "there is no test data")
+    for number, row in enumerate(data, start=1):
+        draft.cases.append(_case(draft, number, row, tests))
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _case(
+    draft: Draft,
+    number: int,
+    row: Mapping[str, Any],
+    tests: Sequence[tuple[str, Mapping[str, Any]]],
+) -> Mapping[str, Any]:
+    """One input, and what must hold of its answer."""
+    case: dict[str, Any] = {"name": f"test {number}"}
+    told = {key: written(value) for key, value in row.items()}
+    if told.get(INPUT):
+        case["input"] = told[INPUT]
+    values = {key: told[key] for key in draft.variables if key in told and key != INPUT}
+    if values:
+        case["vars"] = values
+    if "input" not in case:
+        task = draft.default_text or "Begin."
+        case["text"] = fill(task, values) if values else task
+    used = {INPUT, *values}
+    for called, checks in tests:
+        for check, wanted in checks.items():
+            text = written(wanted)
+            used |= {key for key in told if f"{{{{{key}}}}}" in text}
+            for key, value in told.items():
+                text = text.replace(f"{{{{{key}}}}}", value)
+            if not _add_check(case, check, text):
+                draft.leave("evaluator", called, f"there is no check `{check}`")
+    for key in told:
+        if key not in used:
+            draft.leave("testData", key, "no variable and no evaluator uses it")
+    return case
+
+
+def _add_check(case: dict[str, Any], check: str, text: str) -> bool:
+    """Add what must hold of an answer; false: there is no such check."""
+    if check == "equals":
+        case["equals"] = text
+    elif check == "contains":
+        case.setdefault("contains", []).append(text)
+    elif check == "startsWith":
+        case.setdefault("matches", []).append(rf"\A{re.escape(text)}")
+    elif check == "endsWith":
+        case.setdefault("matches", []).append(rf"{re.escape(text)}\Z")
+    else:
+        return False
+    return True
+
+
+def is_llm_template(values: Mapping[str, Any]) -> bool:
+    """Whether a YAML mapping has the keys of a template of llm, and no others."""
+    has_text = any(isinstance(values.get(key), str) for key in ("prompt", "system"))
+    return has_text and all(key in LLM_KEYS for key in values)
+
+
+def read_llm(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Reading:
+    """A template of llm.
+
+    Raises:
+        NotTaken: something has the wrong form.
+    """
+    draft = Draft(name, "llm", model_end)
+    draft.add_model(draft.take_text(values, "model"))
+    draft.add_settings(values.get("options"), "option")
+    if values.get("schema_object") is not None:
+        draft.add_schema(values["schema_object"], "key", "schema_object")
+    for key, default in mapping(values.get("defaults")).items():
+        draft.add_variable(key, written(default))
+    system = of_dollars(draft.take_text(values, "system") or "")
+    prompt = of_dollars(draft.take_text(values, "prompt") or "")
+    draft.use((*system.names, *prompt.names))
+    draft.instructions = system.text
+    task = prompt.text if prompt.text.strip() else None
+    if task is not None and task.strip() == f"{{{{{INPUT}}}}}" and system.text.strip():
+        draft.notes.append("its prompt is what a run is given: text, files or stdin")
+        if f"{{{{{INPUT}}}}}" not in system.text:
+            del draft.variables[INPUT]
+        task = None
+    draft.place_task(task)
+    _leave_rest(draft, values)
+    if values.get("extract") or values.get("extract_last"):
+        draft.unwrap_fence = True
+        draft.notes.append("`extract` is `unwrap_fence`: only a fence around the whole answer goes")
+    return draft.reading()
+
+
+def _leave_rest(draft: Draft, values: Mapping[str, Any]) -> None:
+    reasons = {
+        "attachments": "pass files to `run`",
+        "attachment_types": "pass files to `run`",
+        "fragments": "pass files to `run`, or put the text into the instructions",
+        "system_fragments": "put the text into the instructions",
+        "tools": "there is no such tool",
+    }
+    for key, reason in reasons.items():
+        for found in _list(values.get(key)):
+            called = written(found.get("value") if isinstance(found, Mapping) else found)
+            draft.leave(key, called, reason)
+    if values.get("functions"):
+        draft.leave("functions", "functions", "code is refused: nothing of a template is run")
+    draft.leave_keys(values, LLM_KEYS)

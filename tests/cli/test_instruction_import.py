@@ -1,0 +1,747 @@
+"""`gptasst instruction import`: prompts in the formats of other tools."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Cli, Ran, Write
+from tests.loopback import LoopbackServer
+
+PUBLIC = Path("/work/shared/data/prompts")  # prompts that people keep, where they are at hand
+
+AGENT = """---
+name: code-reviewer
+description: Use it after a change. <example>user: "check it"</example>
+tools: Read, Grep, Bash(git diff:*, git log:*), WebSearch
+model: sonnet
+color: red
+---
+
+You are a senior reviewer.
+"""
+PROMPT_YAML = """
+name: Text Summarizer
+description: Summarizes input text concisely
+model: openai/gpt-6-luna
+modelParameters: {temperature: 0.5, maxTokens: 200, presencePenalty: 1}
+messages:
+  - role: system
+    content: You are a summarizer for {{ audience }}.
+  - role: user
+    content: |
+      Summarize the text, beginning with "Summary -":
+      <text>
+      {{input}}
+      </text>
+testData:
+  - input: The fox jumped.
+    audience: children
+    expected: A fox jumped.
+evaluators:
+  - name: Begins right
+    string: {startsWith: Summary -}
+  - name: Is alike
+    uses: github/similarity
+"""
+TEMPLATE = """
+system: In the voice of $voice for $$5
+prompt: 'Do this: ${input}s'
+defaults: {voice: GlaDOS, n: 1.5}
+model: gpt-6-luna
+options: {temperature: 1, seed: 3}
+extract: true
+"""
+RETRIEVAL = {"type": "retrieval"}
+TASK = 'Summarize the text, beginning with "Summary -":\n<text>\n{{input}}\n</text>\n'
+PROMPTY = """---
+name: Answers
+description: Answers questions
+authors: [jane]
+model:
+  api: chat
+  configuration:
+    type: azure_openai
+    azure_deployment: gpt-35-turbo
+    azure_endpoint: ${env:AZURE_OPENAI_ENDPOINT}
+    api_key: 0123456789abcdef0123456789abcdef
+  parameters:
+    max_tokens: 3000
+    temperature: 0.2
+inputs:
+  firstName:
+    type: string
+    description: of the customer
+  lastName:
+    type: string
+    default: Doe
+  unused: x
+sample:
+  firstName: Jane
+  question: Why?
+---
+system:
+You help {{firstName}} {{ lastName }}.{# a comment #}
+
+# Rules
+Be brief.
+
+user:
+How are you?
+assistant:
+Well.
+user:
+{{question}}
+"""
+DOTPROMPT = """---
+model: googleai/gemini-1.5-flash
+config:
+  temperature: 0.9
+  topK: 20
+input:
+  schema:
+    location: string, where it is
+    style?: string
+    mood(enum, the mood): [happy, sad]
+  default:
+    location: a restaurant
+output:
+  schema:
+    greeting: string, the greeting
+    items(array, things): string
+    who(object):
+      name: string
+      age?: integer
+    kind(enum): [A, B]
+---
+{{!-- said once --}}
+{{role "system"}}
+You work at {{location}}.
+{{role "user"}}
+Greet, {{mood}}, {{{style}}}. \\{{literal}}
+{{history}}
+"""
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "status": "completed",
+    "model": "gpt-6-luna",
+    "instructions": [
+        {"role": "developer", "content": [{"type": "input_text", "text": "Be brief."}]},
+        {"role": "user", "content": "Greet me."},
+    ],
+    "output": [{"type": "message", "role": "assistant", "content": []}],
+    "reasoning": {"effort": "low", "summary": None},
+    "text": {
+        "format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}},
+        "verbosity": "medium",
+    },
+    "tools": [
+        {"type": "file_search", "vector_store_ids": ["vs_1"], "max_num_results": 5},
+        {"type": "web_search_preview", "search_context_size": "medium"},
+        {"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}},
+        {"type": "function", "name": "look_up"},
+        {"type": "mcp", "server_label": "wiki", "authorization": "Bearer s3cr3t-t0ken"},
+    ],
+    "prompt": {"id": "pmpt_1", "version": "2", "variables": {"lang": "French"}},
+    "temperature": 1.0,
+    "top_p": 0.9,
+    "metadata": {"team": "docs"},
+    "usage": {"total_tokens": 10},
+}
+
+
+def made(name: str) -> dict[str, Any]:
+    """The instruction that was written, by its name."""
+    return tomllib.loads(Path(f"instructions/{name}.toml").read_text("utf-8"))
+
+
+def imported(ran: Ran, name: str | None = None) -> Any:
+    """What the document says of one instruction."""
+    return next(i for i in ran.json["imported"] if name in (None, i["name"]))
+
+
+def left(item: Any) -> list[tuple[str, str]]:
+    return [(each["kind"], each["name"]) for each in item["left_behind"]]
+
+
+@pytest.fixture
+def take(cli: Cli, write: Write) -> Any:
+    """Import one file into the project and give what the document says of it."""
+
+    def import_it(name: str, content: str, *options: str) -> Any:
+        ran = cli("instruction", "import", write(name, content), "--project", "--json", *options)
+        assert ran.code == 0, ran
+        assert cli("instruction", "validate").code == 0
+        return imported(ran)
+
+    return import_it
+
+
+class TestFabric:
+    def test_patterns(self, cli: Cli, write: Write) -> None:
+        system = "# IDENTITY and PURPOSE\n\nYou translate into {{lang_code}}. You do it well.\n"
+        write("patterns/translate/system.md", system + "\nVue has {{ site.title }}.\n")
+        write("patterns/translate/user.md", "CONTENT:\r\n")
+        write("patterns/translate/README.md", "# What it is\n")
+        write("patterns/ask/system.md", "# ROLE\n\nYou ask.\n")
+        write("patterns/ask/user.md", "\n")
+        ran = cli("instruction", "import", "patterns", "--project")
+        assert (ran.code, ran.stderr) == (0, "")
+        assert ran.lines[0] == "ask\tfabric\tcreate\t\tinstructions/ask.toml"
+        assert made("translate") == {
+            "format": 2,
+            "description": "You translate into {{lang_code}}.",
+            "default_text": "CONTENT:\n",
+            "instructions": system + "\nVue has {{ site.title }}.\n",
+            "variables": {"lang_code": {}},
+        }
+        assert made("ask") == {"description": "You ask.", "instructions": "# ROLE\n\nYou ask.\n"}
+
+    @pytest.mark.parametrize("word", ["p/ask", "p/ask/system.md", "p/ask/*.md"])
+    def test_named_in_several_ways(self, cli: Cli, write: Write, word: str) -> None:
+        write("p/ask/system.md", "You ask.\n")
+        write("p/ask/user.md", "Ask.\n")
+        assert cli("instruction", "import", word, "--project", "-q").lines == ["ask"]
+        assert made("ask")["default_text"] == "Ask.\n"
+
+
+class TestSkills:
+    def test_a_skill(self, cli: Cli, write: Write) -> None:
+        head = "---\nname: pdf-forms\ndescription: Fills forms.\nlicense: MIT\nmetadata:\n"
+        head += "  author: jane\nallowed-tools: Bash(git:*) WebSearch\n---\n"
+        write("skills/pdf/SKILL.md", f"{head}\n# PDF\n\nSee references/a.md. {{{{x}}}}\n")
+        write("skills/pdf/references/a.md", "---\nname: n\ndescription: d\n---\nnot an agent\n")
+        write("skills/pdf/references/b/c.txt", "c")
+        write("skills/pdf/forms.md", "forms")
+        write("skills/pdf/scripts/run.py", "x")
+        write("skills/pdf/assets/logo.png", b"\x89PNG")
+        write("skills/pdf/LICENSE.txt", "MIT")
+        ran = cli("instruction", "import", "skills", "--project", "--json")
+        assert ran.code == 0
+        item = imported(ran)
+        assert (item["format"], item["hosted_tools"]) == ("skill", ["web_search"])
+        assert made("pdf-forms") == {
+            "description": "Fills forms.",
+            "instructions": "# PDF\n\nSee references/a.md. {{x}}\n",
+            "knowledge": ["skills/pdf/forms.md", "skills/pdf/references"],
+            "tools": {"web_search": True},
+        }
+        assert left(item) == [
+            ("key", "license"),
+            ("metadata", "author"),
+            ("tool", "Bash(git:*)"),
+            ("file", "LICENSE.txt"),
+            ("file", "assets/logo.png"),
+            ("script", "scripts/run.py"),
+        ]
+
+    def test_its_knowledge_is_found_from_anywhere(self, cli: Cli, write: Write, home: Path) -> None:
+        write("pdf/SKILL.md", "---\nname: pdf\ndescription: d\n---\nDo.\n")
+        write("pdf/references/a.md", "a")
+        assert cli("instruction", "import", "pdf/SKILL.md").code == 0
+        written = (home / "config/instructions/pdf.toml").read_text()
+        assert tomllib.loads(written)["knowledge"] == [str(Path("pdf/references").resolve())]
+
+    def test_the_knowledge_is_the_assistants(
+        self, cli: Cli, write: Write, server: LoopbackServer
+    ) -> None:
+        write("pdf/SKILL.md", "---\nname: pdf\ndescription: d\n---\nDo.\n")
+        write("pdf/references/a.md", "alpha beta gamma\n")
+        ran = cli("instruction", "import", "pdf", "--project")
+        (line,) = ran.stderr.splitlines()
+        command = shlex.split(line.split("`")[1])
+        assert command == "gptasst assistant create pdf -i pdf -f pdf/references".split()
+        made = cli(*command[1:], "--json").json["assistant"]
+        assert [file["path"] for file in made["knowledge"]] == ["pdf/references/a.md"]
+
+
+def test_an_agent_of_claude(take: Any) -> None:
+    item = take("agents/code-reviewer.md", AGENT)
+    assert made("code-reviewer") == {
+        "description": 'Use it after a change. <example>user: "check it"</example>',
+        "instructions": "You are a senior reviewer.\n",
+        "tools": {"web_search": True},
+    }
+    assert left(item) == [
+        ("model", "sonnet"),
+        ("tool", "Read"),
+        ("tool", "Grep"),
+        ("tool", "Bash(git diff:*, git log:*)"),
+        ("key", "color"),
+    ]
+    assert item["notes"][0].startswith("its front matter was read line by line: line 3: not valid")
+
+
+def test_a_prompt_of_github_models(take: Any) -> None:
+    item = take("a.prompt.yml", PROMPT_YAML)
+    assert (item["name"], item["format"]) == ("Text Summarizer", "prompt-yml")
+    assert made("Text Summarizer") == {
+        "format": 2,
+        "description": "Summarizes input text concisely",
+        "model": "gpt-6-luna",
+        "default_text": TASK,
+        "instructions": "You are a summarizer for {{audience}}.",
+        "settings": {"temperature": 0.5, "max_output_tokens": 200},
+        "variables": {
+            "audience": {},
+            "input": {
+                "default": "(the input that follows)",
+                "description": "what to work on, if a run is not given it as text, file or stdin",
+            },
+        },
+    }
+    assert left(item) == [
+        ("modelParameters", "presencePenalty"),
+        ("evaluator", "Is alike"),
+        ("testData", "expected"),
+    ]
+    assert (item["cases"], item["cases_path"]) == (1, "instructions/Text Summarizer.cases.toml")
+    assert tomllib.loads(Path(item["cases_path"]).read_text("utf-8")) == {
+        "case": [
+            {
+                "name": "test 1",
+                "input": "The fox jumped.",
+                "vars": {"audience": "children"},
+                "matches": ["\\ASummary\\ \\-"],
+            }
+        ]
+    }
+
+
+def test_its_tests_run(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    write(
+        "t.prompt.yml",
+        "messages:\n  - {role: system, content: Be brief.}\n"
+        "  - {role: user, content: 'Describe a {{animal}}.'}\n"
+        "testData: [{animal: dog}, {animal: cat}]\n"
+        "evaluators: [{name: a, string: {endsWith: '{{animal}}.'}}, {name: b, llm: {prompt: p}}]\n",
+    )
+    cli("instruction", "import", "t.prompt.yml", "--project")
+    server.answer = "It is a dog."
+    ran = cli("test", "t")
+    assert ran.code == 6
+    assert [line.split()[0] for line in ran.lines if " t: test" in line] == ["ok", "FAIL"]
+    assert {request.json["instructions"] for request in server.requests} == {"Be brief."}
+    assert "Describe a cat." in json.dumps(server.requests[-1].json["input"])
+
+
+def test_a_schema_and_a_message_that_is_the_input(take: Any) -> None:
+    schema = {"name": "n", "strict": True, "schema": {"type": "object", "properties": {"a": {}}}}
+    item = take(
+        "a.prompt.yaml",
+        json.dumps(
+            {
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": " {{ input }}\n"},
+                ],
+                "model": "mistral-ai/mistral-large",
+                "responseFormat": "json_schema",
+                "jsonSchema": json.dumps(schema),
+            }
+        ),
+    )
+    definition = made("a")
+    assert json.loads(definition.pop("schema")) == schema["schema"]
+    assert definition == {"instructions": "Be brief."}
+    assert left(item) == [("model", "mistral-ai/mistral-large")]
+
+
+class TestLlm:
+    @pytest.mark.parametrize(
+        ("template", "definition"),
+        [
+            (
+                TEMPLATE,
+                {
+                    "format": 2,
+                    "instructions": "In the voice of {{voice}} for $5",
+                    "default_text": "Do this: {{input}}s",
+                    "model": "gpt-6-luna",
+                    "unwrap_fence": True,
+                    "settings": {"temperature": 1.0},
+                },
+            ),
+            ("system: Summarize $this\n", {"format": 2, "instructions": "Summarize {{this}}"}),
+            ("prompt: 'Do: $input'\n", {"format": 2, "instructions": "Do: {{input}}"}),
+            (
+                "prompt: |\n  Cook $what\n",
+                {
+                    "format": 2,
+                    "instructions": "Do the task in the message.",
+                    "default_text": "Cook {{what}}\n",
+                },
+            ),
+            ("just a prompt: no key\n".replace(":", ","), None),
+        ],
+    )
+    def test_templates(self, take: Any, template: str, definition: dict[str, Any] | None) -> None:
+        take("t.yaml", template)
+        got = made("t")
+        got.pop("variables", None)
+        assert got == definition or definition is None
+
+    def test_what_is_left_behind(self, take: Any) -> None:
+        item = take(
+            "t.yaml",
+            "system: s\ndefaults: {unused: x}\nfragments: [a.txt]\ntools: [llm_time]\n"
+            "functions: |\n  def f(): pass\nschema_object: {type: object}\n"
+            "attachments: [b.png]\noptions: {seed: 1, max_tokens: 3}\n",
+        )
+        assert sorted(left(item)) == [
+            ("attachments", "b.png"),
+            ("fragments", "a.txt"),
+            ("functions", "functions"),
+            ("option", "max_tokens"),
+            ("option", "seed"),
+            ("tools", "llm_time"),
+            ("variable", "unused"),
+        ]
+        assert json.loads(made("t")["schema"]) == {"type": "object"}
+
+
+def test_prompty(take: Any, cli: Cli) -> None:
+    item = take("a.prompty", PROMPTY)
+    assert made("Answers") == {
+        "format": 2,
+        "description": "Answers questions",
+        "instructions": "You help {{firstName}} {{lastName}}.\n\n# Rules\nBe brief.\n\n"
+        "<example>\nuser: How are you?\nassistant: Well.\n</example>\n",
+        "default_text": "{{question}}",
+        "settings": {"temperature": 0.2, "max_output_tokens": 3000},
+        "variables": {
+            "firstName": {"description": "of the customer"},
+            "lastName": {"default": "Doe"},
+            "question": {"description": "for example: Why?"},
+        },
+    }
+    assert ("model", "gpt-35-turbo") in left(item)
+    assert ("model.configuration", "api_key") in left(item)
+    assert ("variable", "unused") in left(item)
+    assert "0123456789abcdef" not in json.dumps(item)
+
+
+def test_prompty_of_version_2(take: Any) -> None:
+    item = take(
+        "a.prompty",
+        "---\nname: threaded\nmodel:\n  id: gpt-6-luna\n  options: {temperature: 0.1}\n"
+        "inputSchema:\n  properties:\n    - name: q\n      kind: string\n      default: Hello\n"
+        "    - name: talk\n      kind: thread\noutputs:\n  - name: n\n    kind: integer\n"
+        "template: {format: {kind: mustache}}\n---\n"
+        "system:\nBe brief.\n\n{{talk}}\n\nuser:\n{{&q}}\n",
+    )
+    definition = made("threaded")
+    assert json.loads(definition.pop("schema"))["properties"] == {"n": {"type": "integer"}}
+    assert definition == {
+        "format": 2,
+        "model": "gpt-6-luna",
+        "instructions": "Be brief.",
+        "default_text": "{{q}}",
+        "settings": {"temperature": 0.1},
+        "variables": {"q": {"default": "Hello"}},
+    }
+    assert left(item) == [("input", "talk")]
+
+
+def test_dotprompt(take: Any) -> None:
+    item = take("greet.prompt", DOTPROMPT)
+    definition = made("greet")
+    schema = json.loads(definition.pop("schema"))
+    assert definition == {
+        "format": 2,
+        "instructions": "You work at {{location}}.",
+        "default_text": "Greet, {{mood}}, {{style}}. {{literal}}",
+        "settings": {"temperature": 0.9},
+        "variables": {
+            "location": {"default": "a restaurant", "description": "where it is"},
+            "style": {"default": ""},
+            "mood": {"description": "the mood", "choices": ["happy", "sad"]},
+        },
+    }
+    assert schema["properties"]["items"] == {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "things",
+    }
+    assert schema["properties"]["who"] == {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "age": {"type": ["integer", "null"]}},
+        "required": ["name"],
+        "additionalProperties": False,
+    }
+    assert schema["properties"]["kind"] == {"enum": ["A", "B"]}
+    assert left(item) == [
+        ("model", "googleai/gemini-1.5-flash"),
+        ("config", "topK"),
+        ("tag", "history"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.prompty", "---\nname: x\n---\nsystem:\na\n{% for x in y %}\n", "line 6: the template"),
+        ("a.prompty", "---\nname: x\n---\nsystem:\n{{ a.b }}\n", "line 5: the template"),
+        ("a.prompty", "---\nname: x\n---\nsystem:\n\n{{a|upper}}\n", "line 6: the template"),
+        ("a.prompt", "---\nmodel: m\n---\nHi\n{{#if a}}b{{/if}}\n", "line 5: the template"),
+        ("a.prompt", "Hi {{>part}}\n", "line 1: the template has logic, `{{>part}}`"),
+        ("a.prompt", "---\na: [\n---\nx\n", "not valid YAML"),
+        ("SKILL.md", "# A skill\n", "it has no front matter between lines of `---`"),
+        ("SKILL.md", "---\nname: a\n---\n\n", "it has no text below its front matter"),
+        ("a.yml", "messages: 5\nmodel: x\n", "in none of the formats of prompts"),
+        ("a.yml", "messages: []\n", "it has no messages"),
+        ("a.yml", "messages:\n  - {role: tool, content: x}\n", "a message of the role `tool`"),
+        ("a.yml", "on: push\njobs: {}\n", "a workflow of GitHub Actions, and no prompt"),
+        ("a.json", '{"id": "pmpt_1", "version": "2"}', "only names the stored prompt `pmpt_1`"),
+        ("a.json", '{"object": "response", "model": "m"}', "the response has no `instructions`"),
+        ("a.json", "{", "not valid JSON"),
+        ("a.json", '{"a": 1}', "it is JSON, and in none of the formats of prompts"),
+        ("user.md", "x\n", "it belongs to a `system.md`"),
+        ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not that of a prompt"),
+        ("a.txt", "hello\n", "it is text, and in none of the formats of prompts"),
+        ("a.md", b"\xff\xfe\x00\xd8x\x00", "it holds binary data"),
+        ("a.md", " \n", "it is blank"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(
+    cli: Cli, write: Write, name: str, content: str | bytes, reason: str
+) -> None:
+    write(name, content)
+    ran = cli("instruction", "import", name, "--project", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "not_imported")
+    assert reason in ran.error["message"]
+    assert ran.json["refused"][0]["path"] == name
+    assert not Path("instructions").exists()
+
+
+class TestOpenAI:
+    def test_a_response(self, take: Any) -> None:
+        item = take("answer.json", json.dumps(RESPONSE))
+        definition = made("answer")
+        assert json.loads(definition.pop("schema")) == {"type": "object"}
+        assert definition == {
+            "model": "gpt-6-luna",
+            "instructions": "Be brief.",
+            "default_text": "Greet me.",
+            "tools": {
+                "code_interpreter": True,
+                "web_search": True,
+                "file_search": {"max_results": 5},
+            },
+            "settings": {"reasoning_effort": "low", "top_p": 0.9},
+        }
+        assert left(item) == [
+            ("variable", "lang"),
+            ("metadata", "team"),
+            ("vector_store", "vs_1"),
+            ("file", "file-1"),
+            ("function", "look_up"),
+            ("mcp", "wiki"),
+        ]
+        assert "s3cr3t" not in json.dumps(item)
+
+    @pytest.mark.parametrize(
+        "saved",
+        [
+            {
+                "object": "prompt",
+                "id": "pmpt_1",
+                "name": "Translator/2",
+                "instructions": "Translate into {{lang}}.",
+                "variables": {"lang": {"default": "French"}, "other": None},
+                "model": "gpt-6-luna",
+            },
+            {
+                "model": "gpt-6-luna",
+                "name": "Translator/2",
+                "input": [
+                    {"role": "developer", "content": [{"text": "Translate into {{lang}}."}]},
+                    {"role": "user", "content": "{{input}}"},
+                ],
+                "variables": [{"name": "lang", "default": "French"}, {"name": "other"}],
+            },
+        ],
+    )
+    def test_a_stored_prompt(self, take: Any, saved: dict[str, Any]) -> None:
+        item = take("x.json", json.dumps(saved))
+        assert item["notes"][0] == "its name `Translator/2` is `Translator-2` here"
+        assert made("Translator-2") == {
+            "format": 2,
+            "model": "gpt-6-luna",
+            "instructions": "Translate into {{lang}}.",
+            "variables": {"lang": {"default": "French"}},
+        }
+        assert left(item) == [("variable", "other")]
+
+    def test_assistants(self, cli: Cli, write: Write) -> None:
+        both = [
+            {"object": "assistant", "name": "A", "instructions": "a", "model": "gpt-4"},
+            {"object": "assistant", "name": "B", "instructions": "b", "tools": [RETRIEVAL]},
+            {"object": "assistant", "name": "C", "instructions": None},
+        ]  # fmt: skip
+        write("all.json", json.dumps({"object": "list", "data": both[:2]}))
+        ran = cli("instruction", "import", "all.json", "--project", "--json")
+        assert [each["name"] for each in ran.json["imported"]] == ["A", "B"]
+        assert made("A") == {"instructions": "a"}
+        assert "shut down" in imported(ran, "A")["notes"][0]
+        assert made("B")["tools"] == {"file_search": True}
+        write("c.json", json.dumps(both[2]))
+        ran = cli("instruction", "import", "c.json", "--json")
+        assert "`C` has no `instructions`" in ran.error["message"]
+
+
+class TestWriting:
+    def test_a_dry_run_shows_the_file_and_writes_nothing(self, cli: Cli, write: Write) -> None:
+        write("t.yaml", "system: Be brief.\n")
+        ran = cli("instruction", "import", "t.yaml", "--project", "-n")
+        assert (ran.code, tomllib.loads(ran.text)) == (0, {"instructions": "Be brief."})
+        assert ran.stderr == "would create `instructions/t.toml`\n"
+        assert not Path("instructions").exists()
+
+    def test_the_users_own_are_private(self, cli: Cli, write: Write, home: Path) -> None:
+        write("t.yaml", "system: Be brief.\n")
+        assert cli("instruction", "import", "t.yaml").code == 0
+        assert (home / "config/instructions/t.toml").stat().st_mode & 0o777 == 0o600
+
+    def test_what_is_there_is_only_replaced_with_force(self, cli: Cli, write: Write) -> None:
+        write("instructions/t.toml", "instructions = 'mine'\n")
+        write("t.yaml", "system: Be brief.\n")
+        write("u.yaml", "system: Be long.\n")
+        ran = cli("instruction", "import", "t.yaml", "u.yaml", "--project", "--json")
+        assert (ran.code, ran.error["code"]) == (6, "partly_done")
+        assert ran.json["refused"][0]["reason"] == (
+            "`instructions/t.toml` is there, and says something else: `--force` replaces it"
+        )
+        assert (made("t"), made("u")) == ({"instructions": "mine"}, {"instructions": "Be long."})
+        again = cli("instruction", "import", "t.yaml", "u.yaml", "--project", "--force", "--json")
+        assert [each["action"] for each in again.json["imported"]] == ["replace", "unchanged"]
+        assert made("t") == {"instructions": "Be brief."}
+
+    def test_never_through_a_link(self, cli: Cli, write: Write) -> None:
+        write("t.yaml", "system: Be brief.\n")
+        write("victim", "kept")
+        Path("instructions").mkdir()
+        Path("instructions/t.toml").symlink_to(Path("victim").resolve())
+        ran = cli("instruction", "import", "t.yaml", "--project", "--force")
+        assert (ran.code, Path("victim").read_text()) == (2, "kept")
+        assert "is a link, and not written through" in ran.stderr
+
+    def test_two_of_one_name(self, cli: Cli, write: Write) -> None:
+        write("p/one.prompty", "---\nname: Basic Prompt\n---\nsystem:\na\n")
+        write("p/two.prompty", "---\nname: basic prompt\n---\nsystem:\nb\n")
+        write("p/x/two.prompty", "---\nname: Basic prompt\n---\nsystem:\nc\n")
+        ran = cli("instruction", "import", "p", "--project", "--json")
+        assert [each["name"] for each in ran.json["imported"]] == ["Basic Prompt", "two"]
+        assert ran.code == 6
+        assert "is called `Basic prompt`, too" in ran.json["refused"][0]["reason"]
+
+    @pytest.mark.parametrize(
+        ("name", "file"),
+        [
+            ("../../etc/passwd", "etc-passwd"),
+            ("a\x1b[31mb\nc", "a [31mb c"),
+            ("-n", "n"),
+            ("CON", "CON_"),
+            ("x.toml", "x"),
+            ("é" * 300, "é" * 100),
+            ("///", "t"),
+        ],
+    )
+    def test_names(self, cli: Cli, write: Write, name: str, file: str) -> None:
+        write("t.json", json.dumps({"name": name, "model": "m", "instructions": "x"}))
+        assert cli("instruction", "import", "t.json", "--project").code == 0
+        assert [each.name for each in Path("instructions").iterdir()] == [f"{file}.toml"]
+
+    def test_a_name_from_the_command_line(self, cli: Cli, write: Write) -> None:
+        ran = cli("instruction", "import", "-", "--project", "--name", "Mine", stdin=b"system: x\n")
+        assert (ran.code, made("Mine")) == (0, {"instructions": "x"})
+        write("a.yaml", "system: a\n")
+        write("b.yaml", "system: b\n")
+        ran = cli("instruction", "import", "a.yaml", "b.yaml", "--name", "X", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "usage")
+        ran = cli("instruction", "import", "a.yaml", "--name", "x/y", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "bad_name")
+
+    def test_one_that_hides_another(self, cli: Cli, write: Write) -> None:
+        write("Translator.yaml", "system: x\n")
+        ran = cli("instruction", "import", "Translator.yaml", "--project")
+        assert "Translator: `Translator` hides the instruction `" in ran.stderr
+
+
+class TestDirectories:
+    def test_links_out_of_the_tree_and_secrets(
+        self, cli: Cli, write: Write, tmp_path: Path
+    ) -> None:
+        (tmp_path / "outside.yaml").write_text("system: secret\n")
+        write("p/a.yaml", "system: a\n")
+        Path("p/link.yaml").symlink_to(tmp_path / "outside.yaml")
+        write(
+            "p/key.yaml",
+            f"system: |\n  -----BEGIN RSA PRIVATE KEY-----\n  {'MIIabcdefghij0123' * 4}\n",
+        )
+        write("p/.hidden.yaml", "system: x\n")
+        ran = cli("instruction", "import", "p", "--project", "--json")
+        assert (ran.code, [each["name"] for each in ran.json["imported"]]) == (0, ["a"])
+        reasons = {each["path"]: each["reason"] for each in ran.json["skipped"]}
+        assert "is a link that leads out" in reasons["p/link.yaml"]
+        assert "counts as secret: it holds a private key" in reasons["p/key.yaml"]
+
+    def test_a_secret_that_is_named(self, cli: Cli, write: Write) -> None:
+        write(
+            "key.yaml",
+            f"system: |\n  -----BEGIN RSA PRIVATE KEY-----\n  {'MIIabcdefghij0123' * 4}\n",
+        )
+        ran = cli("instruction", "import", "key.yaml", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "secret")
+
+    def test_what_is_none_is_skipped(self, cli: Cli, write: Write) -> None:
+        write("p/a.yaml", "system: a\n")
+        write("p/README.md", "# hi\n")
+        write("p/main.go", "package main\n")
+        write("p/openapi.yaml", "openapi: 3.1.0\n")
+        ran = cli("instruction", "import", "p", "--project")
+        assert ran.code == 0
+        assert ran.stderr.splitlines() == [
+            "skipped `p/README.md`: it is text, and in none of the formats of prompts",
+            "skipped `p/main.go`: its name is not that of a prompt",
+            "skipped `p/openapi.yaml`: it is YAML, and in none of the formats of prompts",
+        ]
+
+    def test_nothing_there(self, cli: Cli, write: Write) -> None:
+        write("p/README.md", "# hi\n")
+        ran = cli("instruction", "import", "p", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "not_imported")
+        assert cli("instruction", "import", "nowhere").code == 2
+
+    def test_a_large_file(self, cli: Cli, write: Write) -> None:
+        write("p/a.yaml", "system: a\n")
+        write("p/b.md", b"x" * 4_000_001)
+        ran = cli("instruction", "import", "p", "--project", "--json")
+        assert "it is larger than 4,000,000 bytes" in ran.json["refused"][0]["reason"]
+
+
+def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    write("t.prompt.yml", PROMPT_YAML.replace("{{ audience }}", "children"))
+    write("a.txt", "The fox jumped.\n")
+    cli("instruction", "import", "t.prompt.yml", "--project")
+    assert cli("run", "Text Summarizer", "a.txt").code == 0
+    body = server.requests[-1].json
+    assert body["instructions"] == "You are a summarizer for children."
+    assert "<text>\n(the input that follows)\n</text>" in json.dumps(body["input"]).replace(
+        "\\n", "\n"
+    )
+
+
+@pytest.mark.skipif(not PUBLIC.exists(), reason="the public prompts are not at hand")
+def test_every_public_prompt(cli: Cli) -> None:
+    ran = cli("instruction", "import", PUBLIC, "--project", "--json")
+    assert (ran.code, ran.json["refused"]) == (0, [])
+    assert len(ran.json["imported"]) == 94
+    assert [Path(each["path"]).name for each in ran.json["skipped"]] == ["evals_action.yml"]
+    assert cli("instruction", "validate").code == 0
