@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
     from gptasst.api.files import FileGateway
-    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway
+    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway, SlotGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An uploaded input is deleted after its run; if that fails, it expires after a day.
@@ -104,6 +104,12 @@ class OpenAIGateway:
         from gptasst.api.models import ProbeGateway
 
         return ProbeGateway(self._connection)
+
+    @cached_property
+    def slots(self) -> SlotGateway:
+        from gptasst.api.models import SlotGateway
+
+        return SlotGateway(self._connection)
 
     @cached_property
     def conversations(self) -> ConversationGateway:
