@@ -101,6 +101,11 @@ class CaseResult:
     judgements: tuple[Judgement, ...] = ()
     error: GptasstError | None = None
 
+    @property
+    def place(self) -> str:
+        """What it is about, for a message."""
+        return f"`{self.name}`, case `{self.case}`"
+
 
 @dataclass(frozen=True, slots=True)
 class TestSummary:
