@@ -45,6 +45,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                      {'names': ('--diff',), 'value': '', 'many': False, 'help': 'With --each: show what changes, as a unified diff.'},
                      {'names': ('--force',), 'value': '', 'many': False, 'help': 'With --each: run finished files again.'},
                      {'names': ('--batch',), 'value': '', 'many': False, 'help': 'With --each: run within 24 hours at half price; see `batch`.'},
+                     {'names': ('--by',), 'value': 'text', 'many': False, 'help': 'With --each: answers within this time, at a discount.'},
                      {'names': ('--wait',), 'value': '', 'many': False, 'help': 'With --batch: wait until the answers are written.'},
                      {'names': ('--null', '-0'), 'value': '', 'many': False, 'help': 'With --each: print names of files, each ended by NUL.'},
                      {'names': ('--no-file-search',), 'value': '', 'many': False, 'help': "Do not search the assistant's knowledge."},

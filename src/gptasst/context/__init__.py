@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.context.server import ServerContext
+from gptasst.errors import UsageError
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from gptasst.conversations.service import ConversationService
     from gptasst.conversations.types import Conversation
     from gptasst.doctor.types import Diagnosis
+    from gptasst.each.deferred import Deferral
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
     from gptasst.models.ends import ModelEnds
@@ -171,7 +173,28 @@ class AppContext(ServerContext):
             self.run_journal,
             lambda on_limits: self.runs(report, on_limits),
             most_jobs=1 if self.profile.embedded else None,
+            open_deferral=None if self.profile.embedded else lambda: self._deferral,
         )
+
+    @cached_property
+    def _deferral(self) -> Deferral:
+        """What deferred runs need.
+
+        Raises:
+            UsageError: the server is known to have none.
+        """
+        from gptasst.each.deferred import Deferral, DeferredRecords
+
+        if not self.capabilities.takes_deferred():
+            raise UsageError(
+                f"{self.profile.endpoint} has no deferred runs",
+                hint="leave out --by: it answers at once",
+                code="tool_not_available",
+            )
+        records = DeferredRecords(self.paths.deferred_records, self._note)
+        self._opened.callback(records.close)
+        lacking = self.capabilities.lacks_deferred
+        return Deferral(self.gateway.deferred, records, self.profile.scope, lacking)
 
     def cases(self, report: Report) -> CaseService:
         """The service that tests assistants; `report` is as in `runs`."""
