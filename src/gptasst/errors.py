@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         "no_output",
         "no_permission",
         "no_python",
+        "no_revision",
         "no_server",
         "no_such_assistant",
         "no_such_file",

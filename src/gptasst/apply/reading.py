@@ -146,7 +146,7 @@ def _read(
     knowledge = None
     if "knowledge" in document.root or definition.knowledge:
         try:
-            knowledge = _knowledge(definition.knowledge, path, open_cache, screening)
+            knowledge = read_knowledge_words(definition.knowledge, path, open_cache, screening)
         except GptasstError as error:
             raise InvalidDefinition(
                 f"key `knowledge`: {error.message}",
@@ -267,10 +267,16 @@ def _without_dots(path: str) -> str:
     return "" if clean == "." else clean
 
 
-def _knowledge(
+def read_knowledge_words(
     words: Sequence[str], path: Path, open_cache: Callable[[], FileCache], screening: Screening
 ) -> NamedSources:
     """The files that words mean from where a definition lies.
+
+    Args:
+        words: of its `knowledge`.
+        path: the definition's file.
+        open_cache: remembers what files hold.
+        screening: what counts as secret.
 
     Raises:
         InvalidInput: a word means no file, one that can't be read, a secret, or what belongs to

@@ -210,7 +210,7 @@ def _work(
     with activity:
         run = service.start(job)
     results: list[FileResult] = []
-    progress = FileProgress(output, len(job.targets))
+    progress = FileProgress(output, len(job.targets), run.waited_longest_for)
     with stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
         for result in coming:
             results.append(result)

@@ -202,7 +202,7 @@ class Assistants:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        change = service.plan_add(service.get(name), words_of(files), screening, encoding=known)
+        change = service.plan_add(service.current(name), words_of(files), screening, encoding=known)
         return service.apply(change)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
@@ -213,7 +213,7 @@ class Assistants:
             ()
         """
         service = self._service
-        return service.apply(service.plan_remove(service.get(name), words_of(files)))
+        return service.apply(service.plan_remove(service.current(name), words_of(files)))
 
     def set_files(
         self,
@@ -237,7 +237,7 @@ class Assistants:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        change = service.plan_set(service.get(name), words_of(files), screening, encoding=known)
+        change = service.plan_set(service.current(name), words_of(files), screening, encoding=known)
         return service.apply(change)
 
     def sync(
@@ -267,7 +267,7 @@ class Assistants:
         """
         service = self._service
         screening, known = Screening(allow_secrets=allow_secrets), named_encoding(encoding)
-        change = service.plan_sync(service.get(name), screening, encoding=known)
+        change = service.plan_sync(service.current(name), screening, encoding=known)
         if change.outside and not allow_outside:
             raise UsageError(
                 f"`{change.outside[0]}` would be sent from outside of this directory",
@@ -287,7 +287,7 @@ class Assistants:
             >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)
             1
         """
-        assistant = self._service.get(name)
+        assistant = self._service.current(name)
         return self._service.plan_sync(assistant, Screening(allow_secrets=allow_secrets)).plan
 
     def history(self, name: str) -> Sequence[Revision]:
@@ -310,7 +310,7 @@ class Assistants:
             >>> client.assistants.rollback("DocWriter-1", 1).revision
             3
         """
-        assistant = self._service.get(name)
+        assistant = self._service.current(name)
         return self._service.rollback(assistant, self._service.revision(assistant, revision))
 
     def export(self, name: str, *, with_files: str | os.PathLike[str] | None = None) -> str:

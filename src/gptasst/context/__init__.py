@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
+    from gptasst.assistants.store import AssistantStore
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
     from gptasst.cases.service import CaseService
+    from gptasst.cases.trial import TestedChanges
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
@@ -171,7 +173,9 @@ class AppContext(ServerContext):
 
         return EachService(
             self.run_journal,
-            lambda on_limits: self.runs(report, on_limits),
+            lambda on_limits: self.runs(
+                report, on_limits, kind="each" if self.used_by == "run" else None
+            ),
             most_jobs=1 if self.profile.embedded else None,
             open_deferral=None if self.profile.embedded else lambda: self._deferral,
         )
@@ -183,7 +187,8 @@ class AppContext(ServerContext):
         Raises:
             UsageError: the server is known to have none.
         """
-        from gptasst.each.deferred import Deferral, DeferredRecords
+        from gptasst.each.deferred import Deferral
+        from gptasst.each.journal import DeferredRecords
 
         if not self.capabilities.takes_deferred():
             raise UsageError(
@@ -196,18 +201,24 @@ class AppContext(ServerContext):
         lacking = self.capabilities.lacks_deferred
         return Deferral(self.gateway.deferred, records, self.profile.scope, lacking)
 
-    def cases(self, report: Report) -> CaseService:
-        """The service that tests assistants; `report` is as in `runs`."""
+    def cases(self, report: Report, store: AssistantStore | None = None) -> CaseService:
+        """The service that tests assistants; `report` and `store` are as in `runs`."""
         from gptasst.cases.service import CaseService
 
         return CaseService(
             self.library,
-            lambda: self.store,
-            lambda on_limits: self.runs(report, on_limits),
+            lambda: store or self.store,
+            lambda on_limits: self.runs(report, on_limits, store=store, kind="test"),
             self._case_answers,
             most_jobs=1 if self.profile.embedded else None,
             prices=self.prices,
         )
+
+    def tested_changes(self, report: Report) -> TestedChanges:
+        """What changes assistants once their cases hold; `report` is as in `runs`."""
+        from gptasst.cases.trial import TestedChanges
+
+        return TestedChanges(self.store, lambda store: self.cases(report, store))
 
     @cached_property
     def _case_answers(self) -> KnownAnswers:
@@ -240,6 +251,8 @@ class AppContext(ServerContext):
         report: Report,
         on_limits: OnLimits | None = None,
         progress: Progress = lambda _done, _all: None,
+        store: AssistantStore | None = None,
+        kind: Kind | None = None,
     ) -> RunService:
         """The service that runs assistants.
 
@@ -247,6 +260,8 @@ class AppContext(ServerContext):
             report: called with the progress of a model download.
             on_limits: if given, the caller paces requests; see `OpenAIGateway.paced`.
             progress: called with the number of finished requests of an edit, and of all.
+            store: where assistants are, if not where the profile has them.
+            kind: what usage counts it as; without it, as what uses the context.
         """
         from gptasst.runs.preparation import RunPreparation, resolve
         from gptasst.runs.service import RunService
@@ -256,13 +271,13 @@ class AppContext(ServerContext):
             profile=self.profile,
             context_window=local.context if embedded else self.profile.context,
             embedded_model=self.model_file.name if embedded else None,
-            open_store=lambda: self.store,
+            open_store=lambda: store or self.store,
             small_model=embedded and self.has_small_model,
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
-        found = functools.partial(resolve, lambda: self.store, self.library)
+        found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
             self.profile,
             found,
@@ -270,9 +285,7 @@ class AppContext(ServerContext):
             open_gateway,
             self.model_ends,
             progress,
-            spending=self._spending(
-                "each" if on_limits and self.used_by == "run" else self.used_by
-            ),
+            spending=self._spending(kind or self.used_by),
         )
         runs.keeper = lambda: self.run_journal
         return runs

@@ -6,19 +6,17 @@ an interrupt, a crash or a day, waits for those answers and sends nothing twice.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from gptasst.api.deferred import Deferred, DeferredGateway
 from gptasst.api.types import CompletionWindow, ModelAnswer
 from gptasst.assistants.types import Resolved
 from gptasst.definitions.schemas import check_answer
 from gptasst.each.files import EachFiles, EachInput
-from gptasst.each.journal import FinishedRun, RunJournal
+from gptasst.each.journal import DeferredRecords, FinishedRun, RunJournal
 from gptasst.each.pace import ends_all
 from gptasst.each.types import EachJob, FileResult, FileTarget, named_paths
 from gptasst.errors import GptasstError, InvalidInput, LimitReached, NoAnswer, NotFound, unexpected
@@ -30,73 +28,15 @@ from gptasst.runs.edits import edited_text
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
 from gptasst.runs.types import Kept, content_digest
-from gptasst.storage.database import Schema
-from gptasst.storage.disposable_database import DisposableDatabase
 from gptasst.threads import workers
 from gptasst.values import dataclass
 
-_SCHEMA = Schema(
-    title="the record of deferred runs",
-    first=1,
-    migrations=(
-        """
-CREATE TABLE deferred (
-    scope TEXT NOT NULL,
-    run TEXT NOT NULL,
-    response TEXT NOT NULL,
-    time_window TEXT NOT NULL,
-    sent_at REAL NOT NULL,
-    PRIMARY KEY (scope, run)
-) WITHOUT ROWID;
-""",
-    ),
-)
-# The server keeps answers for 30 days.
-_KEPT_SECONDS = 30 * 86_400
 _HOURS: dict[CompletionWindow, int] = {"2h": 2, "8h": 8}
 _GRACE = 3600.0  # seconds after the window
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
 _AT_ONCE = 8
 _ATTEMPTS = 10
 _ROUNDS_IN_VAIN = 10
-
-
-class DeferredRecords:
-    """What was handed over, in one SQLite file; any number of processes may use it.
-
-    Args:
-        path: of the file, made when it is first needed.
-        note: called with one line if a damaged file was set aside.
-    """
-
-    def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
-        self._database = DisposableDatabase(path, _SCHEMA, note)
-
-    def close(self) -> None:
-        self._database.close()
-
-    def add(self, scope: str, run: str, response: str, window: CompletionWindow) -> None:
-        """Remember a run, and forget those that the server has forgotten."""
-        now = time.time()
-
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM deferred WHERE sent_at < ?", (now - _KEPT_SECONDS,))
-            connection.execute(
-                "INSERT OR REPLACE INTO deferred VALUES (?, ?, ?, ?, ?)",
-                (scope, run, response, window, now),
-            )
-
-        self._database.write(write)
-
-    def find(self, scope: str, run: str) -> tuple[str, CompletionWindow, float] | None:
-        """The response's id, its window, and when it was handed over in Unix time."""
-        query = "SELECT response, time_window, sent_at FROM deferred WHERE scope = ? AND run = ?"
-        row = self._database.read(lambda c: c.execute(query, (scope, run)).fetchone())
-        return (row[0], row[1], row[2]) if row and row[1] in _HOURS else None
-
-    def remove(self, scope: str, run: str) -> None:
-        statement = "DELETE FROM deferred WHERE scope = ? AND run = ?"
-        self._database.write(lambda connection: connection.execute(statement, (scope, run)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +105,7 @@ class DeferredRun:
         self._in_vain = 0
         self._handed_over = self._awaited = 0
         self._answered_at_once = False
+        self._waits_for: tuple[str, float] | None = None
         self.warnings = warnings
         self.ended_by: GptasstError | None = None
         self.stopped = False
@@ -181,6 +122,10 @@ class DeferredRun:
                 f"{self._awaited:,} under way on the server; the same command waits for them"
             )
         return tuple(found)
+
+    def waited_longest_for(self) -> tuple[str, float] | None:
+        """The path of the file that was waited for longest, and for how many seconds."""
+        return self._waits_for
 
     def stop(self) -> None:
         """Hand over nothing more and stop waiting; from a signal handler, too."""
@@ -266,9 +211,10 @@ class DeferredRun:
 
     def _wait_for(self, sent: list[_Sent]) -> Iterator[FileResult]:
         """Ask for answers until all are there."""
-        pause = _FIRST_PAUSE
+        pause, started = _FIRST_PAUSE, time.monotonic()
         while sent and not self.stopped and self.ended_by is None:
             self._awaited = len(sent)
+            self._waits_for = str(sent[0].inputs[0].target.path), time.monotonic() - started
             with workers(_AT_ONCE) as pool:
                 found = list(zip(sent, pool.map(self._look, sent), strict=True))
             sent = [each for each, outcome in found if outcome is None]

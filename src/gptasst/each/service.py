@@ -196,6 +196,17 @@ class EachRun:
         about.update({note: sorted(paths) for note, paths in self._without_passages.items()})
         return tuple(f"{what}: {named_paths(paths)}" for what, paths in about.items() if paths)
 
+    def waited_longest_for(self) -> tuple[str, float] | None:
+        """The path of the file that has been waited for longest, and for how many seconds.
+
+        May be called from any thread.
+        """
+        asks = list(self._in_flight.values())
+        if not asks:
+            return None
+        first = min(asks, key=lambda ask: ask.sent_at)
+        return str(first.inputs[0].target.path), time.monotonic() - first.sent_at
+
     def stop(self) -> None:
         """Start nothing more and stop waiting; may be called from a signal handler."""
         self.stopped = True

@@ -1,4 +1,4 @@
-"""One run: an assistant or instruction, a task and its files, an answer."""
+"""Run an assistant or instruction with a task and files."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
 from gptasst.threads import more_time
 
-_LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
+_LAST_SECONDS = 10.0  # seconds for final work after a run's timeout
 
 
 class RunService:
     """Runs assistants and instructions on one endpoint.
 
-    `keeper` opens the place for the answers of an edit that fails, where they are to be kept.
+    `keeper` opens the store for the answers of a failed edit, if they should be saved.
 
     Args:
         profile: the endpoint and its defaults.
@@ -78,14 +78,14 @@ class RunService:
 
     @property
     def takes_documents(self) -> bool:
-        """Whether the endpoint takes documents as they are; else their text is sent."""
+        """Whether the endpoint supports documents; else their text is sent."""
         return self._profile.input_file
 
     def plan(self, request: RunRequest) -> RunPlan:
-        """What a run would send. Nothing is sent, and no key is needed.
+        """What a run would send. Sends nothing, and needs no key.
 
         Raises:
-            GptasstError: what `stream` would refuse before sending.
+            GptasstError: the errors of `stream` before sending.
         """
         prepared = self._preparation.prepare(request, self.resolve(request.name), ask=False)
         sent = prepared.model_request
@@ -115,12 +115,12 @@ class RunService:
         """What a run may take. Nothing is sent, and no key is needed.
 
         Raises:
-            GptasstError: what `stream` would refuse before sending.
+            GptasstError: the errors of `stream` before sending.
         """
         return self.spending.estimate(self._preparation.prepare(request, resolved), window)
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
-        """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
+        """The digest of everything that shapes a run's answer, except its input."""
         resolved = resolved.filled(request.variables)
         target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
@@ -135,27 +135,27 @@ class RunService:
         )
 
     def model(self, request: RunRequest, resolved: Resolved | None = None) -> str:
-        """The model that a run asks.
+        """The model of a run.
 
         Raises:
-            NotFound: no assistant or instruction has that name, or the model is not there.
-            UsageError: no model is named.
-            AccessDenied: the endpoint wants a key, and there is none.
+            NotFound: no assistant or instruction has that name, or the model does not exist.
+            UsageError: no model is set.
+            AccessDenied: the endpoint needs a key, and there is none.
         """
         self._profile.require_key()
         resolved = resolved or self.resolve(request.name)
         return self._preparation.model(request, resolved.definition)
 
     def warnings(self, request: RunRequest, resolved: Resolved) -> tuple[str, ...]:
-        """That a run's model ended or soon will, or its assistant may not have been found."""
+        """Warnings about a shutdown of the model, or about an assistant that may be missing."""
         found = (resolved.doubt, self._use(request, resolved).warning())
         return tuple(warning for warning in found if warning)
 
     def refuse_retired(self, request: RunRequest, resolved: Resolved) -> None:
-        """Refuse a model that was shut down, as the server would if it were asked.
+        """Raise if a model was shut down.
 
         Raises:
-            NotFound: the server does not list it any more.
+            NotFound: the server no longer lists it.
         """
         use = self._use(request, resolved)
         error = use.missing() if use.is_over else None
@@ -165,27 +165,27 @@ class RunService:
     def _lists(self, model: str) -> bool:
         try:
             return any(found.id == model for found in self._open_gateway().models.list())
-        except GptasstError:  # a key may be for less than all; its date counts then
+        except GptasstError:  # a key may not list all models; then the date counts
             return False
 
     def stream(
         self, request: RunRequest, resolved: Resolved | None = None
     ) -> Generator[TextDelta | RunResult]:
-        """Run it; yields the answer piece by piece, the whole `RunResult` last.
+        """Run a request; yield the answer in pieces, the `RunResult` last.
 
-        What can be refused without sending anything is refused at once, before the first piece.
-        With `resolved` no assistant is looked up, so that many runs are runs of one definition.
-        The pieces may be read in another thread.
+        Errors that are found before anything is sent are raised at once, before the first piece.
+        With `resolved` no assistant is looked up, so that many runs use the same definition. The
+        pieces may be read in another thread.
 
-        The pieces put together are the result's `answer`. With a schema the answer comes in
-        one piece, after it was checked.
+        The pieces together are the result's `answer`. With a schema the answer is one piece, after
+        it was checked.
 
         Raises:
             NotFound: no assistant or instruction has that name.
-            UsageError: there is nothing to work on.
-            InvalidInput: an input is not taken by this endpoint, or is too long.
-            NoAnswer: the model refused, failed, or was cut off.
-            GptasstError: the request was not taken; see `errors`.
+            UsageError: there is no input.
+            InvalidInput: the endpoint does not support an input, or it is too long.
+            NoAnswer: the model refused or failed, or its answer was cut off.
+            GptasstError: the request was refused; see `errors`.
         """
         prepared = self.prepare(request, resolved)
         meter = self._meter(prepared)
@@ -206,14 +206,14 @@ class RunService:
         return meter
 
     def connect(self) -> None:
-        """Open the connection now, so that what hinders it is known before many runs begin."""
+        """Open the connection now, so that errors show before many runs start."""
         self._open_gateway()
 
     def prepare(self, request: RunRequest, resolved: Resolved | None = None) -> PreparedRun:
-        """Make a run ready to be sent.
+        """Prepare a run.
 
         Raises:
-            GptasstError: what `stream` refuses without sending anything.
+            GptasstError: the errors of `stream` before sending.
         """
         self._profile.require_key()
         return self._preparation.prepare(request, resolved or self.resolve(request.name))
@@ -221,11 +221,11 @@ class RunService:
     def send(
         self, prepared: PreparedRun, received: list[str] | None = None
     ) -> Generator[TextDelta | RunResult]:
-        """Send a run; yields and raises as `stream` does.
+        """Send a run; yields and raises like `stream`.
 
         Args:
             prepared: from `prepare`.
-            received: gets every piece of the answer as it comes, those that are held back, too.
+            received: called with every piece of the answer as it arrives, even if it is held back.
         """
         return self._sent(prepared, self._meter(prepared), received)
 
@@ -246,13 +246,13 @@ class RunService:
         finally:
             with more_time(_LAST_SECONDS):
                 for file_id in uploaded:
-                    with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                    with contextlib.suppress(GptasstError):  # it expires after a day
                         gateway.delete_file(file_id)
 
     def _edited(
         self, prepared: PreparedRun, plan: EditPlan, meter: Meter
     ) -> Generator[TextDelta | RunResult]:
-        """Run an edit; the text comes in one piece, once all of it was checked."""
+        """Run an edit; the text is one piece, after all of it was checked."""
         started = time.monotonic()
         gateway = self._open_gateway()
         sent = prepared.model_request
@@ -279,7 +279,7 @@ class RunService:
 
     @contextlib.contextmanager
     def _explained(self, prepared: PreparedRun) -> Iterator[None]:
-        """Add what is known of a model or a tool that the server does not have."""
+        """Add to an error what is known of a missing model or tool."""
         try:
             yield
         except ToolRefused as error:
@@ -294,7 +294,7 @@ class RunService:
             raise known from error
 
     def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
-        """What is known of the end of a model that is not there."""
+        """The known shutdown of a missing model."""
         use = self._use(prepared.request, prepared.resolved)
         return use.missing() if error.code == "model_not_found" else None
 
@@ -342,7 +342,7 @@ class RunService:
         return answer_with_searches(lambda sent: self._noting(stream, sent), request, searches)
 
     def _noting(self, stream: Stream, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
-        """What the gateway streams; that a server takes no functions is remembered."""
+        """The gateway's stream; remembers if the server does not support functions."""
         try:
             yield from stream(request)
         except ServiceError as error:
