@@ -296,11 +296,7 @@ def test_a_prompt_of_github_models(take: Any) -> None:
             },
         },
     }
-    assert left(item) == [
-        ("modelParameters", "presencePenalty"),
-        ("evaluator", "Is alike"),
-        ("testData", "expected"),
-    ]
+    assert left(item) == [("modelParameters", "presencePenalty")]
     assert (item["cases"], item["cases_path"]) == (1, "instructions/Text Summarizer.cases.toml")
     assert tomllib.loads(Path(item["cases_path"]).read_text("utf-8")) == {
         "case": [
@@ -309,6 +305,7 @@ def test_a_prompt_of_github_models(take: Any) -> None:
                 "input": "The fox jumped.",
                 "vars": {"audience": "children"},
                 "matches": ["\\ASummary\\ \\-"],
+                "judge": ["Does the answer say the same as this?\n\nA fox jumped."],
             }
         ]
     }
@@ -320,7 +317,8 @@ def test_its_tests_run(cli: Cli, write: Write, server: LoopbackServer) -> None:
         "messages:\n  - {role: system, content: Be brief.}\n"
         "  - {role: user, content: 'Describe a {{animal}}.'}\n"
         "testData: [{animal: dog}, {animal: cat}]\n"
-        "evaluators: [{name: a, string: {endsWith: '{{animal}}.'}}, {name: b, llm: {prompt: p}}]\n",
+        "evaluators: [{name: a, string: {endsWith: '{{animal}}.'}}, {name: b, llm: {prompt: p}},"
+        " {name: c, uses: github/other}, {name: d, string: {isNice: x}}]\n",
     )
     cli("instruction", "import", "t.prompt.yml", "--project")
     server.answer = "It is a dog."
@@ -328,7 +326,8 @@ def test_its_tests_run(cli: Cli, write: Write, server: LoopbackServer) -> None:
     assert ran.code == 6
     assert [line.split()[0] for line in ran.lines if " t: test" in line] == ["ok", "FAIL"]
     assert {request.json["instructions"] for request in server.requests} == {"Be brief."}
-    assert "Describe a cat." in json.dumps(server.requests[-1].json["input"])
+    asked = json.dumps([request.json["input"] for request in server.requests])
+    assert "Describe a cat." in asked
 
 
 def test_a_schema_and_a_message_that_is_the_input(take: Any) -> None:
@@ -351,6 +350,30 @@ def test_a_schema_and_a_message_that_is_the_input(take: Any) -> None:
     assert json.loads(definition.pop("schema")) == schema["schema"]
     assert definition == {"instructions": "Be brief."}
     assert left(item) == [("model", "mistral-ai/mistral-large")]
+
+
+def test_evaluators_that_ask_a_model(take: Any) -> None:
+    item = take(
+        "t.prompt.yml",
+        """
+messages: [{role: user, content: "{{input}}"}]
+testData: [{input: a, expected: b}, {input: c}]
+evaluators:
+  - name: nice
+    llm:
+      prompt: Is {{completion}} nice?
+      choices: [{choice: yes, score: 1}, {choice: no, score: 0}]
+  - {name: alike, uses: github/similarity}
+  - {name: rated, llm: {prompt: p, choices: [{choice: 1, score: 1}]}}
+""",
+    )
+    cases = tomllib.loads(Path("instructions/t.cases.toml").read_text("utf-8"))["case"]
+    alike = "Does the answer say the same as this?\n\nb"
+    assert [case["judge"] for case in cases] == [
+        ["Is the answer nice?", alike],
+        ["Is the answer nice?"],
+    ]
+    assert left(item) == [("evaluator", "rated"), ("evaluator", "alike")]
 
 
 class TestLlm:
@@ -449,6 +472,44 @@ def test_prompty_of_version_2(take: Any) -> None:
     assert left(item) == [("input", "talk")]
 
 
+def test_prompty_for_agents(take: Any) -> None:
+    item = take(
+        "a.prompty",
+        """---
+id: a
+name: Leave
+inputs:
+  name: {type: string, sample: User, description: of the customer}
+  tone: {type: string, required: false}
+tools:
+  - {id: docs, type: file_search, options: {max_number_results: 2}}
+  - {id: code, type: code_interpreter}
+  - {id: run, type: openapi}
+---
+# Job
+
+Help {{name}}{{tone}}.
+
+![thread]
+""",
+    )
+    assert made("Leave") == {
+        "format": 2,
+        "instructions": "# Job\n\nHelp {{name}}{{tone}}.",
+        "tools": {"file_search": True, "code_interpreter": True},
+        "variables": {
+            "name": {"description": "of the customer; for example: User"},
+            "tone": {"default": ""},
+        },
+    }
+    assert left(item) == [
+        ("tag", "![thread]"),
+        ("file_search", "max_number_results"),
+        ("tool", "openapi"),
+        ("key", "id"),
+    ]
+
+
 def test_dotprompt(take: Any) -> None:
     item = take("greet.prompt", DOTPROMPT)
     definition = made("greet")
@@ -491,6 +552,9 @@ def test_dotprompt(take: Any) -> None:
         ("a.prompty", "---\nname: x\n---\nsystem:\n\n{{a|upper}}\n", "line 6: the template"),
         ("a.prompt", "---\nmodel: m\n---\nHi\n{{#if a}}b{{/if}}\n", "line 5: the template"),
         ("a.prompt", "Hi {{>part}}\n", "line 1: the template has logic, `{{>part}}`"),
+        ("a.prompt", "See\n{{media url=x}}\n", "it has media, and a definition has none"),
+        ("_a.prompt", "Hi\n", "it is a part of other prompts"),
+        ("a.prompty", "---\nmodel: {api: embedding}\n---\n{{x}}\n", "it asks for embeddings"),
         ("a.prompt", "---\na: [\n---\nx\n", "not valid YAML"),
         ("SKILL.md", "# A skill\n", "it has no front matter between lines of `---`"),
         ("SKILL.md", "---\nname: a\n---\n\n", "it has no text below its front matter"),
@@ -736,6 +800,16 @@ def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer)
     assert "<text>\n(the input that follows)\n</text>" in json.dumps(body["input"]).replace(
         "\\n", "\n"
     )
+
+
+def test_a_prompt_of_variables_alone_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    write("r.yaml", "prompt: 'Cook $what'\n")
+    cli("instruction", "import", "r.yaml", "--project")
+    assert cli("run", "r").code == 2
+    assert server.requests == []
+    assert cli("run", "r", "--var", "what=eggs").code == 0
+    assert "Cook eggs" in json.dumps(server.requests[-1].json["input"])
+    assert cli("run", "Translator", "--var", "lang=French").code == 2
 
 
 @pytest.mark.skipif(not PUBLIC.exists(), reason="the public prompts are not at hand")

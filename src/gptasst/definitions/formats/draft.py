@@ -34,6 +34,7 @@ INPUT_VARIABLE = Variable(
 PLAIN_INSTRUCTIONS = "Do the task in the message."
 
 NO_SUCH_KEY = "definitions have no such key"
+NO_THREAD = "`chat` and `--conversation` keep what was said before"
 _SETTINGS = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -116,6 +117,11 @@ class Draft:
             raise NotTaken(f"key `{key}` is not a text")
         text = written(value)
         return text if text.strip() else None
+
+    def turn_on(self, tool: str) -> None:
+        """Let the model use one of the tools that a definition has."""
+        told: dict[str, Any] = {tool: True}
+        self.tools = replace(self.tools, **told)
 
     def add_model(self, name: str | None) -> None:
         """Take over a model that still answers; another is listed."""

@@ -9,10 +9,11 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.formats.dotprompt import read_dotprompt
 from gptasst.definitions.formats.draft import mapping
-from gptasst.definitions.formats.front_matter_prompts import read_dotprompt, read_prompty
 from gptasst.definitions.formats.markdown import read_agent, read_fabric, read_skill
 from gptasst.definitions.formats.openai_json import kind_of_json, read_openai
+from gptasst.definitions.formats.prompty import read_prompty
 from gptasst.definitions.formats.saved_assistants import read_saved_assistant, saved_name
 from gptasst.definitions.formats.templates import has_role_lines
 from gptasst.definitions.formats.types import ModelEnd, NoPrompt, NotTaken, Reading
