@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gptasst.api.types import ModelAnswer, Usage
+from gptasst.api.types import CompletionWindow, ModelAnswer, Usage
 from gptasst.runs.types import Kept
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
