@@ -559,7 +559,7 @@ def test_dotprompt(take: Any) -> None:
         ("SKILL.md", "# A skill\n", "it has no front matter between lines of `---`"),
         ("SKILL.md", "---\nname: a\n---\n\n", "it has no text below its front matter"),
         ("a.yml", "messages: 5\nmodel: x\n", "in none of the formats of prompts"),
-        ("a.yml", "messages: []\n", "it has no messages"),
+        ("a.prompt.yml", "messages: []\n", "it has no messages"),
         ("a.yml", "messages:\n  - {role: tool, content: x}\n", "a message of the role `tool`"),
         ("a.yml", "on: push\njobs: {}\n", "a workflow of GitHub Actions, and no prompt"),
         ("a.json", '{"id": "pmpt_1", "version": "2"}', "only names the stored prompt `pmpt_1`"),
@@ -568,6 +568,7 @@ def test_dotprompt(take: Any) -> None:
         ("a.json", '{"a": 1}', "it is JSON, and in none of the formats of prompts"),
         ("user.md", "x\n", "it belongs to a `system.md`"),
         ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not that of a prompt"),
+        ("a.toml", "instructions = 'x'\n", "`gptasst instruction new NAME --from FILE` copies"),
         ("a.txt", "hello\n", "it is text, and in none of the formats of prompts"),
         ("a.md", b"\xff\xfe\x00\xd8x\x00", "it holds binary data"),
         ("a.md", " \n", "it is blank"),
@@ -787,7 +788,31 @@ class TestDirectories:
         write("p/a.yaml", "system: a\n")
         write("p/b.md", b"x" * 4_000_001)
         ran = cli("instruction", "import", "p", "--project", "--json")
-        assert "it is larger than 4,000,000 bytes" in ran.json["refused"][0]["reason"]
+        assert (ran.code, ran.json["refused"]) == (0, [])
+        assert "it is larger than 4,000,000 bytes" in ran.json["skipped"][0]["reason"]
+
+    def test_what_is_broken(self, cli: Cli, write: Write) -> None:
+        write("p/a.yaml", "system: a\n")
+        write("p/tsconfig.json", "{ // comment\n}")
+        write("p/post.md", "---\n- x\n---\nText\n")
+        write("p/i18n.yml", "a: b: c\n")
+        write("p/bad.prompt.yml", "a: b: c\nmessages:\n")
+        write("p/old.json", '{"object": "response", ')
+        write("p/s/SKILL.md", b"\xff\xfe\x00\xd8x\x00")
+        ran = cli("instruction", "import", "p", "--project", "--json")
+        assert (ran.code, [each["name"] for each in ran.json["imported"]]) == (6, ["a"])
+        assert {Path(each["path"]).name for each in ran.json["refused"]} == {
+            "bad.prompt.yml",
+            "old.json",
+            "SKILL.md",
+        }
+        assert len(ran.json["skipped"]) == 3
+
+    def test_hidden_directories_are_named(self, cli: Cli, write: Write) -> None:
+        write(".claude/agents/code-reviewer.md", AGENT)
+        write(".claude/skills/pdf/SKILL.md", "---\nname: pdf\ndescription: d\n---\nDo.\n")
+        ran = cli("instruction", "import", ".claude/agents", ".claude/skills", "-q", "--project")
+        assert ran.lines == ["code-reviewer", "pdf"]
 
 
 def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:

@@ -10,6 +10,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.case_files import cases_of
 from gptasst.definitions.formats.draft import INPUT, INPUT_VARIABLE, PLAIN_INSTRUCTIONS, described
 from gptasst.definitions.formats.templates import to_dollars
 from gptasst.definitions.formats.types import ExportFormat, InstructionExport, LeftBehind
@@ -73,7 +74,8 @@ class InstructionExporter:
             UsageError: a file is there, and may not be replaced.
             InvalidInput: it can't be written, or its knowledge can't be read.
         """
-        definition = self._library.find(name).definition
+        found = self._library.find(name)
+        definition = found.definition
         if form == "skill":
             made = _skill(definition, screening)
         elif form == "llm":
@@ -82,6 +84,9 @@ class InstructionExporter:
             made = _prompt_yaml(definition)
         else:
             made = _fabric(definition)
+        cases = cases_of(found)
+        if cases:
+            made.leave("cases", f"{len(cases)} cases", "they are of `gptasst test`")
         targets = {directory / path: content for path, content in made.files.items()}
         for path, content in targets.items():
             _refuse_other(path, content, force=force)
