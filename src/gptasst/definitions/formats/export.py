@@ -86,7 +86,7 @@ class InstructionExporter:
             made = _fabric(definition)
         cases = cases_of(found)
         if cases:
-            made.leave("cases", f"{len(cases)} cases", "they are of `gptasst test`")
+            made.leave("cases", f"{len(cases)} cases", "the format has no place for them")
         targets = {directory / path: content for path, content in made.files.items()}
         for path, content in targets.items():
             _refuse_other(path, content, force=force)
@@ -107,16 +107,18 @@ class InstructionExporter:
 
 def _refuse_other(path: Path, content: bytes, *, force: bool) -> None:
     if path.is_symlink():
-        raise UsageError(f"`{path}` is a link, and not written through", code="name_taken")
+        raise UsageError(
+            f"`{path}` is a symbolic link, which gptasst does not write through", code="name_taken"
+        )
     try:
         there = read_regular(path, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise InvalidInput(f"`{path}` is there, and can't be read: {error.strerror}") from None
+        raise InvalidInput(f"`{path}` exists, but can't be read: {error.strerror}") from None
     if there != content and not force:
         raise UsageError(
-            f"`{path}` is there, and says something else",
+            f"`{path}` already exists with other content",
             hint="pass `--force` to replace it, or name another directory with `-o`",
             code="name_taken",
         )

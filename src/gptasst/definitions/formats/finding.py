@@ -76,7 +76,7 @@ def find(word: str, screening: Screening, found: Found, *, in_project: bool) -> 
         elif named or path.name.lower().endswith(SUFFIXES):
             _add(path, found, named=named)
         else:
-            found.skipped.append(Refusal(str(path), "its name is not that of a prompt"))
+            found.skipped.append(Refusal(str(path), "its name is not a prompt's"))
 
 
 def _beside(

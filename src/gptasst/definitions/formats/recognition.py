@@ -99,7 +99,7 @@ def _of_file_name(source: Source, name: str, model_end: ModelEnd) -> Reading | N
     if base == SYSTEM:
         return read_fabric(name, source.text, source.user, model_end)
     if base == USER and matter is None:
-        raise NoPrompt("it belongs to a `system.md`, and there is none beside it")
+        raise NoPrompt("it belongs to a `system.md`, which is missing")
     if base == SKILL:
         if matter is None:
             raise NotTaken("it has no front matter between lines of `---`")
@@ -122,7 +122,7 @@ def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
         return read_fabric(name, source.text, None, model_end)
     if source.path.suffix.lower() == ".toml":
         raise NoPrompt("it is TOML; `gptasst instruction new NAME --from FILE` copies a definition")
-    raise NoPrompt("it is text, and in none of the formats of prompts")
+    raise NoPrompt("it is text, not in a known prompt format")
 
 
 def _of_front_matter(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:
@@ -142,9 +142,7 @@ def _of_front_matter(name: str, matter: FrontMatter, model_end: ModelEnd) -> Rea
         return read_agent(name, matter, model_end)
     if has_role_lines(matter.body) and "model" in values:
         return read_prompty(name, matter, model_end)
-    raise NoPrompt(
-        "its front matter is not that of a prompt: an agent has `name` and `description`"
-    )
+    raise NoPrompt("its front matter is not a prompt's: an agent has `name` and `description`")
 
 
 def _of_yaml(source: Source, name: str, model_end: ModelEnd) -> Reading:
@@ -152,7 +150,7 @@ def _of_yaml(source: Source, name: str, model_end: ModelEnd) -> Reading:
     if isinstance(values, str) and source.named:
         return read_llm(name, {"prompt": values}, model_end)
     if not isinstance(values, dict):
-        raise NoPrompt("it is YAML, and in none of the formats of prompts")
+        raise NoPrompt("it is YAML, not in a known prompt format")
     name_tells = source.path.name.lower().endswith((".prompt.yml", ".prompt.yaml"))
     return _of_mapping(values, name, model_end, "YAML", name_tells=name_tells)
 
@@ -172,8 +170,8 @@ def _of_mapping(
     if is_llm_template(values):
         return read_llm(name, values, model_end)
     if "jobs" in values and ("on" in values or "true" in values):
-        raise NoPrompt("it is a workflow of GitHub Actions, and no prompt")
-    raise NoPrompt(f"it is {language}, and in none of the formats of prompts")
+        raise NoPrompt("it is a GitHub Actions workflow, not a prompt")
+    raise NoPrompt(f"it is {language}, not in a known prompt format")
 
 
 def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading]:
@@ -183,7 +181,7 @@ def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading
         raise NotTaken("not valid JSON: nested too deeply") from None
     except ValueError as error:
         if source.path.suffix.lower() != ".json":
-            raise NoPrompt("it is text, and in none of the formats of prompts") from None
+            raise NoPrompt("it is text, not in a known prompt format") from None
         raise NotTaken(f"not valid JSON: {error}") from None
     listed = found.get("data") if isinstance(found, dict) else found
     if isinstance(listed, list) and listed and all(isinstance(each, dict) for each in listed):
@@ -191,7 +189,7 @@ def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading
             return [read_openai(name, {"input": listed}, "openai-prompt", model_end)]
         return [_of_object(each, source.path, name, model_end) for each in listed]
     if not isinstance(found, dict):
-        raise NoPrompt("it is JSON, and in none of the formats of prompts")
+        raise NoPrompt("it is JSON, not in a known prompt format")
     return [_of_object(found, source.path, name, model_end)]
 
 
