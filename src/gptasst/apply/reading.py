@@ -83,8 +83,12 @@ def read_directories(
             whole[directory.name] = directories[directory.name] = directory
     for double in _double(found):
         told(double)
+    bases = {base for coded in found for base in coded.extended}
     return ReadDirectories(
-        tuple(found), tuple(directories.values()), tuple(whole.values()), tuple(passed_over)
+        tuple(found),
+        tuple(directories.values()),
+        tuple(whole.values()),
+        tuple(path for path in passed_over if os.path.realpath(path) not in bases),
     )
 
 
@@ -164,6 +168,7 @@ def _read(
         outside=() if knowledge is None else tuple(_outside(knowledge, directory)),
         knowledge_line=document.line_of("knowledge"),
         notes=notices_of(extended, definition.name, "file"),
+        extended=tuple(os.path.realpath(one.path) for one in extended),
     )
 
 
