@@ -50,6 +50,10 @@ class Paths:
         return self.data / "runs.sqlite3"
 
     @property
+    def deferred_records(self) -> Path:
+        return self.data / "deferred.sqlite3"
+
+    @property
     def usage_journal(self) -> Path:
         return self.data / "usage.sqlite3"
 
