@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.commands import AllowSecretsOption, build_command
+from gptasst.cli.estimates import MaxCostOption, budget_of
 from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import Activity, CaseProgress, Transfers
 from gptasst.cli.results import price_text, tell_fallback
@@ -92,6 +93,7 @@ def run_cases(  # one parameter an option
         _about_model("--timeout", metavar="SECONDS", help="Time limit of each answer."),
     ] = None,
     allow_secrets: AllowSecretsOption = False,
+    max_cost: MaxCostOption = None,
 ) -> None:
     """Run the cases of assistants and instructions; exit 6 if one does not hold."""
     from gptasst.cases.types import TestJob
@@ -117,6 +119,7 @@ def run_cases(  # one parameter an option
             timeout=timeout,
             force=force,
             retrieval_only=retrieval_only,
+            budget=budget_of(max_cost),
             screening=session.screening(allow_secrets),
         )
         run = service.start(job)
