@@ -56,7 +56,7 @@ def test_changes_are_shown_with_their_difference(
     assert {"        ~ docs/a.md", "        + docs/c.md", "        - docs/b.md"} <= set(
         checked.lines
     )
-    assert '+model = "m"' in checked.lines
+    assert '        +model = "m"' in checked.lines
     apply(cli)
     assert paths_of(cli, "Writer") == ["docs/a.md", "docs/c.md"]
     assert cli("assistant", "show", "Writer", "--json").json["revision"] == 2
@@ -194,6 +194,8 @@ def test_files_without_a_name_are_no_assistants(cli: Cli, write: Write) -> None:
     ran = cli("apply", ".", "-y")
     assert (ran.code, names(cli)) == (0, ["A"])
     assert "`base.toml` has no `name`" in ran.stderr
+    write("a.toml", 'name = "A"\nextends = "base"\n')
+    assert "base.toml" not in cli("apply", ".", "-y").stderr
 
 
 def test_an_assistant_has_the_cases_beside_its_definition(
@@ -203,7 +205,7 @@ def test_an_assistant_has_the_cases_beside_its_definition(
     write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "x"\n')
     apply(cli, "code")
     assert names(cli) == ["A"]
-    assert "case = [" in cli("assistant", "export", "A").lines
+    assert "case" in cli("assistant", "export", "A").text
     settled(cli, server, "code")
     write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "y"\n')
     assert "change  A: case" in apply(cli, "code")
@@ -286,6 +288,29 @@ class TestStrangers:
         assert "outside of the repository and would be sent" in ran.stderr
         assert "send 1 file from outside of the repository, and create 1 assistant?" in ran.stderr
         assert names(cli) == []
+
+    def test_the_working_directory_does_not_make_a_repository_larger(
+        self, cli: Cli, write: Write
+    ) -> None:
+        write("private.md", "mine\n")
+        write("theirs/code/a.toml", definition("A", 'knowledge = ["../../private.md"]'))
+        assert cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]["outside"] == []
+        write("theirs/.git/config", "")
+        planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
+        assert planned["outside"] == ["private.md"]
+
+    @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of any bytes")
+    def test_a_name_that_is_no_text_is_refused(self, cli: Cli, write: Write) -> None:
+        write("code/a\udcff.toml", definition("A"))
+        ran = cli("apply", "code", "-y")
+        assert (ran.code, names(cli)) == (2, [])
+        assert "has characters that can't be kept" in ran.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links")
+    def test_what_editors_leave_behind_is_passed_over(self, cli: Cli, write: Write) -> None:
+        write("code/a.toml", definition("A"))
+        Path("code/.#a.toml").symlink_to("me@machine.123")
+        assert cli("apply", "code", "-y").code == 0
 
     @pytest.mark.skipif(sys.platform == "win32", reason="links")
     def test_links_do_not_lead_out(self, cli: Cli, write: Write, tmp_path: Path) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from gptasst.cli.commands import AllowSecretsOption, DryRunOption, YesOption, build_command
 from gptasst.cli.output import BOLD, DIM, GREEN, Output, count_text, harmless, one_line
-from gptasst.cli.progress import Transfers
-from gptasst.cli.results import KeepFilesOption, note_left
+from gptasst.cli.progress import Activity, Transfers
+from gptasst.cli.results import KeepFilesOption, TestedOption, note_left
 from gptasst.cli.session import Session
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
@@ -21,6 +22,9 @@ from gptasst.hints import cmd
 if TYPE_CHECKING:
     from gptasst.apply.types import Action, ApplyPlan, PlannedAssistant
     from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.cases.trial import TestedChanges
+    from gptasst.inputs.screening import Screening
+    from gptasst.uploads.types import TransferState
 
 _DONE: dict[Action, str] = {
     "create": "created",
@@ -68,6 +72,7 @@ def apply(
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
     keep_files: KeepFilesOption = False,
+    tested: TestedOption = False,
 ) -> None:
     """Create and change assistants as a directory of definitions has them."""
     output, screening = session.output, session.screening(allow_secrets)
@@ -90,14 +95,32 @@ def apply(
     if differs:
         _show(session, plan)
         plan = _confirmed(session, plan, look, yes=yes)
-    with Transfers(output) as transfers:
-        done = service.apply(plan, _Told(session), transfers.report, keep_files=keep_files)
+    with _Progress(output) as progress, contextlib.ExitStack() as stack:
+        how = _tested(session, progress, screening, stack) if tested else None
+        done = service.apply(
+            plan, progress.done, progress.report, keep_files=keep_files, tested=how
+        )
     if output.mode == "json":
         output.document(done)
     elif output.mode == "quiet":
         output.answer(_names(done))
     else:
         output.note(_sum(done))
+
+
+def _tested(
+    session: Session, progress: _Progress, screening: Screening, stack: contextlib.ExitStack
+) -> TestedChanges:
+    """What makes changes with `--tested`; the stack ends the command if somebody stops a test."""
+    from gptasst.cases.types import TestJob
+    from gptasst.cli.test import ShownTests, ending_when_stopped
+
+    stack.enter_context(ending_when_stopped(session.output))
+    return session.context.tested_changes(
+        Activity(session.output, "").report,
+        TestJob((), screening=screening),
+        ShownTests(session, progress.stop),
+    )
 
 
 def _confirmed(
@@ -126,13 +149,30 @@ def _question(plan: ApplyPlan) -> str:
     return question
 
 
-class _Told:
-    """Says what was done, assistant by assistant."""
+class _Progress:
+    """Shows transfers, and what was done, assistant by assistant."""
 
-    def __init__(self, session: Session) -> None:
-        self._output = session.output
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._transfers = Transfers(output)
 
-    def __call__(self, one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> None:
+    def __enter__(self) -> Self:
+        self._transfers.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transfers.stop()
+
+    def report(self, state: TransferState) -> None:
+        self._transfers.report(state)
+
+    def stop(self) -> None:
+        """Take the bars off the screen: something else is shown."""
+        self._transfers.stop()
+
+    def done(self, one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> None:
+        """Report an assistant below the bars of its files, which are gone then."""
+        self._transfers.stop()
         if outcome is not None:
             note_left(self._output, outcome.left)
             for note in outcome.notes:
@@ -140,6 +180,8 @@ class _Told:
         if one.status == "done" and one.action in _DONE and self._output.mode == "people":
             old = f"`{one_line(one.old_name)}` to " if one.old_name else ""
             self._output.note(f"{_DONE[one.action]} {old}`{one_line(one.name)}`")
+        self._transfers = Transfers(self._output)
+        self._transfers.__enter__()
 
 
 def _tell_about(session: Session, plan: ApplyPlan) -> None:
@@ -244,7 +286,8 @@ def _lines(output: Output, one: PlannedAssistant) -> Iterator[str]:
     if one.diff:
         from gptasst.cli.run_each import coloured_diff
 
-        yield from (coloured_diff(one.diff) if output.colours else harmless(one.diff)).splitlines()
+        diff = coloured_diff(one.diff) if output.colours else harmless(one.diff)
+        yield from (f"        {line}" for line in diff.splitlines())
 
 
 def _about(one: PlannedAssistant) -> Iterator[str]:

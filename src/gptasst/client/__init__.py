@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gptasst.apply.types import ApplyPlan
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
+    from gptasst.each.deferred import DeferredRun
     from gptasst.each.service import EachRun
     from gptasst.each.types import FileResult
     from gptasst.runs.service import RunService
@@ -332,7 +333,7 @@ def _readable(
                 yield event
 
 
-def _results(run: EachRun) -> Generator[FileResult]:
+def _results(run: EachRun | DeferredRun) -> Generator[FileResult]:
     try:
         yield from run.results()
     finally:

@@ -213,19 +213,36 @@ def estimated_tokens(characters: int) -> int:
     return math.ceil(characters / 4)
 
 
-def task_of(request: RunRequest, definition: Definition) -> str | None:
-    """The task: the user's, or else the definition's own if there is input."""
+def task_of(
+    request: RunRequest, definition: Definition, *, task_is_whole: bool = False
+) -> str | None:
+    """The task: the user's, or else the definition's own if there is input.
+
+    Args:
+        request: the run.
+        definition: what it asks; its variables have their values.
+        task_is_whole: its task needs no input, see `asks_for_its_input`.
+
+    Raises:
+        UsageError: there is nothing to work on.
+    """
     if request.stdin is not None and not request.stdin.strip():
         raise InvalidInput("standard input is empty", code="empty_input")
     if request.text and request.text.strip():
         return request.text
-    if request.files or request.stdin is not None:
+    if request.files or request.stdin is not None or task_is_whole:
         return definition.default_text
     raise UsageError(
         "there is nothing to work on",
         hint="give files (-f FILE…), a text (-t TEXT), or pipe something in",
         code="no_input",
     )
+
+
+def asks_for_its_input(definition: Definition) -> bool:
+    """Whether a required variable stands in the task: whoever gave that gave something to do."""
+    task = definition.default_text or ""
+    return any(each.required and f"{{{{{each.name}}}}}" in task for each in definition.variables)
 
 
 class Gateway(Protocol):

@@ -20,6 +20,7 @@ from gptasst.knowledge.types import Excerpt
 from gptasst.models.service import EndpointCapabilities, ModelChoice
 from gptasst.runs.edits import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
+    asks_for_its_input,
     documents_as_text,
     estimated_tokens,
     message_parts,
@@ -188,12 +189,13 @@ class RunPreparation:
         Raises:
             GptasstError: a check failed; nothing was sent.
         """
+        task_is_whole = asks_for_its_input(resolved.definition)
         resolved = resolved.filled(request.variables)
         request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = resolved.assistant, resolved.definition
-        task = task_of(request, definition)
+        task = task_of(request, definition, task_is_whole=task_is_whole)
         searches = resolved.searches(asked_for=request.file_search)
         if searches and target and target.paths == ():
             searches, notes = False, (*notes, NONE_FITS)
