@@ -275,7 +275,9 @@ def test_an_agent_of_claude(take: Any) -> None:
         ("tool", "Bash(git diff:*, git log:*)"),
         ("key", "color"),
     ]
-    assert item["notes"][0].startswith("its front matter was read line by line: line 3: not valid")
+    assert item["notes"][0].startswith(
+        "its front matter was read line by line, as it is not valid YAML"
+    )
 
 
 def test_a_prompt_of_github_models(take: Any) -> None:
@@ -552,23 +554,24 @@ def test_dotprompt(take: Any) -> None:
         ("a.prompty", "---\nname: x\n---\nsystem:\n\n{{a|upper}}\n", "line 6: the template"),
         ("a.prompt", "---\nmodel: m\n---\nHi\n{{#if a}}b{{/if}}\n", "line 5: the template"),
         ("a.prompt", "Hi {{>part}}\n", "line 1: the template has logic, `{{>part}}`"),
-        ("a.prompt", "See\n{{media url=x}}\n", "it has media, and a definition has none"),
-        ("_a.prompt", "Hi\n", "it is a part of other prompts"),
-        ("a.prompty", "---\nmodel: {api: embedding}\n---\n{{x}}\n", "it asks for embeddings"),
+        ("a.prompt", "See\n{{media url=x}}\n", "it has media; a definition can't"),
+        ("_a.prompt", "Hi\n", "it is a partial"),
+        ("a.prompty", "---\nmodel: {api: embedding}\n---\n{{x}}\n", "it is for embeddings"),
         ("a.prompt", "---\na: [\n---\nx\n", "not valid YAML"),
         ("SKILL.md", "# A skill\n", "it has no front matter between lines of `---`"),
         ("SKILL.md", "---\nname: a\n---\n\n", "it has no text below its front matter"),
-        ("a.yml", "messages: 5\nmodel: x\n", "in none of the formats of prompts"),
-        ("a.yml", "messages: []\n", "it has no messages"),
+        ("a.yml", "messages: 5\nmodel: x\n", "not in a known prompt format"),
+        ("a.prompt.yml", "messages: []\n", "it has no messages"),
         ("a.yml", "messages:\n  - {role: tool, content: x}\n", "a message of the role `tool`"),
-        ("a.yml", "on: push\njobs: {}\n", "a workflow of GitHub Actions, and no prompt"),
-        ("a.json", '{"id": "pmpt_1", "version": "2"}', "only names the stored prompt `pmpt_1`"),
+        ("a.yml", "on: push\njobs: {}\n", "a GitHub Actions workflow, not a prompt"),
+        ("a.json", '{"id": "pmpt_1", "version": "2"}', "only refers to the stored prompt `pmpt_1`"),
         ("a.json", '{"object": "response", "model": "m"}', "the response has no `instructions`"),
         ("a.json", "{", "not valid JSON"),
-        ("a.json", '{"a": 1}', "it is JSON, and in none of the formats of prompts"),
+        ("a.json", '{"a": 1}', "it is JSON, not in a known prompt format"),
         ("user.md", "x\n", "it belongs to a `system.md`"),
-        ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not that of a prompt"),
-        ("a.txt", "hello\n", "it is text, and in none of the formats of prompts"),
+        ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not a prompt's"),
+        ("a.toml", "instructions = 'x'\n", "`gptasst instruction new NAME --from FILE` copies"),
+        ("a.txt", "hello\n", "it is text, not in a known prompt format"),
         ("a.md", b"\xff\xfe\x00\xd8x\x00", "it holds binary data"),
         ("a.md", " \n", "it is blank"),
     ],
@@ -634,7 +637,7 @@ class TestOpenAI:
     )
     def test_a_stored_prompt(self, take: Any, saved: dict[str, Any]) -> None:
         item = take("x.json", json.dumps(saved))
-        assert item["notes"][0] == "its name `Translator/2` is `Translator-2` here"
+        assert item["notes"][0] == "its name `Translator/2` became `Translator-2`"
         assert made("Translator-2") == {
             "format": 2,
             "model": "gpt-6-luna",
@@ -680,7 +683,7 @@ class TestWriting:
         ran = cli("instruction", "import", "t.yaml", "u.yaml", "--project", "--json")
         assert (ran.code, ran.error["code"]) == (6, "partly_done")
         assert ran.json["refused"][0]["reason"] == (
-            "`instructions/t.toml` is there, and says something else: `--force` replaces it"
+            "`instructions/t.toml` already exists with other content; `--force` replaces it"
         )
         assert (made("t"), made("u")) == ({"instructions": "mine"}, {"instructions": "Be long."})
         again = cli("instruction", "import", "t.yaml", "u.yaml", "--project", "--force", "--json")
@@ -694,7 +697,7 @@ class TestWriting:
         Path("instructions/t.toml").symlink_to(Path("victim").resolve())
         ran = cli("instruction", "import", "t.yaml", "--project", "--force")
         assert (ran.code, Path("victim").read_text()) == (2, "kept")
-        assert "is a link, and not written through" in ran.stderr
+        assert "is a symbolic link, which gptasst does not write through" in ran.stderr
 
     def test_two_of_one_name(self, cli: Cli, write: Write) -> None:
         write("p/one.prompty", "---\nname: Basic Prompt\n---\nsystem:\na\n")
@@ -703,7 +706,7 @@ class TestWriting:
         ran = cli("instruction", "import", "p", "--project", "--json")
         assert [each["name"] for each in ran.json["imported"]] == ["Basic Prompt", "two"]
         assert ran.code == 6
-        assert "is called `Basic prompt`, too" in ran.json["refused"][0]["reason"]
+        assert "has the same name, `Basic prompt`" in ran.json["refused"][0]["reason"]
 
     @pytest.mark.parametrize(
         ("name", "file"),
@@ -772,9 +775,9 @@ class TestDirectories:
         ran = cli("instruction", "import", "p", "--project")
         assert ran.code == 0
         assert ran.stderr.splitlines() == [
-            "skipped `p/README.md`: it is text, and in none of the formats of prompts",
-            "skipped `p/main.go`: its name is not that of a prompt",
-            "skipped `p/openapi.yaml`: it is YAML, and in none of the formats of prompts",
+            "skipped `p/README.md`: it is text, not in a known prompt format",
+            "skipped `p/main.go`: its name is not a prompt's",
+            "skipped `p/openapi.yaml`: it is YAML, not in a known prompt format",
         ]
 
     def test_nothing_there(self, cli: Cli, write: Write) -> None:
@@ -787,7 +790,31 @@ class TestDirectories:
         write("p/a.yaml", "system: a\n")
         write("p/b.md", b"x" * 4_000_001)
         ran = cli("instruction", "import", "p", "--project", "--json")
-        assert "it is larger than 4,000,000 bytes" in ran.json["refused"][0]["reason"]
+        assert (ran.code, ran.json["refused"]) == (0, [])
+        assert "it is larger than 4,000,000 bytes" in ran.json["skipped"][0]["reason"]
+
+    def test_what_is_broken(self, cli: Cli, write: Write) -> None:
+        write("p/a.yaml", "system: a\n")
+        write("p/tsconfig.json", "{ // comment\n}")
+        write("p/post.md", "---\n- x\n---\nText\n")
+        write("p/i18n.yml", "a: b: c\n")
+        write("p/bad.prompt.yml", "a: b: c\nmessages:\n")
+        write("p/old.json", '{"object": "response", ')
+        write("p/s/SKILL.md", b"\xff\xfe\x00\xd8x\x00")
+        ran = cli("instruction", "import", "p", "--project", "--json")
+        assert (ran.code, [each["name"] for each in ran.json["imported"]]) == (6, ["a"])
+        assert {Path(each["path"]).name for each in ran.json["refused"]} == {
+            "bad.prompt.yml",
+            "old.json",
+            "SKILL.md",
+        }
+        assert len(ran.json["skipped"]) == 3
+
+    def test_hidden_directories_are_named(self, cli: Cli, write: Write) -> None:
+        write(".claude/agents/code-reviewer.md", AGENT)
+        write(".claude/skills/pdf/SKILL.md", "---\nname: pdf\ndescription: d\n---\nDo.\n")
+        ran = cli("instruction", "import", ".claude/agents", ".claude/skills", "-q", "--project")
+        assert ran.lines == ["code-reviewer", "pdf"]
 
 
 def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:

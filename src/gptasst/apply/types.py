@@ -25,9 +25,9 @@ class CodedAssistant:
 
     `path` is the file as it was found, `source` what an assistant that is made from it carries
     (see `sources`). `knowledge` are the files that it names; `None` where it leaves the knowledge
-    alone. `outside` are those of them that lie outside of the repository and of the working
-    directory. `line` and `knowledge_line` are those of these keys, `notes` tell what it extends
-    and hides, `extended` has the files of that.
+    alone. `outside` are those of them that lie outside of `SourceDirectory.bounds`. `line` and
+    `knowledge_line` are those of these keys. `notes` tell what it extends and hides; `extended`
+    has the files of that.
     """
 
     path: str

@@ -331,6 +331,7 @@ class TestRun:
             self._sleep(wait)
 
     def _answer(self, request: RunRequest, resolved: Resolved) -> RunResult:
+        request = replace(request, budget=self._job.budget)
         with contextlib.closing(self._runs.stream(request, resolved)) as events:
             return next(event for event in events if isinstance(event, RunResult))
 

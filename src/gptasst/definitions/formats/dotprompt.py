@@ -33,7 +33,7 @@ def read_dotprompt(name: str, matter: FrontMatter, model_end: ModelEnd) -> Readi
     """
     values = matter.values()
     if name.startswith("_"):
-        raise NoPrompt("it is a part of other prompts, and none of its own")
+        raise NoPrompt("it is a partial, used by other prompts")
     draft = Draft(written(values.get("name")).strip() or name, "dotprompt", model_end)
     draft.description = draft.take_text(values, "description") or ""
     draft.add_model(draft.take_text(values, "model"))
@@ -69,7 +69,7 @@ def _take_body(draft: Draft, matter: FrontMatter) -> None:
             draft.leave("tag", "history", NO_THREAD)
             return ""
         if tag.startswith("media "):
-            raise NotTaken("it has media, and a definition has none: pass files to `run`")
+            raise NotTaken("it has media; a definition can't, so pass files to `run`")
         return role_mark(tag)
 
     filled = of_braces(matter.body, "handlebars", matter.body_line, special)
@@ -105,7 +105,7 @@ def _take_output(draft: Draft, output: Mapping[str, Any]) -> None:
         draft.leave("output", written(schema)[:80], "the schema lies elsewhere: add it as `schema`")
     elif form not in (None, "text"):
         draft.leave(
-            "output", written(form), "there is only JSON that fits a schema: add a `schema`"
+            "output", written(form), "there is no JSON mode without a schema; add a `schema`"
         )
 
 

@@ -31,7 +31,7 @@ _PROMPTY_KEYS = (
     "tools",
 )
 _THREAD = "![thread]"
-_CONNECTION = "a profile has the server and its key"
+_CONNECTION = "set the server and its key in a profile"
 
 
 def read_prompty(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:
@@ -78,13 +78,13 @@ def _take_prompty_model(draft: Draft, model: object) -> None:
         draft.add_model(written(model) if model is not None else None)
         return
     if model.get("api", model.get("apiType")) in ("embedding", "image"):
-        raise NotTaken(f"it asks for {model.get('api', model.get('apiType'))}s, and not for text")
+        raise NotTaken(f"it is for {model.get('api', model.get('apiType'))}s, not for text")
     draft.add_model(draft.take_text(model, "id"))
     for key in ("configuration", "connection"):
         settings = mapping(model.get(key))
         for part in settings:
             if part in ("azure_deployment", "deployment"):
-                reason = "it is the name of a deployment: name it with `model = …` or `-m`"
+                reason = "it names a deployment; set it with `model = …` or `-m`"
                 draft.leave("model", written(settings[part]), reason)
             elif part == "name" and settings.get("type", "openai") == "openai":
                 draft.add_model(written(settings[part]))
@@ -152,7 +152,7 @@ def _take_sample(draft: Draft, sample: object) -> None:
     for key, value in mapping(sample).items():
         shown = written(value)
         if key not in draft.variables:
-            draft.leave("sample", key, "no placeholder uses it")
+            draft.leave("sample", key, "it is not used in the text")
         elif len(shown) <= 80 and "\n" not in shown and not isinstance(value, (dict, list)):
             draft.add_variable(key, description=f"for example: {shown}")
         else:

@@ -95,7 +95,7 @@ def _take_tests(draft: Draft, values: Mapping[str, Any]) -> None:
         for called, _, _ in tests:
             draft.leave("evaluator", called, "there is no test data")
     if data and any(check == "judge" for _, check, _ in tests):
-        draft.notes.append("evaluators that ask a model are `judge` in its cases")
+        draft.notes.append("evaluators that ask a model became `judge` checks")
     for number, row in enumerate(data, start=1):
         draft.cases.append(_case(draft, number, row, tests))
 
@@ -134,9 +134,9 @@ def _tests(draft: Draft, evaluator: Mapping[str, Any]) -> Iterator[_Test]:
         question = f"{written(asked.get('systemPrompt'))}\n{written(asked.get('prompt'))}"
         yield called, "judge", question.replace("{{completion}}", "the answer").strip()
     elif asked:
-        draft.leave("evaluator", called, "its choices are no yes and no: write a `judge` for it")
+        draft.leave("evaluator", called, "its choices are not yes and no; write a `judge` check")
     elif not known and "uses" not in evaluator:
-        draft.leave("evaluator", called, "it checks nothing that is known here")
+        draft.leave("evaluator", called, "it has no check that is known here")
 
 
 def _is_yes_or_no(choices: object) -> bool:
@@ -188,7 +188,7 @@ def _case(
             case.setdefault(key, []).append(text)
     for key in told:
         if key not in used:
-            draft.leave("testData", key, "no variable and no evaluator uses it")
+            draft.leave("testData", key, "it is not used by a variable or evaluator")
     return case
 
 
@@ -217,7 +217,7 @@ def read_llm(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Readi
     draft.instructions = system.text
     task = prompt.text if prompt.text.strip() else None
     if task is not None and task.strip() == f"{{{{{INPUT}}}}}" and system.text.strip():
-        draft.notes.append("its prompt is what a run is given: text, files or stdin")
+        draft.notes.append("its prompt is only `$input`, which is what you give to a run")
         if f"{{{{{INPUT}}}}}" not in system.text:
             del draft.variables[INPUT]
         task = None
@@ -225,7 +225,9 @@ def read_llm(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Readi
     _leave_rest(draft, values)
     if values.get("extract") or values.get("extract_last"):
         draft.unwrap_fence = True
-        draft.notes.append("`extract` is `unwrap_fence`: only a fence around the whole answer goes")
+        draft.notes.append(
+            "`extract` became `unwrap_fence`, which only removes a fence around the whole answer"
+        )
     return draft.reading()
 
 
@@ -242,5 +244,7 @@ def _leave_rest(draft: Draft, values: Mapping[str, Any]) -> None:
             called = written(found.get("value") if isinstance(found, Mapping) else found)
             draft.leave(key, called, reason)
     if values.get("functions"):
-        draft.leave("functions", "functions", "code is refused: nothing of a template is run")
+        draft.leave(
+            "functions", "functions", "code is not imported: gptasst runs no code of a template"
+        )
     draft.leave_keys(values, LLM_KEYS)
