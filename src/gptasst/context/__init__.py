@@ -288,10 +288,7 @@ class AppContext(ServerContext):
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
-        preparation.mcp_key = lambda server: self.settings.mcp_keys.key(
-            server.label, server.url, server.key_env or ""
-        )
-        preparation.user_mark = lambda: self.user_mark
+        preparation.mcp_key, preparation.user_mark = self.mcp_key, self.user_mark
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
