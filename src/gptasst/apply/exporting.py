@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from gptasst.errors import GptasstError, InvalidInput
 from gptasst.inputs.reading import Refusal
 from gptasst.inputs.screening import Screening
 from gptasst.storage.atomic_files import replace_file
+from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.assistants.store import AssistantStore

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
+    from gptasst.runs.inputs import Gateway
     from gptasst.runs.service import RunService
     from gptasst.runs.spending import Spending
     from gptasst.uploads.cache import FileCache
@@ -328,12 +329,12 @@ class AppContext(ServerContext):
         return Dialogue(self.runs(report), self.conversations, conversation)
 
 
-def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
+def _once(make: Callable[[], Gateway]) -> Callable[[], Gateway]:
     """A thread-safe function that calls `make` once and returns its result each time."""
     lock = threading.Lock()
-    made: list[OpenAIGateway] = []
+    made: list[Gateway] = []
 
-    def get() -> OpenAIGateway:
+    def get() -> Gateway:
         with lock:
             if not made:
                 made.append(make())
