@@ -100,7 +100,8 @@ def _files(words: Iterable[str]) -> Iterator[tuple[Path, bool]]:
         if path.is_dir():
             if is_version_control(path):
                 raise InvalidInput(f"`{path}` belongs to version control")
-            below = [(file, False) for file in sorted(path.glob("*.toml")) if is_definition(file)]
+            there = sorted(path.glob("*.toml"))
+            below = [(f, False) for f in there if is_definition(f) and not f.name.startswith(".")]
         elif not os.path.lexists(path):
             raise no_such_file(path)
         elif is_definition(path):
@@ -214,9 +215,10 @@ def _content(path: Path, directory: SourceDirectory, *, named: bool) -> bytes:
 
 
 def _refuse_link_out(path: Path, directory: SourceDirectory) -> None:
-    if not Path(os.path.realpath(path)).is_relative_to(directory.root):
+    bounds = directory.bounds
+    if not Path(os.path.realpath(path)).is_relative_to(bounds):
         raise InvalidDefinition(
-            f"is not read: it is a link that leads out of `{directory.root}`", file=path
+            f"is not read: it is a link that leads out of `{bounds}`", file=path
         )
 
 
@@ -355,16 +357,10 @@ def _refuse_version_control(place: str) -> None:
 
 
 def _outside(read: NamedSources, directory: SourceDirectory) -> Iterator[str]:
-    """The files outside of both the repository and the working directory."""
-    home = Path(os.path.realpath(Path.home()))
-    inside = [Path(os.path.realpath("."))]
-    if not home.is_relative_to(
-        directory.root
-    ):  # a repository that is a whole home directory does not count
-        inside.append(directory.root)
+    """The files that lie outside of what is sent unasked."""
+    bounds = directory.bounds
     for source in read.sources:
-        real = Path(os.path.realpath(source.file))
-        if not any(real.is_relative_to(root) for root in inside):
+        if not Path(os.path.realpath(source.file)).is_relative_to(bounds):
             yield source.file.as_posix()
 
 

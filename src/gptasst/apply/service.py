@@ -16,6 +16,7 @@ from gptasst.apply.reading import (
 )
 from gptasst.apply.types import ApplyPlan, CodedAssistant, PlannedAssistant, PlannedKnowledge
 from gptasst.assistants.store import edit_conflict
+from gptasst.assistants.types import AssistantChange
 from gptasst.errors import (
     GptasstError,
     InvalidDefinition,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gptasst.apply.exporting import ExportedDirectory
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
+    from gptasst.cases.trial import TestedChanges
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.types import Definition
     from gptasst.inputs.screening import Screening
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
 
 _JOBS = 8
 
-# Errors that concern a single assistant; the others continue.
-_OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError)
+# What one assistant has to itself: the others go on.
+_OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError, PartlyDone)
 
 # Called for each finished or failed assistant, with the result of its knowledge.
 OnDone = Callable[[PlannedAssistant, "KnowledgeOutcome | None"], None]
@@ -213,6 +215,7 @@ class ApplyService:
         report: OnTransfer = _silent,
         *,
         keep_files: bool = False,
+        tested: TestedChanges | None = None,
     ) -> ApplyPlan:
         """Carry out a plan; return the result of each assistant.
 
@@ -223,6 +226,7 @@ class ApplyService:
             on_done: called for each finished or failed assistant.
             report: called with the progress of a transfer.
             keep_files: keep unused uploads on the server.
+            tested: makes the changes, each only if the cases of the assistant hold.
 
         Raises:
             PartlyDone: some failed; `done` is the plan with the results.
@@ -232,7 +236,7 @@ class ApplyService:
         for number, one in enumerate(plan.assistants):
             outcome = None
             try:
-                outcome = self._carried_out(one, report, keep_files=keep_files)
+                outcome = self._carried_out(one, report, tested, keep_files=keep_files)
             except _OF_ONE as error:
                 results[number] = replace(one, status="failed", problem=error)
             except GptasstError as error:
@@ -249,7 +253,12 @@ class ApplyService:
         return done
 
     def _carried_out(
-        self, one: PlannedAssistant, report: OnTransfer, *, keep_files: bool
+        self,
+        one: PlannedAssistant,
+        report: OnTransfer,
+        tested: TestedChanges | None,
+        *,
+        keep_files: bool,
     ) -> KnowledgeOutcome | None:
         from gptasst.knowledge.types import KnowledgePlan
 
@@ -261,6 +270,8 @@ class ApplyService:
         assert one.coded is not None
         assert one.definition is not None
         plan = KnowledgePlan() if one.plan is None else one.plan
+        if one.assistant is None and tested:
+            return tested.create(one.definition, plan, report, source=one.coded.source)
         if one.assistant is None:
             return self._store.create(one.definition, plan, report, source=one.coded.source)
         if one.action == "unchanged" and one.plan is None:
@@ -268,6 +279,9 @@ class ApplyService:
         if one.summary is not None and one.summary.state == "renaming":
             self._finish_rename(one.summary)
         source = None if one.action == "unchanged" else one.coded.source
+        if tested:
+            change = AssistantChange(one.assistant, one.definition, plan)
+            return tested.carry_out(change, report, keep_files=keep_files, source=source)
         return self._store.apply(
             one.assistant, one.definition, plan, report, keep_files=keep_files, source=source
         )

@@ -31,20 +31,33 @@ _SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!/?/)(.*)")  # a single letter is
 class SourceDirectory:
     """A directory of definitions: its local path, and its identity.
 
-    `root` is the top of its repository, or the directory itself.
+    `root` is the top of the repository that it lies in; `None`: it is in none.
     """
 
     path: Path
     name: str
-    root: Path
+    root: Path | None
+
+    @property
+    def bounds(self) -> Path:
+        """The directory outside of which nothing is sent unasked.
+
+        That is the repository; else the working directory, if it contains the definitions. A
+        repository or working directory that contains the user's whole home counts for nothing.
+        """
+        own, home = Path(os.path.realpath(self.path)), Path(os.path.realpath(Path.home()))
+        here = self.root or Path(os.path.realpath("."))
+        return here if own.is_relative_to(here) and not home.is_relative_to(here) else own
 
     def source(self, file: str) -> str:
         """The source of an assistant from a file of this directory.
 
         Raises:
-            InvalidInput: it is too long to be stored.
+            InvalidInput: it is too long to be kept, or holds what is no text.
         """
         source = f"{self.name}//{file}"
+        if not source.isprintable():
+            raise InvalidInput(f"the path `{self.path / file}` has characters that can't be kept")
         if len(source) > _LONGEST:
             raise InvalidInput(
                 f"the path of `{self.path / file}` is too long: with the name of its repository it"
@@ -62,7 +75,7 @@ def source_directory(path: Path) -> SourceDirectory:
     real = Path(os.path.realpath(path))
     root = _top(real)
     if root is None:
-        return SourceDirectory(path, _of_home(real), real)
+        return SourceDirectory(path, _of_home(real), None)
     inside = real.relative_to(root).as_posix()
     name = (
         f"{_repository_name(root)}//{inside}" if inside != "." else f"{_repository_name(root)}//."

@@ -23,10 +23,11 @@ Status = Literal["planned", "done", "failed", "not_done"]
 class CodedAssistant:
     """A definition with a name, from its file.
 
-    `path` is its file, `source` the source of its assistant (see `sources`). `knowledge` are its
-    files; `None` if it does not set any. `outside` are those outside of both the repository and the
-    working directory. `line` and `knowledge_line` are the lines of these keys, `notes` are about
-    what it extends and shadows, `extended` are the files of that.
+    `path` is the file as it was found, `source` what an assistant that is made from it carries
+    (see `sources`). `knowledge` are the files that it names; `None` where it leaves the knowledge
+    alone. `outside` are those of them that lie outside of `SourceDirectory.bounds`. `line` and
+    `knowledge_line` are those of these keys. `notes` tell what it extends and hides; `extended`
+    has the files of that.
     """
 
     path: str
