@@ -125,7 +125,7 @@ def run_cases(  # one parameter an option
     report = follow(session.output, run)
     if junit is not None:
         write_junit(junit, report)
-    finish(session.output, run, report)
+    finish(session.output, run, report, cases)
 
 
 def follow(output: Output, run: TestRun) -> TestReport:
@@ -154,13 +154,15 @@ def _line(output: Output, result: CaseResult) -> str:
     return f"{word}  {harmless(result.name)}: {harmless(result.case)}{tail}\n"
 
 
-def finish(output: Output, run: TestRun, report: TestReport) -> None:
+def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
     """Show what did not hold and the totals; end with the exit code that fits.
+
+    `cases` is the file that the cases are of, if one was named.
 
     Raises:
         GptasstError: a case did not hold, or could not be tested.
     """
-    error = error_of(run, report)
+    error = error_of(run, report, cases)
     for warning in run.warnings():
         output.warn(warning)
     if output.mode == "json":
@@ -182,7 +184,7 @@ def finish(output: Output, run: TestRun, report: TestReport) -> None:
         raise error
 
 
-def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
+def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
     """What a test ends with, if not every case held. What could not be tested comes first."""
     if run.ended_by is not None:
         return run.ended_by
@@ -196,7 +198,8 @@ def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
     names = [f"`{result.case}`" for result in report.failed]
     named = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     first = report.failed[0]
-    words = shlex.join(("test", first.name, "--case", first.case, "--force"))
+    of_file = () if cases is None else ("--cases", str(cases))
+    words = shlex.join(("test", first.name, *of_file, "--case", first.case, "--force"))
     return PartlyDone(
         f"{summary.failed:,} of {count_text(summary.cases, 'case')} failed: {named}",
         hint=f"{cmd(words)} asks the model again",
