@@ -679,6 +679,7 @@ def around(
     for name in ("a", "b", "c"):
         write(f"{name}.md", f"This is {name}.\n")
     assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+    monkeypatch.setenv("HOME", str(home.parent))  # `completion install` writes there
     made = Around(cli, project, home, write, monkeypatch)
     with made.opened:
         yield made
