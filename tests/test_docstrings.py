@@ -18,12 +18,22 @@ import gptasst
 from gptasst import hchatgpt
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants, Instructions
+from gptasst.client.knowledge import AssistantKnowledge
 from gptasst.client.options import AssistantOptions, MapOptions, RunOptions
 from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
-_CLASSES = (Client, Assistants, Batches, Cache, Conversations, Instructions, ProjectFiles)
+_CLASSES = (
+    Client,
+    Assistants,
+    AssistantKnowledge,
+    Batches,
+    Cache,
+    Conversations,
+    Instructions,
+    ProjectFiles,
+)
 
 
 def public_members() -> Iterator[tuple[str, object]]:
