@@ -169,6 +169,7 @@ class KnowledgeCommit:
         if not self._told.may_go_on():
             self._take_back()
         there = self._replace_all() if self._is_whole() else self._change()
+        there = self._with_passages(there)
         # The server may list detached files for a while.
         return [file for file in there.values() if file.id not in self._gone], frozenset(self._gone)
 
@@ -347,6 +348,20 @@ class KnowledgeCommit:
                 self._steps.append(_Step(attached=False, file=taken))
             self._gone.add(file.id)
 
+    def _with_passages(self, there: _There) -> _There:
+        """Attach files again whose content is that of a detached one.
+
+        OGX identifies passages by their content, so that all files of that content lost theirs.
+        """
+        if not self._stores.may_find_by_content:
+            return there
+        gone = {_sent(step.file) for step in self._steps if not step.attached} - {None}
+        lost = [f for f in there.values() if f.id not in self._gone and _sent(f) in gone]
+        for file in lost:
+            self._stores.detach(self._job.store_id, file.id)
+            self._stores.attach(self._job.store_id, Attachment(file.id, file.attributes))
+        return self._there() if lost else there
+
     def _take_back(self) -> NoReturn:
         """Detach what was attached, unless the metadata says that it belongs there.
 
@@ -366,6 +381,11 @@ class KnowledgeCommit:
 def _content(file: VectorStoreFile | Attachment) -> tuple[str, str]:
     """The parts of a knowledge digest: path and sha256."""
     return str(file.attributes["path"]), str(file.attributes["sha256"])
+
+
+def _sent(file: VectorStoreFile | Attachment) -> object:
+    """The sha256 of what was uploaded; `None` where gptasst did not attach it."""
+    return file.attributes.get("sent_sha256") or file.attributes.get("sha256")
 
 
 def _age(file: VectorStoreFile) -> tuple[object, str]:
