@@ -24,7 +24,7 @@ program()
 """
 _HEAVY = (
     "openai", "pydantic", "httpx2", "jsonschema", "pypdf", "rich", "tomlkit",
-    "keyring", "asyncio", "ssl",
+    "keyring", "asyncio", "ssl", "yaml",
 )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         "invalid_definition",
         "invalid_input",
         "missing_variable",
+        "max_cost_reached",
         "model_not_found",
         "name_taken",
         "needs_confirmation",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         "no_output",
         "no_permission",
         "no_python",
+        "no_revision",
         "no_server",
         "no_such_assistant",
         "no_such_file",
@@ -99,7 +101,9 @@ if TYPE_CHECKING:
         "output_escapes",
         "output_is_input",
         "outside",
+        "over_max_cost",
         "partly_done",
+        "price_unknown",
         "quota",
         "rate_limited",
         "read_only",
@@ -137,8 +141,9 @@ class GptasstError(Exception):
         near: the name that may have been meant.
 
     If `transient`, a retry may succeed, after `retry_after` seconds if the server sent that. `done`
-    is what was finished before the failure, for the JSON document. `profile` is the `--profile` of
-    the failed command, which is added to commands in `hint`.
+    is what was finished before the failure, for the JSON document. `usage` has the tokens that the
+    failed request used (`api.types.Usage`). `profile` is the `--profile` of the failed command,
+    which is added to commands in `hint`.
     """
 
     code: Code = "error"
@@ -146,6 +151,7 @@ class GptasstError(Exception):
     transient = False
     retry_after: float | None = None
     done: object = None
+    usage: object = None
     profile: str | None = None
 
     def __init__(

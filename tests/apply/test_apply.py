@@ -7,54 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.apply.code import apply, definition, names, paths_of, settled
 from tests.assistants.project import knowledge, only_store, writes
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
-
-
-@pytest.fixture(params=["local", "project"], autouse=True)
-def store(request: pytest.FixtureRequest, server: LoopbackServer) -> str:
-    """Each test runs on both stores."""
-    if request.param == "project":
-        request.getfixturevalue("project")
-    return str(request.param)
-
-
-def definition(name: str, *more: str, instructions: str = "Be brief.") -> str:
-    return "\n".join([f'name = "{name}"', f'instructions = "{instructions}"', *more, ""])
-
-
-@pytest.fixture
-def repository(write: Write) -> None:
-    """Two assistants, one with knowledge, in a clone of a repository."""
-    Path(".git").mkdir()
-    write(".git/config", '[remote "origin"]\n\turl = git@github.com:acme/docs.git\n')
-    write("docs/a.md", "alpha\n")
-    write("docs/b.md", "beta\n")
-    write("assistants/writer.toml", definition("Writer", 'knowledge = ["../docs"]'))
-    write("assistants/linter.toml", definition("Linter", "[tools]", "web_search = true"))
-
-
-def paths_of(cli: Cli, name: str) -> list[str]:
-    return [file["path"] for file in cli("assistant", "show", name, "--json").json["knowledge"]]
-
-
-def names(cli: Cli) -> list[str]:
-    return cli("assistant", "list", "-q").lines
-
-
-def apply(cli: Cli, *words: str, code: int = 0) -> str:
-    ran = cli("apply", *(words or ("assistants",)), "-y")
-    assert ran.code == code, ran.stderr
-    return ran.text + ran.stderr
-
-
-def settled(cli: Cli, server: LoopbackServer, *words: str) -> None:
-    """A further apply finds nothing to do and writes nothing."""
-    server.requests.clear()
-    assert cli("apply", *(words or ("assistants",)), "--check").code == 0
-    assert cli("apply", *(words or ("assistants",)), "-y").code == 0
-    assert writes(server) == []
 
 
 @pytest.mark.usefixtures("repository")
@@ -100,7 +56,7 @@ def test_changes_are_shown_with_their_difference(
     assert {"        ~ docs/a.md", "        + docs/c.md", "        - docs/b.md"} <= set(
         checked.lines
     )
-    assert '+model = "m"' in checked.lines
+    assert '        +model = "m"' in checked.lines
     apply(cli)
     assert paths_of(cli, "Writer") == ["docs/a.md", "docs/c.md"]
     assert cli("assistant", "show", "Writer", "--json").json["revision"] == 2
@@ -238,6 +194,8 @@ def test_files_without_a_name_are_no_assistants(cli: Cli, write: Write) -> None:
     ran = cli("apply", ".", "-y")
     assert (ran.code, names(cli)) == (0, ["A"])
     assert "`base.toml` has no `name`" in ran.stderr
+    write("a.toml", 'name = "A"\nextends = "base"\n')
+    assert "base.toml" not in cli("apply", ".", "-y").stderr
 
 
 def test_an_assistant_has_the_cases_beside_its_definition(
@@ -247,7 +205,7 @@ def test_an_assistant_has_the_cases_beside_its_definition(
     write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "x"\n')
     apply(cli, "code")
     assert names(cli) == ["A"]
-    assert "[[case]]" in cli("assistant", "export", "A").lines
+    assert "case" in cli("assistant", "export", "A").text
     settled(cli, server, "code")
     write("code/a.cases.toml", '[[case]]\nname = "c"\ninput = "x"\nequals = "y"\n')
     assert "change  A: case" in apply(cli, "code")

@@ -14,6 +14,7 @@ from typing import IO
 
 import pytest
 
+from gptasst.cli.chat.prompts import completions
 from tests.cli.test_conversation import answered, shown, told
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
@@ -27,6 +28,7 @@ import termios
 
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\r")
 CTRL_C, CTRL_D, ENTER, ALT_ENTER, UP = "\x03", "\x04", "\r", "\x1b\r", "\x1b[A"
+TAB = "\t"
 
 
 class Terminal:
@@ -189,6 +191,50 @@ def test_file_and_save(server: LoopbackServer, open_chat: Open, write: Write) ->
 
     assert Path("out.md").read_bytes() == b"# Title\n\nSome *text*.\n"
     assert "Alpha." in told(answered(server)[-1])[-1][1]
+
+
+def test_tab_goes_into_directories(cli: Cli, open_chat: Open, write: Write) -> None:
+    assert cli("model", "list").code == 0  # whose names are then known
+    write("examples/in it/guide one.md", "Alpha.")
+    write("examples/in it/other.md", "Beta.")
+    chat = open_chat()
+    for keys, seen in (
+        ("/file exa" + TAB, "examples/"),
+        (TAB, "in\\ it/"),
+        ("gu" + TAB, "ide\\ one.md"),
+        (ENTER, "`examples/in it/guide one.md` (6 B) will be sent with the next question"),
+    ):
+        chat.type(keys)
+        chat.wait_for(seen)
+    chat.type("/mod" + TAB)
+    chat.wait_for("el")
+    chat.type(" gpt-6-l" + TAB)
+    chat.wait_for("una")
+    chat.type(ENTER)
+    chat.wait_for("gpt-6-luna")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("/", ["/file", "/save", "/retry", "/model", "/help", "/quit"]),
+        ("/f", ["/file"]),
+        ("a question /f", []),
+        ("/file ", ["a.md", "my\\ dir/"]),
+        ("/file .", [".hidden"]),
+        ("/file a.md m", ["my\\ dir/"]),
+        ("/file 'my d", ["my\\ dir/"]),
+        ("/file my\\ dir/", ["my\\ dir/it\\'s.md", "my\\ dir/sub/"]),
+        ('/save "my dir/s', ["my\\ dir/sub/"]),
+        ("/file nowhere/", []),
+        ("/file ~nobody-of-that-name/", []),
+        ("/retry ", []),
+    ],
+)
+def test_what_tab_offers(write: Write, typed: str, offered: list[str]) -> None:
+    for name in ("a.md", ".hidden", "my dir/it's.md", "my dir/sub/b.md"):
+        write(name, "")
+    assert [text for text, _, _ in completions(typed)] == offered
 
 
 @pytest.mark.parametrize(

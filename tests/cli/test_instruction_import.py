@@ -275,7 +275,9 @@ def test_an_agent_of_claude(take: Any) -> None:
         ("tool", "Bash(git diff:*, git log:*)"),
         ("key", "color"),
     ]
-    assert item["notes"][0].startswith("its front matter was read line by line: line 3: not valid")
+    assert item["notes"][0].startswith(
+        "its front matter was read line by line, as it is not valid YAML"
+    )
 
 
 def test_a_prompt_of_github_models(take: Any) -> None:
@@ -296,11 +298,7 @@ def test_a_prompt_of_github_models(take: Any) -> None:
             },
         },
     }
-    assert left(item) == [
-        ("modelParameters", "presencePenalty"),
-        ("evaluator", "Is alike"),
-        ("testData", "expected"),
-    ]
+    assert left(item) == [("modelParameters", "presencePenalty")]
     assert (item["cases"], item["cases_path"]) == (1, "instructions/Text Summarizer.cases.toml")
     assert tomllib.loads(Path(item["cases_path"]).read_text("utf-8")) == {
         "case": [
@@ -309,6 +307,7 @@ def test_a_prompt_of_github_models(take: Any) -> None:
                 "input": "The fox jumped.",
                 "vars": {"audience": "children"},
                 "matches": ["\\ASummary\\ \\-"],
+                "judge": ["Does the answer say the same as this?\n\nA fox jumped."],
             }
         ]
     }
@@ -320,7 +319,8 @@ def test_its_tests_run(cli: Cli, write: Write, server: LoopbackServer) -> None:
         "messages:\n  - {role: system, content: Be brief.}\n"
         "  - {role: user, content: 'Describe a {{animal}}.'}\n"
         "testData: [{animal: dog}, {animal: cat}]\n"
-        "evaluators: [{name: a, string: {endsWith: '{{animal}}.'}}, {name: b, llm: {prompt: p}}]\n",
+        "evaluators: [{name: a, string: {endsWith: '{{animal}}.'}}, {name: b, llm: {prompt: p}},"
+        " {name: c, uses: github/other}, {name: d, string: {isNice: x}}]\n",
     )
     cli("instruction", "import", "t.prompt.yml", "--project")
     server.answer = "It is a dog."
@@ -328,7 +328,8 @@ def test_its_tests_run(cli: Cli, write: Write, server: LoopbackServer) -> None:
     assert ran.code == 6
     assert [line.split()[0] for line in ran.lines if " t: test" in line] == ["ok", "FAIL"]
     assert {request.json["instructions"] for request in server.requests} == {"Be brief."}
-    assert "Describe a cat." in json.dumps(server.requests[-1].json["input"])
+    asked = json.dumps([request.json["input"] for request in server.requests])
+    assert "Describe a cat." in asked
 
 
 def test_a_schema_and_a_message_that_is_the_input(take: Any) -> None:
@@ -351,6 +352,30 @@ def test_a_schema_and_a_message_that_is_the_input(take: Any) -> None:
     assert json.loads(definition.pop("schema")) == schema["schema"]
     assert definition == {"instructions": "Be brief."}
     assert left(item) == [("model", "mistral-ai/mistral-large")]
+
+
+def test_evaluators_that_ask_a_model(take: Any) -> None:
+    item = take(
+        "t.prompt.yml",
+        """
+messages: [{role: user, content: "{{input}}"}]
+testData: [{input: a, expected: b}, {input: c}]
+evaluators:
+  - name: nice
+    llm:
+      prompt: Is {{completion}} nice?
+      choices: [{choice: yes, score: 1}, {choice: no, score: 0}]
+  - {name: alike, uses: github/similarity}
+  - {name: rated, llm: {prompt: p, choices: [{choice: 1, score: 1}]}}
+""",
+    )
+    cases = tomllib.loads(Path("instructions/t.cases.toml").read_text("utf-8"))["case"]
+    alike = "Does the answer say the same as this?\n\nb"
+    assert [case["judge"] for case in cases] == [
+        ["Is the answer nice?", alike],
+        ["Is the answer nice?"],
+    ]
+    assert left(item) == [("evaluator", "rated"), ("evaluator", "alike")]
 
 
 class TestLlm:
@@ -449,6 +474,44 @@ def test_prompty_of_version_2(take: Any) -> None:
     assert left(item) == [("input", "talk")]
 
 
+def test_prompty_for_agents(take: Any) -> None:
+    item = take(
+        "a.prompty",
+        """---
+id: a
+name: Leave
+inputs:
+  name: {type: string, sample: User, description: of the customer}
+  tone: {type: string, required: false}
+tools:
+  - {id: docs, type: file_search, options: {max_number_results: 2}}
+  - {id: code, type: code_interpreter}
+  - {id: run, type: openapi}
+---
+# Job
+
+Help {{name}}{{tone}}.
+
+![thread]
+""",
+    )
+    assert made("Leave") == {
+        "format": 2,
+        "instructions": "# Job\n\nHelp {{name}}{{tone}}.",
+        "tools": {"file_search": True, "code_interpreter": True},
+        "variables": {
+            "name": {"description": "of the customer; for example: User"},
+            "tone": {"default": ""},
+        },
+    }
+    assert left(item) == [
+        ("tag", "![thread]"),
+        ("file_search", "max_number_results"),
+        ("tool", "openapi"),
+        ("key", "id"),
+    ]
+
+
 def test_dotprompt(take: Any) -> None:
     item = take("greet.prompt", DOTPROMPT)
     definition = made("greet")
@@ -491,20 +554,24 @@ def test_dotprompt(take: Any) -> None:
         ("a.prompty", "---\nname: x\n---\nsystem:\n\n{{a|upper}}\n", "line 6: the template"),
         ("a.prompt", "---\nmodel: m\n---\nHi\n{{#if a}}b{{/if}}\n", "line 5: the template"),
         ("a.prompt", "Hi {{>part}}\n", "line 1: the template has logic, `{{>part}}`"),
+        ("a.prompt", "See\n{{media url=x}}\n", "it has media; a definition can't"),
+        ("_a.prompt", "Hi\n", "it is a partial"),
+        ("a.prompty", "---\nmodel: {api: embedding}\n---\n{{x}}\n", "it is for embeddings"),
         ("a.prompt", "---\na: [\n---\nx\n", "not valid YAML"),
         ("SKILL.md", "# A skill\n", "it has no front matter between lines of `---`"),
         ("SKILL.md", "---\nname: a\n---\n\n", "it has no text below its front matter"),
-        ("a.yml", "messages: 5\nmodel: x\n", "in none of the formats of prompts"),
-        ("a.yml", "messages: []\n", "it has no messages"),
+        ("a.yml", "messages: 5\nmodel: x\n", "not in a known prompt format"),
+        ("a.prompt.yml", "messages: []\n", "it has no messages"),
         ("a.yml", "messages:\n  - {role: tool, content: x}\n", "a message of the role `tool`"),
-        ("a.yml", "on: push\njobs: {}\n", "a workflow of GitHub Actions, and no prompt"),
-        ("a.json", '{"id": "pmpt_1", "version": "2"}', "only names the stored prompt `pmpt_1`"),
+        ("a.yml", "on: push\njobs: {}\n", "a GitHub Actions workflow, not a prompt"),
+        ("a.json", '{"id": "pmpt_1", "version": "2"}', "only refers to the stored prompt `pmpt_1`"),
         ("a.json", '{"object": "response", "model": "m"}', "the response has no `instructions`"),
         ("a.json", "{", "not valid JSON"),
-        ("a.json", '{"a": 1}', "it is JSON, and in none of the formats of prompts"),
+        ("a.json", '{"a": 1}', "it is JSON, not in a known prompt format"),
         ("user.md", "x\n", "it belongs to a `system.md`"),
-        ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not that of a prompt"),
-        ("a.txt", "hello\n", "it is text, and in none of the formats of prompts"),
+        ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not a prompt's"),
+        ("a.toml", "instructions = 'x'\n", "`gptasst instruction new NAME --from FILE` copies"),
+        ("a.txt", "hello\n", "it is text, not in a known prompt format"),
         ("a.md", b"\xff\xfe\x00\xd8x\x00", "it holds binary data"),
         ("a.md", " \n", "it is blank"),
     ],
@@ -570,7 +637,7 @@ class TestOpenAI:
     )
     def test_a_stored_prompt(self, take: Any, saved: dict[str, Any]) -> None:
         item = take("x.json", json.dumps(saved))
-        assert item["notes"][0] == "its name `Translator/2` is `Translator-2` here"
+        assert item["notes"][0] == "its name `Translator/2` became `Translator-2`"
         assert made("Translator-2") == {
             "format": 2,
             "model": "gpt-6-luna",
@@ -616,7 +683,7 @@ class TestWriting:
         ran = cli("instruction", "import", "t.yaml", "u.yaml", "--project", "--json")
         assert (ran.code, ran.error["code"]) == (6, "partly_done")
         assert ran.json["refused"][0]["reason"] == (
-            "`instructions/t.toml` is there, and says something else: `--force` replaces it"
+            "`instructions/t.toml` already exists with other content; `--force` replaces it"
         )
         assert (made("t"), made("u")) == ({"instructions": "mine"}, {"instructions": "Be long."})
         again = cli("instruction", "import", "t.yaml", "u.yaml", "--project", "--force", "--json")
@@ -630,7 +697,7 @@ class TestWriting:
         Path("instructions/t.toml").symlink_to(Path("victim").resolve())
         ran = cli("instruction", "import", "t.yaml", "--project", "--force")
         assert (ran.code, Path("victim").read_text()) == (2, "kept")
-        assert "is a link, and not written through" in ran.stderr
+        assert "is a symbolic link, which gptasst does not write through" in ran.stderr
 
     def test_two_of_one_name(self, cli: Cli, write: Write) -> None:
         write("p/one.prompty", "---\nname: Basic Prompt\n---\nsystem:\na\n")
@@ -639,7 +706,7 @@ class TestWriting:
         ran = cli("instruction", "import", "p", "--project", "--json")
         assert [each["name"] for each in ran.json["imported"]] == ["Basic Prompt", "two"]
         assert ran.code == 6
-        assert "is called `Basic prompt`, too" in ran.json["refused"][0]["reason"]
+        assert "has the same name, `Basic prompt`" in ran.json["refused"][0]["reason"]
 
     @pytest.mark.parametrize(
         ("name", "file"),
@@ -708,9 +775,9 @@ class TestDirectories:
         ran = cli("instruction", "import", "p", "--project")
         assert ran.code == 0
         assert ran.stderr.splitlines() == [
-            "skipped `p/README.md`: it is text, and in none of the formats of prompts",
-            "skipped `p/main.go`: its name is not that of a prompt",
-            "skipped `p/openapi.yaml`: it is YAML, and in none of the formats of prompts",
+            "skipped `p/README.md`: it is text, not in a known prompt format",
+            "skipped `p/main.go`: its name is not a prompt's",
+            "skipped `p/openapi.yaml`: it is YAML, not in a known prompt format",
         ]
 
     def test_nothing_there(self, cli: Cli, write: Write) -> None:
@@ -723,7 +790,31 @@ class TestDirectories:
         write("p/a.yaml", "system: a\n")
         write("p/b.md", b"x" * 4_000_001)
         ran = cli("instruction", "import", "p", "--project", "--json")
-        assert "it is larger than 4,000,000 bytes" in ran.json["refused"][0]["reason"]
+        assert (ran.code, ran.json["refused"]) == (0, [])
+        assert "it is larger than 4,000,000 bytes" in ran.json["skipped"][0]["reason"]
+
+    def test_what_is_broken(self, cli: Cli, write: Write) -> None:
+        write("p/a.yaml", "system: a\n")
+        write("p/tsconfig.json", "{ // comment\n}")
+        write("p/post.md", "---\n- x\n---\nText\n")
+        write("p/i18n.yml", "a: b: c\n")
+        write("p/bad.prompt.yml", "a: b: c\nmessages:\n")
+        write("p/old.json", '{"object": "response", ')
+        write("p/s/SKILL.md", b"\xff\xfe\x00\xd8x\x00")
+        ran = cli("instruction", "import", "p", "--project", "--json")
+        assert (ran.code, [each["name"] for each in ran.json["imported"]]) == (6, ["a"])
+        assert {Path(each["path"]).name for each in ran.json["refused"]} == {
+            "bad.prompt.yml",
+            "old.json",
+            "SKILL.md",
+        }
+        assert len(ran.json["skipped"]) == 3
+
+    def test_hidden_directories_are_named(self, cli: Cli, write: Write) -> None:
+        write(".claude/agents/code-reviewer.md", AGENT)
+        write(".claude/skills/pdf/SKILL.md", "---\nname: pdf\ndescription: d\n---\nDo.\n")
+        ran = cli("instruction", "import", ".claude/agents", ".claude/skills", "-q", "--project")
+        assert ran.lines == ["code-reviewer", "pdf"]
 
 
 def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:
@@ -736,6 +827,16 @@ def test_an_imported_prompt_runs(cli: Cli, write: Write, server: LoopbackServer)
     assert "<text>\n(the input that follows)\n</text>" in json.dumps(body["input"]).replace(
         "\\n", "\n"
     )
+
+
+def test_a_prompt_of_variables_alone_runs(cli: Cli, write: Write, server: LoopbackServer) -> None:
+    write("r.yaml", "prompt: 'Cook $what'\n")
+    cli("instruction", "import", "r.yaml", "--project")
+    assert cli("run", "r").code == 2
+    assert server.requests == []
+    assert cli("run", "r", "--var", "what=eggs").code == 0
+    assert "Cook eggs" in json.dumps(server.requests[-1].json["input"])
+    assert cli("run", "Translator", "--var", "lang=French").code == 2
 
 
 @pytest.mark.skipif(not PUBLIC.exists(), reason="the public prompts are not at hand")

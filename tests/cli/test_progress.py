@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gptasst.cli.output import Mode, Output
-from gptasst.cli.progress import Activity, Transfers, Waiting
+from gptasst.cli.progress import Activity, FileProgress, Transfers, Waiting
 from gptasst.uploads.types import TransferState
 from tests.cli.test_output import Terminal
 
@@ -61,6 +61,27 @@ def test_what_was_waited_for_gives_way_to_what_comes() -> None:
     assert waiting
     assert "uploading" not in before
     assert "waiting" not in after.rpartition("uploading")[2]
+
+
+@pytest.mark.parametrize(
+    ("waited", "shown"),
+    [
+        (("docs/slow.md", 12.7), "waiting 12 s for docs/slow.md"),
+        ((f"docs/{'long-' * 30}.md", 61.0), "waiting 61 s for docs/long-long-"),
+        (("odd\x1b[2Jname.md", 9.0), "waiting 9 s for odd␛[2Jname.md"),
+        (("docs/quick.md", 1.0), ""),
+        (None, ""),
+    ],
+)
+def test_the_file_that_is_waited_for_longest(waited: tuple[str, float] | None, shown: str) -> None:
+    screen = Terminal()
+    output = Output(stderr=screen, stdout=io.StringIO())
+    with FileProgress(output, 3, lambda: waited):
+        pass
+    assert "0 of 3 done" in screen.getvalue()
+    assert shown in screen.getvalue()
+    assert ("waiting" in screen.getvalue()) == bool(shown)
+    assert all(len(line) < 100 for line in screen.getvalue().splitlines() if "waiting" in line)
 
 
 class Watched(Terminal):

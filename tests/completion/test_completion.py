@@ -230,7 +230,7 @@ def test_models_that_the_server_listed(
     assert names("--profile", "other", *words) == []
     assert "gpt-6-luna" in names("--profile", "openai", *words)
     assert names("config", "set", "profiles.near.model", "llama3.2:3") == ["llama3.2:3b"]
-    server.models = ["qwen3:8b"]
+    server.models = ["qwen3:8b", "nomic-embed-text", "whisper-1", "gpt-image-2", "tts-1-hd"]
     cli("model", "list", "--profile", "near")
     assert names("--profile", "near", *words) == ["llama3.2:1b", "qwen3:8b"]
 

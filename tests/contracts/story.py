@@ -200,12 +200,16 @@ class Story:
         self._write("code/base.toml", 'instructions = "x"\n')
         self._do("apply --dry-run", "code")
         self._do("apply", "code", "--yes", code=6)
+        self._write("code/d.toml", 'name = "D"\ninstructions = "y"\n')
+        self._do("assistant show", "D")
+        self._write("code/d.toml", 'name = "D"\ninstructions = "x"\n[tools]\nweb_search = true\n')
         self._write("docs/d.md", "delta")
         Path("docs/b.md").rename("b.md")
         self._write("docs/a.md", "alpha, too")
         self._do("apply", "code", "--yes", code=6)
         Path("b.md").rename("docs/b.md")
         Path("docs/d.md").unlink()
+        self._do("assistant export --all", "-o", "exported", "--with-files", "own", code=6)
         outside = Path.cwd().parent / "outside.md"
         outside.write_text("x")
         words = f'knowledge = ["{outside.as_posix()}"]'

@@ -79,14 +79,14 @@ def _bomb() -> str:
     [
         (_bomb(), "line 5: more than 50,000 values"),
         ("[" * 200, "nested more than 50 levels deep"),
-        ("a: &a {b: *a}", "line 1: `*a` stands for nothing before it"),
-        ("x: !!python/object/apply:os.system [id]", "the YAML tag `tag:yaml.org,2002:python"),
-        ("x: !env KEY", "the YAML tag `!env` is not read"),
-        ("a: 1\na: 2", "line 2: the key `a` stands there twice"),
+        ("a: &a {b: *a}", "line 1: unknown alias `*a`"),
+        ("x: !!python/object/apply:os.system [id]", "YAML tag `tag:yaml.org,2002:python"),
+        ("x: !env KEY", "YAML tag `!env` is not allowed"),
+        ("a: 1\na: 2", "line 2: duplicate key `a`"),
         ("a: b: c", "line 1: not valid YAML: "),
-        ("a: 1\n---\nb: 2", "line 2: it has several YAML documents"),
+        ("a: 1\n---\nb: 2", "line 2: more than one YAML document"),
         ("a: \x07", "it has characters that YAML does not allow"),
-        ("? [a]\n: b", "a key is no word"),
+        ("? [a]\n: b", "a key is a list or a mapping"),
     ],
 )
 def test_what_is_refused(text: str, reason: str) -> None:
@@ -114,4 +114,4 @@ def test_front_matter_that_is_no_yaml_is_read_line_by_line() -> None:
     values, wrong = found.simple_values()
     assert values == {"name": "x", "description": "a: b\nmore", "tools": "Read"}
     assert wrong is not None
-    assert wrong.startswith("line 3: not valid YAML")
+    assert wrong.startswith("not valid YAML")

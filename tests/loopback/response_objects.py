@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .outcomes import Ending
@@ -53,7 +54,13 @@ def _text_part(text: str, citations: tuple[Json, ...] = ()) -> Json:
     return {"type": "output_text", "text": text, "annotations": list(citations), "logprobs": []}
 
 
-def response_object(body: Json, ending: Ending, output: list[Json], use: CacheUse) -> Json:
+def response_object(
+    body: Json,
+    ending: Ending,
+    output: list[Json],
+    use: CacheUse,
+    tokenizer: Callable[[str], int] | None = None,
+) -> Json:
     """A response at its end, with what was asked in it, and what it is billed for."""
     echoed = {key: body.get(key) for key in _ECHOED if body.get(key) is not None}
     reason = ending.incomplete_reason
@@ -63,7 +70,8 @@ def response_object(body: Json, ending: Ending, output: list[Json], use: CacheUs
         "status": ending.status, "error": ending.error,
         "incomplete_details": {"reason": reason} if reason else None,
         "conversation": {"id": conversation_id(body)} if conversation_id(body) else None,
-        "output": output, "usage": None if ending.status == "failed" else _usage(use, output),
+        "output": output,
+        "usage": None if ending.status == "failed" else _usage(use, output, tokenizer),
     }  # fmt: skip
 
 
@@ -72,9 +80,9 @@ def conversation_id(body: Json) -> str | None:
     return given.get("id") if isinstance(given, dict) else given
 
 
-def _usage(use: CacheUse, output: list[Json]) -> Json:
+def _usage(use: CacheUse, output: list[Json], tokenizer: Callable[[str], int] | None) -> Json:
     """Half of the output was reasoning, so that it is seen."""
-    made = count_tokens({"input": output})
+    made = count_tokens({"input": output}, tokenizer)
     return {
         "input_tokens": use.given,
         "input_tokens_details": {
@@ -86,18 +94,21 @@ def _usage(use: CacheUse, output: list[Json]) -> Json:
     }  # fmt: skip
 
 
-def count_tokens(body: Json) -> int:
-    """Tokens of instructions, input and tools, at four characters each."""
-    characters = sum(_text_length(body.get(key)) for key in ("instructions", "input"))
-    tools = len(json.dumps(body["tools"])) if body.get("tools") else 0
-    return (characters + tools + 3) // 4
+def count_tokens(body: Json, tokenizer: Callable[[str], int] | None = None) -> int:
+    """Tokens of instructions, input and tools; without a tokenizer, at four characters each."""
+    texts = [text for key in ("instructions", "input") for text in _texts(body.get(key))]
+    texts += [json.dumps(body["tools"])] if body.get("tools") else []
+    if tokenizer is not None:
+        return sum(map(tokenizer, texts))
+    return (sum(map(len, texts)) + 3) // 4
 
 
-def _text_length(value: Any) -> int:
+def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        return len(value)
-    if isinstance(value, list):
-        return sum(_text_length(item) for item in value)
-    if isinstance(value, dict):
-        return sum(_text_length(value.get(key)) for key in ("content", "text", "refusal"))
-    return 0
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for key in ("content", "text", "refusal"):
+            yield from _texts(value.get(key))

@@ -136,7 +136,10 @@ class World:
     requests fail or expire whose last input text has `batch_fails_on` or `batch_expires_on` in it.
     An answer is cut off after `longest_answer` characters, and a request is refused whose last
     input text has more than `longest_input`. What is about the prompt cache is refused unless it
-    `takes_prompt_cache`. `crashes` holds the tracebacks of what went wrong in
+    `takes_prompt_cache`. A `tokenizer` counts tokens; without one, each has four characters.
+    A background run takes
+    `background_delay` seconds and is in `pending` until then; with `background` it is carried out
+    at once instead, or refused. `crashes` holds the tracebacks of what went wrong in
     here.
     """
 
@@ -163,6 +166,9 @@ class World:
     batch_fails_on: str | None = None
     batch_expires_on: str | None = None
     takes_prompt_cache: bool = True
+    tokenizer: Callable[[str], int] | None = None
+    background_delay: float = 0.0
+    background: Literal["taken", "ignored", "refused"] = "taken"
     batch_refused_tools: set[str] = field(default_factory=set)
 
     requests: list[RequestRecord] = field(default_factory=list)
@@ -174,6 +180,7 @@ class World:
     conversations: dict[str, Conversation] = field(default_factory=dict)
     batches: dict[str, BatchJob] = field(default_factory=dict)
     responses: dict[str, Json] = field(default_factory=dict)
+    pending: dict[str, tuple[float, Json]] = field(default_factory=dict)
     prompt_cache: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
 

@@ -137,7 +137,18 @@ class AnswerReader:
         )
 
     def finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
-        """Finish a response: yield the text that is still missing, then the answer."""
+        """Finish a response: yield the text that is still missing, then the answer.
+
+        Raises:
+            NoAnswer: it can't be used; its `usage` has the tokens that it used anyway.
+        """
+        try:
+            yield from self._finish(response)
+        except GptasstError as error:
+            error.usage = error.usage or _usage(response)
+            raise
+
+    def _finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
         if response.status == "failed":
             raise self._failed(response.error)
         output = response.output or self._items  # some servers leave out what they already sent

@@ -40,6 +40,7 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
+    from gptasst.api.deferred import DeferredGateway
     from gptasst.api.files import FileGateway
     from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway
     from gptasst.api.vector_stores import VectorStoreGateway
@@ -110,6 +111,12 @@ class OpenAIGateway:
         from gptasst.api.conversations import ConversationGateway
 
         return ConversationGateway(self._connection)
+
+    @cached_property
+    def deferred(self) -> DeferredGateway:
+        from gptasst.api.deferred import DeferredGateway
+
+        return DeferredGateway(self._connection, self._windows)
 
     @cached_property
     def batches(self) -> BatchGateway:

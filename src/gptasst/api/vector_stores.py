@@ -26,14 +26,21 @@ class VectorStoreGateway:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def create(self, name: str, metadata: Mapping[str, str]) -> VectorStore:
-        """Create an empty vector store exactly once."""
+    def create(
+        self, name: str, metadata: Mapping[str, str], *, days: int | None = None
+    ) -> VectorStore:
+        """Create an empty vector store exactly once; after so many unused days it is gone."""
+        expires: dict[str, Any] = {}
+        if days is not None:
+            expires = {"expires_after": {"anchor": "last_active_at", "days": days}}
         nonce = secrets.token_hex(16)
         marked = {**metadata, _REQUEST: nonce}
 
         def send() -> VectorStore:
             stores = self._connection.once.vector_stores.with_raw_response
-            return _store(read_json(stores.create(name=name, metadata=marked).http_response))
+            return _store(
+                read_json(stores.create(name=name, metadata=marked, **expires).http_response)
+            )
 
         def find() -> VectorStore | None:
             made = (store for store in self.list() if store.metadata.get(_REQUEST) == nonce)

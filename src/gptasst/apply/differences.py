@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,11 @@ def difference(assistant: Assistant, definition: Definition, path: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def _shortest(path: Path, here: Path) -> str:
+    """A path as seen from the working directory, as errors name it."""
+    return os.path.relpath(path, os.path.realpath(here)).replace(os.sep, "/")
+
+
 def compared_with_file(
     assistant: Assistant, here: Path, library: InstructionLibrary
 ) -> tuple[str, tuple[str, ...]] | None:
@@ -53,7 +59,7 @@ def compared_with_file(
 
     Args:
         assistant: one of a store.
-        here: such as the working directory.
+        here: the working directory.
         library: where instructions are that definitions extend.
 
     Raises:
@@ -62,7 +68,8 @@ def compared_with_file(
     path = file_of_source(assistant.source, here) if assistant.source else None
     if path is None:
         return None
-    definition, manages = read_as_kept(path, library)
+    called = _shortest(path, here)
+    definition, manages = read_as_kept(Path(called), library)
     if not manages:
         definition = replace(definition, knowledge=assistant.definition.knowledge)
-    return str(path), differing_keys(assistant.definition, definition)
+    return called, differing_keys(assistant.definition, definition)

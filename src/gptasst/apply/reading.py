@@ -83,8 +83,12 @@ def read_directories(
             whole[directory.name] = directories[directory.name] = directory
     for double in _double(found):
         told(double)
+    bases = {base for coded in found for base in coded.extended}
     return ReadDirectories(
-        tuple(found), tuple(directories.values()), tuple(whole.values()), tuple(passed_over)
+        tuple(found),
+        tuple(directories.values()),
+        tuple(whole.values()),
+        tuple(path for path in passed_over if os.path.realpath(path) not in bases),
     )
 
 
@@ -146,7 +150,7 @@ def _read(
     knowledge = None
     if "knowledge" in document.root or definition.knowledge:
         try:
-            knowledge = _knowledge(definition.knowledge, path, open_cache, screening)
+            knowledge = read_knowledge_words(definition.knowledge, path, open_cache, screening)
         except GptasstError as error:
             raise InvalidDefinition(
                 f"key `knowledge`: {error.message}",
@@ -164,6 +168,7 @@ def _read(
         outside=() if knowledge is None else tuple(_outside(knowledge, directory)),
         knowledge_line=document.line_of("knowledge"),
         notes=notices_of(extended, definition.name, "file"),
+        extended=tuple(os.path.realpath(one.path) for one in extended),
     )
 
 
@@ -267,10 +272,16 @@ def _without_dots(path: str) -> str:
     return "" if clean == "." else clean
 
 
-def _knowledge(
+def read_knowledge_words(
     words: Sequence[str], path: Path, open_cache: Callable[[], FileCache], screening: Screening
 ) -> NamedSources:
     """The files that words mean from where a definition lies.
+
+    Args:
+        words: of its `knowledge`.
+        path: the definition's file.
+        open_cache: remembers what files hold.
+        screening: what counts as secret.
 
     Raises:
         InvalidInput: a word means no file, one that can't be read, a secret, or what belongs to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ from gptasst.errors import (
 from gptasst.threads import workers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gptasst.apply.exporting import ExportedDirectory
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
     from gptasst.definitions.library import InstructionLibrary
@@ -251,7 +255,8 @@ class ApplyService:
 
         if one.action == "delete":
             assert one.summary is not None
-            self._store.delete(one.summary, keep_files=keep_files)
+            with contextlib.suppress(NotFound):  # somebody else has deleted it
+                self._store.delete(one.summary, keep_files=keep_files)
             return None
         assert one.coded is not None
         assert one.definition is not None
@@ -275,6 +280,12 @@ class ApplyService:
         """
         if self._store.finish_rename(None, summary.name) is None:
             raise edit_conflict(summary.name)
+
+    def export_all(self, directory: Path, knowledge: Path | None) -> ExportedDirectory:
+        """Write the definition of every assistant into a new directory; see `exporting`."""
+        from gptasst.apply.exporting import export_all
+
+        return export_all(self._store, self._open_cache, directory, knowledge)
 
 
 def _raise_first(

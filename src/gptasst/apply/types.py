@@ -27,7 +27,7 @@ class CodedAssistant:
     (see `sources`). `knowledge` are the files that it names; `None` where it leaves the knowledge
     alone. `outside` are those of them that lie outside of the repository and of the working
     directory. `line` and `knowledge_line` are those of these keys, `notes` tell what it extends
-    and hides.
+    and hides, `extended` has the files of that.
     """
 
     path: str
@@ -38,6 +38,7 @@ class CodedAssistant:
     outside: tuple[str, ...] = ()
     knowledge_line: int = 1
     notes: tuple[str, ...] = ()
+    extended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class ApplyPlan:
         assistants: in the order in which they are done.
         left: names of assistants that came from these directories and have no file there any
             more, and stay, as nobody asked to delete them.
-        passed_over: files without a `name`: instructions that others extend, say.
+        passed_over: files without a `name` that no other definition extends.
     """
 
     assistants: tuple[PlannedAssistant, ...]

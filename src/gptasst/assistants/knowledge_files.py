@@ -156,6 +156,55 @@ def existing_sources(paths: Iterable[str], cache: FileCache) -> NamedSources:
     return NamedSources(sources, frozenset(), (), unread=(*unread, *refused))
 
 
+def followed_sources(
+    assistant: Assistant, cache: FileCache, screening: Screening, encoding: str | None
+) -> NamedSources:
+    """What an assistant's knowledge is on the disk now, by its paths, directories and patterns.
+
+    Args:
+        assistant: with the paths that are gone.
+        cache: hashes of files.
+        screening: what is left out as secret.
+        encoding: that of new text.
+
+    Raises:
+        InvalidInput: none of the files is here, so it is probably the wrong directory.
+    """
+    own = [file.path for file in assistant.knowledge if file.sha256]
+    own += assistant.gone
+    there = existing_sources(own, cache)
+    sources = {source.path: source for source in there.sources}
+    left_out: dict[str, Refusal] = {}
+    unread = {refusal.path: refusal for refusal in there.unread}
+    for word in assistant.definition.knowledge:
+        try:
+            found = read_sources(words_of_collection(word), cache, screening)
+        except InvalidInput as error:  # a directory that is gone or empty
+            if error.code == "unreadable":  # its files must not count as deleted
+                unread[word] = Refusal(word, error.message)
+            continue
+        sources.update((source.path, source) for source in found.sources)
+        left_out.update((refusal.path, refusal) for refusal in found.left_out)
+        unread.update((refusal.path, refusal) for refusal in found.unread)
+    if own and not sources and not unread:
+        raise _nothing_here(assistant.name, len(own))
+    new = [refusal for path, refusal in left_out.items() if path not in sources]
+    known = {(file.path, file.sha256) for file in assistant.knowledge}
+    changed = (s for s in sources.values() if (s.path, s.sha256) not in known)
+    sources.update((source.path, source) for source in in_encoding(changed, encoding))
+    found_now, secret = tuple(sources.values()), tuple(new)
+    return NamedSources(found_now, frozenset(), (), secret, tuple(unread.values()))
+
+
+def _nothing_here(name: str, files: int) -> InvalidInput:
+    remove = cmd(f"assistant files remove {shlex.quote(name)} FILE…")
+    return InvalidInput(
+        f"none of the {files} knowledge files of `{name}` is here",
+        hint=f"go to the directory that it was created from; {remove} removes files",
+        code="nothing_here",
+    )
+
+
 def knowledge_path(path: Path) -> str:
     """A file's path in the knowledge: relative if it is below the working directory."""
     absolute = path.absolute()

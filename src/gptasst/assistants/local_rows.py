@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.store import deleted_meanwhile, edit_conflict, name_taken, no_assistant
+from gptasst.assistants.store import (
+    deleted_meanwhile,
+    edit_conflict,
+    name_taken,
+    no_assistant,
+    no_revision,
+)
 from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.errors import NotFound
@@ -33,16 +39,37 @@ def revise(
 ) -> None:
     """Save a definition, if it differs, as the next revision of an unchanged assistant."""
     refuse_taken(connection, definition.name, assistant.id)
-    revision = current_revision(connection, assistant)
-    if revision != assistant.revision:
-        raise edit_conflict(assistant.name)
     if definition == assistant.definition:
+        if current_revision(connection, assistant) != assistant.revision:
+            raise edit_conflict(assistant.name)
         return
-    insert_revision(connection, assistant.id, revision + 1, definition, now)
+    number = propose(connection, assistant, definition, now)
     connection.execute(
         "UPDATE assistants SET name = ?, revision = ?, updated_at = ? WHERE id = ?",
-        (definition.name, revision + 1, now, assistant.id),
+        (definition.name, number, now, assistant.id),
     )
+
+
+def propose(
+    connection: sqlite3.Connection, assistant: Assistant, definition: Definition, now: str
+) -> int:
+    """Keep a definition after an assistant's revisions; one that was proposed before is that."""
+    refuse_taken(connection, definition.name, assistant.id)
+    current = current_revision(connection, assistant)
+    if current != assistant.revision:
+        raise edit_conflict(assistant.name)
+    later = connection.execute(
+        "SELECT number, definition FROM revisions WHERE assistant_id = ? AND number > ?"
+        " ORDER BY number DESC",
+        (assistant.id, current),
+    ).fetchall()
+    text = dump_definition(definition)
+    same = next((number for number, kept in later if kept == text), None)
+    if same is not None:
+        return int(same)
+    number = int(later[0][0] if later else current) + 1
+    insert_revision(connection, assistant.id, number, definition, now)
+    return number
 
 
 def set_source(connection: sqlite3.Connection, assistant_id: str, source: str | None) -> None:
@@ -156,7 +183,9 @@ def no_such_assistant(connection: sqlite3.Connection, name: str) -> NotFound:
     return no_assistant(name, [known for (known,) in rows])
 
 
-def read_assistant(connection: sqlite3.Connection, assistant_id: str) -> Assistant:
+def read_assistant(
+    connection: sqlite3.Connection, assistant_id: str, number: int | None = None
+) -> Assistant:
     from gptasst.knowledge.types import KnowledgeFile
 
     revision, created_at, updated_at, definition, source = connection.execute(
@@ -169,9 +198,18 @@ def read_assistant(connection: sqlite3.Connection, assistant_id: str) -> Assista
         " ORDER BY path",
         (assistant_id,),
     )
+    read = parse_stored(definition)
+    if number is not None:
+        row = connection.execute(
+            "SELECT definition FROM revisions WHERE assistant_id = ? AND number = ?",
+            (assistant_id, number),
+        ).fetchone()
+        if row is None:
+            raise no_revision(read.name, number)
+        read, revision = parse_stored(row[0]), number
     return Assistant(
         id=assistant_id,
-        definition=parse_stored(definition),
+        definition=read,
         revision=revision,
         created_at=moment(created_at),
         updated_at=moment(updated_at),

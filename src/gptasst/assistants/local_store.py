@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptasst.assistants.local_rows import (
@@ -19,6 +22,7 @@ from gptasst.assistants.local_rows import (
     moment,
     now_text,
     parse_stored,
+    propose,
     read_assistant,
     refuse_taken,
     revise,
@@ -32,13 +36,12 @@ from gptasst.assistants.types import (
     Resolved,
     Revision,
     RunTarget,
+    Trial,
 )
 from gptasst.errors import InvalidInput, NotFound, StateError
 from gptasst.storage.database import Database
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.passages import PassageSpool
     from gptasst.knowledge.question import Question
@@ -111,15 +114,21 @@ class LocalStore:
                 connection.execute(f"{SUMMARIES} WHERE a.id = ?", (assistant_id,)).fetchone()
             )
 
-    def get(self, name: str) -> Assistant:
+    def get(self, name: str, *, revision: int | None = None) -> Assistant:
         with self._database.reading() as connection:
-            return read_assistant(connection, find_id(connection, name))
+            return read_assistant(connection, find_id(connection, name), revision)
 
-    def open(self, name: str, *, briefly: bool = False) -> Resolved:  # noqa: ARG002
+    def open(
+        self,
+        name: str,
+        *,
+        briefly: bool = False,  # noqa: ARG002
+        revision: int | None = None,
+    ) -> Resolved:
         from gptasst.knowledge.types import knowledge_sha256
 
         with self._database.reading() as connection:
-            found = read_assistant(connection, find_id(connection, name))
+            found = read_assistant(connection, find_id(connection, name), revision)
         search = found.definition.tools.search
         target = RunTarget(found.id, knowledge_sha256(found.knowledge), search=search)
         return Resolved(found.definition, target)
@@ -131,6 +140,41 @@ class LocalStore:
             revise(connection, assistant, definition, now_text())
             set_source(connection, assistant.id, source)
             return read_assistant(connection, assistant.id)
+
+    def propose(self, assistant: Assistant, definition: Definition) -> int:
+        with self._database.writing() as connection:
+            return propose(connection, assistant, definition, now_text())
+
+    @contextlib.contextmanager
+    def trial(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+    ) -> Iterator[Trial]:
+        from gptasst.knowledge.types import knowledge_sha256
+
+        search = definition.tools.search
+        if plan.is_empty:
+            target = RunTarget(assistant.id, knowledge_sha256(assistant.knowledge), search=search)
+            yield Trial(Resolved(definition, target), self)
+            return
+        import tempfile
+
+        # The change is made in a copy of the file, and the copy is searched.
+        with tempfile.TemporaryDirectory(dir=self._directory, prefix="trial-") as directory:
+            path = Path(directory, "assistants.sqlite3")
+            with (
+                self._database.reading() as connection,
+                contextlib.closing(sqlite3.connect(path)) as file,
+            ):
+                connection.backup(file)
+            with contextlib.closing(LocalStore(path, self._embedder)) as copy:
+                changed = copy.apply(assistant, definition, plan, report).assistant
+                digest = knowledge_sha256(changed.knowledge)
+                target = RunTarget(assistant.id, digest, search=search)
+                yield Trial(Resolved(definition, target), copy)
 
     def finish_rename(self, name: str | None, new: str) -> Assistant | None:
         del name, new

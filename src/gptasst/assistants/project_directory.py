@@ -335,16 +335,23 @@ def read_pointer(store: VectorStore) -> Pointer:
         ) from None
 
 
-def item_text(definition: Definition, moment: datetime) -> str:
+_REVISION, _PROPOSED = "# revision of ", "# proposed revision of "
+
+
+def item_text(definition: Definition, moment: datetime, *, proposed: bool = False) -> str:
     """A definition in the form kept in the conversation: TOML, with the revision's time."""
-    return (
-        f"# revision of {moment.isoformat(timespec='microseconds')}\n{dump_definition(definition)}"
-    )
+    head = _PROPOSED if proposed else _REVISION
+    return f"{head}{moment.isoformat(timespec='microseconds')}\n{dump_definition(definition)}"
+
+
+def is_proposed(text: str) -> bool:
+    """Whether a revision was kept to be tested first: it counts once the pointer moves to it."""
+    return text.startswith(_PROPOSED)
 
 
 def item_time(text: str) -> datetime | None:
     """When a revision was written, if its text has the time."""
-    head = text.partition("\n")[0].removeprefix("# revision of ")
+    head = text.partition("\n")[0].removeprefix(_REVISION).removeprefix(_PROPOSED)
     try:
         return datetime.fromisoformat(head)
     except ValueError:

@@ -42,12 +42,14 @@ class AppliedPlan:
         failed: the files that could not be added.
         detached: the ids of removed files.
         notes: notes for the user.
+        fresh: the ids of the files that were uploaded for it.
     """
 
     knowledge: Sequence[KnowledgeFile]
     failed: Sequence[Refusal] = ()
     detached: Collection[str] = ()
     notes: Sequence[str] = ()
+    fresh: Collection[str] = ()
 
 
 class KnowledgeWriter:
@@ -108,7 +110,7 @@ class KnowledgeWriter:
             left, detached = commit.run()
             notes = self._texts.notes(source for source in plan.wanted if source.path in job.ids)
         knowledge = [knowledge_file(file) for file in left]
-        return AppliedPlan(knowledge, job.failures(), detached, notes)
+        return AppliedPlan(knowledge, job.failures(), detached, notes, frozenset(job.fresh))
 
     def _upload_again(
         self, job: KnowledgeJob, plan: KnowledgePlan, attachment: Attachment, report: OnTransfer

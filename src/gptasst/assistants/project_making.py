@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gptasst.api.conversations import ConversationGateway
 from gptasst.api.gateway import OpenAIGateway
 from gptasst.api.types import VectorStore
 from gptasst.api.vector_stores import VectorStoreGateway
@@ -20,9 +21,10 @@ from gptasst.assistants.project_directory import (
     rename_claim,
 )
 from gptasst.assistants.project_listing import MARKER
-from gptasst.assistants.project_notes import Announcement
-from gptasst.assistants.store import name_taken
+from gptasst.assistants.project_notes import Announcement, KnowledgeNotes
+from gptasst.assistants.store import edit_conflict, name_taken
 from gptasst.assistants.types import Assistant
+from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
 
@@ -287,3 +289,57 @@ class StoreMaker:
         if self._names.was_overtaken(store):
             self.unmake(store)
             raise name_taken(store.name)
+
+
+def delete_store(
+    stores: VectorStoreGateway,
+    conversations: ConversationGateway,
+    notes: KnowledgeNotes,
+    remover: UploadRemover,
+    store: VectorStore,
+    name: str,
+    *,
+    keep_files: bool,
+) -> Sequence[str]:
+    """Delete an assistant's store, its conversation, and the uploads that nothing else uses.
+
+    Args:
+        stores: the project.
+        conversations: the project.
+        notes: restores an edit that came in between.
+        remover: deletes uploads.
+        store: as it is now.
+        name: what the command calls it.
+        keep_files: the uploads stay.
+
+    Returns the ids of unused files that stay, as they may be somebody else's.
+
+    Raises:
+        UsageError: it has another name by now.
+    """
+    # Delete the store last: after an interruption, it leads to what is left.
+    pointer = read_pointer(store)
+    deleting = replace(pointer, deleting=True).metadata(store.metadata)
+    marked = stores.update(store.id, metadata=deleting)
+    if marked.name != name:  # the command named it by its old name
+        stores.update(store.id, metadata=store.metadata)
+        notes.restore_edit(store, pointer, pointer.item)
+        raise edit_conflict(name)
+    try:
+        conversations.delete(pointer.conversation)
+    except GptasstError:  # it may still be complete
+        with contextlib.suppress(GptasstError):
+            stores.update(store.id, metadata=store.metadata)
+        raise
+    left: set[str] = set()
+    done: set[str] = set()
+    while not keep_files:  # others may add files in the meantime
+        own = {file.id for file in stores.files_if_there(store.id) if "sha256" in file.attributes}
+        former = {*remover.kept(store.id), *remover.begun(store.id)}
+        new = (own | former) - done
+        if not new:
+            break
+        left.update(remover.remove(sorted(new), besides=[store.id]))
+        done |= new
+    stores.delete(store.id)
+    return sorted(left)

@@ -19,6 +19,7 @@ from gptasst.assistants.project_directory import (
     Pointer,
     definitions_of,
     interrupted_deletion,
+    is_proposed,
     item_text,
     item_time,
     knowledge_file,
@@ -163,7 +164,8 @@ class KnowledgeNotes:
 
     def _newest_item(self, pointer: Pointer) -> str | None:
         with contextlib.suppress(NotFound):
-            return next((item.id for item in self._conversations.items(pointer.conversation)), None)
+            items = self._conversations.items(pointer.conversation)
+            return next((item.id for item in items if not is_proposed(item.text)), None)
         return None
 
     def restore_edit(self, store: VectorStore, pointer: Pointer, newest: str | None) -> bool:
@@ -179,9 +181,13 @@ class KnowledgeNotes:
         if newest is None or self._newest_item(pointer) in (newest, pointer.item):
             return False
         items = list(self._conversations.items(pointer.conversation, order="asc"))
-        last = items[-1]
-        definition = parse_definition(last.text, source=f"revision {len(items)}")
-        moved = pointer.to(definition, last.text, last.id, len(items))
+        number, last = next(
+            (number, item)
+            for number, item in reversed(list(enumerate(items, start=1)))
+            if not is_proposed(item.text)
+        )
+        definition = parse_definition(last.text, source=f"revision {number}")
+        moved = pointer.to(definition, last.text, last.id, number)
         self._stores.update(store.id, metadata=moved.metadata(store.metadata))
         return True
 
@@ -263,9 +269,11 @@ class Revisions:
         self._stores = gateway.vector_stores
         self._conversations = gateway.conversations
 
-    def append(self, definition: Definition, pointer: Pointer) -> tuple[str, str]:
+    def append(
+        self, definition: Definition, pointer: Pointer, *, proposed: bool = False
+    ) -> tuple[str, str]:
         """The text of a new revision and its item, which an interrupted edit may have added."""
-        text = item_text(definition, now())
+        text = item_text(definition, now(), proposed=proposed)
         for item in self._conversations.items(pointer.conversation):  # newest first
             if item.id == pointer.item:
                 break
@@ -302,7 +310,7 @@ class Revisions:
         recent = now() - _EDIT_TAKES
         for rival in items[last + 1 : ids.index(item)]:
             written = item_time(rival.text)
-            if written and written > recent:
+            if written and not is_proposed(rival.text) and written > recent:
                 raise edit_conflict(name)
         return ids.index(item) + 1
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gptasst.api.gateway import OpenAIGateway
-from gptasst.api.types import VectorStore, VectorStoreFile
+from gptasst.api.types import VectorStore
 from gptasst.assistants.knowledge_texts import KnowledgeTexts
 from gptasst.assistants.project_commit import ChangedMeanwhile
 from gptasst.assistants.project_directory import (
@@ -24,7 +24,7 @@ from gptasst.assistants.project_directory import (
     read_pointer,
 )
 from gptasst.assistants.project_knowledge import LONGEST_STALL, AppliedPlan, KnowledgeWriter
-from gptasst.assistants.project_making import NameClaims, StoreMaker
+from gptasst.assistants.project_making import NameClaims, StoreMaker, delete_store
 from gptasst.assistants.project_notes import (
     Announcement,
     KnowledgeNotes,
@@ -34,7 +34,8 @@ from gptasst.assistants.project_notes import (
     summary_of,
 )
 from gptasst.assistants.project_search import fitting, found_passages
-from gptasst.assistants.store import edit_conflict, name_taken
+from gptasst.assistants.project_trial import Trials
+from gptasst.assistants.store import edit_conflict, name_taken, numbered
 from gptasst.assistants.types import (
     Assistant,
     AssistantSummary,
@@ -42,6 +43,7 @@ from gptasst.assistants.types import (
     Resolved,
     Revision,
     RunTarget,
+    Trial,
 )
 from gptasst.assistants.unready_files import settle, without_lost
 from gptasst.assistants.upload_removal import UploadRemover
@@ -95,6 +97,7 @@ class OpenAIStore:
         self._writer = writer
         self._remover = remover
         self._texts = texts
+        self._trials = Trials(gateway.vector_stores, writer, remover)
         self._notes = KnowledgeNotes(
             gateway, directory, remover, self._making.look_for_an_overtaker
         )
@@ -109,16 +112,22 @@ class OpenAIStore:
     def summary(self, name: str) -> AssistantSummary:
         return summary_of(self._directory.find(name))
 
-    def get(self, name: str) -> Assistant:
+    def get(self, name: str, *, revision: int | None = None) -> Assistant:
         store = self._directory.find(name)
         pointer = read_pointer(store)
-        return self._assistant(store, pointer, self._directory.definition(store, pointer))
+        assistant = self._assistant(store, pointer, self._definition(store, pointer, revision))
+        return replace(assistant, revision=revision or assistant.revision)
 
-    def open(self, name: str, *, briefly: bool = False) -> Resolved:
+    def _definition(self, store: VectorStore, pointer: Pointer, revision: int | None) -> Definition:
+        if revision is None:
+            return self._directory.definition(store, pointer)
+        return numbered(self._revisions.of(store), revision, store.name).definition
+
+    def open(self, name: str, *, briefly: bool = False, revision: int | None = None) -> Resolved:
         store = self._directory.find(name, briefly=briefly)
         pointer = read_pointer(store)
         knowledge_sha256 = pointer.knowledge_sha256 if store.files else ""
-        definition = self._directory.definition(store, pointer)
+        definition = self._definition(store, pointer, revision)
         search = definition.tools.search
         paths = None
         if search.filters and knowledge_sha256:
@@ -252,6 +261,22 @@ class OpenAIStore:
         assistant = replace(assistant, definition=definition, source=moved.source)
         return replace(assistant, revision=revision, updated_at=moved.updated_at)
 
+    def propose(self, assistant: Assistant, definition: Definition) -> int:
+        store, pointer = self._revisions.unchanged(assistant)
+        if definition.name != assistant.name:
+            self._names.refuse_taken(definition.name)
+        with definitions_of(store):
+            _, item = self._revisions.append(definition, pointer, proposed=True)
+            return self._revisions.number_of(item, pointer, assistant.name)
+
+    @contextlib.contextmanager
+    def trial(
+        self, assistant: Assistant, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+    ) -> Iterator[Trial]:
+        self._directory.learn_contents(plan.wanted, self._making.listed)
+        with self._trials.resolved(assistant, definition, plan, report) as resolved:
+            yield Trial(resolved, self)
+
     def _revised(
         self, assistant: Assistant, definition: Definition, source: str | None
     ) -> Assistant:
@@ -274,33 +299,12 @@ class OpenAIStore:
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:
         store = self._stores.get(assistant.id)
-        # Delete the store last: after an interruption, it leads to what is left.
-        pointer = read_pointer(store)
-        deleting = replace(pointer, deleting=True).metadata(store.metadata)
-        marked = self._stores.update(store.id, metadata=deleting)
-        if marked.name != assistant.name:  # the command named it by its old name
-            self._stores.update(store.id, metadata=store.metadata)
-            self._notes.restore_edit(store, pointer, pointer.item)
-            raise edit_conflict(assistant.name)
-        try:
-            self._conversations.delete(pointer.conversation)
-        except GptasstError:  # it may still be complete
-            with contextlib.suppress(GptasstError):
-                self._stores.update(store.id, metadata=store.metadata)
-            raise
-        left: set[str] = set()
-        done: set[str] = set()
-        while not keep_files:  # others may add files in the meantime
-            own = {file.id for file in self._stores.files_if_there(store.id) if _is_own(file)}
-            former = {*self._remover.kept(store.id), *self._remover.begun(store.id)}
-            new = (own | former) - done
-            if not new:
-                break
-            left.update(self._remover.remove(sorted(new), besides=[store.id]))
-            done |= new
-        self._stores.delete(store.id)
+        left = delete_store(
+            self._stores, self._conversations, self._notes, self._remover,
+            store, assistant.name, keep_files=keep_files,
+        )  # fmt: skip
         self._directory.forget(store.id)
-        return sorted(left)
+        return left
 
     # Knowledge
 
@@ -393,7 +397,3 @@ class OpenAIStore:
             # Together with the names of the files, this shows which contents are on the server.
             self._directory.remember_knowledge(store.id, knowledge, contents=False)
             yield summary_of(store), knowledge
-
-
-def _is_own(file: VectorStoreFile) -> bool:
-    return "sha256" in file.attributes

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gptasst.assistants.types import AssistantImport, KnowledgeChange, KnowledgeOutcome
+from gptasst.assistants.store import numbered, revision_named
+from gptasst.assistants.types import (
+    AssistantChange,
+    AssistantImport,
+    KnowledgeChange,
+    KnowledgeOutcome,
+)
 from gptasst.definitions.formats.types import LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
-from gptasst.errors import InvalidInput, NotFound
-from gptasst.hints import cmd
+from gptasst.errors import NotFound
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
@@ -90,11 +94,19 @@ class AssistantService:
         return self._store.list(whole_list=all_stores)
 
     def get(self, name: str) -> Assistant:
+        """One assistant; `NAME@REVISION` has the definition of that revision."""
+        try:
+            return self._store.get(name)
+        except NotFound as missing:
+            return self._named_revision(name, missing)
+
+    def current(self, name: str) -> Assistant:
+        """One assistant as it is in force, to be changed."""
         return self._store.get(name)
 
     def examine(self, name: str) -> Assistant:
         """Like `get`, but also marks knowledge whose upload is gone; takes more requests."""
-        (assistant,) = self._store.checked([self._store.get(name)])
+        (assistant,) = self._store.checked([self.get(name)])
         return assistant
 
     def checked(self, assistants: Sequence[Assistant]) -> Sequence[Assistant]:
@@ -120,13 +132,27 @@ class AssistantService:
         keep_files: bool = False,
         encoding: str | None = None,
     ) -> KnowledgeOutcome:
-        """Change an assistant. `words` replace its whole knowledge, `None` leaves it.
+        """Change an assistant; see `plan_edit`."""
+        change = self.plan_edit(name, changes, words, screening, encoding=encoding)
+        return self.carry_out(change, report, keep_files=keep_files)
+
+    def plan_edit(
+        self,
+        name: str,
+        changes: DefinitionChanges,
+        words: Sequence[str] | None,
+        screening: Screening,
+        *,
+        encoding: str | None = None,
+    ) -> AssistantChange:
+        """Plan to change an assistant. `words` replace its whole knowledge, `None` leaves it.
 
         A new instruction replaces everything that came from the old one; the model and the cases
-        stay if the new instruction has none.
+        stay if the new instruction has none. Of `NAME@REVISION`, that revision is changed.
         """
-        assistant = self._to_edit(name, changes.name)
-        definition = assistant.definition
+        from gptasst.knowledge.types import KnowledgePlan
+
+        assistant, definition = self._to_edit(name, changes.name)
         if changes.instruction is not None:
             template = self._template(changes.instruction, screening)
             definition = replace(
@@ -139,13 +165,18 @@ class AssistantService:
             changes = replace(changes, instruction=template.name)
         definition = with_changes(definition, changes)
         if words is None:
-            from gptasst.knowledge.types import KnowledgePlan
-
-            return self._store.apply(assistant, definition, KnowledgePlan(), report)
+            return AssistantChange(assistant, definition, KnowledgePlan())
         named = self._read(words, screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
-        definition = replace(definition, knowledge=named.collections)
-        return self._store.apply(assistant, definition, plan, report, keep_files=keep_files)
+        return AssistantChange(assistant, replace(definition, knowledge=named.collections), plan)
+
+    def carry_out(
+        self, change: AssistantChange, report: OnTransfer = _silent, *, keep_files: bool = False
+    ) -> KnowledgeOutcome:
+        """Make a planned change; delete unused uploads, unless kept."""
+        return self._store.apply(
+            change.assistant, change.definition, change.plan, report, keep_files=keep_files
+        )
 
     def _template(self, instruction: str, screening: Screening) -> Definition:
         """An instruction's definition with its cases, as an assistant takes it over."""
@@ -153,15 +184,25 @@ class AssistantService:
 
         return with_cases(self._library.find(instruction), screening)
 
-    def _to_edit(self, name: str, new: str | None) -> Assistant:
-        """The assistant to edit; after an interrupted rename it may have its new name already."""
+    def _to_edit(self, name: str, new: str | None) -> tuple[Assistant, Definition]:
+        """The assistant to edit, which may have its new name already, and what is changed of it."""
         try:
-            return self._store.get(name)
-        except NotFound:
+            assistant = self._store.get(name)
+        except NotFound as missing:
             renamed = self._store.finish_rename(name, new) if new else None
-            if renamed is None:
-                raise
-            return renamed
+            if renamed is not None:
+                return renamed, renamed.definition
+            base = self._named_revision(name, missing)
+            assistant = self._store.get(base.id)
+            return assistant, _as_newest(base.definition, assistant)
+        return assistant, assistant.definition
+
+    def _named_revision(self, name: str, missing: NotFound) -> Assistant:
+        """The assistant with the definition that `NAME@REVISION` means; else raise `missing`."""
+        named = revision_named(name)
+        if named is None:
+            raise missing
+        return self._store.get(named[0], revision=named[1])
 
     def summary(self, name: str) -> AssistantSummary:
         return self._store.summary(name)
@@ -232,42 +273,11 @@ class AssistantService:
         Raises:
             InvalidInput: none of the files is here, so it is probably the wrong directory.
         """
-        from gptasst.assistants.knowledge_files import (
-            NamedSources,
-            existing_sources,
-            in_encoding,
-            sent_from_outside,
-            words_of_collection,
-        )
+        from gptasst.assistants.knowledge_files import followed_sources, sent_from_outside
 
         (assistant,) = self._store.checked([assistant])
-        own = [file.path for file in assistant.knowledge if file.sha256]
-        own += assistant.gone
         collections = assistant.definition.knowledge
-        there = existing_sources(own, self._open_cache())
-        sources = {source.path: source for source in there.sources}
-        left_out: dict[str, Refusal] = {}
-        unread = {refusal.path: refusal for refusal in there.unread}
-        for word in collections:
-            words = words_of_collection(word)
-            try:
-                found = self._read(words, screening)
-            except InvalidInput as error:  # a directory that is gone or empty
-                if error.code == "unreadable":  # its files must not count as deleted
-                    unread[word] = Refusal(word, error.message)
-                continue
-            sources.update((source.path, source) for source in found.sources)
-            left_out.update((refusal.path, refusal) for refusal in found.left_out)
-            unread.update((refusal.path, refusal) for refusal in found.unread)
-        if own and not sources and not unread:
-            raise _nothing_here(assistant.name, len(own))
-        new = [refusal for path, refusal in left_out.items() if path not in sources]
-        known = {(file.path, file.sha256) for file in assistant.knowledge}
-        changed = (s for s in sources.values() if (s.path, s.sha256) not in known)
-        sources.update((source.path, source) for source in in_encoding(changed, encoding))
-        named = NamedSources(
-            tuple(sources.values()), frozenset(), (), tuple(new), tuple(unread.values())
-        )
+        named = followed_sources(assistant, self._open_cache(), screening, encoding)
         plan = self._plan(assistant.knowledge, named, screening, whole=True)
         plan = replace(plan, follows=True)
         return KnowledgeChange(assistant, plan, collections, sent_from_outside(plan))
@@ -276,9 +286,7 @@ class AssistantService:
         self, change: KnowledgeChange, report: OnTransfer = _silent, *, keep_files: bool = False
     ) -> KnowledgeOutcome:
         """Carry out a planned change; delete unused uploads, unless kept."""
-        assistant = change.assistant
-        definition = replace(assistant.definition, knowledge=change.collections)
-        return self._store.apply(assistant, definition, change.plan, report, keep_files=keep_files)
+        return self.carry_out(change.change, report, keep_files=keep_files)
 
     def _read(
         self, words: Sequence[str], screening: Screening, encoding: str | None = None
@@ -309,27 +317,29 @@ class AssistantService:
         Raises:
             NotFound: it has no revision of that number.
         """
-        revisions = {found.number: found for found in self._store.history(assistant)}
-        if number not in revisions:
-            name = shlex.quote(assistant.name)
-            raise NotFound(
-                f"`{assistant.name}` has no revision {number}",
-                hint=f"{cmd(f'assistant history {name}')} lists its revisions",
-            )
-        return revisions[number]
+        return numbered(self._store.history(assistant), number, assistant.name)
 
     def rollback(self, assistant: Assistant, revision: Revision) -> Assistant:
-        """Make an earlier definition the newest revision. Name and knowledge stay."""
-        definition = replace(
-            revision.definition, name=assistant.name, knowledge=assistant.definition.knowledge
-        )
-        if definition == assistant.definition:
+        """Make an earlier definition the newest revision; see `plan_rollback`."""
+        change = self.plan_rollback(assistant, revision)
+        if change.is_empty:
             return assistant
-        return self._store.update(assistant, definition)
+        return self._store.update(assistant, change.definition)
+
+    def plan_rollback(self, assistant: Assistant, revision: Revision) -> AssistantChange:
+        """Plan to make an earlier definition the newest. Name and knowledge stay.
+
+        So do the cases if that revision had none.
+        """
+        from gptasst.knowledge.types import KnowledgePlan
+
+        definition = _as_newest(revision.definition, assistant)
+        definition = replace(definition, cases=definition.cases or assistant.definition.cases)
+        return AssistantChange(assistant, definition, KnowledgePlan())
 
     def export(self, name: str) -> str:
         """An assistant's definition as TOML, without its knowledge."""
-        return dump_definition(self._store.get(name).definition)
+        return dump_definition(self.get(name).definition)
 
     def export_files(self, name: str, directory: Path) -> Sequence[Refusal]:
         """Write an assistant's knowledge below a new directory; see `write_knowledge`.
@@ -338,7 +348,7 @@ class AssistantService:
         """
         from gptasst.assistants.exported_files import write_knowledge
 
-        knowledge = self._store.get(name).knowledge
+        knowledge = self.get(name).knowledge
         return write_knowledge(knowledge, directory, self._open_cache(), self._store.content)
 
     def import_file(
@@ -374,10 +384,6 @@ class AssistantService:
         return AssistantImport(made.assistant, notes, (*read.left_behind, *failed))
 
 
-def _nothing_here(name: str, files: int) -> InvalidInput:
-    remove = cmd(f"assistant files remove {shlex.quote(name)} FILE…")
-    return InvalidInput(
-        f"none of the {files} knowledge files of `{name}` is here",
-        hint=f"go to the directory that it was created from; {remove} removes files",
-        code="nothing_here",
-    )
+def _as_newest(definition: Definition, assistant: Assistant) -> Definition:
+    """A definition of an assistant with the name and the directories that it has now."""
+    return replace(definition, name=assistant.name, knowledge=assistant.definition.knowledge)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +12,7 @@ from gptasst.hints import cmd, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from gptasst.assistants.types import (
         Assistant,
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
         Resolved,
         Revision,
         RunTarget,
+        Trial,
     )
     from gptasst.definitions.types import Definition
     from gptasst.knowledge.question import Question
@@ -57,8 +60,8 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def get(self, name: str) -> Assistant:
-        """One assistant with its knowledge.
+    def get(self, name: str, *, revision: int | None = None) -> Assistant:
+        """One assistant with its knowledge; with a `revision`, with the definition of that.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
@@ -73,13 +76,14 @@ class AssistantStore(Protocol):
         """
         ...
 
-    def open(self, name: str, *, briefly: bool = False) -> Resolved:
+    def open(self, name: str, *, briefly: bool = False, revision: int | None = None) -> Resolved:
         """An assistant with everything that a run needs.
 
         Args:
             name: its name or id.
             briefly: an instruction of that name may exist, so an assistant that somebody else has
                 just renamed need not be found at once.
+            revision: the number of an earlier definition to take instead.
 
         Raises:
             NotFound: there is none; the hint has the nearest name.
@@ -99,6 +103,31 @@ class AssistantStore(Protocol):
         Raises:
             UsageError: the new name is taken, or somebody else changed it in between.
             NotFound: it was deleted in between.
+        """
+        ...
+
+    def propose(self, assistant: Assistant, definition: Definition) -> int:
+        """Keep a definition as a revision that is not in force, and return its number.
+
+        `update` with the same definition puts it in force.
+
+        Raises:
+            UsageError: the new name is taken, or somebody else changed it in between.
+            NotFound: it was deleted in between.
+        """
+        ...
+
+    def trial(
+        self,
+        assistant: Assistant,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
+    ) -> AbstractContextManager[Trial]:
+        """An assistant as a change would make it, while the context lasts.
+
+        The assistant itself stays as it is. What was uploaded for it stays for `apply`, unless
+        the context ends with an exception: then it is deleted.
         """
         ...
 
@@ -175,6 +204,35 @@ class AssistantStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+_REVISION = re.compile(r"(.+)@(\d{1,9})")
+
+
+def revision_named(name: str) -> tuple[str, int] | None:
+    """The assistant and the revision that `NAME@REVISION` means; `None` for other names."""
+    found = _REVISION.fullmatch(name)
+    return (found[1], int(found[2])) if found else None
+
+
+def numbered(revisions: Sequence[Revision], number: int, name: str) -> Revision:
+    """The revision of a number.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = next((revision for revision in revisions if revision.number == number), None)
+    if found is None:
+        raise no_revision(name, number)
+    return found
+
+
+def no_revision(name: str, number: int) -> NotFound:
+    return NotFound(
+        f"`{name}` has no revision {number}",
+        hint=f"{cmd(f'assistant history {shlex.quote(name)}')} lists its revisions",
+        code="no_revision",
+    )
 
 
 def name_taken(name: str) -> UsageError:

@@ -13,6 +13,7 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gptasst.assistants.store import AssistantStore
     from gptasst.definitions.formats.types import LeftBehind
     from gptasst.definitions.types import Definition
     from gptasst.inputs.reading import Refusal
@@ -120,6 +121,28 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """An assistant as it would be after a change; `store` searches its knowledge."""
+
+    resolved: Resolved
+    store: AssistantStore
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantChange:
+    """A planned change of an assistant: its next definition, and what becomes of its knowledge."""
+
+    assistant: Assistant
+    definition: Definition
+    plan: KnowledgePlan
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be different."""
+        return self.plan.is_empty and self.definition == self.assistant.definition
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeChange:
     """A planned change of an assistant's knowledge.
 
@@ -132,6 +155,11 @@ class KnowledgeChange:
     plan: KnowledgePlan
     collections: tuple[str, ...]
     outside: tuple[str, ...] = ()
+
+    @property
+    def change(self) -> AssistantChange:
+        definition = replace(self.assistant.definition, knowledge=self.collections)
+        return AssistantChange(self.assistant, definition, self.plan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gptasst.api.gateway import OpenAIGateway
-from gptasst.api.types import Batch
+from gptasst.api.types import Batch, Usage
 from gptasst.batches.fetch import (
     GROUP,
     AnswerPlacer,
@@ -25,13 +25,14 @@ from gptasst.batches.fetch import (
 )
 from gptasst.batches.records import BatchRecords, RecordedBatch, read_manifest
 from gptasst.batches.submit import MARK, MARK_VERSION, JobRequests, Submitter
-from gptasst.batches.types import BatchItem, Fetched, OnBatches, Submission
+from gptasst.batches.types import BatchItem, BatchManifest, Fetched, OnBatches, Submission
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.types import EachJob
+from gptasst.each.types import EachJob, FileResult
 from gptasst.errors import NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, shown
-from gptasst.models.prices import NO_PRICES, Prices
+from gptasst.models.prices import NO_PRICES, Prices, total
 from gptasst.models.service import EndpointCapabilities
+from gptasst.models.usage import UsedNow
 from gptasst.runs.answer_text import is_usable
 from gptasst.runs.service import RunService
 from gptasst.uploads.types import OnTransfer
@@ -59,6 +60,8 @@ class BatchService:
         takes_file_search: whether the server supports file search in batches.
         profile: the profile's name, unless it is the default.
         prices: what the project's models cost.
+        record: writes down, once for each batch, what its answers took.
+        usage_profile: the profile's name for `record`.
     """
 
     gateway: OpenAIGateway
@@ -71,6 +74,8 @@ class BatchService:
     takes_file_search: bool
     profile: str | None
     prices: Prices = NO_PRICES
+    record: Callable[[str, UsedNow], None] | None = None
+    usage_profile: str = ""
 
     def submit(self, job: EachJob, command: str, report: OnTransfer) -> Submission:
         """Submit the files that are neither answered nor in a running batch.
@@ -268,9 +273,25 @@ class BatchService:
         self.records.mark_over(self.scope, batch.id)
         manifest = recorded.manifest
         ordered = tuple(results[number] for number in sorted(results))
+        self._record(batch, manifest, ordered)
         # Repeating the command may send files, which must go to the server that has this batch.
         typed = self._typed_again(manifest.command) if recorded.directory else ""
         return Fetched(batch, manifest.name, typed, ordered)
+
+    def _record(self, batch: Batch, manifest: BatchManifest, results: Sequence[FileResult]) -> None:
+        asked = [result for result in results if result.usage]
+        if self.record is None or not asked:
+            return
+        used = UsedNow(
+            name=manifest.name,
+            model=manifest.model,
+            profile=self.usage_profile,
+            kind="batch",
+            requests=len(asked),
+            usage=sum((r.usage for r in asked if r.usage), Usage(0, 0)),
+            cost=total(result.cost for result in asked),
+        )
+        self.record(f"{self.scope} {batch.id}", used)
 
     def _priced(self, outcome: Outcome, model: str) -> Outcome:
         if not isinstance(outcome, FinishedRun):

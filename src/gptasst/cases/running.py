@@ -247,7 +247,7 @@ class TestRun:
         subject, case, request = task
         resolved = subject.resolved.filled(case.vars)
         inputs = (request.stdin, *(file.text for file in request.files))
-        asked = case.text or resolved.definition.default_text or ""
+        asked = case.text or case.input or resolved.definition.default_text or ""
         question = Question(asked, (), tuple(text for text in inputs if text))
         assert resolved.assistant is not None
         limit = resolved.definition.tools.search.max_results or _MOST_FOUND
@@ -293,6 +293,9 @@ class TestRun:
     def _digest(self, request: RunRequest, resolved: Resolved) -> str:
         """What an answer is known by: all that shapes it."""
         basis = self._runs.basis(request, resolved)
+        target = resolved.assistant
+        if target is not None and target.vector_store_id and target.knowledge_sha256:
+            basis += " searched by the server"
         file = request.files[0] if request.files else None
         if file is None:
             content, kind = (request.stdin or "").encode("utf-8", "surrogatepass"), "stdin"
@@ -328,6 +331,7 @@ class TestRun:
             self._sleep(wait)
 
     def _answer(self, request: RunRequest, resolved: Resolved) -> RunResult:
+        request = replace(request, budget=self._job.budget)
         with contextlib.closing(self._runs.stream(request, resolved)) as events:
             return next(event for event in events if isinstance(event, RunResult))
 

@@ -13,7 +13,7 @@ from gptasst.assistants.store import AssistantStore
 from gptasst.assistants.types import Resolved
 from gptasst.cases.answers import KnownAnswers
 from gptasst.cases.running import TestRun
-from gptasst.cases.types import Subject, TestJob
+from gptasst.cases.types import Subject, TestJob, TestReport
 from gptasst.definitions.case_files import (
     cases_beside,
     cases_of,
@@ -26,7 +26,7 @@ from gptasst.definitions.cases import Case
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Instruction
 from gptasst.each.pace import Pace
-from gptasst.errors import GptasstError, InvalidDefinition, NotFound, UsageError
+from gptasst.errors import GptasstError, InvalidDefinition, NotFound, PartlyDone, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.models.prices import NO_PRICES, Prices
 from gptasst.runs.service import RunService
@@ -197,4 +197,29 @@ def _nothing_to_test(job: TestJob) -> GptasstError:
         f"no case of {called} says what must be found",
         hint='`cites = ["PATH"]` in a case does',
         code="no_cases",
+    )
+
+
+def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
+    """What a test ends with, if not every case held. What could not be tested comes first.
+
+    `cases` is the file of the cases, where one was named.
+    """
+    if run.ended_by is not None:
+        return run.ended_by
+    broken = next((result for result in report.cases if result.error), None)
+    if broken is not None and broken.error is not None:
+        broken.error.message = f"{broken.place}: {broken.error.message}"
+        return broken.error
+    failed = report.failed
+    if not failed:
+        return None
+    named = ", ".join(f"`{result.case}`" for result in failed[:3])
+    counted = "1 case" if len(report.cases) == 1 else f"{len(report.cases):,} cases"
+    of_file = () if cases is None else ("--cases", str(cases))
+    words = shlex.join(("test", failed[0].name, *of_file, "--case", failed[0].case, "--force"))
+    return PartlyDone(
+        f"{len(failed):,} of {counted} failed: {named}{', …' if len(failed) > 3 else ''}",
+        hint=f"{cmd(words)} asks the model again",
+        code="cases_failed",
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gptasst.assistants.types import Resolved
     from gptasst.definitions.cases import Case
     from gptasst.errors import GptasstError
+    from gptasst.models.prices import Budget
 
 CaseStatus = Literal[
     "held",
@@ -41,7 +42,7 @@ class TestJob:
     Only cases whose names fit one of the `patterns` run, all where there is none. `model` and
     `timeout` (seconds) override what the definition and the profile say, `judge_model` what the
     cases say. `force` asks again what was answered before. With `retrieval_only` only what is
-    found in the knowledge is looked at, and no model is asked. `max_cost` is in US dollars.
+    found in the knowledge is looked at, and no model is asked. `budget` is what may be spent.
     """
 
     __test__ = False  # pytest takes it for tests of its own
@@ -54,7 +55,7 @@ class TestJob:
     timeout: float | None = None
     force: bool = False
     retrieval_only: bool = False
-    max_cost: float | None = None
+    budget: Budget | None = None
     screening: Screening = SCREENED
 
 
@@ -100,6 +101,11 @@ class CaseResult:
     sources: tuple[str, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     error: GptasstError | None = None
+
+    @property
+    def place(self) -> str:
+        """What it is about, for a message."""
+        return f"`{self.name}`, case `{self.case}`"
 
 
 @dataclass(frozen=True, slots=True)

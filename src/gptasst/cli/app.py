@@ -60,6 +60,7 @@ SECTIONS = {
     "This machine": {
         "auth": "Store the API key in the system keyring or a private file.",
         "config": "Show and change the configuration.",
+        "usage": "Show what this machine ran, with tokens and cost.",
         "doctor": "Check everything and suggest the command that fixes each problem.",
         "cache": "The cache of file hashes and ids. It is safe to delete.",
         "local": "The embedded model, which needs no account.",

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -21,6 +21,7 @@ from gptasst.hints import cmd
 if TYPE_CHECKING:
     from gptasst.apply.types import Action, ApplyPlan, PlannedAssistant
     from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.uploads.types import TransferState
 
 _DONE: dict[Action, str] = {
     "create": "created",
@@ -90,8 +91,8 @@ def apply(
     if differs:
         _show(session, plan)
         plan = _confirmed(session, plan, look, yes=yes)
-    with Transfers(output) as transfers:
-        done = service.apply(plan, _Told(session), transfers.report, keep_files=keep_files)
+    with _Progress(output) as progress:
+        done = service.apply(plan, progress.done, progress.report, keep_files=keep_files)
     if output.mode == "json":
         output.document(done)
     elif output.mode == "quiet":
@@ -126,13 +127,26 @@ def _question(plan: ApplyPlan) -> str:
     return question
 
 
-class _Told:
-    """Says what was done, assistant by assistant."""
+class _Progress:
+    """Shows transfers, and what was done, assistant by assistant."""
 
-    def __init__(self, session: Session) -> None:
-        self._output = session.output
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._transfers = Transfers(output)
 
-    def __call__(self, one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> None:
+    def __enter__(self) -> Self:
+        self._transfers.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._transfers.stop()
+
+    def report(self, state: TransferState) -> None:
+        self._transfers.report(state)
+
+    def done(self, one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> None:
+        """Report an assistant below the bars of its files, which are gone then."""
+        self._transfers.stop()
         if outcome is not None:
             note_left(self._output, outcome.left)
             for note in outcome.notes:
@@ -140,6 +154,8 @@ class _Told:
         if one.status == "done" and one.action in _DONE and self._output.mode == "people":
             old = f"`{one_line(one.old_name)}` to " if one.old_name else ""
             self._output.note(f"{_DONE[one.action]} {old}`{one_line(one.name)}`")
+        self._transfers = Transfers(self._output)
+        self._transfers.__enter__()
 
 
 def _tell_about(session: Session, plan: ApplyPlan) -> None:
@@ -244,7 +260,8 @@ def _lines(output: Output, one: PlannedAssistant) -> Iterator[str]:
     if one.diff:
         from gptasst.cli.run_each import coloured_diff
 
-        yield from (coloured_diff(one.diff) if output.colours else harmless(one.diff)).splitlines()
+        diff = coloured_diff(one.diff) if output.colours else harmless(one.diff)
+        yield from (f"        {line}" for line in diff.splitlines())
 
 
 def _about(one: PlannedAssistant) -> Iterator[str]:

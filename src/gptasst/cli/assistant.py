@@ -35,7 +35,13 @@ from gptasst.hints import cmd
 from gptasst.inputs.encoding import named_encoding
 
 if TYPE_CHECKING:
-    from gptasst.assistants.types import Assistant, AssistantSummary, Revision
+    from gptasst.assistants.types import (
+        Assistant,
+        AssistantChange,
+        AssistantSummary,
+        KnowledgeOutcome,
+        Revision,
+    )
     from gptasst.definitions.types import DefinitionChanges
     from gptasst.inputs.screening import Screening
 
@@ -70,6 +76,9 @@ WebOption = Annotated[
 EffortOption = Annotated[
     str | None,
     typer.Option("--reasoning-effort", metavar="LEVEL", help=f"One of {', '.join(_EFFORTS)}."),
+]
+TestedOption = Annotated[
+    bool, typer.Option("--tested", help="Change it only if its cases hold afterwards.")
 ]
 SchemaOption = Annotated[
     Path | None,
@@ -163,10 +172,16 @@ def edit(  # one parameter an option
     var: VarOption = None,
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", metavar="FILE", help="Replace its cases with those of this file."),
+    ] = None,
     keep_files: KeepFilesOption = False,
+    tested: TestedOption = False,
     yes: YesOption = False,
 ) -> None:
     """Change an assistant; what you do not name stays."""
+    from gptasst.definitions.case_files import carried_cases
     from gptasst.definitions.types import DefinitionChanges
 
     screening = session.screening(allow_secrets)
@@ -181,6 +196,7 @@ def edit(  # one parameter an option
         web_search=web_search,
         reasoning_effort=reasoning_effort,
         schema=schema,
+        cases=None if cases is None else carried_cases(cases, screening),
         var=var,
     )
     if changes == DefinitionChanges() and not file:
@@ -189,20 +205,31 @@ def edit(  # one parameter an option
         )
     if instruction is not None:
         _confirm_instruction(session, instruction, yes=yes)
-    with Transfers(session.output) as transfers:
-        outcome = session.context.assistants.edit(
-            name,
-            changes,
-            file or None,
-            screening,
-            transfers.report,
-            keep_files=keep_files,
-            encoding=named_encoding(encoding),
-        )
+    change = session.context.assistants.plan_edit(
+        name, changes, file or None, screening, encoding=named_encoding(encoding)
+    )
+    outcome = carried_out(session, change, screening, tested=tested, keep_files=keep_files)
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
     _warn_of_end(session, changed)
     finish_change(session.output, text, outcome)
+
+
+def carried_out(
+    session: Session,
+    change: AssistantChange,
+    screening: Screening,
+    *,
+    tested: bool,
+    keep_files: bool = False,
+) -> KnowledgeOutcome:
+    """Make a planned change; if it is to be tested, once the assistant's cases hold."""
+    if tested:
+        from gptasst.cli.test import carry_out_tested
+
+        return carry_out_tested(session, change, screening, keep_files=keep_files)
+    with Transfers(session.output) as transfers:
+        return session.context.assistants.carry_out(change, transfers.report, keep_files=keep_files)
 
 
 def _confirm_instruction(session: Session, name: str, *, yes: bool) -> None:
@@ -333,6 +360,7 @@ def rollback(
     session: Session,
     name: NameArgument,
     revision: Annotated[int, typer.Argument(help="A revision number from `history`.")],
+    tested: TestedOption = False,
     yes: YesOption = False,
 ) -> None:
     """Restore an earlier definition as the newest revision. Knowledge and name stay."""
@@ -340,7 +368,7 @@ def rollback(
 
     def look() -> tuple[Assistant, Revision]:
         with session.waiting():
-            assistant = service.get(name)
+            assistant = service.current(name)
             return assistant, service.revision(assistant, revision)
 
     def question(found: tuple[Assistant, Revision]) -> str:
@@ -351,8 +379,12 @@ def rollback(
         )
 
     assistant, earlier = session.confirmed(look, question, yes=yes)
-    with session.waiting():
-        changed = service.rollback(assistant, earlier)
+    if tested:
+        change = service.plan_rollback(assistant, earlier)
+        changed = carried_out(session, change, session.screening(False), tested=True).assistant
+    else:
+        with session.waiting():
+            changed = service.rollback(assistant, earlier)
     text = f"`{changed.name}` is as in revision {revision} again (now revision {changed.revision})"
     _warn_of_end(session, changed)
     session.output.done(text, changed, ident=changed.name)

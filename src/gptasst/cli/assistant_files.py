@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gptasst.cli.assistant import NameArgument
+from gptasst.cli.assistant import NameArgument, TestedOption, carried_out
 from gptasst.cli.commands import (
     AllowSecretsOption,
     CommandGroup,
@@ -21,7 +21,6 @@ from gptasst.cli.commands import (
     command,
 )
 from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
-from gptasst.cli.progress import Transfers
 from gptasst.cli.results import (
     KeepFilesOption,
     changes_text,
@@ -76,17 +75,18 @@ def add(
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
+    tested: TestedOption = False,
 ) -> None:
     """Add knowledge; a path that exists gets its new content."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_add(
-            service.get(name),
+            service.current(name),
             files,
             session.screening(allow_secrets),
             encoding=named_encoding(encoding),
         )
-    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files, tested=tested)
 
 
 @command(app, "remove")
@@ -102,7 +102,7 @@ def remove(
     """Remove knowledge. Your files on disk stay."""
     service = session.context.assistants
     with session.waiting():
-        change = service.plan_remove(service.get(name), files)
+        change = service.plan_remove(service.current(name), files)
     _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
 
 
@@ -119,17 +119,18 @@ def set_files(
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
+    tested: TestedOption = False,
 ) -> None:
     """Replace all knowledge with these files."""
     service = session.context.assistants
     with session.waiting():
         change = service.plan_set(
-            service.get(name),
+            service.current(name),
             files,
             session.screening(allow_secrets),
             encoding=named_encoding(encoding),
         )
-    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files, tested=tested)
 
 
 @command(app, "sync", examples=["gptasst assistant files sync DocWriter-1 --dry-run"])
@@ -141,6 +142,7 @@ def sync(
     allow_secrets: AllowSecretsOption = False,
     encoding: KnowledgeEncodingOption = None,
     keep_files: KeepFilesOption = False,
+    tested: TestedOption = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep running, and sync whenever files change.")
     ] = False,
@@ -159,27 +161,35 @@ def sync(
 
     def plan() -> KnowledgeChange:
         with session.waiting():
-            return service.plan_sync(service.get(name), screening, encoding=known)
+            return service.plan_sync(service.current(name), screening, encoding=known)
 
     if watch:
         with session.waiting():
-            assistant = service.get(name)
+            assistant = service.current(name)
         agreed: set[str] = set()
         follow(
             session.output,
             assistant,
-            lambda: _sync_again(session, plan(), keep_files=keep_files, yes=yes, agreed=agreed),
+            lambda: _sync_again(
+                session, plan(), keep_files=keep_files, tested=tested, yes=yes, agreed=agreed
+            ),
         )
     change = plan()
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
     if change.outside and not dry_run:
         session.confirm(_question(change.outside, name), yes=yes)
-    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files)
+    _carry_out(session, change, dry_run=dry_run, keep_files=keep_files, tested=tested)
 
 
 def _sync_again(
-    session: Session, change: KnowledgeChange, *, keep_files: bool, yes: bool, agreed: set[str]
+    session: Session,
+    change: KnowledgeChange,
+    *,
+    keep_files: bool,
+    tested: bool,
+    yes: bool,
+    agreed: set[str],
 ) -> Assistant:
     """One sync of many: silent if nothing changed, and asks about each path only once.
 
@@ -187,6 +197,7 @@ def _sync_again(
         session: the session of the command.
         change: the planned change.
         keep_files: keep unused uploads.
+        tested: its cases have to hold.
         yes: don't ask.
         agreed: the paths outside of the working directory that may be sent.
     """
@@ -198,7 +209,7 @@ def _sync_again(
         return change.assistant
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))
-    return _carried_out(session, change, keep_files=keep_files)
+    return _carried_out(session, change, keep_files=keep_files, tested=tested)
 
 
 def _question(outside: Sequence[str], name: str) -> str:
@@ -209,17 +220,24 @@ def _question(outside: Sequence[str], name: str) -> str:
 
 
 def _carry_out(
-    session: Session, change: KnowledgeChange, *, dry_run: bool, keep_files: bool
+    session: Session,
+    change: KnowledgeChange,
+    *,
+    dry_run: bool,
+    keep_files: bool,
+    tested: bool = False,
 ) -> None:
     if dry_run:
         show_plan(session.output, change.plan)
     else:
-        _carried_out(session, change, keep_files=keep_files)
+        _carried_out(session, change, keep_files=keep_files, tested=tested)
 
 
-def _carried_out(session: Session, change: KnowledgeChange, *, keep_files: bool) -> Assistant:
-    with Transfers(session.output) as transfers:
-        outcome = session.context.assistants.apply(change, transfers.report, keep_files=keep_files)
+def _carried_out(
+    session: Session, change: KnowledgeChange, *, keep_files: bool, tested: bool
+) -> Assistant:
+    screening = session.screening(allow_secrets=False)
+    outcome = carried_out(session, change.change, screening, tested=tested, keep_files=keep_files)
     text = f"`{outcome.assistant.name}`: {changes_text(outcome)}"
     finish_change(session.output, text, outcome)
     return outcome.assistant
@@ -293,6 +311,9 @@ def _sync_sometime(output: Output, assistant: Assistant, sync: Sync) -> Assistan
             output.warn(error.message)
             return assistant
         except (ServiceError, LimitReached, PartlyDone) as error:
+            if error.code == "cases_failed":
+                output.warn(error.message)
+                return assistant
             if error.code in _FINAL:
                 raise
             if isinstance(error, PartlyDone) and attempts == _ATTEMPTS:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shlex
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +26,8 @@ from gptasst.cli.results import ident_of, incomplete_text, tools_shown
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, record_lines, terminal_width
 from gptasst.cli.variables import variable_text
+from gptasst.errors import GptasstError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from gptasst.assistants.types import Assistant
@@ -49,15 +54,54 @@ def show(
         found = session.context.assistants.examine(name)
     if not found.complete:
         output.warn(incomplete_text(found))
+    file = _file(session, found)
     if output.draws:
-        output.paged("".join(line + "\n" for line in _drawn(output, found, full=full)))
+        output.paged("".join(line + "\n" for line in _drawn(output, found, file, full=full)))
     elif output.mode == "people":
-        output.text(_as_toml(found))
+        output.text(_as_toml(found, file))
+    elif output.mode == "json" and file is not None:
+        shown = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+        output.document(shown | {"file": file.path, "differs": file.keys})
     else:
         output.record(found, (), ident=ident_of(found))
 
 
-def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    """The file that an assistant comes from, and the keys in which it differs."""
+
+    path: str
+    keys: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if not self.keys:
+            return f"{self.path}, which says the same"
+        return f"{self.path}, which differs in {', '.join(self.keys)}"
+
+
+def _file(session: Session, assistant: Assistant) -> _File | None:
+    """The file of an assistant that `apply` made, if it is in the repository we are in."""
+    if not assistant.source:
+        return None
+    from gptasst.apply.differences import compared_with_file
+
+    try:
+        compared = compared_with_file(assistant, Path.cwd(), session.context.library)
+    except GptasstError as error:
+        session.output.warn(error.message)
+        return None
+    if compared is None:
+        return None
+    file = _File(*compared)
+    if file.keys:
+        apply = cmd(f"apply {shlex.quote(file.path)}")
+        session.output.note(f"it differs from its file; {apply} changes it to what that says")
+    return file
+
+
+def _drawn(
+    output: Output, assistant: Assistant, file: _File | None, *, full: bool
+) -> Iterator[str]:
     """The assistant's facts, then its knowledge, then the instructions."""
     definition = assistant.definition
     yield output.styled(one_line(assistant.name), BOLD)
@@ -65,7 +109,7 @@ def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]
     for line in textwrap.wrap(harmless(definition.description), width):
         yield f"  {line}"
     yield ""
-    fields = [(label, harmless(text)) for label, text in _fields(assistant)]
+    fields = [(label, harmless(text)) for label, text in _fields(assistant, file)]
     yield from record_lines(fields, terminal_width())
     yield ""
     yield output.styled("knowledge", BOLD)
@@ -80,13 +124,14 @@ def _drawn(output: Output, assistant: Assistant, *, full: bool) -> Iterator[str]
     yield from _instructions(output, definition.instructions, full=full)
 
 
-def _fields(assistant: Assistant) -> list[tuple[str, str]]:
+def _fields(assistant: Assistant, file: _File | None) -> list[tuple[str, str]]:
     definition = assistant.definition
     fields = [
         ("model", definition.model or "that of the profile"),
         ("instruction", definition.instruction or ""),
         ("tools", ", ".join(tools_shown(definition)) or "none"),
         ("variables", "\n".join(map(variable_text, definition.variables))),
+        ("comes from", str(file) if file else assistant.source),
         ("synced from", "\n".join(definition.knowledge)),
         ("gone", "" if assistant.complete else "\n".join(assistant.gone) or "not known here"),
         ("revision", f"{assistant.revision}, {time_text(assistant.updated_at)}"),
@@ -124,7 +169,7 @@ def _instructions(output: Output, text: str, *, full: bool) -> Iterator[str]:
         yield output.styled(f"  … {left}; --full shows them", DIM)
 
 
-def _as_toml(assistant: Assistant) -> str:
+def _as_toml(assistant: Assistant, file: _File | None) -> str:
     """The definition, with other facts about the assistant as comments above it."""
     from gptasst.definitions.toml import dump_definition
 
@@ -132,6 +177,8 @@ def _as_toml(assistant: Assistant) -> str:
         f"assistant {one_line(assistant.name)}, id {one_line(assistant.id)}",
         f"revision {assistant.revision}, {time_text(assistant.updated_at)}",
     ]
+    if assistant.source:
+        about.append(f"from {one_line(str(file) if file else assistant.source)}")
     about += [
         f"knowledge: {one_line(f.path)} ({size_text(f.size)}, {one_line(_status(f))})"
         for f in assistant.knowledge

@@ -82,8 +82,8 @@ def _failure(done: InstructionImport) -> GptasstError | None:
         return InvalidInput(f"none of {count} prompts could be imported", code="not_imported")
     if not done.imported:
         return InvalidInput(
-            "there are no prompts among these files",
-            hint="name a file to see why it is none; hidden directories have to be named, too",
+            "no prompts found",
+            hint="--verbose lists why; hidden directories have to be named",
             code="not_imported",
         )
     if count:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
-
-from gptasst.cli.output import Output, count_text
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-    from gptasst.each.types import FileResult
-
-
 import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from gptasst.cli.output import size_text
+from gptasst.cli.output import Output, count_text, harmless, size_text
 from gptasst.cli.tables import console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, ProgressColumn, TaskID
 
+    from gptasst.each.types import FileResult
     from gptasst.uploads.types import TransferState
 
 
@@ -71,7 +64,10 @@ class Drawn:
         from rich.progress import Progress
 
         drawn_on = console(self._output.stderr)
-        return self._shown.enter_context(Progress(*columns, console=drawn_on, transient=True))
+        return self._draw_over(Progress(*columns, console=drawn_on, transient=True))
+
+    def _draw_over(self, bars: Progress) -> Progress:
+        return self._shown.enter_context(bars)
 
     def _spinner(self, text: str) -> Elapsed:
         """Start drawing a spinner."""
@@ -278,11 +274,25 @@ class CaseProgress(Drawn):
 
 
 class FileProgress(Drawn):
-    """A bar with finished and failed files, tokens and the time left."""
+    """A bar with finished and failed files, tokens and the time left.
 
-    def __init__(self, output: Output, files: int) -> None:
+    Below it is the file that has been waited for longest, once that takes some seconds.
+
+    Args:
+        output: where it is drawn.
+        files: how many there are.
+        longest: the path of the file that was sent first of those without an answer, and for how
+            many seconds it is waited for; called by another thread.
+    """
+
+    _SHORT = 5  # seconds before a file is shown
+
+    def __init__(
+        self, output: Output, files: int, longest: Callable[[], tuple[str, float] | None]
+    ) -> None:
         super().__init__(output)
         self._files = files
+        self._longest = longest
         self._done = self._failed = self._tokens = 0
         self._bar: tuple[Progress, TaskID] | None = None
 
@@ -316,14 +326,33 @@ class FileProgress(Drawn):
             tokens=count_text(self._tokens, "token"),
         )
 
-    def _file_bars(self) -> Progress:
-        from rich.progress import BarColumn, TimeRemainingColumn
+    def _waited_for(self) -> str:
+        longest = self._longest()
+        if longest is None or longest[1] < self._SHORT:
+            return ""
+        return f"waiting {int(longest[1])} s for {harmless(longest[0])}"
 
-        return self._bars(
-            BarColumn(),
-            "{task.fields[files]}",
-            "{task.fields[failed]}",
-            "{task.fields[tokens]}",
-            TimeRemainingColumn(compact=True),
-            "left",
+    def _file_bars(self) -> Progress:
+        from rich.progress import BarColumn, Progress, TimeRemainingColumn
+        from rich.text import Text
+
+        waited_for = self._waited_for
+
+        class Bars(Progress):
+            def get_renderables(self) -> Iterable[RenderableType]:
+                yield from super().get_renderables()
+                if text := waited_for():
+                    yield Text(text, style="dim", no_wrap=True, overflow="ellipsis")
+
+        return self._draw_over(
+            Bars(
+                BarColumn(),
+                "{task.fields[files]}",
+                "{task.fields[failed]}",
+                "{task.fields[tokens]}",
+                TimeRemainingColumn(compact=True),
+                "left",
+                console=console(self._output.stderr),
+                transient=True,
+            )
         )

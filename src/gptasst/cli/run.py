@@ -7,6 +7,7 @@ import functools
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,8 @@ from gptasst.cli.conversation import (
     chosen_conversation,
     shown,
 )
-from gptasst.cli.output import Output, count_text, size_text
+from gptasst.cli.estimates import MaxCostOption, budget_of, show_run_plan
+from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, EachOptions, run_each
@@ -30,11 +32,11 @@ from gptasst.errors import InvalidInput, UsageError
 from gptasst.threads import time_left, time_limit
 
 if TYPE_CHECKING:
-    from gptasst.api.types import TextDelta
+    from gptasst.api.types import CompletionWindow, TextDelta
     from gptasst.assistants.types import Resolved
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.service import RunService
-    from gptasst.runs.types import RunPlan, RunRequest, RunResult
+    from gptasst.runs.types import RunRequest, RunResult
 
 _many_option = functools.partial(typer.Option, rich_help_panel="Many files")
 
@@ -49,6 +51,17 @@ Examples:
 
   gptasst run MarkdownLinter docs/*.md --each -o 'linted/{stem}{suffix}'
 """
+
+
+class By(StrEnum):
+    """Within which time answers come."""
+
+    h2 = "2h"
+    h8 = "8h"
+    h24 = "24h"
+
+
+_WINDOWS: dict[By, CompletionWindow] = {By.h2: "2h", By.h8: "8h"}  # --by 24h is a batch
 
 
 def build() -> Any:
@@ -109,6 +122,10 @@ def run(  # one parameter an option
             "--batch", help="With --each: run within 24 hours at half price; see `batch`."
         ),
     ] = False,
+    by: Annotated[
+        By | None,
+        _many_option("--by", help="With --each: answers within this time, at a discount."),
+    ] = None,
     wait: Annotated[
         bool, _many_option("--wait", help="With --batch: wait until the answers are written.")
     ] = False,
@@ -142,6 +159,7 @@ def run(  # one parameter an option
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
+    max_cost: MaxCostOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Show what would be sent and send nothing.")
     ] = False,
@@ -166,8 +184,19 @@ def run(  # one parameter an option
         screening=screening,
         encoding=named_encoding(encoding),
         variables=given_values(var, screening, named_encoding(encoding)),
+        budget=budget_of(max_cost),
     )
-    options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
+    options = EachOptions(
+        jobs,
+        in_place,
+        check,
+        diff,
+        force,
+        batch or by == By.h24,
+        wait,
+        null,
+        _WINDOWS.get(by) if by else None,
+    )
     if each:
         if go_on or conversation:
             raise UsageError(
@@ -223,7 +252,8 @@ def _run_once(
         chosen = chosen_conversation(session, name, go_on=go_on, asked=conversation)
         dialogue = session.context.dialogue(chosen, activity.report)
     if dry_run:
-        _show_plan(session.output, asking(session, request, (dialogue or service).plan)[0])
+        plan = asking(session, request, (dialogue or service).plan)[0]
+        show_run_plan(session.output, plan)
     else:
 
         def begin(request: RunRequest) -> Generator[TextDelta | RunResult]:
@@ -342,22 +372,3 @@ def encoded_answer(result: RunResult) -> bytes:
         result.encoding,
         "the input",
     )
-
-
-def _show_plan(output: Output, plan: RunPlan) -> None:
-    inputs = [f"{i.path} ({size_text(i.size)}, {i.sent_as})" for i in plan.inputs]
-    excerpts = [f"{e.path}, {e.place}" for e in plan.excerpts]
-    fields: Sequence[tuple[str, str]] = [
-        (plan.source, plan.name),
-        ("definition", plan.definition or "the assistant's"),
-        ("tools", ", ".join((*plan.tools, *plan.functions)) or "none"),
-        ("endpoint", f"{plan.endpoint} (profile {plan.profile})"),
-        ("model", plan.model),
-        ("inputs", "\n".join(inputs) or "none"),
-        ("excerpts", "\n".join(excerpts) or "none"),
-        ("text", f"{plan.instructions_characters + plan.input_characters:,} characters"),
-        ("estimate", f"about {count_text(plan.estimated_tokens, 'token')}"),
-    ]
-    output.record(plan, fields, ident=plan.name)
-    for note in plan.notes:
-        output.note(note)

@@ -15,13 +15,12 @@ from gptasst.cli.results import (
     totals_text,
     warn_of_failures,
 )
-from gptasst.cli.tables import Column
 from gptasst.errors import GptasstError, PartlyDone
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
     from gptasst.each.service import EachRun
-    from gptasst.each.types import FileResult, PlannedFile
+    from gptasst.each.types import FileResult
 
 
 import contextlib
@@ -35,13 +34,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from gptasst.cli.batch import submit_batch
+from gptasst.cli.estimates import show_job_plan, tell_estimate
 from gptasst.cli.progress import Activity, FileProgress
 from gptasst.cli.session import Session
 from gptasst.cli.variables import asking
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
+    from gptasst.api.types import CompletionWindow
     from gptasst.cases.running import TestRun
+    from gptasst.each.deferred import DeferredRun
     from gptasst.each.service import EachRun, EachService
     from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
     from gptasst.runs.types import RunRequest
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 DEFAULT_JOBS = 8
 MOST_JOBS = 1000  # the most connections of the SDK's pool
 _INTERRUPTED = 130
+_MANY = 20  # files, from which an estimate is shown on a terminal
+_SAMPLE = 500  # files that it is made from at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class EachOptions:
     batch: bool = False
     wait: bool = False
     null: bool = False
+    by: CompletionWindow | None = None
 
     def refuse_alone(self) -> None:
         """Raise if they are given without `--each`."""
@@ -81,6 +86,7 @@ def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
         ("--batch", options.batch),
         ("--wait", options.wait),
         ("--null", options.null),
+        ("--by", options.by is not None),
     ]
 
 
@@ -105,6 +111,11 @@ def run_each(
     """
     from gptasst.each.types import EachJob
 
+    if options.by and options.batch:
+        raise UsageError(
+            f"--by {options.by} and --batch can't be combined",
+            hint="--by 24h is --batch",
+        )
     if options.wait and not options.batch:
         raise UsageError(
             "--wait needs --batch", hint="without --batch, gptasst waits for the answers anyway"
@@ -116,6 +127,7 @@ def run_each(
         purpose=purpose,
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
+        by=options.by,
     )
 
     def work(asked: RunRequest) -> None:
@@ -123,8 +135,15 @@ def run_each(
         service = session.context.each(activity.report)
         ready = replace(job, asked=asked)
         if dry_run:
-            show_plan(session.output, service.plan(ready))
-        elif options.batch:
+            show_job_plan(session.output, service.plan(ready))
+            return
+        later = options.batch or options.by is not None
+        if session.output.shows_progress and (later or len(job.targets) > _MANY):
+            with activity:
+                plan = service.sampled_plan(ready, _SAMPLE)
+            tell_estimate(session.output, plan, "24h" if options.batch else options.by or "now")
+        if options.batch:
+            service.admit(ready, "24h")
             submit_batch(session, ready, words, target, wait=options.wait)
         else:
             _work(session, service, ready, activity, options)
@@ -191,7 +210,7 @@ def _work(
     with activity:
         run = service.start(job)
     results: list[FileResult] = []
-    progress = FileProgress(output, len(job.targets))
+    progress = FileProgress(output, len(job.targets), run.waited_longest_for)
     with stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
         for result in coming:
             results.append(result)
@@ -219,7 +238,7 @@ def _work(
 
 
 @contextlib.contextmanager
-def stopping_on_interrupt(run: EachRun | TestRun) -> Iterator[None]:
+def stopping_on_interrupt(run: EachRun | DeferredRun | TestRun) -> Iterator[None]:
     """Let the first Ctrl-C stop the run and keep finished files, and the second stop at once."""
 
     def stop(*_: object) -> None:
@@ -268,7 +287,7 @@ def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
 
 
 def error_of(
-    run: EachRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
+    run: EachRun | DeferredRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
 ) -> GptasstError | None:
     """The error at the end of a command over many files, if something failed."""
     if run.ended_by is not None:
@@ -328,31 +347,3 @@ def tell(
     )
     if stopped:
         output.note(f"stopped; {_SAME_COMMAND}")
-
-
-def show_plan(output: Output, planned: Sequence[PlannedFile]) -> None:
-    """Show the plan for each file.
-
-    Raises:
-        PartlyDone: some files would fail.
-    """
-    output.table(
-        "files",
-        planned,
-        [
-            Column("file", lambda file: file.path, cuts=True),
-            Column("output", lambda file: file.output or "", cuts=True),
-            Column("state", lambda file: file.state.replace("_", " ")),
-            Column("tokens", lambda file: f"{file.estimated_tokens:,}", right=True),
-        ],
-        ident=lambda file: file.path,
-        empty="no files",
-    )
-    refused = [file.error for file in planned if file.error]
-    for error in refused:
-        output.warn(error.message)
-    if refused and output.mode != "json":
-        files = count_text(len(planned), "file")
-        raise PartlyDone(f"{len(refused):,} of {files} would fail", hint=refused[0].advice)
-    if refused:
-        raise typer.Exit(PartlyDone.exit_code)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,17 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gptasst.cli.commands import AllowSecretsOption, build_command
+from gptasst.cli.estimates import MaxCostOption, budget_of
 from gptasst.cli.output import Output, count_text, harmless
-from gptasst.cli.progress import Activity, CaseProgress
+from gptasst.cli.progress import Activity, CaseProgress, Transfers
 from gptasst.cli.results import price_text, tell_fallback
 from gptasst.cli.run_each import DEFAULT_JOBS, MOST_JOBS, coloured_diff, stopping_on_interrupt
 from gptasst.cli.session import Session
-from gptasst.errors import GptasstError, PartlyDone, UsageError
-from gptasst.hints import cmd
+from gptasst.errors import GptasstError, UsageError
 
 if TYPE_CHECKING:
+    from gptasst.assistants.types import AssistantChange, KnowledgeOutcome
     from gptasst.cases.running import TestRun
     from gptasst.cases.types import CaseResult, CheckFailure, TestReport, TestSummary
+    from gptasst.inputs.screening import Screening
 
 _INTERRUPTED = 130
 _WORDS = {"held": "ok", "failed": "FAIL", "error": "ERROR", "not_run": "-"}
@@ -92,6 +93,7 @@ def run_cases(  # one parameter an option
         _about_model("--timeout", metavar="SECONDS", help="Time limit of each answer."),
     ] = None,
     allow_secrets: AllowSecretsOption = False,
+    max_cost: MaxCostOption = None,
 ) -> None:
     """Run the cases of assistants and instructions; exit 6 if one does not hold."""
     from gptasst.cases.types import TestJob
@@ -117,6 +119,7 @@ def run_cases(  # one parameter an option
             timeout=timeout,
             force=force,
             retrieval_only=retrieval_only,
+            budget=budget_of(max_cost),
             screening=session.screening(allow_secrets),
         )
         run = service.start(job)
@@ -162,53 +165,75 @@ def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None 
     Raises:
         GptasstError: a case did not hold, or could not be tested.
     """
+    from gptasst.cases.service import error_of
+
     error = error_of(run, report, cases)
-    for warning in run.warnings():
-        output.warn(warning)
     if output.mode == "json":
         output.document({"cases": report.cases, "summary": report.summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
-    if output.mode == "quiet":
-        for result in report.failed:
-            output.answer(f"{result.name}\t{result.case}\n")
-    else:
-        for result in report.failed:
-            output.drawn(failure_text(output, result))
-    for result in report.cases:
-        if result.error is not None and result.error is not error:
-            output.warn(f"{_place(result)}: {result.error.message}")
-    output.note(summary_text(report.summary))
+    show(output, run, report, error)
     if run.stopped:
         raise typer.Exit(_INTERRUPTED)
     if error is not None:
         raise error
 
 
-def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
-    """What a test ends with, if not every case held. What could not be tested comes first."""
-    if run.ended_by is not None:
-        return run.ended_by
-    broken = next((result for result in report.cases if result.error), None)
-    if broken is not None and broken.error is not None:
-        broken.error.message = f"{_place(broken)}: {broken.error.message}"
-        return broken.error
-    summary = report.summary
-    if not summary.failed:
-        return None
-    names = [f"`{result.case}`" for result in report.failed]
-    named = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    first = report.failed[0]
-    of_file = () if cases is None else ("--cases", str(cases))
-    words = shlex.join(("test", first.name, *of_file, "--case", first.case, "--force"))
-    return PartlyDone(
-        f"{summary.failed:,} of {count_text(summary.cases, 'case')} failed: {named}",
-        hint=f"{cmd(words)} asks the model again",
-        code="cases_failed",
-    )
+def show(
+    output: Output, run: TestRun, report: TestReport, error: GptasstError | None = None
+) -> None:
+    """Show what did not hold, what could not be tested (but for `error`), and the totals."""
+    for warning in run.warnings():
+        output.warn(warning)
+    for result in report.failed:
+        if output.mode == "quiet":
+            output.answer(f"{result.name}\t{result.case}\n")
+        else:
+            output.drawn(failure_text(output, result))
+    for result in report.cases:
+        if result.error is not None and result.error is not error:
+            output.warn(f"{result.place}: {result.error.message}")
+    output.note(summary_text(report.summary))
 
 
-def _place(result: CaseResult) -> str:
-    return f"`{result.name}`, case `{result.case}`"
+def carry_out_tested(
+    session: Session, change: AssistantChange, screening: Screening, *, keep_files: bool = False
+) -> KnowledgeOutcome:
+    """Make a change of an assistant once its cases hold, with what did not hold shown.
+
+    Raises:
+        GptasstError: a case did not hold or could not be tested; nothing is changed.
+        typer.Exit: it was stopped; nothing is changed.
+    """
+    from gptasst.cases.trial import Stopped
+    from gptasst.cases.types import TestJob
+
+    output = session.output
+    activity = Activity(output, "trying the change")
+    tested = session.context.tested_changes(activity.report)
+    told: list[TestReport] = []
+
+    def follow_shown(run: TestRun) -> TestReport:
+        transfers.stop()
+        tell_fallback(session)
+        report = follow(output, run)
+        told.append(report)
+        if output.mode != "json":
+            show(output, run, report, run.ended_by)
+        return report
+
+    try:
+        with Transfers(output) as transfers:
+            job = TestJob((), screening=screening)
+            return tested.carry_out(
+                change, job, follow_shown, transfers.report, keep_files=keep_files
+            )
+    except Stopped:
+        output.note(f"stopped; `{change.assistant.name}` is as it was")
+        raise typer.Exit(_INTERRUPTED) from None
+    except GptasstError as error:
+        if told:
+            error.done = told[0]
+        raise
 
 
 def failure_text(output: Output, result: CaseResult) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gptasst.apply.types import ApplyPlan
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
+    from gptasst.each.deferred import DeferredRun
     from gptasst.each.service import EachRun
     from gptasst.each.types import FileResult
     from gptasst.runs.service import RunService
@@ -90,6 +91,7 @@ class Client:
         told = note or logging.getLogger("gptasst").warning
         self._note: Callable[[str], None] = lambda text: told(shown(text, None))
         self._context = AppContext(variables, profile, self._note)
+        self._context.used_by = "client"
         self._submitted = contextlib.ExitStack()
         self.assistants = Assistants(self._context)
         self.instructions = Instructions(self._context)
@@ -332,7 +334,7 @@ def _readable(
                 yield event
 
 
-def _results(run: EachRun) -> Generator[FileResult]:
+def _results(run: EachRun | DeferredRun) -> Generator[FileResult]:
     try:
         yield from run.results()
     finally:

@@ -191,7 +191,7 @@ class Assistants(AssistantKnowledge):
             >>> client.assistants.rollback("DocWriter-1", 1).revision
             3
         """
-        assistant = self._service.get(name)
+        assistant = self._service.current(name)
         return self._service.rollback(assistant, self._service.revision(assistant, revision))
 
     def export(self, name: str, *, with_files: str | os.PathLike[str] | None = None) -> str:

@@ -44,7 +44,7 @@ class AssistantKnowledge:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        change = service.plan_add(service.get(name), words_of(files), screening, encoding=known)
+        change = service.plan_add(service.current(name), words_of(files), screening, encoding=known)
         return service.apply(change)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
@@ -55,7 +55,7 @@ class AssistantKnowledge:
             ()
         """
         service = self._service
-        return service.apply(service.plan_remove(service.get(name), words_of(files)))
+        return service.apply(service.plan_remove(service.current(name), words_of(files)))
 
     def set_files(
         self,
@@ -79,7 +79,7 @@ class AssistantKnowledge:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        change = service.plan_set(service.get(name), words_of(files), screening, encoding=known)
+        change = service.plan_set(service.current(name), words_of(files), screening, encoding=known)
         return service.apply(change)
 
     def sync(
@@ -109,7 +109,7 @@ class AssistantKnowledge:
         """
         service = self._service
         screening, known = Screening(allow_secrets=allow_secrets), named_encoding(encoding)
-        change = service.plan_sync(service.get(name), screening, encoding=known)
+        change = service.plan_sync(service.current(name), screening, encoding=known)
         if change.outside and not allow_outside:
             raise UsageError(
                 f"`{change.outside[0]}` would be sent from outside of this directory",
@@ -140,7 +140,9 @@ class AssistantKnowledge:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        return service.plan_add(service.get(name), words_of(files), screening, encoding=known).plan
+        return service.plan_add(
+            service.current(name), words_of(files), screening, encoding=known
+        ).plan
 
     def plan_remove(self, name: str, files: Files) -> KnowledgePlan:
         """What `remove_files` would do. Changes no knowledge.
@@ -152,7 +154,7 @@ class AssistantKnowledge:
             >>> client.assistants.plan_remove("DocWriter-1", "style.md").remove[0].path
             'style.md'
         """
-        return self._service.plan_remove(self._service.get(name), words_of(files)).plan
+        return self._service.plan_remove(self._service.current(name), words_of(files)).plan
 
     def plan_set(
         self,
@@ -176,7 +178,9 @@ class AssistantKnowledge:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        return service.plan_set(service.get(name), words_of(files), screening, encoding=known).plan
+        return service.plan_set(
+            service.current(name), words_of(files), screening, encoding=known
+        ).plan
 
     def plan_sync(
         self, name: str, *, allow_secrets: bool = False, encoding: str | None = None
@@ -194,4 +198,4 @@ class AssistantKnowledge:
         """
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
-        return service.plan_sync(service.get(name), screening, encoding=known).plan
+        return service.plan_sync(service.current(name), screening, encoding=known).plan

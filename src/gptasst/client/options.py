@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
+from gptasst.api.types import CompletionWindow
 from gptasst.conversations.types import Conversation
 from gptasst.definitions.types import DefinitionChanges, ReasoningEffort
 from gptasst.each.types import EachJob, Purpose
@@ -41,6 +42,8 @@ class AnyRunOptions(TypedDict, total=False):
         timeout: The time limit of a run in seconds, retries included. The profile has a default.
         allow_secrets: Whether to take files that count as secret, such as `.env` and private keys.
         encoding: The encoding of the input text. By default it is detected.
+        max_cost: What may be spent in US dollars. A run or job that is estimated above it raises
+            `LimitReached`, and so does what is left of a job once it is reached.
         vars: The values of the definition's variables, by name. A `pathlib.Path` stands for the
             text of its file.
     """
@@ -51,6 +54,7 @@ class AnyRunOptions(TypedDict, total=False):
     timeout: float | None
     allow_secrets: bool
     encoding: str | None
+    max_cost: float | None
     vars: Mapping[str, str | os.PathLike[str]] | None
 
 
@@ -77,6 +81,7 @@ class MapOptions(AnyRunOptions, total=False):
         check: Whether to compare each answer with its file and write nothing.
         jobs: How many files to run at a time.
         force: Whether to run finished files again.
+        by: Within which time answers are to come, at the server's discount: `2h` or `8h`.
     """
 
     output: Path | None
@@ -84,6 +89,7 @@ class MapOptions(AnyRunOptions, total=False):
     check: bool
     jobs: int
     force: bool
+    by: str | None
 
 
 class AssistantOptions(TypedDict, total=False):
@@ -188,7 +194,10 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
     rest: dict[str, Any] = dict(options)
     output, jobs = rest.pop("output", None), rest.pop("jobs", JOBS)
     in_place, check = rest.pop("in_place", False), rest.pop("check", False)
-    force = rest.pop("force", False)
+    force, by = rest.pop("force", False), rest.pop("by", None)
+    windows: dict[str | None, CompletionWindow | None] = {None: None, "2h": "2h", "8h": "8h"}
+    if by not in windows:
+        raise UsageError(f"by is {by!r}, but must be '2h' or '8h'")
     if (output is not None) + bool(in_place) + bool(check) > 1:
         raise UsageError("`output`, `in_place` and `check` can't be combined")
     if jobs < 1:
@@ -199,18 +208,20 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
         purpose = "write"
     place = None if output is None else os.fspath(output)
     targets = plan_targets(words_of(files), purpose, place, note, asked.screening)
-    return EachJob(asked, targets, purpose, jobs=jobs, force=force)
+    return EachJob(asked, targets, purpose, jobs=jobs, force=force, by=windows[by])
 
 
 def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:
     """The request of each run, without files."""
     from gptasst.config.profile import check_timeout
     from gptasst.inputs.encoding import named_encoding
+    from gptasst.models.prices import budget_of
 
     rest = dict(options)
     screening = Screening(allow_secrets=rest.pop("allow_secrets", False))
     variables = values_of(rest.pop("vars", None), screening)
-    asked = RunRequest(name=name, screening=screening, variables=variables, **rest)
+    budget = budget_of(rest.pop("max_cost", None), "max_cost")
+    asked = RunRequest(name=name, screening=screening, variables=variables, budget=budget, **rest)
     if asked.timeout is not None:
         check_timeout(asked.timeout, f"timeout is {asked.timeout:g}")
     check_schema(asked.schema)

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from gptasst.completion.profiles import ChosenProfile
 
 _BUSY_SECONDS = 0.1
+# In the names of models that give no answers in words: servers list them as well.
+_OTHER_MODELS = (
+    "embed", "bge-", "minilm", "rerank", "moderation", "whisper", "transcribe", "tts", "audio",
+    "realtime", "image", "dall-e", "sora", "babbage", "davinci",
+)  # fmt: skip
 _OPENAI_MODELS = ("gpt-6-luna", "gpt-6.2-sol", "gpt-6.2-astra")
 # The assistant of a batch is in the first line of its manifest.
 _BATCHES = "SELECT DISTINCT id, json_extract(CAST(manifest AS TEXT), '$.name') FROM batches"
@@ -51,7 +56,7 @@ def assistants(words: list[str]) -> list[tuple[str, str]]:
 
 
 def models(words: list[str]) -> list[tuple[str, str]]:
-    """The profile's models, and those that its server last listed."""
+    """The profile's models, and those that its server last listed, if they give answers."""
     return _models(chosen_profile(words))
 
 
@@ -61,10 +66,18 @@ def _models(profile: ChosenProfile | None) -> list[tuple[str, str]]:
         tables = configured_profiles().items()
         named = {str(table["model"]): name for name, table in tables if table.get("model")}
         return [(model, f"profile {name}") for model, name in named.items()] + offered
-    query = "SELECT name, '' FROM models WHERE scope = ?"
-    listed = _rows(FILE_CACHE, query, profile.scope)
+    query = (
+        "SELECT name, '' FROM models WHERE scope = ?"
+        " AND (shutdown_date IS NULL OR shutdown_date > date('now'))"
+    )
+    listed = [row for row in _rows(FILE_CACHE, query, profile.scope) if _answers(row[0])]
     named_here = [(profile.model, f"profile {profile.name}")] if profile.model else []
     return [*named_here, *(offered if profile.on_openai else ()), *listed]
+
+
+def _answers(model: str) -> bool:
+    folded = model.casefold()
+    return not any(part in folded for part in _OTHER_MODELS)
 
 
 def conversations(_: list[str]) -> list[tuple[str, str]]:

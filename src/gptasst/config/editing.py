@@ -17,6 +17,7 @@ from gptasst.config.known_keys import (
     LOCAL_KEYS,
     PRICE_KEYS,
     PROFILE_KEYS,
+    USAGE_KEYS,
     VARIABLES,
 )
 from gptasst.config.profile import Profile
@@ -76,6 +77,9 @@ class ConfigurationService:
             *self._profile_values(profile),
             self._instruction_path(),
             *self._local_values(),
+            ConfigValue(
+                "usage.record", self._settings.records_usage(), self._source("usage", "record")
+            ),
             *self._prices(),
         ]
 
@@ -249,14 +253,15 @@ def _typed(path: tuple[str, ...], key: str, value: str) -> str | int | float | b
         raise UsageError(f"`{key}` is {what}, not `{value}`", code="bad_value") from None
 
 
+_TABLES = {"local": LOCAL_KEYS, "usage": USAGE_KEYS, "instructions": INSTRUCTION_KEYS}
+
+
 def _kind(path: tuple[str, ...]) -> type | None:
     """The type of a key's value; `None` if there is no such key."""
     if path == ("profile",):
         return str
-    if path[0] == "local" and len(path) == 2:
-        return LOCAL_KEYS.get(path[1])
-    if path[0] == "instructions" and len(path) == 2:
-        return INSTRUCTION_KEYS.get(path[1])
+    if len(path) == 2:
+        return _TABLES.get(path[0], {}).get(path[1])
     if path[0] == "prices" and len(path) == 3:
         return PRICE_KEYS.get(path[2])
     if path[0] != "profiles" or len(path) < 3:

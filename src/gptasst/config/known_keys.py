@@ -32,6 +32,7 @@ PRICE_KEYS: dict[str, type] = {
     "cache_write": float,
     "output": float,
 }
+USAGE_KEYS: dict[str, type] = {"record": bool}
 INSTRUCTION_KEYS: dict[str, type] = {"path": str}
 INSTRUCTIONS_PATH = "GPTASST_INSTRUCTIONS_PATH"  # comes before the key
 LOCAL_KEYS: dict[str, type] = {"model": str, "sha256": str, "context": int, "threads": int}
@@ -50,5 +51,6 @@ KNOWN_KEYS = (
     *(f"instructions.{key}" for key in INSTRUCTION_KEYS),
     *(f"local.{key}" for key in LOCAL_KEYS),
     *(f"profiles.NAME.{key}" for key in PROFILE_KEYS if key not in HEADER_TABLES),
+    *(f"usage.{key}" for key in USAGE_KEYS),
     *(f"prices.MODEL.{key}" for key in PRICE_KEYS),
 )

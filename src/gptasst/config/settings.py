@@ -22,6 +22,7 @@ from gptasst.config.known_keys import (
     PROFILE_KEYS,
     PROMPT_CACHES,
     STORES,
+    USAGE_KEYS,
 )
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
@@ -82,7 +83,8 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices", "instructions"))
+        document.only_keys((), ("profile", "profiles", "local", "prices", "usage", "instructions"))
+        document.only_keys(("usage",), USAGE_KEYS)
         document.only_keys(("instructions",), INSTRUCTION_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
         for model in document.table("prices"):
@@ -98,6 +100,7 @@ class Settings:
         """
         self.local_model()
         self.prices()
+        self.records_usage()
         self.instruction_path()
         for name in self.profile_names():
             self._build(name, "named")
@@ -140,6 +143,10 @@ class Settings:
                 if value is not None:
                     found.setdefault(model, {})[key] = value
         return found
+
+    def records_usage(self) -> bool:
+        """Whether runs are counted in the journal of usage."""
+        return self._document.value(bool, "usage", "record") is not False
 
     def instruction_path(self) -> tuple[Path, ...]:
         """The directories where instructions are looked for before the user's own.

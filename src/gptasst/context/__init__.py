@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.context.server import ServerContext
+from gptasst.errors import UsageError
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -24,23 +25,28 @@ if TYPE_CHECKING:
     from gptasst.api.models import ProbeGateway
     from gptasst.apply.service import ApplyService
     from gptasst.assistants.service import AssistantService
+    from gptasst.assistants.store import AssistantStore
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
     from gptasst.cases.service import CaseService
+    from gptasst.cases.trial import TestedChanges
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
     from gptasst.conversations.types import Conversation
     from gptasst.doctor.types import Diagnosis
+    from gptasst.each.deferred import Deferral
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
     from gptasst.models.ends import ModelEnds
     from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService, ModelSource
+    from gptasst.models.usage import Kind
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
     from gptasst.runs.service import RunService
+    from gptasst.runs.spending import Spending
     from gptasst.uploads.cache import FileCache
 
 
@@ -157,6 +163,8 @@ class AppContext(ServerContext):
             takes_file_search=self.profile.batch_file_search,
             profile=self.profile.name if self.profile.chosen == "named" else None,
             prices=self.prices,
+            record=self.usage_journal.record_batch if self.settings.records_usage() else None,
+            usage_profile=self.profile.name,
         )
 
     def each(self, report: Report) -> EachService:
@@ -165,22 +173,52 @@ class AppContext(ServerContext):
 
         return EachService(
             self.run_journal,
-            lambda on_limits: self.runs(report, on_limits),
+            lambda on_limits: self.runs(
+                report, on_limits, kind="each" if self.used_by == "run" else None
+            ),
             most_jobs=1 if self.profile.embedded else None,
+            open_deferral=None if self.profile.embedded else lambda: self._deferral,
         )
 
-    def cases(self, report: Report) -> CaseService:
-        """The service that tests assistants; `report` is as in `runs`."""
+    @cached_property
+    def _deferral(self) -> Deferral:
+        """What deferred runs need.
+
+        Raises:
+            UsageError: the server is known to have none.
+        """
+        from gptasst.each.deferred import Deferral
+        from gptasst.each.journal import DeferredRecords
+
+        if not self.capabilities.takes_deferred():
+            raise UsageError(
+                f"{self.profile.endpoint} has no deferred runs",
+                hint="leave out --by: it answers at once",
+                code="tool_not_available",
+            )
+        records = DeferredRecords(self.paths.deferred_records, self._note)
+        self._opened.callback(records.close)
+        lacking = self.capabilities.lacks_deferred
+        return Deferral(self.gateway.deferred, records, self.profile.scope, lacking)
+
+    def cases(self, report: Report, store: AssistantStore | None = None) -> CaseService:
+        """The service that tests assistants; `report` and `store` are as in `runs`."""
         from gptasst.cases.service import CaseService
 
         return CaseService(
             self.library,
-            lambda: self.store,
-            lambda on_limits: self.runs(report, on_limits),
+            lambda: store or self.store,
+            lambda on_limits: self.runs(report, on_limits, store=store, kind="test"),
             self._case_answers,
             most_jobs=1 if self.profile.embedded else None,
             prices=self.prices,
         )
+
+    def tested_changes(self, report: Report) -> TestedChanges:
+        """What changes assistants once their cases hold; `report` is as in `runs`."""
+        from gptasst.cases.trial import TestedChanges
+
+        return TestedChanges(self.store, lambda store: self.cases(report, store))
 
     @cached_property
     def _case_answers(self) -> KnownAnswers:
@@ -213,6 +251,8 @@ class AppContext(ServerContext):
         report: Report,
         on_limits: OnLimits | None = None,
         progress: Progress = lambda _done, _all: None,
+        store: AssistantStore | None = None,
+        kind: Kind | None = None,
     ) -> RunService:
         """The service that runs assistants.
 
@@ -220,6 +260,8 @@ class AppContext(ServerContext):
             report: called with the progress of a model download.
             on_limits: if given, the caller paces requests; see `OpenAIGateway.paced`.
             progress: called with the number of finished requests of an edit, and of all.
+            store: where assistants are, if not where the profile has them.
+            kind: what usage counts it as; without it, as what uses the context.
         """
         from gptasst.runs.preparation import RunPreparation, resolve
         from gptasst.runs.service import RunService
@@ -229,13 +271,13 @@ class AppContext(ServerContext):
             profile=self.profile,
             context_window=local.context if embedded else self.profile.context,
             embedded_model=self.model_file.name if embedded else None,
-            open_store=lambda: self.store,
+            open_store=lambda: store or self.store,
             small_model=embedded and self.has_small_model,
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
-        found = functools.partial(resolve, lambda: self.store, self.library)
+        found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
             self.profile,
             found,
@@ -243,10 +285,20 @@ class AppContext(ServerContext):
             open_gateway,
             self.model_ends,
             progress,
-            prices=self.prices,
+            spending=self._spending(kind or self.used_by),
         )
         runs.keeper = lambda: self.run_journal
         return runs
+
+    def _spending(self, kind: Kind) -> Spending:
+        """What counts runs, and writes down what they took unless that is turned off."""
+        from gptasst.runs.spending import Spending
+
+        spending = Spending(self.prices, profile=self.profile.name, kind=kind)
+        if self.settings.records_usage():
+            journal = self.usage_journal
+            spending = replace(spending, record=journal.record, typical=journal.typical)
+        return spending
 
     @cached_property
     def conversations(self) -> ConversationService:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gptasst.definitions.toml import Origin
     from gptasst.each.journal import RunJournal
     from gptasst.embedded.service import LocalModelService, ModelFile
+    from gptasst.models.usage import Kind, UsageJournal
     from gptasst.storage.database import Database
     from gptasst.uploads.cache import FileCache
 
@@ -51,6 +52,7 @@ class MachineContext:
         self._warn = warn or note
         self.profile_option = profile_name
         self._note = note
+        self.used_by: Kind = "run"  # what counts as having asked for runs
         self._opened = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -148,6 +150,15 @@ class MachineContext:
         from gptasst.each.journal import RunJournal
 
         journal = RunJournal(self.paths.run_journal, self._note)
+        self._opened.callback(journal.close)
+        return journal
+
+    @cached_property
+    def usage_journal(self) -> UsageJournal:
+        """What this machine ran."""
+        from gptasst.models.usage import UsageJournal
+
+        journal = UsageJournal(self.paths.usage_journal, self._note)
         self._opened.callback(journal.close)
         return journal
 

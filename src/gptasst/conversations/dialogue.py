@@ -17,6 +17,7 @@ from gptasst.errors import GptasstError, InvalidInput, UsageError
 from gptasst.inputs.encoding import as_utf8
 from gptasst.inputs.reading import InputFile
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
+from gptasst.models.prices import Budget
 from gptasst.runs.inputs import message_parts, read_inputs
 from gptasst.runs.preparation import PreparedRun
 from gptasst.runs.service import RunService
@@ -271,6 +272,7 @@ class Chat:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._variables = variables
+        self.budget: Budget | None = None  # of all answers
         self._dialogue = dialogue
         self._note, self._warn = note, warn
         self._screening = screening
@@ -318,7 +320,11 @@ class Chat:
 
     def _say(self, request: RunRequest, *, again: bool) -> Generator[TextDelta | RunResult]:
         request = replace(
-            request, model=self.model, screening=self._screening, variables=self._variables
+            request,
+            model=self.model,
+            screening=self._screening,
+            variables=self._variables,
+            budget=self.budget,
         )
         self._failed = None if again else request
         self._answer = ""

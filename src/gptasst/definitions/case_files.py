@@ -46,6 +46,11 @@ def read_cases_file(path: Path) -> tuple[Case, ...]:
     return tuple(replace(each, judge_model=each.judge_model or judge) for each in found)
 
 
+def carried_cases(path: Path, screening: Screening) -> tuple[Case, ...]:
+    """The cases of a file of its own, ready to go to an assistant."""
+    return carried(read_cases_file(path), path.parent, screening)
+
+
 def cases_beside(definition: Path) -> Path:
     """Where the cases of a definition's file are, if it has any."""
     return definition.with_name(definition.name.removesuffix(".toml") + CASES_ENDING)

@@ -283,9 +283,18 @@ def steps_of(path: str) -> list[str | int]:
     return steps
 
 
-def written_cases(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """Cases as tables of TOML; `cases_in` reads the same cases back."""
-    return [_written(case) for case in cases]
+def cases_text(cases: Sequence[Case]) -> str:
+    """Cases as TOML, to stand at the end of a document; `cases_in` reads the same cases back."""
+    import tomli_w
+
+    text = ""
+    for case in cases:
+        table = _written(case)
+        inner = {key: table.pop(key) for key in ("vars", "json") if key in table}
+        text += "\n[[case]]\n" + tomli_w.dumps(table, multiline_strings=True)
+        if inner:
+            text += "\n" + tomli_w.dumps({"case": inner}, multiline_strings=True)
+    return text
 
 
 def _written(case: Case) -> dict[str, Any]:

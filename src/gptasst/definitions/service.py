@@ -163,7 +163,16 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
         tools = replace(tools, search=SearchSettings())
     changed = replace(
         definition,
-        **_given(changes, "name", "instruction", "instructions", "model", "description", "schema"),
+        **_given(
+            changes,
+            "name",
+            "instruction",
+            "instructions",
+            "model",
+            "description",
+            "schema",
+            "cases",
+        ),
         tools=tools,
         settings=replace(definition.settings, **_given(changes, "reasoning_effort")),
     )

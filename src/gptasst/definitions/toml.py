@@ -295,11 +295,12 @@ def dump_definition(definition: Definition) -> str:
     for name, table in tables.items():
         if table:
             document[name] = table
+    text = tomli_w.dumps(document, multiline_strings=True)
     if definition.cases:
-        from gptasst.definitions.cases import written_cases
+        from gptasst.definitions.cases import cases_text
 
-        document["case"] = written_cases(definition.cases)
-    return tomli_w.dumps(document, multiline_strings=True)
+        text += cases_text(definition.cases)
+    return text
 
 
 def definition_format(definition: Definition) -> int:

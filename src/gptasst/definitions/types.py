@@ -164,6 +164,7 @@ class DefinitionChanges:
     web_search: bool | None = None
     reasoning_effort: ReasoningEffort | None = None
     schema: Mapping[str, Any] | None = None
+    cases: tuple[Case, ...] | None = None
     variables: Mapping[str, str] | None = None
 
 

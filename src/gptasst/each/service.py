@@ -7,9 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from gptasst.api.limits import OnLimits
 from gptasst.api.types import TextDelta
@@ -17,7 +17,8 @@ from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
 from gptasst.each.pace import Pace, ends_all, may_ask_again
-from gptasst.each.types import EachJob, FileResult, FileTarget, PlannedFile, named_paths
+from gptasst.each.planning import job_plan, planned_files, refuse_documents
+from gptasst.each.types import EachJob, FileResult, FileTarget, JobPlan, named_paths
 from gptasst.errors import (
     GptasstError,
     InvalidInput,
@@ -28,10 +29,13 @@ from gptasst.errors import (
 )
 from gptasst.inputs.encoding import WESTERN
 from gptasst.inputs.reading import input_kind
-from gptasst.runs.inputs import estimated_tokens
+from gptasst.models.prices import Window
 from gptasst.runs.preparation import ABOUT_KNOWLEDGE
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunResult, content_digest
+
+if TYPE_CHECKING:
+    from gptasst.each.deferred import Deferral, DeferredRun
 
 
 class EachService:
@@ -41,6 +45,7 @@ class EachService:
         journal: the journal of finished runs.
         open_runs: returns the service for single runs, whose requests are paced here.
         most_jobs: the most concurrent requests of the endpoint, if known.
+        open_deferral: opens what deferred runs need; `None`: the endpoint has none.
     """
 
     def __init__(
@@ -48,74 +53,93 @@ class EachService:
         journal: RunJournal,
         open_runs: Callable[[OnLimits], RunService],
         most_jobs: int | None = None,
+        open_deferral: Callable[[], Deferral] | None = None,
     ) -> None:
         self._journal = journal
         self._open_runs = open_runs
         self._most_jobs = most_jobs
+        self._open_deferral = open_deferral
 
-    def start(self, job: EachJob) -> EachRun:
+    def start(self, job: EachJob) -> EachRun | DeferredRun:
         """Prepare a job; errors that every file would have are raised before anything is sent.
 
         Raises:
             NotFound: no assistant or instruction has that name.
-            UsageError: a file to change is not text, or no model is set.
+            UsageError: a file to change is not text, no model is set, or the job has a budget and
+                the model's price is not known.
+            LimitReached: the estimate is above the job's budget.
         """
         pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
         runs = self._open_runs(pace.observe)
         resolved, files = self._prepare(job, runs)
+        deferral = self._deferral() if job.by else None
+        self._admit(job, runs, resolved, files, job.by or "now")
         warnings = runs.warnings(job.asked, resolved)
+        if deferral is not None:
+            from gptasst.each.deferred import DeferredRun
+
+            return DeferredRun(job, runs, resolved, files, self._journal, deferral, warnings)
         return EachRun(job, runs, resolved, files, self._journal, pace, warnings)
 
-    def plan(self, job: EachJob) -> list[PlannedFile]:
-        """The plan for each file. Sends and writes nothing.
+    def _deferral(self) -> Deferral:
+        if self._open_deferral is None:
+            raise UsageError("the embedded model has no deferred runs", hint="leave out --by")
+        return self._open_deferral()
+
+    def admit(self, job: EachJob, window: Window) -> None:
+        """Refuse a job that is estimated above its budget, if it has one.
+
+        Args:
+            job: what was asked.
+            window: within which time the answers are to come.
+
+        Raises:
+            LimitReached: it may cost too much.
+            UsageError: a price is not known.
+        """
+        if job.asked.budget is not None:
+            runs = self._open_runs(lambda _: None)
+            self._admit(job, runs, *self._prepare(job, runs), window)
+
+    @staticmethod
+    def _admit(
+        job: EachJob, runs: RunService, resolved: Resolved, files: EachFiles, window: Window
+    ) -> None:
+        if job.asked.budget is not None:
+            planned = planned_files(job, runs, resolved, files, window)
+            job.asked.budget.admit([each for _, each in planned if each], whole_job=True)
+
+    def plan(self, job: EachJob) -> JobPlan:
+        """The plan for each file, and for all together. Sends and writes nothing.
 
         Raises:
             GptasstError: the errors of `start`.
             InvalidInput: no file can be used.
         """
-        resolved, files = self._prepare(job, self._open_runs(lambda _: None))
-        definition = resolved.filled(job.asked.variables).definition
-        told = len(definition.instructions) + len(job.asked.text or definition.default_text or "")
-        planned = [_planned(files, target, told) for target in job.targets]
+        runs = self._open_runs(lambda _: None)
+        resolved, files = self._prepare(job, runs)
+        found = list(planned_files(job, runs, resolved, files))
+        planned = [file for file, _ in found]
         refused = [file.error for file in planned if file.error]
         if refused and len(refused) == len(planned):
             raise refused[0]
-        return planned
+        return job_plan(planned, [each for _, each in found if each], runs.spending)
+
+    def sampled_plan(self, job: EachJob, most: int) -> JobPlan:
+        """The same from at most so many of the files, as if the others were like these."""
+        if len(job.targets) <= most:
+            return self.plan(job)
+        step = len(job.targets) / most
+        some = tuple(job.targets[int(number * step)] for number in range(most))
+        return self.plan(replace(job, targets=some)).times(len(job.targets) / most)
 
     def _prepare(self, job: EachJob, runs: RunService) -> tuple[Resolved, EachFiles]:
         if job.purpose in ("replace", "check"):
-            _refuse_documents(job)
+            refuse_documents(job)
         resolved = runs.resolve(job.asked.name)
         basis = runs.basis(job.asked, resolved)
         edits = resolved.definition.edit is not None
         return resolved, EachFiles(job, basis, self._journal, edits=edits)
-
-
-def _refuse_documents(job: EachJob) -> None:
-    for target in job.targets:
-        kind = input_kind(target.path)
-        if kind != "text":
-            raise UsageError(
-                f"`{target.path}` is {'an image' if kind == 'image' else 'a document'},"
-                " and only text can be compared or overwritten",
-                hint="name the text files, as in '**/*.md'",
-                code="not_text",
-            )
-
-
-def _planned(files: EachFiles, target: FileTarget, told: int) -> PlannedFile:
-    path, output = str(target.path), None if target.output is None else str(target.output)
-    given = files.read(target)
-    if isinstance(given, FileResult):
-        state: Literal["refused", "skipped"] = "refused" if given.error else "skipped"
-        return PlannedFile(path, output, state, 0, given.error)
-    if files.finished(given):
-        return PlannedFile(path, output, "finished", 0)
-    hindrance = files.hindrance(given)
-    if hindrance and hindrance.error:
-        return PlannedFile(path, output, "refused", 0, hindrance.error)
-    tokens = estimated_tokens(told + len(given.file.text or ""))
-    return PlannedFile(path, output, "to_do", tokens)
 
 
 _LONGEST_SLEEP = 0.5  # so that a stop is noticed on all systems
@@ -172,6 +196,17 @@ class EachRun:
         about.update({note: sorted(paths) for note, paths in self._without_passages.items()})
         return tuple(f"{what}: {named_paths(paths)}" for what, paths in about.items() if paths)
 
+    def waited_longest_for(self) -> tuple[str, float] | None:
+        """The path of the file that has been waited for longest, and for how many seconds.
+
+        May be called from any thread.
+        """
+        asks = list(self._in_flight.values())
+        if not asks:
+            return None
+        first = min(asks, key=lambda ask: ask.sent_at)
+        return str(first.inputs[0].target.path), time.monotonic() - first.sent_at
+
     def stop(self) -> None:
         """Start nothing more and stop waiting; may be called from a signal handler."""
         self.stopped = True
@@ -209,6 +244,12 @@ class EachRun:
         return not (waiting or self._again or self._in_flight or self._settled)
 
     def _may_start(self, waiting: deque[FileTarget]) -> bool:
+        budget = self._job.asked.budget
+        if budget is not None and budget.is_taken:
+            stuck = budget.reached or not self._in_flight
+            if stuck and (waiting or self._again):
+                self.ended_by = self.ended_by or budget.stopped()
+            return False
         if self.ended_by or len(self._in_flight) >= self._pace.limit or self._pace.wait() > 0:
             return False
         return bool(waiting) or any(ask.not_before <= time.monotonic() for ask in self._again)

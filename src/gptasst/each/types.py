@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from gptasst.api.types import Usage
+from gptasst.api.types import CompletionWindow, Usage
 from gptasst.errors import GptasstError
 from gptasst.inputs.reading import InputFile
 from gptasst.runs.types import Kept, RunRequest
@@ -41,7 +41,8 @@ class EachJob:
     """A job of many runs.
 
     `asked` is the request without files; its `timeout` applies to each answer. `jobs` is the most
-    requests in flight; `force` repeats finished runs.
+    requests in flight; `force` repeats finished runs. With `by`, runs are deferred: their answers
+    come within that time.
     """
 
     asked: RunRequest
@@ -49,6 +50,7 @@ class EachJob:
     purpose: Purpose
     jobs: int = 8
     force: bool = False
+    by: CompletionWindow | None = None
 
     def request(self, file: InputFile) -> RunRequest:
         """The run of one file."""
@@ -78,7 +80,11 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file in a dry run. `estimated_tokens` counts the text that would be sent.
+    """A file in a dry run.
+
+    `estimated_tokens` counts the text that would be sent, `estimated_output_tokens` guesses the
+    answer, and `estimated_cost` is the price of both in US dollars if the answer comes at once
+    (`None`: the price is not known).
 
     A `refused` file would fail without being sent, because of `error`.
     """
@@ -88,6 +94,34 @@ class PlannedFile:
     state: Literal["to_do", "finished", "skipped", "refused"]
     estimated_tokens: int
     error: GptasstError | None = None
+    estimated_output_tokens: int = 0
+    estimated_cost: float | None = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """A job as a dry run shows it: its files, and what they may take together.
+
+    `requests` are fewer than files where some are finished or have the same content. `cost` is in
+    US dollars for each time within which the answers can come (`now`, `2h`, `8h`, `24h`); it is
+    empty where the price is not known, or nothing is to be done.
+    """
+
+    files: tuple[PlannedFile, ...]
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: Mapping[str, float]
+
+    def times(self, factor: float) -> JobPlan:
+        """The same for a job that is larger."""
+        return JobPlan(
+            self.files,
+            round(self.requests * factor),
+            round(self.input_tokens * factor),
+            round(self.output_tokens * factor),
+            {window: cost * factor for window, cost in self.cost.items()},
+        )
 
 
 def named_paths(paths: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""From a proposed answer to a safe change of a text."""
+"""Edits: from a model's answer to a safe change of a text."""

@@ -1,9 +1,8 @@
-"""An answer beside its text: which block of it stands for which block of the text.
+"""Align an answer with its text: match the blocks of both.
 
-Blocks are only ever matched in order. Those that are alike letter for letter are found first.
-Between them, where the same kinds of blocks come in the same order, each stands for its like.
-Else close edits are matched by likeness, and free ones (translations) by their headings, as
-nothing else tells which is which.
+Blocks are only matched in order. Identical ones are matched first. Between them, if the same kinds
+of blocks come in the same order, they are matched one to one. Else close edits are matched by
+similarity, and free ones (translations) by their headings.
 """
 
 from __future__ import annotations
@@ -20,27 +19,27 @@ from gptasst.edits.types import Block, Parsed
 from gptasst.values import dataclass
 
 _ALIKE = 0.5
-# Beyond so many pairs of blocks, each is compared with the next few only.
+# Beyond this many pairs of blocks, each is only compared with the next few.
 _MOST_PAIRS = 4_000
 _WINDOW = 12
 
 Pairs = Iterator[tuple[int, int]]
-Stretch = tuple[int, int, int, int]  # blocks of the text from, to; of the answer from, to
+Stretch = tuple[int, int, int, int]  # start and end of blocks in the text, then in the answer
 
 
 def align(old: Parsed, new: Parsed, *, free: bool) -> dict[int, int]:
-    """For each block of a text that has its like in an answer, the index of that."""
+    """For each block of a text with a match in the answer, the index of that match."""
     texts = [index for index, block in enumerate(new.blocks) if block.fields]
-    if len(old.blocks) == len(texts) == 1:  # a block that was asked for alone
+    if len(old.blocks) == len(texts) == 1:  # a block that was sent by itself
         return {0: texts[0]}
     return dict(_Aligner(old, new, free=free).pairs())
 
 
 def same(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple[int, int]]:
-    """Texts that are the same in both: at the beginning, at the end, and what can be found between.
+    """Identical texts in both sequences: at the start, at the end, and in between.
 
-    Where both have the same number there, texts at the same place are compared. Else those count
-    that are there once, as in patience diff, with their neighbours.
+    In between, if both have the same number, texts at the same positions are compared. Else unique
+    ones are matched, as in patience diff, with their neighbours.
     """
     i1, i2, j1, j2 = stretch
     first = list(_run(old, new, (i1 - 1, j1 - 1), 1, (i2, j2)))
@@ -52,7 +51,7 @@ def same(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple
 
 
 def _in_step(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple[int, int]]:
-    """Pairs at the same places, where both have as many texts and most are the same."""
+    """Pairs at the same positions, if both have the same number and most are identical."""
     i1, i2, j1, j2 = stretch
     if i2 - i1 != j2 - j1:
         return []
@@ -62,7 +61,7 @@ def _in_step(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[t
 
 
 def _unique(old: Sequence[str], new: Sequence[str], stretch: Stretch) -> list[tuple[int, int]]:
-    """The longest series of texts that are there once, in order, and what is the same beside."""
+    """The longest ordered series of unique texts, with identical neighbours."""
     i1, i2, j1, j2 = stretch
     once_old = _once(old, i1, i2)
     once_new = _once(new, j1, j2)
@@ -92,7 +91,7 @@ def _run(
 
 
 def stretches(pairs: Sequence[tuple[int, int]], whole: Stretch) -> Iterator[Stretch]:
-    """What lies between pairs."""
+    """The stretches between pairs."""
     i1, i2, j1, j2 = whole
     for i, j in [*pairs, (i2, j2)]:
         yield i1, i, j1, j
@@ -107,7 +106,7 @@ class _Aligner:
         self._free = free
 
     def pairs(self) -> Pairs:
-        """The same blocks, and what is alike between these."""
+        """Identical blocks, and similar ones between them."""
         whole = (0, len(self._old), 0, len(self._new))
         alike = same(self._old, self._new, whole)
         yield from alike
@@ -115,7 +114,7 @@ class _Aligner:
             yield from self._between(stretch)
 
     def _between(self, stretch: Stretch) -> Pairs:
-        """Pairs of blocks that differ; whether one may become the other is not seen here."""
+        """Pairs of differing blocks; whether the change is allowed is checked elsewhere."""
         i1, i2, j1, j2 = stretch
         if i1 == i2 or j1 == j2:
             return
@@ -133,7 +132,7 @@ class _Aligner:
         return self._kinds(self._old_blocks, i1, i2) == self._kinds(self._new_blocks, j1, j2)
 
     def _by_sections(self, stretch: Stretch) -> Pairs:
-        """Sections with the same kinds of blocks, where the headings are of the same levels."""
+        """Match sections with the same kinds of blocks under headings of the same levels."""
         i1, i2, j1, j2 = stretch
         ours = [i for i in range(i1, i2) if self._old_blocks[i].kind.startswith("heading")]
         theirs = [j for j in range(j1, j2) if self._new_blocks[j].kind.startswith("heading")]
@@ -152,7 +151,7 @@ class _Aligner:
         return [(b.kind, len(b.path), len(b.fields)) for b in blocks[start:end]]
 
     def _likest(self, stretch: Stretch) -> Pairs:
-        """The pairs, in order, that are most alike together."""
+        """The ordered pairs with the greatest total similarity."""
         i1, i2, j1, j2 = stretch
         old = [pairs_of(text) for text in self._old[i1:i2]]
         new = [pairs_of(text) for text in self._new[j1:j2]]
@@ -200,7 +199,7 @@ def _once(texts: Sequence[str], start: int, end: int) -> dict[str, int]:
 
 
 def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest series of pairs in which both numbers rise; the first do so already."""
+    """The longest series of pairs in which both numbers rise; the first ones rise already."""
     ends: list[int] = []
     tails: list[int] = []
     before: list[int | None] = []
@@ -217,19 +216,19 @@ def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return chain[::-1]
 
 
-# What an answer has beyond this, against the text that it is of, is no edit of it.
+# An answer that is longer than this factor of its text is not an edit.
 _LONGEST = 4
 
 _SLACK = 10_000
 
-Key = tuple[int, int]  # a section, and a block's number there
+Key = tuple[int, int]  # a section, and a block's index in it
 
 Among = range | Sequence[Key]
 
 
 @dataclass(slots=True)
 class Answered:
-    """One reading of an answer. `same` are sections of the text that are in it as they are."""
+    """An interpretation of an answer. `same` are sections that it repeats unchanged."""
 
     sections: Sections
     same: list[int] = field(default_factory=list)
@@ -237,12 +236,12 @@ class Answered:
     weight: int = 0
 
     def lines(self, block: Block) -> list[list[str]]:
-        """What a block of the answer says: for each field its lines."""
+        """The lines of each field of a block in the answer."""
         text = self.sections.text
         return [[text[span.start : span.end] for span in spans] for spans in block.fields]
 
     def ends_early(self, text: Sections, asked: Among) -> bool:
-        """Whether the end of what was asked for is not in it."""
+        """Whether the end of the requested text is missing."""
         if isinstance(asked, range):
             if not asked or asked[-1] in self.same:
                 return False
@@ -252,7 +251,7 @@ class Answered:
         return last[1] >= 0 and all(key != last for key, _ in self.pairs)
 
     def is_last(self, block: Block) -> bool:
-        """Whether a block is the last one of the answer."""
+        """Whether a block is the last of the answer."""
         for number in reversed(range(len(self.sections))):
             if blocks := self.sections.blocks(number):
                 return block.start == blocks[-1].start
@@ -260,7 +259,7 @@ class Answered:
 
 
 def best_reading(answer: str, text: Sections, asked: Among, *, free: bool) -> Answered:
-    """The reading of an answer that has most of what was asked for."""
+    """The interpretation of an answer with the most requested blocks."""
     length = _length(text, asked)
     best: Answered | None = None
     for reading in readings(answer[: _LONGEST * length + _SLACK], text.text):
@@ -316,10 +315,10 @@ _FENCE = re.compile(r"\s*(?P<marks>`{3,}|~{3,})[^`\r\n]*(?:\r\n|\r|\n|$)")
 
 
 def readings(answer: str, document: str) -> Iterator[str]:
-    """An answer in all ways in which it may be meant, the likeliest first."""
+    """All interpretations of an answer, the likeliest first."""
     plain = answer
     if "<file" not in document and "</file" not in document:
-        opening = _TAG.match(answer)  # with its line's end: front matter is on the first line
+        opening = _TAG.match(answer)  # with its line end: front matter is on the first line
         plain = _TAGS.sub("", answer[opening.end() :] if opening else answer)
     yield plain
     bare = _without_fence(plain)
@@ -328,7 +327,7 @@ def readings(answer: str, document: str) -> Iterator[str]:
 
 
 def _without_fence(answer: str) -> str | None:
-    """The text inside of a fence that an answer begins with, or that comes after a few words."""
+    """The text inside a fence at the start of an answer, or after a few words."""
     opening = _FENCE.match(answer)
     if opening is None:
         found = re.search(r"(?:^|\n)[^\n]{0,200}\n+(?=```|~~~)", answer[:600])

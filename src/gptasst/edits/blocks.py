@@ -1,4 +1,4 @@
-"""A text as blocks: Markdown as CommonMark has it (with tables), other text by paragraphs."""
+"""Split text into blocks: CommonMark with tables for Markdown, paragraphs for other text."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 _MARKDOWN = {".md", ".markdown", ".mdown", ".mkd", ".mkdn", ".mdx", ".qmd", ".rmd", ""}
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 _FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*(?=[\r\n]|$)")
-# `key: value` in front matter, with the value's quotes outside of the field.
+# `key: value` in front matter; the value's quotes are not part of the field.
 _VALUE = re.compile(r"""\s*(?:-\s+)?[\w-]+:[ \t]+(['"]?)(?P<value>\S.*?)\1[ \t]*$""")
 _HEADING = re.compile(r"[^#]*#{1,6}[ \t]+")
 _ATTRIBUTES = re.compile(r"[ \t]*\{[#.:][^{}]*\}$")
 _CONTAINERS = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*")
-# What begins an item and is no text of it: a task's box, a footnote's label.
+# The start of an item that is not its text: a task's box, a footnote's label.
 _ITEM_MARK = re.compile(r"\[[ xX]\][ \t]+|\[\^[^\]]+\]:[ \t]+")
-# Lines that extensions of Markdown give a meaning of their own: alerts, directives.
+# Lines with a special meaning in extensions of Markdown: alerts, directives.
 _DIRECTIVE = re.compile(r"\[![A-Za-z]+\]|:{3,}|!!!|\?\?\?|\{%")
-# Lines that begin with a letter are a paragraph, whatever follows in them.
+# Lines that start with a letter are always a paragraph.
 _PROSE = re.compile(r"(?:(?!\A\s)[ \t]*[^\W\d_][^\r\n\0]*(?:\r?\n|\Z))+[ \t\r\n]*")
 _PIPE = re.compile(r"(?<!\\)\|")
 
 
 def format_of(path: str) -> Format:
-    """How a file is read as blocks; text without a name counts as Markdown."""
+    """The format of a file for blocks; text without a name is Markdown."""
     return "markdown" if PurePath(path).suffix.lower() in _MARKDOWN else "text"
 
 
 def parse(text: str, form: Format = "markdown") -> Parsed:
-    """The blocks of a text. What is in none (blank lines, link definitions) never changes."""
+    """The blocks of a text. Everything else (blank lines, link definitions) never changes."""
     sections = Sections(text, form)
     blocks = [block for number in range(len(sections)) for block in sections.blocks(number)]
     return Parsed(text, tuple(blocks), sections.references)
 
 
 class Sections:
-    """A text in sections. Each is parsed when its blocks are first asked for."""
+    """A text in sections, each parsed when its blocks are first needed."""
 
     def __init__(self, text: str, form: Format = "markdown") -> None:
         self.text = text
@@ -57,7 +57,7 @@ class Sections:
         return len(self._starts)
 
     def span(self, numbers: range) -> Span:
-        """Where neighbouring sections are."""
+        """The range of neighbouring sections."""
         return Span(self._starts[numbers.start], self._ends[numbers.stop - 1])
 
     def content(self, number: int) -> str:
@@ -66,7 +66,7 @@ class Sections:
 
     @functools.cached_property
     def keys(self) -> list[str]:
-        """Texts that are the same where sections say the same."""
+        """Keys that are equal for sections with the same content."""
         contents = map(self.content, range(len(self)))
         return [re.sub(r"\r\n?", "\n", content).strip("\n") for content in contents]
 
@@ -78,7 +78,7 @@ class Sections:
             content = self.content(number)
             if "]:" in content:
                 for label, target in self.parsed(number, content)[1].items():
-                    found.setdefault(label, target)  # the first one counts
+                    found.setdefault(label, target)  # the first one applies
         return found
 
     @functools.cached_property
@@ -101,7 +101,7 @@ class Sections:
         return self._blocks[number]
 
     def parsed(self, number: int, text: str) -> Blocks:
-        """The blocks and link definitions that a section has, with some text, by itself."""
+        """The blocks and link definitions of a section with this text, by itself."""
         if self.form == "text":
             return tuple(_paragraphs(_Lines(text))), {}
         if number == 0 and (front := _front_matter(text)):
@@ -120,13 +120,13 @@ def _starts(text: str, form: Format) -> list[int]:
         return section_starts(text, form)
     front = _front_matter(text)
     if front is None:
-        # What begins like front matter may become some by a change further down.
+        # Text that starts like front matter may become some after a later change.
         return [0] if _FRONT_MATTER.match(text) else section_starts(text)
     following = [front.end + start for start in section_starts(text[front.end :])]
     return [0, *following[1:]]
 
 
-@functools.lru_cache(maxsize=8192)  # an answer is mostly the text that it is of
+@functools.lru_cache(maxsize=8192)  # most of an answer is identical to its text
 def _section(text: str) -> Blocks:
     lines = _Lines(text)
     if _PROSE.fullmatch(text):
@@ -134,14 +134,16 @@ def _section(text: str) -> Blocks:
     environment: dict[str, Any] = {}
     tokens = block_parser().parse(text, environment)
     labels = {
-        label: {key: each[key] for key in ("title", "href")}  # not the place, which would be wrong
+        label: {
+            key: each[key] for key in ("title", "href")
+        }  # not the position, which would be wrong
         for label, each in environment.get("references", {}).items()
     }
     return tuple(_markdown_blocks(tokens, lines)), labels
 
 
 def _moved(block: Block, start: int, lines: int) -> Block:
-    """A block of a section as one of the whole text."""
+    """A block of a section, with its position in the whole text."""
     if not start:
         return block
     fields = tuple(
@@ -160,12 +162,12 @@ def _moved(block: Block, start: int, lines: int) -> Block:
 
 
 def forget_sections() -> None:
-    """Free what was kept of the texts that were parsed."""
+    """Free the cache of parsed texts."""
     _section.cache_clear()
 
 
 class _Lines:
-    """The lines of a text by number, from 0, and where they are."""
+    """The lines of a text by number, from 0, with their positions."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -195,7 +197,7 @@ class _Lines:
         fields: Sequence[tuple[Span, ...]] = (),
         path: tuple[str, ...] = (),
     ) -> Block:
-        """The block of the lines from `begin` up to, not including, `end`."""
+        """The block of the lines from `begin` up to, but excluding, `end`."""
         return Block(
             kind, self._starts[begin], self._ends[end - 1], begin + 1, end, tuple(fields), path
         )
@@ -293,7 +295,7 @@ def _atx_heading(content: str, lines: _Lines, number: int) -> tuple[Span, ...]:
 
 
 def _flow(content: str, lines: _Lines, begin: int) -> tuple[Span, ...]:
-    """The spans of a paragraph's lines; none where its text is not found in them."""
+    """The spans of a paragraph's lines; none if its text is not found in them."""
     spans = []
     for number, piece in enumerate(content.split("\n"), start=begin):
         text = piece.strip()

@@ -1,7 +1,7 @@
-"""Where a text falls into sections that can be parsed by themselves.
+"""Split a text into sections that can be parsed separately.
 
-In Markdown, a line at the margin after a blank line ends every list, quote, table and paragraph.
-Only a code fence or HTML may go on, so that a section begins at each such line outside of these.
+In Markdown, an unindented line after a blank line ends every list, quote, table and paragraph.
+Only a code fence or HTML may continue, so a section starts at each such line outside of these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # In other text, every paragraph is a section.
 _PARAGRAPH = re.compile(r"^[^\S\n]*\n(?=[^\n]*\S)", re.MULTILINE)
-# A fence, HTML, or a blank line before a line at the margin.
+# A fence, HTML, or a blank line before an unindented line.
 _EVENT = re.compile(
     r"^(?P<before>[ \t>*+\-\d.)]*)(?:(?P<marks>`{3,}|~{3,})(?P<info>.*)|(?P<html><[A-Za-z/!?]))"
     r"|^(?P<blank>[ \t]*\r?\n)(?=[^ \t\r\n])",
@@ -27,10 +27,10 @@ _EVENT = re.compile(
 
 
 def section_starts(text: str, form: Format = "markdown") -> list[int]:
-    """Where the sections of a text begin; the first at 0."""
+    """The start positions of the sections of a text; the first is 0."""
     if form == "text":
         return [0, *(match.end() for match in _PARAGRAPH.finditer(text))]
-    if "\r" in text and "\r" in text.replace("\r\n", ""):  # line ends of old, which are rare
+    if "\r" in text and "\r" in text.replace("\r\n", ""):  # bare CR line ends, which are rare
         return [0]
     return _markdown_starts(text)
 
@@ -38,8 +38,8 @@ def section_starts(text: str, form: Format = "markdown") -> list[int]:
 def _markdown_starts(text: str) -> list[int]:
     starts = [0]
     fence: str | None = None
-    doubtful = False  # whether something of this section goes on is for the parser to say
-    spared = unasked = 0  # a long one is not parsed at every line
+    doubtful = False  # only the parser knows whether something in this section continues
+    spared = unasked = 0  # don't parse a long one at every line
     for event in _EVENT.finditer(text):
         if event["blank"] is not None:
             end = event.end()
@@ -54,7 +54,7 @@ def _markdown_starts(text: str) -> list[int]:
             if _closes(event, fence):
                 fence = None
         elif event["html"] or len(event["before"]) > 1 or event["before"].strip(" "):
-            doubtful = True  # it may stand in an item, a quote or indented code
+            doubtful = True  # it may be in an item, a quote or indented code
         elif not doubtful and (event["marks"][0] == "~" or "`" not in event["info"]):
             fence = event["marks"]
     return starts
@@ -68,14 +68,14 @@ def _closes(event: re.Match[str], fence: str) -> bool:
 
 
 def _is_closed(section: str) -> bool:
-    """Whether a paragraph after this text is one at the margin."""
+    """Whether a paragraph after this text would be a top-level one."""
     tokens = block_parser().parse(f"{section}\n\nx\n")
     return tokens[-1].type == "paragraph_close" and tokens[-1].level == 0
 
 
 @functools.cache
 def parser() -> MarkdownIt:
-    """Parses blocks and what is in their text."""
+    """A parser for blocks and inline text."""
     from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -83,7 +83,7 @@ def parser() -> MarkdownIt:
 
 @functools.cache
 def block_parser() -> MarkdownIt:
-    """Parses blocks only."""
+    """A parser for blocks only."""
     from markdown_it import MarkdownIt
 
     return MarkdownIt("commonmark").enable("table").disable("inline")

@@ -1,4 +1,4 @@
-"""Whether what was proposed for a block can be taken over, and what the block is then."""
+"""Check a proposed change of a block, and apply it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ADDRESS = re.compile(
 
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
 
-# Math as Pandoc reads it: no blank inside of the dollars, no digit after them.
+# Math as in Pandoc: no blank inside the dollars, no digit after them.
 _MATH = re.compile(r"\$\$.+?\$\$|\$(?=\S)[^$\n]+(?<=\S)\$(?!\d)")
 
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 
-# Half of a code span, which takes in other text once there is another half.
+# Half of a code span, which would include other text once there is another half.
 _LONE_MARKS = re.compile(r"`+")
 
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<!--.*?-->")
@@ -54,10 +54,10 @@ Stays = Mapping[str, list[str]]
 
 
 def what_stays(text: str, form: Format, references: Mapping[str, Any]) -> Stays:
-    """All in a text that an edit may have to keep, in order, by kind."""
+    """Everything in a text that an edit may have to keep, in order, by kind."""
     found: dict[str, list[str]] = {kind: [] for kind in _CALLED}
     if form == "markdown":
-        # parseInline would parse blocks of it as well: this text is inside of one.
+        # parseInline would also parse blocks, but this text is inside one.
         tokens = parser().parseInline(text, {"references": dict(references)})
         plain = "".join([_note(token, found) for token in _flat(tokens)])
         plain = _take(_LONE_MARKS, plain, found["code"])
@@ -73,7 +73,7 @@ def what_stays(text: str, form: Format, references: Mapping[str, Any]) -> Stays:
 
 
 def lost(old: Stays, new: Stays, rules: Rules) -> str | None:
-    """What did not stay, in words; `None` if all did. A free edit may put it in another order."""
+    """What is missing, as text, or `None`. A free edit may reorder."""
     for kind in rules.keep:
         if kind not in _CALLED:
             continue
@@ -95,7 +95,7 @@ def _flat(tokens: list[Token]) -> Iterator[Token]:
 
 
 def _note(token: Token, found: dict[str, list[str]]) -> str:
-    """Note what stays of a token; returns its text."""
+    """Record what must be kept of a token; return its text."""
     if token.type in _MARKS:
         found["structure"].append(token.type)
     handler = _HANDLERS.get(token.type)
@@ -139,13 +139,13 @@ def _take(pattern: re.Pattern[str], text: str, into: list[str]) -> str:
     return pattern.sub(" ", text)
 
 
-# A short block may change in so many characters, whatever share of it that is.
+# Characters that may change in a short block, regardless of their share.
 _FEW_CHARACTERS = 4
 _ENDS_A_SENTENCE = re.compile(r"[.!?:;…。！？：؟।][\"'»”’)\]*_`]*$")  # noqa: RUF001
 _UNSAFE_VALUE = re.compile(r": |\s#|^[\[\]{}&*!|>'\"%@`,?-]|:$")
-# Latin, Greek and Cyrillic are before it; Thai and others write no mark after a sentence.
+# Latin, Greek and Cyrillic are before it; Thai and others don't end sentences with a mark.
 _HAS_SENTENCE_MARKS = "\u052f"
-# Control characters, halves of characters, line and paragraph separators.
+# Control characters, surrogates, line and paragraph separators.
 _ODD = ("Cc", "Cs", "Zl", "Zp")
 
 OTHER_KIND = "it became another kind of block"
@@ -156,14 +156,14 @@ Fields = Sequence[Sequence[str]]
 def check(
     parsed: Parsed, block: Block, proposed: Fields, rules: Rules, form: Format
 ) -> Change | Refusal | None:
-    """What comes of a block for which a text was proposed: `None` if it says the same.
+    """The result of a proposed text for a block; `None` if nothing changes.
 
     Args:
-        parsed: the text that the block is of.
-        block: one with fields.
-        proposed: for each field its lines.
-        rules: what may change.
-        form: how the text is read.
+        parsed: the text that contains the block.
+        block: a block with fields.
+        proposed: the lines of each field.
+        rules: the allowed changes.
+        form: the format of the text.
     """
     old = [parsed.lines(spans) for spans in block.fields]
     if len(proposed) != len(old):
@@ -182,7 +182,7 @@ def check(
 
 
 def _laid_out(old: Sequence[str], proposed: Sequence[str], rules: Rules) -> list[str]:
-    """The proposed lines, broken where the old ones were, if the words allow that."""
+    """The proposed lines, with the old line breaks if the words allow it."""
     lines = [line.strip() for line in proposed]
     if len(lines) == len(old) or rules.free:
         return lines
@@ -218,7 +218,7 @@ def _has_odd_characters(old: str, new: str) -> bool:
 
 
 def _is_still(block: Block, old: Sequence[str], new: Sequence[str], form: Format) -> bool:
-    """Whether the new text is a block of the same kind in place of the old one."""
+    """Whether the new text is still a block of the same kind."""
     if not all(new) or any("\r" in line or "\n" in line for line in new):
         return False
     if block.kind == "front_matter":
@@ -230,8 +230,8 @@ def _is_still(block: Block, old: Sequence[str], new: Sequence[str], form: Format
         return len(new) == 1 and not re.search(r"(?<!\\)\|", text) and not text.endswith("\\")
     if block.kind.startswith("heading") and len(new) == 1:
         return _is_one(f"# {text}", "heading_open", text)
-    # A text may be something else alone: after `- item` the lines `more` and `===` continue it.
-    # What a new one is in its place is seen in the whole text.
+    # By itself, text may be something else: after `- item` the lines `more` and `===` continue it.
+    # So it is parsed in its context.
     return _is_one(text, "paragraph_open", text) or _kinds(text) == _kinds("\n".join(old))
 
 
@@ -255,7 +255,7 @@ def _is_cut(old: str, new: str, rules: Rules) -> bool:
     if rules.free:
         return False
     before, after = words_of(old), words_of(new)
-    # Of the last three words none is there any more, and the text is shorter.
+    # The last three words are gone, and the text is shorter.
     return len(after) + 2 <= len(before) and not set(before[-3:]) & set(after[-4:])
 
 
@@ -270,7 +270,7 @@ def _too_much(old: str, new: str, rules: Rules) -> str | None:
 
 
 def _rebuilt(parsed: Parsed, block: Block, new: Fields) -> str:
-    """The block with new text in its fields and all between them as it was."""
+    """The block with new text in its fields and everything between them unchanged."""
     pieces: list[str] = []
     place, wider = block.start, 0
     for spans, lines in zip(block.fields, new, strict=True):
@@ -287,7 +287,7 @@ def _rebuilt(parsed: Parsed, block: Block, new: Fields) -> str:
 
 
 def _gap(between: str, wider: int, block: Block) -> str:
-    """What stands between two fields; in a table with even columns these stay even."""
+    """The text between two fields; aligned table columns stay aligned."""
     blanks = len(between) - len(between.lstrip(" "))
     if block.kind != "row" or blanks < 2:
         return between
@@ -295,7 +295,7 @@ def _gap(between: str, wider: int, block: Block) -> str:
 
 
 def _between(parsed: Parsed, block: Block, spans: Sequence[Span]) -> str:
-    """A line end and what stands before a further line of this block."""
+    """A line end and the prefix of a further line of this block."""
     if len(spans) > 1:
         between = parsed.text[spans[-2].end : spans[-1].start]
         return between.lstrip(" \t\\")
@@ -305,7 +305,7 @@ def _between(parsed: Parsed, block: Block, spans: Sequence[Span]) -> str:
 
 
 def line_end(text: str, near: int) -> str:
-    """The end that lines have near a place."""
+    """The line end used near a position."""
     after = re.compile(r"\r\n|\r|\n").search(text, near)
     if after is None:
         ends = re.findall(r"\r\n|\r|\n", text[:near])

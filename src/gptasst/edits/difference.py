@@ -1,4 +1,4 @@
-"""How far two texts are apart, by words, and words put on lines as they were before."""
+"""Measure differences between texts by words, and restore line breaks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # noqa: RUF001  # both apostrophes are in use
-# Beyond so many pairs of words, comparing takes seconds.
+# Beyond this many pairs of words, comparing takes seconds.
 _MOST_PAIRS = 1_000_000
 
 Opcode = tuple[str, int, int, int, int]
 
 
 def words_of(text: str) -> list[str]:
-    """Words and single marks."""
+    """Words and punctuation marks."""
     return _WORD.findall(text)
 
 
 def opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
-    """How to make one sequence of words of another, as `difflib` writes it."""
+    """The operations that turn one sequence of words into another, as in `difflib`."""
     start = 0
     while start < min(len(old), len(new)) and old[start] == new[start]:
         start += 1
@@ -42,11 +42,11 @@ def opcodes(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
 
 
 def changed_characters(old: str, new: str) -> int:
-    """How many characters are other ones in `new`: replaced, dropped or added."""
+    """The number of characters that were replaced, dropped or added in `new`."""
     a, b = words_of(old), words_of(new)
-    least = abs(len(new) - len(old))  # blanks are not among the words
+    least = abs(len(new) - len(old))  # blanks are not words
     pairs = [(x, y) for x, y in zip(a, b, strict=False) if x != y]
-    if len(a) == len(b) and len(pairs) <= len(a) // 2:  # as most corrections are
+    if len(a) == len(b) and len(pairs) <= len(a) // 2:  # like most corrections
         return max(_by_words(pairs), least)
     changed = sum(
         _distance(" ".join(a[i1:i2]), " ".join(b[j1:j2]))
@@ -70,19 +70,19 @@ def _distance(old: str, new: str) -> int:
 
 
 def likeness(old: Counter[str], new: Counter[str]) -> float:
-    """How alike two texts are, 0 to 1, by their pairs of characters; see `pairs_of`."""
+    """The similarity of two texts, 0 to 1, by their pairs of characters; see `pairs_of`."""
     total = old.total() + new.total()
     return 2 * (old & new).total() / total if total else 1.0
 
 
 def pairs_of(text: str) -> Counter[str]:
-    """The pairs of neighbouring characters, which most spelling mistakes leave alike."""
+    """The pairs of adjacent characters, most of which survive spelling mistakes."""
     folded = " ".join(text.lower().split())
     return Counter(map("".join, pairwise(folded))) or Counter([folded])
 
 
 def on_lines(old: Sequence[str], new: str) -> list[str] | None:
-    """A text on as many lines as an old one, broken where that was; `None` if that can't be."""
+    """A text with the same line breaks as an old one, or `None` if that is impossible."""
     words = new.split()
     old_words: list[str] = []
     breaks: list[int] = []
@@ -95,7 +95,7 @@ def on_lines(old: Sequence[str], new: str) -> list[str] | None:
 
 
 def _moved(codes: list[Opcode], places: Sequence[int]) -> Iterator[int]:
-    """Where places between old words are between new ones."""
+    """The positions between new words that match positions between old ones."""
     for place in places:
         for tag, i1, i2, j1, j2 in codes:
             if place <= i2:

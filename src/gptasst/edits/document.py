@@ -1,4 +1,4 @@
-"""A text under edit: answers are proposed for it, and what is safe of them is taken over."""
+"""A text under edit: apply the safe parts of proposed answers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ NOT_ANSWERED = "it is missing in the answer"
 
 
 class EditedText:
-    """A text and what of it was changed, refused and left unanswered so far.
+    """A text with its changed, refused and unanswered blocks.
 
-    A block is known by its section and its number there. Sections that an answer gives back as
-    they are need not be parsed.
+    A block is identified by its section and its index there. Sections that an answer repeats
+    unchanged are not parsed.
 
     Args:
-        text: the input; line ends, blanks and all.
-        rules: what may change.
-        form: how the text is read.
+        text: the input, including line ends and blanks.
+        rules: the allowed changes.
+        form: the format of the text.
     """
 
     def __init__(self, text: str, rules: Rules | None = None, form: Format = "markdown") -> None:
@@ -33,11 +33,11 @@ class EditedText:
         self._changes: dict[Key, Change] = {}
         self._refused: dict[Key, Refusal] = {}
         self._answered: set[Key] = set()
-        self._same: set[int] = set()  # sections that an answer left as they are
+        self._same: set[int] = set()  # sections that an answer repeated unchanged
 
     @cached_property
     def parsed(self) -> Parsed:
-        """The text, for what blocks say, without a list of them."""
+        """The text, to read the contents of blocks, without a list of them."""
         return Parsed(self.text, (), self.sections.references)
 
     def block(self, key: Key) -> Block:
@@ -67,7 +67,7 @@ class EditedText:
 
     @property
     def is_touched(self) -> bool:
-        """Whether any block was answered acceptably, changed or not."""
+        """Whether any block has an acceptable answer, changed or not."""
         return bool(self._answered) or any(True for _ in self.editable(sorted(self._same)))
 
     def unsettled(self) -> list[Key]:
@@ -76,24 +76,24 @@ class EditedText:
         return [key for key in self.editable(sections) if key not in self._answered]
 
     def refusals(self) -> list[Refusal]:
-        """The blocks that stay as they are against the answers, and why, in order."""
+        """The blocks that are kept against the answers, and why, in order."""
         return [
             self._refused.get(key) or Refusal(self.block(key), NOT_ANSWERED)
             for key in self.unsettled()
         ]
 
     def reason(self, key: Key) -> str | None:
-        """Why the answer for a block was refused, if there was one."""
+        """Why the answer for a block was refused, or `None`."""
         refusal = self._refused.get(key)
         return refusal.reason if refusal else None
 
     def propose(self, answer: str, among: Among | None = None, *, cut: bool = False) -> None:
-        """Take over what is safe of an answer.
+        """Apply the safe parts of an answer.
 
         Args:
-            answer: the text as a model gave it back.
-            among: the sections or the blocks that were asked for, in order; without it, all.
-            cut: it is known to have been cut off: its last block is not whole.
+            answer: the text from the model.
+            among: the requested sections or blocks, in order; by default all.
+            cut: whether it was cut off, so that its last block is incomplete.
         """
         asked = range(len(self.sections)) if among is None else among
         best = best_reading(answer, self.sections, asked, free=self.rules.free)
@@ -112,7 +112,7 @@ class EditedText:
         return any(number == section for number, _ in self._changes)
 
     def offer(self, key: Key, proposed: Fields) -> None:
-        """Take over new lines for the fields of one block, if they are safe."""
+        """Apply new lines to the fields of a block, if they are safe."""
         self._offer(key, proposed)
         self._drop_unsafe([key])
 
@@ -130,11 +130,11 @@ class EditedText:
             self._changes[key] = outcome
 
     def result(self) -> str:
-        """The text with all changes that were taken over."""
+        """The text with all applied changes."""
         return self._with(self._changes, 0, len(self.text))
 
     def _with(self, changes: dict[Key, Change], start: int, end: int) -> str:
-        """A part of the text, with changes in it."""
+        """A part of the text, with changes."""
         pieces: list[str] = []
         for _, change in sorted(changes.items()):
             pieces += [self.text[start : change.block.start], change.text]
@@ -142,7 +142,7 @@ class EditedText:
         return "".join([*pieces, self.text[start:end]])
 
     def _drop_unsafe(self, offered: Sequence[Key]) -> None:
-        """Drop changes that make other blocks of a section, which only all of it shows."""
+        """Drop changes that alter the blocks of a section, which only parsing all of it shows."""
         changed: dict[int, dict[Key, Change]] = {}
         for section in {number for number, _ in offered}:
             changed[section] = {}
@@ -157,7 +157,7 @@ class EditedText:
                     del self._changes[key]
 
     def _unsafe(self, section: int, keys: list[Key], safe: dict[Key, Change]) -> list[Key]:
-        """Those changes among some that can't be made; the others are added to `safe`."""
+        """The unsafe ones among changes; the others are added to `safe`."""
         chosen = {key: self._changes[key] for key in keys}
         if self._is_same(section, {**safe, **chosen}):
             safe.update(chosen)
@@ -169,7 +169,7 @@ class EditedText:
         return first + self._unsafe(section, keys[half:], safe)
 
     def _is_same(self, section: int, changes: dict[Key, Change]) -> bool:
-        """Whether a section has the same blocks with some changes, and what is in no block."""
+        """Whether a section has the same blocks, and the same text between them, after changes."""
         if self.form == "text":
             return True
         span = self.sections.span(range(section, section + 1))

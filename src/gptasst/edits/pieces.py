@@ -1,4 +1,4 @@
-"""What of a text goes into one request: all of it, groups of its blocks, or single blocks."""
+"""Split a text for requests: all of it, groups of blocks, or single blocks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a text, to be asked for: what is sent, and the sections or blocks it stands for.
+    """A part of a text for one request: the text, and its sections or blocks.
 
-    `problem` is what was wrong with an earlier answer for it.
+    `problem` is what was wrong with an earlier answer.
     """
 
     text: str
@@ -23,19 +23,19 @@ class Piece:
 
     @property
     def is_one_block(self) -> bool:
-        """Whether it stands for one block, by itself."""
+        """Whether it is a single block."""
         return not isinstance(self.among, range) and len(self.among) == 1
 
 
 def whole(edited: EditedText) -> Piece:
-    """All of a text in one piece."""
+    """The whole text as one piece."""
     return Piece(edited.text, range(len(edited.sections)))
 
 
 def groups(edited: EditedText, most: int) -> Iterator[Piece]:
-    """Neighbouring sections together, up to `most` characters a piece; larger ones by blocks.
+    """Groups of neighbouring sections, up to `most` characters; larger sections by blocks.
 
-    Pieces without a block that may change are left out.
+    Pieces without editable blocks are left out.
     """
     for sections in _grouped_sections(edited, most):
         if not any(True for _ in edited.editable(sections)):
@@ -64,7 +64,7 @@ def _grouped_blocks(edited: EditedText, most: int, among: Iterable[Key]) -> Iter
         if found and _follows(edited, found[-1][-1], key):
             begin = edited.block(found[-1][0]).start
             block = edited.block(key)
-            if block.end - begin <= most or _is_row(block):  # a table is not taken apart
+            if block.end - begin <= most or _is_row(block):  # don't split a table
                 found[-1].append(key)
                 continue
         found.append([key])
@@ -81,14 +81,14 @@ def _follows(edited: EditedText, one: Key, other: Key) -> bool:
 
 
 def missing(edited: EditedText, most: int) -> Iterator[Piece]:
-    """The blocks that no answer had, in groups of up to `most` characters."""
+    """The blocks without an answer, in groups of up to `most` characters."""
     keys = [key for key in edited.unsettled() if edited.reason(key) is None]
     tables = {each for key in keys for each in _with_table(edited, key)}
     yield from _grouped_blocks(edited, most, sorted(tables))
 
 
 def refused(edited: EditedText) -> Iterator[Piece]:
-    """The blocks whose answer was refused, each alone with the reason."""
+    """The blocks with a refused answer, each by itself with the reason."""
     for key in edited.unsettled():
         problem = edited.reason(key)
         if problem is not None:
@@ -97,7 +97,7 @@ def refused(edited: EditedText) -> Iterator[Piece]:
 
 
 def blocks(edited: EditedText) -> Iterator[Piece]:
-    """Each block that may change, alone; a table is one piece."""
+    """Each editable block by itself; a table is one piece."""
     last: Sequence[Key] = ()
     for key in edited.editable():
         if key not in last:
@@ -110,7 +110,7 @@ def _is_row(block: Block) -> bool:
 
 
 def _with_table(edited: EditedText, key: Key) -> list[Key]:
-    """A block alone, or the rows of the table that a row is of."""
+    """A block, or all rows of a row's table."""
     section, index = key
     blocks = edited.sections.blocks(section)
     if not _is_row(blocks[index]):
@@ -128,7 +128,7 @@ def _continues(above: Block, below: Block) -> bool:
 
 
 def _text(edited: EditedText, keys: Sequence[Key]) -> str:
-    """The text of neighbouring blocks; of a single one, without the marks of lists around it."""
+    """The text of neighbouring blocks; a single one without list markers."""
     first, last = edited.block(keys[0]), edited.block(keys[-1])
     if len(keys) > 1 or not first.path or not first.fields or _is_row(first):
         return edited.text[first.start : last.end]

@@ -1,8 +1,9 @@
-"""Edits by models that are too small for more than a sentence at a time.
+"""Edits by small models, which get one sentence at a time.
 
-What is safe of an answer is taken over word by word: other spellings and forms of the same word,
-and small words of grammar. A word of content that was dropped, added or exchanged is not, nor is a
-negation, a number, or a name. The lists are English; in other languages only spellings count.
+The safe parts of an answer are applied word by word: other spellings and forms of the same word,
+and small grammatical words. Dropped, added or exchanged content words are not applied, nor are
+changes of negations, numbers or names. The lists are English; in other languages only spelling
+changes are applied.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gptasst.values import dataclass
 
 
 def count_sentences(edited: EditedText) -> int:
-    """How many sentences there are to ask for."""
+    """The number of sentences to send."""
     return sum(
         len(sentences("\n".join(edited.parsed.lines(spans))))
         for key in edited.editable()
@@ -27,11 +28,11 @@ def count_sentences(edited: EditedText) -> int:
 
 
 def by_sentences(edited: EditedText, ask: Callable[[str], str]) -> Iterator[None]:
-    """Ask for every sentence of a text and take over what is safe; yields after each.
+    """Send every sentence of a text and apply safe changes; yields after each.
 
     Args:
-        edited: gets the corrected blocks.
-        ask: gives a model's answer for a sentence.
+        edited: the text under edit.
+        ask: returns a model's answer for a sentence.
     """
     for key in edited.editable():
         fields = []
@@ -45,7 +46,7 @@ def by_sentences(edited: EditedText, ask: Callable[[str], str]) -> Iterator[None
         edited.offer(key, fields)
 
 
-# Each of a group may become another one of it.
+# Each word of a group may become another one of it.
 _EXCHANGED = tuple(
     frozenset(group.split())
     for group in (
@@ -74,7 +75,7 @@ _EXCHANGED = tuple(
     )
 )
 
-# What small models add beside a correction, and what does not touch it.
+# Punctuation that small models add, without affecting a correction.
 _ADDED = frozenset("a an the of for to".split())
 
 _NEGATION = re.compile(
@@ -89,7 +90,7 @@ _NUMBERS = frozenset(
 )
 
 
-# With a form such as `taken` in place of `taked`, one of these stands before it.
+# A form such as `taken` for `taked` needs one of these before it.
 _AUXILIARY = frozenset(
     "have has had having be is are was were been being get gets got getting".split()
 )
@@ -99,7 +100,7 @@ _DOUBLED_END = re.compile(r"([b-df-hj-np-tv-xz])\1\Z")
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A range of a text and what stands there instead."""
+    """A range of a text, and its replacement."""
 
     start: int
     end: int
@@ -107,7 +108,7 @@ class Replacement:
 
 
 def merged(sentence: Sentence, answer: str) -> list[Replacement]:
-    """What of an answer for a sentence is taken over."""
+    """The safe parts of an answer for a sentence."""
     old = sentence.tokens
     new = [token.text for token in tokens_of(answer.strip())]
     found: list[Replacement] = []
@@ -118,10 +119,10 @@ def merged(sentence: Sentence, answer: str) -> list[Replacement]:
 
 
 def _region(old: Sequence[Token], new: Sequence[str], before: Sequence[Token]) -> list[Replacement]:
-    """What of a differing region is taken over: all of its words, or none."""
+    """The replacements for a differing region: all of its words, or none."""
     tokens = [token for token in old if token.kind != "mark"]
     words = [word for word in new if word[0].isalnum()]
-    if len(words) > len(tokens):  # words that were added are not taken over
+    if len(words) > len(tokens):  # don't add words
         words = [word for word in words if word.lower() not in _ADDED]
     if len(tokens) != len(words):
         return []
@@ -135,21 +136,21 @@ def _region(old: Sequence[Token], new: Sequence[str], before: Sequence[Token]) -
 
 
 def _lacks_auxiliary(old: str, new: str, before: Sequence[str]) -> bool:
-    """Whether a past tense became a participle (`we taken`) where that can't be."""
+    """Whether a past tense became a participle (`we taken`), which is wrong."""
     became = old.lower().endswith("ed") and new.lower().endswith("en")
     near = {re.sub(r"n['’]?t\Z", "", word.lower()) for word in before[-3:]}  # noqa: RUF001
     return became and near.isdisjoint(_AUXILIARY)
 
 
 def _is_odd(old: str, new: str) -> bool:
-    """Whether a word got an end that English words do not have, as in `reportt`."""
+    """Whether a word got an impossible ending, as in `reportt`."""
     end = _DOUBLED_END.search(new)
     usual = len(new) <= 4 or new[-1] in "flsz" or old.endswith(new[-2:])
     return end is not None and not usual
 
 
 def may_become(old: str, new: str) -> bool:
-    """Whether a word is the same one in another spelling or form."""
+    """Whether a word may be another spelling or form of a word."""
     a, b = old.lower(), new.lower()
     if a == b:
         return a in ("i", "i'm")
@@ -167,7 +168,7 @@ def _is_same_word(a: str, b: str) -> bool:
     plain = b.replace("’", "'")  # noqa: RUF001
     if "'" in plain:
         return plain.replace("'", "") == a
-    if min(len(a), len(b)) <= 3:  # of short words only forms, and letters in another order
+    if min(len(a), len(b)) <= 3:  # for short words, only forms and reordered letters
         longer, shorter = sorted((a, b), key=len, reverse=True)
         return len(shorter) == 3 and (longer.startswith(shorter) or sorted(a) == sorted(b))
     return is_close(a, b)
@@ -178,14 +179,14 @@ def _is_name(word: str) -> bool:
 
 
 def is_close(old: str, new: str) -> bool:
-    """Whether two words differ by little: a third of their letters at most, the first not."""
+    """Whether two words differ in at most a third of their letters, and not in the first."""
     if old[0] != new[0]:
         return False
     return distance(old, new) <= max(1, (min(len(old), len(new)) + 1) // 3)
 
 
 def distance(old: str, new: str) -> int:
-    """Letters to add, drop, replace or swap with the next one, to make one word of another."""
+    """The edit distance of two words: letters added, dropped, replaced or swapped."""
     before: list[int] = []
     row = list(range(len(new) + 1))
     for i, a in enumerate(old, start=1):
@@ -200,7 +201,7 @@ def distance(old: str, new: str) -> int:
 
 
 def applied(text: str, replacements: Sequence[Replacement]) -> str:
-    """A text with replacements made in it."""
+    """A text with replacements applied."""
     return "".join(_pieces(text, replacements))
 
 
@@ -215,7 +216,7 @@ def _pieces(text: str, replacements: Sequence[Replacement]) -> Iterator[str]:
 
 Kind = Literal["word", "mark", "fixed"]
 
-# In order: what never changes and is shown, markup that is not shown, words, marks.
+# In order: fixed parts that are shown, markup that is hidden, words, punctuation.
 _TOKEN = re.compile(
     r"(?P<code>(?<!`)(?P<ticks>`+)(?!`)(?P<inner>.+?)(?<!`)(?P=ticks)(?!`))"
     rf"|(?P<fixed>{PLACEHOLDER.pattern}|<(?:https?|mailto):[^<>\s]+>|{ADDRESS.pattern}"
@@ -231,13 +232,13 @@ _TOKEN = re.compile(
 
 _ENDS = frozenset(".!?:;…。！？")  # noqa: RUF001
 
-# Longer sentences are beyond a small model.
+# Longer sentences are too hard for a small model.
 _MOST_WORDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word or a mark of a text. `start` and `end` are where it stands; `text` is as shown."""
+    """A word or mark in a text. `start` and `end` are its range; `text` is what is shown."""
 
     text: str
     start: int
@@ -252,7 +253,7 @@ class Sentence:
 
     @property
     def text(self) -> str:
-        """The sentence as it is shown to a model."""
+        """The sentence in the form sent to a model."""
         pieces = []
         for number, token in enumerate(self.tokens):
             if number and not token.glued:
@@ -266,7 +267,7 @@ class Sentence:
 
 
 def sentences(text: str) -> list[Sentence]:
-    """The sentences of a text that hold words, in order."""
+    """The sentences of a text with words, in order."""
     found: list[Sentence] = []
     current: list[Token] = []
     for token in tokens_of(text):
@@ -279,7 +280,7 @@ def sentences(text: str) -> list[Sentence]:
 
 
 def tokens_of(text: str) -> Iterator[Token]:
-    """The words and marks of a text, with what is fixed in it; markup is left out."""
+    """The words, marks and fixed parts of a text, without markup."""
     place = 0
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "mark"

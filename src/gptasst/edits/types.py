@@ -1,4 +1,4 @@
-"""Blocks of a text, what must stay in them, and what came of an edit."""
+"""The values of edits: rules, blocks, changes and refusals."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from gptasst.values import dataclass
 
 Format = Literal["markdown", "text"]
 
-# From here on words may change freely, as in a translation.
+# From this share on, words may change freely, as in a translation.
 FREE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an edit may change: all but `keep`, and of a block's characters this share."""
+    """The allowed changes: everything except `keep`, up to a share of a block's characters."""
 
     keep: tuple[Keep, ...] = KEEP_BY_DEFAULT
     max_change: float = 0.3
 
     @property
     def free(self) -> bool:
-        """Whether a block may become other words altogether."""
+        """Whether all words of a block may change."""
         return self.max_change >= FREE
 
 
@@ -38,11 +38,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of a text: whole lines, without the end of the last one.
+    """A part of a text: whole lines, without the last line end.
 
-    `fields` are what may change in it: of a paragraph its text, of a table's row its cells. A
-    field is one span for each line, without indentation, list marks and trailing blanks. A block
-    without fields, such as code, never changes. Lines are counted from 1.
+    `fields` are its editable parts: the text of a paragraph, the cells of a table row. A field has
+    a span for each line, without indentation, list markers and trailing blanks. A block without
+    fields, such as code, never changes. Lines count from 1.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class Parsed:
         return [self.text[span.start : span.end] for span in spans]
 
     def content(self, block: Block) -> str:
-        """What a block says: its fields' text, else all of it."""
+        """The content of a block: the text of its fields, or else all of it."""
         if not block.fields:
             return self.text[block.start : block.end]
         return "\n".join("\n".join(self.lines(spans)) for spans in block.fields)
@@ -75,7 +75,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A block with a new text in place of the old one."""
+    """A block with its new text."""
 
     block: Block
     text: str
@@ -83,7 +83,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why what was proposed for a block can't be taken over."""
+    """Why a proposed change of a block was refused."""
 
     block: Block
     reason: str

@@ -1,1 +1,1 @@
-"""The embedded model: fetching a GGUF file and running llama.cpp on this machine."""
+"""The embedded model: download a GGUF file and run llama.cpp on this machine."""

@@ -1,4 +1,4 @@
-"""Getting large files: through the environment's own installer, or from a URL."""
+"""Download large files, with the environment's own installer or from a URL."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from gptasst.hints import cmd
 from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
 from gptasst.storage.atomic_files import open_private
 
-# Told what was done and what there is to do in all, in bytes (`None`: not known).
+# Called with the bytes so far and in total (`None`: unknown).
 Report = Callable[[int, int | None], None]
 
 _BLOCK = 1 << 20
 _MAGIC = b"GGUF"
 _STALE_SECONDS = 3600.0
 _STALL_SECONDS = 60.0
-# A model from a URL: bytes at most, and bytes that have to come in each minute.
+# A model from a URL: the most bytes, and the least bytes per minute.
 _MOST_BYTES = 128 << 30
 _LEAST_BYTES_A_MINUTE = 64 << 10
-# The installer may need this much more room than the wheel, unpacked beside it, and no longer.
+# The most additional room of the installer, which unpacks the wheel beside it.
 _INSTALLER_FACTOR = 4
 _INSTALLER_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
 def work_directory(parent: Path) -> Iterator[Path]:
-    """A directory for one download that is gone afterwards; leftovers of killed ones go too."""
+    """A temporary directory for a download; leftovers of killed ones are removed, too."""
     for old in parent.glob(".fetch-*"):
         newest = max(_mtime(path) for path in (old, *_files_below(old)))
         if time.time() - newest > _STALE_SECONDS:
@@ -65,24 +65,23 @@ def _mtime(path: Path) -> float:
 def download_wheel(requirement: str, sha256: str, size: int, work: Path, report: Report) -> Path:
     """Download one wheel without its dependencies.
 
-    The installer of this environment does it, so that the user's own index, proxy and
-    certificate settings hold: pip where it can be imported, else uv, else a pip on the PATH.
-    It takes nothing but a wheel of that hash, and works in a directory where no project can
-    configure it.
+    It uses the installer of this environment, so that the user's own index, proxy and certificate
+    settings apply: an importable pip, else uv, else a pip on the PATH. The installer only accepts a
+    wheel with that hash, and runs in a directory where no project can configure it.
 
     Returns:
-        The wheel, or a directory that it was unpacked into (uv only installs).
+        The wheel, or a directory with its unpacked content (uv can only install).
 
     Raises:
         UsageError: there is no installer.
-        ServiceError: it did not work; the message is the installer's own.
+        ServiceError: it failed; the message is the installer's own.
     """
     target = work / "wheel"
     target.mkdir()
     wanted = work / "requirements.txt"
     wanted.write_text(f"{requirement} --hash=sha256:{sha256}\n", "utf-8")
     command = _installer(wanted, target)
-    # Where the bytes come in is watched, and nothing stays elsewhere when this is killed.
+    # Progress is read from this directory, and nothing stays elsewhere after a kill.
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "UV_CACHE_DIR"), str(work))
     most, end = _INSTALLER_FACTOR * size, time.monotonic() + _INSTALLER_SECONDS
     with (work / "messages").open("w+b") as messages:
@@ -159,10 +158,10 @@ def _bytes_below(directory: Path) -> int:
 
 
 def _files_below(directory: Path) -> Iterator[Path]:
-    """The files of a directory that somebody else is at work in.
+    """The files of a directory that another program is changing.
 
-    `Path.rglob` fails where a directory vanishes between being listed and being read, as the
-    installer's temporary ones do; `os.walk` passes over it.
+    `Path.rglob` fails if a directory disappears before it is read, like the installer's temporary
+    ones; `os.walk` skips it.
     """
     for parent, _, names in os.walk(directory):
         yield from (Path(parent, name) for name in names)
@@ -185,10 +184,10 @@ def _reason(said: str) -> str:
 
 
 def download(url: str, path: Path, sha256: str | None, report: Report) -> None:
-    """Download a GGUF file; one that broke off goes on where it stopped.
+    """Download a GGUF file; an interrupted download is resumed.
 
     Raises:
-        ServiceError: it can't be fetched, or is not the file that it should be.
+        ServiceError: it can't be downloaded, or is the wrong file.
     """
     part = path.with_name(path.name + ".part")
     note = path.with_name(path.name + ".part.json")
@@ -247,7 +246,7 @@ def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> Non
     length = reply.headers.get("Content-Length")
     total = done + int(length) if length else None
     validator = reply.headers.get("ETag") or reply.headers.get("Last-Modified")
-    if validator and not validator.startswith("W/"):  # a weak one can't vouch for bytes
+    if validator and not validator.startswith("W/"):  # a weak ETag can't guarantee the same bytes
         with open_private(note, "wb") as stream:
             stream.write(json.dumps({"validator": validator}).encode("utf-8"))
     else:
@@ -259,7 +258,7 @@ def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> Non
                 raise _TooLarge(f"more than {most:,} bytes came")
             stream.write(block)
             if not done and not _MAGIC.startswith(block[: len(_MAGIC)]):
-                return  # the rest of it would be for nothing
+                return  # the rest would be useless
             done += len(block)
             report(done, total)
         stream.flush()
@@ -269,10 +268,10 @@ def _receive(reply: HTTPResponse, part: Path, note: Path, report: Report) -> Non
 
 
 def _room(part: Path, done: int, total: int | None) -> int:
-    """Bytes that a download may have in all: it leaves the disk a tenth of what is free.
+    """The most bytes of a download: it leaves a tenth of the free disk space.
 
     Raises:
-        _TooLarge: it announces more.
+        _TooLarge: the server announces more.
     """
     most = min(_MOST_BYTES, done + shutil.disk_usage(part.parent).free * 9 // 10)
     if total is not None and total > most:
@@ -281,10 +280,10 @@ def _room(part: Path, done: int, total: int | None) -> int:
 
 
 def _in_time(reply: HTTPResponse) -> Iterator[bytes]:
-    """What comes, as it comes.
+    """The chunks of a download, as they arrive.
 
     Raises:
-        TimeoutError: it comes too slowly to be a download.
+        TimeoutError: it is too slow.
     """
     since, came = time.monotonic(), 0
     while block := reply.read1(_BLOCK):
@@ -297,7 +296,7 @@ def _in_time(reply: HTTPResponse) -> Iterator[bytes]:
 
 
 class _TooLarge(OSError):
-    """A download that is larger than it may be."""
+    """A download that is too large."""
 
 
 def _problem(part: Path, sha256: str | None) -> str | None:
@@ -312,10 +311,10 @@ def _problem(part: Path, sha256: str | None) -> str | None:
 
 
 def copy_hashed(source: IO[bytes], target: Path, most: int) -> str:
-    """Copy a stream to a file on disk and give the sha256 of what was copied, in hex.
+    """Copy a stream to a file and return the sha256 of the copied bytes in hex.
 
     Raises:
-        OSError: it can't be written, or holds more than `most` bytes.
+        OSError: it can't be written, or has more than `most` bytes.
     """
     digest, size = hashlib.sha256(), 0
     with open_private(target, "wb") as stream:

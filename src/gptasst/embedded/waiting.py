@@ -1,4 +1,4 @@
-"""Waiting for a model to be fetched and loaded, for no longer than the command may take."""
+"""Wait for a model's download and start, within the command's time limit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_time() -> None:
 
 
 def in_time(tell: Callable[[], None]) -> Callable[[], None]:
-    """The same, after a look at the time that the command has left."""
+    """Wrap a callback so that it first checks the time limit."""
 
     def checked() -> None:
         check_time()
@@ -48,10 +48,10 @@ def _too_late(seconds: float) -> ServiceError:
 
 
 def waited_for(work: Callable[[], _Result]) -> _Result:
-    """What `work` gives or raises. It goes on in a thread if the command's time is over before.
+    """The result of `work`. If the time is over, it continues in a thread.
 
     Raises:
-        ServiceError: it is (`timeout`).
+        ServiceError: the time is over (`timeout`).
     """
     limit = time_left()
     if limit is None:
@@ -79,10 +79,10 @@ def _outcome(work: Callable[[], _Result]) -> Callable[[], _Result]:
 
 @contextlib.contextmanager
 def cut_in_time(reply: HTTPResponse) -> Iterator[None]:
-    """End a connection that is read from in here once the command has no time left.
+    """Close a connection that is read in this context once the command has no time left.
 
     Raises:
-        ServiceError: it has none (`timeout`), whatever else was raised.
+        ServiceError: the time is over (`timeout`), whatever else was raised.
     """
     limit = time_left()
     if limit is None:
@@ -99,9 +99,9 @@ def cut_in_time(reply: HTTPResponse) -> Iterator[None]:
 
 
 def _cut(reply: HTTPResponse) -> None:
-    """Wake whoever waits for bytes: to close it from another thread would wait for them, too."""
+    """Shut down the socket, which wakes the reader; closing it here would wait, too."""
     with (
-        contextlib.suppress(OSError, ValueError),  # it is already closed
+        contextlib.suppress(OSError, ValueError),  # already closed
         socket.socket(fileno=os.dup(reply.fileno())) as connection,
     ):
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,1 +1,1 @@
-"""From words to files, their text, and what must not be sent."""
+"""From command-line words to files and their text, and the check for secrets."""

@@ -1,4 +1,4 @@
-"""Text out of bytes: which encoding, and whether it is text at all."""
+"""Decode text: find its encoding, and whether it is text at all."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _UTF8_SEQUENCE = rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4]
 
 
 def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple[str, str]:
-    """Decode a text and name its encoding. A byte order mark is not part of the text.
+    """Decode text and return its encoding. A byte order mark is not part of the text.
 
-    Without a named one the encoding is what a byte order mark says, UTF-8, UTF-16 without a mark,
-    or Windows-1252 where it can be nothing else.
+    Without a given encoding it is the one of a byte order mark, UTF-8, UTF-16 without a mark, or
+    Windows-1252 if nothing else is possible.
 
     Raises:
-        InvalidInput: these bytes are not text, or not in that encoding, or it can't be told in
-            which (code `encoding`).
+        InvalidInput: the bytes are not text, not in that encoding, or in an unknown one (code
+            `encoding`).
     """
     for bom, marked in _BOMS:
         if content.startswith(bom):
@@ -60,10 +60,10 @@ def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple
 
 
 def named_encoding(name: str | None) -> str | None:
-    """An encoding by one of its names, as Python calls it; none where none is named.
+    """Python's name of an encoding; `None` without a name.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: the encoding is unknown.
     """
     if not name:
         return None
@@ -81,7 +81,7 @@ def named_encoding(name: str | None) -> str | None:
 
 
 def is_guessed(encoding: str | None) -> bool:
-    """Whether an encoding was taken without any mark that says so."""
+    """Whether an encoding was guessed, without a byte order mark."""
     return encoding == WESTERN
 
 
@@ -97,7 +97,7 @@ def _decode_as(content: bytes, encoding: str, name: str) -> str:
 
 
 def _western(content: bytes, name: str, start: int) -> str:
-    """Text that is no UTF-8, because of the byte at `start`."""
+    """Decode text that is not UTF-8, because of the byte at `start`."""
     if any(byte in _CONTROL for byte in content):
         raise _not_text(name)
     valid = sum(map(len, re.findall(_UTF8_SEQUENCE, content)))
@@ -133,7 +133,7 @@ def _decode(content: bytes, encoding: str, name: str) -> str:
 
 
 def _unmarked_utf16(content: bytes) -> str | None:
-    """UTF-16 of mostly Latin text has a NUL in nearly every second byte."""
+    """Decode UTF-16 without a mark: in Latin text nearly every second byte is NUL."""
     sample = content[:_UTF16_SAMPLE]
     half = len(sample) / 2
     if sample[1::2].count(0) > 0.7 * half and sample[0::2].count(0) == 0:
@@ -144,7 +144,7 @@ def _unmarked_utf16(content: bytes) -> str | None:
 
 
 def as_utf8(text: str) -> str:
-    """A text without what UTF-8 can't carry: bytes of odd file names and arguments."""
+    """Text without surrogates, which stand for the bytes of odd file names and arguments."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -157,16 +157,16 @@ def _not_text(name: str) -> InvalidInput:
 
 
 def encode_like(text: str, content: bytes, encoding: str, name: str) -> bytes:
-    """Encode a text as `content` is encoded, byte order mark included.
+    """Encode text like `content`, including a byte order mark.
 
     Args:
-        text: to be encoded.
-        content: the bytes that are to be replaced.
-        encoding: of `content`, as `decode_text` named it.
-        name: what the text is called in errors.
+        text: the text.
+        content: the bytes to replace.
+        encoding: the encoding of `content`, from `decode_text`.
+        name: the text's name in errors.
 
     Raises:
-        InvalidInput: the encoding does not have one of the characters.
+        InvalidInput: the encoding lacks one of the characters.
     """
     mark = next((bom for bom, _ in _BOMS if content.startswith(bom)), b"")
     plain = text.removeprefix("\ufeff") if mark else text
@@ -205,7 +205,7 @@ _RUN = f"[{_BEYOND}]{{3,}}"
 
 _CAPITAL_INSIDE = "[a-z][À-ÖØ-ÞŒŠŽŸ]"
 
-# Between letters there are apostrophes, dashes and hyphens, and no other signs.
+# Between letters, only apostrophes, dashes and hyphens are plausible.
 _SIGN_INSIDE = f"[A-Za-z{_BEYOND}][^\\x00-\\x7f{_BEYOND}’‘–—…·\\s\xad][A-Za-z{_BEYOND}]"
 
 _SIGNS = frozenset(
@@ -214,7 +214,7 @@ _SIGNS = frozenset(
 
 
 def is_western(text: str) -> bool:
-    """Whether a text that was decoded as Windows-1252 is one."""
+    """Whether text decoded as Windows-1252 is plausible."""
     beyond = {character for character in text.lower() if character > "\x7f"}
     letters = {character for character in beyond if re.match(_ACCENTED, character)}
     if beyond - letters - _SIGNS:

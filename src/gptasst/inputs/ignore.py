@@ -1,8 +1,8 @@
-"""Which files git leaves out: `.gitignore`, `.git/info/exclude`, and the user's own file.
+"""Files that git ignores: `.gitignore`, `.git/info/exclude`, and the user's own file.
 
-The rules are those of gitignore(5), each matched in a time that grows with the product of the
-lengths of rule and path: regular expressions made of `*a*a*a*b` take hours on names that a
-stranger chose. To git a `?` is one byte; texts are bytes here too, each as a character of Latin-1.
+The rules are those of gitignore(5). Matching takes time proportional to the lengths of rule and
+path, because regular expressions made from `*a*a*a*b` would take hours on hostile names. In git
+`?` matches one byte, so paths are bytes here, too, each as a Latin-1 character.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from gptasst.errors import InvalidInput
 from gptasst.inputs.reading import read_regular
 from gptasst.values import dataclass
 
-_MOST_BYTES = 131_072  # of one file of rules
+_MOST_BYTES = 131_072  # bytes of one file of rules
 _MOST_RULES = 5_000
-_DEEP = re.compile("")  # stands for `**`
+_DEEP = re.compile("")  # represents `**`
 _NEVER = re.compile(r"(?!)")
 _NAMED_CLASS = re.compile(r"\[:([a-z]*):\]")
 _CLASSES = {
@@ -49,15 +49,15 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules that hold somewhere in a tree: pairs of a directory and its own, outermost first.
+    """The rules for a place in a tree: pairs of a directory and its rules, outermost first.
 
-    Nearer ones come before those further out, as in git.
+    Rules of nearer directories have precedence, as in git.
     """
 
     levels: tuple[tuple[Path, tuple[_Rule, ...]], ...] = ()
 
     def within(self, directory: Path) -> Rules:
-        """These, and those of a directory's own `.gitignore`.
+        """These rules and those of a directory's own `.gitignore`.
 
         Raises:
             InvalidInput: it can't be used.
@@ -66,7 +66,7 @@ class Rules:
         return Rules((*self.levels, (directory.absolute(), own))) if own else self
 
     def leave_out(self, path: Path, *, is_dir: bool) -> bool:
-        """Whether the nearest rule that speaks of a path leaves it out."""
+        """Whether the nearest rule that matches a path ignores it."""
         absolute = path.absolute()
         for base, rules in reversed(self.levels):
             parts = [os.fsencode(p).decode("latin-1") for p in absolute.relative_to(base).parts]
@@ -77,9 +77,9 @@ class Rules:
 
 
 def fits_patterns(patterns: Sequence[str], path: str) -> bool:
-    """Whether a path with `/` between its parts fits patterns: the last that speaks of it decides.
+    """Whether a path with `/` separators matches patterns; the last that matches decides.
 
-    Each is read as a line of `.gitignore`; what lies in a directory that fits does, too.
+    Each pattern is a line of `.gitignore`; files in a matching directory match, too.
     """
     parts = [os.fsencode(part).decode("latin-1") for part in path.split("/")]
     for pattern in reversed(patterns):
@@ -91,7 +91,7 @@ def fits_patterns(patterns: Sequence[str], path: str) -> bool:
 
 
 def rules_above(root: Path) -> Rules:
-    """The rules of the repository that a directory lies in, from its top down to above it."""
+    """The rules of a directory's repository, from its top to the directory's parent."""
     levels: list[tuple[Path, tuple[_Rule, ...]]] = []
     here = root.absolute()
     for parent in (here, *here.parents):
@@ -112,7 +112,7 @@ def _rules_of(path: Path, *, required: bool = True) -> tuple[_Rule, ...]:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ()
     except OSError as error:
-        if not required:  # as git does: under `sudo -u`, they are another user's
+        if not required:  # like git: with `sudo -u`, they belong to another user
             return ()
         raise InvalidInput(
             f"`{path}` can't be read: {error.strerror}",
@@ -144,7 +144,7 @@ def _parsed(line: str) -> _Rule | None:
 
 
 def _fits(segments: Sequence[re.Pattern[str]], parts: Sequence[str]) -> bool:
-    """Whether a path fits, `**` standing for any number of directories: the shortest will do."""
+    """Whether a path matches; `**` matches any number of directories, the fewest possible."""
     at, here, again, mark = 0, 0, -1, 0
     while here < len(parts):
         if at < len(segments) and segments[at] is _DEEP:
@@ -163,9 +163,9 @@ def _fits(segments: Sequence[re.Pattern[str]], parts: Sequence[str]) -> bool:
 
 
 def _segment(text: str) -> re.Pattern[str]:
-    """What is between two slashes. One that git takes for broken fits nothing.
+    """The regular expression for a part between slashes. An invalid one matches nothing.
 
-    After each `*` but the last the shortest match will do, and no other is tried: `(?>…)`.
+    After each `*` except the last, only the shortest match is tried: `(?>…)`.
     """
     pieces, at = [""], 0
     while at < len(text):
@@ -195,7 +195,7 @@ def _segment(text: str) -> re.Pattern[str]:
 
 
 def _character_class(text: str, at: int) -> tuple[str, int]:
-    """A class whose `[` was read, and the place after it; an empty text where it does not end."""
+    """A character class after its `[`, and the position after it; empty if it is unclosed."""
     negated = text[at : at + 1] in ("!", "^") and at < len(text)
     at += negated
     made, before, begin = "", "", at
@@ -216,13 +216,13 @@ def _character_class(text: str, at: int) -> tuple[str, int]:
 
 
 def _literal(text: str, at: int) -> tuple[str, int]:
-    """The character at a place, where a backslash takes the meaning off it."""
+    """The character at a position, which a backslash may escape."""
     at += text[at] == "\\"
     return text[at : at + 1], at + 1
 
 
 def _exclude(git: Path) -> Path | None:
-    """`info/exclude` of a repository; a working tree beside it has a file in place of `.git`."""
+    """`info/exclude` of a repository; in a linked working tree, `.git` is a file."""
     with contextlib.suppress(OSError):
         if git.is_file():
             pointer = read_regular(git, 4096).decode("utf-8", "replace").strip()
@@ -243,7 +243,7 @@ def _users_own() -> Path | None:
 
 @functools.cache
 def _excludes_file(*_: str | None) -> str | None:
-    """`core.excludesFile` of the user's configuration; git knows what that includes."""
+    """`core.excludesFile` of the user's configuration, which git resolves."""
     import subprocess
 
     from gptasst.processes.programs import find_program, neutral_directory, neutral_environ
@@ -252,7 +252,7 @@ def _excludes_file(*_: str | None) -> str | None:
     if git is None:
         return None
     try:
-        # Elsewhere, so that the configuration of a stranger's repository is not read.
+        # Run elsewhere, so that git does not read the configuration of this repository.
         asked = subprocess.run(  # noqa: S603  # our own words
             [git, "config", "--type=path", "--get", "core.excludesFile"],
             cwd=neutral_directory(),

@@ -1,4 +1,4 @@
-"""Reading inputs: files and standard input, within limits; what kind each is, and its text."""
+"""Read inputs, files and standard input, within limits; find their kind and text."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of one run, read and checked.
+    """An input file of a run, read and checked.
 
-    Exactly one of `text` (kind `text`) and `data` (the others) is set. `encoding` is what
-    the text was decoded from; `size` is the file's, in bytes.
+    Either `text` (kind `text`) or `data` (other kinds) is set. `encoding` is that of the text;
+    `size` is the file's size in bytes.
     """
 
     path: str
@@ -37,7 +37,7 @@ class InputFile:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that is not taken as knowledge, and why."""
+    """A file that can't be knowledge, and why."""
 
     path: str
     reason: str
@@ -45,7 +45,7 @@ class Refusal:
 
 InputKind = Literal["text", "document", "image"]
 
-# What a model takes as `input_file` besides text, from OpenAI's file inputs guide.
+# Types accepted as `input_file` besides text, from OpenAI's file inputs guide.
 DOCUMENT_TYPES = {
     ".pdf": "application/pdf",
     ".doc": "application/msword",
@@ -56,7 +56,7 @@ DOCUMENT_TYPES = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".epub": "application/epub+zip",  # its text is sent: nobody takes the file
+    ".epub": "application/epub+zip",  # its text is sent, because no server accepts the file
 }
 IMAGE_TYPES = {
     ".png": "image/png",
@@ -71,10 +71,10 @@ MAX_BINARY_BYTES = 50_000_000
 
 
 def read_input(path: Path, encoding: str | None = None) -> InputFile:
-    """Read a file for a run, its text in an encoding if one is named, and say what it is.
+    """Read a file for a run, with its text in the given encoding, if any.
 
     Raises:
-        InvalidInput: what `read_content` and `input_of` say.
+        InvalidInput: see `read_content` and `input_of`.
     """
     return input_of(path, read_content(path), encoding)
 
@@ -90,11 +90,11 @@ def read_content(path: Path) -> bytes:
 
 
 def input_of(path: Path, content: bytes, encoding: str | None = None) -> InputFile:
-    """Say what a file is, by its name and content; its text is in an encoding if one is named.
+    """An input from a file's name and content, with its text in the given encoding, if any.
 
     Raises:
-        InvalidInput: it is empty (code `empty_input`), or neither text nor a document or image
-            that models take.
+        InvalidInput: it is empty (code `empty_input`), or neither text nor a supported document
+            or image.
     """
     kind, media_type = _kind(path)
     if not content:
@@ -108,7 +108,7 @@ def input_of(path: Path, content: bytes, encoding: str | None = None) -> InputFi
 
 
 def input_kind(path: Path) -> InputKind:
-    """What a file of that name is taken for."""
+    """The kind of a file, from its name."""
     return _kind(path)[0]
 
 
@@ -138,9 +138,9 @@ def _read_bounded(path: Path, limit: int) -> bytes:
 
 
 def read_regular(path: str | Path, limit: int) -> bytes:
-    """The bytes of a regular file, which a link may lead to.
+    """The bytes of a regular file, following links.
 
-    A named pipe is not waited for, and of a device nothing is read.
+    It never waits for a named pipe, and never reads a device.
 
     Raises:
         OSError: it can't be read, is not regular, or is larger than `limit` bytes.
@@ -157,7 +157,7 @@ def read_regular(path: str | Path, limit: int) -> bytes:
 
 
 def kind_of(mode: int) -> str:
-    """What a file is, by its mode, in words."""
+    """The type of a file from its mode, as text."""
     kinds = {
         stat.S_IFREG: "a regular file",
         stat.S_IFDIR: "a directory",
@@ -175,11 +175,11 @@ _PIECE = 1 << 18
 
 
 def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: None) -> bytes:
-    """All of standard input; nothing where there is none.
+    """All of standard input; empty without one.
 
     Args:
-        seconds: how long its end may take.
-        on_wait: called once if it takes more than a moment.
+        seconds: the time limit.
+        on_wait: called once if there is a noticeable wait.
 
     Raises:
         InvalidInput: it is larger than a request may be, or does not end in time.
@@ -188,9 +188,9 @@ def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: No
         return b""
     try:
         descriptor = sys.stdin.fileno()
-    except (OSError, ValueError):  # what stands in for it
+    except (OSError, ValueError):  # a replacement of it
         buffer = getattr(sys.stdin, "buffer", None)
-        if buffer is None:  # a text in memory
+        if buffer is None:  # text in memory
             return _checked(sys.stdin.read(MAX_TEXT_BYTES + 1).encode())
         return _checked(buffer.read(MAX_TEXT_BYTES + 1))
     received, ended = bytearray(), threading.Event()

@@ -1,8 +1,8 @@
-"""What counts as secret, and keeping it from going to a model or a server.
+"""Detect secrets, and keep them from being sent to a model or a server.
 
-A file counts by its name, by the names that a link leads to, or by a private key at its
-beginning. `Screening` applies it: it refuses what was named itself, and passes over what a
-directory or a pattern yields.
+A file looks secret because of its name, the names that a link leads to, or a private key at its
+start. `Screening` refuses such a file if it was named, and skips it if it comes from a directory
+or a pattern.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ScreenedFiles:
-    """What may be used, each file with its place (see `placed_files`), and what was left out."""
+    """The usable files with their places (see `placed_files`), and the skipped ones."""
 
     places: Mapping[Path, Path]
     left_out: tuple[Refusal, ...] = ()
@@ -33,10 +33,10 @@ class ScreenedFiles:
     def tell(
         self, warn: Callable[[str], None], failed: Callable[[str], None] | None = None
     ) -> None:
-        """Report what was left out, and with `failed` the directories that can't be read.
+        """Report skipped files, and with `failed` unreadable directories.
 
         Raises:
-            InvalidInput: it is everything.
+            InvalidInput: all files were skipped.
         """
         if self.left_out and not self.places:
             raise all_secret(self.left_out)
@@ -46,7 +46,7 @@ class ScreenedFiles:
             (failed or warn)(directory.reason)
 
     def refuse_unreadable(self) -> None:
-        """Refuse directories that can't be read, where what is in them must not be missed.
+        """Raise for unreadable directories, if none of their files may be missed.
 
         Raises:
             InvalidInput: there is one.
@@ -57,20 +57,20 @@ class ScreenedFiles:
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """Keeps secrets from going to a model or a server; made once for a command or call.
+    """The check for secrets, created once per command or call.
 
-    Each `of_…` gives the reason why something counts as secret, if it does; each `refuse_…` raises
-    `InvalidInput` then. With `allow_secrets` nothing counts as secret.
+    Each `of_…` returns why something looks secret, or `None`; each `refuse_…` raises
+    `InvalidInput`. With `allow_secrets` nothing looks secret.
     """
 
     allow_secrets: bool = False
 
     def of_name(self, path: Path) -> str | None:
-        """By the name of a file alone, or by a name that a link leads to."""
+        """Check only the name of a file, and names that a link leads to."""
         return None if self.allow_secrets else secret_name(path)
 
     def of_file(self, path: Path) -> str | None:
-        """By name or content; the file is read for that."""
+        """Check the name and the content, which is read."""
         return None if self.allow_secrets else secret_file(path)
 
     def of_text(self, text: str | None) -> str | None:
@@ -80,11 +80,11 @@ class Screening:
         return None if self.allow_secrets else secret_content(content)
 
     def refuse_file(self, path: Path) -> None:
-        """Refuse a file that was named itself. `STDIN` is what standard input comes from."""
+        """Refuse a named file. `STDIN` is the source of standard input."""
         _refuse(str(path), self.of_file(path))
 
     def refuse_content(self, path: Path, content: bytes) -> None:
-        """Refuse a file that was read."""
+        """Refuse content that was read."""
         _refuse(str(path), self.of_name(path) or self.of_content(content))
 
     def files(
@@ -92,16 +92,16 @@ class Screening:
     ) -> ScreenedFiles:
         """Turn words into files; see `expand_words`.
 
-        Files that a directory or a pattern yields are left out where they count as secret.
+        Files from a directory or a pattern are skipped if they look secret.
 
         Args:
             words: file names, patterns, directories.
-            by_name_only: contents are looked at later, where they are read anyway.
-            one_by_one: each file has an outcome of its own. A secret file that was named itself is
-                kept among others: whoever reads it refuses it, and the others go on.
+            by_name_only: contents are checked later, when they are read.
+            one_by_one: each file has its own result. A secret file that was named stays among the
+                others; reading it refuses it, and the others continue.
 
         Raises:
-            InvalidInput: a file that counts as secret was named itself, or a word means no file.
+            InvalidInput: a file that looks secret was named, or a word matches no file.
         """
         places: dict[Path, Path] = {}
         secret: list[Refusal] = []
@@ -126,7 +126,7 @@ class Screening:
         return ScreenedFiles(places, (*secret, *found.skipped), found.unreadable)
 
 
-SCREENED = Screening()  # where nobody said otherwise
+SCREENED = Screening()  # the default
 
 
 def _refuse(called: str, reason: str | None) -> None:
@@ -135,17 +135,17 @@ def _refuse(called: str, reason: str | None) -> None:
 
 
 def all_secret(left_out: Sequence[Refusal]) -> InvalidInput:
-    """The error where nothing is left of the files that were meant."""
+    """The error if all files were skipped."""
     more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
     return secret_error(left_out[0].reason + more)
 
 
-# How much of a content is looked at, in bytes or characters.
+# How much of a content is checked, in bytes or characters.
 LOOKED_AT = 65_536
 
 _Rules = tuple[tuple[re.Pattern[str], str], ...]
 
-# On file names in lower case.
+# Patterns for file names in lower case.
 _NAMES: _Rules = (
     (
         re.compile(r"(?s)\.env([^a-z0-9].*)?|.+\.env|\.envrc"),
@@ -180,7 +180,7 @@ _NAMES: _Rules = (
     ),
 )
 
-# Names that say little, with the directory in which they are files of credentials.
+# Generic names, with the directory in which they are files of credentials.
 _PLACES = {
     "config.json": ".docker",
     "config": ".kube",
@@ -190,7 +190,7 @@ _PLACES = {
     "gshadow": "etc",
 }
 
-# Halves of key pairs that everybody may know, and files that show what belongs into the real one.
+# Public keys, and example files without real secrets.
 _HARMLESS = re.compile(
     r"(?s).+\.(pub|example|sample|template|tmpl|dist)|(.*[^a-z0-9])?(example|sample|template)\.env"
 )
@@ -199,26 +199,26 @@ _HEADER = re.compile(
     r"(?P<pem>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY)|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1"
 )
 
-# What stands below a header in documentation (`...`, `MII…`, `xxxx`) is no key.
+# Placeholders below a header in documentation (`...`, `MII…`, `xxxx`) are not keys.
 _BODY = re.compile(r"[A-Za-z0-9+/]{32,}")
 
-_BODY_WITHIN = 2_000  # characters: a few lines of other headers may come first
+_BODY_WITHIN = 2_000  # characters; a few header lines may come first
 
 _FEWEST_DIFFERENT = 10
 
 _MOST_LINKS = 40
 
-# Linux makes this a link to the file; elsewhere nobody knows.
+# On Linux this is a link to the file; elsewhere the file is unknown.
 STDIN = Path("/dev/stdin")
 
 
 def secret_name(path: Path) -> str | None:
-    """Why a file counts as secret by its name, or by a name on the way a link leads, if it does."""
+    """Why a file's name, or a name that a link leads through, looks secret, or `None`."""
     return next(filter(None, map(_reason, _names(path))), None)
 
 
 def _names(path: Path) -> Iterator[str]:
-    """The path, and what each link leads to in turn."""
+    """The path, and the target of each link in turn."""
     here = os.fspath(path)
     yield here
     for _ in range(_MOST_LINKS):
@@ -241,17 +241,17 @@ def _reason(path: str) -> str | None:
 
 
 def _called(directory: str) -> set[str]:
-    """The names of a directory: as it was given, and its own."""
+    """The names of a directory: as given, and its real name."""
     return {Path(given).name.lower() for given in (directory, os.path.realpath(directory))}
 
 
 def secret_text(text: str | None) -> str | None:
-    """Why a text counts as secret, if it does; only its beginning is looked at."""
+    """Why text looks secret, or `None`; only its start is checked."""
     return _HOLDS_KEY if text and _holds_key(text[: LOOKED_AT + _BODY_WITHIN]) else None
 
 
 def secret_content(content: bytes) -> str | None:
-    """Why a content of any encoding counts as secret, if it does; see `secret_text`."""
+    """Why content in any encoding looks secret, or `None`; see `secret_text`."""
     beginning = content[: LOOKED_AT + _BODY_WITHIN]
     if b"\0" in beginning:  # UTF-16
         beginning = beginning.replace(b"\0", b"")
@@ -264,7 +264,7 @@ def _holds_key(text: str) -> bool:
             return True
         end = text.find("-----END", header.end(), header.end() + _BODY_WITHIN)
         if not text[header.end() :].strip("- \t\r\n"):
-            return True  # its body may come with the next line, as in a chat that is piped
+            return True  # its body may come with the next line, as in a piped chat
         body = text[header.end() : end if end >= 0 else header.end() + _BODY_WITHIN]
         if any(len(set(run)) >= _FEWEST_DIFFERENT for run in _BODY.findall(body)):
             return True
@@ -275,10 +275,10 @@ _HOLDS_KEY = "it holds a private key"
 
 
 def secret_file(path: Path) -> str | None:
-    """Why a file counts as secret, by name or content, if it does.
+    """Why a file looks secret, by name or content, or `None`.
 
-    Only files are looked into: what is read from a pipe is gone. One that can't be read is not
-    said to be secret: whoever wants it says that it can't be read.
+    Only regular files are read, because reading a pipe consumes it. An unreadable file does not
+    look secret: using it reports that it can't be read.
     """
     reason = secret_name(path)
     if reason:
@@ -293,12 +293,12 @@ def secret_file(path: Path) -> str | None:
 
 
 def refusal(called: str, reason: str) -> str:
-    """The error for a file that is refused, `called` by the name that the user gave."""
+    """The error for a refused file, with the name that the user gave."""
     return f"`{called}` counts as secret: {reason}"
 
 
 def secret_error(refused: str) -> InvalidInput:
-    """The error where something must do and counts as secret; `refused` is a `refusal`."""
+    """The error for a required file that looks secret; `refused` is a `refusal`."""
     return InvalidInput(
         refused,
         hint="pass `--allow-secrets` to use it anyway (from Python: allow_secrets=True)",

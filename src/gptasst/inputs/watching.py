@@ -1,4 +1,4 @@
-"""Waits until files change; the system tells, and nothing is read again and again."""
+"""Wait until files change, notified by the system, without polling."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import Self
 from gptasst.errors import StateError
 from gptasst.values import dataclass
 
-_QUIET = 300  # milliseconds without a change after which several count as one
-_LONGEST = 3000  # milliseconds after which they do so in any case
+_QUIET = 300  # milliseconds without a change that end a group of changes
+_LONGEST = 3000  # milliseconds after which a group ends in any case
 _SLICE = 500  # milliseconds of one wait
-_LONGEST_WAIT = 3600.0  # seconds; longer ones are several, as Windows hears no Ctrl-C in one
+_LONGEST_WAIT = (
+    3600.0  # seconds; longer waits are split, because Windows does not notice Ctrl-C during one
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where changes are looked for: directories with all that is below them, and without."""
+    """The directories to watch, recursively or not."""
 
     trees: frozenset[Path]
     directories: frozenset[Path]
 
     @classmethod
     def of(cls, trees: Iterable[Path], directories: Iterable[Path]) -> Places:
-        """Each place once; one that is not there is its nearest parent, until it is."""
+        """Each place once; a missing one is replaced by its nearest parent until it exists."""
         wanted = {tree.absolute() for tree in trees}
         found = {tree for tree in wanted if tree.is_dir()}
         outer = {tree for tree in found if not found & set(tree.parents)}
@@ -38,7 +40,7 @@ class Places:
         )
 
     def identities(self) -> dict[Path, tuple[int, int] | None]:
-        """Which directory is at each place now: another may have been put there since."""
+        """The identity of the directory at each place, which may be replaced."""
         return {place: _identity(place) for place in self.trees | self.directories}
 
 
@@ -55,9 +57,9 @@ def _existing(place: Path) -> Path:
 
 
 class ChangedFiles:
-    """Notices changes from when it is entered until it is left.
+    """A context that notices changes.
 
-    Raises (when entered, and by `wait`):
+    Raises (on entry, and by `wait`):
         StateError: the system can't watch so many directories.
     """
 
@@ -82,7 +84,7 @@ class ChangedFiles:
         self._stop.set()
 
     def covers(self, places: Places) -> bool:
-        """Whether these are the places, with the same directories there as in the beginning."""
+        """Whether these are the watched places, with the same directories as at the start."""
         return places == self._places and places.identities() == self._identities
 
     def _begin(self, paths: Sequence[Path], *, recursive: bool) -> threading.Event:
@@ -101,7 +103,7 @@ class ChangedFiles:
                 debounce=_LONGEST,
                 step=_QUIET,
                 rust_timeout=_SLICE,
-                yield_on_timeout=True,  # the first time tells that it has begun
+                yield_on_timeout=True,  # the first event shows that watching has started
                 stop_event=self._stop,
                 raise_interrupt=False,
                 ignore_permission_denied=True,
@@ -115,7 +117,7 @@ class ChangedFiles:
             ready.set()
 
     def wait(self) -> None:
-        """Return when something has changed, and what follows at once has, too."""
+        """Return when something has changed, including changes right after it."""
         told = None
         while told is None:
             with contextlib.suppress(Empty):
@@ -124,7 +126,9 @@ class ChangedFiles:
             while True:
                 told.append(self._told.get_nowait())
         error = next((one for one in told if one is not None), None)
-        if error is not None and not isinstance(error, FileNotFoundError):  # gone: a change, too
+        if error is not None and not isinstance(
+            error, FileNotFoundError
+        ):  # deleted, which is a change, too
             raise StateError(
                 f"files can't be watched: {error}",
                 hint="set WATCHFILES_FORCE_POLLING=1 to poll them instead",

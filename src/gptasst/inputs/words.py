@@ -1,4 +1,4 @@
-"""From words on a command line to files: names, patterns, directories."""
+"""From command-line words to files: names, patterns, directories."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MOST_LEVELS = 100
 
 _MOST_FILES = 100_000
 
-# Where version control keeps its own; never part of what a directory or pattern means.
+# Directories of version control, which directories and patterns never include.
 VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".bzr", ".jj", ".fossil", "_darcs", "CVS"})
 
 
 @dataclass(slots=True)
 class Yield:
-    """The files that were found, each with its real path; what was passed over, and why."""
+    """The files found, with their real paths; and the skipped ones, with reasons."""
 
     root: Path
     files: dict[Path, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Yield:
 
 
 def files_below(root: Path) -> Yield:
-    """The files below a directory that are not hidden and that git would not leave out."""
+    """The files below a directory that are neither hidden nor ignored by git."""
     found = Yield(root)
     if is_version_control(root):
         found.skip(root, _OF_VERSION_CONTROL)
@@ -82,9 +82,9 @@ def _descend(
 
 
 def files_matching(pattern: str) -> Yield:
-    """The files that a pattern means: `*`, `?`, `[…]` in names, `**` for any directories.
+    """The files that match a pattern: `*`, `?`, `[…]` in names, `**` for any directories.
 
-    Hidden names only match where the pattern has the dot.
+    Hidden names only match a pattern with the dot.
     """
     parts = Path(pattern).parts
     fixed = next(n for n, part in enumerate(parts) if glob.has_magic(part))
@@ -127,7 +127,7 @@ def _match(base: Path, parts: Sequence[str], found: Yield) -> None:
 
 
 def _named(path: Path, at: int, found: Yield, *, is_last: bool) -> Iterator[tuple[Path, int]]:
-    """Continue with the literal part of a pattern after a part that it does not."""
+    """Continue with the literal part of a pattern after a part with wildcards."""
     if is_last:
         if os.path.lexists(path) and not os.path.isdir(path):
             _take(path, found)
@@ -141,7 +141,7 @@ _OF_VERSION_CONTROL = "belongs to version control: only files that are named one
 
 
 def is_version_control(directory: Path) -> bool:
-    """Whether a directory, or one that it is named by, is where version control keeps its own."""
+    """Whether a directory belongs to version control, by its own or its given name."""
     names = Path(os.path.normpath(directory)).parts
     return not VERSION_CONTROL.isdisjoint(names) or _real_is_version_control(directory)
 
@@ -164,12 +164,12 @@ def _entries(directory: Path, found: Yield) -> list[os.DirEntry[str]]:
 def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle
+    except OSError:  # a circular link
         return False
 
 
 def _take(path: Path, found: Yield) -> None:
-    """Take a file, or say why it is not taken."""
+    """Add a file, or record why it is skipped."""
     try:
         own = path.lstat()
         is_link = stat.S_ISLNK(own.st_mode)
@@ -198,7 +198,7 @@ def _is_within(path: str, directory: str) -> bool:
 
 
 def link_trouble(path: Path) -> str | None:
-    """What is wrong with a link, if it is one that leads to nothing."""
+    """What is wrong with a broken link, or `None`."""
     if not os.path.islink(path):  # noqa: PTH114  # no error for a name too long
         return None
     try:
@@ -214,9 +214,9 @@ def link_trouble(path: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file that a word means, with its place among those of the word (see `placed_files`).
+    """A file that a word matches, with its place (see `placed_files`).
 
-    `named` is whether the word is its own name, and no directory or pattern.
+    `named` is whether the word is its name, instead of a directory or pattern.
     """
 
     path: Path
@@ -226,7 +226,7 @@ class FoundFile:
 
 @dataclass(frozen=True, slots=True)
 class FoundFiles:
-    """The files that words mean, each once; what was passed over, and what could not be read."""
+    """The files that words match, each once; the skipped ones, and unreadable directories."""
 
     files: tuple[FoundFile, ...]
     skipped: tuple[Refusal, ...] = ()
@@ -236,27 +236,27 @@ class FoundFiles:
 def expand_words(words: Iterable[str]) -> list[Path]:
     """Turn file names, patterns and directories into files, in order, each once.
 
-    A word that exists is itself. A directory means the files below it that git does not leave
-    out (names starting with a dot are left out too). A word with `*`, `?` or `[` is a pattern,
-    `**` included. Of a file and links to it, what is found first is meant, the file before links.
+    An existing file stands for itself. A directory stands for the files below it that are not
+    hidden and not ignored by git. A word with `*`, `?` or `[` is a pattern, which may contain `**`.
+    Of a file and links to it, only the first is used, and the file before links.
 
     Raises:
-        InvalidInput: nothing has that name, or a pattern or directory yields nothing.
+        InvalidInput: there is no such file, or a pattern or directory matches nothing.
     """
     return [file.path for file in find_files(words).files]
 
 
 def placed_files(words: Iterable[str]) -> dict[Path, Path]:
-    """The files that `expand_words` gives, each with its place among those of its word.
+    """The files of `expand_words`, each with its place.
 
-    Below a directory, and below the fixed beginning of a pattern with `**`, the place is the
-    path from there; of any other word it is the file's name.
+    For a directory, and for the fixed start of a pattern with `**`, the place is the path from
+    there; for any other word it is the file's name.
     """
     return {file.path: file.place for file in find_files(words).files}
 
 
 def find_files(words: Iterable[str]) -> FoundFiles:
-    """The files that words mean, with what was passed over.
+    """The files that words match, and the skipped ones.
 
     Raises:
         InvalidInput: see `expand_words`.
@@ -271,7 +271,7 @@ def find_files(words: Iterable[str]) -> FoundFiles:
         for path, real in found.files.items():
             place = path.relative_to(base) if base else Path(path.name)
             file = FoundFile(path, place, named)
-            if files.setdefault(real, file).path.is_symlink():  # its own name is better
+            if files.setdefault(real, file).path.is_symlink():  # prefer its own name
                 files[real] = file if not path.is_symlink() else files[real]
         skipped.update((refusal.path, refusal) for refusal in found.skipped)
         unreadable.update((refusal.path, refusal) for refusal in found.unreadable)
@@ -279,7 +279,7 @@ def find_files(words: Iterable[str]) -> FoundFiles:
 
 
 def names_a_file(word: str) -> bool:
-    """Whether a word is a file's own name, and no directory or pattern."""
+    """Whether a word is a file name, instead of a directory or pattern."""
     return os.path.exists(word) and not os.path.isdir(word)
 
 
@@ -293,7 +293,7 @@ def _base(word: str) -> Path | None:
 
 
 def is_found_below(directory: Path, path: Path) -> bool:
-    """Whether the directory, given as a word, means that file too, once it is there."""
+    """Whether a directory, as a word, would include a file, once that exists."""
     try:
         parts = path.absolute().relative_to(directory.absolute()).parts
     except ValueError:
@@ -335,7 +335,7 @@ def _not_empty(found: Yield, message: str, hint: str | None) -> Yield:
 
 
 def no_such_file(path: Path) -> InvalidInput:
-    """The error where a name that was given means nothing; it says what is in the way."""
+    """The error for a missing file; it explains what is in the way."""
     for place in (path, *path.parents):
         trouble = link_trouble(place)
         if trouble:

@@ -1,1 +1,1 @@
-"""Knowledge files: text with places, passages, index and search."""
+"""Knowledge: from files to text with places, passages, index and search."""

@@ -1,8 +1,8 @@
-"""The index of an assistant's passages in SQLite: kept, and searched by words.
+"""The index of an assistant's passages in SQLite, searched by words.
 
-Each assistant has an FTS5 table of its own. So the search of one takes as long as if it were
-alone, and what is rare is what is rare in its own knowledge. The tables are made from `passages`,
-and rebuilt when `words.VERSION` is not the one that they were written with.
+Each assistant has its own FTS5 table. So searching one does not depend on others, and word
+frequencies are those of its own knowledge. The tables are built from `passages`, and rebuilt when
+`words.VERSION` changes.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
 from gptasst.values import dataclass
 
-# A word in a heading or a path tells more than one in the text.
+# A word in a heading or a path counts more than one in the text.
 _TITLE_WEIGHT = 2.0
 _MOST_TERMS = 64
-# So many passages are weighed by FTS5 in one search, those with the rarest words first. For words
-# that are in more, it only counts that they are there.
+# The number of passages that FTS5 ranks in one search, those with the rarest words first. For more
+# frequent words, only their presence counts.
 _MOST_WEIGHED = 4000
 _LEAST_RARITY = 0.1
-# How much it counts that a word comes up again (BM25's k1): FTS5 has 1.2 built in.
+# The weight of repeated words (BM25's k1); FTS5's own is 1.2.
 _FTS5_AGAIN, _AGAIN = 1.2, 2.5
-# Passages that fit this much worse than the best one are none that anybody asked for.
+# Passages with less than this share of the best score are irrelevant.
 _LEAST_SHARE = 0.1
-_FOREIGN = 0.9  # of its score has a passage in another language than the question's
+_FOREIGN = 0.9  # share of its score for a passage in another language than the question's
 _LANGUAGE_SAMPLE = 1500  # characters
 
 _INDEXED = "id, COALESCE(words, text) || ' ' || more, titles"
@@ -43,7 +43,7 @@ _INDEX = f"INSERT INTO {{}} (rowid, words, titles) SELECT {_INDEXED} FROM passag
 
 @dataclass(frozen=True, slots=True)
 class WordMatch:
-    """A passage that words of a question are in. A higher `score` fits better."""
+    """A passage with words of a question. A higher `score` is better."""
 
     passage_id: int
     score: float
@@ -55,7 +55,7 @@ def insert_passages(
     assistant_id: str,
     files: Iterable[tuple[str, str, Sequence[Passage]]],
 ) -> None:
-    """Keep and index the passages of files that are in `knowledge` already: id, path, passages."""
+    """Store and index passages of files in `knowledge`: tuples of id, path, passages."""
     table = _current_table(connection, assistant_id)
     (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM passages").fetchone()
     languages: list[tuple[str, str]] = []
@@ -65,7 +65,7 @@ def insert_passages(
         itertools.chain.from_iterable(_passage_rows(files, languages)),
     )
     connection.executemany("UPDATE knowledge SET language = ? WHERE id = ?", languages)
-    # All at once: FTS5 writes what it has after each statement.
+    # In one statement: FTS5 writes its data after each.
     added = connection.execute(f"{_INDEX.format(table)} WHERE id > ?", (last,)).rowcount
     _count(connection, assistant_id, added)
 
@@ -87,7 +87,7 @@ def _passage_rows(
 def remove_passages(
     connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
 ) -> None:
-    """Take the passages of files out, before the files are deleted."""
+    """Remove the passages of files, before the files are deleted."""
     table = _current_table(connection, assistant_id)
     which = "FROM passages WHERE file_id IN (SELECT value FROM json_each(?))"
     ids = (json.dumps(list(file_ids)),)
@@ -100,7 +100,7 @@ def remove_passages(
 
 
 def drop_index(connection: sqlite3.Connection, assistant_id: str) -> None:
-    """Take the index of an assistant away, before the assistant is deleted."""
+    """Delete the index of an assistant, before the assistant is deleted."""
     row = connection.execute(
         "SELECT number FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
     ).fetchone()
@@ -110,7 +110,7 @@ def drop_index(connection: sqlite3.Connection, assistant_id: str) -> None:
 
 
 def is_current(connection: sqlite3.Connection, assistant_id: str) -> bool:
-    """Whether an assistant can be searched as it is; else `make_current` has to write first."""
+    """Whether an assistant's index is current; else call `make_current` first."""
     row = connection.execute(
         "SELECT version FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
     ).fetchone()
@@ -121,14 +121,14 @@ def is_current(connection: sqlite3.Connection, assistant_id: str) -> bool:
 
 
 def make_current(connection: sqlite3.Connection, assistant_id: str) -> None:
-    """Rebuild an assistant's index if it is missing or of another version."""
+    """Rebuild an assistant's index if it is missing or has another version."""
     _current_table(connection, assistant_id)
 
 
 def matches(
     connection: sqlite3.Connection, assistant_id: str, question: Question, limit: int
 ) -> list[WordMatch]:
-    """The passages that fit a question by their words, best first; at most `limit`."""
+    """The passages that match a question's words, best first; at most `limit`."""
     row = connection.execute(
         "SELECT number, passages FROM search_indexes WHERE assistant_id = ?", (assistant_id,)
     ).fetchone()
@@ -152,7 +152,7 @@ def matches(
 def _native_first(
     connection: sqlite3.Connection, found: Sequence[WordMatch], language: str
 ) -> list[WordMatch]:
-    """Of passages that fit alike, those that are in the language of the question come first."""
+    """Rank passages in the question's language before others with a similar score."""
     rows = connection.execute(
         "SELECT p.id FROM passages p JOIN knowledge k ON k.id = p.file_id"
         " WHERE p.id IN (SELECT value FROM json_each(?)) AND k.language NOT IN ('', ?)",
@@ -205,12 +205,12 @@ class _Search:
         ]
 
     def _chosen(self, terms: Terms) -> list[tuple[Term, int]]:
-        """The terms to search, with the number of passages that each is in, rarest first."""
+        """The terms to search, with the number of passages for each, rarest first."""
         found = self._rarest(map(self._leading, terms.leading), _MOST_TERMS)
         filling = self._rarest(
             ((term, self._count(term)) for term in terms.filling), _MOST_TERMS - len(found)
         )
-        # What is worked on may be long: together its words weigh half of what is asked.
+        # The input may be long: all its words together weigh half of the question.
         most = sum(term.weight for term, _ in found) / 2
         share = min(1.0, most / len(filling)) if found and filling else 1.0
         found += [(replace(term, weight=term.weight * share), count) for term, count in filling]
@@ -239,7 +239,7 @@ class _Search:
                 f"SELECT rowid, -rank FROM {self._table} WHERE {self._table} MATCH ?",
                 (term.expression,),
             )
-            # FTS5 gives words that are in half of the passages no weight at all.
+            # FTS5 gives no weight to words that are in half of the passages.
             if len(term.forms) > 1 or rarity == _LEAST_RARITY:
                 return ((key, max(score, _LEAST_RARITY)) for key, score in rows)
             return ((key, _weighed_again(score, rarity)) for key, score in rows)
@@ -256,7 +256,7 @@ class _Search:
 
 
 def _weighed_again(score: float, rarity: float) -> float:
-    """A score of FTS5's `bm25` for one word as it were with `_AGAIN`."""
+    """Convert a score of FTS5's `bm25` for one word to the weight `_AGAIN`."""
     share = min(score / rarity / (_FTS5_AGAIN + 1), 0.999)
     often = share / (1 - share) * _FTS5_AGAIN / _AGAIN
     return rarity * (_AGAIN + 1) * often / (1 + often)
@@ -265,7 +265,7 @@ def _weighed_again(score: float, rarity: float) -> float:
 def _written(
     path: str, texts: Sequence[str], headings: Sequence[str]
 ) -> tuple[str, tuple[Iterable[str | None], Iterable[str], Iterable[str]]]:
-    """The language of a file, and the columns `words`, `more` and `titles` of its passages."""
+    """The language of a file, and the indexed columns of its passages."""
     language = _language(texts)
     indexer = _indexer(language)
     named = index_words(path, language)

@@ -1,4 +1,4 @@
-"""Which language a text is in, which of its words are common, and what a word is without ending."""
+"""Detect a text's language, know its common words, and stem words."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-# Soft hyphen, zero-width and bidirectional marks, variation selectors: they show nothing. The
+# Invisible characters: soft hyphen, zero-width and bidirectional marks, variation selectors. The
 # tatweel only stretches an Arabic word.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
 
-# Accents, but not those that make another letter of a Cyrillic one (й, ї, ў); then vowel signs
-# that Hebrew and Arabic are written with and without.
+# Accents, except those that make a different Cyrillic letter (й, ї, ў); then vowel signs, which
+# are optional in Hebrew and Arabic.
 _MARKS = re.compile(
     "(?<![\u0400-\u052f])[\u0300-\u036f]+|[\u0300\u0301]"
     "|[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u0655\u0670]"
@@ -22,7 +22,7 @@ _MARKS = re.compile(
 
 _DIGIT = re.compile(r"[^\W\D]")
 
-# Letters that are no letter with an accent to Unicode, and to those who type them.
+# Letters that Unicode does not decompose, with their usual replacement.
 _FOLDED = str.maketrans(
     {
         "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d",
@@ -32,14 +32,14 @@ _FOLDED = str.maketrans(
 
 
 def visible(text: str) -> str:
-    """A text without what does not show, in one form of those that look the same (NFKC)."""
+    """Text without invisible characters, in normal form NFKC."""
     if text.isascii():
         return text
     return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
 
 
 def fold(text: str) -> str:
-    """A text without case and accents, as words are compared.
+    """Text without case and accents, to compare words.
 
     `Größe`, `GRÖSSE` and `grosse` are the same, and so are `ﬁnd` and `find`, `５` and `5`.
     """
@@ -55,8 +55,8 @@ def _ascii_digit(match: re.Match[str]) -> str:
     return str(unicodedata.digit(match.group()))
 
 
-# The most frequent words of each language, most of them without accents. They tell the languages
-# apart, and say nothing about what is asked.
+# The most frequent words of each language, mostly without accents. They distinguish languages and
+# are irrelevant for search.
 _COMMON = {
     "english": (
         "a an and are as at be been but by can could did do does for from had has have he her his"
@@ -165,7 +165,7 @@ _COMMON = {
         "और का की के को क्या क्यों कब कहाँ कौन कितने कितना कैसे है हैं हो था थी थे ने में से पर"
         " भी यह वह ये वे एक लिए तो ही नहीं कि या जो मैं हम आप"
     ),
-    # Those of no alphabet are pairs of characters, as such texts are indexed.
+    # For scripts without an alphabet, they are pairs of characters, as in the index.
     "chinese": (
         "什么 怎么 如何 可以 是否 多少 哪里 哪些 为什 我们 你们 他们 这个 那个 請問 请问 一个 以及"
         " 我的 你的"
@@ -175,7 +175,7 @@ _COMMON = {
 }  # fmt: skip
 COMMON = {language: frozenset(fold(words).split()) for language, words in _COMMON.items()}
 
-# Endings of alphabets that one language stands for; other languages in them are none the worse.
+# Stemmers for alphabets that mostly belong to one language; others are not harmed.
 _SCRIPTS = (
     (re.compile("[а-яё]"), "russian"),
     (re.compile("[α-ω]"), "greek"),
@@ -184,16 +184,16 @@ _SCRIPTS = (
     (re.compile("[அ-ஹ]"), "tamil"),
     (re.compile("[ա-ֆ]"), "armenian"),
 )
-# Letters that one of these languages has alone: each says as much as a common word.
+# Letters that only one of these languages has; each counts like a common word.
 _LETTERS = {
     "german": "ß", "turkish": "ğış", "spanish": "ñ¿¡", "hungarian": "őű", "polish": "ąęłśźż",
     "czech": "ěřů", "portuguese": "ãõ", "romanian": "ășț", "french": "œ", "ukrainian": "їєґі",
     "russian": "ыэъё", "vietnamese": "ơư",
 }  # fmt: skip
 _LANGUAGE_OF_LETTER = {letter: name for name, letters in _LETTERS.items() for letter in letters}
-_CLEAR = 2  # different common words or letters of one language
-_EXAMINED = 1500  # characters of a text
-# ASCII that is in no word. Splitting there takes a third of the time of an expression.
+_CLEAR = 2  # different common words or letters that identify a language
+_EXAMINED = 1500  # characters of text to check
+# ASCII characters outside of words. Splitting at them is three times as fast as a pattern.
 _SEPARATORS = str.maketrans(
     {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
 )
@@ -206,7 +206,7 @@ for _language, _words in COMMON.items():
 
 
 def language_of(text: str) -> str:
-    """The language that a text is clearly in, by common words and letters; else an empty string."""
+    """The clear language of a text, by common words and letters; else an empty string."""
     found: dict[str, int] = {}
     if not text.isascii():
         for letter in _LANGUAGE_OF_LETTER.keys() & set(text[:_EXAMINED].lower()):
@@ -239,15 +239,15 @@ def _stemmer(language: str) -> Callable[[str], str] | None:
 
 
 def has_endings(language: str) -> bool:
-    """Whether words of a language are indexed without their endings.
+    """Whether words of a language are stemmed here.
 
-    Those of English lose them in the index itself, whatever their language is.
+    English stemming happens in the index itself, for all languages.
     """
     return language not in ("", "english") and _stemmer(language) is not None
 
 
 def stem(word: str, language: str) -> str:
-    """A folded word without its ending. An alphabet of its own goes before the language."""
+    """A folded word, stemmed. Its alphabet has precedence over the language."""
     if word.isascii():
         chosen = language if language != "english" else ""
     else:
@@ -258,9 +258,9 @@ def stem(word: str, language: str) -> str:
 
 
 def accented_stem(word: str, language: str) -> str:
-    """A word as it stands without its ending, folded after that; empty where accents tell nothing.
+    """A word stemmed before folding; empty if accents don't matter.
 
-    The endings of many languages are written with accents: `devolução`, `devoluções`.
+    Endings have accents in many languages: `devolução`, `devoluções`.
     """
     if word.isascii() or not language:
         return ""

@@ -15,9 +15,9 @@ from gptasst.knowledge.formats.types import Document, Part
 from gptasst.knowledge.types import Passage
 from gptasst.storage.atomic_files import private_directory
 
-# In characters: about 400 tokens, a few paragraphs.
+# Characters, about 400 tokens: a few paragraphs.
 PASSAGE_SIZE = 1600
-# Neighbours that are smaller are put together, and so is a rest with what is before it.
+# Smaller neighbours are joined, and so is a short rest with its predecessor.
 _SMALL = PASSAGE_SIZE // 4
 
 _BEGINNING = re.compile(r"#{1,6}\s|(def|class|func|fn|function|public|private)\s")
@@ -33,12 +33,12 @@ def passages_of(content: bytes, path: str) -> list[Passage]:
 
 
 def split(document: Document) -> list[Passage]:
-    """The passages of a document, in its order."""
+    """The passages of a document, in order."""
     return [passage for part in _put_together(document.parts) for passage in _pieces(part)]
 
 
 def _put_together(parts: tuple[Part, ...]) -> Iterator[Part]:
-    """Lines under small headings that follow each other, so that passages don't get small."""
+    """Join the lines of short consecutive sections, so that passages don't get too small."""
     held: Part | None = None
     for part in parts:
         if held is not None and _belongs(held, part):
@@ -76,16 +76,16 @@ def _pieces(part: Part) -> Iterator[Passage]:
 
 
 def _numbered_lines(part: Part, room: int) -> Iterator[tuple[int, str]]:
-    """Lines with number and end; one longer than a passage comes in pieces."""
+    """Lines with number and line end; a line longer than a passage is split."""
     for number, line in enumerate(part.text.splitlines(keepends=True), start=part.first):
         for start in range(0, len(line), room):
             yield number, line[start : start + room]
 
 
 def _best_break(lines: list[str]) -> int:
-    """How many lines make a passage: up to a heading, else a blank line, else all.
+    """The number of lines for a passage: up to a heading, else a blank line, else all.
 
-    Only the second half is searched, so that passages don't get small.
+    Only the second half is searched, so that passages don't get too small.
     """
     later = range(len(lines) - 1, len(lines) // 2, -1)
     for index in later:
@@ -113,10 +113,10 @@ _MOST_HELD = 8_000_000  # characters
 
 
 class PassageSpool:
-    """Keeps passages by a key until they are taken in: the first in memory, the rest in a file.
+    """Holds passages by key until they are stored: the first in memory, the rest in a file.
 
     Args:
-        directory: for that file, which has no name and ends with the process.
+        directory: for that file, which has no name and disappears with the process.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -130,7 +130,7 @@ class PassageSpool:
         return key in self._held or key in self._places
 
     def put(self, key: object, passages: Sequence[Passage]) -> None:
-        """Raises OSError: there is no room on the disk, or nothing can be written there."""
+        """Raises OSError if the disk is full or not writable."""
         size = sum(len(passage.text) for passage in passages)
         if self._size + size <= _MOST_HELD:
             self._held[key] = passages

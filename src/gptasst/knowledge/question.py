@@ -1,4 +1,4 @@
-"""From what is asked to the terms that knowledge is searched for."""
+"""From a question to the search terms."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from gptasst.values import dataclass
 _TASK_WEIGHT = 3.0
 _TURN_WEIGHT = 1.0
 _INPUT_WEIGHT = 1.0
-_COMPOUND_SHARE = 0.3  # of the weight: neighbours as one word are often another word
-# Of an input that is long, so many different words are looked at: the most frequent ones.
+_COMPOUND_SHARE = 0.3  # share of the weight: joined neighbours are often a different word
+# Of a long input, this many different words are used, the most frequent ones.
 _MOST_EXAMINED = 400
-_NEAR_SHARE = 0.45  # of the weight of a word: that two stand together as they do in the question
-_NEAR = 3  # words between them at most
+_NEAR_SHARE = 0.45  # share of a word's weight, for two that are close together like in the question
+_NEAR = 3  # the most words between them
 _HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
-# Pairs of their characters say too little: three in a row are searched.
+# Pairs of their characters are too common: search for three in a row.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
-_PREFIX = 4  # letters of the shortest German word that others may begin with
+_PREFIX = 4  # letters of the shortest German word that can start a compound
 _SHORTEST_PARTED = 5
 _LINKS = ("", "s", "n", "en", "es")  # between the parts of a German compound
-_FOUR_DIGITS = re.compile("[0-9]{4,6}")  # 1000 is also written 1,000
+_FOUR_DIGITS = re.compile("[0-9]{4,6}")  # 1000 may be written 1,000
 _EXACT = '"{}"'
 _UNSPACED_COMMON = COMMON["chinese"] | COMMON["japanese"] | COMMON["korean"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What passages are looked for.
+    """The input of a search.
 
-    `task` is what is asked; `turns` was said before, oldest first; `inputs` are worked on.
+    `task` is the question; `turns` are earlier ones, oldest first; `inputs` are the inputs of the
+    run.
     """
 
     task: str
@@ -45,9 +46,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word and the forms that it is indexed in, as expressions of FTS5. `word` is for people.
+    """A word with its indexed forms, as FTS5 expressions. `word` is for people.
 
-    One that is `guessed` stands nowhere in the question.
+    A `guessed` term is not in the question itself.
     """
 
     word: str
@@ -62,10 +63,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What to look for: `leading` always, the best of `filling` besides.
+    """The search terms: all of `leading`, and the best of `filling`.
 
-    `near` are neighbours in the question: passages that have them close together fit better.
-    With `together` a passage has to have all, as they are too common to tell anything alone.
+    `near` are neighbours in the question; passages with them close together rank higher. With
+    `together` a passage must contain all, because each alone is too common.
     """
 
     leading: tuple[Term, ...]
@@ -75,7 +76,7 @@ class Terms:
 
 
 def terms_of(question: Question, languages: Iterable[str]) -> Terms:
-    """The terms of a question for an index in which texts are in `languages`."""
+    """The terms of a question for an index with texts in `languages`."""
     known = frozenset(languages)
     task = _distinct(question.task, known, _TASK_WEIGHT)
     taken = {term.forms for term in task}
@@ -94,13 +95,13 @@ def terms_of(question: Question, languages: Iterable[str]) -> Terms:
 def _distinct(
     text: str, languages: frozenset[str], weight: float, *, common: bool = False
 ) -> list[Term]:
-    """The terms of a text, each once, the most frequent ones first where they are very many."""
+    """The terms of a text, each once; if there are very many, the most frequent first."""
     words = found_words(text if common else _ELISION.sub(" ", text))
     left_out = frozenset() if common else _left_out(text, languages)
     shouted = text.isupper()
     counted: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for word in words:
-        meant = not shouted and _is_acronym(word)  # IT, and not: it
+        meant = not shouted and _is_acronym(word)  # IT, not it
         for term in _terms(word, languages):
             if meant or term.word not in left_out:
                 counted[term.word, term.forms] += 1
@@ -119,7 +120,7 @@ def _distinct(
 
 
 def _left_out(text: str, languages: frozenset[str]) -> frozenset[str]:
-    """The words that tell nothing about what a text asks."""
+    """The words that are irrelevant for a search."""
     spoken = frozenset({language_of(text), "english"})
     return common_words(spoken | languages) | _UNSPACED_COMMON
 
@@ -165,7 +166,7 @@ def _accented(run: str, languages: frozenset[str]) -> Iterator[str]:
 
 
 def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
-    """Words that stand one after the other: `rate-limiter`, `3.9.1`."""
+    """Phrases of consecutive words: `rate-limiter`, `3.9.1`."""
     phrases = (
         " ".join(stem(name, language) for name in names) for language in ("", *sorted(languages))
     )
@@ -173,7 +174,7 @@ def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
 
 
 def parted(term: Term, languages: Iterable[str]) -> Term | None:
-    """A word that is nowhere, as two: `data base`, `Frist für die Rückgabe`."""
+    """A word that is not in the index, split in two: `data base`, `Frist für die Rückgabe`."""
     word = fold(term.word)
     if not word.isalpha() or len(word) < _SHORTEST_PARTED or is_unspaced(word):
         return None
@@ -192,7 +193,7 @@ def _unspaced_terms(run: str) -> Iterator[Term]:
     folded = fold(run)
     if len(folded) == 1:
         yield Term(folded, (_EXACT.format(folded) + "*",))
-    elif _HIRAGANA.fullmatch(folded):  # grammar, unless somebody looks for just that
+    elif _HIRAGANA.fullmatch(folded):  # grammar, unless it is the only word
         yield Term(folded, (_phrase(folded),))
     elif _TRIPLES.match(folded):
         for start in range(max(1, len(folded) - 2)):
@@ -211,7 +212,7 @@ def _phrase(run: str) -> str:
 def _compounds(
     words: Sequence[str], left_out: frozenset[str], languages: frozenset[str]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Neighbours that might be written as one word: `data base`, `Rückgabe Frist`."""
+    """Neighbours that may be written as one word: `data base`, `Rückgabe Frist`."""
     for first, second in itertools.pairwise(map(fold, words)):
         one = first + second
         plain = one.isalpha() and not is_unspaced(first) and not is_unspaced(second)
@@ -220,7 +221,7 @@ def _compounds(
 
 
 def _neighbours(text: str, languages: frozenset[str]) -> Iterator[Term]:
-    """What stands together in a text, each once: words next to each other, three characters."""
+    """Neighbours in a text, each once: adjacent words, three characters."""
     left_out = _left_out(text, languages)
     found: dict[tuple[str, ...], None] = {}
     last = ""

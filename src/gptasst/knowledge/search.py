@@ -1,4 +1,4 @@
-"""What is found in an assistant's knowledge, with its place and why."""
+"""Search an assistant's knowledge: passages with place, score and reason."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gptasst.knowledge.types import FoundPassage
 from gptasst.knowledge.vectors import Meanings, meanings
 from gptasst.values import dataclass
 
-# How well a passage fits is measured by words and by meaning, each as a share of the best one.
-# Reciprocal rank fusion (k = 10, weight 1.5) found less: nDCG@10 0.435 instead of 0.438 of
+# Scores by words and by meaning are combined, each as a share of the best one.
+# Reciprocal rank fusion (k = 10, weight 1.5) was worse: nDCG@10 0.435 instead of 0.438 of
 # Cranfield, and MRR 0.75 instead of 0.78 of questions about the code of Python's library.
 _MEANING_SHARE = 0.5
-_FUSED = 100  # passages of each kind
+_FUSED = 100  # passages from each method
 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What a question means: its vector, and the model that made it."""
+    """The embedding of a question, and its model."""
 
     model: str
     vector: Sequence[float]
@@ -34,7 +34,7 @@ def found_passages(
     limit: int,
     meant: Meant | None = None,
 ) -> Sequence[FoundPassage]:
-    """The passages of an assistant's knowledge that fit a question, best first."""
+    """The passages of an assistant's knowledge that match a question, best first."""
     by_words = matches(connection, assistant_id, question, max(limit, _FUSED if meant else 0))
     words = {match.passage_id: match.words for match in by_words}
     scores = {match.passage_id: match.score for match in by_words}
@@ -59,7 +59,7 @@ def found_passages(
 
 
 def _fused(by_words: Mapping[int, float], by_meaning: Meanings) -> dict[int, float]:
-    """How well passages fit, up to 1."""
+    """The combined scores of passages, up to 1."""
     best = max(by_words.values(), default=1.0)
     return {
         key: (1 - _MEANING_SHARE) * by_words.get(key, 0.0) / best

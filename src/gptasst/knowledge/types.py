@@ -1,4 +1,4 @@
-"""What a knowledge file is made of, for those who read it, search it and quote it."""
+"""The values of knowledge: files, passages, plans."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document that is searched and quoted.
+    """A part of a document that can be searched and quoted.
 
-    `place` says where it is in words that people use: `lines 10-24`, `page 3`,
-    `sheet Prices, rows 2-40`, `slide 4`. `heading` has the headings it stands under, outermost
-    first: `Setup > Linux`; empty where there is none.
+    `place` is its location as text: `lines 10-24`, `page 3`, `sheet Prices, rows 2-40`, `slide 4`.
+    `heading` has its headings, outermost first: `Setup > Linux`; empty without any.
     """
 
     text: str
@@ -28,10 +27,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class FoundPassage:
-    """A passage that a search found, best first by `score`, which compares within one search.
+    """A passage found by a search. `score` is only comparable within one search.
 
-    `words` are those of the question that it holds; `similarity` is that of its meaning, from -1
-    to 1, where meanings were compared.
+    `words` are the question's words in it; `similarity` is the cosine of the embeddings, from -1 to
+    1, if there are any.
     """
 
     path: str
@@ -45,10 +44,10 @@ class FoundPassage:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeFile:
-    """One knowledge file of an assistant. `size` is in bytes, `sha256` is of the content.
+    """A knowledge file of an assistant. `size` is in bytes, `sha256` is that of the content.
 
-    `sha256` is empty for a file that gptasst did not put there; `problem` says why the server
-    could not index it. `sent_sha256` is that of its text, where the server has only that.
+    `sha256` is empty for a file that gptasst did not add; `problem` is why the server could not
+    index it. `sent_sha256` is that of its text, if the server only has the text.
     """
 
     id: str
@@ -71,12 +70,12 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgePlan:
-    """What it takes to bring an assistant's knowledge into line with files on disk.
+    """The changes that update an assistant's knowledge from files on disk.
 
-    `whole`: nothing else is to be there, whatever others add meanwhile. `follows`: it was made
-    from what was there, so it is void if others take some of that away, and what they add stays.
-    `kept` are the files on disk of what is unchanged. `unread` are directories and files that
-    could not be read; they are in `refused`, too, and what is known from below them stays.
+    `whole`: the plan is the whole knowledge, whatever others add in the meantime. `follows`: the
+    plan was made from existing knowledge; it fails if others remove some of that, and their
+    additions stay. `kept` are the files on disk of unchanged knowledge. `unread` are unreadable
+    directories and files, which are also in `refused`; knowledge from below them stays.
     """
 
     add: tuple[KnowledgeSource, ...] = ()
@@ -91,7 +90,7 @@ class KnowledgePlan:
 
     @property
     def wanted(self) -> tuple[KnowledgeSource, ...]:
-        """The files whose content has to get to the store."""
+        """The files whose content must be added to the store."""
         return self.add + tuple(replacement.source for replacement in self.replace)
 
     @property
@@ -102,7 +101,7 @@ class KnowledgePlan:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A passage of knowledge that fits a task; `path` names the file."""
+    """A passage of knowledge for a task; `path` is its file."""
 
     path: str
     place: str
@@ -110,7 +109,7 @@ class Excerpt:
 
 
 def knowledge_sha256(files: Iterable[KnowledgeFile]) -> str:
-    """The sha256 over paths and contents in hex, whatever their order; empty without files."""
+    """The sha256 over paths and contents in hex, independent of order; empty without files."""
     return sha256_of_knowledge((file.path, file.sha256) for file in files)
 
 

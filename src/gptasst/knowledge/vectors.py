@@ -1,11 +1,11 @@
-"""What passages mean, as vectors: kept by content and model, and compared with a question's.
+"""Embeddings of passages: stored by content and model, and compared with a question's.
 
-Vectors are of length 1, so that their product is their similarity. One is computed once for a
-content, wherever it stands, and is there for the next assistant that has it.
+Vectors have length 1, so that their dot product is their similarity. Each content is embedded
+once, for all assistants that contain it.
 
-Of many vectors, those are compared exactly that have most signs in common with the question's.
-Measured over 100,000 of them, in ms: all of them in Python 1,040, with numpy 370, with sqlite-vec
-100 (few Pythons can load it), by their signs 60. Of the best 10, that misses none in a hundred.
+Of many vectors, only those are compared exactly that share the most signs with the question's.
+Measured over 100,000 vectors, in ms: all of them in Python 1,040, with numpy 370, with sqlite-vec
+100 (few Pythons can load it), by signs 60. By signs, none of the best 10 is missed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from gptasst.storage.database import Database
 from gptasst.uploads.types import OnTransfer, TransferState
 from gptasst.values import dataclass
 
-# A passage means something else than the question below this, whatever the model.
+# A passage below this similarity is unrelated to the question, with any model.
 _LEAST_SIMILARITY = 0.25
-# In a collection of some size, passages that match stand out of the rest by so many deviations.
+# In a larger collection, matching passages exceed the mean by this many standard deviations.
 _SOME = 20
 _STANDS_OUT = 1.5
 _LEAST_LEAD = 0.05  # of the best over what is usual
@@ -44,19 +44,19 @@ _NEW = (
 
 
 class Embedder(Protocol):
-    """A model that makes vectors of texts."""
+    """A model that embeds texts."""
 
     @property
     def model(self) -> str: ...
     def prepare(self, report: Callable[[int, int | None], None]) -> None:
-        """Get what is missing, told how many bytes are there, and of how many."""
+        """Download what is missing; the callback gets the bytes so far and in total."""
         ...
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]: ...
 
 
 def mark_contents(connection: sqlite3.Connection, assistant_id: str) -> int:
-    """Give new passages the digest of their content; how many passages there are in all."""
+    """Set the content digest of new passages; return the number of all passages."""
     last = 0
     while rows := connection.execute(
         "SELECT p.id, p.heading, p.text FROM passages p JOIN knowledge k ON k.id = p.file_id"
@@ -78,7 +78,7 @@ def mark_contents(connection: sqlite3.Connection, assistant_id: str) -> int:
 
 
 def count_new(connection: sqlite3.Connection, assistant_id: str, model: str) -> int:
-    """How many passages have no vector of a model yet."""
+    """The number of passages without an embedding by a model."""
     (count,) = connection.execute(f"SELECT COUNT(*) {_NEW}", (assistant_id, model)).fetchone()
     return int(count)
 
@@ -86,7 +86,7 @@ def count_new(connection: sqlite3.Connection, assistant_id: str, model: str) -> 
 def next_texts(
     connection: sqlite3.Connection, assistant_id: str, model: str
 ) -> list[tuple[bytes, str]]:
-    """Some contents that have no vector of a model yet: their digests and texts."""
+    """Some contents without an embedding by a model: digests and texts."""
     rows = connection.execute(
         f"SELECT p.content, p.heading, p.text {_NEW} GROUP BY p.content LIMIT {_IN_REQUEST}",
         (assistant_id, model),
@@ -110,7 +110,7 @@ def keep_vectors(
 
 
 def forget_vectors(connection: sqlite3.Connection) -> None:
-    """Delete the vectors of contents that no assistant has any more."""
+    """Delete the embeddings of contents that no assistant has any more."""
     connection.execute(
         "DELETE FROM vectors WHERE content NOT IN"
         " (SELECT content FROM passages WHERE content IS NOT NULL)"
@@ -128,10 +128,10 @@ def has_vectors(connection: sqlite3.Connection, assistant_id: str, model: str) -
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """How similar passages are to a question in meaning: from -1 to 1, of those that matter.
+    """The similarity of passages to a question, from -1 to 1.
 
-    `standing_out` are those that fit it, best first; `usual` is the mean over all passages, and
-    `others` has the similarity of those that were asked for besides.
+    `standing_out` are the matching ones, best first; `usual` is the mean over all passages, and
+    `others` has the similarity of further requested ones.
     """
 
     standing_out: Mapping[int, float]
@@ -139,7 +139,7 @@ class Meanings:
     others: Mapping[int, float]
 
     def fit(self, passage_id: int) -> float:
-        """How well a passage fits: 1 is the best of all, 0 is one like any other, or worse."""
+        """The score of a passage: 1 for the best, 0 for the mean or less."""
         best = max(self.standing_out.values(), default=1.0)
         similarity = self.standing_out.get(passage_id, self.others.get(passage_id, self.usual))
         usual = min(self.usual, best - _LEAST_LEAD)
@@ -154,7 +154,7 @@ def meanings(
     limit: int,
     others: Collection[int],
 ) -> Meanings:
-    """Which passages mean about what a question does; at most `limit`, and `others` besides."""
+    """The passages closest in meaning to a question, at most `limit`; and `others` besides."""
     apart = _signs_apart(connection, assistant_id, model, question)
     compared = set(heapq.nsmallest(_COMPARED, apart, key=apart.__getitem__))
     compared.update(key for key, signs in apart.items() if signs == _UNKNOWN)
@@ -169,7 +169,7 @@ def meanings(
     best = heapq.nlargest(limit, found.items(), key=operator.itemgetter(1))
     standing_out = {key: similarity for key, similarity in best if similarity >= least}
     if len(found) < _SOME:
-        usual = 0.0  # of so few, all may be about the question
+        usual = 0.0  # with so few, all may be relevant
     asked = {key: found[key] for key in others if key in found}
     return Meanings(standing_out, usual, asked)
 
@@ -177,9 +177,9 @@ def meanings(
 def _signs_apart(
     connection: sqlite3.Connection, assistant_id: str, model: str, question: Sequence[float]
 ) -> dict[int, int]:
-    """In how many signs the vector of each passage differs from a question's.
+    """The number of signs in which each passage's vector differs from a question's.
 
-    It is `_UNKNOWN` of those that an earlier version kept without signs.
+    It is `_UNKNOWN` for vectors stored without signs by an earlier version.
     """
     rows = connection.execute(
         "SELECT p.id, v.signs FROM knowledge k JOIN passages p ON p.file_id = k.id"
@@ -203,7 +203,7 @@ def _similarities(
 ) -> dict[int, float]:
     similar = _similarity_to(_unit(question))
     rows = connection.execute(
-        # In this order: SQLite can't know how few they are.
+        # Force this join order: SQLite can't know how few they are.
         "SELECT p.id, v.vector FROM json_each(?) j CROSS JOIN passages p ON p.id = j.value"
         " CROSS JOIN vectors v ON v.content = p.content AND v.model = ?",
         (json.dumps(sorted(passage_ids)), model),
@@ -226,7 +226,7 @@ def _unit(vector: Sequence[float]) -> array[float]:
 
 
 def _signs(vector: Sequence[float]) -> bytes:
-    """A bit for each number: whether it is above zero."""
+    """One bit per number: whether it is above zero."""
     bits = "".join("1" if value > 0 else "0" for value in vector)
     return int(bits or "0", 2).to_bytes(len(bits) // 8 + 1, "big")
 
@@ -242,10 +242,10 @@ def _digest(text: str) -> bytes:
 def embed_missing(
     database: Database, embedder: Embedder, assistant_id: str, report: OnTransfer
 ) -> None:
-    """Make vectors a few at a time. What was made is kept, so that the next call goes on there.
+    """Embed a few passages at a time. Finished ones are stored, so that a later call continues.
 
     Raises:
-        GptasstError: the server made none; see `errors`.
+        GptasstError: the server failed; see `errors`.
     """
     model = embedder.model
 

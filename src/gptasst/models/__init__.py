@@ -1,1 +1,1 @@
-"""The frozen values that cross layers. They hold data and know nothing of where it came from."""
+"""Language models: which there are, when they end, what they cost."""

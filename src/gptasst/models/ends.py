@@ -1,7 +1,7 @@
-"""Warnings about models that end, and the command that chooses another in its place.
+"""Shutdown dates of models: warnings, and the command that chooses another model.
 
-OpenAI's dates count where OpenAI is asked; other servers may call what they have as they like.
-What a server said itself, when its models were listed, comes before that.
+OpenAI's dates only apply to OpenAI, because other servers may use the same names. Dates from a
+server's own list of models have precedence.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from gptasst.runs.types import RunRequest
 
 
-# Given another model: what to type so that it is taken, best first.
+# For another model: the commands that select it, best first.
 Commands = Callable[[str], tuple[str, ...]]
 _WHAT_THERE_IS = f"{cmd('model list')} shows what there is"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
-    """A model that a server is asked for, when it ends, and how it could be another one.
+    """A model in use, its shutdown date, and how to change it.
 
     `end` is `None` if it isn't known; `successor` may be unknown even if `end` is known.
     """
@@ -42,11 +42,11 @@ class ModelUse:
 
     @property
     def is_over(self) -> bool:
-        """Whether it ended already."""
+        """Whether it was shut down."""
         return self.end is not None and self.end <= _today()
 
     def warning(self) -> str | None:
-        """That it ended or soon will, what to use instead, and what to type for that."""
+        """The warning about its shutdown, with the successor and the command for it."""
         if self.end is None or not ends_soon(self.end, _today()):
             return None
         verb = "was" if self.is_over else "will be"
@@ -55,7 +55,7 @@ class ModelUse:
         return f"`{self.model}` {verb} shut down on {self.end}{instead}: {fix}"
 
     def missing(self) -> NotFound | None:
-        """The error where the server does not have it, if it is known when it ends."""
+        """The error for a missing model with a known shutdown date."""
         if self.end is None:
             return None
         name = f"`{self.model}`"
@@ -64,14 +64,14 @@ class ModelUse:
             if self.is_over
             else f"{self.endpoint} has no model {name}, which is to be shut down on {self.end}"
         )
-        # An option stands bare in a hint, a whole command does not.
+        # In a hint, options are plain text, while commands are marked.
         hint = ", or ".join(fix if fix.startswith("-") else _quoted(fix) for fix in self.fixes())
         if self.successor is None:
             hint = f"{hint}; {_WHAT_THERE_IS}"
         return NotFound(f"{message}{self._successor()}", hint=hint, code="model_not_found")
 
     def fixes(self) -> tuple[str, ...]:
-        """What to type, best first."""
+        """The commands to type, best first."""
         return self.commands(self.successor or "MODEL")
 
     def _successor(self) -> str:
@@ -80,11 +80,11 @@ class ModelUse:
 
 @dataclass(frozen=True, slots=True)
 class ModelEnds:
-    """The models in use with a profile, and when they end.
+    """The models in use with a profile, and their shutdown dates.
 
     Args:
         profile: the endpoint.
-        said: gives the date that the endpoint itself named for a model, where one is remembered.
+        said: returns the remembered date from the endpoint itself.
     """
 
     profile: Profile
@@ -93,7 +93,7 @@ class ModelEnds:
     def of_run(
         self, request: RunRequest, definition: Definition, *, of_assistant: bool
     ) -> ModelUse:
-        """The model that a run asks for, by what names it."""
+        """The model of a run, by the setting that names it."""
         if request.model:
             return self._use(request.model, _by_option)
         if definition.model is None:
@@ -104,12 +104,12 @@ class ModelEnds:
         return self._use(definition.model, lambda model: (*_by_option(model), edit))
 
     def of_assistant(self, name: str, model: str) -> ModelUse:
-        """The model that an assistant names."""
+        """The model of an assistant."""
         edit = f"assistant edit {shlex.quote(name)}"
         return self._use(model, lambda successor: (cmd(f"{edit} -m {successor}"),))
 
     def of_profile(self) -> ModelUse:
-        """The model of the profile; a variable comes before config.toml."""
+        """The model of the profile; a variable overrides config.toml."""
         profile = self.profile
         if profile.model_source:
             variable = profile.model_source
@@ -125,7 +125,7 @@ class ModelEnds:
 
 
 def known_end(profile: Profile, model: str) -> Shutdown | None:
-    """When a model ends or ended on a profile's server, as far as OpenAI said."""
+    """The shutdown of a model on a profile's server, according to OpenAI."""
     return shutdown_of(model) if profile.is_openai else None
 
 
@@ -143,7 +143,7 @@ def _today() -> datetime.date:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """When a model stops answering, and what to use instead."""
+    """The shutdown date of a model, and its successor."""
 
     date: datetime.date
     successor: str
@@ -189,21 +189,21 @@ SHUTDOWNS = {
 }
 
 
-# How long before its end a model gets a warning.
+# Days of warning before a shutdown.
 WARNING_DAYS = 60
 
 
 def ends_soon(date: datetime.date, today: datetime.date) -> bool:
-    """Whether a model is gone already, or will be within `WARNING_DAYS`."""
+    """Whether a model was shut down, or will be within `WARNING_DAYS`."""
     return date <= today + datetime.timedelta(days=WARNING_DAYS)
 
 
-# What is left of a snapshot's name without its model: `-0613`, `-2024-04-09`, `-0125-preview`.
+# The suffix of a snapshot's name: `-0613`, `-2024-04-09`, `-0125-preview`.
 _SNAPSHOT = re.compile(r"(-(\d{4}(-\d\d-\d\d)?|16k|32k))*(-preview)?$")
 
 
 def shutdown_of(model: str) -> Shutdown | None:
-    """The end of a model, or of the model that it is a snapshot of; `None`: none is known."""
+    """The shutdown of a model, or of the model that it is a snapshot of, if known."""
     for name in sorted(SHUTDOWNS, key=len, reverse=True):
         if model.startswith(name) and _SNAPSHOT.match(model, len(name)):
             return SHUTDOWNS[name]

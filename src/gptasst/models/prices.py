@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Literal
 
 from gptasst.api.types import Usage
+from gptasst.errors import LimitReached, UsageError
+from gptasst.hints import cmd
 from gptasst.values import dataclass
 
 AS_OF = date(2026, 11, 29)
@@ -32,6 +35,7 @@ _LONG_INPUT, _LONG_OUTPUT = 2.0, 1.5
 # A dated version costs what its model costs.
 _DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 _MILLION = 1_000_000
+_MOST = 1e9  # US dollars of a budget
 _DIGITS = 10  # of a cost after the point: a token of the cheapest cache has eight
 
 
@@ -167,6 +171,137 @@ def total(costs: Iterable[float | None]) -> float | None:
     found = list(costs)
     known = [cost for cost in found if cost is not None]
     return rounded(sum(known)) if len(known) == len(found) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a request may take, before it is sent.
+
+    `input_tokens` were counted if `exact`, else estimated; `output_tokens` are a guess. `cost` is
+    in US dollars, `None` where the price is not known.
+    """
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    exact: bool = False
+
+
+class Budget:
+    """What may be spent, in US dollars, by any number of runs in any number of threads.
+
+    Nothing is begun that is estimated above what is left, or once the limit is reached; what is
+    under way is finished. So no more is spent above the limit than what is under way then.
+
+    Args:
+        limit: US dollars.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._spent = 0.0
+        self._under_way = 0.0
+        self._admitted = False
+
+    @property
+    def spent(self) -> float:
+        """US dollars so far."""
+        return rounded(self._spent)
+
+    @property
+    def reached(self) -> bool:
+        """Whether all of it was spent."""
+        return self._spent >= self.limit
+
+    def reached_with(self, cost: float | None) -> bool:
+        """The same, with what a run that is under way has cost so far."""
+        return self._spent + (cost or 0.0) >= self.limit
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether all of it was spent, or will be by what is under way."""
+        return self._spent + self._under_way >= self.limit
+
+    def admit(self, estimates: Sequence[Estimate], *, whole_job: bool = False) -> None:
+        """Refuse to begin what is estimated above what is left.
+
+        Args:
+            estimates: of the requests that are to be sent.
+            whole_job: they are all that will be, so that single ones need not be looked at again.
+
+        Raises:
+            UsageError: a price is not known.
+            LimitReached: it would cost too much.
+        """
+        if self._admitted:
+            return
+        for estimate in estimates:
+            if estimate.cost is None:
+                raise price_unknown(estimate.model)
+        cost = total(estimate.cost for estimate in estimates) or 0.0
+        if self._spent + cost > self.limit:
+            left = max(self.limit - self._spent, 0.0)
+            spent = f", of which {cost_text(left)} are left" if self._spent else ""
+            limit = f"the limit of {cost_text(self.limit)}{spent}"
+            raise LimitReached(
+                f"estimated at {cost_text(cost)}, above {limit}",
+                hint="raise --max-cost, send less, or take a cheaper model with -m",
+                code="over_max_cost",
+            )
+        self._admitted = whole_job
+
+    def begin(self, estimate: Estimate) -> None:
+        """Count what is under way from now on."""
+        with self._lock:
+            self._under_way += estimate.cost or 0.0
+
+    def end(self, estimate: Estimate, cost: float | None) -> None:
+        """Count what was under way as spent; its estimate, where its cost is not known."""
+        estimated = estimate.cost or 0.0
+        with self._lock:
+            self._under_way -= estimated
+            self._spent += estimated if cost is None else cost
+
+    def stopped(self) -> LimitReached:
+        """The error of what is not begun, as the limit is reached."""
+        return LimitReached(
+            f"stopped: {cost_text(self.spent)} of at most {cost_text(self.limit)} are spent",
+            hint="the same command with a higher --max-cost goes on from here",
+            code="max_cost_reached",
+        )
+
+
+def budget_of(limit: float | None, named: str) -> Budget | None:
+    """A budget of so many US dollars, if there is to be one.
+
+    Args:
+        limit: US dollars.
+        named: what the limit is called where it was given.
+
+    Raises:
+        UsageError: it is no amount that can be spent.
+    """
+    if limit is None:
+        return None
+    if not 0 < limit < _MOST:
+        raise UsageError(f"{named} is {limit:g}, but must be an amount of US dollars above 0")
+    return Budget(limit)
+
+
+def price_unknown(model: str) -> UsageError:
+    """The refusal to limit the cost of a model whose price is not known."""
+    import shlex
+
+    key = shlex.quote(f"prices.{model}.input")
+    other = shlex.quote(f"prices.{model}.output")
+    return UsageError(
+        f"the price of `{model}` is not known, so its cost can't be limited",
+        hint=f"{cmd(f'config set {key} USD')} and {cmd(f'config set {other} USD')} set it, in US"
+        " dollars per million tokens",
+        code="price_unknown",
+    )
 
 
 def cost_text(cost: float | None) -> str:

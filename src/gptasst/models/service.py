@@ -17,32 +17,35 @@ from gptasst.hints import cmd
 from gptasst.models.ends import Shutdown, ends_soon
 from gptasst.values import dataclass
 
-# A server may be upgraded; then it is asked again.
+# Servers are asked again after this time, because they may be upgraded.
 REMEMBERED_SECONDS = 7 * 86_400.0
-_ASKED = "asked"  # remembered of a server that was asked, whatever it told
+_ASKED = "asked"  # remembered for servers that were asked, whatever the result
+
+
+_DEFERRED = "deferred runs"
 
 
 class Probes(Protocol):
-    """Looks at a server without running anything; `ProbeGateway` is one."""
+    """Finds out what a server supports, without running anything; see `ProbeGateway`."""
 
     def tools(self) -> Mapping[Capability, bool]: ...
     def takes_batches_of_responses(self) -> bool: ...
 
 
 class CapabilityMemory(Protocol):
-    """What is remembered of a server; `ProjectCache` is one."""
+    """Remembers what a server supports; see `ProjectCache`."""
 
     def capabilities(self, seconds: float) -> Mapping[str, bool]: ...
     def remember_capabilities(self, found: Mapping[str, bool]) -> None: ...
 
 
 class EndpointCapabilities:
-    """What one profile's server has.
+    """The capabilities of a profile's server.
 
     Args:
         profile: the endpoint.
-        open_probes: makes the connection; called when the server has to be asked.
-        open_memory: opens what is remembered.
+        open_probes: opens a connection, when the server must be asked.
+        open_memory: opens the memory.
     """
 
     def __init__(
@@ -56,11 +59,11 @@ class EndpointCapabilities:
         self._open_memory = open_memory
 
     def lacks(self, wanted: Iterable[Capability], *, ask: bool = True) -> list[Capability]:
-        """Those that the server is known not to have.
+        """The tools that the server is known to lack.
 
         Args:
             wanted: the tools that a run needs.
-            ask: the server may be asked where nothing is remembered.
+            ask: whether the server may be asked.
         """
         names = list(wanted)
         if not names:
@@ -70,7 +73,7 @@ class EndpointCapabilities:
             return []
         found = {**_by_name(known), **self._remembered()}
         if ask and _ASKED not in found and any(name not in found for name in names):
-            with contextlib.suppress(GptasstError):  # the run itself tells what is wrong
+            with contextlib.suppress(GptasstError):  # the run itself reports the error
                 learned = {**_by_name(self._open_probes().tools()), _ASKED: True}
                 self._open_memory().remember_capabilities(learned)
                 found.update(learned)
@@ -94,13 +97,22 @@ class EndpointCapabilities:
                 found = self._open_probes().takes_batches_of_responses()
             except AccessDenied:
                 raise
-            except GptasstError:  # the batch itself tells what is wrong
+            except GptasstError:  # the batch itself reports the error
                 return True
             self.learn({"batches": found})
         return found
 
+    def takes_deferred(self) -> bool:
+        """Whether the server is not known to lack deferred runs; it is not asked."""
+        return self._remembered().get(_DEFERRED) is not False
+
+    def lacks_deferred(self) -> None:
+        """Remember that the server answered at once where it should have deferred a run."""
+        if not documented(self._profile.base_url or ""):
+            self._open_memory().remember_capabilities({_DEFERRED: False})
+
     def learn(self, found: Mapping[Capability, bool | None]) -> None:
-        """Remember what an answer or a refusal showed."""
+        """Remember the capabilities that an answer or a refusal showed."""
         certain = _by_name(found)
         if not certain or documented(self._profile.base_url or ""):
             return
@@ -116,18 +128,18 @@ class EndpointCapabilities:
 def _by_name(
     found: Mapping[Capability, bool] | Mapping[Capability, bool | None],
 ) -> dict[str, bool]:
-    """What is certain, as it is kept."""
+    """The certain capabilities, in their stored form."""
     return {str(name): there for name, there in found.items() if there is not None}
 
 
 class ModelSource(Protocol):
-    """Where models are listed; `openai_gateway.models.ModelGateway` is one."""
+    """Lists models; see `api.models.ModelGateway`."""
 
     def list(self) -> Sequence[ServerModel]: ...
 
 
 class EmbeddedModels:
-    """The one model that runs on this machine."""
+    """The embedded model."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -138,7 +150,7 @@ class EmbeddedModels:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A line of `model list`. `successor` is what to use instead, where that is known."""
+    """A line of `model list`. `successor` is the replacement, if known."""
 
     id: str
     owner: str
@@ -149,12 +161,12 @@ class ListedModel:
 
 
 class ModelService:
-    """What can be known of an endpoint's models.
+    """Lists an endpoint's models.
 
     Args:
-        open_source: makes the connection; called when it is needed.
-        known_end: tells when a model of the endpoint ends, where that is known.
-        remember: told the names of all that were listed, and when they end by the server's word.
+        open_source: opens a connection, when it is needed.
+        known_end: returns the known shutdown of a model.
+        remember: called with the names of all listed models, and the server's shutdown dates.
     """
 
     def __init__(
@@ -168,7 +180,7 @@ class ModelService:
         self._remember = remember
 
     def list(self) -> Sequence[ListedModel]:
-        """Every model of the endpoint. Its own dates count; our catalog fills the gaps."""
+        """Every model of the endpoint, with its own dates, or else those of our catalog."""
         today = datetime.now(UTC).date()
         models = self._open_source().list()
         self._remember([(model.id, model.shutdown_date) for model in models])
@@ -189,25 +201,25 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
 
 _SHOWN = 10
 
-# A server without such a list; it may still have models.
+# A server without a list may still have models.
 _NO_LIST = ("no_endpoint", "not_an_api", "bad_request")
 
 
 class ModelMemory(Protocol):
-    """What is remembered of a server's models; the file-ID cache is one."""
+    """Remembers a server's models; see the file-ID cache."""
 
     def models(self) -> Sequence[str]: ...
     def remember_models(self, models: Sequence[tuple[str, date | None]]) -> None: ...
 
 
 class ModelChoice:
-    """Chooses for one profile. A server is asked once; what it has is remembered.
+    """Chooses the default model of a profile. The server is asked once.
 
     Args:
-        profile: the endpoint, which has no model of its own.
-        open_source: makes the connection; called when the server has to be asked.
-        open_memory: opens what is remembered.
-        note: told once what was chosen.
+        profile: the endpoint, which sets no model.
+        open_source: opens a connection, when the server must be asked.
+        open_memory: opens the memory.
+        note: called once with the choice.
     """
 
     def __init__(
@@ -224,10 +236,10 @@ class ModelChoice:
         self._chosen: str | None = None
 
     def choose(self, *, ask: bool) -> str:
-        """Gptasst's default where the server has it, else the only model that it has.
+        """The default model if the server has it, or else its only model.
 
         Args:
-            ask: the server may be asked.
+            ask: whether the server may be asked.
 
         Raises:
             UsageError: there is no such model.
@@ -248,7 +260,7 @@ class ModelChoice:
         return self._chosen
 
     def forget(self) -> None:
-        """Ask the server again the next time, as it does not have the model any more."""
+        """Forget the choice, because the server no longer has the model."""
         if self._chosen is not None:
             self._chosen = None
             self._open_memory().remember_models(())
@@ -283,7 +295,7 @@ class ModelChoice:
 
 
 def only_model(names: Sequence[str]) -> str | None:
-    """The model that is asked where none is named: the default, or the only one there is."""
+    """The model if none is set: the default, or the only one."""
     if OPENAI_MODEL in names:
         return OPENAI_MODEL
     return names[0] if len(names) == 1 else None

@@ -1,1 +1,1 @@
-"""Other programs, and where this one imports from."""
+"""Start other programs safely, and import only from safe places."""

@@ -1,7 +1,7 @@
-"""Where modules are imported from: never the directory that somebody happens to work in.
+"""Keep the working directory out of the import path.
 
-Nothing but `os` and `sys` may be imported here, which Python has loaded before it looks at any
-directory: the next import may already come from a stranger's repository.
+Only `os` and `sys` may be imported here, which Python loads before it searches any directory: any
+other import may come from a stranger's repository.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 
 
 def is_run_as_module() -> bool:
-    """Whether `python -m gptasst` is about to begin, for which Python puts the directory first."""
+    """Whether this is the start of `python -m gptasst`, which puts the directory first."""
     words = getattr(sys, "argv", [])
     if words[:1] != ["-m"] or len(sys.orig_argv) < len(words):
         return False
@@ -17,9 +17,9 @@ def is_run_as_module() -> bool:
 
 
 def leave_working_directory_out() -> None:
-    """Take the working directory, and what is relative to it in `PYTHONPATH`, off `sys.path`.
+    """Remove the working directory, and relative entries of `PYTHONPATH`, from `sys.path`.
 
-    The directory that gptasst itself was imported from stays.
+    The directory from which gptasst itself was imported stays.
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     own = os.path.dirname(package)
@@ -31,7 +31,7 @@ def leave_working_directory_out() -> None:
 
 
 def absolute_python_path() -> str:
-    """`PYTHONPATH` for another Python, without what is relative to the working directory."""
+    """`PYTHONPATH` for another Python, without relative entries."""
     places = _python_path()
     relative = _relative(places)
     return os.pathsep.join(place for place in places if place not in relative)

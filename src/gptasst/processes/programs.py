@@ -1,4 +1,4 @@
-"""Starting other programs: what lies in the working directory has no say in it."""
+"""Start other programs without influence from files in the working directory."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Mapping
 
 from gptasst.processes.import_path import absolute_python_path
 
-# Where installers look for the configuration of a project in place of the working directory.
+# Variables that make installers look for project configuration elsewhere.
 _OTHER_DIRECTORIES = ("UV_PROJECT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY")
 
 
 def find_program(name: str) -> str | None:
-    """The path of a program, from those directories of `PATH` that do not depend on this one.
+    """The path of a program, from the absolute directories of `PATH`.
 
-    A name with a directory is itself where that is absolute.
+    An absolute path is returned unchanged.
     """
     if os.path.dirname(name):
         return shutil.which(name) if os.path.isabs(name) else None
     for directory in os.environ.get("PATH", "").split(os.pathsep):
-        # With its directory, as Windows would look for a bare name here first.
+        # With its directory, because Windows looks for bare names in the working directory first.
         found = os.path.isabs(directory) and shutil.which(os.path.join(directory, name))
         if found:
             return found
@@ -29,15 +29,15 @@ def find_program(name: str) -> str | None:
 
 
 def neutral_directory() -> str:
-    """A working directory for programs that must not find anything in it: a file system's top.
+    """A working directory in which programs find nothing: a file system's root.
 
-    Installers look for configuration in all directories above, which a new one would have, too.
+    Installers also look for configuration in all parent directories, which a new one would have.
     """
     return os.path.splitdrive(sys.base_prefix)[0] + os.sep
 
 
 def neutral_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment for such a program: no module and no project of the working directory."""
+    """An environment for such a program, without modules or projects of the working directory."""
     kept = {name: value for name, value in environ.items() if name not in _OTHER_DIRECTORIES}
     path = absolute_python_path()
     kept.pop("PYTHONPATH", None)

@@ -1,1 +1,1 @@
-"""What `gptasst file` and `gptasst cache` do."""
+"""The services behind `gptasst file` and `gptasst cache`."""

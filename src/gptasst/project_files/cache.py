@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class CacheService:
-    """What can be done with the cache.
+    """Shows, verifies, rebuilds and clears the cache.
 
     Args:
         cache: the cache.
-        project: what is known of the project; `None` where there is no server.
-        open_files: the project's files.
-        read_knowledge: the knowledge of all assistants of the project.
-        machine: gives this machine's mark.
+        project: the project's part of the cache; `None` without a server.
+        open_files: opens the project's files.
+        read_knowledge: reads the knowledge of all assistants of the project.
+        machine: returns this machine's mark.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class CacheService:
         return self._cache.path
 
     def status(self) -> CacheStatus:
-        """What is in the cache. Nothing is asked of the server."""
+        """The contents of the cache. Sends no request."""
         path, project = self._cache.path, self._project
         return CacheStatus(
             path=str(path),
@@ -63,7 +63,7 @@ class CacheService:
     def verify(self) -> CacheVerification:
         """Check ids against the server, in one listing, and hashes against the files on disk.
 
-        What turns out to be wrong is forgotten.
+        Wrong entries are dropped.
 
         Raises:
             GptasstError: the server can't be asked; see `errors`.
@@ -90,7 +90,7 @@ class CacheService:
         return len(uploads), gone
 
     def _verify_files(self) -> tuple[int, list[Path], list[Path]]:
-        """How many files are known, those whose hash was wrong, and those that are gone."""
+        """The number of known files, those with a wrong hash, and the missing ones."""
         known = self._cache.hashed_files()
         self._cache.forget_files(list(known))  # so that they are read
         changed, missing = [], []
@@ -107,18 +107,17 @@ class CacheService:
     def rebuild(self, words: Sequence[str]) -> CacheRebuild:
         """Rebuild the cache from the server and the disk.
 
-        A file on the server is known by the sha256 that gptasst wrote: into the attributes of an
-        assistant's file, or into the name of an upload. Any other is unknown.
+        A file on the server is recognized by the sha256 that gptasst wrote into the attributes of
+        an assistant's file or into the name of an upload. All others are unknown.
 
         Args:
-            words: files, patterns or directories in which contents are looked for, besides
-                the files that are known already.
+            words: files, patterns or directories to hash, in addition to known files.
         """
         from gptasst.uploads.uploader import proven_uploads
 
         knowledge: list[KnowledgeFile] = []
         remote: list[RemoteFile] = []
-        if self._project is not None:  # all is read before anything is forgotten
+        if self._project is not None:  # read everything before forgetting anything
             knowledge = list(self._read_knowledge())
             remote = list(self._open_files().list())
         hashes = self._hash_local(words, knowledge, remote)
@@ -144,7 +143,7 @@ class CacheService:
         knowledge: Iterable[KnowledgeFile],
         remote: Iterable[RemoteFile],
     ) -> dict[Path, FileHash]:
-        """Read the files that are known, and those that may be what is on the server."""
+        """Hash known files, and those that may be on the server."""
         from gptasst.inputs.words import expand_words
 
         known = list(self._cache.hashed_files())
@@ -157,7 +156,7 @@ class CacheService:
         self._cache.forget_files(known)
         hashes = {}
         for file in dict.fromkeys(path.absolute() for path in wanted):
-            with contextlib.suppress(InvalidInput):  # it may be gone or unreadable
+            with contextlib.suppress(InvalidInput):  # it may be missing or unreadable
                 hashes[file] = self._cache.sha256(file)
         return hashes
 
@@ -166,7 +165,7 @@ class CacheService:
 
 
 def _local_names(file: RemoteFile) -> tuple[str, ...]:
-    """What a file on the server may be called on a disk: knowledge may have got `.txt`."""
+    """The possible local names of a file on the server; knowledge may have an added `.txt`."""
     name = shown_name(file.filename)
     if file.purpose == "assistants" and name.endswith(".txt"):
         return name, name.removesuffix(".txt")

@@ -1,4 +1,4 @@
-"""What `gptasst cache` reports."""
+"""The results of `gptasst cache`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CacheStatus:
-    """What is in the cache. `scope` is the endpoint and project that the counts are of.
+    """The contents of the cache. `scope` is the endpoint and project of the counts.
 
-    `size` is in bytes, `files` counts hashes of local files (of any scope), and `synced` says
-    whether the uploads of the scope were read from the server.
+    `size` is in bytes, `files` counts hashes of local files (of all scopes), and `synced` is
+    whether the scope's uploads were read from the server.
     """
 
     path: str
@@ -24,10 +24,10 @@ class CacheStatus:
 
 @dataclass(frozen=True, slots=True)
 class CacheVerification:
-    """How many entries were checked, and those that were wrong and are forgotten.
+    """The number of checked entries, and the wrong ones, which were dropped.
 
-    `uploads_gone` are ids that the server does not have, `files_changed` paths whose content is
-    not what was remembered, `files_missing` paths at which nothing can be read any more.
+    `uploads_gone` are ids that the server does not have, `files_changed` paths with other content,
+    `files_missing` paths without a readable file.
     """
 
     uploads: int
@@ -39,10 +39,10 @@ class CacheVerification:
 
 @dataclass(frozen=True, slots=True)
 class CacheRebuild:
-    """What a new cache holds: hashes of local files, and contents of files on the server.
+    """The contents of a new cache: hashes of local files, and contents of files on the server.
 
-    `knowledge` are known exactly from their attributes, `kept` from before, `matched` by the
-    marks in their names; of `unknown` nothing is sure.
+    `knowledge` are known from attributes, `kept` from before, `matched` from the marks in their
+    names; `unknown` ones have none.
     """
 
     files: int

@@ -1,4 +1,4 @@
-"""Files on the server: listing, showing, deleting, and what nothing uses any more."""
+"""Files on the server: list, show and delete them, and find unused ones."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from gptasst.values import dataclass
 
 _JOBS = 16
 _Stores: TypeAlias = Sequence[tuple[VectorStore, Mapping[str, str]]]
-# Of what other machines uploaded, something younger may be on its way into an assistant.
+# Younger uploads of other machines may be on their way into an assistant.
 DEFAULT_MIN_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class OwnUploads:
-    """What tells the uploads of this machine from those of others.
+    """Distinguishes the uploads of this machine from others'.
 
-    `machine` gives its mark, `lock` is held while knowledge is on its way that nothing uses yet.
+    `machine` returns its mark; `lock` is held while uploads are not attached yet.
     """
 
     machine: Callable[[], str]
     lock: Path
 
     def are_under_way(self) -> bool:
-        """Whether some process of this home is putting knowledge into an assistant."""
+        """Whether a process of this home is adding knowledge to an assistant."""
         return is_under_way(self.lock)
 
 
 class FileService:
-    """What can be done with the files of one project.
+    """Lists, finds and deletes the files of one project.
 
     Args:
         files, vector_stores: the project.
-        cache: what is known of local files.
-        project: what is known of the project on the server.
-        uploads: what tells those of this machine.
+        cache: the cache of local files.
+        project: the project's part of the cache.
+        uploads: recognizes this machine's uploads.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FileService:
         self._uploads = uploads
 
     def list(self) -> Sequence[FileEntry]:
-        """Every file of the project, newest first, with local paths and who uses it."""
+        """Every file of the project, newest first, with local paths and its users."""
         with workers(1) as pool:
             stores = pool.submit(self._usage.listed)
             files = list(self._files.list())
@@ -81,13 +81,13 @@ class FileService:
         return self._entries(files, held)
 
     def find(self, words: Sequence[str]) -> Sequence[FileEntry]:
-        """The files that ids, local paths or names on the server mean, each once.
+        """The files that ids, local paths or names on the server match, each once.
 
-        A local path means every upload of its content.
+        A local path stands for every upload of its content.
 
         Raises:
-            NotFound: a word means none.
-            UsageError: a name means several.
+            NotFound: a word matches none.
+            UsageError: a name matches several.
         """
         with workers(1) as pool:
             stores = pool.submit(self._read_stores)
@@ -125,7 +125,7 @@ class FileService:
         return [files[u.file_id] for u in uploads if u.sha256 in content and u.file_id in files]
 
     def _read_stores(self) -> _Stores:
-        """Every vector store with the sha256 of its files by id, as they are now."""
+        """Every vector store with the sha256 of its current files by id."""
         return [
             (store, {file.id: str(file.attributes.get("sha256", "")) for file in files})
             for store, files in self._usage.look()
@@ -152,7 +152,7 @@ class FileService:
         ]
 
     def _local_paths(self, contents: set[str]) -> dict[str, Sequence[Path]]:
-        """The files on this disk by content, which may be known by its mark only."""
+        """Local files by content, which may be known only by its mark."""
         marks = {content for content in contents if content.startswith(CONTENT_MARK)}
         paths: dict[str, Sequence[Path]] = dict(self._cache.local_paths(contents - marks))
         if marks:
@@ -164,16 +164,16 @@ class FileService:
         return paths
 
     def leftovers(self, min_age: timedelta = DEFAULT_MIN_AGE) -> Leftovers:
-        """What gptasst uploaded and nothing uses any more, and duplicates. Nothing is changed.
+        """Unused and duplicate uploads of gptasst. Changes nothing.
 
-        Knowledge is used by vector stores; an input is kept for as long as the file that it was
-        made from is on this disk. Of what other machines uploaded only knowledge goes, and only
-        what has that age: it may be on its way into an assistant.
+        Knowledge is used by vector stores; an input stays as long as its local file exists. Of
+        other machines' uploads, only knowledge of that age is included: younger uploads may be on
+        their way into an assistant.
         """
         files = list(self._files.list())
         recorded = {u.file_id: u for u in self._project.all_uploads()}
         gone = recorded.keys() - {file.id for file in files}
-        # After the list: what is on its way then is in it, or was not begun.
+        # Read after the list, so that uploads under way are either in it or start later.
         busy = self._uploads.are_under_way()
         young = datetime.now(UTC) - DEFAULT_MIN_AGE
         old = datetime.now(UTC) - min_age
@@ -200,7 +200,7 @@ class FileService:
         self._project.forget_uploads(file_ids)
 
     def _origin(self, file: RemoteFile, recorded: CachedUpload | None) -> Origin | None:
-        """Who uploaded a file: what this machine noted, or else what its name tells."""
+        """Which machine uploaded a file, from the cache or its name."""
         if recorded is not None and recorded.origin == Origin.HERE:
             return Origin.HERE
         return origin_of(file, self._uploads.machine())
@@ -208,17 +208,17 @@ class FileService:
     def delete(
         self, files: Sequence[FileEntry], *, unless_used: bool = False
     ) -> Sequence[FileEntry]:
-        """Delete files, also out of every vector store; one that is gone already is fine.
+        """Delete files, also from every vector store. Ones already gone are ignored.
 
         Args:
-            files: as they were read.
-            unless_used: leave those that a vector store now uses; each is looked up.
+            files: the files, as they were read.
+            unless_used: keep those that a vector store uses now; each is checked.
 
-        Returns those that went.
+        Returns the deleted files.
 
         Raises:
-            PartlyDone: the server refused some; its `done` are those that were deleted.
-            GptasstError: it refused all, or what failed is no fault of one file.
+            PartlyDone: the server refused some; `done` are the deleted ones.
+            GptasstError: it refused all, or the failure does not concern a single file.
         """
 
         def delete(file: FileEntry) -> bool:
@@ -241,13 +241,13 @@ class FileService:
 
 
 def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
-    """Of one content and purpose: all that nobody uses but one, and that too if nobody needs it."""
+    """The unused copies of one content and purpose, except one if it is still needed."""
     unused = [entry for entry in copies if not entry.used_by]
     used = len(copies) - len(unused)
     kept_for_disk = copies[0].purpose == "user_data" and bool(copies[0].paths)
     if copies[0].purpose not in ("assistants", "user_data"):
         return []
-    # An upload that stays for ever is the better one to keep, then the newest.
+    # Prefer to keep an upload that never expires, then the newest.
     unused.sort(key=lambda e: (e.expires_at is not None, -e.created_at.timestamp()))
     keep = 1 if kept_for_disk and not used else 0
     reason: Literal["duplicate", "unused"] = "duplicate" if used or keep else "unused"
@@ -255,12 +255,12 @@ def _prunable_copies(copies: Sequence[FileEntry]) -> list[Prunable]:
 
 
 def _known(content: str | None) -> str | None:
-    """A sha256, where more than its mark is known."""
+    """The full sha256, if more than its mark is known."""
     return None if content is None or content.startswith(CONTENT_MARK) else content
 
 
 def _content_of(file: RemoteFile, recorded: CachedUpload | None) -> str:
-    """What two copies of a content have in common."""
+    """The common key of all copies of a content."""
     if recorded is not None:
         return content_mark(recorded.sha256)
     mark = read_mark(file.filename)
@@ -272,7 +272,7 @@ def _called(store: VectorStore) -> str:
 
 
 def _is_own_fault(error: BaseException) -> bool:
-    """Whether it is one file's; anything else would befall the others as well."""
+    """Whether an error concerns one file; others would affect all files."""
     return isinstance(error, GptasstError) and error.code == "bad_request"
 
 
@@ -296,7 +296,7 @@ def _no_file(word: str, files: Iterable[RemoteFile]) -> NotFound:
 
 
 def _used_by(stores: _Stores) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Which assistants and other vector stores hold a file, and the hashes they give."""
+    """The assistants and other vector stores that use a file, and the hashes that they have."""
     users: dict[str, tuple[str, ...]] = {}
     contents: dict[str, str] = {}
     for store, files in stores:

@@ -1,4 +1,4 @@
-"""Files on a server."""
+"""The values of files on a server."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """Files that are to be on the server, and the ids of the contents (sha256) that are.
+    """Files to upload, and the ids of contents (sha256) that are on the server.
 
-    `left_out` are those that a directory or pattern yielded and that count as secret.
+    `left_out` are files from a directory or pattern that look secret.
     """
 
     requests: tuple[UploadRequest, ...]
@@ -24,14 +24,14 @@ class UploadPlan:
 
     @property
     def missing(self) -> tuple[UploadRequest, ...]:
-        """What has to be sent, each content once."""
+        """The files to send, each content once."""
         missing = {r.sha256: r for r in reversed(self.requests) if r.sha256 not in self.known}
         return tuple(reversed(missing.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A local file on the server. `new`: it was sent, or (without an id) would be sent, now."""
+    """A local file on the server. `new`: it was sent now or, without an id, would be."""
 
     path: str
     id: str | None
@@ -44,7 +44,7 @@ class UploadedFile:
 
 @dataclass(frozen=True, slots=True)
 class UploadOutcome:
-    """What came of an upload: the files on the server, and those that could not be sent.
+    """The result of an upload: the files on the server, and those that failed.
 
     `left_out` is as in `UploadPlan`.
     """
@@ -56,10 +56,10 @@ class UploadOutcome:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file on the server and what is known of it here.
+    """A file on the server, with local information.
 
-    `sha256` is `None` where the content is not known. `paths` are the files on this disk that
-    have it, `used_by` the assistants and other vector stores that hold it.
+    `sha256` is `None` if the content is unknown. `paths` are local files with the same content,
+    `used_by` the assistants and other vector stores that use it.
     """
 
     id: str
@@ -75,7 +75,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What can go: `files` on the server, and ids in the cache that the server no longer has."""
+    """Deletable `files` on the server, and ids in the cache that the server no longer has."""
 
     files: tuple[Prunable, ...]
     gone: tuple[str, ...]
@@ -83,7 +83,7 @@ class Leftovers:
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """A file that gptasst uploaded and that can go: nothing uses it, or another has its content."""
+    """A deletable upload of gptasst: nothing uses it, or another has the same content."""
 
     file: FileEntry
     reason: Literal["unused", "duplicate"]

@@ -1,4 +1,4 @@
-"""Uploading local files to a project, each content once."""
+"""Upload local files to a project, each content once."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from gptasst.uploads.project_cache import LASTING, ProjectCache
 from gptasst.uploads.types import KnowledgeSource, OnTransfer, knowledge_upload, search_problem
 from gptasst.uploads.uploader import Uploader
 
-# Up to so many ids are asked for one by one; for more, the whole list is read.
+# Check up to this many ids one by one; for more, read the whole list.
 _FEW = 3
 
 
 class UploadService:
-    """Gets files on disk to the server, where they stay.
+    """Uploads files to stay on the server.
 
     Args:
         files: the project's files.
-        cache: what is known of local files.
-        project: what is known of the project on the server.
-        uploader: gets contents to the server.
+        cache: the cache of local files.
+        project: the project's part of the cache.
+        uploader: uploads contents.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class UploadService:
         expires_after: int | None = None,
         screening: Screening = SCREENED,
     ) -> UploadPlan:
-        """Find out which contents the server has, and has still. Nothing is sent.
+        """Find out which contents are on the server. Sends nothing.
 
         Args:
             words: names of files, patterns or directories.
             purpose: `assistants` for knowledge, `user_data` for inputs.
             expires_after: seconds until the server deletes them; `None` keeps them.
-            screening: what must not be sent.
+            screening: the check for secrets.
 
         Raises:
-            InvalidInput: a word means no file, one that counts as secret, or one that can't be
-                uploaded for this purpose.
-            UsageError: knowledge is asked to expire.
+            InvalidInput: a word matches no file, a secret one, or one that can't be uploaded for
+                this purpose.
+            UsageError: knowledge can't expire.
         """
         if purpose == "assistants" and expires_after is not None:
             raise UsageError(
@@ -85,10 +85,10 @@ class UploadService:
         return _without_secrets(plan, words, screening)
 
     def carry_out(self, plan: UploadPlan, report: OnTransfer) -> UploadOutcome:
-        """Upload what is not on the server yet.
+        """Upload the missing files.
 
         Raises:
-            GptasstError: see `errors`; what was uploaded until then is remembered.
+            GptasstError: see `errors`; finished uploads are remembered.
         """
         missing = plan.missing
         stale = self._expiring(plan.requests[0].expires_after) if plan.requests else set()
@@ -115,7 +115,7 @@ class UploadService:
     def _known(
         self, requests: Sequence[UploadRequest], expires_after: int | None
     ) -> dict[str, str]:
-        """Ids by content. Those that the server does not have any more are forgotten."""
+        """Ids by content. Ids that the server no longer has are dropped."""
         stale = self._expiring(expires_after)
         uploads = self._project.uploads({(r.sha256, r.purpose) for r in requests})
         ids = {
@@ -143,7 +143,7 @@ class UploadService:
         return there
 
     def _expiring(self, expires_after: int | None) -> set[str]:
-        """The uploads that will be gone too early: before half of the time that is asked for."""
+        """Uploads that expire too early: before half of the requested time."""
         lasting = LASTING if expires_after is None else timedelta(seconds=expires_after / 2)
         wanted = datetime.now(UTC) + lasting
         return {
@@ -154,7 +154,7 @@ class UploadService:
 
 
 def _without_secrets(plan: UploadPlan, words: Sequence[str], screening: Screening) -> UploadPlan:
-    """The plan without files that hold a secret; what the server has is not looked into again."""
+    """The plan without files that contain a secret; files on the server are not checked again."""
     named = {Path(word) for word in words if names_a_file(word)}
     taken, left_out = [], list(plan.left_out)
     for request in plan.requests:
@@ -172,7 +172,7 @@ def _without_secrets(plan: UploadPlan, words: Sequence[str], screening: Screenin
 
 
 def planned_files(plan: UploadPlan) -> tuple[UploadedFile, ...]:
-    """The files of a plan as they are before it is carried out."""
+    """The files of a plan before it is carried out."""
     missing = {id(request) for request in plan.missing}
     return tuple(
         _uploaded(request, plan.known.get(request.sha256), new=id(request) in missing)

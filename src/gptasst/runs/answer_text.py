@@ -1,8 +1,8 @@
-"""From what a model sent to the text that counts as its answer.
+"""From a model's output to the text of its answer.
 
-Models put a code fence around a whole answer, and they repeat the `<file>` tags in which they were
-given an input, or the `<excerpt>` tags around knowledge. None of it is part of the answer. An
-answer that holds nothing, or a control character, is not usable.
+Models put a code fence around a whole answer, or repeat the `<file>` tags around inputs and the
+`<excerpt>` tags around knowledge. None of these are part of the answer. A blank answer, or one with
+control characters, is unusable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gptasst.values import dataclass
 _FENCES = ("```", "~~~")
 _CLOSING = "</file>"
 _ANY_OPENING = "<file "
-# As `tagged_excerpt` makes them.
+# The tags of `tagged_excerpt`.
 _EXCERPT_OPENS, _EXCERPT_CLOSES = '<excerpt source="', "</excerpt>"
 _EXCERPT_TAG = r'<excerpt source="[^"\n]*" place="[^"\n]*">'
 _EXCERPT_OPENING = re.compile(rf"{_EXCERPT_TAG}(?:[ \t]*\r?\n|(?=[ \t]*[^ \t\r\n]))")
@@ -25,7 +25,7 @@ _EXCERPT_LAST = re.compile(rf"{_EXCERPT_TAG}[ \t]*\r?\Z")
 _EXCERPT_CLOSING = re.compile(r"(?:\r?\n)?</excerpt>")
 _LINE_END = re.compile(r"(?:\r?\n|\r)?\Z")
 _LONGEST_TAG = 10_000
-# All of Unicode's control characters but tab, line feed, form feed and carriage return.
+# Unicode's control characters, except tab, line feed, form feed and carriage return.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _LAST_LINE_END = re.compile(r"\r?\n[ \t]*\Z")
 _FENCE_LINE = re.compile(r"[ \t]*(`+|~+)[^`\n]*\Z")
@@ -33,14 +33,14 @@ _FENCE_LINE = re.compile(r"[ \t]*(`+|~+)[^`\n]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class GivenTexts:
-    """The inputs of a run that a model may answer with: their texts, and the tags around them."""
+    """The inputs of a run: their texts, and the tags around them."""
 
     texts: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
 
     @property
     def have_excerpts(self) -> bool:
-        """Whether an input has tags itself that look like those around knowledge."""
+        """Whether an input itself contains tags like those around knowledge."""
         return any(_EXCERPT_OPENS in text or _EXCERPT_CLOSES in text for text in self.texts)
 
     @classmethod
@@ -52,24 +52,24 @@ class GivenTexts:
 
     @classmethod
     def named(cls, named: list[tuple[str, str]]) -> GivenTexts:
-        """Inputs by the names under which a model got them."""
+        """Inputs by their names in the request."""
         texts = tuple(text for _, text in named)
         tags = (file_tag(name) for name, _ in named)
-        # A text that begins with such a tag itself keeps it.
+        # A text that starts with such a tag itself keeps it.
         return cls(
             texts, tuple(t for t in tags if not any(x.lstrip().startswith(t) for x in texts))
         )
 
     @property
     def may_close(self) -> bool:
-        """Whether a closing tag at the end of an answer can only be ours."""
+        """Whether a closing tag at the end of an answer must be ours."""
         return bool(self.tags) and not any(_CLOSING in text for text in self.texts)
 
 
 def answer_text(received: str, given: GivenTexts, *, unwrap: bool) -> str:
-    """An answer without our own tags and, with `unwrap`, without a fence around the whole.
+    """An answer without our own tags and, with `unwrap`, without a fence around it.
 
-    A fence is taken off only where the answer has one more around it than the inputs have.
+    A fence is only removed if the answer has more fences around it than the inputs.
     """
     excerpts = ExcerptTags(given)
     text = _without_tags(excerpts.feed(received) + excerpts.finish(), given)
@@ -91,14 +91,14 @@ def _without_tags(text: str, given: GivenTexts) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing: blanks, characters without width, an empty code fence."""
+    """Whether text is blank: white space, zero-width characters, an empty code fence."""
     fenced = text.lstrip().startswith(_FENCES)
     inside = unwrap_fence(text) if fenced else text
     return not any(character.isprintable() and character != " " for character in inside)
 
 
 def refuse_unusable(answer: str) -> None:
-    """Refuse an answer that must not be written to any file.
+    """Raise if an answer must not be written to a file.
 
     Raises:
         NoAnswer: it is blank (code `empty`) or has a control character.
@@ -109,7 +109,7 @@ def refuse_unusable(answer: str) -> None:
 
 
 def refuse_control_characters(text: str) -> None:
-    """Refuse control characters other than tab, line feed, form feed and carriage return.
+    """Raise for control characters other than tab, line feed, form feed and carriage return.
 
     Raises:
         NoAnswer: there is one (code `control_character`).
@@ -124,16 +124,16 @@ def refuse_control_characters(text: str) -> None:
 
 
 def is_usable(answer: str) -> bool:
-    """Whether `refuse_unusable` takes an answer."""
+    """Whether `refuse_unusable` accepts an answer."""
     return _CONTROL.search(answer) is None and not is_blank(answer)
 
 
 class ExcerptTags:
-    """Passes a streamed answer on without the tags around knowledge, wherever they are.
+    """Removes the tags around knowledge from a streamed answer.
 
     Args:
-        given: the inputs; where they have such tags themselves, all stays.
-        knowledge: the model was given some. Without it, a closing tag alone stays.
+        given: the inputs; if they contain such tags themselves, nothing is removed.
+        knowledge: whether the request had knowledge; without it, a lone closing tag stays.
     """
 
     def __init__(self, given: GivenTexts, *, knowledge: bool = False) -> None:
@@ -142,20 +142,20 @@ class ExcerptTags:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """What can be passed on now; what may be the beginning of a tag is held back."""
+        """The text that is ready; the possible start of a tag is held back."""
         if self._off:
             return text
         text = self._without(self._held + text)
         start = text.rfind("<")
         if start < 0 or not self._may_be_tag(text[start:]):
             start = len(text)
-        # A closing tag takes the line end before it along.
+        # A closing tag is removed together with the line end before it.
         start -= len(_LINE_END.search(text, max(start - 2, 0), start)[0])  # type: ignore[index]
         self._held = text[start:]
         return text[:start]
 
     def finish(self) -> str:
-        """What was held back."""
+        """The text that was held back."""
         held, self._held = self._held, ""
         return _EXCERPT_LAST.sub("", held)
 
@@ -174,10 +174,10 @@ class ExcerptTags:
 
 
 class AnswerFilter:
-    """Passes a streamed answer on as `answer_text` has it.
+    """Applies `answer_text` to a streamed answer.
 
-    What may turn out not to be part of the answer is held back: the whole where it begins with a
-    fence or with our tag, else what may be a closing tag at the end.
+    It holds back text that may not be part of the answer: everything if it starts with a fence or
+    our tag, else a possible closing tag at the end.
     """
 
     def __init__(self, given: GivenTexts, *, unwrap: bool) -> None:
@@ -190,7 +190,7 @@ class AnswerFilter:
         self._passed_end = ""
 
     def feed(self, text: str) -> str:
-        """What can be passed on now."""
+        """The text that is ready."""
         self._held.append(text)
         if self._holds_all:
             return ""
@@ -208,7 +208,7 @@ class AnswerFilter:
         return passed
 
     def finish(self) -> str:
-        """What was held back and is part of the answer."""
+        """The rest of the answer that was held back."""
         held = "".join(self._held)
         if not self._passing:
             return answer_text(held, self._given, unwrap=self._unwrap)
@@ -221,7 +221,7 @@ class AnswerFilter:
         return fenced or beginning.startswith(self._given.tags)
 
     def _may_be_wrapped(self, beginning: str) -> bool:
-        """Whether more of the answer is needed to know, or it shows nothing so far."""
+        """Whether the answer may still turn out to be wrapped, or is blank so far."""
         if not any(character.isprintable() for character in beginning):
             return True
         if "\n" not in beginning.rstrip() and _FENCE_LINE.match(beginning.rstrip()):
@@ -262,15 +262,15 @@ class _Fence:
 
 
 def unwrap_fence(text: str) -> str:
-    """The inside of a text that is one fenced block as a whole; any other text as it is.
+    """The inside of a text that is a single fenced block; other text is unchanged.
 
-    By CommonMark the first bare fence closes a block. Models wrap Markdown that has blocks of
-    its own in a fence that is no longer than theirs, so inside a fence marked as Markdown (or
-    around blocks that name their language) pairs of fences count as content.
+    In CommonMark the first bare fence closes a block. But models wrap Markdown with code blocks in
+    a fence of the same length, so inside a fence marked as Markdown (or around blocks with a
+    language) pairs of fences count as content.
     """
     lines = text.splitlines(keepends=True)
     filled = [index for index, line in enumerate(lines) if line.strip()]
-    if len(filled) < 2:  # a fence to open, a fence to close
+    if len(filled) < 2:  # an opening fence, a closing fence
         return text
     opening = _fence(lines, filled[0])
     closing = _fence(lines, filled[-1])
@@ -284,7 +284,7 @@ def unwrap_fence(text: str) -> str:
 
 
 def fence_layers(text: str) -> int:
-    """How many fences are around a text as a whole, one inside the other."""
+    """The number of nested fences around a whole text."""
     layers = 0
     while (inside := unwrap_fence(text)) != text:
         text, layers = inside, layers + 1
@@ -297,7 +297,7 @@ def _fence(lines: list[str], index: int) -> _Fence | None:
 
 
 def _is_rival(fence: _Fence, opening: _Fence) -> bool:
-    """Whether a fence could close the outer block, or open one that looks the same."""
+    """Whether a fence could close the outer block, or open a similar one."""
     return fence.marks[0] == opening.marks[0] and len(fence.marks) >= len(opening.marks)
 
 

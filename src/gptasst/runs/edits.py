@@ -1,4 +1,4 @@
-"""A run whose answer is its input, changed: asked for in pieces, checked block by block."""
+"""Runs that edit their input: send pieces, and check the answers block by block."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from gptasst.runs.types import Kept, RunRequest
 from gptasst.threads import workers
 from gptasst.values import dataclass
 
-TASK_NAME = "the text"  # what a task is called that is itself the text to edit
+TASK_NAME = "the text"  # the name of a task that is itself the text to edit
 
-# Up to so many characters, a text goes in one request to a model whose answers have no known limit.
+# Up to this many characters go in one request to a model without a known output limit.
 _WHOLE = 100_000
 
-# Groups are no larger, so that several are on their way at once and little is lost with one.
+# The size limit of groups, so that several run concurrently and one failure loses little.
 _GROUP = 24_000
 
 _SHORTEST_GROUP = 500
 
-# Characters that a token has at least, in most texts; others have about one letter in each.
+# The least characters per token in most texts; some scripts have about one.
 _SURE_CHARACTERS = 3
 
-# Nobody gives a model fewer tokens, so that a shorter text fits anyway.
+# No model's context is smaller, so a shorter text always fits.
 _SMALLEST_CONTEXT = 1024
 
 _AT_ONCE = 4
@@ -43,7 +43,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class EditInput:
-    """One text to edit, and what it is called."""
+    """A text to edit, with its name."""
 
     path: str
     text: str
@@ -51,9 +51,9 @@ class EditInput:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a model takes: of its context and its answers in tokens, where they are known.
+    """The limits of a model: its context and its output in tokens, if known.
 
-    `told` is how many characters go with each request besides the text.
+    `told` is the number of characters in each request besides the text.
     """
 
     context: int | None = None
@@ -61,7 +61,7 @@ class Limits:
     told: int = 0
 
     def most(self, text: str) -> int | None:
-        """How much of a text fits into one request and its answer, in characters."""
+        """The most characters of text that fit in one request and its answer."""
         other = sum(not character.isascii() for character in text) / max(len(text), 1)
         each = _SURE_CHARACTERS * (1 - other) + other
         limits = []
@@ -88,33 +88,32 @@ class EditPlan:
 
     @property
     def needs_context(self) -> bool:
-        """Whether it has to be known how large the model's context is."""
+        """Whether the size of the model's context matters."""
         if self.by_sentence or self.settings.unit == "block" or self.limits.context is not None:
             return False
         fits = Limits(_SMALLEST_CONTEXT, None, self.limits.told)
         return any(len(each.text) > (fits.most(each.text) or 0) for each in self.inputs)
 
     def within(self, context: int | None) -> EditPlan:
-        """The same for a model with a context, in tokens."""
+        """A copy for a model with a context in tokens."""
         return replace(self, limits=replace(self.limits, context=context))
 
     def takes_whole(self, text: str) -> bool:
-        """Whether a text goes into one request."""
+        """Whether a text fits in one request."""
         most = self.limits.most(text)
         if self.limits.output is None:
             most = min(most or _WHOLE, _WHOLE)
         return most is None or len(text) <= most
 
     def group(self, text: str) -> int:
-        """How many characters of a text go into one request where it is taken apart."""
+        """The most characters per request, if a text is split."""
         return min(self.limits.most(text) or _GROUP, _GROUP)
 
 
 def inputs_of(request: RunRequest, settings: EditSettings) -> tuple[EditInput, ...]:
-    """The texts that a run edits; none where its answer is no edit.
+    """The texts that a run edits; none if it is not an edit.
 
-    A task alone is the text itself, unless it may become other words altogether: then it says
-    what to do, too.
+    A task without input is the text itself, unless the edit is free: then it is also the task.
     """
     if any(file.text is None for file in request.files):
         return ()
@@ -126,18 +125,18 @@ def inputs_of(request: RunRequest, settings: EditSettings) -> tuple[EditInput, .
     return tuple(found)
 
 
-# Pieces whose answers are cut off are halved so many times at most.
+# How often to halve pieces whose answers are cut off.
 _HALVINGS = 6
 _CUT = ("incomplete", "broken_off")
 
 Stream = Callable[[ModelRequest], Iterator[TextDelta | ModelAnswer]]
-Asked = tuple[int, Piece]  # the text that it is of, by number
+Asked = tuple[int, Piece]  # the index of its text
 Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
 class Edited:
-    """What came of an edit: the text, what was kept against the answers, and what it took."""
+    """The result of an edit: the text, the kept blocks, and the tokens used."""
 
     text: str
     kept: tuple[Kept, ...]
@@ -147,15 +146,15 @@ class Edited:
 
 @dataclass(slots=True)
 class EditRun:
-    """One edit at work.
+    """A running edit.
 
     Args:
-        plan: what is edited, and how.
-        request: what all requests have in common; `parts` are what goes before the text.
+        plan: the texts, and how to edit them.
+        request: the parts that all requests share; `parts` go before the text.
         stream: sends a request.
-        progress: told how many requests are done, and of how many.
-        deadline: in seconds for all of it, where there is one.
-        paid: keeps the answers if not all of them come.
+        progress: called with the number of finished requests, and of all.
+        deadline: the time limit for everything in seconds, if there is one.
+        paid: saves the answers if some requests fail.
     """
 
     plan: EditPlan
@@ -175,8 +174,8 @@ class EditRun:
         """Edit all texts.
 
         Raises:
-            NoAnswer: nothing of any answer could be taken over.
-            GptasstError: a request was not taken.
+            NoAnswer: no part of any answer could be applied.
+            GptasstError: a request was refused.
         """
         self._end = None if self.deadline is None else time.monotonic() + self.deadline
         texts = [
@@ -232,7 +231,7 @@ class EditRun:
             ]
 
     def _was_alone(self, index: int, piece: Piece) -> bool:
-        """Whether a block was asked for alone before, so that nothing shorter can be asked for."""
+        """Whether a block was already sent by itself, so that it can't be shortened."""
         return piece.is_one_block and (index, piece.among[0]) in self._alone
 
     def _first(self, edited: EditedText) -> list[Piece]:
@@ -247,9 +246,9 @@ class EditRun:
     def _ask_all(
         self, texts: Sequence[EditedText], asked: Sequence[Asked], *, strict: bool
     ) -> bool:
-        """Ask for pieces, several at once; returns whether an answer was cut off.
+        """Send pieces, several at once; return whether an answer was cut off.
 
-        With `strict`, raise what a single answer raises.
+        With `strict`, raise the errors of single answers.
         """
         self._all += len(asked)
         names = [given.path for given in self.plan.inputs]
@@ -258,14 +257,14 @@ class EditRun:
         def ask(which: Asked) -> tuple[str, bool]:
             return self._ask(which[1], names[which[0]], strict=strict)
 
-        if len(asked) == 1:  # in this thread, which an interrupt ends
+        if len(asked) == 1:  # in this thread, so that an interrupt ends it
             return self._take(texts, asked[0], ask(asked[0]))
         with workers(self.plan.at_once) as pool:
             coming = [pool.submit(ask, which) for which in asked]
             try:
                 answers = zip(asked, coming, strict=True)
                 cut = [self._take(texts, which, answer.result()) for which, answer in answers]
-            except GptasstError:  # what is under way is paid for as well
+            except GptasstError:  # requests under way are billed as well
                 for answer in coming:
                     answer.cancel() or answer.cancelled() or answer.exception()
                 raise
@@ -280,7 +279,7 @@ class EditRun:
         return cut
 
     def _ask(self, piece: Piece, name: str, *, strict: bool) -> tuple[str, bool]:
-        """The answer for a piece, and whether it was cut off; empty where there is none."""
+        """The answer for a piece, and whether it was cut off; empty without an answer."""
         parts = list(self.request.parts)
         if piece.problem:
             parts.append(TextPart(f"An earlier answer could not be used: {piece.problem}."))
@@ -363,12 +362,12 @@ class EditRun:
 def edited_text(
     path: str, text: str, answer: str, rules: Rules, *, cut: bool = False
 ) -> tuple[str, tuple[Kept, ...]]:
-    """A text with what is safe of one answer, and what stayed as it was against that.
+    """A text with the safe changes of an answer, and its kept blocks.
 
-    With `cut`, the answer is known to have been cut off.
+    With `cut`, the answer was cut off.
 
     Raises:
-        NoAnswer: nothing of it could be taken over.
+        NoAnswer: no part of it could be applied.
     """
     edited = EditedText(text, rules, format_of(path))
     edited.propose(answer, cut=cut)

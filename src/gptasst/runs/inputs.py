@@ -1,13 +1,13 @@
-"""From files, text and excerpts to the parts of one message."""
+"""From files, text and excerpts to the parts of a message."""
 
 from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gptasst.api.types import FilePart, ModelRequest, TextPart
 from gptasst.config.profile import Profile
@@ -19,14 +19,18 @@ from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.types import PlannedInput, RunRequest
 
+if TYPE_CHECKING:
+    from gptasst.api.types import ModelAnswer, TextDelta
+    from gptasst.models.service import ModelSource
+
 # Base64 makes a request a third larger; from here on an upload of its own is the better way.
 INLINE_BYTES = 8_000_000
-# Input text <= 10,485,760 characters, input files < 50 MB in all, per request.
+# Per request: input text <= 10,485,760 characters, input files < 50 MB in total.
 _MAX_CHARACTERS = 10_485_760
 _MAX_FILE_BYTES = 50_000_000
 
 
-STDIN_NAME = "stdin"  # what standard input is called in a request
+STDIN_NAME = "stdin"  # the name of standard input in a request
 
 
 def read_inputs(
@@ -38,16 +42,16 @@ def read_inputs(
     warn: Callable[[str], None] | None = None,
     encoding: str | None = None,
 ) -> tuple[InputFile, ...]:
-    """Read the files that words on a command line mean, in order.
+    """Read the files that command-line words match, in order.
 
     Args:
         words: file names, patterns, directories.
-        note: told which encoding was guessed.
-        screening: what must not be sent.
-        encoding: of those that are text, where it was named.
-        failed: told of directories that can't be read; without it, `warn` is.
-        warn: told what was left out, as it counts as secret or does not lie in the tree; without
-            it, `note` is.
+        note: called when an encoding was guessed.
+        screening: the check for secrets.
+        encoding: the encoding of text files, if it was given.
+        failed: called for unreadable directories, instead of `warn`.
+        warn: called for files that are skipped as secret or outside of the tree, instead of
+            `note`.
 
     Raises:
         InvalidInput: one of them can't be used.
@@ -62,13 +66,13 @@ def read_inputs(
 
 
 def refuse_secrets(request: RunRequest) -> None:
-    """Refuse what counts as secret in what is about to be sent, wherever it came from.
+    """Raise if anything that is about to be sent looks secret.
 
-    Most files were looked at before, see `Screening.files`; this sees what they held when they
-    were read, the text that was typed or piped in, and what was said before.
+    Most files were checked before, see `Screening.files`. This checks their contents as read, text
+    that was typed or piped in, and earlier messages.
 
     Raises:
-        InvalidInput: there is one, and secrets are not allowed.
+        InvalidInput: there is a secret, and secrets are not allowed.
     """
     screening = request.screening
     found = {
@@ -99,7 +103,7 @@ def _secret_in(given: InputFile | TextPart | FilePart, screening: Screening) -> 
 def message_parts(
     task: str | None, request: RunRequest, excerpts: Sequence[Excerpt]
 ) -> tuple[TextPart | FilePart, ...]:
-    """The parts of the one message of a run: the task, what is known, then the inputs."""
+    """The parts of a run's message: the task, excerpts of knowledge, then the inputs."""
     texts = [task] if task else []
     texts += map(tagged_excerpt, excerpts)
     if request.stdin is not None:
@@ -110,17 +114,17 @@ def message_parts(
 
 
 def tagged_excerpt(excerpt: Excerpt) -> str:
-    """A passage as a model is given it."""
+    """A passage in the form sent to a model."""
     return _tagged("excerpt", excerpt.text, source=excerpt.path, place=excerpt.place)
 
 
 def tagged_file(path: str, text: str) -> str:
-    """A text as a model is given it."""
+    """A text in the form sent to a model."""
     return _tagged("file", text, path=path)
 
 
 def file_tag(path: str) -> str:
-    """The tag that opens an input in a request."""
+    """The opening tag of an input in a request."""
     return _opening("file", path=path)
 
 
@@ -155,10 +159,10 @@ def _sent_as(file: InputFile) -> Literal["text", "inline", "upload"]:
 
 
 def refuse_what_is_not_taken(request: RunRequest, profile: Profile) -> None:
-    """Refuse inputs that an endpoint does not take, before anything is sent.
+    """Raise for inputs that an endpoint does not support, before anything is sent.
 
     Raises:
-        InvalidInput: names the file, the endpoint and what can be done.
+        InvalidInput: with the file, the endpoint and a remedy.
     """
     for file in request.files:
         taken = {"text": True, "document": profile.input_file, "image": profile.input_image}
@@ -191,7 +195,7 @@ def _way_out(file: InputFile, profile: Profile) -> str:
 
 
 def refuse_too_long(characters: int) -> None:
-    """Refuse text that no endpoint takes in one request."""
+    """Raise if text is too long for any endpoint."""
     if characters > _MAX_CHARACTERS:
         raise InvalidInput(
             f"the text is {characters:,} characters, a request takes {_MAX_CHARACTERS:,}",
@@ -205,17 +209,28 @@ def text_characters(parts: Sequence[TextPart | FilePart]) -> int:
 
 
 def estimated_tokens(characters: int) -> int:
-    """About how many tokens a text has: four characters each, as in English prose."""
+    """The approximate number of tokens of a text: four characters each, as in English prose."""
     return math.ceil(characters / 4)
 
 
-def task_of(request: RunRequest, definition: Definition) -> str | None:
-    """The task in words: the user's, else the definition's own where there is input."""
+def task_of(
+    request: RunRequest, definition: Definition, *, task_is_whole: bool = False
+) -> str | None:
+    """The task: the user's, or else the definition's own if there is input.
+
+    Args:
+        request: the run.
+        definition: what it asks; its variables have their values.
+        task_is_whole: its task needs no input, see `asks_for_its_input`.
+
+    Raises:
+        UsageError: there is nothing to work on.
+    """
     if request.stdin is not None and not request.stdin.strip():
         raise InvalidInput("standard input is empty", code="empty_input")
     if request.text and request.text.strip():
         return request.text
-    if request.files or request.stdin is not None:
+    if request.files or request.stdin is not None or task_is_whole:
         return definition.default_text
     raise UsageError(
         "there is nothing to work on",
@@ -224,8 +239,25 @@ def task_of(request: RunRequest, definition: Definition) -> str | None:
     )
 
 
+def asks_for_its_input(definition: Definition) -> bool:
+    """Whether a required variable stands in the task: whoever gave that gave something to do."""
+    task = definition.default_text or ""
+    return any(each.required and f"{{{{{each.name}}}}}" in task for each in definition.variables)
+
+
+class Gateway(Protocol):
+    """What a run needs of an endpoint; `OpenAIGateway` is one."""
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
+    def upload_input(self, part: FilePart) -> FilePart: ...
+    def delete_file(self, file_id: str) -> None: ...
+    def context_window(self, model: str) -> int | None: ...
+    @property
+    def models(self) -> ModelSource: ...
+
+
 class UploadGateway(Protocol):
-    """Uploads a part's data; the part that comes back has the file's id instead."""
+    """Uploads a part's data; the returned part has the file's id instead."""
 
     def upload_input(self, part: FilePart) -> FilePart: ...
 
@@ -233,7 +265,7 @@ class UploadGateway(Protocol):
 def with_uploads(
     gateway: UploadGateway, request: ModelRequest, uploaded: list[str]
 ) -> ModelRequest:
-    """A request whose large files were uploaded; `uploaded` gets their ids."""
+    """A request with its large files uploaded; their ids are added to `uploaded`."""
     past = [
         replace(message, parts=tuple(_upload_large(gateway, p, uploaded) for p in message.parts))
         for message in request.past
@@ -254,7 +286,7 @@ def _upload_large(
 
 
 def is_sent_as_text(file: InputFile, *, takes_documents: bool) -> bool:
-    """Whether a file is a document whose text is sent in its place."""
+    """Whether a file is a document whose text is sent instead."""
     if file.kind != "document":
         return False
     from gptasst.knowledge.formats import is_document
@@ -263,10 +295,10 @@ def is_sent_as_text(file: InputFile, *, takes_documents: bool) -> bool:
 
 
 def documents_as_text(request: RunRequest, profile: Profile) -> tuple[RunRequest, tuple[str, ...]]:
-    """A request with the text of its documents where the endpoint takes none.
+    """A request with its documents as text, if the endpoint does not support documents.
 
-    Returns the request, and what its user should know: which were sent as text, and what of
-    them could not be read.
+    Returns the request, and notes: which documents were sent as text, and what could not be
+    read.
 
     Raises:
         InvalidInput: a document can't be read, or has no text.

@@ -1,6 +1,6 @@
-"""Answers to parts of an edit that failed as a whole: what was paid for is not asked for again.
+"""Answers to parts of a failed edit, so that nothing is paid for twice.
 
-They are kept only where an edit of many requests fails, for a day. An edit that succeeds leaves
+They are saved for a day, and only if an edit with several requests fails. A successful edit leaves
 nothing behind.
 """
 
@@ -17,7 +17,7 @@ from gptasst.errors import GptasstError
 
 
 class AnswerKeeper(Protocol):
-    """Where such answers are kept, by the digests of their requests."""
+    """Stores such answers, by the digests of their requests."""
 
     def piece(self, digest: str) -> str | None: ...
     def keep_pieces(self, answers: Mapping[str, ModelAnswer]) -> bool: ...
@@ -25,10 +25,10 @@ class AnswerKeeper(Protocol):
 
 
 class PaidAnswers:
-    """The answers of one edit, as they come; any number of threads may use it.
+    """The answers of one edit, as they arrive. Thread-safe.
 
     Args:
-        keeper: opens the place for them when it is first needed; `None`: nothing is kept.
+        keeper: opens the store when it is first needed; `None`: nothing is saved.
     """
 
     def __init__(self, keeper: Callable[[], AnswerKeeper] | None = None) -> None:
@@ -49,13 +49,13 @@ class PaidAnswers:
         return text
 
     def note(self, request: ModelRequest, answer: ModelAnswer) -> None:
-        """Remember what came, in case that another request fails."""
+        """Remember an answer, in case another request fails."""
         with self._lock:
             self._new[_digest(request)] = answer
 
     @contextlib.contextmanager
     def kept_on_failure(self) -> Iterator[None]:
-        """Keep the answers if what is done here fails or is interrupted; else forget them."""
+        """A context that saves the answers on failure or interruption, else forgets them."""
         try:
             yield
         except BaseException as error:
@@ -74,7 +74,7 @@ class PaidAnswers:
 
 
 def _digest(request: ModelRequest) -> str:
-    """What a request is known by: all that shapes its answer."""
+    """The digest of a request: everything that shapes its answer."""
     shaping = (
         request.model,
         request.instructions,

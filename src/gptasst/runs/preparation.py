@@ -1,4 +1,4 @@
-"""A run made ready: what is asked of which model, with all that can be refused refused."""
+"""Prepare a run: the model and the request, with all checks that need no server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.api.requests import takes_breakpoints
 from gptasst.api.types import ModelRequest, PastMessage, TextPart
-from gptasst.assistants.store import AssistantStore
+from gptasst.assistants.store import AssistantStore, revision_named
 from gptasst.assistants.types import Resolved, RunTarget
 from gptasst.config.profile import Profile
 from gptasst.definitions.library import InstructionLibrary
@@ -20,6 +20,7 @@ from gptasst.knowledge.types import Excerpt
 from gptasst.models.service import EndpointCapabilities, ModelChoice
 from gptasst.runs.edits import EditPlan, Limits, inputs_of
 from gptasst.runs.inputs import (
+    asks_for_its_input,
     documents_as_text,
     estimated_tokens,
     message_parts,
@@ -36,34 +37,36 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question
 
-# What knowledge may take of a request, in characters, where the context is not known.
+# Characters of knowledge in a request, if the context size is unknown.
 _EXCERPT_CHARACTERS = 24_000
 _MOST_EXCERPTS = 100
-_TURNS = 3  # that came before and are searched for as well
+_TURNS = 3  # earlier turns that are part of a search
 _SHORTEST_EMBEDDED_ANSWER = 1024
 NONE_FITS = "no knowledge file fits `tools.file_search.filters`: nothing is searched"
 NOTHING_FOUND = "nothing in the knowledge matches: no passages are sent"
-ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may hold for some files
+ABOUT_KNOWLEDGE = frozenset({NOTHING_FOUND, NONE_FITS})  # notes that may apply to some files only
 _NO_ASSISTANTS = ("no_vector_stores", "no_list", "no_key")
 
 
 def resolve(
     open_store: Callable[[], AssistantStore], library: InstructionLibrary, name: str
 ) -> Resolved:
-    """The assistant of that name, else the instruction.
+    """The assistant with that name, or else the instruction.
 
     Args:
-        open_store: gives the store in which assistants are looked up.
-        library: where instructions are looked up.
-        name: what was asked for; an assistant's id, too.
+        open_store: opens the store of assistants.
+        library: the library of instructions.
+        name: the name, or an assistant's id.
 
     Raises:
         NotFound: there is neither.
     """
     try:
-        return open_store().open(name, briefly=True)
+        return _opened(open_store(), name)
     except (NotFound, ServiceError, AccessDenied) as missing:
-        # Without a key, or without a place for assistants, there are still instructions.
+        # Instructions work without a key, and without a store of assistants.
+        if missing.code == "no_revision":
+            raise
         if not isinstance(missing, NotFound) and missing.code not in _NO_ASSISTANTS:
             raise
         try:
@@ -76,17 +79,28 @@ def resolve(
         return Resolved(found.definition, path=found.path, doubt=doubt)
 
 
+def _opened(store: AssistantStore, name: str) -> Resolved:
+    """An assistant, or a revision of it as `NAME@REVISION`."""
+    try:
+        return store.open(name, briefly=True)
+    except NotFound:
+        named = revision_named(name)
+        if named is None:
+            raise
+        return store.open(named[0], briefly=True, revision=named[1])
+
+
 def _renamed(
     open_store: Callable[[], AssistantStore],
     name: str,
     missing: GptasstError,
     no_instruction: NotFound,
 ) -> Resolved:
-    """The assistant that somebody else renamed to `name`.
+    """The assistant that somebody else just renamed to `name`.
 
     Raises:
         NotFound: there is none.
-        ServiceError: that can't be known, as the server can't list what there is.
+        ServiceError: it is unknown, because the server can't list its objects.
     """
     if missing.code == "no_list":
         raise missing
@@ -101,11 +115,11 @@ def _renamed(
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """A run that is ready to be sent: nothing that can be refused beforehand is wrong with it.
+    """A run that is ready to be sent and passed all checks.
 
-    `task` is what was asked in words; `left_out` counts the past messages that do not fit; `notes`
-    are what its user should know of it; `edit` is there where the answer is an edit. With `look`
-    the model is offered to search the knowledge, for passages of so many `characters` in all.
+    `task` is the task; `left_out` counts earlier messages that don't fit; `notes` are for the user;
+    `edit` is set if the answer is an edit. With `look`, the model may search the knowledge, for up
+    to `characters` of passages in total.
     """
 
     request: RunRequest
@@ -124,30 +138,30 @@ class PreparedRun:
         return self.resolved.definition
 
     def within(self, conversation_id: str) -> PreparedRun:
-        """The same run as a turn of a conversation that the server keeps.
+        """The run as a turn of a conversation that the server keeps.
 
-        It would keep the searches, too, so that none are offered.
+        The server would keep searches, too, so none are offered.
         """
         sent = replace(self.model_request, conversation_id=conversation_id)
         return replace(self, model_request=sent).without_functions()
 
     def without_functions(self) -> PreparedRun:
-        """The same run for a server that takes no functions."""
+        """The run for a server without function tools."""
         sent = replace(self.model_request, functions=())
         return replace(self, model_request=sent, look=None)
 
 
 class RunPreparation:
-    """Makes runs ready for one endpoint.
+    """Prepares runs for one endpoint.
 
     Args:
         profile: the endpoint and its defaults.
-        context_window: of the endpoint, in tokens, where it is known.
-        embedded_model: the embedded model's name where that is the endpoint.
-        open_store: gives the store that searches knowledge, where the server does not.
-        choice: chooses a model where none is named; the embedded one needs none.
-        capabilities: tells which tools the server has; the embedded model has none.
-        small_model: the embedded model is too small for more than a sentence at a time.
+        context_window: the endpoint's context size in tokens, if known.
+        embedded_model: the embedded model's name, if that is the endpoint.
+        open_store: opens the store that searches knowledge, if the server does not.
+        choice: chooses a model if none is set; the embedded one needs no choice.
+        capabilities: knows the server's tools; the embedded model has none.
+        small_model: whether the embedded model can only handle a sentence at a time.
     """
 
     def __init__(
@@ -170,17 +184,18 @@ class RunPreparation:
         self.tools = RunTools(profile, capabilities)
 
     def prepare(self, request: RunRequest, resolved: Resolved, *, ask: bool = True) -> PreparedRun:
-        """Make a run ready to be sent. No key is needed; `ask` is as in `model`.
+        """Prepare a run. Needs no key; for `ask` see `model`.
 
         Raises:
-            GptasstError: what can be refused without sending anything.
+            GptasstError: a check failed; nothing was sent.
         """
+        task_is_whole = asks_for_its_input(resolved.definition)
         resolved = resolved.filled(request.variables)
         request, notes = documents_as_text(request, self._profile)
         refuse_secrets(request)
         refuse_what_is_not_taken(request, self._profile)
         target, definition = resolved.assistant, resolved.definition
-        task = task_of(request, definition)
+        task = task_of(request, definition, task_is_whole=task_is_whole)
         searches = resolved.searches(asked_for=request.file_search)
         if searches and target and target.paths == ():
             searches, notes = False, (*notes, NONE_FITS)
@@ -194,7 +209,7 @@ class RunPreparation:
             refuse_too_long(characters)
         settings = definition.settings
         if self._embedded_model and settings.max_output_tokens is None:
-            # Small models may never stop by themselves; an edited text is about as long again.
+            # Small models may never stop; an edited text has about the same length.
             limit = max(_SHORTEST_EMBEDDED_ANSWER, 2 * estimated_tokens(characters))
             settings = replace(settings, max_output_tokens=limit)
         look, kept_free = None, 0
@@ -267,17 +282,17 @@ class RunPreparation:
         return tuple(chosen)
 
     def _most(self) -> int:
-        """How many characters of knowledge a run may bring: of a small context, a third.
+        """The most characters of knowledge in a run: a third of a small context.
 
-        In characters that is a number about as large as the context's in tokens.
+        That number of characters is about the context's number of tokens.
         """
         return min(_EXCERPT_CHARACTERS, self._context_window or _EXCERPT_CHARACTERS)
 
     def model(self, request: RunRequest, definition: Definition, *, ask: bool = True) -> str:
-        """The model that a run asks; where none is named, the server may be asked for one.
+        """The model of a run; if none is set, the server may be asked.
 
         Raises:
-            UsageError: none is named, and the server leaves a doubt.
+            UsageError: none is set, and the server has no clear default.
             NotFound: the embedded model is another.
         """
         asked = request.model or definition.model
@@ -293,17 +308,17 @@ class RunPreparation:
         model = asked or self._profile.model
         if model:
             return model
-        assert self._choice is not None  # only the embedded model has none
+        assert self._choice is not None  # only the embedded model has no choice
         return self._choice.choose(ask=ask)
 
     def forget_model(self) -> None:
-        """Choose another model the next time, where it was chosen and is not there any more."""
+        """Forget a chosen model that is gone."""
         if self._choice is not None:
             self._choice.forget()
 
 
 def _question(request: RunRequest, task: str | None) -> Question:
-    """What a run looks for in the knowledge: what was asked now leads."""
+    """The search of a run in the knowledge; the current task has precedence."""
     from gptasst.knowledge.question import Question
 
     inputs = (request.stdin, *(file.text for file in request.files))
@@ -319,19 +334,19 @@ def _nearest(*errors: GptasstError) -> str:
     return f"{cmd('assistant list')} and {cmd('instruction list')} show what there is"
 
 
-# Characters that a token has at least, in most texts.
+# The least characters per token, in most texts.
 _SURE_CHARACTERS = 3
 
 
 def newest_that_fit(
     past: tuple[PastMessage, ...], context: int, taken: int
 ) -> tuple[PastMessage, ...]:
-    """The newest turns that a context has room for.
+    """The newest turns that fit in a context.
 
     Args:
-        past: all messages, oldest first; a question and its answer go together.
-        context: in tokens.
-        taken: characters of what has to be in it besides.
+        past: all messages, oldest first; a question and its answer stay together.
+        context: the context size in tokens.
+        taken: characters of everything else in the context.
     """
     left = context * _SURE_CHARACTERS - taken
     start = len(past)

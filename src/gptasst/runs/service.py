@@ -1,4 +1,4 @@
-"""One run: an assistant or instruction, a task and its files, an answer."""
+"""Run an assistant or instruction with a task and files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Protocol
 
 from gptasst.api.tools import ToolRefused
 from gptasst.api.types import (
     Citation,
-    FilePart,
     FoundText,
     ModelAnswer,
     ModelRequest,
@@ -23,8 +21,7 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.schemas import check_answer
 from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.models.ends import ModelEnds, ModelUse
-from gptasst.models.prices import NO_PRICES, Prices, total
-from gptasst.models.service import ModelSource
+from gptasst.models.prices import Estimate, Window
 from gptasst.runs.answer_text import (
     AnswerFilter,
     ExcerptTags,
@@ -33,31 +30,21 @@ from gptasst.runs.answer_text import (
     refuse_unusable,
 )
 from gptasst.runs.edits import EditPlan, EditRun, Progress
-from gptasst.runs.inputs import estimated_tokens, planned_inputs, text_characters, with_uploads
+from gptasst.runs.inputs import Gateway, planned_inputs, text_characters, with_uploads
 from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
+from gptasst.runs.spending import Meter, Spending, Stream
 from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
 from gptasst.threads import more_time
 
-_LAST_SECONDS = 10.0  # for what is left to do when the time of a run is over
-
-
-class Gateway(Protocol):
-    """What a run needs of an endpoint; `OpenAIGateway` is one."""
-
-    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]: ...
-    def upload_input(self, part: FilePart) -> FilePart: ...
-    def delete_file(self, file_id: str) -> None: ...
-    def context_window(self, model: str) -> int | None: ...
-    @property
-    def models(self) -> ModelSource: ...
+_LAST_SECONDS = 10.0  # seconds for final work after a run's timeout
 
 
 class RunService:
     """Runs assistants and instructions on one endpoint.
 
-    `keeper` opens the place for the answers of an edit that fails, where they are to be kept.
+    `keeper` opens the store for the answers of a failed edit, if they should be saved.
 
     Args:
         profile: the endpoint and its defaults.
@@ -66,7 +53,7 @@ class RunService:
         open_gateway: makes the connection; called when the request is ready.
         ends: tells when models end.
         progress: told how many requests of an edit are done, and of how many.
-        prices: what the endpoint's models cost.
+        spending: what runs may take and took.
     """
 
     def __init__(
@@ -77,7 +64,7 @@ class RunService:
         open_gateway: Callable[[], Gateway],
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
-        prices: Prices = NO_PRICES,
+        spending: Spending = Spending(),  # noqa: B008  # it never changes
     ) -> None:
         self._profile = profile
         self.resolve = resolve
@@ -86,24 +73,25 @@ class RunService:
         self._ends = ends
         self._progress = progress
         self.keeper: Callable[[], AnswerKeeper] | None = None
-        self._prices = prices
+        self.spending = spending
         self._functions_refused = False
 
     @property
     def takes_documents(self) -> bool:
-        """Whether the endpoint takes documents as they are; else their text is sent."""
+        """Whether the endpoint supports documents; else their text is sent."""
         return self._profile.input_file
 
     def plan(self, request: RunRequest) -> RunPlan:
-        """What a run would send. Nothing is sent, and no key is needed.
+        """What a run would send. Sends nothing, and needs no key.
 
         Raises:
-            GptasstError: what `stream` would refuse before sending.
+            GptasstError: the errors of `stream` before sending.
         """
         prepared = self._preparation.prepare(request, self.resolve(request.name), ask=False)
         sent = prepared.model_request
         said = [message.parts for message in sent.past]
         characters = sum(map(text_characters, (*said, sent.parts)))
+        estimate = self.spending.estimate(prepared)
         return RunPlan(
             name=request.name,
             source=prepared.resolved.source,
@@ -115,14 +103,24 @@ class RunService:
             notes=prepared.notes,
             instructions_characters=len(sent.instructions),
             input_characters=characters,
-            estimated_tokens=estimated_tokens(characters + len(sent.instructions)),
+            estimated_tokens=estimate.input_tokens,
+            estimated_output_tokens=estimate.output_tokens,
+            estimated_cost=self.spending.choices(estimate),
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
             functions=tuple(function.name for function in sent.functions),
         )
 
+    def estimate(self, request: RunRequest, resolved: Resolved, window: Window = "now") -> Estimate:
+        """What a run may take. Nothing is sent, and no key is needed.
+
+        Raises:
+            GptasstError: the errors of `stream` before sending.
+        """
+        return self.spending.estimate(self._preparation.prepare(request, resolved), window)
+
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
-        """The digest of all that shapes a run's answer but its input; see `fingerprints`."""
+        """The digest of everything that shapes a run's answer, except its input."""
         resolved = resolved.filled(request.variables)
         target, definition = resolved.assistant, resolved.definition
         if not request.file_search:
@@ -137,27 +135,27 @@ class RunService:
         )
 
     def model(self, request: RunRequest, resolved: Resolved | None = None) -> str:
-        """The model that a run asks.
+        """The model of a run.
 
         Raises:
-            NotFound: no assistant or instruction has that name, or the model is not there.
-            UsageError: no model is named.
-            AccessDenied: the endpoint wants a key, and there is none.
+            NotFound: no assistant or instruction has that name, or the model does not exist.
+            UsageError: no model is set.
+            AccessDenied: the endpoint needs a key, and there is none.
         """
         self._profile.require_key()
         resolved = resolved or self.resolve(request.name)
         return self._preparation.model(request, resolved.definition)
 
     def warnings(self, request: RunRequest, resolved: Resolved) -> tuple[str, ...]:
-        """That a run's model ended or soon will, or its assistant may not have been found."""
+        """Warnings about a shutdown of the model, or about an assistant that may be missing."""
         found = (resolved.doubt, self._use(request, resolved).warning())
         return tuple(warning for warning in found if warning)
 
     def refuse_retired(self, request: RunRequest, resolved: Resolved) -> None:
-        """Refuse a model that was shut down, as the server would if it were asked.
+        """Raise if a model was shut down.
 
         Raises:
-            NotFound: the server does not list it any more.
+            NotFound: the server no longer lists it.
         """
         use = self._use(request, resolved)
         error = use.missing() if use.is_over else None
@@ -167,40 +165,55 @@ class RunService:
     def _lists(self, model: str) -> bool:
         try:
             return any(found.id == model for found in self._open_gateway().models.list())
-        except GptasstError:  # a key may be for less than all; its date counts then
+        except GptasstError:  # a key may not list all models; then the date counts
             return False
 
     def stream(
         self, request: RunRequest, resolved: Resolved | None = None
     ) -> Generator[TextDelta | RunResult]:
-        """Run it; yields the answer piece by piece, the whole `RunResult` last.
+        """Run a request; yield the answer in pieces, the `RunResult` last.
 
-        What can be refused without sending anything is refused at once, before the first piece.
-        With `resolved` no assistant is looked up, so that many runs are runs of one definition.
-        The pieces may be read in another thread.
+        Errors that are found before anything is sent are raised at once, before the first piece.
+        With `resolved` no assistant is looked up, so that many runs use the same definition. The
+        pieces may be read in another thread.
 
-        The pieces put together are the result's `answer`. With a schema the answer comes in
-        one piece, after it was checked.
+        The pieces together are the result's `answer`. With a schema the answer is one piece, after
+        it was checked.
 
         Raises:
             NotFound: no assistant or instruction has that name.
-            UsageError: there is nothing to work on.
-            InvalidInput: an input is not taken by this endpoint, or is too long.
-            NoAnswer: the model refused, failed, or was cut off.
-            GptasstError: the request was not taken; see `errors`.
+            UsageError: there is no input.
+            InvalidInput: the endpoint does not support an input, or it is too long.
+            NoAnswer: the model refused or failed, or its answer was cut off.
+            GptasstError: the request was refused; see `errors`.
         """
         prepared = self.prepare(request, resolved)
-        return self._edited(prepared, prepared.edit) if prepared.edit else self.send(prepared)
+        meter = self._meter(prepared)
+        meter.begin()  # now, and not when somebody reads
+        if prepared.edit:
+            return self._edited(prepared, prepared.edit, meter)
+        return self._sent(prepared, meter, None)
+
+    def _meter(self, prepared: PreparedRun) -> Meter:
+        """What counts a run; the connection is only opened with its first request.
+
+        Raises:
+            LimitReached: the run may cost more than its budget has left.
+            UsageError: it has a budget, and its price is not known.
+        """
+        meter = self.spending.meter(lambda sent: self._open_gateway().stream(sent), prepared)
+        meter.admit()
+        return meter
 
     def connect(self) -> None:
-        """Open the connection now, so that what hinders it is known before many runs begin."""
+        """Open the connection now, so that errors show before many runs start."""
         self._open_gateway()
 
     def prepare(self, request: RunRequest, resolved: Resolved | None = None) -> PreparedRun:
-        """Make a run ready to be sent.
+        """Prepare a run.
 
         Raises:
-            GptasstError: what `stream` refuses without sending anything.
+            GptasstError: the errors of `stream` before sending.
         """
         self._profile.require_key()
         return self._preparation.prepare(request, resolved or self.resolve(request.name))
@@ -208,30 +221,38 @@ class RunService:
     def send(
         self, prepared: PreparedRun, received: list[str] | None = None
     ) -> Generator[TextDelta | RunResult]:
-        """Send a run; yields and raises as `stream` does.
+        """Send a run; yields and raises like `stream`.
 
         Args:
             prepared: from `prepare`.
-            received: gets every piece of the answer as it comes, those that are held back, too.
+            received: called with every piece of the answer as it arrives, even if it is held back.
         """
+        return self._sent(prepared, self._meter(prepared), received)
+
+    def _sent(
+        self, prepared: PreparedRun, meter: Meter, received: list[str] | None
+    ) -> Generator[TextDelta | RunResult]:
         gateway = self._open_gateway()
         uploaded: list[str] = []
         if self._functions_refused:
             prepared = prepared.without_functions()
         sent = prepared.model_request
         try:
-            with self._explained(prepared):
+            with self._explained(prepared), meter.counting():
                 if not sent.conversation_id:  # a conversation outlives an upload
                     sent = with_uploads(gateway, sent, uploaded)
-                yield from self._answer(gateway, replace(prepared, model_request=sent), received)
+                prepared = replace(prepared, model_request=sent)
+                yield from self._answer(meter, prepared, received)
         finally:
             with more_time(_LAST_SECONDS):
                 for file_id in uploaded:
-                    with contextlib.suppress(GptasstError):  # the server forgets it in a day
+                    with contextlib.suppress(GptasstError):  # it expires after a day
                         gateway.delete_file(file_id)
 
-    def _edited(self, prepared: PreparedRun, plan: EditPlan) -> Generator[TextDelta | RunResult]:
-        """Run an edit; the text comes in one piece, once all of it was checked."""
+    def _edited(
+        self, prepared: PreparedRun, plan: EditPlan, meter: Meter
+    ) -> Generator[TextDelta | RunResult]:
+        """Run an edit; the text is one piece, after all of it was checked."""
         started = time.monotonic()
         gateway = self._open_gateway()
         sent = prepared.model_request
@@ -240,26 +261,25 @@ class RunService:
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
         seconds, paid = prepared.request.timeout, PaidAnswers(self.keeper)
-        run = EditRun(plan, common, gateway.stream, self._progress, seconds, paid)
-        with self._explained(prepared):
+        run = EditRun(plan, common, meter.stream, self._progress, seconds, paid)
+        with self._explained(prepared), meter.counting():
             edited = run.run()
         timings = Timings(None, time.monotonic() - started)
         last = edited.answers[-1] if edited.answers else ModelAnswer("", sent.model, "")
         received = replace(last, usage=edited.usage)
-        costs = [self._prices.cost(a.usage, a.model, sent.model) for a in edited.answers]
         yield TextDelta(edited.text)
         files = prepared.request.files
         encoding = files[0].encoding if len(files) == len(plan.inputs) == 1 else None
         yield replace(
             self._result(prepared, received, edited.text, timings),
-            cost=total(costs),
+            cost=meter.cost,
             kept=edited.kept,
             encoding=encoding or "utf-8",
         )
 
     @contextlib.contextmanager
     def _explained(self, prepared: PreparedRun) -> Iterator[None]:
-        """Add what is known of a model or a tool that the server does not have."""
+        """Add to an error what is known of a missing model or tool."""
         try:
             yield
         except ToolRefused as error:
@@ -274,12 +294,12 @@ class RunService:
             raise known from error
 
     def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
-        """What is known of the end of a model that is not there."""
+        """The known shutdown of a missing model."""
         use = self._use(prepared.request, prepared.resolved)
         return use.missing() if error.code == "model_not_found" else None
 
     def _answer(
-        self, gateway: Gateway, prepared: PreparedRun, received: list[str] | None
+        self, meter: Meter, prepared: PreparedRun, received: list[str] | None
     ) -> Iterator[TextDelta | RunResult]:
         started = time.monotonic()
         first_token: float | None = None
@@ -291,7 +311,7 @@ class RunService:
         searches = _searches(prepared)
         knows = bool(prepared.excerpts) or searches is not None
         excerpts = ExcerptTags(GivenTexts.of(prepared.request), knowledge=knows)
-        for event in self._events(gateway, prepared.model_request, searches):
+        for event in self._events(meter.stream, prepared.model_request, searches):
             if isinstance(event, TextDelta):
                 first_token = first_token or time.monotonic() - started
                 refuse_control_characters(event.text)
@@ -311,19 +331,20 @@ class RunService:
                 if rest:
                     yield TextDelta(rest)
                 timings = Timings(first_token, time.monotonic() - started)
-                yield self._result(prepared, event, answer, timings, searches)
+                result = self._result(prepared, event, answer, timings, searches)
+                yield replace(result, cost=meter.cost)
 
     def _events(
-        self, gateway: Gateway, request: ModelRequest, searches: KnowledgeSearches | None
+        self, stream: Stream, request: ModelRequest, searches: KnowledgeSearches | None
     ) -> Iterator[TextDelta | ModelAnswer]:
         if searches is None:
-            return gateway.stream(request)
-        return answer_with_searches(lambda sent: self._noting(gateway, sent), request, searches)
+            return stream(request)
+        return answer_with_searches(lambda sent: self._noting(stream, sent), request, searches)
 
-    def _noting(self, gateway: Gateway, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
-        """What the gateway streams; that a server takes no functions is remembered."""
+    def _noting(self, stream: Stream, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """The gateway's stream; remembers if the server does not support functions."""
         try:
-            yield from gateway.stream(request)
+            yield from stream(request)
         except ServiceError as error:
             if error.code == "no_functions":
                 self._functions_refused = True
@@ -349,7 +370,6 @@ class RunService:
             response_id=received.response_id,
             timings=timings,
             usage=received.usage,
-            cost=self._prices.cost(received.usage, received.model, prepared.model_request.model),
             citations=received.citations + quoted,
             warnings=(
                 *self.warnings(prepared.request, prepared.resolved),

@@ -1,4 +1,4 @@
-"""Tools of a run: those of the server that it needs, and the search of its own knowledge."""
+"""The tools of a run: the server's hosted tools, and gptasst's own knowledge search."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _FUNCTIONS: Capability = "function tools"
 
 
 class RunTools:
-    """Looks after the tools of runs on one endpoint.
+    """Checks the tools of runs on one endpoint, and remembers what the server has.
 
     Args:
         profile: the endpoint.
-        capabilities: tells what the server has; the embedded model has no tools.
+        capabilities: the server's capabilities; the embedded model has no tools.
     """
 
     def __init__(self, profile: Profile, capabilities: EndpointCapabilities | None) -> None:
@@ -52,13 +52,13 @@ class RunTools:
     def refuse_lacking(
         self, name: str, request: ModelRequest, resolved: Resolved, *, ask: bool
     ) -> None:
-        """Refuse, before it is sent, what needs a tool that the endpoint does not have.
+        """Raise, before anything is sent, if the endpoint lacks a tool.
 
         Args:
-            name: what was asked for, as it was typed.
-            request: what would be sent.
+            name: the assistant's name, as typed.
+            request: the request.
             resolved: the definition.
-            ask: the server may be asked.
+            ask: whether the server may be asked.
 
         Raises:
             UsageError: it lacks a tool.
@@ -75,14 +75,14 @@ class RunTools:
             )
 
     def refused(self, error: ToolRefused, name: str, resolved: Resolved) -> UsageError:
-        """The error where the server refused a tool; it is remembered."""
+        """The error for a tool that the server refused, which is remembered."""
         if self._capabilities is not None:
             self._capabilities.learn({error.tool: False})
         hint = _way_out(name, resolved, error.tool)
         return UsageError(error.message, hint=hint, code=error.code)
 
     def take_functions(self) -> bool:
-        """Whether functions may be offered: the server is not known to refuse them."""
+        """Whether to offer functions: the server is not known to refuse them."""
         return self._capabilities is None or not self._capabilities.lacks([_FUNCTIONS], ask=False)
 
     def functions_refused(self) -> None:
@@ -91,7 +91,7 @@ class RunTools:
             self._capabilities.learn({_FUNCTIONS: False})
 
     def notes(self, received: ModelAnswer) -> Iterator[str]:
-        """What to say of tools that an answer shows no trace of; what it shows is remembered."""
+        """Notes about tools that an answer shows no trace of; remembers the others."""
         if self._capabilities is not None:
             self._capabilities.learn(received.tools)
         server = self._profile.endpoint
@@ -115,7 +115,7 @@ MOST_SEARCHES = 6
 _PASSAGES = 8  # for one search
 _CHARACTERS = 8_000
 _LONGEST_QUERY = 1_000
-# A remark before a search is no answer; what is longer than this is shown as it comes.
+# Characters of a remark before a search; longer text is shown as it arrives.
 _REMARK = 300
 _LEAST_SECONDS = 1.0
 
@@ -140,11 +140,11 @@ Stream = Callable[[ModelRequest], Iterator[TextDelta | ModelAnswer]]
 
 @dataclass(slots=True)
 class KnowledgeSearches:
-    """The searches of one run: what was asked for, and what was found.
+    """The searches of one run: queries and results.
 
     Args:
         look: searches the knowledge.
-        characters: how much all searches may find together.
+        characters: the most characters of all results together.
     """
 
     look: Look
@@ -189,7 +189,7 @@ class KnowledgeSearches:
 
 
 def _query(arguments: str) -> str | None:
-    """What a model looks for; small ones write words in place of JSON."""
+    """The query of a model; small ones write plain words instead of JSON."""
     try:
         given = json.loads(arguments)
     except (ValueError, RecursionError):
@@ -203,12 +203,13 @@ def _query(arguments: str) -> str | None:
 def answer_with_searches(
     stream: Stream, request: ModelRequest, searches: KnowledgeSearches
 ) -> Iterator[TextDelta | ModelAnswer]:
-    """The answer to a request that offers `SEARCH_KNOWLEDGE`, piece by piece, the whole last.
+    """The answer to a request that offers `SEARCH_KNOWLEDGE`, in pieces, the whole last.
 
-    A server that refuses functions is asked again without them, with what was found so far.
+    If the server refuses functions, the request is sent again without them, with the results
+    so far.
 
     Raises:
-        NoAnswer: the model goes on asking where no search is left; and as `stream` does.
+        NoAnswer: the model keeps searching after the last allowed search; also as in `stream`.
     """
     end = time.monotonic() + request.timeout
     usage: Usage | None = None
@@ -250,7 +251,7 @@ def _without_functions(request: ModelRequest, found: Sequence[Excerpt]) -> Model
 
 
 class _Remark:
-    """Text that may turn out to be a remark before a call: it is held back while it is short."""
+    """Text that may be a remark before a call: it is held back while it is short."""
 
     def __init__(self) -> None:
         self.is_out = False

@@ -1,4 +1,4 @@
-"""One run: what was asked, what is sent, and what comes back."""
+"""The values of a run: request, plan and result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.types import Citation, FoundText, PastMessage, Usage
 from gptasst.definitions.types import Definition, SearchSettings
@@ -16,17 +16,20 @@ from gptasst.inputs.screening import SCREENED, Screening
 from gptasst.knowledge.types import Excerpt
 from gptasst.values import dataclass
 
+if TYPE_CHECKING:
+    from gptasst.models.prices import Budget
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the user asked of one run.
+    """The user's request for one run.
 
-    `files` are read already, as text of `encoding` where that was named; `text` is the task and
-    `stdin` what was piped in (`None`: nothing). `model`, `schema` and `timeout` (seconds) override
-    the definition and the profile. `past` is what was said before, oldest first. Without
-    `file_search` the knowledge is left alone. `screening` tells what must not be sent.
-    With `of_many`, other runs ask the same of other files. `variables` are the values of the
-    definition's variables; the others have their defaults.
+    `files` are read already, text in `encoding` if it was given; `text` is the task and `stdin` the
+    piped text (`None`: nothing). `model`, `schema` and `timeout` (seconds) override the definition
+    and the profile. `past` are earlier messages, oldest first. Without `file_search` the knowledge
+    is not used. `screening` is the check for secrets. With `of_many`, other runs use the same
+    definition for other files. `variables` are the values of the
+    definition's variables; the others have their defaults. `budget` is what may be spent.
     """
 
     name: str
@@ -42,11 +45,12 @@ class RunRequest:
     encoding: str | None = None
     of_many: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedInput:
-    """An input as a dry run shows it. `size` is in bytes, `sent_as` the form it would take."""
+    """An input in a dry run. `size` is in bytes, `sent_as` the form in which it would be sent."""
 
     path: str
     kind: str
@@ -56,8 +60,11 @@ class PlannedInput:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What a run would send, with notes. `estimated_tokens` counts the text only, to about a fifth.
+    """What a run would send, with notes.
 
+    `estimated_tokens` counts the text that is sent, `estimated_output_tokens` is a guess at the
+    answer. `estimated_cost` is in US dollars for each time within which the answer can come
+    (`now`, `2h`, `8h`, `24h`), and empty where the price is not known.
     `definition` is the file of the instruction, where it is no assistant's; `tools` are those
     that it uses besides its knowledge, `functions` those that the model may call here.
     """
@@ -76,6 +83,8 @@ class RunPlan:
     tools: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    estimated_output_tokens: int = 0
+    estimated_cost: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +97,9 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A block of an input that an edit left as it was, against the answer.
+    """A block that an edit kept unchanged, against the answer.
 
-    `lines` are counted from 1, as in `3` or `3-5`.
+    `lines` count from 1: `3` or `3-5`.
     """
 
     path: str
@@ -131,7 +140,7 @@ class RunResult:
     passages: tuple[FoundText, ...] = ()
 
 
-# Changed whenever the same definition and input are put to a model in other words.
+# Changed whenever the same definition and input produce a different request.
 _FORMAT = 1
 
 
@@ -143,17 +152,17 @@ def basis_digest(
     schema: Mapping[str, Any] | None,
     knowledge_sha256: str,
 ) -> str:
-    """The sha256, in hex, of everything that shapes an answer but the input.
+    """The sha256, in hex, of everything that shapes an answer, except the input.
 
-    A definition's name and description don't reach the model and don't count; nor does the
-    server, so that one model behind two addresses is one model.
+    A definition's name and description don't reach the model and don't count; nor does the server,
+    so that a model behind two addresses is the same.
 
     Args:
-        definition: its instructions, tools and settings, and what is done to the answer.
-        model: the model that is asked, wherever it was named.
-        task: the task in words.
-        schema: what the answer must fit.
-        knowledge_sha256: of the knowledge; empty if there is none.
+        definition: its instructions, tools, settings and treatment of the answer.
+        model: the model in use.
+        task: the task.
+        schema: the schema of the answer.
+        knowledge_sha256: the digest of the knowledge; empty without any.
     """
     basis: dict[str, Any] = {
         "format": _FORMAT,
@@ -167,7 +176,7 @@ def basis_digest(
         "knowledge": knowledge_sha256,
     }
     if definition.tools.search == SearchSettings():
-        del basis["tools"]["search"]  # as it was before there were such settings
+        del basis["tools"]["search"]  # the form before such settings existed
     if definition.edit is not None:
         basis["edit"] = dataclasses.asdict(definition.edit)
     return content_digest(json.dumps(basis, sort_keys=True, default=dict).encode())

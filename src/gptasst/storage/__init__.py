@@ -1,1 +1,1 @@
-"""Paths, atomic files, SQLite and locks."""
+"""Files on this machine: paths, atomic files, SQLite and locks."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files that only their owner reads."""
+"""Write files completely or not at all, and files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if sys.platform != "win32":
     import fcntl
 
 _PREFIX = ".gptasst-"
-_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # earlier versions had more than digits and a-f
+_LEFT_BEHIND = re.escape(_PREFIX) + r"[a-z0-9_]{8}"  # earlier versions used more than hex digits
 
 _swept: set[str] = set()
 
@@ -26,17 +26,17 @@ _swept: set[str] = set()
 def replace_whole(
     target: str, content: bytes, mode: int | None = 0o600, *, alike: bool = False
 ) -> None:
-    """Write a file, or replace it; from any number of threads. `target` is no link.
+    """Write or replace a file. Thread-safe. `target` must not be a link.
 
     Args:
         target: its path.
-        content: of the new file.
-        mode: its permissions; `None`: as the umask has them.
-        alike: it keeps what the old file has, permissions included; see `file_attributes`.
+        content: the new content.
+        mode: the permissions; `None`: from the umask.
+        alike: keep the attributes of the old file, including permissions; see `copy_attributes`.
 
     Raises:
-        NotKept: the new file can't be like the old one.
-        OSError: it can't be written; what was there is untouched.
+        NotKept: the new file can't have the old one's attributes.
+        OSError: it can't be written; the old file is untouched.
     """
     directory = os.path.dirname(target)
     _sweep(directory)
@@ -50,9 +50,9 @@ def replace_whole(
                 copy_attributes(target, stream.fileno())
             elif mode is not None:
                 os.chmod(name, mode)
-            if sys.platform != "win32":  # while the lock is held
+            if sys.platform != "win32":  # while holding the lock
                 os.replace(name, target)
-        if sys.platform == "win32":  # no file can be moved that is open
+        if sys.platform == "win32":  # an open file can't be moved
             os.replace(name, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -61,10 +61,10 @@ def replace_whole(
 
 
 def write_in_place(target: str, content: bytes) -> None:
-    """Overwrite a file, so that all its names and attributes stay.
+    """Overwrite a file in place, which keeps all its names and attributes.
 
-    Room is made before the first byte is touched, and an error brings the old content back. Only
-    a process that is killed just then leaves half of it.
+    Disk space is reserved before the first byte is written, and an error restores the old content.
+    Only a kill at that moment leaves a half-written file.
 
     Raises:
         OSError: it can't be written; what was there is untouched.
@@ -98,8 +98,8 @@ def _overwrite(stream: IO[bytes], content: bytes) -> None:
 
 
 def _made_in(directory: str, permissions: int) -> tuple[IO[bytes], str]:
-    """A new file, open and locked. The system applies the umask: to read it, a process has to
-    change it, and what another thread makes just then would be open to everybody.
+    """A new file, open and locked. The system applies the umask: reading the umask means changing
+    it, and files that other threads create at that moment would be open to everybody.
     """
 
     def opened(path: str, flags: int) -> int:
@@ -112,13 +112,13 @@ def _made_in(directory: str, permissions: int) -> tuple[IO[bytes], str]:
         except FileExistsError:
             continue
         _lock(stream.fileno())
-        if os.path.lexists(name):  # else it was swept away before it was locked
+        if os.path.lexists(name):  # else another process removed it before it was locked
             return stream, name
         stream.close()
 
 
 def _lock(handle: int) -> bool:
-    """Lock an open file; false: another process has it, or there are no locks here."""
+    """Lock an open file; `False` if another process has it, or locks are not supported."""
     if sys.platform == "win32":
         return True
     try:
@@ -129,7 +129,7 @@ def _lock(handle: int) -> bool:
 
 
 def _sweep(directory: str) -> None:
-    """Remove what was left in a directory, once a process."""
+    """Remove leftover temporary files in a directory, once per process."""
     if directory in _swept:
         return
     _swept.add(directory)
@@ -141,7 +141,7 @@ def _sweep(directory: str) -> None:
 
 def _remove_left_behind(path: str) -> None:
     with contextlib.suppress(OSError):
-        if sys.platform == "win32":  # fails where a process has it open, ours included
+        if sys.platform == "win32":  # fails if a process has it open, including ours
             os.unlink(path)
             return
         with open(path, "rb") as stream:
@@ -150,20 +150,20 @@ def _remove_left_behind(path: str) -> None:
 
 
 def private_directory(path: Path) -> Path:
-    """Make a directory, and those above it, that only their owner can enter.
+    """Create a directory and its parents, accessible only to their owner.
 
-    One that exists stays as it is.
+    Existing ones are unchanged.
     """
     missing = [place for place in (path, *path.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
-    path.mkdir(exist_ok=True)  # says what is wrong where something else is there
+    path.mkdir(exist_ok=True)  # reports it if something else is there
     return path
 
 
 def open_private(path: Path, mode: str) -> IO[bytes]:
-    """Open a file for writing; one that is new only its owner can read."""
-    return open(path, mode, opener=_owners_only)  # Path's has no opener
+    """Open a file for writing; a new one is readable only by its owner."""
+    return open(path, mode, opener=_owners_only)  # `Path.open` has no opener
 
 
 def _owners_only(path: str, flags: int) -> int:
@@ -171,9 +171,9 @@ def _owners_only(path: str, flags: int) -> int:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 whole or not at all, in a directory of mode 0700 if it is new.
+    """Write a file with mode 0600, completely or not at all; a new directory gets mode 0700.
 
-    A link keeps pointing where it does, and the file there is replaced.
+    A link is kept, and its target is replaced.
 
     Raises:
         OSError: it can't be written; what was there is untouched.
@@ -184,12 +184,12 @@ def replace_private(path: Path, content: bytes) -> None:
 
 
 _MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-_MOUNTED = (errno.EBUSY, errno.EXDEV)  # a single file that containers mount can't be moved away
+_MOUNTED = (errno.EBUSY, errno.EXDEV)  # a single file mounted by a container can't be moved
 _DEVICES = ("/dev/", "/proc/")
 
 
 def output_file(asked: Path | None) -> Path | None:
-    """The file that `-o` means, after `check_output`; `None`: stdout, which `-` means, too."""
+    """The file of `-o`, after `check_output`; `None` for stdout and `-`."""
     if asked is None or asked == Path("-"):
         return None
     check_output(asked)
@@ -197,11 +197,11 @@ def output_file(asked: Path | None) -> Path | None:
 
 
 def check_output(path: Path) -> None:
-    """Refuse, before anything is sent, an output path that can't be written.
+    """Raise, before anything is sent, if an output path can't be written.
 
     Raises:
-        InvalidInput: it is a directory or read-only, or its directory is missing or can't be
-            written to.
+        InvalidInput: it is a directory or read-only, or its directory is missing or not
+            writable.
     """
     try:
         path.stat()
@@ -225,10 +225,10 @@ def check_output(path: Path) -> None:
 
 
 def refuse_read_only(path: Path) -> None:
-    """Refuse a file that nobody may write to, which its owner and root could replace.
+    """Raise for a read-only file, even though its owner and root could replace it.
 
     Raises:
-        InvalidInput: it is there and read-only.
+        InvalidInput: it exists and is read-only.
     """
     try:
         mode = path.stat().st_mode
@@ -243,21 +243,20 @@ def refuse_read_only(path: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all.
+    """Write a file completely or not at all.
 
-    A link keeps pointing where it does and the file there is replaced. Owner, group, permissions
-    and extended attributes of an existing file stay; where the system does not let a new file have
-    them, and where a file has several names, it is overwritten. Devices, pipes, and what
-    `/dev/stdout` stands for are written to as they are.
+    A link is kept, and its target is replaced. Owner, group, permissions and extended attributes of
+    an existing file are kept; if a new file can't have them, or the file has several names, it is
+    overwritten in place. Devices, pipes and the target of `/dev/stdout` are written to directly.
 
     Raises:
-        BrokenPipeError: whoever read the pipe is gone.
-        InvalidInput: it can't be written or is read-only; what was there is untouched.
+        BrokenPipeError: the reader of the pipe is gone.
+        InvalidInput: it can't be written or is read-only; the old file is untouched.
     """
     refuse_read_only(path)
     try:
         if _is_special(path):
-            with path.open("ab") as stream:  # a log behind `>> log` keeps what it has
+            with path.open("ab") as stream:  # a log behind `>> log` keeps its content
                 stream.write(content)
         else:
             _replace(_target(path), content)
@@ -296,14 +295,14 @@ def _is_special(path: Path) -> bool:
 
 
 class NotKept(OSError):
-    """An attribute can't be given to the new file."""
+    """The new file can't have one of the old file's attributes."""
 
 
 def copy_attributes(source: str, handle: int) -> None:
-    """Give an open file everything about another that is not its content.
+    """Copy owner, permissions and extended attributes of a file to an open one.
 
-    Access control lists are extended attributes on Linux. macOS has no call for either that
-    Python offers.
+    On Linux, access control lists are extended attributes. On macOS, Python has no function for
+    either.
 
     Raises:
         NotKept: the system does not allow it.
@@ -329,7 +328,7 @@ if sys.platform == "linux":
 
     def _copy_extended(source: str, handle: int) -> None:
         old, new = _extended(source), _extended(handle)
-        for name in new.keys() - old.keys():  # such as an access control list by default
+        for name in new.keys() - old.keys():  # such as a default access control list
             os.removexattr(handle, name)
         for name, value in old.items():
             if new.get(name) != value:
@@ -344,7 +343,7 @@ if sys.platform == "linux":
             raise
         found = {}
         for name in names:
-            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+            with contextlib.suppress(FileNotFoundError):  # removed in the meantime
                 found[name] = os.getxattr(file, name)
         return found
 

@@ -1,6 +1,6 @@
-"""SQLite files: what all have in common, and those that must not be lost.
+"""SQLite files: common functions, and databases that must not be lost.
 
-A damaged `Database` is left alone and reported; what may be lost is a
+A damaged `Database` is reported and never touched; data that may be lost is in a
 `disposable_database.DisposableDatabase`.
 """
 
@@ -26,19 +26,19 @@ _IN_USE = "another gptasst is writing to it: try again when that has ended"
 _NO_ROOM = "is the disk full? nothing that was kept is lost"
 _NO_FAULT_OF_THE_FILE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
 _PAUSE = 0.01
-# So much of what is written is held before it goes to the disk, in KiB. SQLite's own 2 MB make it
-# write the same pages again and again while knowledge is indexed.
+# SQLite's page cache in KiB. With its default of 2 MB, it would write the same pages again and
+# again while knowledge is indexed.
 _CACHE = 16_000
 
 
 class Database:
-    """One SQLite file, opened when first asked; only writing makes it.
+    """An SQLite file, opened on first use; only writing creates it.
 
-    Threads take turns: each transaction is one thread's.
+    Threads take turns: each transaction belongs to one thread.
 
     Args:
-        path: of the file. Any number of processes may use it at once.
-        schema: what is in it.
+        path: the file. Any number of processes may use it at once.
+        schema: its tables.
     """
 
     def __init__(self, path: Path, schema: Schema) -> None:
@@ -55,7 +55,7 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that sees one state of the file throughout."""
+        """A transaction that sees a single state of the file."""
         with self._translated():
             if self._connection is None and not self._path.exists():
                 with contextlib.closing(_empty(self._schema)) as connection:
@@ -70,7 +70,7 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is kept whole, or not at all if anything is raised."""
+        """A transaction that is committed completely, or rolled back after an exception."""
         with self._translated():
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
@@ -124,7 +124,7 @@ def _connect(path: Path, schema: Schema) -> sqlite3.Connection:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Choose the kind of journal. SQLite does not wait for others that do so just now."""
+    """Set the journal mode. SQLite does not wait for others that do the same."""
     end = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -138,7 +138,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _empty(schema: Schema) -> sqlite3.Connection:
-    """What a database holds that was never written to. Leaves no file behind."""
+    """An empty database in memory, for a file that does not exist."""
     connection = connect(":memory:", _BUSY_SECONDS)
     in_transaction(connection, "BEGIN", schema.bring_up)
     return connection
@@ -164,7 +164,7 @@ _Result = TypeVar("_Result")
 
 _READ_BUSY_SECONDS = 5.0
 
-_STEPS = 100_000  # of SQLite's machine, between two looks at the clock
+_STEPS = 100_000  # instructions of SQLite's virtual machine between checks of the clock
 
 
 @dataclass(frozen=True)
@@ -172,9 +172,9 @@ class Schema:
     """The tables of a file.
 
     Args:
-        title: what people call the file, in messages.
-        migrations: a script per version; an older file is brought up step by step.
-        first: the version that the first script makes.
+        title: the name of the file in messages.
+        migrations: a script per version; older files are migrated step by step.
+        first: the version that the first script creates.
         advice: what to do with a damaged file.
     """
 
@@ -189,7 +189,7 @@ class Schema:
 
     @cached_property
     def statements(self) -> tuple[str, ...]:
-        """Every statement of every script, as SQLite keeps it."""
+        """Every statement of every script, in SQLite's normal form."""
         return tuple(
             statement.strip().removesuffix(";").rstrip()
             for script in self.migrations
@@ -197,7 +197,7 @@ class Schema:
         )
 
     def bring_up(self, connection: sqlite3.Connection) -> None:
-        """Make the tables that a file still lacks, in the transaction that is under way."""
+        """Create missing tables, in the current transaction."""
         done = max(0, version_of(connection) - self.first + 1)
         for script in self.migrations[done:]:
             for statement in _statements(script):
@@ -205,15 +205,15 @@ class Schema:
         connection.execute(f"PRAGMA user_version = {self.version}")
 
     def migrate(self, connection: sqlite3.Connection) -> None:
-        """Bring up a file of an earlier version; one that is no such file stays as it is."""
+        """Migrate a file of an earlier version; other files are unchanged."""
         if self.first <= version_of(connection) < self.version:
             in_transaction(connection, "BEGIN IMMEDIATE", self.bring_up)
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """See that a file has exactly these tables, for files that a new one can replace.
+        """Check that a file has exactly these tables, for files that can be replaced.
 
         Raises:
-            sqlite3.DatabaseError: it has others.
+            sqlite3.DatabaseError: its tables differ.
         """
         version = version_of(connection)
         if version > self.version:
@@ -224,10 +224,10 @@ class Schema:
 
 
 def connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
-    """A connection without transactions of its own, for any thread.
+    """A connection without automatic transactions, for any thread.
 
     Args:
-        uri: of the file, or `:memory:`.
+        uri: the URI of the file, or `:memory:`.
         busy_seconds: how long to wait while another process writes.
     """
     return sqlite3.connect(
@@ -238,7 +238,7 @@ def connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
 def in_transaction(
     connection: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], _Result]
 ) -> _Result:
-    """What `work` returns; all that it writes is kept, or nothing if it raises."""
+    """Call `work` in a transaction, which is rolled back if it raises."""
     connection.execute(begin)
     try:
         result = work(connection)
@@ -256,7 +256,7 @@ def is_busy(error: BaseException) -> bool:
 
 
 def primary_code(error: BaseException, otherwise: int = sqlite3.SQLITE_ERROR) -> int:
-    """SQLite's own code of an error; Python's own errors have none."""
+    """SQLite's code of an error; Python's own errors have none."""
     return int(getattr(error, "sqlite_errorcode", otherwise)) & 0xFF
 
 
@@ -265,22 +265,22 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def open_unchanged(path: Path) -> sqlite3.Connection:
-    """A connection that only reads: neither the file nor what lies beside it changes.
+    """A read-only connection, which changes neither the file nor others beside it.
 
     Raises:
         sqlite3.Error: the file can't be opened.
     """
-    # Where nobody writes, even the files that readers share are not made.
+    # Without writers, even the files that readers share are not created.
     in_use = os.path.lexists(f"{path}-wal")
     mode = "mode=ro" if in_use else "immutable=1"
     return connect(f"{path.absolute().as_uri()}?{mode}", _READ_BUSY_SECONDS)
 
 
 def find_damage(connection: sqlite3.Connection, seconds: float) -> str | None:
-    """What SQLite finds wrong with a database, as far as it comes in so many seconds.
+    """The damage that SQLite finds in a database within a number of seconds.
 
     Raises:
-        sqlite3.Error: it is so damaged that it can't be looked at.
+        sqlite3.Error: it is too damaged to check.
     """
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
@@ -296,7 +296,7 @@ def find_damage(connection: sqlite3.Connection, seconds: float) -> str | None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script, triggers whole."""
+    """The statements of a script, with triggers unsplit."""
     pending = ""
     for line in f"{script.rstrip().removesuffix(';')};".splitlines():
         pending += line + "\n"

@@ -1,7 +1,7 @@
-"""SQLite files that may be lost: opened when asked, and replaced when they can't be used.
+"""SQLite files that may be lost: opened on first use, and replaced if they can't be used.
 
-Nothing fails because of them. A damaged file is set aside; where none can be written, a cache
-lives in memory for as long as the process does.
+Nothing fails because of them. A damaged file is set aside; if no file can be written, the data is
+in memory until the process ends.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _Identity = tuple[int, int]
 
 _SIDECARS = ("-wal", "-shm", "-journal")
 _BUSY_SECONDS = 5.0
-# Once the lock was waited for in vain, a process does not wait so long again.
+# After one wait for the lock that failed, a process does not wait this long again.
 _BUSY_SECONDS_AFTERWARDS = 0.1
 _TRIES = 3
 
-# Signs of trouble around the file: nothing says that the file itself is bad.
-# On a full disk SQLite reports an I/O error where it has no room for the memory that it shares.
+# Errors about the surroundings, which don't mean that the file itself is damaged.
+# On a full disk SQLite reports an I/O error if it has no room for its shared memory.
 _NO_FAULT_OF_THE_FILE = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
@@ -46,13 +46,13 @@ _NO_FAULT_OF_THE_FILE = (
 
 
 class DisposableDatabase:
-    """One SQLite file for any number of processes and threads.
+    """An SQLite file for any number of processes and threads.
 
     Args:
-        path: the file. It and its directory can be read by their owner only.
-        schema: what is in it.
-        note: told, in one line, that a damaged file was set aside or that none can be written.
-        only_memory: nothing is written to the file, whatever is done.
+        path: the file. It and its directory are readable only by their owner.
+        schema: its tables.
+        note: called with one line if a damaged file was set aside or none can be written.
+        only_memory: never write to the file.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class DisposableDatabase:
         self._pending: list[Callable[[sqlite3.Connection], object]] = []
 
     def load(self) -> None:
-        """Take what the file holds into memory; only for `only_memory`.
+        """Load the file into memory; only for `only_memory`.
 
         Raises:
             sqlite3.Error: the file can't be read, is damaged, or has other tables.
@@ -87,7 +87,7 @@ class DisposableDatabase:
         self._schema.check(self._memory)
 
     def close(self) -> None:
-        """Write what still waits for a lock, and close the file."""
+        """Write data that still waits for a lock, and close the file."""
         with self._lock:
             if self._pending:
                 self.write(lambda _: None)
@@ -98,7 +98,7 @@ class DisposableDatabase:
                 self._memory = None
 
     def read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """What `work` reads in one transaction. It may be called more than once."""
+        """Call `work`, which reads, in one transaction. It may be called more than once."""
         with self._lock:
             try:
                 return self._in_file(lambda connection: in_transaction(connection, "BEGIN", work))
@@ -106,10 +106,10 @@ class DisposableDatabase:
                 return work(self._in_memory())
 
     def write(self, work: Callable[[sqlite3.Connection], object]) -> bool:
-        """Let `work` write, whole or not at all. It may be called more than once.
+        """Call `work`, which writes, in one transaction. It may be called more than once.
 
-        If another process holds the lock for too long, it is written with the next `write`.
-        Gives whether it is in the file now, where it outlives this process.
+        If another process holds the lock for too long, the data is written with the next `write`.
+        Returns whether it is in the file now, so that it survives this process.
         """
         with self._lock:
 
@@ -129,10 +129,10 @@ class DisposableDatabase:
             return True
 
     def _in_file(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Work on the file; if it is damaged, move it away and start with an empty one.
+        """Work on the file; if it is damaged, set it aside and start with an empty one.
 
         Raises:
-            _Unusable: there is no such file to be had, or not now.
+            _Unusable: no file can be used, or not now.
         """
         for _ in range(_TRIES):
             if self._only_memory:
@@ -140,7 +140,7 @@ class DisposableDatabase:
             try:
                 return work(self._connected())
             except (UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.IntegrityError):
-                raise  # it is what the caller stores or asks for, and not the file
+                raise  # the caller's data is wrong, not the file
             except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
                 self._recover(error)
             except OSError as error:
@@ -149,10 +149,10 @@ class DisposableDatabase:
         raise _Unusable
 
     def _recover(self, error: Exception) -> None:
-        """Make the next try possible.
+        """Prepare the next attempt.
 
         Raises:
-            _Locked: somebody else uses the file for longer than is waited for.
+            _Locked: another process uses the file for too long.
         """
         if is_busy(error):
             self._patience = _BUSY_SECONDS_AFTERWARDS
@@ -182,13 +182,13 @@ class DisposableDatabase:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is not None and _identity(self.path) != self._identity:
-            self._disconnect()  # it was deleted or set aside by another process
+            self._disconnect()  # another process deleted it or set it aside
         if self._connection is None:
             self._identity = _identity(self.path)
             if self._identity is None:
                 self._create()
                 self._identity = _identity(self.path)
-            # A name without a file would be made an empty file: `mode` keeps it from that.
+            # `mode` keeps SQLite from creating an empty file.
             connection = connect(f"{self.path.absolute().as_uri()}?mode=rw", self._patience)
             try:
                 connection.execute("PRAGMA synchronous = NORMAL")
@@ -207,7 +207,7 @@ class DisposableDatabase:
             self._connection = None
 
     def _create(self) -> None:
-        """Make the file so that it appears with all its tables: an empty one is a damaged one."""
+        """Create the file together with all its tables: an empty file counts as damaged."""
         import tempfile
 
         private_directory(self.path.parent)
@@ -215,9 +215,9 @@ class DisposableDatabase:
             if _identity(self.path) is not None:
                 return
             for sidecar in _sidecars(self.path):
-                sidecar.unlink()  # of a file that is no more: it would be read into the new one
+                sidecar.unlink()  # from a deleted file: SQLite would read it into the new one
             for left in self.path.parent.glob(f"{self.path.name}.new-*"):
-                left.unlink()  # by a process that was killed
+                left.unlink()  # left by a killed process
             handle, name = tempfile.mkstemp(prefix=f"{self.path.name}.new-", dir=self.path.parent)
             os.close(handle)
             try:
@@ -231,7 +231,7 @@ class DisposableDatabase:
                 raise
 
     def _set_aside(self, reason: str) -> None:
-        """Move the damaged file out of the way, unless another process did so meanwhile."""
+        """Set the damaged file aside, unless another process did so already."""
         with alone(_lock(self.path), _BUSY_SECONDS):
             if self._identity is None or _identity(self.path) != self._identity:
                 return
@@ -280,5 +280,5 @@ def _free_name(path: Path) -> Path:
 
 
 def _lock(path: Path) -> Path:
-    """What is locked where the file itself is made or moved."""
+    """The lock for creating or moving the file."""
     return path.with_name(f"{path.name}.lock")

@@ -1,6 +1,6 @@
-"""Locks between processes. That of a process that was killed is gone with it.
+"""Locks between processes, which end with a killed process.
 
-A lock is SQLite's own on an empty file: that works on every system.
+A lock is SQLite's lock on an empty file, which works on every system.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 
 from gptasst.storage.atomic_files import private_directory
 
-_TRY = 0.1  # so that Ctrl-C is noticed
+_TRY = 0.1  # short, so that Ctrl-C is noticed
 
 
 @contextlib.contextmanager
 def alone(lock: Path, seconds: float, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Keep other processes out, as far as that is possible.
 
-    Where there can be no lock, or somebody has it for longer than so many seconds, it is done
-    without.
+    If locks are not possible, or another process has it for too long, it continues without the
+    lock.
 
     Args:
-        lock: the file, made when it is first needed.
-        seconds: how long it is waited for.
-        on_wait: told now and then that it is.
+        lock: the file, created when it is first needed.
+        seconds: how long to wait.
+        on_wait: called from time to time while waiting.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(sqlite3.Error, OSError):
@@ -39,7 +39,7 @@ def alone(lock: Path, seconds: float, on_wait: Callable[[], None] = lambda: None
 
 @contextlib.contextmanager
 def under_way(lock: Path) -> Iterator[None]:
-    """Let others see for a while that something is under way; any number may do so at once."""
+    """Show others that something is under way; any number of processes may do so at once."""
     with contextlib.ExitStack() as held:
         with contextlib.suppress(sqlite3.Error, OSError):
             private_directory(lock.parent)
@@ -51,7 +51,7 @@ def under_way(lock: Path) -> Iterator[None]:
 
 
 def is_under_way(lock: Path) -> bool:
-    """Whether some process is in `under_way` with that lock."""
+    """Whether a process is in `under_way` with that lock."""
     if not lock.exists():
         return False
     try:

@@ -1,7 +1,7 @@
-"""Where gptasst keeps things on this machine.
+"""The directories and files of gptasst on this machine.
 
-Start-up time is why this needs nothing but `os`: shell completion asks for a directory and is
-gone again before `pathlib` would be there.
+For start-up time it only needs `os`: shell completion asks for a directory and exits before
+`pathlib` would be loaded.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-# Names, not values: type checkers know what they stand for, and nothing is imported.
+# Names instead of values: type checkers know them, and nothing is imported.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Paths:
-    """The user's directories of gptasst. `config` is edited by people, `data` is not."""
+    """The user's directories. People edit `config`, but not `data`."""
 
     __slots__ = ("config", "data")
 
@@ -50,6 +50,14 @@ class Paths:
         return self.data / "runs.sqlite3"
 
     @property
+    def deferred_records(self) -> Path:
+        return self.data / "deferred.sqlite3"
+
+    @property
+    def usage_journal(self) -> Path:
+        return self.data / "usage.sqlite3"
+
+    @property
     def case_answers(self) -> Path:
         return self.data / "cases.sqlite3"
 
@@ -75,7 +83,7 @@ class Paths:
 
     @property
     def knowledge_lock(self) -> Path:
-        """Held while knowledge is on its way that nothing uses yet."""
+        """The lock that is held while uploaded knowledge is not attached yet."""
         return self.locks / "knowledge.lock"
 
     @property
@@ -90,11 +98,11 @@ CONVERSATIONS_DATABASE = "conversations.sqlite3"
 
 
 def user_directories(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The directories for config and for data: of this platform, or below `GPTASST_HOME`.
+    """The directories for config and data: the platform's, or below `GPTASST_HOME`.
 
-    What platformdirs says, for shell completion, which is gone before that would be loaded.
-    Elsewhere than on Windows and macOS these are the XDG base directories; a relative path in
-    their variables counts for nothing, as their specification wants it.
+    The same as platformdirs, for shell completion, which is too fast to load that. Except on
+    Windows and macOS these are the XDG base directories; as specified, relative paths in their
+    variables are ignored.
     """
     root = environ.get("GPTASST_HOME")
     if root:
@@ -117,7 +125,7 @@ def _xdg(environ: Mapping[str, str], variable: str, default: str) -> str:
 
 
 def user_paths(environ: Mapping[str, str]) -> Paths:
-    """The directories of this platform, or those below `GPTASST_HOME`.
+    """The platform's directories, or those below `GPTASST_HOME`.
 
     Raises:
         StateError: there is no home directory.
@@ -145,13 +153,13 @@ def user_paths(environ: Mapping[str, str]) -> Paths:
 
 
 def leaves_project_out(environ: Mapping[str, str]) -> bool:
-    """Whether the instructions of the working directory are not to be used."""
+    """Whether to ignore the instructions of the working directory."""
     said = environ.get("GPTASST_NO_PROJECT", "").strip().lower()
     return said not in ("", "0", "false", "no", "off")
 
 
 def shipped_instructions() -> Path:
-    """The instructions that come with the package (in a checkout: its top-level folder)."""
+    """The shipped instructions (in a checkout: the top-level folder)."""
     from pathlib import Path
 
     return Path(shipped_directory())

@@ -1,4 +1,4 @@
-"""Private directories for files that are needed for as long as a command works on them."""
+"""Private temporary directories."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _STALE_SECONDS = 86_400
 
 @contextlib.contextmanager
 def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new directory that is removed again.
+    """A new directory that is removed at the end of the context.
 
-    Those of commands that were killed a day ago or earlier are removed, too.
+    Directories of commands that were killed more than a day ago are removed, too.
     """
     private_directory(parent)
     for left in parent.glob(f"{prefix}*"):

@@ -1,1 +1,1 @@
-"""Contents that go to the server once."""
+"""Upload each content once, and remember its id."""

@@ -1,7 +1,7 @@
-"""What is known of files without asking the disk or the server again.
+"""The file-ID cache: what is known of files without reading the disk or asking the server.
 
-The cache answers from `cache.sqlite3`. It may know less than there is at any time, and no caller
-fails because of it; see `storage.disposable_database`.
+The cache reads `cache.sqlite3`. It may be incomplete at any time, and no caller fails because of
+it; see `storage.disposable_database`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _FILES_AT_ONCE = 500
 
 
 class FileCache:
-    """Hashes of local files, and what is known of each project on a server.
+    """Hashes of local files, and the cache of each project on a server.
 
     Any number of processes and threads may use one file at once.
 
     Args:
-        path: the SQLite file, opened when first needed.
-        note: told, in one line, that a damaged file was set aside or that none can be written.
-        only_memory: the file is neither read nor written.
+        path: the SQLite file, opened on first use.
+        note: called with one line if a damaged file was set aside or none can be written.
+        only_memory: neither read nor write the file.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class FileCache:
 
     @classmethod
     def copy_of(cls, path: Path) -> Self:
-        """What the cache at a path knows, in memory: the file stays as it is, whatever is done.
+        """A copy of the cache in memory, which never changes the file.
 
         Raises:
-            sqlite3.Error: the file is damaged. One that is not there knows nothing.
+            sqlite3.Error: the file is damaged. A missing file is an empty cache.
         """
         copy = cls(path, only_memory=True)
         try:
@@ -66,7 +66,7 @@ class FileCache:
         self._tables.close()
 
     def of(self, scope: str) -> ProjectCache:
-        """What is known of one project; `scope` names it and its endpoint."""
+        """The cache of one project; `scope` is the project and its endpoint."""
         return ProjectCache(self._tables, scope)
 
     # Local files
@@ -76,10 +76,10 @@ class FileCache:
         return self.sha256_all([file])[file]
 
     def sha256_all(self, files: Sequence[Path]) -> dict[Path, FileHash]:
-        """The hashes of files. Those whose size, time and inode stand are not read.
+        """The hashes of files. Files with unchanged size, time and inode are not read.
 
         Raises:
-            InvalidInput: one of them is not a file or can't be read.
+            InvalidInput: one is not a file or can't be read.
         """
         directory = here()
         keys = {file: file_key(file, directory) for file in files}
@@ -90,7 +90,7 @@ class FileCache:
             row = known.get(key)
             if row is not None and still_stands(key, row):
                 hashes[file] = FileHash(row[1], row[5])
-            else:  # one that is gone is reported by the attempt to read it
+            else:  # reading a missing file reports it
                 unknown[file] = key
         pending = iter(unknown.items())
         while part := dict(itertools.islice(pending, _FILES_AT_ONCE)):
@@ -98,7 +98,7 @@ class FileCache:
         return hashes
 
     def _known_hashes(self, keys: Collection[bytes]) -> dict[bytes, Any]:
-        """The rows of these files. Many are found in one pass over their part of the table."""
+        """The rows of these files. For many files, it reads their range of the table at once."""
         if len(keys) < ROWS_AT_ONCE:
             rows = self._tables.select_in("hashes", "path", keys)
         else:
@@ -117,7 +117,7 @@ class FileCache:
         return hashes
 
     def hashed_files(self) -> dict[Path, FileHash]:
-        """Every local file whose hash is kept, whether or not it still stands."""
+        """Every local file with a stored hash, which may be outdated."""
         rows = self._tables.rows("SELECT path, size, sha256 FROM hashes ORDER BY path")
         return {Path(os.fsdecode(path)): FileHash(size, sha256) for path, size, sha256 in rows}
 
@@ -127,7 +127,7 @@ class FileCache:
         self._tables.execute_many("DELETE FROM hashes WHERE path = ?", rows)
 
     def local_paths(self, sha256s: Collection[str]) -> dict[str, list[Path]]:
-        """The files on this disk that have these contents, as far as they are known."""
+        """The known local files with these contents."""
         found: dict[str, list[Path]] = {}
         for row in self._tables.select_in("hashes", "sha256", sha256s):
             if still_stands(row[0], row, freshly_changed=True):
@@ -137,7 +137,7 @@ class FileCache:
     # The cache as a whole
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the cache."""
 
         def work(connection: sqlite3.Connection) -> None:
             for table in TABLES:
@@ -146,11 +146,11 @@ class FileCache:
         self._tables.write(work)
 
 
-# A file can change twice within one tick of its clock, which is two seconds on FAT. What was
-# hashed so soon after a change is read again next time, as git does with its index.
+# A file can change twice within one tick of the file system's clock, which is two seconds on FAT.
+# Files hashed that soon after a change are read again next time, like in git's index.
 _TICK_NS = 2_000_000_000
 
-_LARGEST_INTEGER = 2**63 - 1  # that SQLite takes
+_LARGEST_INTEGER = 2**63 - 1  # the largest integer of SQLite
 
 
 class FileHash(NamedTuple):
@@ -161,23 +161,23 @@ class FileHash(NamedTuple):
 
 
 def here() -> bytes:
-    """The working directory, with a separator behind it."""
+    """The working directory, with a trailing separator."""
     return os.fsencode(Path.cwd()) + os.fsencode(os.sep)
 
 
 def file_key(file: Path, directory: bytes) -> bytes:
-    """An absolute path as the system has it, links and `..` as they are.
+    """An absolute path, without resolving links and `..`.
 
-    `directory` is what `here` gives: it is asked for once and not for each file.
+    `directory` is the result of `here`, which is called once for many files.
     """
     name = os.fsencode(file)
     return name if file.is_absolute() else directory + name
 
 
 def still_stands(file: bytes, row: Any, *, freshly_changed: bool = False) -> bool:
-    """Whether a file is as it was when its row was written.
+    """Whether a file is unchanged since its row was written.
 
-    `freshly_changed` takes one that may have changed again within the tick it was hashed in.
+    `freshly_changed` accepts a file that may have changed again in the same tick of the clock.
     """
     try:
         found = os.stat(file)  # noqa: PTH116  # 100,000 times
@@ -193,7 +193,7 @@ def still_stands(file: bytes, row: Any, *, freshly_changed: bool = False) -> boo
 
 
 def read_file(file: Path) -> tuple[FileHash, tuple[int, int, int, int, str] | None]:
-    """Hash a file; its row is `None` if it changed meanwhile."""
+    """Hash a file; its row is `None` if it changed while it was read."""
     import hashlib
 
     started = time.time_ns()
@@ -213,9 +213,9 @@ def read_file(file: Path) -> tuple[FileHash, tuple[int, int, int, int, str] | No
 
 
 def _identity(found: os.stat_result) -> int:
-    """The inode and when anything about the file last changed, as the one number of a row.
+    """The inode and the ctime of a file, combined in one number.
 
-    That moment can't be set: it tells of another content where size and time were kept, as
-    `cp -p`, layers of images and the Nix store do.
+    The ctime can't be set, so it reveals other content with the same size and mtime, as made by
+    `cp -p`, image layers and the Nix store.
     """
     return (found.st_ino ^ found.st_ctime_ns << 1) & _LARGEST_INTEGER

@@ -1,4 +1,4 @@
-"""What is known of one project on a server, in the tables of the file cache."""
+"""The cache of one project on a server, in the tables of the file cache."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _END_UPLOAD = (
 
 
 class ProjectCache:
-    """Ids of uploads, assistants and models of one project, as they were last seen.
+    """Ids of uploads, assistants and models of one project, as last seen.
 
     Args:
-        tables: of the cache.
-        scope: endpoint and project.
+        tables: the tables of the cache.
+        scope: the endpoint and project.
     """
 
     def __init__(self, tables: CacheTables, scope: str) -> None:
@@ -38,11 +38,11 @@ class ProjectCache:
     # Uploads
 
     def uploads(self, contents: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-        """Ids of files on the server by their content, which is a sha256 and a purpose.
+        """Ids of files on the server by content, which is a sha256 and a purpose.
 
-        Those that stay come first, then the newest; those that have expired are left out.
-        Knowledge (`assistants`) must stay, so for that purpose those that do not last are left
-        out (`LASTING`). What is known of a content may be its mark: see `upload_marks`.
+        Files that never expire come first, then the newest; expired ones are omitted. Knowledge
+        (`assistants`) must not expire, so for that purpose expiring files are omitted (`LASTING`).
+        A content may be known only by its mark, see `upload_marks`.
         """
         now = time.time()
         (known_as,) = storable((self.scope,))
@@ -63,7 +63,7 @@ class ProjectCache:
         )
 
     def all_uploads(self) -> list[CachedUpload]:
-        """All files on the server whose content is known, newest first."""
+        """All files on the server with known content, newest first."""
         return self._tables.read(
             lambda connection: [
                 upload_of(row)
@@ -76,7 +76,7 @@ class ProjectCache:
         )
 
     def remember_uploads(self, uploads: Sequence[CachedUpload]) -> None:
-        """Keep what was uploaded; of those that were begun, these have ended."""
+        """Store finished uploads, and remove them from the begun ones."""
         rows = [storable((self.scope, *upload_row(upload))) for upload in uploads]
         ended = [storable((self.scope, *begun_key(upload))) for upload in uploads]
 
@@ -96,7 +96,7 @@ class ProjectCache:
         self._execute_many("DELETE FROM leaving_knowledge WHERE scope = ? AND file_id = ?", rows)
 
     def begin_uploads(self, requests: Sequence[UploadRequest]) -> None:
-        """Note what is about to be uploaded, so that it is found should this process die."""
+        """Store uploads that are about to start, to find them if this process is killed."""
         now = time.time()
         rows = [(*begun_key(request), request.size, now) for request in requests]
         self._execute_many("INSERT OR REPLACE INTO begun_uploads VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -111,13 +111,13 @@ class ProjectCache:
         ]
 
     def end_uploads(self, begun: Sequence[BegunUpload]) -> None:
-        """Forget what was noted by `begin_uploads`."""
+        """Remove uploads of `begin_uploads`."""
         self._execute_many(_END_UPLOAD, [begun_key(upload) for upload in begun])
 
     # Knowledge
 
     def remember_knowledge(self, store: str, sha256s: Mapping[str, str]) -> None:
-        """Keep what an assistant knows, path by path, in place of what it knew."""
+        """Store an assistant's knowledge, by path, replacing earlier entries."""
         rows = [storable((self.scope, store, path, sha256)) for path, sha256 in sha256s.items()]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -128,12 +128,12 @@ class ProjectCache:
         self._tables.write(work)
 
     def knowledge(self, store: str) -> dict[str, str]:
-        """What an assistant knew when it was last seen: the sha256 by path."""
+        """An assistant's knowledge as last seen: the sha256 by path."""
         query = "SELECT path, sha256 FROM knowledge WHERE scope = ? AND store = ?"
         return dict(self._rows(query, store))
 
     def store_files(self) -> dict[str, tuple[str, dict[str, str]]]:
-        """By vector store: the state in which it was seen, and the sha256 of its files by id."""
+        """By vector store: its state as last seen, and the sha256 of its files by id."""
         rows = self._rows("SELECT store, state, files FROM store_files WHERE scope = ?")
         try:
             return {store: (state, dict(json.loads(files))) for store, state, files in rows}
@@ -141,7 +141,7 @@ class ProjectCache:
             return {}
 
     def remember_store_files(self, seen: Mapping[str, tuple[str, Mapping[str, str]]]) -> None:
-        """Keep what vector stores held, in place of all that was kept."""
+        """Store the files of vector stores, replacing all earlier entries."""
         rows = [
             storable((self.scope, store, state, json.dumps(dict(files))))
             for store, (state, files) in seen.items()
@@ -154,7 +154,7 @@ class ProjectCache:
         self._tables.write(work)
 
     def remember_former_knowledge(self, store: str, file_ids: Iterable[str]) -> None:
-        """Note uploads that an assistant knew once, so that they can go when it does."""
+        """Store former uploads of an assistant, to be deleted together with it."""
         rows = [(store, file_id) for file_id in file_ids]
         self._execute_many("INSERT OR IGNORE INTO former_knowledge VALUES (?, ?, ?)", rows)
 
@@ -163,12 +163,12 @@ class ProjectCache:
         return [file_id for (file_id,) in self._rows(query, store)]
 
     def begin_removal(self, store: str, file_ids: Iterable[str]) -> None:
-        """Note uploads that are to be deleted once an assistant does not know them any more."""
+        """Store uploads to be deleted once they are detached from an assistant."""
         rows = [(store, file_id) for file_id in file_ids]
         self._execute_many("INSERT OR IGNORE INTO leaving_knowledge VALUES (?, ?, ?)", rows)
 
     def begun_removal(self, store: str) -> list[str]:
-        """What was noted by `begin_removal` and not ended: its process may have been killed."""
+        """Uploads of `begin_removal` without an end, whose process may have been killed."""
         query = "SELECT file_id FROM leaving_knowledge WHERE scope = ? AND store = ?"
         return [file_id for (file_id,) in self._rows(query, store)]
 
@@ -183,10 +183,10 @@ class ProjectCache:
         return sorted(name for (name,) in rows)
 
     def remember_assistants(self, ids: Mapping[str, str]) -> None:
-        """Remember ids by name, in place of those there were."""
+        """Store ids by name, replacing all earlier entries."""
         known = dict(self._rows("SELECT name, id FROM assistants WHERE scope = ?"))
         if ids == known:
-            return  # nobody has to wait for a lock
+            return  # avoids waiting for a lock
         rows = [storable((self.scope, name, assistant_id)) for name, assistant_id in ids.items()]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -196,7 +196,7 @@ class ProjectCache:
         self._tables.write(work)
 
     def listing(self) -> str | None:
-        """What was seen of the project's list of vector stores, as it was given."""
+        """The stored state of the project's list of vector stores, unchanged."""
         rows = self._rows("SELECT seen FROM listings WHERE scope = ?")
         return str(rows[0][0]) if rows else None
 
@@ -204,7 +204,7 @@ class ProjectCache:
         self._execute_many("INSERT OR REPLACE INTO listings VALUES (?, ?)", [(seen,)])
 
     def remember_models(self, models: Sequence[tuple[str, date | None]]) -> None:
-        """Remember the models that a server has and when they end, in place of those it had."""
+        """Store a server's models and their shutdown dates, replacing earlier entries."""
         rows = [(self.scope, name, end.isoformat() if end else None) for name, end in models]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -214,13 +214,13 @@ class ProjectCache:
         self._tables.write(work)
 
     def remember_capabilities(self, found: Mapping[str, bool]) -> None:
-        """Remember which parts of the API the server has, and which not."""
+        """Store which parts of the API the server has or lacks."""
         now = time.time()
         rows = [(name, int(there), now) for name, there in found.items()]
         self._execute_many("INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)", rows)
 
     def capabilities(self, seconds: float) -> dict[str, bool]:
-        """What was learned of the server in so many seconds before now, by name."""
+        """The capabilities stored within the last number of seconds, by name."""
         now = time.time()
         rows = self._rows(
             "SELECT name, there FROM capabilities WHERE scope = ? AND learned_at BETWEEN ? AND ?",
@@ -230,12 +230,12 @@ class ProjectCache:
         return {name: bool(there) for name, there in rows}
 
     def models(self) -> list[str]:
-        """The models that a server had when they were listed last."""
+        """The models that the server last listed."""
         rows = self._rows("SELECT name FROM models WHERE scope = ? ORDER BY name")
         return [str(name) for (name,) in rows]
 
     def end_of_model(self, name: str) -> date | None:
-        """When a model ends, as its server said when its models were listed."""
+        """The shutdown date of a model, from the server's list."""
         rows = self._rows("SELECT shutdown_date FROM models WHERE scope = ? AND name = ?", name)
         try:
             return date.fromisoformat(rows[0][0]) if rows and rows[0][0] else None
@@ -243,7 +243,7 @@ class ProjectCache:
             return None
 
     def definition(self, sha256: str) -> str | None:
-        """A definition's text by its sha256; one that does not match it is not given."""
+        """A definition's text by its sha256, which is verified."""
         import hashlib
 
         rows = self._tables.rows("SELECT text FROM definitions WHERE sha256 = ?", sha256)
@@ -256,14 +256,14 @@ class ProjectCache:
         self._tables.execute_many("INSERT OR REPLACE INTO definitions VALUES (?, ?)", [row])
 
     def is_synced(self) -> bool:
-        """Whether the project's uploads were read from the server since this cache was made."""
+        """Whether the project's uploads were read from the server since this cache was created."""
         return bool(self._rows("SELECT 1 FROM synced_scopes WHERE scope = ?"))
 
     def mark_synced(self) -> None:
         self._execute_many("INSERT OR REPLACE INTO synced_scopes VALUES (?)", [()])
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
-        """What a statement yields whose first parameter is the scope."""
+        """The rows of a statement whose first parameter is the scope."""
         return self._tables.rows(statement, self.scope, *values)
 
     def _execute_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -271,13 +271,13 @@ class ProjectCache:
         self._tables.execute_many(statement, [(self.scope, *row) for row in rows])
 
 
-# What is there for longer than any time that can be asked for (30 days) was to stay: OGX 1.5 gives
-# every file a year.
+# A file with a longer life than can be requested (30 days) was meant to stay: OGX 1.5 keeps every
+# file for a year.
 LASTING = timedelta(days=31)
 
 
 class Origin(enum.IntEnum):
-    """Who sent an upload whose content is known: this machine, or another one of gptasst's."""
+    """The origin of an upload with known content: this machine, or another one with gptasst."""
 
     HERE = 1
     ELSEWHERE = 2
@@ -285,10 +285,10 @@ class Origin(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class CachedUpload:
-    """A file on the server whose content is known. `size` is in bytes.
+    """A file on the server with known content. `size` is in bytes.
 
-    `sha256` may be no more than a mark, see `upload_marks`. `origin` is
-    `ELSEWHERE` also where only the content is proven, and nothing that gptasst sent it.
+    `sha256` may be only a mark, see `upload_marks`. `origin` is `ELSEWHERE` also if the content is
+    proven, but not that gptasst sent it.
     """
 
     file_id: str
@@ -303,7 +303,7 @@ class CachedUpload:
 
 @dataclass(frozen=True, slots=True)
 class BegunUpload:
-    """An upload that was begun and never heard of again: its process was killed."""
+    """An upload that was started but not finished, because its process was killed."""
 
     sha256: str
     purpose: str
@@ -313,12 +313,12 @@ class BegunUpload:
 
 
 def begun_key(upload: UploadRequest | CachedUpload | BegunUpload) -> tuple[str, str, str]:
-    """What tells uploads of one project apart that were begun."""
+    """The key of a started upload within a project."""
     return upload.sha256, upload.purpose, upload.filename
 
 
 def upload_row(upload: CachedUpload) -> tuple[object, ...]:
-    """The columns of an upload behind its scope."""
+    """The columns of an upload after its scope."""
     expires = upload.expires_at
     return (
         upload.file_id,
@@ -333,7 +333,7 @@ def upload_row(upload: CachedUpload) -> tuple[object, ...]:
 
 
 def upload_of(row: Iterable[Any]) -> CachedUpload:
-    """The upload that such columns hold."""
+    """The upload in such columns."""
     file_id, sha256, purpose, filename, size, uploaded_at, expires_at, own = row
     return CachedUpload(
         file_id=file_id,

@@ -11,8 +11,8 @@ from gptasst.storage.disposable_database import DisposableDatabase
 
 ROWS_AT_ONCE = 500
 
-# In `hashes`, `inode` is what tells a file apart besides its size and time; see `hashes`.
-# In `uploads`, `own` is 0 where version 3 guessed a content from name and size; see `Origin`.
+# In `hashes`, `inode` identifies a file together with its size and time; see `_identity`.
+# In `uploads`, `own` is 0 if version 3 guessed a content from name and size; see `Origin`.
 SCHEMA = Schema(
     title="the cache",
     first=3,
@@ -87,7 +87,7 @@ class CacheTables(DisposableDatabase):
     def select_in(
         self, table: str, key: str, values: Collection[bytes] | Collection[str]
     ) -> list[Any]:
-        """The rows whose `key` is one of `values`."""
+        """The rows with one of `values` in `key`."""
         wanted = list(values)
 
         def work(connection: sqlite3.Connection) -> list[Any]:
@@ -112,7 +112,7 @@ class CacheTables(DisposableDatabase):
 
 
 def storable(row: tuple[object, ...]) -> tuple[object, ...]:
-    """Values as SQLite takes them, which wants whole characters: odd file names have others."""
+    """Values in a form for SQLite, which refuses the surrogates of odd file names."""
     return tuple(
         value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
         for value in row

@@ -1,4 +1,4 @@
-"""How far a transfer of many files has come."""
+"""The values of uploads: progress, sources, and what servers accept."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gptasst.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TransferState:
-    """What was done, and what there is to do in all. `bytes` count uploads only.
+    """The progress of a transfer. `bytes` count uploads only.
 
-    `waiting` is for another process that uploads, perhaps the same contents; `fetching` is the
-    model that makes vectors.
+    `waiting`: another process is uploading, perhaps the same contents; `fetching`: the embedding
+    model is being downloaded.
     """
 
     phase: Literal["waiting", "uploading", "indexing", "fetching", "embedding"]
@@ -31,10 +31,10 @@ OnTransfer = Callable[[TransferState], None]
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeSource:
-    """A file on disk that becomes knowledge, as it was when it was hashed.
+    """A local file that becomes knowledge, in the state in which it was hashed.
 
-    `path` is what it is known by, `/` between parts; `size` is in bytes. `encoding` is that of its
-    text where it was named.
+    `path` is its path in the knowledge, with `/` separators; `size` is in bytes. `encoding` is that
+    of its text, if it was given.
     """
 
     path: str
@@ -56,7 +56,7 @@ _TEXT = frozenset(
 
 _MAX_BYTES = 512 * 1024 * 1024
 
-_MAX_PATH = 512  # characters of an attribute
+_MAX_PATH = 512  # characters per attribute
 
 _BLOCK = 1 << 20
 
@@ -64,12 +64,12 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def search_problem(source: KnowledgeSource) -> str | None:
-    """Why file search can't take a file, if it can't. The file is read in blocks."""
+    """Why file search does not support a file, or `None`. The file is read in blocks."""
     return general_problem(source) or content_problem(source)
 
 
 def general_problem(source: KnowledgeSource) -> str | None:
-    """Why a file can't be on a server, whatever is in it."""
+    """Why a file can't be on a server, regardless of its content."""
     if not is_unicode(source.path):
         return not_unicode(source.path)
     if source.size == 0:
@@ -84,17 +84,17 @@ def general_problem(source: KnowledgeSource) -> str | None:
 
 
 def content_problem(source: KnowledgeSource) -> str | None:
-    """Why file search can't read what is in a file, if it can't."""
+    """Why file search can't read a file's content, or `None`."""
     return None if _suffix(source.path) in _BINARY else _text_problem(source)
 
 
 def is_searched(path: str) -> bool:
-    """Whether file search takes files of this type as they are."""
+    """Whether file search supports files of this type."""
     return _suffix(path) in _BINARY | _TEXT
 
 
 def is_unicode(path: str) -> bool:
-    """Whether a path is text that can be kept and cited, and not bytes of something else."""
+    """Whether a path is valid Unicode, so that it can be stored and cited."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -129,7 +129,7 @@ def _text_problem(source: KnowledgeSource) -> str | None:
 
 
 def knowledge_upload(source: KnowledgeSource) -> UploadRequest:
-    """How a file is uploaded: a text type that file search refuses gets `.txt` behind its name."""
+    """The upload of a file: `.txt` is added to text types that file search refuses."""
     name = PurePosixPath(source.path).name
     known = _suffix(source.path) in _BINARY | _TEXT
     return UploadRequest(

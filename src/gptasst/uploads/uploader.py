@@ -1,4 +1,4 @@
-"""Uploading many files: each content once, some at a time, remembered as they arrive."""
+"""Upload many files: each content once, several at a time, remembering finished ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gptasst.knowledge.types import KnowledgeFile
 
 
-# How far the server's clock may be behind ours.
+# Seconds that the server's clock may be behind ours.
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -38,12 +38,12 @@ def learn_uploads(
     cache: ProjectCache,
     machine: str,
 ) -> None:
-    """Read into a new cache which files on the server have which content.
+    """Fill a new cache with the contents of the files on the server.
 
     Args:
         files: the project's files.
-        read_knowledge: gives that of all assistants of the project.
-        cache: what it knows already stays.
+        read_knowledge: reads the knowledge of all assistants of the project.
+        cache: the cache, which keeps its entries.
         machine: this machine's mark.
     """
     with workers(1) as pool:
@@ -59,7 +59,7 @@ def learn_uploads(
 def proven_uploads(
     remote: Iterable[RemoteFile], knowledge: Iterable[KnowledgeFile], machine: str
 ) -> list[CachedUpload]:
-    """The files on the server of which gptasst wrote down what they hold."""
+    """The files on the server whose content gptasst recorded."""
     attributes = {file.id: file for file in knowledge if file.sha256}
     found = []
     for file in remote:
@@ -68,7 +68,7 @@ def proven_uploads(
         if known is not None and (known.sent_sha256 or known.size == file.size):
             sha256 = known.sent_sha256 or known.sha256
             if mark is not None and mark.content != _mark_of(sha256):
-                continue  # one of the two is a lie
+                continue  # one of the two is wrong
         elif mark is not None and known is None:
             sha256 = mark.content
         else:
@@ -79,7 +79,7 @@ def proven_uploads(
 
 
 def proven_by_attributes(file: KnowledgeFile) -> CachedUpload:
-    """A file of an assistant, as its attributes have it."""
+    """A file of an assistant, from its attributes."""
     return CachedUpload(
         file_id=file.id,
         sha256=file.sent_sha256 or file.sha256,
@@ -92,7 +92,7 @@ def proven_by_attributes(file: KnowledgeFile) -> CachedUpload:
 
 
 def origin_of(file: RemoteFile, machine: str) -> Origin | None:
-    """Which machine uploaded a file, as its name has it; `None`: it need not be gptasst's."""
+    """The machine that uploaded a file, from its name; `None` if it may not be gptasst's."""
     mark = read_mark(file.filename)
     if mark is None:
         return None
@@ -100,7 +100,7 @@ def origin_of(file: RemoteFile, machine: str) -> Origin | None:
 
 
 def _mark_of(sha256: str) -> str:
-    """The mark of a content; that of none where somebody wrote what is no sha256."""
+    """The mark of a content; a mark without content for an invalid sha256."""
     try:
         return content_mark(sha256)
     except ValueError:
@@ -108,7 +108,7 @@ def _mark_of(sha256: str) -> str:
 
 
 def recover_begun(files: FileGateway, cache: ProjectCache, machine: str) -> None:
-    """Look for uploads that were begun here and never heard of again, by their marks."""
+    """Find unfinished uploads of this machine on the server, by their marks."""
     begun = cache.begun_uploads()
     if not begun:
         return
@@ -150,19 +150,19 @@ def _as_cached(sha256: str, file: RemoteFile, origin: Origin) -> CachedUpload:
     )
 
 
-# The SDK uploads five at a time; the rate limit of 1,000 a minute is waited for.
+# The SDK uploads five at a time; at the rate limit of 1,000 per minute, uploads wait.
 DEFAULT_JOBS = 16
-# Knowledge is waited for a while longer after its last upload, so its uploads are given more room.
+# Knowledge is indexed after its upload, so its uploads may run at a higher rate.
 KNOWLEDGE_JOBS = 32
-# For other processes that upload the same contents, in seconds.
+# Seconds to wait for other processes that upload the same contents.
 _LONGEST_WAIT = 600.0
-# Failures of one file; anything else would befall the others as well.
+# Failures of one file; others would affect all files.
 _OWN_FAULTS = ("bad_request", "file_changed", "too_large", "invalid_input")
 
 
 @dataclass(slots=True)
 class Uploaded:
-    """The ids of uploaded files by request, those that were there before, and failures."""
+    """The ids of uploaded files by request, existing ones, and failures."""
 
     ids: dict[UploadRequest, str] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
@@ -174,10 +174,10 @@ class Uploader:
 
     Args:
         files: the project's files.
-        cache: what is known of earlier uploads.
-        learn: reads into the cache what the server has and the cache does not know of.
-        locks: the directory of the locks between processes.
-        machine: gives this machine's mark, which is put into names; see `upload_marks`.
+        cache: the cache of earlier uploads.
+        learn: fills the cache from the server.
+        locks: the directory of locks between processes.
+        machine: returns this machine's mark for names; see `upload_marks`.
     """
 
     def __init__(
@@ -203,18 +203,18 @@ class Uploader:
         force: bool = False,
         jobs: int = DEFAULT_JOBS,
     ) -> Uploaded:
-        """Upload what is not there yet.
+        """Upload missing contents.
 
         Args:
-            requests: what is wanted; two of one content get an id each.
-            report: told of bytes and files.
-            taken: ids that can't be given out again.
-            force: upload whatever the cache says.
-            jobs: how many uploads run at a time.
+            requests: the uploads; two with the same content get separate ids.
+            report: called with bytes and files.
+            taken: ids that must not be used again.
+            force: ignore the cache.
+            jobs: the most concurrent uploads.
 
         Raises:
-            GptasstError: something that is no fault of one file; what was uploaded until then
-                is remembered.
+            GptasstError: a failure that does not concern a single file; finished uploads are
+                remembered.
         """
         if requests and not force:
             self.learn()
@@ -223,7 +223,7 @@ class Uploader:
         missing = list(requests) if force else self._not_known(requests, used, result)
         if missing:
             with self._alone(missing, report):
-                if not force:  # another process may have been first
+                if not force:  # another process may have done it
                     missing = self._not_known(missing, used, result)
                 self._upload_missing(missing, result, report, jobs)
         return result
@@ -246,7 +246,7 @@ class Uploader:
 
     @contextlib.contextmanager
     def _alone(self, requests: Sequence[UploadRequest], report: OnTransfer) -> Iterator[None]:
-        """Keep other processes from uploading the same contents meanwhile, and few others."""
+        """Keep other processes from uploading the same contents at the same time."""
         end = time.monotonic() + _LONGEST_WAIT
         waiting = TransferState("waiting", 0, len(requests))
         with contextlib.suppress(OSError):
@@ -259,18 +259,18 @@ class Uploader:
             yield
 
     def take_back(self, uploaded: Uploaded) -> None:
-        """Delete what was uploaded for something that came to nothing; what was there stays."""
+        """Delete new uploads of a failed operation; existing ones stay."""
         for file_id in {*uploaded.ids.values()} - uploaded.known:
-            with contextlib.suppress(GptasstError):  # what it came to nothing for is raised
+            with contextlib.suppress(GptasstError):  # the original error is raised
                 self._files.delete(file_id)
                 self.forget([file_id])
 
     def learn(self) -> None:
-        """Read into the cache what the server has, if that was not done yet."""
+        """Fill the cache from the server, unless that was done."""
         self._learn()
 
     def forget(self, file_ids: Sequence[str]) -> None:
-        """Forget ids that the server does not know any more."""
+        """Drop ids that the server no longer has."""
         self._cache.forget_uploads(file_ids)
 
     def _upload_missing(
@@ -282,7 +282,7 @@ class Uploader:
         self._cache.begin_uploads(missing)
 
         broken: list[BaseException] = []
-        stop = threading.Event()  # what is on its way then is still remembered
+        stop = threading.Event()  # uploads under way are still remembered
 
         def upload(request: UploadRequest) -> RemoteFile:
             name = marked_name(request.filename, request.sha256, self._machine())
@@ -304,7 +304,7 @@ class Uploader:
     def _collect(
         self, group: Sequence[tuple[UploadRequest, RemoteFile | BaseException]], result: Uploaded
     ) -> list[BaseException]:
-        """Take in what came of some uploads; gives errors that are no fault of one file."""
+        """Collect the results of some uploads; return errors that don't concern a single file."""
         files = {request: file for request, file in group if not isinstance(file, BaseException)}
         self._cache.remember_uploads(
             [cached_upload(request, file) for request, file in files.items()]
@@ -323,7 +323,7 @@ def _is_own_fault(outcome: object) -> TypeGuard[GptasstError]:
 
 
 def cached_upload(request: UploadRequest, file: RemoteFile) -> CachedUpload:
-    """An upload as the cache keeps it."""
+    """An upload in the cache's form."""
     return CachedUpload(
         file_id=file.id,
         sha256=request.sha256,
@@ -336,7 +336,7 @@ def cached_upload(request: UploadRequest, file: RemoteFile) -> CachedUpload:
 
 
 class _Progress:
-    """Sums up what many threads have sent."""
+    """Totals the progress of many threads."""
 
     def __init__(self, requests: Sequence[UploadRequest], report: OnTransfer) -> None:
         self._lock = threading.Lock()
@@ -358,5 +358,5 @@ class _Progress:
             self._tell()
 
     def _tell(self) -> None:
-        sent = min(self._sent, self._total)  # a file that is sent twice counts once
+        sent = min(self._sent, self._total)  # a file that is sent twice counts only once
         self._report(TransferState("uploading", self._done, self._files, sent, self._total))

@@ -22,6 +22,7 @@ from gptasst.cli.conversation import (
     chosen_conversation,
     shown,
 )
+from gptasst.cli.estimates import MaxCostOption, budget_of
 from gptasst.cli.output import Output, is_dumb, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
@@ -175,6 +176,7 @@ def chat(
     go_on: ContinueOption = False,
     conversation: ConversationOption = None,
     allow_secrets: AllowSecretsOption = False,
+    max_cost: MaxCostOption = None,
 ) -> None:
     """Chat with an assistant. The conversation is kept."""
     from gptasst.cli.chat.prompts import typing_ahead
@@ -188,6 +190,7 @@ def chat(
     if not prompt.interactive:
         screening.refuse_file(STDIN)
     activity = Activity(output, "waiting for the answer")
+    session.context.used_by = "chat"
     runs = session.context.runs(activity.report)
     session.context.profile.require_key()
     resolved = runs.resolve(name)
@@ -198,6 +201,7 @@ def chat(
     tell_fallback(session)
     dialogue = session.context.dialogue(chosen, activity.report)
     state = Chat(dialogue, name, output.note, output.warn, model, screening, asked.variables)
+    state.budget = budget_of(max_cost)
     if prompt.interactive:
         output.note(f"`{name}` on {answering}; /help lists the commands, Ctrl-D ends the chat")
     loop = ChatLoop(output, state, prompt, activity)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from gptasst.completion.candidates import unquoted
 from gptasst.errors import UsageError
 from gptasst.hints import nearest, suggestion
 from gptasst.storage.atomic_files import private_directory
@@ -132,27 +134,75 @@ def _keys() -> KeyBindings:
 
 
 def _completer() -> Completer:
-    """Completes commands and their paths."""
-    from prompt_toolkit.completion import Completer, PathCompleter, WordCompleter
-    from prompt_toolkit.document import Document
-
-    names = WordCompleter([f"/{name}" for name in COMMANDS], sentence=True)
-    paths = PathCompleter(expanduser=True)
+    """Completes commands, their paths, and models."""
+    from prompt_toolkit.completion import Completer, Completion
 
     class CommandCompleter(Completer):
         def get_completions(
-            self, document: Document, complete_event: CompleteEvent
+            self,
+            document: Document,
+            complete_event: CompleteEvent,  # noqa: ARG002  # the name is part of the interface
         ) -> Iterable[Completion]:
-            before = document.text_before_cursor
-            name, blank, _ = before.partition(" ")
-            if not blank:
-                return names.get_completions(document, complete_event)
-            if name.removeprefix("/") in TAKE_PATHS:
-                word = before.rpartition(" ")[2]
-                return paths.get_completions(Document(word), complete_event)
-            return ()
+            for text, shown, typed in completions(document.text_before_cursor):
+                yield Completion(text, start_position=-typed, display=shown)
 
     return CommandCompleter()
+
+
+def completions(before: str) -> Iterator[tuple[str, str, int]]:
+    """What can stand at the cursor of a chat's line.
+
+    Args:
+        before: the line up to the cursor.
+
+    Yields:
+        The text to insert, how it is listed, and how many characters before the cursor it replaces.
+    """
+    name, blank, rest = before.partition(" ")
+    command = name.removeprefix("/")
+    if not name.startswith("/"):
+        return
+    if not blank:
+        for known in COMMANDS:
+            if known.startswith(command):
+                yield f"/{known}", f"/{known}", len(before)
+    elif command == "model":
+        from gptasst.completion.names import models
+
+        for model, _ in models(sys.argv[1:]):
+            if model.startswith(rest):
+                yield model, model, len(rest)
+    elif command in TAKE_PATHS:
+        word = _last_word(rest)
+        for path, shown in _paths(unquoted(word)):
+            yield _quoted(path), shown, len(word)
+
+
+def _last_word(text: str) -> str:
+    """The word at the end as it is typed, with its quotes, the last of which may be open."""
+    found = re.search(r"""(?:[^\s"'\\]|\\.?|"(?:[^"\\]|\\.?)*"?|'[^']*'?)*$""", text)
+    return found[0] if found else ""
+
+
+def _paths(typed: str) -> Iterator[tuple[str, str]]:
+    """Paths that begin like this one, and their last parts; those of directories end with `/`."""
+    directory, slash, base = typed.rpartition("/")
+    try:
+        folder = Path(directory + slash or ".").expanduser()
+        entries = sorted((path.name, path.is_dir()) for path in folder.iterdir())
+    except (OSError, RuntimeError):  # RuntimeError: nobody's home
+        return
+    for name, is_directory in entries:
+        if name.startswith(base) and (base or not name.startswith(".")) and name.isprintable():
+            shown = f"{name}/" if is_directory else name
+            yield f"{directory}{slash}{shown}", shown
+
+
+def _quoted(path: str) -> str:
+    """A path as `_words` reads it."""
+    if os.name == "nt":
+        return f'"{path}"' if " " in path else path
+    return re.sub(r"""([\s"'\\])""", r"\\\1", path)
 
 
 @contextlib.contextmanager

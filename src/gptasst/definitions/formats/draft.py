@@ -34,6 +34,7 @@ INPUT_VARIABLE = Variable(
 PLAIN_INSTRUCTIONS = "Do the task in the message."
 
 NO_SUCH_KEY = "definitions have no such key"
+NO_THREAD = "`chat` and `--conversation` keep the history"
 _SETTINGS = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -117,25 +118,30 @@ class Draft:
         text = written(value)
         return text if text.strip() else None
 
+    def turn_on(self, tool: str) -> None:
+        """Let the model use one of the tools that a definition has."""
+        told: dict[str, Any] = {tool: True}
+        self.tools = replace(self.tools, **told)
+
     def add_model(self, name: str | None) -> None:
         """Take over a model that still answers; another is listed."""
         if not name:
             return
         publisher, _, bare = name.rpartition("/")
         if publisher not in ("", "openai", "azure") or _OTHER_MODELS.match(bare):
-            reason = "it is not OpenAI's: name one that your server has with `model = …` or `-m`"
+            reason = "not an OpenAI model; set one that your server has with `model = …` or `-m`"
             self.leave("model", name, reason)
             return
         end = self._model_end(bare)
         today = datetime.datetime.now(datetime.UTC).date()
         if end is not None and end[0] <= today:
             successor = f"; its successor is `{end[1]}`" if end[1] else ""
-            reason = f"it was shut down on {end[0]}, so the profile's is used{successor}"
+            reason = f"it was shut down on {end[0]}; the profile's is used{successor}"
             self.leave("model", name, reason)
             return
         self.model = bare
         if bare != name:
-            self.notes.append(f"model `{name}` is `{bare}` here")
+            self.notes.append(f"model `{name}` became `{bare}`")
 
     def add_settings(self, values: object, kind: str = "parameter") -> None:
         """Take over what the API takes as well; the rest is listed."""
@@ -177,7 +183,7 @@ class Draft:
             self.add_schema(form, "response_format", "json_schema")
             return
         self.leave(
-            "response_format", str(kind), "there is only JSON that fits a schema: add a `schema`"
+            "response_format", str(kind), "there is no JSON mode without a schema; add a `schema`"
         )
 
     def add_variable(
@@ -226,16 +232,18 @@ class Draft:
         said = [turn for turn in turns if turn.role != "system"]
         while said and said[-1].role == "assistant":
             said.pop()
-            self.leave("message", "assistant", "an answer can't be begun for the model")
+            self.leave("message", "assistant", "gptasst can't begin the model's answer")
         task = said.pop().text if said else None
         self.instructions = system[0] if len(system) == 1 else "\n\n".join(map(str.strip, system))
         if said:
-            self.notes.append(f"{len(said)} messages are an example in the instructions")
+            self.notes.append(f"{len(said)} earlier messages became an example in the instructions")
             told = "\n".join(f"{turn.role}: {turn.text.strip()}" for turn in said)
             before = f"{self.instructions.strip()}\n\n" if self.instructions.strip() else ""
             self.instructions = f"{before}<example>\n{told}\n</example>\n"
         if task is not None and task.strip() == f"{{{{{INPUT}}}}}":
-            self.notes.append("its user message is what a run is given: text, files or stdin")
+            self.notes.append(
+                "its user message is only `{{input}}`, which is what you give to a run"
+            )
             task = None
         self.place_task(task)
         if INPUT in self.variables and f"{{{{{INPUT}}}}}" not in self._texts():
@@ -287,7 +295,7 @@ class Draft:
         for name in list(self.variables):
             if f"{{{{{name}}}}}" not in self._texts():
                 del self.variables[name]
-                self.leave("variable", name, "no placeholder uses it")
+                self.leave("variable", name, "it is not used in the text")
         definition = self.definition()
         for key in sorted(self._settings.keys() & _RANGES.keys()):
             self.notes.append(f"{key} is kept; models that reason refuse it")

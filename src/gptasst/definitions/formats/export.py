@@ -10,6 +10,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.case_files import cases_of
 from gptasst.definitions.formats.draft import INPUT, INPUT_VARIABLE, PLAIN_INSTRUCTIONS, described
 from gptasst.definitions.formats.templates import to_dollars
 from gptasst.definitions.formats.types import ExportFormat, InstructionExport, LeftBehind
@@ -73,7 +74,8 @@ class InstructionExporter:
             UsageError: a file is there, and may not be replaced.
             InvalidInput: it can't be written, or its knowledge can't be read.
         """
-        definition = self._library.find(name).definition
+        found = self._library.find(name)
+        definition = found.definition
         if form == "skill":
             made = _skill(definition, screening)
         elif form == "llm":
@@ -82,6 +84,9 @@ class InstructionExporter:
             made = _prompt_yaml(definition)
         else:
             made = _fabric(definition)
+        cases = cases_of(found)
+        if cases:
+            made.leave("cases", f"{len(cases)} cases", "the format has no place for them")
         targets = {directory / path: content for path, content in made.files.items()}
         for path, content in targets.items():
             _refuse_other(path, content, force=force)
@@ -102,16 +107,18 @@ class InstructionExporter:
 
 def _refuse_other(path: Path, content: bytes, *, force: bool) -> None:
     if path.is_symlink():
-        raise UsageError(f"`{path}` is a link, and not written through", code="name_taken")
+        raise UsageError(
+            f"`{path}` is a symbolic link, which gptasst does not write through", code="name_taken"
+        )
     try:
         there = read_regular(path, _MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise InvalidInput(f"`{path}` is there, and can't be read: {error.strerror}") from None
+        raise InvalidInput(f"`{path}` exists, but can't be read: {error.strerror}") from None
     if there != content and not force:
         raise UsageError(
-            f"`{path}` is there, and says something else",
+            f"`{path}` already exists with other content",
             hint="pass `--force` to replace it, or name another directory with `-o`",
             code="name_taken",
         )

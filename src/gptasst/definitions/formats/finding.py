@@ -15,6 +15,8 @@ from gptasst.inputs.words import names_a_file
 from gptasst.values import dataclass
 
 MOST_BYTES = 4_000_000
+# Names that only prompts have: if one can't be read, that is more than a file passed over.
+_TELLING = (SKILL, SYSTEM, ".prompty", ".prompt", ".prompt.yml", ".prompt.yaml")
 _STDIN_SECONDS = 600.0
 
 
@@ -74,7 +76,7 @@ def find(word: str, screening: Screening, found: Found, *, in_project: bool) -> 
         elif named or path.name.lower().endswith(SUFFIXES):
             _add(path, found, named=named)
         else:
-            found.skipped.append(Refusal(str(path), "its name is not that of a prompt"))
+            found.skipped.append(Refusal(str(path), "its name is not a prompt's"))
 
 
 def _beside(
@@ -125,17 +127,17 @@ def _add(
     user: str | None = None,
     files: Mapping[str, str] | None = None,
 ) -> None:
+    is_meant = named or path.name.lower().endswith(_TELLING)
+    listed = found.refused if is_meant else found.skipped
     try:
         text, _ = _text_of(path)
     except OSError as error:
-        found.refused.append(Refusal(str(path), f"can't be read: {error.strerror}"))
+        listed.append(Refusal(str(path), f"can't be read: {error.strerror}"))
         return
     except InvalidInput as error:
-        listed = found.refused if named or path.suffix.lower() != ".json" else found.skipped
         listed.append(Refusal(str(path), error.message.removeprefix(f"`{path}` ")))
         return
     if not text.strip():
-        listed = found.refused if named else found.skipped
         listed.append(Refusal(str(path), "it is blank"))
         return
     found.sources.append(Source(path, text, user, files or {}, named))

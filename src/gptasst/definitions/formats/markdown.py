@@ -13,9 +13,7 @@ from gptasst.definitions.formats.templates import of_plain_braces
 from gptasst.definitions.formats.types import ModelEnd, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import FrontMatter, written
 
-_NO_TOOL = (
-    "there is no such tool: a model can only search its knowledge and the web, and run Python"
-)
+_NO_TOOL = "no such tool here: models can search knowledge and the web, and run Python"
 _WEB = ("websearch", "web_search")
 _SKILL_KEYS = ("name", "description", "license", "compatibility", "metadata", "allowed-tools")
 _DOCUMENTS = (".md", ".txt", ".rst", ".html", ".pdf", ".json", ".docx", ".pptx")
@@ -103,7 +101,7 @@ def _not_knowledge(path: PurePath) -> tuple[str, str] | None:
     first = path.parts[0].lower() if len(path.parts) > 1 else ""
     suffix = path.suffix.lower()
     if first == "scripts" or suffix in _SCRIPTS:
-        return "script", "scripts are refused: nothing of a skill is run"
+        return "script", "scripts are not imported: gptasst runs no code of a skill"
     if path.stem.lower() in ("license", "licence", "notice", "copying"):
         return "file", "a license is not knowledge"
     if first == "assets" or suffix not in _DOCUMENTS:
@@ -157,7 +155,7 @@ def _text(values: Mapping[str, Any], key: str) -> str | None:
 
 def _tell(draft: Draft, wrong: str | None) -> None:
     if wrong is not None:
-        draft.notes.append(f"its front matter was read line by line: {wrong}")
+        draft.notes.append(f"its front matter was read line by line, as it is {wrong}")
 
 
 def _listed(value: object, *, blanks: bool = False) -> Sequence[str]:

@@ -88,8 +88,8 @@ def _nothing(found: Mapping[str, Any], inner: Mapping[str, Any], *, is_answered:
     if is_answered and not prompt:
         return "the response has no `instructions`, and does not hold what else it was asked"
     return (
-        f"it only names the stored prompt `{written(prompt)[:80]}`: its text is in the dashboard,"
-        " until 2026-11-30"
+        f"it only refers to the stored prompt `{written(prompt)[:80]}`, whose text is in the"
+        " dashboard; stored prompts end on 2026-11-30"
     )
 
 
@@ -160,7 +160,7 @@ def _take_variables(
             text = written(default) if isinstance(default, str) and default != name else None
             draft.add_variable(name, text or None, written(said.get("description")))
         else:
-            draft.leave("variable", name, "no placeholder uses it")
+            draft.leave("variable", name, "it is not used in the text")
 
 
 def _take_settings(draft: Draft, found: Mapping[str, Any]) -> None:

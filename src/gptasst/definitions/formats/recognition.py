@@ -9,10 +9,11 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from gptasst.definitions.formats.dotprompt import read_dotprompt
 from gptasst.definitions.formats.draft import mapping
-from gptasst.definitions.formats.front_matter_prompts import read_dotprompt, read_prompty
 from gptasst.definitions.formats.markdown import read_agent, read_fabric, read_skill
 from gptasst.definitions.formats.openai_json import kind_of_json, read_openai
+from gptasst.definitions.formats.prompty import read_prompty
 from gptasst.definitions.formats.saved_assistants import read_saved_assistant, saved_name
 from gptasst.definitions.formats.templates import has_role_lines
 from gptasst.definitions.formats.types import ModelEnd, NoPrompt, NotTaken, Reading
@@ -38,7 +39,11 @@ _OF_GITHUB = ("modelParameters", "responseFormat", "jsonSchema", "testData", "ev
 _OF_SKILLS = ("license", "compatibility", "metadata", "allowed-tools")
 _HANDLEBARS = re.compile(r"\{\{\s*(role\s|#|>|history\s*\}|media\s)|<<<dotprompt:")
 _LOOKS_LIKE_YAML = re.compile(r"(\s*#[^\n]*\n|\s*\n|---\s*\n)*[A-Za-z_$][\w$-]*[ \t]*:(\s|$)")
-_LOOKS_LIKE_PROMPT = re.compile(r"^(messages|prompt|system)[ \t]*:", re.MULTILINE)
+# What is broken and may be something else is a prompt if it has one of these.
+_TELLS_A_PROMPT = re.compile(
+    r"(?m)^(messages|prompt|system|model|tools)[ \t]*:"
+    r'|"object"\s*:\s*"(response|prompt|assistant)"|"pmpt_|"instructions"\s*:'
+)
 _PATTERN = re.compile(r"\s*#+ *(IDENTITY|ROLE|GOAL|TASK)\b")
 
 
@@ -77,9 +82,14 @@ def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading]:
     named = _of_file_name(source, name, model_end)
     if named is not None:
         return [named]
-    if source.path.suffix.lower() == ".json" or source.text.lstrip()[:1] in ("{", "["):
-        return _of_json(source, name, model_end)
-    return [_of_text(source, name, model_end)]
+    try:
+        if source.path.suffix.lower() == ".json" or source.text.lstrip()[:1] in ("{", "["):
+            return _of_json(source, name, model_end)
+        return [_of_text(source, name, model_end)]
+    except NotTaken as error:
+        if source.named or _TELLS_A_PROMPT.search(source.text):
+            raise
+        raise NoPrompt(str(error)) from None  # it was only looked into for being there
 
 
 def _of_file_name(source: Source, name: str, model_end: ModelEnd) -> Reading | None:
@@ -89,7 +99,7 @@ def _of_file_name(source: Source, name: str, model_end: ModelEnd) -> Reading | N
     if base == SYSTEM:
         return read_fabric(name, source.text, source.user, model_end)
     if base == USER and matter is None:
-        raise NoPrompt("it belongs to a `system.md`, and there is none beside it")
+        raise NoPrompt("it belongs to a `system.md`, which is missing")
     if base == SKILL:
         if matter is None:
             raise NotTaken("it has no front matter between lines of `---`")
@@ -110,7 +120,9 @@ def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
         return read_prompty(name, FrontMatter("", source.text, 1), model_end)
     if _PATTERN.match(source.text):
         return read_fabric(name, source.text, None, model_end)
-    raise NoPrompt("it is text, and in none of the formats of prompts")
+    if source.path.suffix.lower() == ".toml":
+        raise NoPrompt("it is TOML; `gptasst instruction new NAME --from FILE` copies a definition")
+    raise NoPrompt("it is text, not in a known prompt format")
 
 
 def _of_front_matter(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:
@@ -130,35 +142,36 @@ def _of_front_matter(name: str, matter: FrontMatter, model_end: ModelEnd) -> Rea
         return read_agent(name, matter, model_end)
     if has_role_lines(matter.body) and "model" in values:
         return read_prompty(name, matter, model_end)
-    raise NoPrompt(
-        "its front matter is not that of a prompt: an agent has `name` and `description`"
-    )
+    raise NoPrompt("its front matter is not a prompt's: an agent has `name` and `description`")
 
 
 def _of_yaml(source: Source, name: str, model_end: ModelEnd) -> Reading:
-    try:
-        values = read_yaml(source.text)
-    except NotTaken as error:
-        if source.named or _LOOKS_LIKE_PROMPT.search(source.text):
-            raise
-        raise NoPrompt(str(error)) from None
+    values = read_yaml(source.text)
     if isinstance(values, str) and source.named:
         return read_llm(name, {"prompt": values}, model_end)
     if not isinstance(values, dict):
-        raise NoPrompt("it is YAML, and in none of the formats of prompts")
-    return _of_mapping(values, name, model_end, "YAML")
+        raise NoPrompt("it is YAML, not in a known prompt format")
+    name_tells = source.path.name.lower().endswith((".prompt.yml", ".prompt.yaml"))
+    return _of_mapping(values, name, model_end, "YAML", name_tells=name_tells)
 
 
 def _of_mapping(
-    values: Mapping[str, Any], name: str, model_end: ModelEnd, language: str
+    values: Mapping[str, Any],
+    name: str,
+    model_end: ModelEnd,
+    language: str,
+    *,
+    name_tells: bool = False,
 ) -> Reading:
-    if isinstance(values.get("messages"), list):
+    messages = values.get("messages")
+    has_roles = isinstance(messages, list) and any("role" in mapping(each) for each in messages)
+    if has_roles or name_tells or any(key in values for key in _OF_GITHUB):
         return read_prompt_yaml(name, values, model_end)
     if is_llm_template(values):
         return read_llm(name, values, model_end)
     if "jobs" in values and ("on" in values or "true" in values):
-        raise NoPrompt("it is a workflow of GitHub Actions, and no prompt")
-    raise NoPrompt(f"it is {language}, and in none of the formats of prompts")
+        raise NoPrompt("it is a GitHub Actions workflow, not a prompt")
+    raise NoPrompt(f"it is {language}, not in a known prompt format")
 
 
 def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading]:
@@ -168,7 +181,7 @@ def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading
         raise NotTaken("not valid JSON: nested too deeply") from None
     except ValueError as error:
         if source.path.suffix.lower() != ".json":
-            raise NoPrompt("it is text, and in none of the formats of prompts") from None
+            raise NoPrompt("it is text, not in a known prompt format") from None
         raise NotTaken(f"not valid JSON: {error}") from None
     listed = found.get("data") if isinstance(found, dict) else found
     if isinstance(listed, list) and listed and all(isinstance(each, dict) for each in listed):
@@ -176,7 +189,7 @@ def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading
             return [read_openai(name, {"input": listed}, "openai-prompt", model_end)]
         return [_of_object(each, source.path, name, model_end) for each in listed]
     if not isinstance(found, dict):
-        raise NoPrompt("it is JSON, and in none of the formats of prompts")
+        raise NoPrompt("it is JSON, not in a known prompt format")
     return [_of_object(found, source.path, name, model_end)]
 
 

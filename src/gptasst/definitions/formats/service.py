@@ -172,7 +172,9 @@ class InstructionImporter:
         notes += (*reading.notes, *self._hiding(called, path))
         if definition.knowledge:
             words = shlex.join([called, "-i", called, "-f", *definition.knowledge])
-            notes += (f"{cmd(f'assistant create {words}')} makes an assistant with its knowledge",)
+            notes += (
+                f"{cmd(f'assistant create {words}')} creates an assistant with its knowledge",
+            )
         return ImportedInstruction(
             name=called,
             format=reading.format,
@@ -217,17 +219,19 @@ def _named(
         return name, ()
     own = usable_name(said) or usable_name(name_of(source.path))
     if not own:
-        raise NotTaken("it has no name that can be used: `--name` gives it one")
+        raise NotTaken("it has no usable name: `--name` gives it one")
     notes: tuple[str, ...] = ()
     if own != said:
         shown = said if said.isprintable() else "".join(filter(str.isprintable, said))
-        notes = (f"its name `{shown[:80]}` is `{own}` here",)
+        notes = (f"its name `{shown[:80]}` became `{own}`",)
     if own.casefold() not in taken:
         return own, notes
     other = usable_name(name_of(source.path))
     if other and other.casefold() not in taken:
-        return other, (f"it is called `{other}`: `{own}` is `{taken[own.casefold()]}`",)
-    raise NotTaken(f"`{taken[own.casefold()]}` is called `{own}`, too: `--name` gives it another")
+        return other, (f"named after its file, as `{taken[own.casefold()]}` is `{own}`, too",)
+    raise NotTaken(
+        f"`{taken[own.casefold()]}` has the same name, `{own}`: `--name` gives it another"
+    )
 
 
 def usable_name(name: str) -> str:
@@ -252,17 +256,17 @@ def _action(path: Path, text: str, *, force: bool) -> Action:
         NotTaken: it is there and may not be replaced.
     """
     if path.is_symlink():
-        raise NotTaken(f"`{path}` is a link, and not written through")
+        raise NotTaken(f"`{path}` is a symbolic link, which gptasst does not write through")
     try:
         there = read_regular(path, MOST_BYTES * 4)
     except FileNotFoundError:
         return "create"
     except OSError as error:
-        raise NotTaken(f"`{path}` is there, and can't be read: {error.strerror}") from None
+        raise NotTaken(f"`{path}` exists, but can't be read: {error.strerror}") from None
     if there == text.encode("utf-8"):
         return "unchanged"
     if not force:
-        raise NotTaken(f"`{path}` is there, and says something else: `--force` replaces it")
+        raise NotTaken(f"`{path}` already exists with other content; `--force` replaces it")
     return "replace"
 
 

@@ -118,7 +118,7 @@ def _is_word_of(engine: Engine, name: str) -> bool:
 def _with_logic(tag: str) -> str:
     shown = " ".join(tag.split())
     shown = shown if len(shown) <= 60 else f"{shown[:59]}…"
-    return f"the template has logic, `{shown}`, which only its own engine runs"
+    return f"the template has logic, `{shown}`, which gptasst can't run"
 
 
 _ROLES = {

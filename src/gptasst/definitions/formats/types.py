@@ -47,6 +47,7 @@ class NotTaken(ValueError):
     """A file can't be imported. The message is the reason; `line` is where, counted from 1."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
+        self.reason = reason
         super().__init__(reason if line is None else f"line {line}: {reason}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gptasst.definitions.formats.draft import INPUT, Draft, Turn, mapping
@@ -82,27 +82,20 @@ def _take_format(draft: Draft, values: Mapping[str, Any]) -> None:
 
 
 def _take_tests(draft: Draft, values: Mapping[str, Any]) -> None:
-    """Cases out of test data and those evaluators that look at the answer's text."""
+    """Cases out of test data and evaluators."""
     data = [row for row in _list(values.get("testData")) if isinstance(row, Mapping)]
-    evaluators = [each for each in _list(values.get("evaluators")) if isinstance(each, Mapping)]
-    tests = []
-    for evaluator in evaluators:
-        called = written(evaluator.get("name")) or "evaluator"
-        if mapping(evaluator.get("string")):
-            tests.append((called, mapping(evaluator.get("string"))))
-        elif "uses" in evaluator:
-            uses = written(evaluator["uses"])
-            draft.leave("evaluator", called, f"there is no `{uses}`: write a `judge` for it")
-        else:
-            draft.leave("evaluator", called, "it asks a model: write a `judge` for it")
+    tests: list[_Test] = []
+    for evaluator in _list(values.get("evaluators")):
+        tests += _tests(draft, mapping(evaluator))
     if not tests:
         if data:
-            reason = "no evaluator is left that checks the answers to them"
-            draft.leave("testData", f"{len(data)} inputs", reason)
+            draft.leave("testData", f"{len(data)} inputs", "no evaluator checks the answers")
         return
     if not data:
-        for called, _ in tests:
+        for called, _, _ in tests:
             draft.leave("evaluator", called, "there is no test data")
+    if data and any(check == "judge" for _, check, _ in tests):
+        draft.notes.append("evaluators that ask a model became `judge` checks")
     for number, row in enumerate(data, start=1):
         draft.cases.append(_case(draft, number, row, tests))
 
@@ -111,11 +104,64 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+# The name of an evaluator, the check that it is here, and a template of what it wants.
+_Test = tuple[str, str, str]
+
+_BUILT_IN = {
+    "github/similarity": "Does the answer say the same as this?\n\n{{expected}}",
+    "github/relevance": "Does the answer address what was asked?",
+    "github/groundedness": "Is everything in the answer supported by what it was given?",
+    "github/coherence": "Is the answer coherent, so that its sentences follow from each other?",
+    "github/fluency": "Is the answer fluent, in language that is correct and easy to read?",
+}
+
+
+def _tests(draft: Draft, evaluator: Mapping[str, Any]) -> Iterator[_Test]:
+    called = written(evaluator.get("name")) or "evaluator"
+    known = 0
+    for check, wanted in mapping(evaluator.get("string")).items():
+        if check in _CHECKS:
+            known += 1
+            yield called, check, written(wanted)
+        else:
+            draft.leave("evaluator", called, f"there is no check `{check}`")
+    if written(evaluator.get("uses")) in _BUILT_IN:
+        yield called, "judge", _BUILT_IN[written(evaluator["uses"])]
+    elif "uses" in evaluator:
+        draft.leave("evaluator", called, f"there is no `{written(evaluator['uses'])}`")
+    asked = mapping(evaluator.get("llm"))
+    if asked and _is_yes_or_no(asked.get("choices")):
+        question = f"{written(asked.get('systemPrompt'))}\n{written(asked.get('prompt'))}"
+        yield called, "judge", question.replace("{{completion}}", "the answer").strip()
+    elif asked:
+        draft.leave("evaluator", called, "its choices are not yes and no; write a `judge` check")
+    elif not known and "uses" not in evaluator:
+        draft.leave("evaluator", called, "it has no check that is known here")
+
+
+def _is_yes_or_no(choices: object) -> bool:
+    """Whether a model answers with yes, which is good, or no."""
+    scores = {
+        written(mapping(each).get("choice")).lower(): mapping(each).get("score")
+        for each in _list(choices)
+    }
+    good, bad = scores.get("yes"), scores.get("no")
+    is_number = isinstance(good, (int, float)) and isinstance(bad, (int, float))
+    return scores.keys() == {"yes", "no"} and is_number and good > bad  # type: ignore[operator]
+
+
+# Each check of GitHub's, with what it is here.
+_CHECKS: Mapping[str, Callable[[str], tuple[str, str]]] = {
+    "equals": lambda text: ("equals", text),
+    "contains": lambda text: ("contains", text),
+    "startsWith": lambda text: ("matches", rf"\A{re.escape(text)}"),
+    "endsWith": lambda text: ("matches", rf"{re.escape(text)}\Z"),
+    "judge": lambda text: ("judge", text),
+}
+
+
 def _case(
-    draft: Draft,
-    number: int,
-    row: Mapping[str, Any],
-    tests: Sequence[tuple[str, Mapping[str, Any]]],
+    draft: Draft, number: int, row: Mapping[str, Any], tests: Sequence[_Test]
 ) -> Mapping[str, Any]:
     """One input, and what must hold of its answer."""
     case: dict[str, Any] = {"name": f"test {number}"}
@@ -129,33 +175,21 @@ def _case(
         task = draft.default_text or "Begin."
         case["text"] = fill(task, values) if values else task
     used = {INPUT, *values}
-    for called, checks in tests:
-        for check, wanted in checks.items():
-            text = written(wanted)
-            used |= {key for key in told if f"{{{{{key}}}}}" in text}
-            for key, value in told.items():
-                text = text.replace(f"{{{{{key}}}}}", value)
-            if not _add_check(case, check, text):
-                draft.leave("evaluator", called, f"there is no check `{check}`")
+    for called, check, wanted in tests:
+        missing = "{{expected}}" in wanted and not told.get("expected")
+        if missing:
+            draft.leave("evaluator", called, "there is no `expected` answer to compare with")
+            continue
+        used |= {key for key in told if f"{{{{{key}}}}}" in wanted}
+        key, text = _CHECKS[check](fill(wanted, told))
+        if key == "equals":
+            case[key] = text
+        elif text:
+            case.setdefault(key, []).append(text)
     for key in told:
         if key not in used:
-            draft.leave("testData", key, "no variable and no evaluator uses it")
+            draft.leave("testData", key, "it is not used by a variable or evaluator")
     return case
-
-
-def _add_check(case: dict[str, Any], check: str, text: str) -> bool:
-    """Add what must hold of an answer; false: there is no such check."""
-    if check == "equals":
-        case["equals"] = text
-    elif check == "contains":
-        case.setdefault("contains", []).append(text)
-    elif check == "startsWith":
-        case.setdefault("matches", []).append(rf"\A{re.escape(text)}")
-    elif check == "endsWith":
-        case.setdefault("matches", []).append(rf"{re.escape(text)}\Z")
-    else:
-        return False
-    return True
 
 
 def is_llm_template(values: Mapping[str, Any]) -> bool:
@@ -183,7 +217,7 @@ def read_llm(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Readi
     draft.instructions = system.text
     task = prompt.text if prompt.text.strip() else None
     if task is not None and task.strip() == f"{{{{{INPUT}}}}}" and system.text.strip():
-        draft.notes.append("its prompt is what a run is given: text, files or stdin")
+        draft.notes.append("its prompt is only `$input`, which is what you give to a run")
         if f"{{{{{INPUT}}}}}" not in system.text:
             del draft.variables[INPUT]
         task = None
@@ -191,7 +225,9 @@ def read_llm(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Readi
     _leave_rest(draft, values)
     if values.get("extract") or values.get("extract_last"):
         draft.unwrap_fence = True
-        draft.notes.append("`extract` is `unwrap_fence`: only a fence around the whole answer goes")
+        draft.notes.append(
+            "`extract` became `unwrap_fence`, which only removes a fence around the whole answer"
+        )
     return draft.reading()
 
 
@@ -208,5 +244,7 @@ def _leave_rest(draft: Draft, values: Mapping[str, Any]) -> None:
             called = written(found.get("value") if isinstance(found, Mapping) else found)
             draft.leave(key, called, reason)
     if values.get("functions"):
-        draft.leave("functions", "functions", "code is refused: nothing of a template is run")
+        draft.leave(
+            "functions", "functions", "code is not imported: gptasst runs no code of a template"
+        )
     draft.leave_keys(values, LLM_KEYS)

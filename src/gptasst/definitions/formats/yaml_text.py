@@ -66,7 +66,7 @@ class _Composer:
             if kind == "DocumentStartEvent":
                 documents += 1
                 if documents > 1:
-                    raise NotTaken("it has several YAML documents", self._line(event))
+                    raise NotTaken("more than one YAML document", self._line(event))
                 value = self._value(next(self._events), 1)
         return value
 
@@ -94,7 +94,7 @@ class _Composer:
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
-            raise NotTaken(f"`*{event.anchor}` stands for nothing before it", self._line(event))
+            raise NotTaken(f"unknown alias `*{event.anchor}`", self._line(event))
         value, size = self._anchors[event.anchor]
         self._counted(event, size)
         return value
@@ -108,7 +108,7 @@ class _Composer:
         tag = event.tag
         if tag is None or tag == "!" or tag.removeprefix("tag:yaml.org,2002:") in _TAGS:
             return
-        raise NotTaken(f"the YAML tag `{tag[:60]}` is not read", self._line(event))
+        raise NotTaken(f"YAML tag `{tag[:60]}` is not allowed", self._line(event))
 
     def _sequence(self, level: int) -> list[Any]:
         values = []
@@ -121,10 +121,10 @@ class _Composer:
         while type(event := next(self._events)).__name__ != "MappingEndEvent":
             key = self._value(event, level + 1)
             if isinstance(key, (dict, list)):
-                raise NotTaken("a key is no word", self._line(event))
+                raise NotTaken("a key is a list or a mapping", self._line(event))
             name = written(key)
             if name in values:
-                raise NotTaken(f"the key `{name[:60]}` stands there twice", self._line(event))
+                raise NotTaken(f"duplicate key `{name[:60]}`", self._line(event))
             values[name] = self._value(next(self._events), level + 1)
         return values
 
@@ -210,7 +210,7 @@ class FrontMatter:
                     raise
                 elif last is not None:
                     found[last] = f"{found[last]}\n{line.strip()}".strip()
-            return found, str(error)
+            return found, error.reason
 
 
 def _unquoted(value: str) -> str:

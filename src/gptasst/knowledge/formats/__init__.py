@@ -1,4 +1,4 @@
-"""From the bytes of a file to text with places, for every format that people keep knowledge in."""
+"""Read text with places from all supported file formats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gptasst.inputs.encoding import decode_text
 if TYPE_CHECKING:
     from gptasst.knowledge.formats.types import Document
 
-# About what OpenAI's search takes of one file, 5,000,000 tokens.
+# About the limit of OpenAI's search for one file, 5,000,000 tokens.
 _MAX_CHARACTERS = 20_000_000
 _EXTRA = "documents"
 
@@ -23,11 +23,11 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
 
     Args:
         content: its bytes.
-        path: its name; the ending tells the format. What has no known ending is text.
-        encoding: of a text, where it was named.
+        path: its name; the suffix determines the format, by default text.
+        encoding: the encoding of a text file, if it was given.
 
     Raises:
-        InvalidInput: there is no text in it, it can't be read, or more is needed for it to be.
+        InvalidInput: it has no text, can't be read, or needs a missing extra.
     """
     reader = _reader(content, path)
     try:
@@ -43,7 +43,7 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
             hint=f"`{install_command(_EXTRA)}` reads office documents",
             code="no_documents",
         ) from error
-    # A parser raises whatever it likes about a damaged file, and that is about this file only.
+    # Parsers raise all kinds of exceptions for damaged files; they only concern this file.
     except Exception as error:
         raise _unreadable(path, str(error) or type(error).__name__) from error
     if length > _MAX_CHARACTERS:
@@ -64,20 +64,20 @@ def read_document_file(file: Path, path: str, encoding: str | None = None) -> Do
 
 
 def _as_utf8(content: bytes, path: str, encoding: str) -> bytes:
-    """Text of another encoding as all readers of text take it; documents are left alone."""
+    """Text converted to UTF-8; documents are unchanged."""
     if is_document(path) or content.startswith(b"%PDF-"):
         return content
     return decode_text(content, path, encoding)[0].encode("utf-8", "replace")
 
 
 def reason_of(error: InvalidInput) -> str:
-    """Why a file is left out, as a part of a longer message."""
+    """Why a file is skipped, as a part of a longer message."""
     named = "; `--encoding NAME` names it" if error.code == "encoding" else ""
     return f"{error.message}{named}"
 
 
 def is_document(path: str) -> bool:
-    """Whether a name is that of a format that is no plain text."""
+    """Whether a name has the suffix of a format other than plain text."""
     return _suffix(path) in _BINARY
 
 

@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 
-# `confi-` at the end of a line goes on in the next; `Haupt- und`, and names, keep their hyphen.
+# `confi-` at a line end continues in the next line; `Haupt- und`, and names, keep the hyphen.
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[^\W\d_])(?!(?:und|oder|and|or|bis|to)\b)")
 
 
 def read_pdf(content: bytes) -> Document:
-    """One part a page. Pages without text, as a scanner makes them, are counted.
+    """One part per page. Pages without text, such as scans, are counted.
 
-    A file that only its owner may change opens with an empty password, as in any viewer.
+    A file that only its owner may change opens with an empty password, as in viewers.
     """
     import logging
 
     from pypdf import PdfReader
 
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what matters is raised
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # errors are raised
     reader = PdfReader(io.BytesIO(content))
     texts = [joined_lines(page.extract_text()) for page in reader.pages]
     empty = sum(not text.strip() for text in texts)
@@ -45,7 +45,7 @@ def read_pdf(content: bytes) -> Document:
 
 
 def joined_lines(text: str) -> str:
-    """A text with the words whole that a line end cut in two."""
+    """Text with hyphenated words joined across line ends."""
 
     def join(found: re.Match[str]) -> str:
         return "" if text[found.end()].islower() else found[0]
@@ -57,7 +57,7 @@ _HEADING = re.compile(r"heading (\d)|title", re.IGNORECASE)
 
 
 def read_docx(content: bytes) -> Document:
-    """The body; headers and footers of pages are left out, as they repeat."""
+    """The body, without the headers and footers of pages, which repeat."""
     import docx
     from docx.table import Table
 
@@ -86,7 +86,7 @@ def _read_table(table: Table, sections: Sections) -> None:
         texts: list[str] = []
         for cell in row.cells:
             text = " ".join(cell.text.split())
-            if not texts or texts[-1] != text:  # merged cells come once for each column
+            if not texts or texts[-1] != text:  # merged cells appear once per column
                 texts.append(text)
         sections.paragraph(" | ".join(texts))
 
@@ -95,7 +95,7 @@ _MAX_DEPTH = 20  # of groups in groups
 
 
 def read_pptx(content: bytes) -> Document:
-    """One part a slide; its title is the heading."""
+    """One part per slide, with its title as the heading."""
     import pptx
 
     with archive(content):
@@ -135,7 +135,7 @@ def read_odt(content: bytes) -> Document:
     with archive(content) as opened:
         root = tree(opened.read("content.xml"))
     sections = Sections()
-    inside: _Element | None = None  # of which the text is taken already
+    inside: _Element | None = None  # its text is read already
     for element in root.iter():
         name = local_name(element)
         if inside is not None and _is_within(element, inside):
@@ -172,7 +172,7 @@ def _text(element: _Element) -> str:
 
 
 def read_epub(content: bytes) -> Document:
-    """The chapters in the order of reading."""
+    """The chapters in reading order."""
     parts: list[Part] = []
     with archive(content) as opened:
         for number, chapter in enumerate(_chapters(opened), start=1):
@@ -196,21 +196,21 @@ def _chapters(opened: zipfile.ZipFile) -> list[str]:
     return [path for path in paths if path in there]
 
 
-# A small file can say that it holds terabytes. What is declared is all that zipfile reads.
+# A small file can declare terabytes. zipfile reads no more than declared.
 _MAX_BYTES = 512_000_000
 
-_MAX_XML = 64_000_000  # of one part; a tree of it takes ten times as much memory
+_MAX_XML = 64_000_000  # bytes of one part; its tree takes ten times as much memory
 
 _MAX_PARTS = 20_000
 
 
 @contextmanager
 def archive(content: bytes) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file that does not unpack to more than a machine can hold.
+    """Open a zip file, unless its unpacked size is too large.
 
     Raises:
-        InvalidInput: it would.
-        zipfile.BadZipFile: it is none.
+        InvalidInput: it is too large.
+        zipfile.BadZipFile: it is not a zip file.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as opened:
         parts = opened.infolist()
@@ -226,7 +226,7 @@ def _is_xml(name: str) -> bool:
 
 
 def tree(content: bytes) -> _Element:
-    """Parse XML. Entities stay unresolved, nothing is fetched, and depth has an end (256)."""
+    """Parse XML without resolving entities, without fetching anything, to a depth of 256."""
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
@@ -234,5 +234,5 @@ def tree(content: bytes) -> _Element:
 
 
 def local_name(element: _Element) -> str:
-    """An element's name without its namespace; empty for comments and the like."""
+    """An element's name without namespace; empty for comments and similar nodes."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""

@@ -19,7 +19,7 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 
 
 def read_text(content: bytes, path: str) -> Document:
-    """Any text; the lines of Markdown know their headings."""
+    """Any text; lines of Markdown get their headings."""
     text, encoding = decode_text(content, path)
     notes = (f"read as {encoding}; `--encoding` names another",) if is_guessed(encoding) else ()
     if path.lower().endswith(_MARKDOWN):
@@ -56,7 +56,7 @@ def _heading(line: str, fenced: bool) -> tuple[int, str] | None:  # noqa: FBT001
 
 
 def _with_fences(text: str) -> Iterator[tuple[str, bool]]:
-    """The lines, each with whether it is in a block of code."""
+    """The lines, each with whether it is in a code block."""
     fence = ""
     for line in text.splitlines(keepends=True):
         mark = _FENCE.match(line)
@@ -67,11 +67,11 @@ def _with_fences(text: str) -> Iterator[tuple[str, bool]]:
             fence = ""
 
 
-_MAX_OUTPUT = 2_000  # characters of what a cell printed
+_MAX_OUTPUT = 2_000  # characters of a cell's output
 
 
 def read_ipynb(content: bytes, path: str) -> Document:
-    """One part a cell; headings of Markdown cells stand over those that follow."""
+    """One part per cell; headings of Markdown cells apply to the following ones."""
     text, _ = decode_text(content, path)
     outline = Outline()
     parts = []
@@ -95,13 +95,13 @@ def _joined(source: Any) -> str:
     return "".join(source) if isinstance(source, list) else str(source or "")
 
 
-_MAX_CELL = 32_767  # characters, as Excel has it; one CSV field can be a whole file
+_MAX_CELL = 32_767  # characters, Excel's limit; one CSV field could be a whole file
 _SAMPLE = 8192
 _MAX_ROWS = 1_048_576
 
 
 def read_xlsx(content: bytes) -> Document:
-    """Values, as they were last computed. Rows keep the numbers that they have in the sheet."""
+    """Values as they were last computed. Rows keep their numbers in the sheet."""
     import openpyxl
 
     with archive(content):
@@ -111,7 +111,7 @@ def read_xlsx(content: bytes) -> Document:
     parts: list[Part] = []
     try:
         for sheet in book.worksheets:
-            sheet.reset_dimensions()  # what a file says of its own size may be anything
+            sheet.reset_dimensions()  # the size that a file declares may be wrong
             rows = (
                 (number, ["" if value is None else str(value) for value in row])
                 for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)
@@ -123,7 +123,7 @@ def read_xlsx(content: bytes) -> Document:
 
 
 def read_delimited(content: bytes, path: str) -> Document:
-    """CSV with the delimiter that it uses, or TSV."""
+    """CSV with its own delimiter, or TSV."""
     text, _ = decode_text(content, path)
     csv.field_size_limit(max(len(text) + 1, csv.field_size_limit()))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, path))
@@ -138,7 +138,7 @@ def _delimiter(text: str, path: str) -> str:
 
 
 def _parts(rows: Iterable[tuple[int, Sequence[str]]], place: str, heading: str) -> Iterator[Part]:
-    """The rows in runs without a gap, each under the head, which is the first row."""
+    """Consecutive rows as parts, each under the header, which is the first row."""
     header: str | None = None
     run: list[str] = []
     first = last = 0

@@ -1,24 +1,24 @@
-"""A document as text with places."""
+"""Documents as text with places."""
 
 from __future__ import annotations
 
 from gptasst.values import dataclass
 
-# Headings of a path are joined by it: `Setup > Linux`.
+# Joins the headings of a path: `Setup > Linux`.
 UNDER = " > "
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a document that one place names.
+    """A part of a document with one place.
 
     Attributes:
         text: its lines.
-        place: `page 3`, `slide 4`, `sheet Prices`; empty where only lines count.
-        heading: the headings it stands under, outermost first, joined by `UNDER`.
-        unit: what each line of the text is where they are counted: `line`, `row`, `paragraph`.
+        place: `page 3`, `slide 4`, `sheet Prices`; empty if only lines are counted.
+        heading: its headings, outermost first, joined by `UNDER`.
+        unit: what a line of the text is, if they are counted: `line`, `row`, `paragraph`.
         first: the number of the first line.
-        header: what each passage repeats: the head of a table.
+        header: text repeated in each passage: the header of a table.
     """
 
     text: str
@@ -31,14 +31,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The text of a file. `notes` tell what could not be read: `9 of 10 pages have no text`."""
+    """The text of a file. `notes` list what could not be read: `9 of 10 pages have no text`."""
 
     parts: tuple[Part, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """All of it, as a model gets it that takes no documents."""
+        """The whole text, for a model without document support."""
         return "\n\n".join(filter(None, map(_shown, self.parts)))
 
 
@@ -51,13 +51,13 @@ def _shown(part: Part) -> str:
 
 
 class Outline:
-    """The headings above a place, as a document is read from its beginning."""
+    """Tracks the current headings while a document is read."""
 
     def __init__(self) -> None:
         self._levels: list[tuple[int, str]] = []
 
     def enter(self, level: int, heading: str) -> None:
-        """Begin a section; level 1 is the outermost."""
+        """Start a section; level 1 is the outermost."""
         while self._levels and self._levels[-1][0] >= level:
             self._levels.pop()
         if heading.strip():
@@ -69,7 +69,7 @@ class Outline:
 
 
 class Sections:
-    """Collects paragraphs under headings, for formats that have no lines and no pages."""
+    """Collects paragraphs under headings, for formats without lines and pages."""
 
     def __init__(self, place: str = "") -> None:
         self.parts: list[Part] = []

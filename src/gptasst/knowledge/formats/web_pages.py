@@ -1,4 +1,4 @@
-"""Text of HTML; of saved mail (EML), which may be HTML; and of RTF."""
+"""Text of HTML, of saved mail (EML), which may contain HTML, and of RTF."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from gptasst.inputs.encoding import decode_text
 from gptasst.knowledge.formats.types import Document, Part, Sections
 
-# Nobody reads these, or they are the same on every page of a site.
+# Invisible elements, or ones that every page of a site repeats.
 _LEFT_OUT = frozenset(
     "script style template noscript svg math head nav footer button select iframe object"
     " canvas".split()
@@ -25,12 +25,12 @@ _VOID = frozenset("area base br col embed hr img input link meta source track wb
 
 
 def read_html(content: bytes, path: str) -> Document:
-    """A page, in the encoding that it names or has."""
+    """A page, in the encoding that it declares or has."""
     return Document(html_sections(_decoded(content, path)).finished())
 
 
 def html_sections(text: str, place: str = "") -> Sections:
-    """The text of a page in sections, for documents of which it is a part."""
+    """The sections of a page, for documents that contain it."""
     page = _Page(Sections(place))
     page.feed(text)
     page.close()
@@ -51,7 +51,7 @@ def _decoded(content: bytes, path: str) -> str:
 
 
 class _Page(HTMLParser):
-    """Reads without a tree, so that depth costs nothing."""
+    """Parses without a tree, so that depth does not matter."""
 
     def __init__(self, sections: Sections) -> None:
         super().__init__(convert_charrefs=True)
@@ -71,7 +71,7 @@ class _Page(HTMLParser):
             self._pieces.append(" | " if self._pieces else "")
         elif tag not in _INLINE:
             self.end_block()
-        if tag == "body":  # after a head that nobody closed
+        if tag == "body":  # after an unclosed head
             self._hidden.clear()
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -90,7 +90,7 @@ class _Page(HTMLParser):
             self._pieces.append(data)
 
     def end_block(self) -> None:
-        """Take what was collected as a paragraph, or as the heading that it was in."""
+        """Store the collected text as a paragraph or heading."""
         text, level = "".join(self._pieces), self._level
         self._pieces, self._level = [], 0
         if level:
@@ -103,7 +103,7 @@ _SHOWN = ("From", "To", "Cc", "Date", "Subject")
 
 
 def read_eml(content: bytes) -> Document:
-    """Head and body, plain rather than HTML. Attachments are named and not read."""
+    """Headers and body, preferably plain text. Attachments are listed, but not read."""
     message = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     subject = " ".join(str(message["Subject"] or "").split())
@@ -123,7 +123,7 @@ def read_eml(content: bytes) -> Document:
 
 
 def read_rtf(content: bytes, path: str) -> Document:
-    """Paragraphs of an RTF file; it names encodings itself."""
+    """Paragraphs of an RTF file, which declares encodings itself."""
     from striprtf.striprtf import rtf_to_text
 
     sections = Sections()

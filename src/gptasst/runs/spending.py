@@ -1,0 +1,195 @@
+"""What a run may take before it is sent, and what it took."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+from gptasst.api.types import ModelAnswer, ModelRequest, TextDelta, TextPart, Usage
+from gptasst.errors import GptasstError, NoAnswer
+from gptasst.models.prices import NO_PRICES, WINDOWS, Estimate, Prices, Window, total
+from gptasst.models.usage import Kind, Recorder, UsedNow
+from gptasst.runs.edits import EditPlan
+from gptasst.runs.preparation import PreparedRun
+from gptasst.values import dataclass
+
+# Tokens of an answer that is no edit, where no earlier run of the same name tells.
+_USUAL_ANSWER = 500
+# Around each message, and around a file.
+_AROUND = 4
+_BETWEEN_BLOCKS = re.compile(r"\n\s*\n")
+
+Stream = Callable[[ModelRequest], Iterator[TextDelta | ModelAnswer]]
+Typical = Callable[[str, str], tuple[int, int, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What runs of one profile may take and took.
+
+    Args:
+        prices: what models cost.
+        record: writes down what a run took.
+        typical: what earlier runs took, as `UsageJournal.typical` has it.
+        profile: the profile's name.
+        kind: what asks for runs.
+    """
+
+    prices: Prices = NO_PRICES
+    record: Recorder = lambda _: None
+    typical: Typical = lambda _name, _model: None
+    profile: str = ""
+    kind: Kind = "run"
+
+    def estimate(self, prepared: PreparedRun, window: Window = "now") -> Estimate:
+        """What a run may take.
+
+        An edit is about as long as what it edits. Other answers are as long as those of earlier
+        runs of the same name on the same model; where there are none, 500 tokens.
+
+        Args:
+            prepared: the run.
+            window: within which time the answer is to come.
+        """
+        from gptasst.models.tokens import counter, is_exact
+
+        request, count = prepared.model_request, counter()
+        given = sum(count(text) + _AROUND for text in _texts(request))
+        earlier = self.typical(prepared.request.name, request.model)
+        made, most = _USUAL_ANSWER, request.settings.max_output_tokens
+        if prepared.edit is not None:
+            made = sum(count(each.text) for each in prepared.edit.inputs)
+            given += (_pieces(prepared.edit) - 1) * count(request.instructions)
+            if earlier is not None:
+                made = max(made, round(given * earlier[2] / earlier[1]))
+        else:
+            made = made if earlier is None else round(earlier[2] / earlier[0])
+            made = made if most is None else min(made, most)
+        cost = self.prices.cost(Usage(given, made), request.model, window=window)
+        return Estimate(request.model, given, made, cost, is_exact())
+
+    def choices(self, estimate: Estimate) -> dict[str, float]:
+        """What an estimate comes to in US dollars, for each time that there is a price for."""
+        usage = Usage(estimate.input_tokens, estimate.output_tokens)
+        windows = WINDOWS if self.prices.built_in else WINDOWS[:1]
+        costs = {w: self.prices.cost(usage, estimate.model, window=w) for w in windows}
+        return {window: cost for window, cost in costs.items() if cost is not None}
+
+    def meter(self, stream: Stream, prepared: PreparedRun) -> Meter:
+        """What counts one run."""
+        budget = prepared.request.budget
+        estimated = None if budget is None else self.estimate(prepared)
+        return Meter(self, stream, prepared, estimated)
+
+
+def _pieces(plan: EditPlan) -> int:
+    """In about how many requests an edit is asked for, each with its instructions."""
+    if plan.settings.unit == "block":
+        return sum(len(_BETWEEN_BLOCKS.split(each.text.strip())) for each in plan.inputs)
+    texts = [each.text for each in plan.inputs]
+    return sum(1 if plan.takes_whole(t) else math.ceil(len(t) / plan.group(t)) for t in texts)
+
+
+def _texts(request: ModelRequest) -> Iterator[str]:
+    """All texts that a model is given."""
+    yield request.instructions
+    for parts in (*(message.parts for message in request.past), request.parts):
+        yield from (part.text for part in parts if isinstance(part, TextPart))
+    if request.schema is not None:
+        yield json.dumps(request.schema)
+    for function in request.functions:
+        yield function.description + json.dumps(function.parameters, default=dict)
+
+
+class Meter:
+    """Counts what one run takes, by each of its requests, and keeps to its budget.
+
+    Args:
+        spending: of the profile.
+        stream: sends a request.
+        prepared: the run.
+        estimated: what the run may take; only needed with a budget.
+    """
+
+    def __init__(
+        self, spending: Spending, stream: Stream, prepared: PreparedRun, estimated: Estimate | None
+    ) -> None:
+        self._spending = spending
+        self._send = stream
+        self._prepared = prepared
+        self._estimated = estimated
+        self._budget = prepared.request.budget
+        self._lock = threading.Lock()
+        self._begun = False
+        self._usages: list[Usage] = []
+        self._costs: list[float | None] = []
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars so far; `None` where a usage or price is not known."""
+        return total(self._costs)
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """Send a request, and count it.
+
+        Raises:
+            LimitReached: the budget is spent.
+        """
+        if self._budget is not None and self._costs and self._budget.reached_with(self.cost):
+            raise self._budget.stopped()
+        try:
+            for event in self._send(request):
+                if isinstance(event, ModelAnswer):
+                    self._count(event.usage, event.model, request.model)
+                yield event
+        except GptasstError as error:
+            if isinstance(error, NoAnswer):  # what broke off is paid for as well
+                usage = error.usage if isinstance(error.usage, Usage) else None
+                self._count(usage, request.model)
+            raise
+
+    def _count(self, usage: Usage | None, *models: str) -> None:
+        with self._lock:
+            self._usages.append(usage or Usage(0, 0))
+            self._costs.append(self._spending.prices.cost(usage, *models))
+
+    def admit(self) -> None:
+        """Refuse a run that may cost more than its budget has left.
+
+        Raises:
+            LimitReached: it may.
+            UsageError: its price is not known.
+        """
+        if self._budget is not None and self._estimated is not None:
+            self._budget.admit([self._estimated])
+
+    def begin(self) -> None:
+        """Count the run as under way, until `counting` is over."""
+        if self._budget is not None and self._estimated is not None and not self._begun:
+            self._begun = True
+            self._budget.begin(self._estimated)
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[None]:
+        """Write down at the end what was taken, whatever came of it."""
+        self.begin()
+        try:
+            yield
+        finally:
+            if self._begun and self._budget is not None and self._estimated is not None:
+                self._budget.end(self._estimated, self.cost)
+            if self._usages:
+                used = UsedNow(
+                    name=self._prepared.request.name,
+                    model=self._prepared.model_request.model,
+                    profile=self._spending.profile,
+                    kind=self._spending.kind,
+                    requests=len(self._usages),
+                    usage=sum(self._usages, Usage(0, 0)),
+                    cost=self.cost,
+                )
+                self._spending.record(used)
