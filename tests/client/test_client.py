@@ -235,7 +235,7 @@ class TestAssistants:
                 ("remove", client.assistants.plan_remove("W", ["b.md"])),
             ):
                 words = ["b.md"] if verb == "remove" else ["b.md", "c.md"]
-                shown = cli("assistant", "files", verb, "W", *words, "-n", "--json").json["plan"]
+                shown = cli("assistant", "files", verb, "W", *words, "-n", "--json").json
                 for kind in ("add", "remove", "unchanged"):
                     found = [each.path for each in getattr(plan, kind)]
                     assert found == [each["path"] for each in shown[kind]]

@@ -351,15 +351,20 @@ class KnowledgeCommit:
     def _with_passages(self, there: _There) -> _There:
         """Attach files again whose content is that of a detached one.
 
-        OGX identifies passages by their content, so that all files of that content lost theirs.
+        OGX identifies passages by their content, so that all files of that content lost theirs. It
+        hides those of detached files rather than removing them. Each time that another is detached
+        it removes one, which is why this is done several times.
         """
         if not self._stores.may_find_by_content:
             return there
-        gone = {_sent(step.file) for step in self._steps if not step.attached} - {None}
-        lost = [f for f in there.values() if f.id not in self._gone and _sent(f) in gone]
-        for file in lost:
-            self._stores.detach(self._job.store_id, file.id)
-            self._stores.attach(self._job.store_id, Attachment(file.id, file.attributes))
+        gone = [_sent(step.file) for step in self._steps if not step.attached]
+        left = [file for file in there.values() if file.id not in self._gone and _sent(file)]
+        lost = [(file, gone.count(_sent(file))) for file in left if _sent(file) in gone]
+        for number in range(1 + max((hidden for _, hidden in lost), default=-1)):
+            for file, hidden in lost:
+                if number <= hidden:
+                    self._stores.detach(self._job.store_id, file.id)
+                    self._stores.attach(self._job.store_id, Attachment(file.id, file.attributes))
         return self._there() if lost else there
 
     def _take_back(self) -> NoReturn:
