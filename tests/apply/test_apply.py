@@ -289,6 +289,29 @@ class TestStrangers:
         assert "send 1 file from outside of the repository, and create 1 assistant?" in ran.stderr
         assert names(cli) == []
 
+    def test_the_working_directory_does_not_make_a_repository_larger(
+        self, cli: Cli, write: Write
+    ) -> None:
+        write("private.md", "mine\n")
+        write("theirs/code/a.toml", definition("A", 'knowledge = ["../../private.md"]'))
+        assert cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]["outside"] == []
+        write("theirs/.git/config", "")
+        planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
+        assert planned["outside"] == ["private.md"]
+
+    @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of any bytes")
+    def test_a_name_that_is_no_text_is_refused(self, cli: Cli, write: Write) -> None:
+        write("code/a\udcff.toml", definition("A"))
+        ran = cli("apply", "code", "-y")
+        assert (ran.code, names(cli)) == (2, [])
+        assert "has characters that can't be kept" in ran.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links")
+    def test_what_editors_leave_behind_is_passed_over(self, cli: Cli, write: Write) -> None:
+        write("code/a.toml", definition("A"))
+        Path("code/.#a.toml").symlink_to("me@machine.123")
+        assert cli("apply", "code", "-y").code == 0
+
     @pytest.mark.skipif(sys.platform == "win32", reason="links")
     def test_links_do_not_lead_out(self, cli: Cli, write: Write, tmp_path: Path) -> None:
         (tmp_path / "private.md").write_text("mine\n")
