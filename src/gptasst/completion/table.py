@@ -337,6 +337,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                        {'names': ('--yes', '-y'), 'value': '', 'many': False, 'help': 'Do not ask for confirmation.'},
                        {'names': ('--allow-secrets',), 'value': '', 'many': False, 'help': 'Allow files that count as secret: .env, private keys, …'},
                        {'names': ('--keep-files',), 'value': '', 'many': False, 'help': 'Leave unused uploads on the server.'},
+                       {'names': ('--tested',), 'value': '', 'many': False, 'help': 'Change it only if its cases hold afterwards.'},
                        {'names': ('--profile',), 'value': 'profile', 'many': False, 'help': 'Endpoint and store from config.toml.'},
                        {'names': ('--json',), 'value': '', 'many': False, 'help': 'One JSON document on stdout.'},
                        {'names': ('--quiet', '-q'), 'value': '', 'many': False, 'help': 'Print only names or ids, no notes.'},

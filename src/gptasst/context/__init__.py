@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
     from gptasst.cases.service import CaseService
-    from gptasst.cases.trial import TestedChanges
+    from gptasst.cases.trial import Follow, TestedChanges
+    from gptasst.cases.types import TestJob
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
@@ -215,11 +216,17 @@ class AppContext(ServerContext):
             prices=self.prices,
         )
 
-    def tested_changes(self, report: Report) -> TestedChanges:
-        """What changes assistants once their cases hold; `report` is as in `runs`."""
+    def tested_changes(self, report: Report, job: TestJob, follow: Follow) -> TestedChanges:
+        """What changes assistants once their cases hold.
+
+        Args:
+            report: as in `runs`.
+            job: how to test.
+            follow: lets a test run to its end.
+        """
         from gptasst.cases.trial import TestedChanges
 
-        return TestedChanges(self.store, lambda store: self.cases(report, store))
+        return TestedChanges(self.store, lambda store: self.cases(report, store), job, follow)
 
     @cached_property
     def _case_answers(self) -> KnownAnswers:

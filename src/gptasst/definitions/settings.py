@@ -1,4 +1,4 @@
-"""The keys of a definition that say how it searches and edits."""
+"""The keys of a definition for search and edits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_RESULTS = 50
 
 
 def read_file_search(document: TomlDocument) -> tuple[bool | None, SearchSettings]:
-    """Whether knowledge is searched (`None`: when there is any), and how.
+    """Whether to search knowledge (`None`: if there is any), and the settings.
 
     Raises:
         InvalidDefinition: a key is wrong.
@@ -44,7 +44,7 @@ def read_file_search(document: TomlDocument) -> tuple[bool | None, SearchSetting
 
 
 def written_file_search(tools: Tools) -> bool | dict[str, Any] | None:
-    """The value of the key; settings of a search that is off are not written."""
+    """The value of the key; settings of a disabled search are not written."""
     settings = tools.search
     if not tools.file_search or settings == SearchSettings():
         return tools.file_search
@@ -61,16 +61,16 @@ _SENTENCE_KEYS = ("instructions", "examples")
 
 
 def read_edit_settings(document: TomlDocument) -> EditSettings | None:
-    """How answers are edits, if they are.
+    """The settings of edits, if answers are edits.
 
     Raises:
-        InvalidDefinition: a key is wrong, or `[edit]` stands there without `edits = true`.
+        InvalidDefinition: a key is wrong, or there is `[edit]` without `edits = true`.
     """
     edits = document.value(bool, "edits")
     document.only_keys(("edit",), _EDIT_KEYS)
     document.only_keys(("edit", "sentences"), _SENTENCE_KEYS)
     if not edits:
-        if document.table("edit") and "extends" not in document.root:  # which may say it
+        if document.table("edit") and "extends" not in document.root:  # which may set it
             raise document.error(("edit",), "[edit] needs `edits = true`")
         return None
     limit = document.number(float, 0.0, 1.0, "edit", "max_change")
@@ -118,7 +118,7 @@ def _is_pair(value: object) -> bool:
 
 
 def written_edit_settings(edit: EditSettings | None) -> dict[str, Any]:
-    """The table `[edit]`, without what says nothing new."""
+    """The table `[edit]`, without defaults."""
     if edit is None:
         return {}
     table: dict[str, Any] = {}
