@@ -176,6 +176,8 @@ def test_all_definitions_have_to_be_right_before_anything_is_done(
     assert ran.code == 2
     assert "assistants/a.toml:3: unknown key `modle`" in ran.stderr
     assert "assistants/z.toml:3: key `knowledge`: no such file: `gone`" in ran.stderr
+    both = cli("apply", "assistants", "--json").error["message"]
+    assert "a.toml:3: unknown key `modle`; assistants/z.toml:3: key" in both
     assert writes(server) == []
     assert names(cli) == []
 
