@@ -260,6 +260,17 @@ def test_knowledge_whose_upload_was_deleted_is_noticed_and_comes_back(
         assert "12 days" in one("assistant", "search", name, "Tapir refund").text
 
 
+def test_an_equal_file_keeps_its_passages(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    one, two = machines
+    write("copy.md", REFUNDS)
+    one("assistant", "files", "add", assistant, "copy.md")
+    two("assistant", "files", "remove", assistant, "copy.md")
+    found = one("assistant", "search", assistant, "the Tapir refund", "--json").json["passages"]
+    assert "kb/refund.md" in [passage["path"] for passage in found]
+
+
 def test_a_project_that_two_machines_share(
     machines: tuple[Machine, Machine], assistant: str, write: Write
 ) -> None:
