@@ -20,13 +20,15 @@ from gptasst import hchatgpt
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants, Instructions
 from gptasst.client.asynchronous import AsyncClient
+from gptasst.client.knowledge import AssistantKnowledge
 from gptasst.client.options import AssistantOptions, MapOptions, RunOptions
 from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
 _CLASSES = (
-    Client, AsyncClient, Assistants, Batches, Cache, Conversations, Instructions, ProjectFiles,
+    Client, AsyncClient, Assistants, AssistantKnowledge, Batches, Cache, Conversations,
+    Instructions, ProjectFiles,
 )  # fmt: skip
 
 

@@ -200,8 +200,11 @@ def _nothing_to_test(job: TestJob) -> GptasstError:
     )
 
 
-def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
-    """The error of a test, if not every case passed. Untested cases come first."""
+def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
+    """The error of a test, if not every case passed. Untested cases come first.
+
+    `cases` is the file of the cases, where one was named.
+    """
     if run.ended_by is not None:
         return run.ended_by
     broken = next((result for result in report.cases if result.error), None)
@@ -212,10 +215,11 @@ def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
     if not failed:
         return None
     named = ", ".join(f"`{result.case}`" for result in failed[:3])
-    cases = "1 case" if len(report.cases) == 1 else f"{len(report.cases):,} cases"
-    words = shlex.join(("test", failed[0].name, "--case", failed[0].case, "--force"))
+    counted = "1 case" if len(report.cases) == 1 else f"{len(report.cases):,} cases"
+    of_file = () if cases is None else ("--cases", str(cases))
+    words = shlex.join(("test", failed[0].name, *of_file, "--case", failed[0].case, "--force"))
     return PartlyDone(
-        f"{len(failed):,} of {cases} failed: {named}{', …' if len(failed) > 3 else ''}",
+        f"{len(failed):,} of {counted} failed: {named}{', …' if len(failed) > 3 else ''}",
         hint=f"{cmd(words)} asks the model again",
         code="cases_failed",
     )

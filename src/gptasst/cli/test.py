@@ -128,7 +128,7 @@ def run_cases(  # one parameter an option
     report = follow(session.output, run)
     if junit is not None:
         write_junit(junit, report)
-    finish(session.output, run, report)
+    finish(session.output, run, report, cases)
 
 
 def follow(output: Output, run: TestRun) -> TestReport:
@@ -157,15 +157,17 @@ def _line(output: Output, result: CaseResult) -> str:
     return f"{word}  {harmless(result.name)}: {harmless(result.case)}{tail}\n"
 
 
-def finish(output: Output, run: TestRun, report: TestReport) -> None:
+def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
     """Show what did not hold and the totals; end with the exit code that fits.
+
+    `cases` is the file that the cases are of, if one was named.
 
     Raises:
         GptasstError: a case did not hold, or could not be tested.
     """
     from gptasst.cases.service import error_of
 
-    error = error_of(run, report)
+    error = error_of(run, report, cases)
     if output.mode == "json":
         output.document({"cases": report.cases, "summary": report.summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)

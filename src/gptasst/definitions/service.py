@@ -8,10 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
-from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
+from gptasst.definitions.types import (
+    CodeSettings,
+    Definition,
+    DefinitionChanges,
+    Instruction,
+    SearchSettings,
+    WebSettings,
+)
 from gptasst.definitions.variables import with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
@@ -127,6 +133,8 @@ class InstructionService:
 
     def _valid(self, word: str) -> str:
         """The path of a valid instruction (with its cases) or file of cases."""
+        from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
+
         if is_cases_file(word):
             read_cases_file(Path(word))
             return word
@@ -161,6 +169,10 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
     )
     if tools.file_search is False:
         tools = replace(tools, search=SearchSettings())
+    if not tools.web_search:
+        tools = replace(tools, web=WebSettings())
+    if not tools.code_interpreter:
+        tools = replace(tools, code=CodeSettings())
     changed = replace(
         definition,
         **_given(
