@@ -728,6 +728,8 @@ class TestWriting:
     def test_a_name_from_the_command_line(self, cli: Cli, write: Write) -> None:
         ran = cli("instruction", "import", "-", "--project", "--name", "Mine", stdin=b"system: x\n")
         assert (ran.code, made("Mine")) == (0, {"instructions": "x"})
+        ran = cli("instruction", "import", "-", "--project", "--json", stdin=b"system: x\n")
+        assert "it has no usable name: `--name` gives it one" in ran.error["message"]
         write("a.yaml", "system: a\n")
         write("b.yaml", "system: b\n")
         ran = cli("instruction", "import", "a.yaml", "b.yaml", "--name", "X", "--json")

@@ -128,7 +128,7 @@ class Draft:
         if not name:
             return
         publisher, _, bare = name.rpartition("/")
-        if publisher not in ("", "openai", "azure") or _OTHER_MODELS.match(bare):
+        if publisher not in ("", "openai", "azure", "azure-openai") or _OTHER_MODELS.match(bare):
             reason = "not an OpenAI model; set one that your server has with `model = …` or `-m`"
             self.leave("model", name, reason)
             return
@@ -202,8 +202,15 @@ class Draft:
         if problem:
             raise NotTaken(f"the variable `{name[:80]}` {problem}")
         known = self.variables.get(name, Variable(name))
+        if not all(choices):
+            self.notes.append(
+                f"variable `{name}`: a blank choice can't be one, so any value is taken"
+            )
+            choices = ()
         if choices and default is not None and default not in choices:
-            self.notes.append(f"variable `{name}`: its default is none of its choices, and dropped")
+            self.notes.append(
+                f"variable `{name}`: its default is not among its choices, so it has none"
+            )
             default = None
         self.variables[name] = replace(
             known,
