@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gptasst.runs.edits import Progress
     from gptasst.runs.service import RunService
     from gptasst.runs.spending import Spending
+    from gptasst.runs.tools import Approve
     from gptasst.uploads.cache import FileCache
 
 
@@ -56,6 +57,9 @@ class AppContext(ServerContext):
         profile_name: the requested profile; `None` uses the default.
         note: called with messages for the user that are in no result.
     """
+
+    approve: Approve | None = None
+    """Asks whether a model may call a tool of an MCP server, where somebody can be asked."""
 
     def with_options(
         self,
@@ -248,6 +252,10 @@ class AppContext(ServerContext):
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
+        preparation.mcp_key = lambda server: self.settings.mcp_keys.key(
+            server.label, server.url, server.key_env or ""
+        )
+        preparation.user_mark = lambda: self.user_mark
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
@@ -262,6 +270,7 @@ class AppContext(ServerContext):
             ),
         )
         runs.keeper = lambda: self.run_journal
+        runs.approve = self.approve
         return runs
 
     def _spending(self, kind: Kind) -> Spending:

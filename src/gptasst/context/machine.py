@@ -169,6 +169,17 @@ class MachineContext:
 
         return machine_mark(self.paths.machine_mark)
 
+    @property
+    def user_mark(self) -> str:
+        """What tells whoever runs this from others: the account, on this machine."""
+        import getpass
+
+        try:
+            account = getpass.getuser()
+        except (OSError, KeyError):  # a user without a name
+            account = ""
+        return f"{self.machine_mark} {account}"
+
     @cached_property
     def file_cache(self) -> FileCache:
         from gptasst.uploads.cache import FileCache
