@@ -134,7 +134,7 @@ def test_prune_deletes_what_came_from_the_directory_and_nothing_else(
     apply(cli, "other")
     Path("assistants/linter.toml").unlink()
     kept = cli("apply", "assistants", "-y")
-    assert "no file is left of `Linter`; `--prune` deletes what has none" in kept.stderr
+    assert "`Linter` came from there and has no file any more; `--prune`" in kept.stderr
     assert names(cli) == ["Linter", "Mine", "Own", "Writer"]
     told = cli("apply", "assistants", "--prune", "-n").lines
     assert told[0] == "delete  Linter"
@@ -288,6 +288,29 @@ class TestStrangers:
         assert "outside of the repository and would be sent" in ran.stderr
         assert "send 1 file from outside of the repository, and create 1 assistant?" in ran.stderr
         assert names(cli) == []
+
+    def test_the_working_directory_does_not_make_a_repository_larger(
+        self, cli: Cli, write: Write
+    ) -> None:
+        write("private.md", "mine\n")
+        write("theirs/code/a.toml", definition("A", 'knowledge = ["../../private.md"]'))
+        assert cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]["outside"] == []
+        write("theirs/.git/config", "")
+        planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
+        assert planned["outside"] == ["private.md"]
+
+    @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of any bytes")
+    def test_a_name_that_is_no_text_is_refused(self, cli: Cli, write: Write) -> None:
+        write("code/a\udcff.toml", definition("A"))
+        ran = cli("apply", "code", "-y")
+        assert (ran.code, names(cli)) == (2, [])
+        assert "has characters that can't be kept" in ran.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links")
+    def test_what_editors_leave_behind_is_passed_over(self, cli: Cli, write: Write) -> None:
+        write("code/a.toml", definition("A"))
+        Path("code/.#a.toml").symlink_to("me@machine.123")
+        assert cli("apply", "code", "-y").code == 0
 
     @pytest.mark.skipif(sys.platform == "win32", reason="links")
     def test_links_do_not_lead_out(self, cli: Cli, write: Write, tmp_path: Path) -> None:

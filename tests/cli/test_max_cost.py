@@ -145,3 +145,22 @@ class TestPython:
             assert stopped.value.code == "max_cost_reached"
             first = next(client.map("DocWriter", ["in/05.md"], max_cost=1.0))
             assert (first.cost or 0) > 0
+
+
+class TestCases:
+    def test_cases_are_not_asked_beyond_the_limit(
+        self, cli: Cli, server: LoopbackServer, write: Write
+    ) -> None:
+        write("W.toml", 'name = "W"\ninstructions = "Write."\n')
+        cases = "".join(f'[[case]]\nname = "{n}"\ninput = "text {n}"\n' for n in "abcdef")
+        write(
+            "W.cases.toml", cases.replace('"\n[[', '"\ncontains = "word"\n[[') + 'contains = "w"\n'
+        )
+        server.answer = LONG
+        ran = cli("test", "W.toml", "--max-cost", "0.02", "-j", "1", "--json")
+        assert (ran.code, ran.error["code"]) == (5, "over_max_cost")
+        assert asked(server) == 1
+        usage = cli("usage", "--json").json
+        assert usage["total"]["runs"] == 1
+        assert cli("test", "W.toml", "--max-cost", "1").code == 0
+        assert asked(server) == 6

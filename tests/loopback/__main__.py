@@ -24,6 +24,7 @@ def main() -> None:
         delta_delay=options.delta_delay,
         api_key=options.api_key,
     )
+    server.background_delay = options.background_delay
     if options.count_tokens:
         server.tokenizer = o200k()
     if options.answer_file is not None:
@@ -44,6 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--answer-file", type=Path, help="the same, from a UTF-8 file")
     parser.add_argument("--delta-size", type=int, default=7, help="characters")
     parser.add_argument("--delta-delay", type=float, default=0.0, help="seconds between deltas")
+    parser.add_argument("--background-delay", type=float, default=0.0, help="seconds")
     parser.add_argument("--count-tokens", action="store_true", help="as OpenAI's tokenizer does")
     parser.add_argument("--api-key", help="the only key that is let in")
     return parser.parse_args()

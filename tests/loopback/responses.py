@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from .wire import ApiError, Call, ConnectionCut, Json, Reply, json_reply
 from .world import World, last_input_text
 
 _FOR_EVER = 1e9
+_WINDOWS = ("soonest", "2h", "8h")
 
 
 def create(world: World, call: Call) -> Reply:
@@ -35,8 +37,28 @@ def create(world: World, call: Call) -> Reply:
     body = call.json_object()
     with world.lock:
         _check(world, body)
+    if body.get("background") and world.background != "ignored":
+        return _begin(world, call, body, outcome)
     turn = Turn(world, call, body, outcome)
     return turn.streamed() if body.get("stream") else turn.whole()
+
+
+def _begin(world: World, call: Call, body: Json, outcome: Outcome) -> Reply:
+    """Take a background run, whose answer can be retrieved later."""
+    options = body.get("background_options") or {}
+    if world.background == "refused":
+        raise ApiError(
+            400, "Unknown parameter: 'background_options'.", code="unknown_parameter",
+            param="background_options",
+        )  # fmt: skip
+    if body.get("stream") or options.get("completion_window", "soonest") not in _WINDOWS:
+        raise ApiError(400, "Invalid 'background_options'.", param="background_options")
+    response = Turn(world, call, body, outcome).response | {"background": True}
+    queued = response | {"status": "queued", "output": [], "usage": None, "completed_at": None}
+    with world.lock:
+        world.responses[response["id"]] = response
+        world.pending[response["id"]] = (time.monotonic() + world.background_delay, queued)
+    return json_reply(queued)
 
 
 class Turn:
@@ -76,6 +98,10 @@ class Turn:
     def _searches(self) -> list[Json]:
         with self._world.lock:
             return search_stores(self._world, self._body)
+
+    @property
+    def response(self) -> Json:
+        return self._response
 
     def _keep(self) -> None:
         with self._world.lock:
@@ -222,6 +248,7 @@ def retrieve(world: World, call: Call) -> Reply:
 def delete(world: World, call: Call) -> Reply:
     found = _find(world, call)
     del world.responses[found["id"]]
+    world.pending.pop(found["id"], None)
     return json_reply({"id": found["id"], "object": "response", "deleted": True})
 
 
@@ -229,7 +256,8 @@ def _find(world: World, call: Call) -> Json:
     response_id = call.params["id"]
     if response_id not in world.responses:
         raise ApiError(404, f"Response with id '{response_id}' not found.")
-    return world.responses[response_id]
+    ready, queued = world.pending.get(response_id, (0.0, {}))
+    return queued if time.monotonic() < ready else world.responses[response_id]
 
 
 def count_input(world: World, call: Call) -> Reply:

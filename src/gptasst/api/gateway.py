@@ -40,8 +40,9 @@ from gptasst.threads import cached_property
 if TYPE_CHECKING:
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
+    from gptasst.api.deferred import DeferredGateway
     from gptasst.api.files import FileGateway
-    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway
+    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway, SlotGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An uploaded input is deleted after its run; if that fails, it expires after a day.
@@ -106,10 +107,22 @@ class OpenAIGateway:
         return ProbeGateway(self._connection)
 
     @cached_property
+    def slots(self) -> SlotGateway:
+        from gptasst.api.models import SlotGateway
+
+        return SlotGateway(self._connection)
+
+    @cached_property
     def conversations(self) -> ConversationGateway:
         from gptasst.api.conversations import ConversationGateway
 
         return ConversationGateway(self._connection)
+
+    @cached_property
+    def deferred(self) -> DeferredGateway:
+        from gptasst.api.deferred import DeferredGateway
+
+        return DeferredGateway(self._connection, self._windows)
 
     @cached_property
     def batches(self) -> BatchGateway:

@@ -194,6 +194,9 @@ class ModelAnswer:
     reasoning: str = ""
 
 
+# The time within which the answer of a deferred run comes.
+CompletionWindow = Literal["2h", "8h"]
+
 # The API's limits for a batch: requests, and bytes of its file.
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000

@@ -156,6 +156,9 @@ def _account(output: Output, result: RunResult) -> str:
     return f"{result.model}: {tokens}; {begun}all after {result.timings.total:.1f} s"
 
 
+TestedOption = Annotated[
+    bool, typer.Option("--tested", help="Change it only if its cases hold afterwards.")
+]
 KeepFilesOption = Annotated[
     bool, typer.Option("--keep-files", help="Leave unused uploads on the server.")
 ]

@@ -7,6 +7,7 @@ import functools
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +32,7 @@ from gptasst.errors import InvalidInput, UsageError
 from gptasst.threads import time_left, time_limit
 
 if TYPE_CHECKING:
-    from gptasst.api.types import TextDelta
+    from gptasst.api.types import CompletionWindow, TextDelta
     from gptasst.assistants.types import Resolved
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.runs.service import RunService
@@ -50,6 +51,17 @@ Examples:
 
   gptasst run MarkdownLinter docs/*.md --each -o 'linted/{stem}{suffix}'
 """
+
+
+class By(StrEnum):
+    """Within which time answers come."""
+
+    h2 = "2h"
+    h8 = "8h"
+    h24 = "24h"
+
+
+_WINDOWS: dict[By, CompletionWindow] = {By.h2: "2h", By.h8: "8h"}  # --by 24h is a batch
 
 
 def build() -> Any:
@@ -110,6 +122,10 @@ def run(  # one parameter an option
             "--batch", help="With --each: run within 24 hours at half price; see `batch`."
         ),
     ] = False,
+    by: Annotated[
+        By | None,
+        _many_option("--by", help="With --each: answers within this time, at a discount."),
+    ] = None,
     wait: Annotated[
         bool, _many_option("--wait", help="With --batch: wait until the answers are written.")
     ] = False,
@@ -170,7 +186,17 @@ def run(  # one parameter an option
         variables=given_values(var, screening, named_encoding(encoding)),
         budget=budget_of(max_cost),
     )
-    options = EachOptions(jobs, in_place, check, diff, force, batch, wait, null)
+    options = EachOptions(
+        jobs,
+        in_place,
+        check,
+        diff,
+        force,
+        batch or by == By.h24,
+        wait,
+        null,
+        _WINDOWS.get(by) if by else None,
+    )
     if each:
         if go_on or conversation:
             raise UsageError(

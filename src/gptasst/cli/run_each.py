@@ -41,7 +41,9 @@ from gptasst.cli.variables import asking
 from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
+    from gptasst.api.types import CompletionWindow
     from gptasst.cases.running import TestRun
+    from gptasst.each.deferred import DeferredRun
     from gptasst.each.service import EachRun, EachService
     from gptasst.each.types import EachJob, FileResult, FileTarget, Purpose
     from gptasst.runs.types import RunRequest
@@ -65,6 +67,7 @@ class EachOptions:
     batch: bool = False
     wait: bool = False
     null: bool = False
+    by: CompletionWindow | None = None
 
     def refuse_alone(self) -> None:
         """Raise if they are given without `--each`."""
@@ -83,6 +86,7 @@ def _named(options: EachOptions) -> Sequence[tuple[str, object]]:
         ("--batch", options.batch),
         ("--wait", options.wait),
         ("--null", options.null),
+        ("--by", options.by is not None),
     ]
 
 
@@ -107,6 +111,11 @@ def run_each(
     """
     from gptasst.each.types import EachJob
 
+    if options.by and options.batch:
+        raise UsageError(
+            f"--by {options.by} and --batch can't be combined",
+            hint="--by 24h is --batch",
+        )
     if options.wait and not options.batch:
         raise UsageError(
             "--wait needs --batch", hint="without --batch, gptasst waits for the answers anyway"
@@ -118,6 +127,7 @@ def run_each(
         purpose=purpose,
         jobs=options.jobs or DEFAULT_JOBS,
         force=options.force,
+        by=options.by,
     )
 
     def work(asked: RunRequest) -> None:
@@ -127,10 +137,11 @@ def run_each(
         if dry_run:
             show_job_plan(session.output, service.plan(ready))
             return
-        if session.output.shows_progress and (options.batch or len(job.targets) > _MANY):
+        later = options.batch or options.by is not None
+        if session.output.shows_progress and (later or len(job.targets) > _MANY):
             with activity:
                 plan = service.sampled_plan(ready, _SAMPLE)
-            tell_estimate(session.output, plan, "24h" if options.batch else "now")
+            tell_estimate(session.output, plan, "24h" if options.batch else options.by or "now")
         if options.batch:
             service.admit(ready, "24h")
             submit_batch(session, ready, words, target, wait=options.wait)
@@ -227,7 +238,7 @@ def _work(
 
 
 @contextlib.contextmanager
-def stopping_on_interrupt(run: EachRun | TestRun) -> Iterator[None]:
+def stopping_on_interrupt(run: EachRun | DeferredRun | TestRun) -> Iterator[None]:
     """Let the first Ctrl-C stop the run and keep finished files, and the second stop at once."""
 
     def stop(*_: object) -> None:
@@ -276,7 +287,7 @@ def summary_of(results: Sequence[FileResult], seconds: float) -> EachSummary:
 
 
 def error_of(
-    run: EachRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
+    run: EachRun | DeferredRun, summary: EachSummary, results: Sequence[FileResult], *, check: bool
 ) -> GptasstError | None:
     """The error at the end of a command over many files, if something failed."""
     if run.ended_by is not None:

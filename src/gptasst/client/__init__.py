@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gptasst.apply.types import ApplyPlan
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
+    from gptasst.each.deferred import DeferredRun
     from gptasst.each.service import EachRun
     from gptasst.each.types import FileResult
     from gptasst.runs.service import RunService
@@ -45,8 +46,7 @@ class Client:
     """Assistants, instructions and runs of one profile.
 
     Defaults come from the environment and `config.toml`, as on the command line. A client can be
-    used from any number of threads. In asyncio, call it in a thread:
-    `await asyncio.to_thread(client.run, "DocWriter", "a.py")`.
+    used from any number of threads. For asyncio there is `AsyncClient`.
 
     Args:
         profile: the name of a profile (endpoint and store); `None` uses the default.
@@ -333,7 +333,7 @@ def _readable(
                 yield event
 
 
-def _results(run: EachRun) -> Generator[FileResult]:
+def _results(run: EachRun | DeferredRun) -> Generator[FileResult]:
     try:
         yield from run.results()
     finally:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict, TypeVar
 
+from gptasst.api.types import CompletionWindow
 from gptasst.conversations.types import Conversation
 from gptasst.definitions.types import DefinitionChanges, ReasoningEffort
 from gptasst.each.types import EachJob, Purpose
@@ -80,6 +81,7 @@ class MapOptions(AnyRunOptions, total=False):
         check: Whether to compare each answer with its file and write nothing.
         jobs: How many files to run at a time.
         force: Whether to run finished files again.
+        by: Within which time answers are to come, at the server's discount: `2h` or `8h`.
     """
 
     output: Path | None
@@ -87,6 +89,7 @@ class MapOptions(AnyRunOptions, total=False):
     check: bool
     jobs: int
     force: bool
+    by: str | None
 
 
 class AssistantOptions(TypedDict, total=False):
@@ -191,7 +194,10 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
     rest: dict[str, Any] = dict(options)
     output, jobs = rest.pop("output", None), rest.pop("jobs", JOBS)
     in_place, check = rest.pop("in_place", False), rest.pop("check", False)
-    force = rest.pop("force", False)
+    force, by = rest.pop("force", False), rest.pop("by", None)
+    windows: dict[str | None, CompletionWindow | None] = {None: None, "2h": "2h", "8h": "8h"}
+    if by not in windows:
+        raise UsageError(f"by is {by!r}, but must be '2h' or '8h'")
     if (output is not None) + bool(in_place) + bool(check) > 1:
         raise UsageError("`output`, `in_place` and `check` can't be combined")
     if jobs < 1:
@@ -202,7 +208,7 @@ def each_job(name: str, files: Files, options: MapOptions, note: Callable[[str],
         purpose = "write"
     place = None if output is None else os.fspath(output)
     targets = plan_targets(words_of(files), purpose, place, note, asked.screening)
-    return EachJob(asked, targets, purpose, jobs=jobs, force=force)
+    return EachJob(asked, targets, purpose, jobs=jobs, force=force, by=windows[by])
 
 
 def _asked(name: str, options: Mapping[str, Any]) -> RunRequest:

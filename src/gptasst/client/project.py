@@ -169,12 +169,17 @@ class Batches:
             (1, 1)
         """
         job = each_job(name, files, options, self._note)
+        if job.by is not None:
+            raise UsageError(
+                "a batch takes up to 24 hours, so `by` can't be used", hint="use `map`"
+            )
         if job.purpose not in ("write", "replace"):
             raise UsageError(
                 "a batch needs a place for the answers",
                 hint="`output` or `in_place`",
                 code="no_output",
             )
+        self._context.each(lambda _done, _all: None).admit(job, "24h")
         command = f"client.batches.submit({name!r}, …)"
         made = self._context.batches.submit(job, command, lambda _: None)
         return replace(made, warnings=tuple(shown(text, None) for text in made.warnings))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gptasst.context.server import ServerContext
+from gptasst.errors import UsageError
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
     from gptasst.cases.service import CaseService
-    from gptasst.cases.trial import TestedChanges
+    from gptasst.cases.trial import Follow, TestedChanges
+    from gptasst.cases.types import TestJob
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
     from gptasst.conversations.types import Conversation
     from gptasst.doctor.types import Diagnosis
+    from gptasst.each.deferred import Deferral
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
     from gptasst.models.ends import ModelEnds
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
+    from gptasst.runs.inputs import Gateway
     from gptasst.runs.service import RunService
     from gptasst.runs.spending import Spending
     from gptasst.runs.tools import Approve
@@ -175,9 +179,33 @@ class AppContext(ServerContext):
 
         return EachService(
             self.run_journal,
-            lambda on_limits: self.runs(report, on_limits),
+            lambda on_limits: self.runs(
+                report, on_limits, kind="each" if self.used_by == "run" else None
+            ),
             most_jobs=1 if self.profile.embedded else None,
+            open_deferral=None if self.profile.embedded else lambda: self._deferral,
         )
+
+    @cached_property
+    def _deferral(self) -> Deferral:
+        """What deferred runs need.
+
+        Raises:
+            UsageError: the server is known to have none.
+        """
+        from gptasst.each.deferred import Deferral
+        from gptasst.each.journal import DeferredRecords
+
+        if not self.capabilities.takes_deferred():
+            raise UsageError(
+                f"{self.profile.endpoint} has no deferred runs",
+                hint="leave out --by: it answers at once",
+                code="tool_not_available",
+            )
+        records = DeferredRecords(self.paths.deferred_records, self._note)
+        self._opened.callback(records.close)
+        lacking = self.capabilities.lacks_deferred
+        return Deferral(self.gateway.deferred, records, self.profile.scope, lacking)
 
     def cases(self, report: Report, store: AssistantStore | None = None) -> CaseService:
         """The service that tests assistants; `report` and `store` are as in `runs`."""
@@ -186,17 +214,23 @@ class AppContext(ServerContext):
         return CaseService(
             self.library,
             lambda: store or self.store,
-            lambda on_limits: self.runs(report, on_limits, store=store),
+            lambda on_limits: self.runs(report, on_limits, store=store, kind="test"),
             self._case_answers,
             most_jobs=1 if self.profile.embedded else None,
             prices=self.prices,
         )
 
-    def tested_changes(self, report: Report) -> TestedChanges:
-        """What changes assistants once their cases hold; `report` is as in `runs`."""
+    def tested_changes(self, report: Report, job: TestJob, follow: Follow) -> TestedChanges:
+        """What changes assistants once their cases hold.
+
+        Args:
+            report: as in `runs`.
+            job: how to test.
+            follow: lets a test run to its end.
+        """
         from gptasst.cases.trial import TestedChanges
 
-        return TestedChanges(self.store, lambda store: self.cases(report, store))
+        return TestedChanges(self.store, lambda store: self.cases(report, store), job, follow)
 
     @cached_property
     def _case_answers(self) -> KnownAnswers:
@@ -230,6 +264,7 @@ class AppContext(ServerContext):
         on_limits: OnLimits | None = None,
         progress: Progress = lambda _done, _all: None,
         store: AssistantStore | None = None,
+        kind: Kind | None = None,
     ) -> RunService:
         """The service that runs assistants.
 
@@ -238,6 +273,7 @@ class AppContext(ServerContext):
             on_limits: if given, the caller paces requests; see `OpenAIGateway.paced`.
             progress: called with the number of finished requests of an edit, and of all.
             store: where assistants are, if not where the profile has them.
+            kind: what usage counts it as; without it, as what uses the context.
         """
         from gptasst.runs.preparation import RunPreparation, resolve
         from gptasst.runs.service import RunService
@@ -252,10 +288,7 @@ class AppContext(ServerContext):
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
-        preparation.mcp_key = lambda server: self.settings.mcp_keys.key(
-            server.label, server.url, server.key_env or ""
-        )
-        preparation.user_mark = lambda: self.user_mark
+        preparation.mcp_key, preparation.user_mark = self.mcp_key, self.user_mark
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
@@ -265,9 +298,7 @@ class AppContext(ServerContext):
             open_gateway,
             self.model_ends,
             progress,
-            spending=self._spending(
-                "each" if on_limits and self.used_by == "run" else self.used_by
-            ),
+            spending=self._spending(kind or self.used_by),
         )
         runs.keeper = lambda: self.run_journal
         runs.approve = self.approve
@@ -311,12 +342,12 @@ class AppContext(ServerContext):
         return Dialogue(self.runs(report), self.conversations, conversation)
 
 
-def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
+def _once(make: Callable[[], Gateway]) -> Callable[[], Gateway]:
     """A thread-safe function that calls `make` once and returns its result each time."""
     lock = threading.Lock()
-    made: list[OpenAIGateway] = []
+    made: list[Gateway] = []
 
-    def get() -> OpenAIGateway:
+    def get() -> Gateway:
         with lock:
             if not made:
                 made.append(make())

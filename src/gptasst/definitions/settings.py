@@ -1,4 +1,4 @@
-"""The keys of a definition that say how it edits, and how the model answers."""
+"""The keys of a definition for edits and for the model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LEAST_COMPACT_THRESHOLD = 1000
 
 
 def read_settings(document: TomlDocument, tools: Tools) -> ModelSettings:
-    """What is passed to the model.
+    """The settings that are passed to the model.
 
     Raises:
         InvalidDefinition: a key is wrong.
@@ -93,7 +93,7 @@ def _safety_identifier(document: TomlDocument) -> Any:
 
 
 def written_settings(settings: ModelSettings) -> dict[str, Any]:
-    """The table `[settings]`, without what is not set."""
+    """The table `[settings]`, without keys that are not set."""
     table = {key: getattr(settings, key) for key in _SETTINGS if key != "context_management"}
     if settings.compact_threshold is not None:
         table["context_management"] = {"compact_threshold": settings.compact_threshold}
@@ -106,16 +106,16 @@ _SENTENCE_KEYS = ("instructions", "examples")
 
 
 def read_edit_settings(document: TomlDocument) -> EditSettings | None:
-    """How answers are edits, if they are.
+    """The settings of edits, if answers are edits.
 
     Raises:
-        InvalidDefinition: a key is wrong, or `[edit]` stands there without `edits = true`.
+        InvalidDefinition: a key is wrong, or there is `[edit]` without `edits = true`.
     """
     edits = document.value(bool, "edits")
     document.only_keys(("edit",), _EDIT_KEYS)
     document.only_keys(("edit", "sentences"), _SENTENCE_KEYS)
     if not edits:
-        if document.table("edit") and "extends" not in document.root:  # which may say it
+        if document.table("edit") and "extends" not in document.root:  # which may set it
             raise document.error(("edit",), "[edit] needs `edits = true`")
         return None
     limit = document.number(float, 0.0, 1.0, "edit", "max_change")
@@ -167,7 +167,7 @@ def _present(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def written_edit_settings(edit: EditSettings | None) -> dict[str, Any]:
-    """The table `[edit]`, without what says nothing new."""
+    """The table `[edit]`, without defaults."""
     if edit is None:
         return {}
     table: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Definitions as TOML text: reading with exact errors, writing, and the instruction library."""
+"""Definitions as TOML: read with exact errors, and write."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _KEYS = (
 _NAME_LIMIT = 200
 
 _FIRST_SETTINGS = {"reasoning_effort", "temperature", "top_p", "max_output_tokens"}
-# What this version reads. Documents that need nothing newer than 1 are written without it.
+# The format of this version. Documents that only need format 1 are written without the key.
 _FORMAT = 2
 
 Origin = InstructionOrigin
@@ -61,13 +61,13 @@ def parse_definition(
 
     Args:
         text: the TOML document.
-        source: what errors call it, usually its path.
-        name: the name where the document has none; without it the key `name` is required.
-        schema_checked: its schema needs no check, which is slow: it was checked before, or
-            is not about to be used.
+        source: its name in errors, usually its path.
+        name: the name if the document has none; without it the key `name` is required.
+        schema_checked: skip the slow validation of its schema, which was checked before or is not
+            about to be used.
 
     Raises:
-        InvalidDefinition: the message starts `SOURCE:LINE:` and names the key.
+        InvalidDefinition: the message starts with `SOURCE:LINE:` and has the key.
     """
     return read_document(TomlDocument(text, source), name=name, schema_checked=schema_checked)
 
@@ -75,10 +75,10 @@ def parse_definition(
 def read_document(
     document: TomlDocument, *, name: str | None = None, schema_checked: bool = False
 ) -> Definition:
-    """The definition that a document says; see `parse_definition`.
+    """The definition in a document; see `parse_definition`.
 
     Raises:
-        InvalidDefinition: it breaks the format, or is of a newer one.
+        InvalidDefinition: it is invalid, or has a newer format.
     """
     _refuse_newer(document)
     document.only_keys((), _KEYS)
@@ -110,7 +110,7 @@ def read_document(
     )
 
 
-# What belongs to one document alone.
+# Keys that are not inherited.
 _NOT_INHERITED = (
     "format",
     "name",
@@ -123,14 +123,14 @@ _NOT_INHERITED = (
 
 
 def put_together(base: TomlDocument, document: TomlDocument) -> TomlDocument:
-    """A document that extends another, as one that extends nothing.
+    """Combine a document with the one that it extends.
 
-    A key of `document` replaces that of `base`, a table is put together key by key; errors name
-    the lines of `document`.
+    A key of `document` replaces that of `base`; tables are combined key by key. Errors have the
+    lines of `document`.
 
     Args:
-        base: it extends nothing (any more), and is right.
-        document: what was read from it alone is right.
+        base: a valid document with `extends` resolved.
+        document: a document that is valid by itself.
     """
     whole = TomlDocument("", document.source)
     whole.text = document.text
@@ -138,7 +138,7 @@ def put_together(base: TomlDocument, document: TomlDocument) -> TomlDocument:
     whole.root = _merged(inherited, document.root)
     del whole.root["extends"]
     if whole.root.get("edits") is False and "edit" not in document.root:
-        whole.root.pop("edit", None)  # of the base, whose answers are edits
+        whole.root.pop("edit", None)  # from the base, whose answers are edits
     added = whole.root.pop("instructions_append", None)
     if added is not None:
         told = str(whole.root["instructions"]).rstrip()
@@ -197,7 +197,7 @@ def _instructions_append(document: TomlDocument) -> str | None:
 
 
 def name_problem(name: str) -> str | None:
-    """Why a name can't be used for an assistant or instruction, if it can't."""
+    """Why a name can't be used for an assistant or instruction, or `None`."""
     if name != name.strip() or not name:
         return "is blank or has blanks around it"
     if not name.isprintable():
@@ -233,7 +233,7 @@ def _cases(document: TomlDocument, *, checked: bool) -> tuple[Case, ...]:
 
 
 def without_name(text: str) -> str:
-    """A definition's text without its key `name`, to be one of another name; else as it is."""
+    """A definition's text without the key `name`, for use under another name."""
     document = TomlDocument(text, "definition")
     if "name" not in document.root:
         return text
@@ -280,10 +280,10 @@ def dump_definition(definition: Definition) -> str:
 
 
 def definition_format(definition: Definition) -> int:
-    """The oldest format that a definition can be written in.
+    """The oldest format that can express a definition.
 
-    1 is what has been read from the first version on. Variables, `extends` and cases need 2, and
-    so do the newer keys of tools and settings.
+    Format 1 is the original one; variables, `extends`, cases, and the newer keys of tools and
+    settings need 2.
     """
     new = (
         definition.variables, definition.extends, definition.instructions_append, definition.cases,

@@ -1,4 +1,4 @@
-"""The tools of a definition, and how each works."""
+"""The keys of a definition for tools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOOLS = ("file_search", "code_interpreter", "web_search", "mcp")
 
 
 def read_tools(document: TomlDocument) -> Tools:
-    """The tools, and how they work.
+    """The tools and their settings.
 
     Raises:
         InvalidDefinition: a key is wrong.
@@ -41,7 +41,7 @@ def read_tools(document: TomlDocument) -> Tools:
 
 
 def _switch(document: TomlDocument, tool: str, keys: tuple[str, ...]) -> bool:
-    """Whether a tool is on, which a table says too."""
+    """Whether a tool is enabled; a table enables it."""
     given = document.table("tools").get(tool)
     if isinstance(given, dict):
         document.only_keys(("tools", tool), keys)
@@ -111,7 +111,7 @@ def _mcp_servers(document: TomlDocument) -> tuple[McpServer, ...]:
 
 
 def _mcp_server(document: TomlDocument, table: dict[str, Any]) -> McpServer:
-    """One of them. Errors are at the line of the first, which is where they can be found."""
+    """One MCP server. Errors name the line of the first one that has the key."""
     for key, value in table.items():
         problem, hint = _mcp_problem(key, value)
         if problem:
@@ -165,7 +165,7 @@ def _url_problem(url: str) -> str | None:
 
 
 def written_tools(tools: Tools) -> dict[str, Any]:
-    """The table `[tools]`, without what says nothing new."""
+    """The table `[tools]`, without defaults."""
     place = {key: value for key in _PLACE if (value := getattr(tools.web, key)) is not None}
     web = {
         "allowed_domains": list(tools.web.allowed_domains) or None,
@@ -200,7 +200,7 @@ def _present(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_file_search(document: TomlDocument) -> tuple[bool | None, SearchSettings]:
-    """Whether knowledge is searched (`None`: when there is any), and how.
+    """Whether to search knowledge (`None`: if there is any), and the settings.
 
     Raises:
         InvalidDefinition: a key is wrong.
@@ -222,7 +222,7 @@ def _read_file_search(document: TomlDocument) -> tuple[bool | None, SearchSettin
 
 
 def written_file_search(tools: Tools) -> bool | dict[str, Any] | None:
-    """The value of the key; settings of a search that is off are not written."""
+    """The value of the key; settings of a disabled search are not written."""
     settings = tools.search
     if not tools.file_search or settings == SearchSettings():
         return tools.file_search

@@ -7,12 +7,13 @@ Losing the journal harms no file: unknown runs are repeated. Old entries are del
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gptasst.api.types import ModelAnswer, Usage
+from gptasst.api.types import CompletionWindow, ModelAnswer, Usage
 from gptasst.runs.types import Kept
 from gptasst.storage.database import Schema
 from gptasst.storage.disposable_database import DisposableDatabase
@@ -203,3 +204,61 @@ _KEEP = "INSERT OR REPLACE INTO kept_blocks VALUES (?, ?, ?)"
 def _kept_row(made: str, kept: Sequence[Kept]) -> tuple[object, ...]:
     blocks = [[each.path, each.lines, each.reason] for each in kept]
     return made, json.dumps(blocks, ensure_ascii=False), time.time()
+
+
+_DEFERRED = Schema(
+    title="the record of deferred runs",
+    first=1,
+    migrations=(
+        """
+CREATE TABLE deferred (
+    scope TEXT NOT NULL,
+    run TEXT NOT NULL,
+    response TEXT NOT NULL,
+    time_window TEXT NOT NULL,
+    sent_at REAL NOT NULL,
+    PRIMARY KEY (scope, run)
+) WITHOUT ROWID;
+""",
+    ),
+)
+# The server keeps answers for 30 days.
+_SERVER_KEEPS = 30 * 86_400
+
+
+class DeferredRecords:
+    """What was handed over, in one SQLite file; any number of processes may use it.
+
+    Args:
+        path: of the file, made when it is first needed.
+        note: called with one line if a damaged file was set aside.
+    """
+
+    def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
+        self._database = DisposableDatabase(path, _DEFERRED, note)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def add(self, scope: str, run: str, response: str, window: CompletionWindow) -> None:
+        """Remember a run, and forget those that the server has forgotten."""
+        now = time.time()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM deferred WHERE sent_at < ?", (now - _SERVER_KEEPS,))
+            connection.execute(
+                "INSERT OR REPLACE INTO deferred VALUES (?, ?, ?, ?, ?)",
+                (scope, run, response, window, now),
+            )
+
+        self._database.write(write)
+
+    def find(self, scope: str, run: str) -> tuple[str, CompletionWindow, float] | None:
+        """The response's id, its window, and when it was handed over in Unix time."""
+        query = "SELECT response, time_window, sent_at FROM deferred WHERE scope = ? AND run = ?"
+        row = self._database.read(lambda c: c.execute(query, (scope, run)).fetchone())
+        return (row[0], row[1], row[2]) if row and row[1] in ("2h", "8h") else None
+
+    def remove(self, scope: str, run: str) -> None:
+        statement = "DELETE FROM deferred WHERE scope = ? AND run = ?"
+        self._database.write(lambda connection: connection.execute(statement, (scope, run)))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from gptasst.api.limits import OnLimits
 from gptasst.api.types import TextDelta
@@ -23,6 +24,7 @@ from gptasst.errors import (
     InvalidInput,
     LimitReached,
     NoAnswer,
+    UsageError,
     unexpected,
 )
 from gptasst.inputs.encoding import WESTERN
@@ -32,6 +34,9 @@ from gptasst.runs.preparation import ABOUT_KNOWLEDGE
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunResult, content_digest
 
+if TYPE_CHECKING:
+    from gptasst.each.deferred import Deferral, DeferredRun
+
 
 class EachService:
     """Runs an assistant or instruction over many files.
@@ -40,6 +45,7 @@ class EachService:
         journal: the journal of finished runs.
         open_runs: returns the service for single runs, whose requests are paced here.
         most_jobs: the most concurrent requests of the endpoint, if known.
+        open_deferral: opens what deferred runs need; `None`: the endpoint has none.
     """
 
     def __init__(
@@ -47,12 +53,14 @@ class EachService:
         journal: RunJournal,
         open_runs: Callable[[OnLimits], RunService],
         most_jobs: int | None = None,
+        open_deferral: Callable[[], Deferral] | None = None,
     ) -> None:
         self._journal = journal
         self._open_runs = open_runs
         self._most_jobs = most_jobs
+        self._open_deferral = open_deferral
 
-    def start(self, job: EachJob) -> EachRun:
+    def start(self, job: EachJob) -> EachRun | DeferredRun:
         """Prepare a job; errors that every file would have are raised before anything is sent.
 
         Raises:
@@ -64,9 +72,19 @@ class EachService:
         pace = Pace(min(job.jobs, self._most_jobs or job.jobs))
         runs = self._open_runs(pace.observe)
         resolved, files = self._prepare(job, runs)
-        self._admit(job, runs, resolved, files, "now")
+        deferral = self._deferral() if job.by else None
+        self._admit(job, runs, resolved, files, job.by or "now")
         warnings = runs.warnings(job.asked, resolved)
+        if deferral is not None:
+            from gptasst.each.deferred import DeferredRun
+
+            return DeferredRun(job, runs, resolved, files, self._journal, deferral, warnings)
         return EachRun(job, runs, resolved, files, self._journal, pace, warnings)
+
+    def _deferral(self) -> Deferral:
+        if self._open_deferral is None:
+            raise UsageError("the embedded model has no deferred runs", hint="leave out --by")
+        return self._open_deferral()
 
     def admit(self, job: EachJob, window: Window) -> None:
         """Refuse a job that is estimated above its budget, if it has one.

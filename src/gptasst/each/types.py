@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from gptasst.api.types import Usage
+from gptasst.api.types import CompletionWindow, Usage
 from gptasst.errors import GptasstError
 from gptasst.inputs.reading import InputFile
 from gptasst.runs.types import Kept, RunRequest
@@ -41,7 +41,8 @@ class EachJob:
     """A job of many runs.
 
     `asked` is the request without files; its `timeout` applies to each answer. `jobs` is the most
-    requests in flight; `force` repeats finished runs.
+    requests in flight; `force` repeats finished runs. With `by`, runs are deferred: their answers
+    come within that time.
     """
 
     asked: RunRequest
@@ -49,6 +50,7 @@ class EachJob:
     purpose: Purpose
     jobs: int = 8
     force: bool = False
+    by: CompletionWindow | None = None
 
     def request(self, file: InputFile) -> RunRequest:
         """The run of one file."""

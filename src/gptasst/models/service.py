@@ -25,6 +25,9 @@ REMEMBERED_SECONDS = 7 * 86_400.0
 _ASKED = "asked"  # remembered for servers that were asked, whatever the result
 
 
+_DEFERRED = "deferred runs"
+
+
 class Probes(Protocol):
     """Finds out what a server supports, without running anything; see `ProbeGateway`."""
 
@@ -101,6 +104,15 @@ class EndpointCapabilities:
                 return True
             self.learn({"batches": found})
         return found
+
+    def takes_deferred(self) -> bool:
+        """Whether the server is not known to lack deferred runs; it is not asked."""
+        return self._remembered().get(_DEFERRED) is not False
+
+    def lacks_deferred(self) -> None:
+        """Remember that the server answered at once where it should have deferred a run."""
+        if not documented(self._profile.base_url or ""):
+            self._open_memory().remember_capabilities({_DEFERRED: False})
 
     def learn(self, found: Mapping[Capability, bool | None]) -> None:
         """Remember the capabilities that an answer or a refusal showed."""

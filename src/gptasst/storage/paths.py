@@ -50,6 +50,10 @@ class Paths:
         return self.data / "runs.sqlite3"
 
     @property
+    def deferred_records(self) -> Path:
+        return self.data / "deferred.sqlite3"
+
+    @property
     def usage_journal(self) -> Path:
         return self.data / "usage.sqlite3"
 
@@ -85,6 +89,11 @@ class Paths:
     @property
     def embedded_models(self) -> Path:
         return self.data / "models"
+
+    @property
+    def embedded_prefixes(self) -> Path:
+        """What the embedded model computed for instructions."""
+        return self.data / "prefixes"
 
 
 ASSISTANTS_DATABASE = "assistants.sqlite3"
