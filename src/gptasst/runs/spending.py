@@ -8,6 +8,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from gptasst.api.types import ModelAnswer, ModelRequest, TextDelta, TextPart, Usage
 from gptasst.errors import GptasstError, NoAnswer
@@ -79,10 +80,24 @@ class Spending:
         costs = {w: self.prices.cost(usage, estimate.model, window=w) for w in windows}
         return {window: cost for window, cost in costs.items() if cost is not None}
 
-    def meter(self, stream: Stream, prepared: PreparedRun) -> Meter:
-        """What counts one run."""
+    def meter(
+        self, stream: Stream, prepared: PreparedRun, count: Callable[[], int | None]
+    ) -> Meter:
+        """What counts one run.
+
+        Args:
+            stream: sends a request.
+            prepared: the run.
+            count: has the server count the input; called where an estimate leaves a doubt.
+        """
         budget = prepared.request.budget
         estimated = None if budget is None else self.estimate(prepared)
+        if budget and estimated and not estimated.exact and budget.leaves_doubt(estimated):
+            given = None if prepared.edit else count()
+            if given is not None:
+                usage = Usage(given, estimated.output_tokens)
+                cost = self.prices.cost(usage, estimated.model)
+                estimated = replace(estimated, input_tokens=given, cost=cost, exact=True)
         return Meter(self, stream, prepared, estimated)
 
 
