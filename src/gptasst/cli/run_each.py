@@ -209,7 +209,7 @@ def _work(
     started = time.monotonic()
     with activity:
         run = service.start(job)
-    if job.by is not None:
+    if job.by is not None and output.shows_progress:
         output.note(f"answers come within {job.by[:-1]} hours; Ctrl-C and {_SAME_LATER}")
     results: list[FileResult] = []
     progress = FileProgress(output, len(job.targets), run.waited_longest_for)
