@@ -137,7 +137,11 @@ def _pieces(texts: Sequence[str], words: int, count: int) -> list[Passage]:
 
 
 def _kept(connection: sqlite3.Connection, name: str, passages: Sequence[Passage]) -> None:
-    connection.execute("INSERT INTO assistants VALUES (?, ?, 1, '', '')", (name, name))
+    connection.execute(
+        "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
+        " VALUES (?, ?, 1, '', '')",
+        (name, name),
+    )
     files = [
         (f"{name}-{number}", f"docs/{number}.md", chunk)
         for number, chunk in enumerate(_chunks(passages))

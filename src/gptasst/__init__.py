@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from gptasst.batches.types import Fetched, Submission
     from gptasst.client import Client
+    from gptasst.client.asynchronous import AsyncClient
     from gptasst.client.options import Files
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.types import Conversation, Message, Transcript
@@ -65,6 +66,7 @@ __all__ = [
     "Assistant",
     "AssistantImport",
     "AssistantSummary",
+    "AsyncClient",
     "Batch",
     "CacheRebuild",
     "CacheStatus",
@@ -125,6 +127,7 @@ _HOMES = (
     "conversations.types",
     "client.options",
     "client",
+    "client.asynchronous",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def test_prune_deletes_what_came_from_the_directory_and_nothing_else(
     apply(cli, "other")
     Path("assistants/linter.toml").unlink()
     kept = cli("apply", "assistants", "-y")
-    assert "no file is left of `Linter`; `--prune` deletes what has none" in kept.stderr
+    assert "`Linter` came from there and has no file any more; `--prune`" in kept.stderr
     assert names(cli) == ["Linter", "Mine", "Own", "Writer"]
     told = cli("apply", "assistants", "--prune", "-n").lines
     assert told[0] == "delete  Linter"
@@ -176,6 +177,8 @@ def test_all_definitions_have_to_be_right_before_anything_is_done(
     assert ran.code == 2
     assert "assistants/a.toml:3: unknown key `modle`" in ran.stderr
     assert "assistants/z.toml:3: key `knowledge`: no such file: `gone`" in ran.stderr
+    both = cli("apply", "assistants", "--json").error["message"]
+    assert "a.toml:3: unknown key `modle`; assistants/z.toml:3: key" in both
     assert writes(server) == []
     assert names(cli) == []
 
@@ -289,6 +292,29 @@ class TestStrangers:
         assert "send 1 file from outside of the repository, and create 1 assistant?" in ran.stderr
         assert names(cli) == []
 
+    def test_the_working_directory_does_not_make_a_repository_larger(
+        self, cli: Cli, write: Write
+    ) -> None:
+        write("private.md", "mine\n")
+        write("theirs/code/a.toml", definition("A", 'knowledge = ["../../private.md"]'))
+        assert cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]["outside"] == []
+        write("theirs/.git/config", "")
+        planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
+        assert planned["outside"] == ["private.md"]
+
+    @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of any bytes")
+    def test_a_name_that_is_no_text_is_refused(self, cli: Cli, write: Write) -> None:
+        write("code/a\udcff.toml", definition("A"))
+        ran = cli("apply", "code", "-y")
+        assert (ran.code, names(cli)) == (2, [])
+        assert "has characters that can't be kept" in ran.stderr
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links")
+    def test_what_editors_leave_behind_is_passed_over(self, cli: Cli, write: Write) -> None:
+        write("code/a.toml", definition("A"))
+        Path("code/.#a.toml").symlink_to("me@machine.123")
+        assert cli("apply", "code", "-y").code == 0
+
     @pytest.mark.skipif(sys.platform == "win32", reason="links")
     def test_links_do_not_lead_out(self, cli: Cli, write: Write, tmp_path: Path) -> None:
         (tmp_path / "private.md").write_text("mine\n")
@@ -337,3 +363,32 @@ def test_two_checkouts_and_homes_agree(
     source = only_store(project, "Checker").about["metadata"]["source"]
     assert source == "github.com/acme/docs//assistants//linter.toml"
     assert knowledge(project, "Writer") == {"docs/a.md": b"alpha\n", "docs/b.md": b"beta\n"}
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_others_change_in_the_meantime_is_not_overwritten(cli: Cli, write: Write) -> None:
+    """The others are done, and the next apply does the rest."""
+    from gptasst.context import AppContext
+    from gptasst.errors import PartlyDone
+    from gptasst.inputs.screening import Screening
+
+    apply(cli)
+    write("assistants/linter.toml", definition("Linter", 'model = "m"'))
+    write("assistants/writer.toml", definition("Writer", 'model = "m"'))
+    write("assistants/new.toml", definition("New"))
+    with AppContext(os.environ) as context:
+        plan = context.assistants_as_code.plan(["assistants"], Screening())
+        cli("assistant", "edit", "Linter", "--description", "theirs")
+        cli("assistant", "create", "New", "-i", "DocWriter")
+        with pytest.raises(PartlyDone) as raised:
+            context.assistants_as_code.apply(plan)
+        done = raised.value.done.assistants  # type: ignore[attr-defined]
+    assert [(one.name, one.status, one.problem and one.problem.code) for one in done] == [
+        ("Linter", "failed", "edit_conflict"),
+        ("New", "failed", "name_taken"),
+        ("Writer", "done", None),
+    ]
+    kept = cli("assistant", "show", "Linter", "--json").json["definition"]
+    assert (kept["description"], kept["model"]) == ("theirs", None)
+    apply(cli)
+    assert cli("apply", "assistants", "--check").code == 0

@@ -166,3 +166,21 @@ def test_nothing_to_change_is_nothing_to_test(cli: Cli, server: LoopbackServer) 
     asked = sum("/responses" in record.path for record in server.requests)
     assert cli("assistant", "files", "sync", "Desk", "--tested").code == 0
     assert sum("/responses" in record.path for record in server.requests) == asked
+
+
+def test_apply_waits_for_the_cases_of_each(cli: Cli, write: Write) -> None:
+    for name in ("Good", "Bad"):
+        write(f"code/{name}.toml", f'name = "{name}"\ninstructions = "You greet."\n')
+        write(f"code/{name}.cases.toml", CASES.partition("\n[[case]]")[0] + "\n")
+    assert cli("apply", "code", "-y", "--tested").code == 0
+    write("code/Good.toml", 'name = "Good"\ninstructions = "You greet well."\n')
+    write("code/Bad.toml", 'name = "Bad"\ninstructions = "You are rude."\n')
+    write("code/New.toml", 'name = "New"\ninstructions = "You are rude."\n')
+    write("code/New.cases.toml", CASES.partition("\n[[case]]")[0] + "\n")
+    ran = cli("apply", "code", "-y", "--tested")
+    assert ran.code == 6
+    assert "`Bad` stays at revision 1" in ran.stderr
+    assert "`New` is not created" in ran.stderr
+    assert "You greet well." in cli("assistant", "export", "Good").text
+    assert "You greet." in cli("assistant", "export", "Bad").text
+    assert cli("assistant", "show", "New").code == 3

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from gptasst.api.conversations import ConversationGateway
     from gptasst.api.deferred import DeferredGateway
     from gptasst.api.files import FileGateway
-    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway
+    from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway, SlotGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
 # An uploaded input is deleted after its run; if that fails, it expires after a day.
@@ -106,6 +106,12 @@ class OpenAIGateway:
         from gptasst.api.models import ProbeGateway
 
         return ProbeGateway(self._connection)
+
+    @cached_property
+    def slots(self) -> SlotGateway:
+        from gptasst.api.models import SlotGateway
+
+        return SlotGateway(self._connection)
 
     @cached_property
     def conversations(self) -> ConversationGateway:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
 from gptasst.api.failures import StatusFailure, is_missing_path, message_of
 from gptasst.api.limits import patience
@@ -17,7 +18,9 @@ from gptasst.api.tools import (
     told_by_headers,
     told_by_refusal,
 )
-from gptasst.api.types import Capability, ServerModel
+from gptasst.api.types import (
+    ServerModel,
+)
 from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import GptasstError, ServiceError
 
@@ -74,6 +77,37 @@ _POSTS: Mapping[Capability, str] = {
 }
 _BATCHED = "/v1/responses"
 _NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
+
+
+class SlotGateway:
+    """What llama.cpp's server computed for a prompt: saved to files, and loaded from them.
+
+    The server has a directory for them. It serves one prompt at a time.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, name: str) -> None:
+        """Write a file with what was computed for the last prompt.
+
+        Raises:
+            GptasstError: see `errors`.
+        """
+        self._act("save", name)
+
+    def restore(self, name: str) -> None:
+        """Read it, so that a prompt that begins alike goes on from there.
+
+        Raises:
+            GptasstError: the file is of another model, or damaged; see `errors`.
+        """
+        self._act("restore", name)
+
+    def _act(self, action: Literal["save", "restore"], name: str) -> None:
+        root = self._connection.endpoint.base_url.removesuffix("/v1")
+        with self._connection.errors():
+            self._connection.post(f"{root}/slots/0?action={action}", {"filename": name})
 
 
 class ProbeGateway:

@@ -1,4 +1,4 @@
-"""Bringing a store into line with directories of definitions."""
+"""Make a store match directories of definitions."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gptasst.apply.reading import (
 )
 from gptasst.apply.types import ApplyPlan, CodedAssistant, PlannedAssistant, PlannedKnowledge
 from gptasst.assistants.store import edit_conflict
+from gptasst.assistants.types import AssistantChange
 from gptasst.errors import (
     GptasstError,
     InvalidDefinition,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gptasst.apply.exporting import ExportedDirectory
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary, KnowledgeOutcome
+    from gptasst.cases.trial import TestedChanges
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.types import Definition
     from gptasst.inputs.screening import Screening
@@ -43,23 +45,23 @@ if TYPE_CHECKING:
 _JOBS = 8
 
 # What one assistant has to itself: the others go on.
-_OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError)
+_OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError, PartlyDone)
 
-# Told of an assistant, done or failed, and of what came of its knowledge.
+# Called for each finished or failed assistant, with the result of its knowledge.
 OnDone = Callable[[PlannedAssistant, "KnowledgeOutcome | None"], None]
 
 
 def _silent(_state: TransferState) -> None:
-    """For callers who don't care how far a transfer has come."""
+    """For callers without progress display."""
 
 
 class ApplyService:
-    """What `apply` does with the assistants of one store.
+    """Plans and applies changes of the assistants of one store.
 
     Args:
-        store: where they live.
-        library: where instructions are that definitions extend.
-        open_cache: remembers what files hold.
+        store: the store.
+        library: finds the instructions that definitions extend.
+        open_cache: opens the cache of file hashes.
     """
 
     def __init__(
@@ -82,22 +84,22 @@ class ApplyService:
         prune: bool = False,
         told: Callable[[GptasstError], None] | None = None,
     ) -> ApplyPlan:
-        """What it takes to bring the store into line with definitions. Nothing is changed.
+        """The changes that make the store match the definitions. Changes nothing.
 
         Args:
             words: directories of definitions, and files.
-            screening: what counts as secret.
+            screening: the check for secrets.
             prune: delete assistants of these directories whose file is gone.
-            told: of each definition that can't be used, if there are several.
+            told: called for each unusable definition, if there are several.
 
         Raises:
             InvalidDefinition: a definition can't be used.
-            InvalidInput: a word means nothing, or there is no definition.
+            InvalidInput: a word matches nothing, or there is no definition.
             UsageError: two assistants have the name of a definition.
         """
         errors: list[GptasstError] = []
         read = read_directories(words, self._library, self._open_cache, screening, errors.append)
-        _raise_first(errors, told)
+        _raise_all(errors, told)
         if prune and not read.whole:
             raise UsageError("`--prune` needs a directory", hint="name the directory of the files")
         if not read.definitions and not prune:
@@ -123,7 +125,7 @@ class ApplyService:
                 planned.append(self._planned(coded, summary, assistant, read, screening))
             except GptasstError as error:
                 errors.append(_of_file(coded, error))
-        _raise_first(errors, told)
+        _raise_all(errors, told)
         used = {one.id for _, one in pairs if one is not None}
         gone = [
             one
@@ -137,7 +139,7 @@ class ApplyService:
         )
 
     def _read_all(self, summaries: Sequence[AssistantSummary]) -> dict[str, Assistant]:
-        """The assistants with their knowledge, and which of it was deleted elsewhere."""
+        """The assistants with their knowledge, and the files that were deleted elsewhere."""
         ready = [one for one in summaries if one.state != "creating"]
         with workers(_JOBS) as pool:
             assistants = list(pool.map(lambda one: self._store.get(one.id), ready))
@@ -213,26 +215,28 @@ class ApplyService:
         report: OnTransfer = _silent,
         *,
         keep_files: bool = False,
+        tested: TestedChanges | None = None,
     ) -> ApplyPlan:
-        """Carry out what was planned; gives what came of each assistant.
+        """Carry out a plan; return the result of each assistant.
 
-        What others change meanwhile is not overwritten: that assistant fails, and the rest goes on.
+        Concurrent changes are not overwritten: that assistant fails, and the others continue.
 
         Args:
-            plan: made just now.
-            on_done: told of each assistant when it is done, or failed.
-            report: told how far a transfer has come.
-            keep_files: leave unused uploads on the server.
+            plan: a current plan.
+            on_done: called for each finished or failed assistant.
+            report: called with the progress of a transfer.
+            keep_files: keep unused uploads on the server.
+            tested: makes the changes, each only if the cases of the assistant hold.
 
         Raises:
-            PartlyDone: some failed; `done` is the plan with what came of each.
-            GptasstError: the server failed, or took no more; `done` is as above.
+            PartlyDone: some failed; `done` is the plan with the results.
+            GptasstError: the server failed or refused to continue; `done` is as above.
         """
         results = [replace(one, status="not_done") for one in plan.assistants]
         for number, one in enumerate(plan.assistants):
             outcome = None
             try:
-                outcome = self._carried_out(one, report, keep_files=keep_files)
+                outcome = self._carried_out(one, report, tested, keep_files=keep_files)
             except _OF_ONE as error:
                 results[number] = replace(one, status="failed", problem=error)
             except GptasstError as error:
@@ -249,18 +253,25 @@ class ApplyService:
         return done
 
     def _carried_out(
-        self, one: PlannedAssistant, report: OnTransfer, *, keep_files: bool
+        self,
+        one: PlannedAssistant,
+        report: OnTransfer,
+        tested: TestedChanges | None,
+        *,
+        keep_files: bool,
     ) -> KnowledgeOutcome | None:
         from gptasst.knowledge.types import KnowledgePlan
 
         if one.action == "delete":
             assert one.summary is not None
-            with contextlib.suppress(NotFound):  # somebody else has deleted it
+            with contextlib.suppress(NotFound):  # somebody else deleted it
                 self._store.delete(one.summary, keep_files=keep_files)
             return None
         assert one.coded is not None
         assert one.definition is not None
         plan = KnowledgePlan() if one.plan is None else one.plan
+        if one.assistant is None and tested:
+            return tested.create(one.definition, plan, report, source=one.coded.source)
         if one.assistant is None:
             return self._store.create(one.definition, plan, report, source=one.coded.source)
         if one.action == "unchanged" and one.plan is None:
@@ -268,43 +279,47 @@ class ApplyService:
         if one.summary is not None and one.summary.state == "renaming":
             self._finish_rename(one.summary)
         source = None if one.action == "unchanged" else one.coded.source
+        if tested:
+            change = AssistantChange(one.assistant, one.definition, plan)
+            return tested.carry_out(change, report, keep_files=keep_files, source=source)
         return self._store.apply(
             one.assistant, one.definition, plan, report, keep_files=keep_files, source=source
         )
 
     def _finish_rename(self, summary: AssistantSummary) -> None:
-        """Settle a name that an interrupted command gave.
+        """Finish a rename that was interrupted.
 
         Raises:
-            UsageError: somebody else gives it at the moment.
+            UsageError: somebody else is using the name at the moment.
         """
         if self._store.finish_rename(None, summary.name) is None:
             raise edit_conflict(summary.name)
 
     def export_all(self, directory: Path, knowledge: Path | None) -> ExportedDirectory:
-        """Write the definition of every assistant into a new directory; see `exporting`."""
+        """Export every assistant to a new directory; see `exporting`."""
         from gptasst.apply.exporting import export_all
 
         return export_all(self._store, self._open_cache, directory, knowledge)
 
 
-def _raise_first(
-    errors: Sequence[GptasstError], told: Callable[[GptasstError], None] | None
-) -> None:
-    """Raise the error of a definition; where there are several, all are told of first."""
+def _raise_all(errors: Sequence[GptasstError], told: Callable[[GptasstError], None] | None) -> None:
+    """Raise the last error of definitions, after `told` was called with the others.
+
+    Without it, the error that is raised has the messages of all.
+    """
     if not errors:
         return
-    first, *others = errors
-    for error in others if told is not None else ():
-        assert told is not None
-        told(error)
-    if others and told is None:
-        first.message += f" (and {len(others)} more)"
-    raise first
+    *others, last = errors
+    if told is None:
+        last.message = "; ".join(error.message for error in errors)
+    else:
+        for error in others:
+            told(error)
+    raise last
 
 
 def _of_file(coded: CodedAssistant, error: GptasstError) -> GptasstError:
-    """An error with the file that it is about."""
+    """The error with the file that it concerns."""
     if not isinstance(error, InvalidInput):
         return error
     return InvalidDefinition(
@@ -317,7 +332,7 @@ def _of_file(coded: CodedAssistant, error: GptasstError) -> GptasstError:
 
 
 def _as_kept(coded: CodedAssistant, assistant: Assistant | None) -> Definition:
-    """The definition as the store is to have it, with the words of the knowledge as seen there."""
+    """The definition in the store's form, with the store's knowledge words."""
     if coded.knowledge is not None:
         return replace(coded.definition, knowledge=coded.knowledge.collections)
     kept = assistant.definition.knowledge if assistant else ()
@@ -351,7 +366,7 @@ def _deletion(summary: AssistantSummary) -> PlannedAssistant:
 
 
 def _finished(one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> PlannedAssistant:
-    """What came of an assistant; files that the server did not take make it a failure."""
+    """The result of an assistant; files that the server refused make it a failure."""
     if outcome is None or not outcome.failed:
         ident = outcome.assistant.id if outcome else one.id
         return replace(one, status="done", id=ident)

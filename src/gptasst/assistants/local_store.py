@@ -148,7 +148,7 @@ class LocalStore:
     @contextlib.contextmanager
     def trial(
         self,
-        assistant: Assistant,
+        assistant: Assistant | None,
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
@@ -157,7 +157,8 @@ class LocalStore:
 
         search = definition.tools.search
         if plan.is_empty:
-            target = RunTarget(assistant.id, knowledge_sha256(assistant.knowledge), search=search)
+            known = (assistant.id, assistant.knowledge) if assistant else ("", ())
+            target = RunTarget(known[0], knowledge_sha256(known[1]), search=search)
             yield Trial(Resolved(definition, target), self)
             return
         import tempfile
@@ -171,9 +172,12 @@ class LocalStore:
             ):
                 connection.backup(file)
             with contextlib.closing(LocalStore(path, self._embedder)) as copy:
-                changed = copy.apply(assistant, definition, plan, report).assistant
+                if assistant is None:
+                    changed = copy.create(definition, plan, report).assistant
+                else:
+                    changed = copy.apply(assistant, definition, plan, report).assistant
                 digest = knowledge_sha256(changed.knowledge)
-                target = RunTarget(assistant.id, digest, search=search)
+                target = RunTarget(changed.id, digest, search=search)
                 yield Trial(Resolved(definition, target), copy)
 
     def finish_rename(self, name: str | None, new: str) -> Assistant | None:

@@ -49,11 +49,7 @@ from gptasst.assistants.unready_files import settle, without_lost
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.types import Definition
 from gptasst.errors import GptasstError, NotFound
-from gptasst.knowledge.types import (
-    FoundPassage,
-    KnowledgeFile,
-    KnowledgePlan,
-)
+from gptasst.knowledge.types import FoundPassage, KnowledgeFile, KnowledgePlan
 from gptasst.threads import workers
 from gptasst.uploads.types import KnowledgeSource, OnTransfer
 
@@ -271,7 +267,11 @@ class OpenAIStore:
 
     @contextlib.contextmanager
     def trial(
-        self, assistant: Assistant, definition: Definition, plan: KnowledgePlan, report: OnTransfer
+        self,
+        assistant: Assistant | None,
+        definition: Definition,
+        plan: KnowledgePlan,
+        report: OnTransfer,
     ) -> Iterator[Trial]:
         self._directory.learn_contents(plan.wanted, self._making.listed)
         with self._trials.resolved(assistant, definition, plan, report) as resolved:

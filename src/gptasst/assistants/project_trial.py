@@ -44,8 +44,10 @@ class Unannounced:
         return True, ""
 
 
-def _staying(assistant: Assistant, plan: KnowledgePlan) -> tuple[KnowledgeFile, ...]:
+def _staying(assistant: Assistant | None, plan: KnowledgePlan) -> tuple[KnowledgeFile, ...]:
     """The files that stay if a plan is carried out."""
+    if assistant is None:
+        return ()
     gone = {file.id for file in plan.remove} | {change.old.id for change in plan.replace}
     return tuple(file for file in assistant.knowledge if file.id not in gone)
 
@@ -69,7 +71,7 @@ class Trials:
     @contextlib.contextmanager
     def resolved(
         self,
-        assistant: Assistant,
+        assistant: Assistant | None,
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
@@ -77,16 +79,17 @@ class Trials:
         """An assistant as it would be after a change, until the context ends.
 
         Args:
-            assistant: as it was read.
+            assistant: as it was read; `None`: a new one.
             definition: what it would be.
             plan: what would become of its knowledge.
             report: called with the progress.
         """
         if plan.is_empty:
-            yield _resolved(assistant.id, definition, assistant.knowledge)
+            known = (assistant.id, assistant.knowledge) if assistant else ("", ())
+            yield _resolved(known[0], definition, known[1])
             return
-        name = f"{assistant.name} (test)"
-        store = self._stores.create(name, {"gptasst_test": assistant.id}, days=_DAYS)
+        name = f"{definition.name} (test)"
+        store = self._stores.create(name, {"gptasst_test": definition.name}, days=_DAYS)
         fresh: list[str] = []
         try:
             knowledge = self._fill(store.id, assistant, plan, report, fresh)
@@ -101,7 +104,7 @@ class Trials:
     def _fill(
         self,
         store_id: str,
-        assistant: Assistant,
+        assistant: Assistant | None,
         plan: KnowledgePlan,
         report: OnTransfer,
         fresh: list[str],

@@ -119,12 +119,12 @@ class AssistantStore(Protocol):
 
     def trial(
         self,
-        assistant: Assistant,
+        assistant: Assistant | None,
         definition: Definition,
         plan: KnowledgePlan,
         report: OnTransfer,
     ) -> AbstractContextManager[Trial]:
-        """An assistant as a change would make it, while the context lasts.
+        """An assistant as a change would make it, while the context lasts; `None`: a new one.
 
         The assistant itself stays as it is. What was uploaded for it stays for `apply`, unless
         the context ends with an exception: then it is deleted.

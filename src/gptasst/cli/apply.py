@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from collections import Counter
@@ -12,8 +13,8 @@ import typer
 
 from gptasst.cli.commands import AllowSecretsOption, DryRunOption, YesOption, build_command
 from gptasst.cli.output import BOLD, DIM, GREEN, Output, count_text, harmless, one_line
-from gptasst.cli.progress import Transfers
-from gptasst.cli.results import KeepFilesOption, note_left
+from gptasst.cli.progress import Activity, Transfers
+from gptasst.cli.results import KeepFilesOption, TestedOption, note_left
 from gptasst.cli.session import Session
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
@@ -21,6 +22,8 @@ from gptasst.hints import cmd
 if TYPE_CHECKING:
     from gptasst.apply.types import Action, ApplyPlan, PlannedAssistant
     from gptasst.assistants.types import KnowledgeOutcome
+    from gptasst.cases.trial import TestedChanges
+    from gptasst.inputs.screening import Screening
     from gptasst.uploads.types import TransferState
 
 _DONE: dict[Action, str] = {
@@ -69,14 +72,17 @@ def apply(
     yes: YesOption = False,
     allow_secrets: AllowSecretsOption = False,
     keep_files: KeepFilesOption = False,
+    tested: TestedOption = False,
 ) -> None:
     """Create and change assistants as a directory of definitions has them."""
     output, screening = session.output, session.screening(allow_secrets)
     service = session.context.assistants_as_code
 
+    told = None if output.mode == "json" else output.error  # one document
+
     def look() -> ApplyPlan:
         with session.waiting():
-            return service.plan(paths, screening, prune=prune, told=output.error)
+            return service.plan(paths, screening, prune=prune, told=told)
 
     plan = look()
     _tell_about(session, plan)
@@ -91,14 +97,32 @@ def apply(
     if differs:
         _show(session, plan)
         plan = _confirmed(session, plan, look, yes=yes)
-    with _Progress(output) as progress:
-        done = service.apply(plan, progress.done, progress.report, keep_files=keep_files)
+    with _Progress(output) as progress, contextlib.ExitStack() as stack:
+        how = _tested(session, progress, screening, stack) if tested else None
+        done = service.apply(
+            plan, progress.done, progress.report, keep_files=keep_files, tested=how
+        )
     if output.mode == "json":
         output.document(done)
     elif output.mode == "quiet":
         output.answer(_names(done))
     else:
         output.note(_sum(done))
+
+
+def _tested(
+    session: Session, progress: _Progress, screening: Screening, stack: contextlib.ExitStack
+) -> TestedChanges:
+    """What makes changes with `--tested`; the stack ends the command if somebody stops a test."""
+    from gptasst.cases.types import TestJob
+    from gptasst.cli.test import ShownTests, ending_when_stopped
+
+    stack.enter_context(ending_when_stopped(session.output))
+    return session.context.tested_changes(
+        Activity(session.output, "").report,
+        TestJob((), screening=screening),
+        ShownTests(session, progress.stop),
+    )
 
 
 def _confirmed(
@@ -144,6 +168,10 @@ class _Progress:
     def report(self, state: TransferState) -> None:
         self._transfers.report(state)
 
+    def stop(self) -> None:
+        """Take the bars off the screen: something else is shown."""
+        self._transfers.stop()
+
     def done(self, one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> None:
         """Report an assistant below the bars of its files, which are gone then."""
         self._transfers.stop()
@@ -165,7 +193,7 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
         output.note(f"`{path}` has no `name`, so it is no assistant of its own")
     if plan.left:
         named = ", ".join(f"`{one_line(name)}`" for name in plan.left)
-        output.note(f"no file is left of {named}; `--prune` deletes what has none")
+        output.note(f"{named} came from there and has no file any more; `--prune` deletes it")
     for one in plan.changes:
         for note in one.notes:
             output.warn(note)

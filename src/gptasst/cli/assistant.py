@@ -21,6 +21,7 @@ from gptasst.cli.output import count_text, one_line, size_text, time_text
 from gptasst.cli.progress import Transfers
 from gptasst.cli.results import (
     KeepFilesOption,
+    TestedOption,
     finish_change,
     ident_of,
     note_left,
@@ -76,9 +77,6 @@ WebOption = Annotated[
 EffortOption = Annotated[
     str | None,
     typer.Option("--reasoning-effort", metavar="LEVEL", help=f"One of {', '.join(_EFFORTS)}."),
-]
-TestedOption = Annotated[
-    bool, typer.Option("--tested", help="Change it only if its cases hold afterwards.")
 ]
 SchemaOption = Annotated[
     Path | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from gptasst.cli.assistant import NameArgument, TestedOption, carried_out
+from gptasst.cli.assistant import NameArgument, carried_out
 from gptasst.cli.commands import (
     AllowSecretsOption,
     CommandGroup,
@@ -23,6 +23,7 @@ from gptasst.cli.commands import (
 from gptasst.cli.output import Output, count_text, one_line, size_text, time_text
 from gptasst.cli.results import (
     KeepFilesOption,
+    TestedOption,
     changes_text,
     finish_change,
     incomplete_text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +128,7 @@ def run_cases(  # one parameter an option
     report = follow(session.output, run)
     if junit is not None:
         write_junit(junit, report)
-    finish(session.output, run, report)
+    finish(session.output, run, report, cases)
 
 
 def follow(output: Output, run: TestRun) -> TestReport:
@@ -157,15 +157,17 @@ def _line(output: Output, result: CaseResult) -> str:
     return f"{word}  {harmless(result.name)}: {harmless(result.case)}{tail}\n"
 
 
-def finish(output: Output, run: TestRun, report: TestReport) -> None:
+def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
     """Show what did not hold and the totals; end with the exit code that fits.
+
+    `cases` is the file that the cases are of, if one was named.
 
     Raises:
         GptasstError: a case did not hold, or could not be tested.
     """
     from gptasst.cases.service import error_of
 
-    error = error_of(run, report)
+    error = error_of(run, report, cases)
     if output.mode == "json":
         output.document({"cases": report.cases, "summary": report.summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)
@@ -193,6 +195,33 @@ def show(
     output.note(summary_text(report.summary))
 
 
+class ShownTests:
+    """Shows the tests of changes that wait for their cases.
+
+    Args:
+        session: of the command.
+        clear: takes what is drawn off the screen.
+
+    `reports` are what came of the tests.
+    """
+
+    def __init__(self, session: Session, clear: Callable[[], None]) -> None:
+        self._session = session
+        self._clear = clear
+        self.reports: list[TestReport] = []
+
+    def __call__(self, run: TestRun) -> TestReport:
+        output = self._session.output
+        self._clear()
+        if not self.reports:
+            tell_fallback(self._session)
+        report = follow(output, run)
+        self.reports.append(report)
+        if output.mode != "json":
+            show(output, run, report, run.ended_by)
+        return report
+
+
 def carry_out_tested(
     session: Session, change: AssistantChange, screening: Screening, *, keep_files: bool = False
 ) -> KnowledgeOutcome:
@@ -202,36 +231,30 @@ def carry_out_tested(
         GptasstError: a case did not hold or could not be tested; nothing is changed.
         typer.Exit: it was stopped; nothing is changed.
     """
-    from gptasst.cases.trial import Stopped
     from gptasst.cases.types import TestJob
 
-    output = session.output
-    activity = Activity(output, "trying the change")
-    tested = session.context.tested_changes(activity.report)
-    told: list[TestReport] = []
+    report = Activity(session.output, "trying the change").report
+    with Transfers(session.output) as transfers, ending_when_stopped(session.output):
+        tests = ShownTests(session, transfers.stop)
+        job = TestJob((), screening=screening)
+        tested = session.context.tested_changes(report, job, tests)
+        try:
+            return tested.carry_out(change, transfers.report, keep_files=keep_files)
+        except GptasstError as error:
+            error.done = tests.reports[0] if tests.reports else None
+            raise
 
-    def follow_shown(run: TestRun) -> TestReport:
-        transfers.stop()
-        tell_fallback(session)
-        report = follow(output, run)
-        told.append(report)
-        if output.mode != "json":
-            show(output, run, report, run.ended_by)
-        return report
+
+@contextlib.contextmanager
+def ending_when_stopped(output: Output) -> Iterator[None]:
+    """End the command where a test was stopped with Ctrl-C: its change was not made."""
+    from gptasst.cases.trial import Stopped
 
     try:
-        with Transfers(output) as transfers:
-            job = TestJob((), screening=screening)
-            return tested.carry_out(
-                change, job, follow_shown, transfers.report, keep_files=keep_files
-            )
+        yield
     except Stopped:
-        output.note(f"stopped; `{change.assistant.name}` is as it was")
+        output.note("stopped; what was being tested is as it was")
         raise typer.Exit(_INTERRUPTED) from None
-    except GptasstError as error:
-        if told:
-            error.done = told[0]
-        raise
 
 
 def failure_text(output: Output, result: CaseResult) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from gptasst.batches.service import BatchService
     from gptasst.cases.answers import KnownAnswers
     from gptasst.cases.service import CaseService
-    from gptasst.cases.trial import TestedChanges
+    from gptasst.cases.trial import Follow, TestedChanges
+    from gptasst.cases.types import TestJob
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.conversations.server import OpenAIConversations
     from gptasst.conversations.service import ConversationService
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
+    from gptasst.runs.inputs import Gateway
     from gptasst.runs.service import RunService
     from gptasst.runs.spending import Spending
+    from gptasst.runs.tools import Approve
     from gptasst.uploads.cache import FileCache
 
 
@@ -58,6 +61,9 @@ class AppContext(ServerContext):
         profile_name: the requested profile; `None` uses the default.
         note: called with messages for the user that are in no result.
     """
+
+    approve: Approve | None = None
+    """Asks whether a model may call a tool of an MCP server, where somebody can be asked."""
 
     def with_options(
         self,
@@ -214,11 +220,17 @@ class AppContext(ServerContext):
             prices=self.prices,
         )
 
-    def tested_changes(self, report: Report) -> TestedChanges:
-        """What changes assistants once their cases hold; `report` is as in `runs`."""
+    def tested_changes(self, report: Report, job: TestJob, follow: Follow) -> TestedChanges:
+        """What changes assistants once their cases hold.
+
+        Args:
+            report: as in `runs`.
+            job: how to test.
+            follow: lets a test run to its end.
+        """
         from gptasst.cases.trial import TestedChanges
 
-        return TestedChanges(self.store, lambda store: self.cases(report, store))
+        return TestedChanges(self.store, lambda store: self.cases(report, store), job, follow)
 
     @cached_property
     def _case_answers(self) -> KnownAnswers:
@@ -276,6 +288,7 @@ class AppContext(ServerContext):
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
+        preparation.mcp_key, preparation.user_mark = self.mcp_key, self.user_mark
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
@@ -288,6 +301,7 @@ class AppContext(ServerContext):
             spending=self._spending(kind or self.used_by),
         )
         runs.keeper = lambda: self.run_journal
+        runs.approve = self.approve
         return runs
 
     def _spending(self, kind: Kind) -> Spending:
@@ -328,12 +342,12 @@ class AppContext(ServerContext):
         return Dialogue(self.runs(report), self.conversations, conversation)
 
 
-def _once(make: Callable[[], OpenAIGateway]) -> Callable[[], OpenAIGateway]:
+def _once(make: Callable[[], Gateway]) -> Callable[[], Gateway]:
     """A thread-safe function that calls `make` once and returns its result each time."""
     lock = threading.Lock()
-    made: list[OpenAIGateway] = []
+    made: list[Gateway] = []
 
-    def get() -> OpenAIGateway:
+    def get() -> Gateway:
         with lock:
             if not made:
                 made.append(make())

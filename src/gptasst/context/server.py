@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from gptasst.assistants.store import AssistantStore
     from gptasst.config.profile import Profile
     from gptasst.embedded.download import Report
+    from gptasst.embedded.prefixes import PrefixCache
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
     from gptasst.models.prices import Prices
+    from gptasst.runs.inputs import Gateway
     from gptasst.uploads.project_cache import ProjectCache
     from gptasst.uploads.uploader import Uploader
 
@@ -65,10 +67,15 @@ class ServerContext(MachineContext):
         module = "gptasst.api.gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
-    def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> OpenAIGateway:
-        embedded = self.profile.embedded
-        gateway = self._opened_gateway(self._start_engine(report)) if embedded else self.gateway
-        return gateway.paced(on_limits) if on_limits else gateway
+    def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> Gateway:
+        prefixes = None
+        if self.profile.embedded:
+            endpoint, prefixes = self._start_engine(report)
+            gateway = self._opened_gateway(endpoint)
+        else:
+            gateway = self.gateway
+        paced = gateway.paced(on_limits) if on_limits else gateway
+        return prefixes.before(paced) if prefixes else paced
 
     def _opened_gateway(self, endpoint: Endpoint) -> OpenAIGateway:
         from gptasst.api.gateway import OpenAIGateway
@@ -77,14 +84,21 @@ class ServerContext(MachineContext):
         self._opened.callback(gateway.close)
         return gateway
 
-    def _start_engine(self, report: Report) -> Endpoint:
+    def _start_engine(self, report: Report) -> tuple[Endpoint, PrefixCache]:
+        from gptasst.embedded.prefixes import PrefixCache
         from gptasst.embedded.service import EmbeddedEngine, require_installed
 
         require_installed(chosen=self.profile.chosen == "named")
         model = self.local_model.ensure(report)
-        engine = EmbeddedEngine(model, self.settings.local_model())
+        directory = self.paths.embedded_prefixes
+        engine = EmbeddedEngine(model, self.settings.local_model(), prefixes=directory)
         self._opened.callback(engine.close)
-        return engine.endpoint()
+        endpoint = engine.endpoint()
+
+        def sha256() -> str:
+            return self.file_cache.sha256(model).sha256
+
+        return endpoint, PrefixCache(directory, sha256, engine.version)
 
     @cached_property
     def prices(self) -> Prices:

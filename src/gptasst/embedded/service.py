@@ -257,12 +257,18 @@ class EmbeddedEngine:
     """
 
     def __init__(
-        self, model: Path, settings: LocalModelSettings, *, embeddings: bool = False
+        self,
+        model: Path,
+        settings: LocalModelSettings,
+        *,
+        embeddings: bool = False,
+        prefixes: Path | None = None,
     ) -> None:
         if not sys.executable:  # Python embedded in another program
             raise ServiceError(_NO_PYTHON, code="no_python")
         self._key = secrets.token_hex(16)
         self._model = model
+        self.version = ""
         # Nothing in the working directory may be imported (-P) or loaded by llama.cpp, which looks
         # for its libraries there, too.
         self._process = subprocess.Popen(  # noqa: S603  # our own script
@@ -280,6 +286,7 @@ class EmbeddedEngine:
             "threads": settings.threads,
             "key": self._key,
             "embeddings": embeddings,
+            "prefixes": str(prefixes.absolute()) if prefixes else "",
         }
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it ended at once, which the first request reports
@@ -305,6 +312,7 @@ class EmbeddedEngine:
                 hint=f"it may not be a complete GGUF file; {cmd('local status')} shows it",
                 code="bad_model_file",
             )
+        self.version = f"{answer['engine']}, {answer['context']} tokens"
         return Endpoint(
             base_url=f"{answer['address']}/v1",
             name="the embedded model",

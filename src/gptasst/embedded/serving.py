@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ def main() -> None:
     # Keep llama.cpp's output off stdout.
     answers = os.dup(1)
     os.dup2(2, 1)
+    os.umask(0o077)  # for what it saves
     asked = json.loads(sys.stdin.buffer.readline())
     try:
         server = _start(asked)
-        answer = {"address": server.listening_address, "context": _context(server, asked["key"])}
+        answer = {"address": server.listening_address, **_properties(server, asked["key"])}
     except ImportError as error:
         server, answer = None, {"missing": str(error)}
     except (RuntimeError, ValueError, OSError) as error:
@@ -50,6 +52,8 @@ def _start(asked: dict[str, Any]) -> Any:
     params.verbosity = -1
     if asked["threads"]:
         params.cpuparams.n_threads = asked["threads"]
+    if asked["prefixes"]:
+        params.slot_save_path = asked["prefixes"] + os.sep
     if asked["embeddings"]:
         _make_embeddings(params, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN)
     _calm_sampling(params.sampling)
@@ -76,15 +80,22 @@ def _calm_sampling(sampling: Any) -> None:
     sampling.dry_allowed_length = 24
 
 
-def _context(server: Any, key: str) -> int:
-    """The actual context size of llama.cpp in tokens."""
+def _properties(server: Any, key: str) -> dict[str, Any]:
+    """The actual context size of llama.cpp in tokens, and its version.
+
+    `engine` is its build, with the date if the model is told the date before the instructions.
+    """
     request = urllib.request.Request(  # noqa: S310  # our own server
         f"{server.listening_address}/props", headers={"Authorization": f"Bearer {key}"}
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=10) as reply:
         properties = json.load(reply)
-    return int(properties["default_generation_settings"]["n_ctx"])
+    day = time.strftime(" %Y-%m-%d") if "strftime" in properties.get("chat_template", "") else ""
+    return {
+        "context": int(properties["default_generation_settings"]["n_ctx"]),
+        "engine": f"{properties.get('build_info', '')}{day}",
+    }
 
 
 if __name__ == "__main__":

@@ -90,6 +90,11 @@ class Paths:
     def embedded_models(self) -> Path:
         return self.data / "models"
 
+    @property
+    def embedded_prefixes(self) -> Path:
+        """What the embedded model computed for instructions."""
+        return self.data / "prefixes"
+
 
 ASSISTANTS_DATABASE = "assistants.sqlite3"
 FILE_CACHE = "cache.sqlite3"

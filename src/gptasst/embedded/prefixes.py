@@ -1,0 +1,171 @@
+"""How requests to the embedded model begin, as llama.cpp computed it, kept for later processes.
+
+Instructions and examples are the same in each command, and on few cores it takes seconds to read
+them. llama.cpp can save what it made of them to a file and go on from there. Only what a definition
+says is kept, never an input. llama.cpp compares the tokens, so a file of something else costs time,
+and no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptasst.api.types import FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
+from gptasst.definitions.types import ModelSettings
+from gptasst.errors import GptasstError, NoAnswer
+from gptasst.storage.atomic_files import private_directory
+
+if TYPE_CHECKING:
+    from gptasst.api.gateway import OpenAIGateway
+    from gptasst.api.models import ModelGateway
+
+# A hundred tokens take SmolLM2 on two quiet cores 0.1 s, and 2.3 MB on the disk.
+_SHORTEST = 400  # characters
+_MOST_BYTES = 512_000_000
+_ENDING = ".prefix"
+
+
+class PrefixCache:
+    """Files with the beginnings of requests; may be used from any number of threads.
+
+    The name of a file has the sha256 of what it is made from (model, llama.cpp, instructions,
+    examples) and that of its content. A damaged one is deleted. Where they take too much space,
+    those that were used least recently go.
+
+    Args:
+        directory: holds the files; only its owner can read it.
+        model: gives the sha256 of the model.
+        engine: whatever else the files depend on.
+    """
+
+    def __init__(self, directory: Path, model: Callable[[], str], engine: str) -> None:
+        self._directory = directory
+        self._model = model
+        self._engine = engine
+        self._loaded = ""
+        self._lock = threading.Lock()
+
+    def before(self, gateway: OpenAIGateway) -> EmbeddedGateway:
+        """The same gateway, which loads what a request begins with before it sends it."""
+        return EmbeddedGateway(gateway, self)
+
+    def load(self, gateway: OpenAIGateway, request: ModelRequest) -> None:
+        """Let the model know how a request begins: from a file, else computed and then kept."""
+        begin = _beginning(request)
+        if begin is None:
+            return
+        with self._lock:
+            key = self._key(begin)
+            if key == self._loaded:
+                return
+            self._loaded = key
+            with contextlib.suppress(OSError, GptasstError):  # the request itself will tell
+                if not self._restored(gateway, key):
+                    self._compute(gateway, begin, key)
+
+    def _key(self, begin: ModelRequest) -> str:
+        past = [(message.role, list(map(repr, message.parts))) for message in begin.past]
+        offered = () if begin.calls_over else begin.functions
+        told = [self._model(), self._engine, begin.instructions, past, list(map(repr, offered))]
+        return hashlib.sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()
+
+    def _restored(self, gateway: OpenAIGateway, key: str) -> bool:
+        for path in self._directory.glob(f"{key}-*{_ENDING}"):
+            try:
+                if path.stem.endswith(f"-{_sha256(path)}"):
+                    gateway.slots.restore(path.name)
+                    os.utime(path)
+                    return True
+            except (OSError, GptasstError):  # another llama.cpp may not read it
+                pass
+            path.unlink(missing_ok=True)
+        return False
+
+    def _compute(self, gateway: OpenAIGateway, begin: ModelRequest, key: str) -> None:
+        try:
+            for _ in gateway.stream(begin):
+                pass
+        except NoAnswer as error:
+            if error.code != "incomplete":  # after one token, as it should be
+                raise
+        private_directory(self._directory)
+        new = self._directory / f"{secrets.token_hex(8)}.new"
+        try:
+            gateway.slots.save(new.name)
+            new.chmod(0o600)
+            new.replace(self._directory / f"{key}-{_sha256(new)}{_ENDING}")
+        finally:
+            new.unlink(missing_ok=True)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        found = [(path.stat().st_mtime, path) for path in self._directory.iterdir()]
+        size = 0
+        for _, path in sorted(found, reverse=True):
+            size += path.stat().st_size
+            if size > _MOST_BYTES:
+                path.unlink()
+
+
+def _beginning(request: ModelRequest) -> ModelRequest | None:
+    """A request for what many requests have in front, and as little as possible after it."""
+    past = request.past if request.of_many else ()  # else it is a conversation, and goes on
+    texts = [part for message in past for part in message.parts]
+    length = len(request.instructions) + sum(
+        len(part.text) for part in texts if isinstance(part, TextPart)
+    )
+    if length < _SHORTEST or any(isinstance(part, FilePart) for part in texts):
+        return None
+    one_token = ModelSettings(max_output_tokens=1)
+    return replace(
+        request, past=past, parts=(TextPart("."),), settings=one_token, schema=None, answered=()
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class EmbeddedGateway:
+    """The embedded model, which keeps how requests begin.
+
+    Args:
+        inner: speaks to llama.cpp.
+        prefixes: what is kept.
+    """
+
+    def __init__(self, inner: OpenAIGateway, prefixes: PrefixCache) -> None:
+        self._inner = inner
+        self._prefixes = prefixes
+
+    def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        """As the gateway's own."""
+        self._prefixes.load(self._inner, request)
+        return self._inner.stream(request)
+
+    def upload_input(self, part: FilePart) -> FilePart:
+        """As the gateway's own."""
+        return self._inner.upload_input(part)
+
+    def delete_file(self, file_id: str) -> None:
+        """As the gateway's own."""
+        self._inner.delete_file(file_id)
+
+    def context_window(self, model: str) -> int | None:
+        """As the gateway's own."""
+        return self._inner.context_window(model)
+
+    @property
+    def models(self) -> ModelGateway:
+        """As the gateway's own."""
+        return self._inner.models
