@@ -11,7 +11,14 @@ from typing import Any
 from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
-from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
+from gptasst.definitions.types import (
+    CodeSettings,
+    Definition,
+    DefinitionChanges,
+    Instruction,
+    SearchSettings,
+    WebSettings,
+)
 from gptasst.definitions.variables import with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
@@ -161,6 +168,10 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
     )
     if tools.file_search is False:
         tools = replace(tools, search=SearchSettings())
+    if not tools.web_search:
+        tools = replace(tools, web=WebSettings())
+    if not tools.code_interpreter:
+        tools = replace(tools, code=CodeSettings())
     changed = replace(
         definition,
         **_given(

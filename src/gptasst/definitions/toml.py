@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
 from gptasst.definitions.settings import (
     read_edit_settings,
-    read_file_search,
+    read_settings,
     written_edit_settings,
-    written_file_search,
+    written_settings,
 )
+from gptasst.definitions.tools import read_tools, written_tools
 from gptasst.definitions.types import (
     Definition,
     InstructionOrigin,
-    ModelSettings,
-    ReasoningEffort,
-    Tools,
 )
 from gptasst.definitions.variables import read_variables, written_variables
 from gptasst.hints import upgrade_command
@@ -47,10 +45,9 @@ _KEYS = (
     "case",
     "format",
 )
-_TOOLS = ("file_search", "code_interpreter", "web_search")
-_SETTINGS = ("reasoning_effort", "temperature", "top_p", "max_output_tokens")
 _NAME_LIMIT = 200
 
+_FIRST_SETTINGS = {"reasoning_effort", "temperature", "top_p", "max_output_tokens"}
 # The format of this version. Documents that only need format 1 are written without the key.
 _FORMAT = 2
 
@@ -85,9 +82,7 @@ def read_document(
     """
     _refuse_newer(document)
     document.only_keys((), _KEYS)
-    document.only_keys(("tools",), _TOOLS)
-    document.only_keys(("settings",), _SETTINGS)
-    file_search, search = read_file_search(document)
+    tools = read_tools(document)
     own_name = document.text_value("name")
     if own_name is None and name is None:
         raise document.error(("name",), "missing key `name`")
@@ -106,21 +101,8 @@ def read_document(
         schema=_schema(document, checked=schema_checked),
         knowledge=document.texts("knowledge"),
         edit=read_edit_settings(document),
-        tools=Tools(
-            file_search=file_search,
-            code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
-            web_search=document.value(bool, "tools", "web_search") or False,
-            search=search,
-        ),
-        settings=ModelSettings(
-            reasoning_effort=cast(
-                "ReasoningEffort | None",
-                document.choice(get_args(ReasoningEffort), "settings", "reasoning_effort"),
-            ),
-            temperature=document.number(float, 0.0, 2.0, "settings", "temperature"),
-            top_p=document.number(float, 0.0, 1.0, "settings", "top_p"),
-            max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
-        ),
+        tools=tools,
+        settings=read_settings(document, tools),
         variables=read_variables(document),
         cases=_cases(document, checked=schema_checked),
         extends=_extends(document),
@@ -279,17 +261,11 @@ def dump_definition(definition: Definition) -> str:
         "schema": None if definition.schema is None else _schema_text(definition.schema),
         "knowledge": list(definition.knowledge) or None,
     }
-    tools = {
-        "file_search": written_file_search(definition.tools),
-        "code_interpreter": definition.tools.code_interpreter or None,
-        "web_search": definition.tools.web_search or None,
-    }
-    settings = {key: getattr(definition.settings, key) for key in _SETTINGS}
     document = _present(head)
     tables = {
         "edit": written_edit_settings(definition.edit),
-        "tools": _present(tools),
-        "settings": _present(settings),
+        "tools": written_tools(definition.tools),
+        "settings": written_settings(definition.settings),
         "variables": written_variables(definition.variables),
     }
     for name, table in tables.items():
@@ -306,12 +282,16 @@ def dump_definition(definition: Definition) -> str:
 def definition_format(definition: Definition) -> int:
     """The oldest format that can express a definition.
 
-    Format 1 is the original one; variables, `extends` and cases need 2.
+    Format 1 is the original one; variables, `extends`, cases, and the newer keys of tools and
+    settings need 2.
     """
     new = (
         definition.variables, definition.extends, definition.instructions_append, definition.cases,
     )  # fmt: skip
-    return 2 if any(new) else 1
+    tools, settings = written_tools(definition.tools), written_settings(definition.settings)
+    tables = any(isinstance(tools.get(name), dict) for name in ("web_search", "code_interpreter"))
+    keys = tables or "mcp" in tools or not _FIRST_SETTINGS.issuperset(settings)
+    return 2 if any(new) or keys else 1
 
 
 def _present(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from gptasst.definitions.cases import Case
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ReasoningSummary = Literal["auto", "concise", "detailed"]
+Verbosity = Literal["low", "medium", "high"]
+ServiceTier = Literal["auto", "default", "fast", "priority", "scale", "ultrafast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +33,67 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSettings:
+    """How the web is searched. What is empty is left to the server.
+
+    `allowed_domains` are all that may be searched, with their subdomains; `context_size` is how
+    much of what is found the model reads. `country` is an ISO code of two letters, `timezone` an
+    IANA name.
+    """
+
+    allowed_domains: tuple[str, ...] = ()
+    context_size: Literal["low", "medium", "high"] | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSettings:
+    """Where code runs: with how much memory, and without a network if `network` is false."""
+
+    memory: Literal["1g", "4g", "16g", "64g"] | None = None
+    network: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """A server of tools that the model's server calls, by the Model Context Protocol.
+
+    `key_env` names the environment variable with its key. Without `allowed_tools` all of its tools
+    may be called. With `approval` `always`, each call is asked for first.
+    """
+
+    label: str
+    url: str
+    description: str = ""
+    allowed_tools: tuple[str, ...] = ()
+    approval: Literal["never", "always"] = "always"
+    key_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """The tools of an assistant. `file_search=None`: if it has knowledge.
 
-    `search` says how that is searched.
+    `search`, `web` and `code` say how these work.
     """
 
     file_search: bool | None = None
     code_interpreter: bool = False
     web_search: bool = False
     search: SearchSettings = field(default_factory=SearchSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    code: CodeSettings = field(default_factory=CodeSettings)
+    mcp: tuple[McpServer, ...] = ()
 
     @property
     def hosted(self) -> tuple[str, ...]:
         """The hosted tools that reach further than the knowledge."""
         names = ("code_interpreter", "web_search")
-        return tuple(name for name in names if getattr(self, name))
+        servers = tuple(f"mcp:{server.label}" for server in self.mcp)
+        return (*(name for name in names if getattr(self, name)), *servers)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,13 +104,24 @@ class Tools:
 class ModelSettings:
     """Settings that are passed to the model. `None` is the server's default.
 
-    `temperature` is 0..2, `top_p` 0..1, `max_output_tokens` at least 16.
+    `temperature` is 0..2, `top_p` 0..1, `max_output_tokens` at least 16. `max_tool_calls` limits
+    the calls of hosted tools in one answer. `tool_choice` is `none`, `auto`, `required`,
+    `file_search`, `code_interpreter` or `mcp:LABEL`. A conversation on the server is compacted from
+    `compact_threshold` tokens on (at least 1,000). `safety_identifier` tells users apart, as a
+    hash: a text, or `True` for whoever runs it.
     """
 
     reasoning_effort: ReasoningEffort | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
+    verbosity: Verbosity | None = None
+    reasoning_summary: ReasoningSummary | None = None
+    service_tier: ServiceTier | None = None
+    max_tool_calls: int | None = None
+    tool_choice: str | None = None
+    compact_threshold: int | None = None
+    safety_identifier: str | Literal[True] | None = None
 
 
 Keep = Literal["code", "urls", "front_matter", "html", "numbers", "structure", "placeholders"]

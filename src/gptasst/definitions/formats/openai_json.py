@@ -14,7 +14,7 @@ from gptasst.definitions.formats.draft import Draft, Turn, mapping
 from gptasst.definitions.formats.templates import of_braces, role_of
 from gptasst.definitions.formats.types import Format, ModelEnd, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import written
-from gptasst.definitions.settings import MOST_RESULTS
+from gptasst.definitions.tools import MOST_RESULTS
 from gptasst.definitions.types import SearchSettings
 
 NO_CONTENT = "knowledge can't be downloaded from the server; add the file from your disk"

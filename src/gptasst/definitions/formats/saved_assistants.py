@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from gptasst.definitions.formats.openai_json import NO_CONTENT, number_within
 from gptasst.definitions.formats.types import LeftBehind, ModelEnd, Reading
 from gptasst.definitions.schemas import check_schema
-from gptasst.definitions.settings import MOST_RESULTS
+from gptasst.definitions.tools import MOST_RESULTS
 from gptasst.definitions.types import (
     Definition,
     ModelSettings,
