@@ -302,3 +302,32 @@ class TestDeletionThatWasCut:
         assert cli("assistant", "delete", "Docs", "-y").code == 4
         docs.disturbances.clear()
         assert cli("assistant", "show", "Docs").code == 0
+
+
+@pytest.mark.parametrize("damage", ["newer", "damaged"])
+def test_one_that_can_not_be_read_hides_no_other(
+    cli: Cli, project: LoopbackServer, write: Write, damage: str
+) -> None:
+    """A colleague may have a newer gptasst, and another program may have written the metadata."""
+    write("a.md", "alpha\n")
+    cli("assistant", "create", "Good", "-i", "DocWriter", "-f", "a.md")
+    cli("assistant", "create", "Odd", "-i", "DocWriter")
+    odd = only_store(project, "Odd").about
+    if damage == "newer":
+        odd["metadata"]["gptasst"] = "99"
+    else:
+        del odd["metadata"]["revision"]
+    ran = cli("assistant", "list", "-q")
+    assert (ran.code, sorted(ran.lines)) == (0, ["Good", "Odd"])
+    ran = cli("assistant", "list")
+    assert f"`Odd` ({odd['id']}) can't be read: " in ran.stderr
+    ran = cli("doctor", "--json")
+    messages = [f["message"] for f in ran.json["findings"] if f["topic"] == "assistants"]
+    assert any("`Odd`" in message for message in messages)
+    assert cli("run", "Good", "-t", "x").code == 0
+    assert cli("cache", "rebuild").code == 0
+    assert cli("file", "prune", "-n").code == 0
+    assert cli("assistant", "files", "add", "Good", "a.md").code == 0
+    assert cli("assistant", "create", "New", "-i", "DocWriter").code == 0
+    ran = cli("assistant", "show", "Odd", "--json")
+    assert (ran.code, ran.error["code"] in ("newer_store", "bad_store")) == (1, True)

@@ -489,7 +489,7 @@ HINTS = [
     Hint(None, "assistant shwo", "Group.resolve_command: {}", more="Docs"),
     Hint(None, "assistant xyz", "Group.resolve_command: {}"),
     Hint(None, "assistant show Nobody", "no_assistant: assistant list"),
-    Hint(None, "assistant rollback Docs 9 -y", "AssistantService.revision: assistant history {}"),
+    Hint(None, "assistant rollback Docs 9 -y", "no_revision: assistant history {}"),
     Hint(None, "assistant files remove Docs zzz", "named_files: assistant files list {}"),
     Hint(two_of_one_name, "assistant show Docs", "_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(a_lost_definition, "assistant show Docs", "_unusable_definition: assistant import FILE --name NEW", {"FILE": "docs.toml"}),
@@ -650,6 +650,13 @@ HINTS += [
     Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
     Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
+    Hint(None, "assistant edit Docs -m gpt-6.2-sol --tested", "TestedChanges._test: {}", {"FILE": "x.cases.toml"}, then=written("x.cases.toml", HOLDS), again=True),
+    Hint(both(written("x.cases.toml", FAILS), typed("assistant edit Docs --cases x.cases.toml")), "assistant edit Docs -m gpt-6.2-sol --tested", "_held_back: run {} FILE…"),
+    # Money
+    Hint(None, "run DocWriter -t x -m unpriced --max-cost 1", "price_unknown: config set {} USD", {"USD": "1"}),
+    Hint(typed("config set usage.record false"), "usage", "usage: config set usage.record true"),
+    Hint(None, "assistant export", "export: assistant export --all -o DIR", {"DIR": "all"}),
+    Hint(both(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), typed("apply as -y"), lambda a: a.cli("assistant", "edit", "New", "-m", "gpt-6-terra")), "assistant show New", "_file: apply {}", more="-y"),
     # Assistants as code, and other tools' formats
     Hint(both(two_of_one_name, written("as/Docs.toml", 'name = "Docs"\ninstructions = "x"\n')), "apply as -n", "_refuse_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), "apply as --check", "_would_change: apply {}", more="-y", again=True),
