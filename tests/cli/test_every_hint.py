@@ -636,6 +636,7 @@ HINTS += [
 HOLDS = '[[case]]\nname = "one"\ninput = "sheep"\ncontains = ["sheep"]\n'
 FAILS = HOLDS.replace('["sheep"]', '["goats"]')
 FOR_SEARCH = '[[case]]\nname = "one"\ninput = "This is a"\ncites = ["a.md"]\n'
+MCP = 'instructions = "x"\n[[tools.mcp]]\nlabel = "t"\nurl = "https://tickets.example.com/mcp"\nkey_env = "TICKETS_KEY"\napproval = "never"\n'
 SKILL = "---\nname: pdf\ndescription: d\n---\nDo.\n"
 
 
@@ -652,6 +653,9 @@ HINTS += [
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
     Hint(None, "assistant edit Docs -m gpt-6.2-sol --tested", "TestedChanges._test: {}", {"FILE": "x.cases.toml"}, then=written("x.cases.toml", HOLDS), again=True),
     Hint(both(written("x.cases.toml", FAILS), typed("assistant edit Docs --cases x.cases.toml")), "assistant edit Docs -m gpt-6.2-sol --tested", "_held_back: run {} FILE…"),
+    # MCP servers
+    Hint(written("instructions/M.toml", MCP), "run M -t x", "McpKeys.key: config set {}.{} {}"),
+    Hint(both(written("instructions/M.toml", MCP), typed("config set mcp_keys.TICKETS_KEY tickets.example.com")), "run M -t x", "McpKeys.key: export {}=…", {"…": "key-1"}, again=True),
     # Money
     Hint(None, "run DocWriter -t x -m unpriced --max-cost 1", "price_unknown: config set {} USD", {"USD": "1"}),
     Hint(typed("config set usage.record false"), "usage", "usage: config set usage.record true"),
