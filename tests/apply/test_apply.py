@@ -302,6 +302,14 @@ class TestStrangers:
         planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
         assert planned["outside"] == ["private.md"]
 
+    def test_what_a_server_of_tools_would_get_is_shown(self, cli: Cli, write: Write) -> None:
+        server = '[[tools.mcp]]\nlabel = "l"\nurl = "https://a.example/mcp"\nkey_env = "MY_KEY"'
+        write("code/a.toml", definition("A", server))
+        told = "turns on mcp:l at https://a.example/mcp with the key in MY_KEY"
+        assert told in apply(cli, "code")
+        write("code/a.toml", definition("A", server.replace("a.ex", "b.ex")))
+        assert told.replace("a.ex", "b.ex") in cli("apply", "code", "-n").text
+
     @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of any bytes")
     def test_a_name_that_is_no_text_is_refused(self, cli: Cli, write: Write) -> None:
         write("code/a\udcff.toml", definition("A"))

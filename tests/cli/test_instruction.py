@@ -231,6 +231,7 @@ class TestValidate:
                     "hint": None,
                 }
             ],
+            "notes": [],
         }
 
 

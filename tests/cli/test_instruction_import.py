@@ -136,18 +136,33 @@ RESPONSE: dict[str, Any] = {
         {"role": "user", "content": "Greet me."},
     ],
     "output": [{"type": "message", "role": "assistant", "content": []}],
-    "reasoning": {"effort": "low", "summary": None},
+    "reasoning": {"effort": "low", "summary": "auto"},
     "text": {
         "format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}},
-        "verbosity": "medium",
+        "verbosity": "low",
     },
     "tools": [
         {"type": "file_search", "vector_store_ids": ["vs_1"], "max_num_results": 5},
-        {"type": "web_search_preview", "search_context_size": "medium"},
-        {"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}},
+        {
+            "type": "web_search",
+            "search_context_size": "medium",
+            "filters": {"allowed_domains": ["https://example.com/docs"]},
+            "user_location": {"type": "approximate", "country": "de", "city": None},
+        },
+        {"type": "code_interpreter", "container": {"file_ids": ["file-1"], "memory_limit": "4g"}},
         {"type": "function", "name": "look_up"},
-        {"type": "mcp", "server_label": "wiki", "authorization": "Bearer s3cr3t-t0ken"},
+        {
+            "type": "mcp",
+            "server_label": "wiki",
+            "server_url": "https://mcp.example.com/sse",
+            "authorization": "Bearer s3cr3t-t0ken",
+            "allowed_tools": {"tool_names": ["ask"]},
+            "require_approval": "never",
+        },
+        {"type": "mcp", "server_label": "drive", "connector_id": "connector_drive"},
     ],
+    "tool_choice": {"type": "mcp", "server_label": "wiki"},
+    "max_tool_calls": 3,
     "prompt": {"id": "pmpt_1", "version": "2", "variables": {"lang": "French"}},
     "temperature": 1.0,
     "top_p": 0.9,
@@ -593,23 +608,41 @@ class TestOpenAI:
         definition = made("answer")
         assert json.loads(definition.pop("schema")) == {"type": "object"}
         assert definition == {
+            "format": 2,
             "model": "gpt-6-luna",
             "instructions": "Be brief.",
             "default_text": "Greet me.",
             "tools": {
-                "code_interpreter": True,
-                "web_search": True,
+                "code_interpreter": {"memory": "4g"},
+                "web_search": {"allowed_domains": ["example.com"], "location": {"country": "DE"}},
                 "file_search": {"max_results": 5},
+                "mcp": [
+                    {
+                        "label": "wiki",
+                        "url": "https://mcp.example.com/sse",
+                        "allowed_tools": ["ask"],
+                        "approval": "never",
+                    }
+                ],
             },
-            "settings": {"reasoning_effort": "low", "top_p": 0.9},
+            "settings": {
+                "reasoning_effort": "low",
+                "reasoning_summary": "auto",
+                "verbosity": "low",
+                "max_tool_calls": 3,
+                "tool_choice": "mcp:wiki",
+                "top_p": 0.9,
+            },
         }
+        assert item["hosted_tools"] == ["code_interpreter", "web_search", "mcp:wiki"]
         assert left(item) == [
             ("variable", "lang"),
             ("metadata", "team"),
             ("vector_store", "vs_1"),
             ("file", "file-1"),
             ("function", "look_up"),
-            ("mcp", "wiki"),
+            ("mcp", "wiki: authorization"),
+            ("mcp", "drive"),
         ]
         assert "s3cr3t" not in json.dumps(item)
 
@@ -728,6 +761,8 @@ class TestWriting:
     def test_a_name_from_the_command_line(self, cli: Cli, write: Write) -> None:
         ran = cli("instruction", "import", "-", "--project", "--name", "Mine", stdin=b"system: x\n")
         assert (ran.code, made("Mine")) == (0, {"instructions": "x"})
+        ran = cli("instruction", "import", "-", "--project", "--json", stdin=b"system: x\n")
+        assert "it has no usable name: `--name` gives it one" in ran.error["message"]
         write("a.yaml", "system: a\n")
         write("b.yaml", "system: b\n")
         ran = cli("instruction", "import", "a.yaml", "b.yaml", "--name", "X", "--json")

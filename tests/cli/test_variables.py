@@ -210,6 +210,12 @@ def test_the_translator_has_a_language(cli: Cli, server: LoopbackServer, sent: S
     assert "`{{name}}`" in instructions(server)
 
 
+def test_a_variable_that_nothing_uses_is_noted(cli: Cli, write: Write) -> None:
+    write("x.toml", "instructions = 'In {{ lang }}.'\n[variables.lang]\n")
+    ran = cli("instruction", "validate", "x.toml", "instructions/Polite.toml")
+    assert (ran.code, ran.stderr) == (0, "warning: x.toml: nothing has {{lang}} in it\n")
+
+
 class TestShow:
     def test_resolved(self, cli: Cli, write: Write) -> None:
         write(
@@ -308,6 +314,7 @@ class TestShadowing:
         assert (asked.code, "and is part of `Mine`: use it?" in asked.stderr) == (2, True)
         assert cli("run", "Mine", "-t", "x", "--no-project").stderr == ""
         assert instructions(server).startswith("You correct spelling")
+        assert "and is part of `Mine`; its tools: none" in cli("doctor").text
 
     def test_one_of_a_repository_that_extends_what_hides(
         self, cli: Cli, server: LoopbackServer, write: Write

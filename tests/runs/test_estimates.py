@@ -73,6 +73,26 @@ class TestAgainstTheServer:
         assert plan["estimated_cost"]["now"] == pytest.approx(ran["cost"], rel=0.15)
 
 
+@pytest.mark.usefixtures("estimating")
+class TestTheServersCount:
+    def test_it_decides_where_the_limit_is_near(
+        self, cli: Cli, counting: LoopbackServer, write: Write
+    ) -> None:
+        write("in.txt", CHINESE * 20)
+        command = ("run", "DocWriter", "in.txt", "--json")
+        estimated = cli(*command, "--dry-run").json["estimated_cost"]["now"]
+        assert not counting.requests  # a dry run sends nothing
+
+        def counts() -> int:
+            return sum(r.path == "/v1/responses/input_tokens" for r in counting.requests)
+
+        assert cli(*command, "--max-cost", str(estimated * 3)).code == 0
+        assert counts() == 0
+        again = cli(*command, "--dry-run").json["estimated_cost"]["now"]
+        cli(*command, "--max-cost", str(again))
+        assert counts() == 1
+
+
 def test_a_second_estimate_knows_how_long_answers_are(cli: Cli, server: LoopbackServer) -> None:
     server.answer = "word " * 4000
     command = ("run", "DocWriter", "-t", "x", "--json")

@@ -11,6 +11,7 @@ import httpx2
 from gptasst.api.answers import (
     AnswerReader,
     broken_off,
+    input_tokens,
     refuse_web_page,
     refuses_functions,
     with_count,
@@ -200,6 +201,10 @@ class OpenAIGateway:
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while reading the answer
             raise broken_off("the connection was lost") from error
+
+    def count_input(self, request: ModelRequest) -> int | None:
+        """The tokens of a request's input, counted by the server; `None` if it can't count."""
+        return input_tokens(self._connection, request_body(request, self._endpoint))
 
     def context_window(self, model: str) -> int | None:
         """The context of a model, in tokens, if it is known or the server reports it."""

@@ -109,7 +109,7 @@ def tell_estimate(output: Output, plan: JobPlan, window: str = "now") -> None:
 
     if not plan.requests:
         return
-    cost = plan.cost.get(window)
+    cost = plan.cost.get(window, plan.cost.get("now"))
     price = "" if cost == 0 else f", {cost_text(cost)}"
     output.note(
         f"estimate: {count_text(plan.requests, 'request')}, about"

@@ -76,7 +76,7 @@ def usage(
     empty = "no runs were counted yet"
     if not session.context.settings.records_usage():
         empty = f"runs are not counted; {cmd('config set usage.record true')} counts them"
-    output.table("lines", lines, columns, ident=lambda line: line.key, empty=empty)
+    output.table(f"{by.value}s", lines, columns, ident=lambda line: line.key, empty=empty)
     if lines:
         output.note(f"{count_text(runs, 'run')}: {_sum_text(runs, unpriced, cost)}")
 

@@ -165,6 +165,10 @@ class EmbeddedGateway:
         """As the gateway's own."""
         return self._inner.context_window(model)
 
+    def count_input(self, request: ModelRequest) -> int | None:
+        """As the gateway's own."""
+        return self._inner.count_input(request)
+
     @property
     def models(self) -> ModelGateway:
         """As the gateway's own."""

@@ -35,6 +35,7 @@ _LONG_INPUT, _LONG_OUTPUT = 2.0, 1.5
 # A dated version costs what its model costs.
 _DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 _MILLION = 1_000_000
+_DOUBT = 0.15  # of an estimate of tokens
 _MOST = 1e9  # US dollars of a budget
 _DIGITS = 10  # of a cost after the point: a token of the cheapest cache has eight
 
@@ -223,6 +224,13 @@ class Budget:
     def is_taken(self) -> bool:
         """Whether all of it was spent, or will be by what is under way."""
         return self._spent + self._under_way >= self.limit
+
+    def leaves_doubt(self, estimate: Estimate) -> bool:
+        """Whether an estimate is so near to what is left that a better one may decide otherwise."""
+        if self._admitted or estimate.cost is None:
+            return False
+        left = self.limit - self._spent
+        return abs(estimate.cost - left) <= _DOUBT * estimate.cost
 
     def admit(self, estimates: Sequence[Estimate], *, whole_job: bool = False) -> None:
         """Refuse to begin what is estimated above what is left.

@@ -209,7 +209,7 @@ class RunService:
             LimitReached: the run may cost more than its budget has left.
             UsageError: it has a budget, and its price is not known.
         """
-        meter = self.spending.meter(lambda sent: self._open_gateway().stream(sent), prepared)
+        meter = self.spending.meter(self._open_gateway, prepared)
         meter.admit()
         return meter
 

@@ -8,12 +8,14 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from gptasst.api.types import ModelAnswer, ModelRequest, TextDelta, TextPart, Usage
 from gptasst.errors import GptasstError, NoAnswer
 from gptasst.models.prices import NO_PRICES, WINDOWS, Estimate, Prices, Window, total
 from gptasst.models.usage import Kind, Recorder, UsedNow
 from gptasst.runs.edits import EditPlan
+from gptasst.runs.inputs import Gateway
 from gptasst.runs.preparation import PreparedRun
 from gptasst.values import dataclass
 
@@ -79,11 +81,23 @@ class Spending:
         costs = {w: self.prices.cost(usage, estimate.model, window=w) for w in windows}
         return {window: cost for window, cost in costs.items() if cost is not None}
 
-    def meter(self, stream: Stream, prepared: PreparedRun) -> Meter:
-        """What counts one run."""
+    def meter(self, open_gateway: Callable[[], Gateway], prepared: PreparedRun) -> Meter:
+        """What counts one run; where its estimate leaves a doubt, the server counts its input.
+
+        Args:
+            open_gateway: makes the connection.
+            prepared: the run.
+        """
         budget = prepared.request.budget
         estimated = None if budget is None else self.estimate(prepared)
-        return Meter(self, stream, prepared, estimated)
+        if budget and estimated and not estimated.exact and budget.leaves_doubt(estimated):
+            request = prepared.model_request
+            given = None if prepared.edit else open_gateway().count_input(request)
+            if given is not None:
+                usage = Usage(given, estimated.output_tokens)
+                cost = self.prices.cost(usage, estimated.model)
+                estimated = replace(estimated, input_tokens=given, cost=cost, exact=True)
+        return Meter(self, lambda sent: open_gateway().stream(sent), prepared, estimated)
 
 
 def _pieces(plan: EditPlan) -> int:
@@ -147,7 +161,8 @@ class Meter:
                     self._count(event.usage, event.model, request.model)
                 yield event
         except GptasstError as error:
-            if isinstance(error, NoAnswer):  # what broke off is paid for as well
+            # What broke off or took too long is paid for as well.
+            if isinstance(error, NoAnswer) or error.code == "timeout":
                 usage = error.usage if isinstance(error.usage, Usage) else None
                 self._count(usage, request.model)
             raise
@@ -179,6 +194,10 @@ class Meter:
         self.begin()
         try:
             yield
+        except GptasstError as error:
+            if self._usages:
+                error.usage, error.cost = sum(self._usages, Usage(0, 0)), self.cost
+            raise
         finally:
             if self._begun and self._budget is not None and self._estimated is not None:
                 self._budget.end(self._estimated, self.cost)
