@@ -222,13 +222,6 @@ def another_key(around: Around) -> None:
     around.server.api_key = "sk-0123456789abcdef"
 
 
-def a_slow_host(around: Around) -> None:
-    host = around.opened.enter_context(ModelHost(b"GGUF" + bytes(100_000)))
-    host.breaks, host.stalls = [50_000], True
-    around.patch.setenv("GPTASST_LOCAL_MODEL", host.url)
-    around.patch.setattr(service, "is_installed", lambda: True)
-
-
 def an_expired_store(around: Around) -> None:
     (ident,) = around.server.stores
     message = f"Vector store {ident} is expired."
@@ -630,12 +623,12 @@ HINTS += [
     Hint(no_socks, "run DocWriter -t x", "_no_socks: install_command(socks)"),
     Hint(both(without_key, a_wheel("fails")), "run DocWriter -t x", "MachineContext.fallback_note: auth login"),
     Hint(both(without_key, written("bad.gguf", "GGUF nothing"), setting(GPTASST_LOCAL_MODEL="bad.gguf")), "run DocWriter -t x", "EmbeddedEngine.endpoint: local status"),
-    Hint(both(without_key, a_slow_host), "run DocWriter -t x --timeout 1", "_too_late: local setup"),
 ]  # fmt: skip
 
 HOLDS = '[[case]]\nname = "one"\ninput = "sheep"\ncontains = ["sheep"]\n'
 FAILS = HOLDS.replace('["sheep"]', '["goats"]')
 FOR_SEARCH = '[[case]]\nname = "one"\ninput = "This is a"\ncites = ["a.md"]\n'
+MCP = 'instructions = "x"\n[[tools.mcp]]\nlabel = "t"\nurl = "https://tickets.example.com/mcp"\nkey_env = "TICKETS_KEY"\napproval = "never"\n'
 SKILL = "---\nname: pdf\ndescription: d\n---\nDo.\n"
 
 
@@ -652,6 +645,9 @@ HINTS += [
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
     Hint(None, "assistant edit Docs -m gpt-6.2-sol --tested", "TestedChanges._test: {}", {"FILE": "x.cases.toml"}, then=written("x.cases.toml", HOLDS), again=True),
     Hint(both(written("x.cases.toml", FAILS), typed("assistant edit Docs --cases x.cases.toml")), "assistant edit Docs -m gpt-6.2-sol --tested", "_held_back: run {} FILE…"),
+    # MCP servers
+    Hint(written("instructions/M.toml", MCP), "run M -t x", "McpKeys.key: config set {}.{} {}"),
+    Hint(both(written("instructions/M.toml", MCP), typed("config set mcp_keys.TICKETS_KEY tickets.example.com")), "run M -t x", "McpKeys.key: export {}=…", {"…": "key-1"}, again=True),
     # Money
     Hint(None, "run DocWriter -t x -m unpriced --max-cost 1", "price_unknown: config set {} USD", {"USD": "1"}),
     Hint(typed("config set usage.record false"), "usage", "usage: config set usage.record true"),
@@ -675,6 +671,7 @@ SAME = {
 ELSEWHERE = {
     "OpenAIGateway._refuse_answered: conversation show {}": "faults/test_each_request.py::test_the_lost_answer_is_where_the_hint_says",
     "_prompt: run NAME -c --json": "cli/test_every_hint.py::test_a_chat_at_a_terminal",
+    "_too_late: local setup": "embedded/test_time_limit.py::test_a_host_that_falls_silent",
     "BatchService._typed_again: {}": "cli/test_following_advice.py::test_a_batch",
 }  # fmt: skip
 

@@ -334,6 +334,7 @@ class Story:
         models = [{"id": "gpt-4o", "object": "model", "created": 1, "owned_by": "openai"}]
         self._server.disturb("GET", "/v1/models", HttpAnswer(json_reply({"data": models})))
         self._do("model list")
+        self._do("usage")
         self._do("cache show")
         self._do("cache path")
         self._write("docs/c.md", "gamma, changed")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Runs are counted on this machine: names, numbers and days, never content. Prices are those of the
-day of the run. `gptasst config set usage.record false` stops counting.
+day of the run. `usage.record = false` in config.toml stops counting.
 
 Examples:
 
