@@ -251,9 +251,9 @@ class ModelChoice:
             GptasstError: the server can't be asked.
         """
         with self._lock:
-            return self._choose(ask)
+            return self._choose(ask=ask)
 
-    def _choose(self, ask: bool) -> str:
+    def _choose(self, *, ask: bool) -> str:
         if self._chosen is None:
             self._chosen = only_model(self._open_memory().models())
         if self._chosen is None:
