@@ -140,3 +140,17 @@ def test_no_estimate_downloads_anything(
     monkeypatch.setattr("socket.create_connection", refuse)
     assert cli("run", "DocWriter", "-t", "x", "--dry-run").code == 0
     assert not server.requests
+
+
+def test_a_dry_run_of_many_files_asks_the_server_nothing(
+    cli: Cli, server: LoopbackServer, write: Write, home: Path
+) -> None:
+    """Not even which tools it has."""
+    config = home / "config" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[profiles.proxy]\nbase_url = "{server.base_url}"\nmodel = "m"\n')
+    write("W.toml", 'name = "W"\ninstructions = "Write."\n[tools]\nweb_search = true\n')
+    write("in/a.md", "one")
+    ran = cli("--profile", "proxy", "run", "W.toml", "--each", "-f", "in", "-o", "out", "--dry-run")
+    assert (ran.code, server.requests) == (0, [])
+    assert "price unknown" in ran.stderr

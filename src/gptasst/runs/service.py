@@ -125,7 +125,8 @@ class RunService:
         Raises:
             GptasstError: the errors of `stream` before sending.
         """
-        return self.spending.estimate(self._preparation.prepare(request, resolved), window)
+        prepared = self._preparation.prepare(request, resolved, ask=False)
+        return self.spending.estimate(prepared, window)
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of everything that shapes a run's answer, except its input."""
