@@ -140,6 +140,8 @@ class Prices:
             models: as `of` takes them.
             window: within which time the answer was to come.
         """
+        if self.free:
+            return 0.0  # even if nothing was counted
         price = self.of(*models)
         if usage is None or price is None:
             return None
