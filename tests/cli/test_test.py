@@ -61,6 +61,20 @@ def test_answers_are_remembered(cli: Cli, server: LoopbackServer, write: Write) 
     assert len(server.requests) == 6
 
 
+@pytest.mark.parametrize(("answer", "tokens_known"), [(" ", True), ("a\x07b", False)])
+def test_an_answer_that_is_no_good_counts_as_a_request(
+    cli: Cli, server: LoopbackServer, answer: str, tokens_known: bool
+) -> None:
+    server.answer = answer
+    ran = cli("test", "Greeter", "--json")
+    assert (ran.code, len(server.requests)) == (6, 2)
+    assert [one["status"] for one in ran.json["cases"]] == ["failed", "failed"]
+    assert all(one["asked"] for one in ran.json["cases"])
+    summary = ran.json["summary"]
+    assert summary["requests"] == 2
+    assert (summary["input_tokens"] > 0, summary["cost"] is not None) == (tokens_known,) * 2
+
+
 def test_without_names_all_of_the_project_are_tested(cli: Cli, write: Write) -> None:
     write("instructions/Other.toml", "instructions = 'x'\n")  # has none
     write("instructions/Third.toml", f"instructions = 'x'\n{CASES}")  # has its own

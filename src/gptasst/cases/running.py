@@ -275,16 +275,24 @@ class TestRun:
         with lock:  # two cases may have the same request
             known = self._fresh.get(run) or (None if self._job.force else self._answers.find(run))
             if known is None:
-                known = self._ask(request, resolved)
+                try:
+                    known = self._ask(request, resolved)
+                except GptasstError as error:
+                    if isinstance(error.usage, Usage):  # it was answered, and is paid for
+                        self._count(spent, error.usage, error.cost)
+                    raise
                 self._answers.record(run, known)
-                spent.add(known.usage, known.cost)
-                with self._turn:
-                    self.requests += 1
+                self._count(spent, known.usage, known.cost)
             else:
                 with self._turn:
                     self.remembered += 1
             self._fresh[run] = known
         return known
+
+    def _count(self, spent: _Spent, usage: Usage | None, cost: float | None) -> None:
+        spent.add(usage, cost)
+        with self._turn:
+            self.requests += 1
 
     def _cost(self, known: KnownAnswer) -> float | None:
         """The cost of an answer, even if its price was unknown when it was saved."""

@@ -210,10 +210,11 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
 def _would_change(plan: ApplyPlan, paths: Sequence[str]) -> PartlyDone:
     named = [f"`{one.name}`" for one in plan.changes]
     more = ", …" if len(named) > 3 else ""
+    prune = ["--prune"] if any(one.action == "delete" for one in plan.changes) else []
     error = PartlyDone(
         f"{len(named)} of {count_text(len(plan.assistants), 'assistant')} would change:"
         f" {', '.join(named[:3])}{more}",
-        hint=f"{cmd(f'apply {shlex.join(paths)}')} changes them",
+        hint=f"{cmd(f'apply {shlex.join([*paths, *prune])}')} changes them",
         code="would_change",
     )
     error.done = plan

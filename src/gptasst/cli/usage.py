@@ -73,7 +73,7 @@ def usage(
         Column("tokens out", lambda line: f"{line.output_tokens:,}", right=True),
         Column("cost", _cost, right=True),
     ]
-    empty = "no runs were counted yet"
+    empty = f"no run was counted since {since}" if since else "no runs were counted yet"
     if not session.context.settings.records_usage():
         empty = f"runs are not counted; {cmd('config set usage.record true')} counts them"
     output.table(f"{by.value}s", lines, columns, ident=lambda line: line.key, empty=empty)

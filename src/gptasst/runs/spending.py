@@ -139,6 +139,7 @@ class Meter:
         self._budget = prepared.request.budget
         self._lock = threading.Lock()
         self._begun = False
+        self._sent = 0
         self._usages: list[Usage] = []
         self._costs: list[float | None] = []
 
@@ -155,6 +156,8 @@ class Meter:
         """
         if self._budget is not None and self._costs and self._budget.reached_with(self.cost):
             raise self._budget.stopped()
+        with self._lock:
+            self._sent += 1
         try:
             for event in self._send(request):
                 if isinstance(event, ModelAnswer):
@@ -195,6 +198,9 @@ class Meter:
         try:
             yield
         except GptasstError as error:
+            if isinstance(error, NoAnswer) and len(self._usages) < self._sent:
+                # It was refused before its end, which would have told the usage.
+                self._count(None, self._prepared.model_request.model)
             if self._usages:
                 error.usage, error.cost = sum(self._usages, Usage(0, 0)), self.cost
             raise
