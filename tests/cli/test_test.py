@@ -39,7 +39,7 @@ def test_each_case_has_a_line_and_each_failure_its_reason(cli: Cli) -> None:
     assert ran.lines[1].startswith("FAIL   Greeter: is short  ")
     assert "    expected: Hello Bob\n    got:      Hello Ann\n" in ran.text
     assert "    -Hello Bob\n    +Hello Ann\n" in ran.text
-    assert ran.stderr.startswith("2 cases: 1 held, 1 failed; 2 requests; ")
+    assert ran.stderr.startswith("2 cases: 1 passed, 1 failed; 2 requests; ")
     assert "error: 1 of 2 cases failed: `is short`\n" in ran.stderr
 
 
