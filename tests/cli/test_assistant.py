@@ -48,8 +48,9 @@ class TestCreate:
             "--reasoning-effort", "high", "--schema", "s.json",
         ).json["assistant"]["definition"]  # fmt: skip
         assert made["description"] == "what"
-        names = ("file_search", "code_interpreter", "web_search")
-        switches = {name: made["tools"][name] for name in names}
+        switches = {
+            name: made["tools"][name] for name in ("file_search", "code_interpreter", "web_search")
+        }
         assert switches == {"file_search": False, "code_interpreter": True, "web_search": True}
         assert made["settings"]["reasoning_effort"] == "high"
         assert made["schema"] == {"type": "object"}

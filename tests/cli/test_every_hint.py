@@ -38,6 +38,7 @@ from tests.loopback.wire import json_reply
 from tests.on_terminal import on_terminal
 
 ROOT = Path(__file__).parents[2]
+MCP = 'instructions = "x"\n[[tools.mcp]]\nlabel = "t"\nurl = "https://t.example/mcp"\nkey_env = "T_KEY"\n'
 BATCH = "run DocWriter a.md --each --batch -o out"
 
 
@@ -528,6 +529,8 @@ HINTS = [
     Hint(both(LOCAL, an_editor), "instruction new Mine", "new: instruction edit {}"),
     Hint(both(typed("instruction new Mine"), an_editor), "instruction new Mine", "InstructionService.new: instruction edit {}"),
     Hint(both(typed("instruction new Mine"), a_vi), "instruction edit Mine", "_open_editor: export EDITOR=vi", again=True),
+    Hint(both(written("x.toml", MCP), setting(T_KEY="tk-0123456789")), "run ./x.toml -t x", "McpKeys.key: config set {}.{} {}", again=True),
+    Hint(both(written("x.toml", MCP), configured('[mcp_keys]\nT_KEY = "t.example"\n')), "run ./x.toml -t x", "McpKeys.key: export {}=…", {"…": "tk-0123456789"}, again=True),
     Hint(written("x.toml", 'extends = "Nothing"\n'), "run ./x.toml -t x", "InstructionLibrary._extended: instruction list"),
     Hint(written("x.toml", "format = 99\n"), "run ./x.toml -t x", "_refuse_newer: upgrade_command()"),
     Hint(None, "run Nobody -t x", ["_nearest: assistant list", "_nearest: instruction list"]),

@@ -39,7 +39,7 @@ def test_each_case_has_a_line_and_each_failure_its_reason(cli: Cli) -> None:
     assert ran.lines[1].startswith("FAIL   Greeter: is short  ")
     assert "    expected: Hello Bob\n    got:      Hello Ann\n" in ran.text
     assert "    -Hello Bob\n    +Hello Ann\n" in ran.text
-    assert ran.stderr.startswith("2 cases: 1 held, 1 failed; 2 requests; ")
+    assert ran.stderr.startswith("2 cases: 1 passed, 1 failed; 2 requests; ")
     assert "error: 1 of 2 cases failed: `is short`\n" in ran.stderr
 
 
@@ -211,3 +211,16 @@ def test_what_is_found_is_checked_without_a_model(
     assert (ran.code, "got:      know/refunds.md" in ran.text) == (6, True)
     assert cli("test", "Greeter", "--cases", "k.toml", "--retrieval-only").code == 2
     assert cli("test", "Greeter", "--retrieval-only").code == 3
+
+
+def test_the_choice_of_a_model_is_printed_once(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GPTASST_MODEL")
+    server.models = ["only"]
+    server.latency = 0.05  # eight cases ask for the model before the first has it
+    case = '[[case]]\nname = "{0}"\ntext = "{0}"\ncontains = "Ann"\n'
+    write("instructions/Greeter.cases.toml", "".join(case.format(n) for n in range(8)))
+    ran = cli("test", "Greeter")
+    assert ran.code == 0
+    assert ran.stderr.count("using its only model, `only`") == 1

@@ -32,6 +32,40 @@ web_search = true
 reasoning_effort = "low"
 max_output_tokens = 2000
 """
+# The newer keys, each with a value.
+ALL = """\
+instructions = "{{lang}}"
+[variables.lang]
+default = "x"
+description = "what it is"
+choices = ["x"]
+[settings]
+verbosity = "low"
+reasoning_summary = "auto"
+service_tier = "fast"
+max_tool_calls = 3
+tool_choice = "auto"
+safety_identifier = "somebody"
+[settings.context_management]
+compact_threshold = 2000
+[tools.web_search]
+allowed_domains = ["example.com"]
+context_size = "high"
+[tools.web_search.location]
+country = "DE"
+region = "Berlin"
+city = "Berlin"
+timezone = "Europe/Berlin"
+[tools.code_interpreter]
+memory = "4g"
+network = false
+[[tools.mcp]]
+label = "docs"
+url = "https://mcp.example.com/mcp"
+description = "the docs"
+allowed_tools = ["search"]
+key_env = "DOCS_KEY"
+"""
 COOL = """
 instructions = "Stay cool."
 
@@ -41,41 +75,9 @@ score_threshold = 0.1
 filters = ["*.md"]
 text_weight = 0.5
 
-[tools.web_search]
-allowed_domains = ["example.com"]
-context_size = "low"
-
-[tools.web_search.location]
-country = "DE"
-region = "Berlin"
-city = "Berlin"
-timezone = "Europe/Berlin"
-
-[tools.code_interpreter]
-memory = "4g"
-network = false
-
-[[tools.mcp]]
-label = "tickets"
-url = "https://tickets.example.com/mcp"
-allowed_tools = ["search"]
-key_env = "TICKETS_KEY"
-
 [settings]
 temperature = 0.2
 top_p = 0.5
-verbosity = "low"
-reasoning_summary = "auto"
-service_tier = "auto"
-max_tool_calls = 3
-tool_choice = "auto"
-safety_identifier = true
-
-[settings.context_management]
-compact_threshold = 2000
-
-[variables.tone]
-choices = ["kind", "rude"]
 """
 SKILL = (
     "---\nname: tell\ndescription: d: x\nlicense: MIT\nallowed-tools: WebSearch\n---\nTell all.\n"
@@ -194,14 +196,16 @@ class Story:
         self._write("instructions/Cool.toml", COOL)
         self._do("instruction list")
         self._do("instruction show", "Mine")
-        hiding = self._write("instructions/TestWriter.toml", 'extends = "TestWriter"\n')
-        self._write("instructions/Deep.toml", 'extends = "TestWriter"\n')
-        self._do("instruction show", "Deep")
-        Path("instructions/Deep.toml").unlink()
-        hiding.unlink()
         self._do("instruction new", "Yours", "--project")
         self._do("instruction edit", "Mine")
+        self._write("instructions/All.toml", ALL)
+        self._write("instructions/More.toml", "extends = 'CommitMessage'\n[variables.unused]\n")
+        self._write("instructions/CommitMessage.toml", "instructions = 'x'\n")
+        self._do("instruction show", "All")
+        self._do("instruction show", "More")
         self._do("instruction validate", code=2)
+        for name in ("All", "More", "CommitMessage"):
+            Path(f"instructions/{name}.toml").unlink()
         Path("instructions/Broken.toml").unlink()
         self._write("other/tell/SKILL.md", SKILL)
         self._write("other/tell/references/a.md", "a")
@@ -372,7 +376,6 @@ class Story:
         self._server.disturb("GET", "/v1/models", HttpAnswer(json_reply({"data": models})))
         self._do("model list")
         self._do("usage")
-        self._do("usage", "--since", "2026-01-01")
         self._do("cache show")
         self._do("cache path")
         self._write("docs/c.md", "gamma, changed")

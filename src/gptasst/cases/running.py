@@ -141,14 +141,14 @@ class TestRun:
         return TestReport(tuple(results), self._summary(results))
 
     def _summary(self, results: Sequence[CaseResult]) -> TestSummary:
-        counts = dict.fromkeys(("held", "failed", "error", "not_run"), 0)
+        counts = dict.fromkeys(("passed", "failed", "error", "not_run"), 0)
         for result in results:
             counts[result.status] += 1
         usage = sum((r.usage for r in results if r.usage), Usage(0, 0))
         costs = [r.cost for r in results]
         return TestSummary(
             cases=len(results),
-            held=counts["held"],
+            passed=counts["passed"],
             failed=counts["failed"],
             errors=counts["error"],
             not_run=counts["not_run"],
@@ -197,7 +197,7 @@ class TestRun:
     def _examined(self, task: Task, spent: _Spent) -> CaseResult:
         """Get the answer to a case, and check it."""
         subject, case, request = task
-        given = CaseResult(subject.name, case.name, "held")
+        given = CaseResult(subject.name, case.name, "passed")
         failures: list[CheckFailure] = []
         judgements: list[Judgement] = []
         try:
@@ -235,7 +235,7 @@ class TestRun:
             )
         return replace(
             given,
-            status="failed" if failures else "held",
+            status="failed" if failures else "passed",
             failures=tuple(failures),
             asked=spent.requests > 0,
             usage=spent.usage,
@@ -254,7 +254,7 @@ class TestRun:
         passages = self._open_store().search(resolved.assistant, question, limit)
         sources = tuple(dict.fromkeys(passage.path for passage in passages))
         failures = tuple(retrieval_failures(case, sources))
-        status: CaseStatus = "failed" if failures else "held"
+        status: CaseStatus = "failed" if failures else "passed"
         return CaseResult(subject.name, case.name, status, failures, sources=sources, cost=0.0)
 
     def _judged(

@@ -1,4 +1,4 @@
-"""`gptasst usage`: what this machine ran, and what that cost."""
+"""`gptasst usage`: the runs of this machine, and their cost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Examples:
 
 
 class By(StrEnum):
-    """What usage is summed up by."""
+    """How usage is grouped."""
 
     assistant = "assistant"
     model = "model"
