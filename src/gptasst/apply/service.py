@@ -393,9 +393,7 @@ def _partly(failed: Sequence[PlannedAssistant], done: ApplyPlan) -> PartlyDone:
     problems = [one.problem for one in failed if one.problem]
     if problems and all(problem.code in _OF_CASES for problem in problems):
         hint = problems[0].advice or hint  # the same command would test the same again
-    plural = "" if len(done.assistants) == 1 else "s"
-    error = PartlyDone(
-        f"{len(failed)} of {len(done.assistants)} assistant{plural} failed: {named}", hint=hint
-    )
+    of_all = "1 assistant" if len(done.assistants) == 1 else f"{len(done.assistants)} assistants"
+    error = PartlyDone(f"{len(failed)} of {of_all} failed: {named}", hint=hint)
     error.done = done
     return error
