@@ -39,7 +39,7 @@ def test_each_case_has_a_line_and_each_failure_its_reason(cli: Cli) -> None:
     assert ran.lines[1].startswith("FAIL   Greeter: is short  ")
     assert "    expected: Hello Bob\n    got:      Hello Ann\n" in ran.text
     assert "    -Hello Bob\n    +Hello Ann\n" in ran.text
-    assert ran.stderr.startswith("2 cases: 1 held, 1 failed; 2 requests; ")
+    assert ran.stderr.startswith("2 cases: 1 passed, 1 failed; 2 requests; ")
     assert "error: 1 of 2 cases failed: `is short`\n" in ran.stderr
 
 
@@ -59,6 +59,20 @@ def test_answers_are_remembered(cli: Cli, server: LoopbackServer, write: Write) 
     write("instructions/Greeter.toml", "instructions = 'You greet well.'\ndefault_text = 'G.'\n")
     assert cli("test", "Greeter").code == 0
     assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize(("answer", "tokens_known"), [(" ", True), ("a\x07b", False)])
+def test_an_answer_that_is_no_good_counts_as_a_request(
+    cli: Cli, server: LoopbackServer, answer: str, tokens_known: bool
+) -> None:
+    server.answer = answer
+    ran = cli("test", "Greeter", "--json")
+    assert (ran.code, len(server.requests)) == (6, 2)
+    assert [one["status"] for one in ran.json["cases"]] == ["failed", "failed"]
+    assert all(one["asked"] for one in ran.json["cases"])
+    summary = ran.json["summary"]
+    assert summary["requests"] == 2
+    assert (summary["input_tokens"] > 0, summary["cost"] is not None) == (tokens_known,) * 2
 
 
 def test_without_names_all_of_the_project_are_tested(cli: Cli, write: Write) -> None:

@@ -87,6 +87,7 @@ class TestRun:
             ("tone=polite", "variable `tone` can't be `polite`", "one of: kind, rude"),
             ("lang", "`--var lang` is not NAME=VALUE", "as in --var lang=French"),
             ("notes=@none.txt", "variable `notes`: no such file `none.txt`", "--var notes=@@"),
+            ("notes=@", "variable `notes`: `.` is a directory", "--var notes=@@"),
             ("notes=@a.png", "variable `notes`: `a.png` is not text", ""),
             ("notes=@.env", "`.env` counts as secret", "--allow-secrets"),
         ],

@@ -141,14 +141,14 @@ class TestRun:
         return TestReport(tuple(results), self._summary(results))
 
     def _summary(self, results: Sequence[CaseResult]) -> TestSummary:
-        counts = dict.fromkeys(("held", "failed", "error", "not_run"), 0)
+        counts = dict.fromkeys(("passed", "failed", "error", "not_run"), 0)
         for result in results:
             counts[result.status] += 1
         usage = sum((r.usage for r in results if r.usage), Usage(0, 0))
         costs = [r.cost for r in results]
         return TestSummary(
             cases=len(results),
-            held=counts["held"],
+            passed=counts["passed"],
             failed=counts["failed"],
             errors=counts["error"],
             not_run=counts["not_run"],
@@ -197,7 +197,7 @@ class TestRun:
     def _examined(self, task: Task, spent: _Spent) -> CaseResult:
         """Get the answer to a case, and check it."""
         subject, case, request = task
-        given = CaseResult(subject.name, case.name, "held")
+        given = CaseResult(subject.name, case.name, "passed")
         failures: list[CheckFailure] = []
         judgements: list[Judgement] = []
         try:
@@ -235,7 +235,7 @@ class TestRun:
             )
         return replace(
             given,
-            status="failed" if failures else "held",
+            status="failed" if failures else "passed",
             failures=tuple(failures),
             asked=spent.requests > 0,
             usage=spent.usage,
@@ -254,7 +254,7 @@ class TestRun:
         passages = self._open_store().search(resolved.assistant, question, limit)
         sources = tuple(dict.fromkeys(passage.path for passage in passages))
         failures = tuple(retrieval_failures(case, sources))
-        status: CaseStatus = "failed" if failures else "held"
+        status: CaseStatus = "failed" if failures else "passed"
         return CaseResult(subject.name, case.name, status, failures, sources=sources, cost=0.0)
 
     def _judged(
@@ -275,16 +275,24 @@ class TestRun:
         with lock:  # two cases may have the same request
             known = self._fresh.get(run) or (None if self._job.force else self._answers.find(run))
             if known is None:
-                known = self._ask(request, resolved)
+                try:
+                    known = self._ask(request, resolved)
+                except GptasstError as error:
+                    if isinstance(error.usage, Usage):  # it was answered, and is paid for
+                        self._count(spent, error.usage, error.cost)
+                    raise
                 self._answers.record(run, known)
-                spent.add(known.usage, known.cost)
-                with self._turn:
-                    self.requests += 1
+                self._count(spent, known.usage, known.cost)
             else:
                 with self._turn:
                     self.remembered += 1
             self._fresh[run] = known
         return known
+
+    def _count(self, spent: _Spent, usage: Usage | None, cost: float | None) -> None:
+        spent.add(usage, cost)
+        with self._turn:
+            self.requests += 1
 
     def _cost(self, known: KnownAnswer) -> float | None:
         """The cost of an answer, even if its price was unknown when it was saved."""
