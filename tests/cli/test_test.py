@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -124,6 +125,20 @@ def test_a_case_file_names_a_file(cli: Cli, server: LoopbackServer, write: Write
     write("out.cases.toml", '[[case]]\nname = "a"\nfile = "../../secret"\ncontains = "x"\n')
     ran = cli("test", "Greeter", "--cases", "out.cases.toml")
     assert (ran.code, "lies outside of the working directory" in ran.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on Windows")
+def test_named_pipes_keep_no_test_waiting(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.cases.toml")
+    for words in (("test", "Greeter", "--cases"), ("instruction", "validate")):
+        ran = cli(*words, "pipe.cases.toml")
+        assert ran.code == 2
+        assert "it is a named pipe" in ran.stderr
+    write("own.cases.toml", '[[case]]\nname = "a"\nfile = "pipe"\ncontains = "x"\n')
+    ran = cli("test", "Greeter", "--cases", "own.cases.toml")
+    assert (ran.code, len(server.requests)) == (2, 0)
+    assert "case `a`: `pipe` can't be read: it is a named pipe" in ran.stderr
 
 
 def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> None:
