@@ -140,6 +140,8 @@ class Prices:
             models: see `of`.
             window: the requested window.
         """
+        if self.free:
+            return 0.0
         price = self.of(*models)
         if usage is None or price is None:
             return None
