@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -124,6 +125,79 @@ def test_a_case_file_names_a_file(cli: Cli, server: LoopbackServer, write: Write
     write("out.cases.toml", '[[case]]\nname = "a"\nfile = "../../secret"\ncontains = "x"\n')
     ran = cli("test", "Greeter", "--cases", "out.cases.toml")
     assert (ran.code, "lies outside of the working directory" in ran.stderr) == (2, True)
+
+
+UNUSABLE = """\
+[[case]]
+name = "missing"
+file = "docs/none.md"
+contains = "x"
+
+[[case]]
+name = "secret"
+file = ".env"
+contains = "x"
+
+[[case]]
+name = "binary"
+file = "docs/data.bin"
+contains = "x"
+
+[[case]]
+name = "unknown variable"
+text = "Hi"
+vars = { colour = "red" }
+contains = "x"
+
+[[case]]
+name = "greets"
+text = "Greet Ann."
+contains = "Ann"
+"""
+
+
+def test_a_case_that_cannot_be_run_keeps_no_other_from_it(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write(".env", "TOKEN=abc\n")
+    write("docs/data.bin", b"\x00\x01\xff")
+    write("some.toml", UNUSABLE)
+    words = ("test", "Greeter", "--cases", "some.toml")
+    ran = cli(*words, "--json")
+    results = {case["case"]: case for case in ran.json["cases"]}
+    assert (ran.code, len(server.requests)) == (2, 1)
+    assert results["greets"]["status"] == "passed"
+    reasons = {
+        "missing": "`docs/none.md` ",
+        "secret": "`.env` ",
+        "binary": "`docs/data.bin` ",
+        "unknown variable": "`colour`",
+    }
+    for name, reason in reasons.items():
+        assert results[name]["status"] == "error"
+        assert reason in results[name]["error"]["message"]
+    assert ran.error["message"].startswith("`Greeter`, case `missing`: ")
+
+    shown = cli(*words)
+    assert [line.split()[0] for line in shown.lines] == [*["ERROR"] * 4, "ok"]
+    for name, reason in reasons.items():
+        (line,) = (one for one in shown.stderr.splitlines() if f"case `{name}`" in one)
+        assert reason in line
+    assert "5 cases: 1 passed, 4 not tested" in shown.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on Windows")
+def test_named_pipes_keep_no_test_waiting(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.cases.toml")
+    for words in (("test", "Greeter", "--cases"), ("instruction", "validate")):
+        ran = cli(*words, "pipe.cases.toml")
+        assert ran.code == 2
+        assert "it is a named pipe" in ran.stderr
+    write("own.cases.toml", '[[case]]\nname = "a"\nfile = "pipe"\ncontains = "x"\n')
+    ran = cli("test", "Greeter", "--cases", "own.cases.toml")
+    assert (ran.code, len(server.requests)) == (2, 0)
+    assert "case `a`: `pipe` can't be read: it is a named pipe" in ran.stderr
 
 
 def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer, write: Write) -> None:
