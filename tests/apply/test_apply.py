@@ -137,6 +137,8 @@ def test_prune_deletes_what_came_from_the_directory_and_nothing_else(
     kept = cli("apply", "assistants", "-y")
     assert "`Linter` came from there and has no file any more; `--prune`" in kept.stderr
     assert names(cli) == ["Linter", "Mine", "Own", "Writer"]
+    checked = cli("apply", "assistants", "--prune", "--check").stderr
+    assert "hint: `gptasst apply assistants --prune` changes them" in checked
     told = cli("apply", "assistants", "--prune", "-n").lines
     assert told[0] == "delete  Linter"
     assert "deleted `Linter`" in apply(cli, "assistants", "--prune")

@@ -156,7 +156,7 @@ def test_people_are_told_the_same(cli: Cli, write: Write) -> None:
     ran = cli("assistant", "import", "old.json")
     assert (ran.code, ran.text) == (0, "")
     assert ran.stderr.splitlines() == [
-        "left behind: metadata `team`: definitions have no such key; its value was `docs`",
+        "left behind: metadata `team`: definitions have no such key",
         "created `Math Tutor`",
     ]
 

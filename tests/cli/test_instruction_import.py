@@ -881,3 +881,23 @@ def test_every_public_prompt(cli: Cli) -> None:
     assert len(ran.json["imported"]) == 94
     assert [Path(each["path"]).name for each in ran.json["skipped"]] == ["evals_action.yml"]
     assert cli("instruction", "validate").code == 0
+
+
+def test_one_bad_assistant_of_a_list_keeps_no_other_out(cli: Cli, write: Write) -> None:
+    saved = [
+        {"id": "asst_1", "object": "assistant", "name": "Math", "instructions": "You teach."},
+        {"id": "asst_2", "object": "assistant", "name": None, "instructions": None, "model": "m"},
+    ]
+    write("all.json", json.dumps({"object": "list", "data": saved}))
+    ran = cli("instruction", "import", "all.json", "--project", "--json")
+    assert ran.code == 6
+    assert [one["name"] for one in ran.json["imported"]] == ["Math"]
+    assert [one["reason"] for one in ran.json["refused"]] == [
+        "number 2 (`asst_2`) of 2: `all` has no `instructions`"
+    ]
+
+
+def test_a_folded_description_is_one_line(cli: Cli, write: Write) -> None:
+    write("a.md", "---\nname: a\ndescription: >\n  folded\n  text\n---\nDo.\n")
+    assert cli("instruction", "import", "a.md", "--project").code == 0
+    assert 'description = "folded text"\n' in Path("instructions/a.toml").read_text("utf-8")

@@ -181,6 +181,7 @@ def test_apply_waits_for_the_cases_of_each(cli: Cli, write: Write) -> None:
     assert ran.code == 6
     assert "`Bad` stays at revision 1" in ran.stderr
     assert "`New` is not created" in ran.stderr
+    assert "hint: `gptasst run Bad@2 FILE…` tries revision 2\n" in ran.stderr
     assert "You greet well." in cli("assistant", "export", "Good").text
     assert "You greet." in cli("assistant", "export", "Bad").text
     assert cli("assistant", "show", "New").code == 3

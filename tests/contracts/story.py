@@ -376,6 +376,7 @@ class Story:
         self._server.disturb("GET", "/v1/models", HttpAnswer(json_reply({"data": models})))
         self._do("model list")
         self._do("usage")
+        self._do("usage", "--since", "2026-01-01")
         self._do("cache show")
         self._do("cache path")
         self._write("docs/c.md", "gamma, changed")

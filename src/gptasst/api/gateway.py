@@ -27,6 +27,7 @@ from gptasst.api.failures import (
     message_of,
     reading,
 )
+from gptasst.api.http_client import read_to_end_of_stream
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
@@ -194,7 +195,11 @@ class OpenAIGateway:
                         self._windows.stopped_at,
                         told_by_headers(response.headers),
                     )
-                    yield from reader.follow(answer_events(response))
+                    chunks = response.iter_bytes()
+                    for event in reader.follow(answer_events(response, chunks)):
+                        if isinstance(event, ModelAnswer):
+                            read_to_end_of_stream(response, chunks)
+                        yield event
         except RequestFailure as error:
             self._refuse_tool(error, request)
             self._refuse_gone(error, request)

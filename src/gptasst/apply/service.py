@@ -384,11 +384,16 @@ def _finished(one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> Planne
     return replace(one, status="failed", id=outcome.assistant.id, problem=problem)
 
 
+_OF_CASES = ("cases_failed", "no_cases")
+
+
 def _partly(failed: Sequence[PlannedAssistant], done: ApplyPlan) -> PartlyDone:
     named = "; ".join(f"`{o.name}`: {o.problem.message if o.problem else ''}" for o in failed)
-    error = PartlyDone(
-        f"{len(failed)} of {len(done.assistants)} assistants failed: {named}",
-        hint="the rest is done; the same command does what is missing",
-    )
+    hint = "the rest is done; the same command does what is missing"
+    problems = [one.problem for one in failed if one.problem]
+    if problems and all(problem.code in _OF_CASES for problem in problems):
+        hint = problems[0].advice or hint  # the same command would test the same again
+    of_all = "1 assistant" if len(done.assistants) == 1 else f"{len(done.assistants)} assistants"
+    error = PartlyDone(f"{len(failed)} of {of_all} failed: {named}", hint=hint)
     error.done = done
     return error

@@ -46,7 +46,7 @@ SECTIONS = {
     "Commands": {
         "run": "Give an assistant files and a task; its answer goes to stdout or into a file.",
         "chat": "Chat with an assistant. The conversation is kept.",
-        "test": "Run the cases of assistants and instructions; exit 6 if one does not hold.",
+        "test": "Run the cases of assistants and instructions; exit 6 if one fails.",
     },
     "Manage": {
         "assistant": "Assistants: a model with instructions and knowledge, under a name.",

@@ -1,4 +1,4 @@
-"""`gptasst test`: whether assistants and instructions answer as their cases say."""
+"""`gptasst test`: run the cases of assistants and instructions."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gptasst.inputs.screening import Screening
 
 _INTERRUPTED = 130
-_WORDS = {"held": "ok", "failed": "FAIL", "error": "ERROR", "not_run": "-"}
-_COLOURS = {"held": "32", "failed": "1;31", "error": "1;31", "not_run": "2"}
+_WORDS = {"passed": "ok", "failed": "FAIL", "error": "ERROR", "not_run": "-"}
+_COLOURS = {"passed": "32", "failed": "1;31", "error": "1;31", "not_run": "2"}
 _about_model = functools.partial(typer.Option, rich_help_panel="Models")
 
 _EPILOG = """\
@@ -95,7 +95,7 @@ def run_cases(  # one parameter an option
     allow_secrets: AllowSecretsOption = False,
     max_cost: MaxCostOption = None,
 ) -> None:
-    """Run the cases of assistants and instructions; exit 6 if one does not hold."""
+    """Run the cases of assistants and instructions; exit 6 if one fails."""
     from gptasst.cases.types import TestJob
     from gptasst.config.profile import check_timeout
     from gptasst.storage.atomic_files import check_output
@@ -132,7 +132,7 @@ def run_cases(  # one parameter an option
 
 
 def follow(output: Output, run: TestRun) -> TestReport:
-    """Let a test run to its end; each case is shown as soon as it is its turn."""
+    """Run a test to its end; show each case in order, as soon as possible."""
     order = [(subject.name, case.name) for subject, case, _ in run.tasks]
     came: dict[tuple[str, str], CaseResult] = {}
     shown = 0
@@ -158,12 +158,12 @@ def _line(output: Output, result: CaseResult) -> str:
 
 
 def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
-    """Show what did not hold and the totals; end with the exit code that fits.
+    """Show failures and totals; end with the matching exit code.
 
-    `cases` is the file that the cases are of, if one was named.
+    `cases` is the file of the cases, if one was given.
 
     Raises:
-        GptasstError: a case did not hold, or could not be tested.
+        GptasstError: a case failed, or could not be tested.
     """
     from gptasst.cases.service import error_of
 
@@ -181,7 +181,7 @@ def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None 
 def show(
     output: Output, run: TestRun, report: TestReport, error: GptasstError | None = None
 ) -> None:
-    """Show what did not hold, what could not be tested (but for `error`), and the totals."""
+    """Show failures, untested cases (except `error`), and totals."""
     for warning in run.warnings():
         output.warn(warning)
     for result in report.failed:
@@ -196,13 +196,13 @@ def show(
 
 
 class ShownTests:
-    """Shows the tests of changes that wait for their cases.
+    """Shows the tests of changes with `--tested`.
 
     Args:
-        session: of the command.
-        clear: takes what is drawn off the screen.
+        session: the session of the command.
+        clear: clears progress from the screen.
 
-    `reports` are what came of the tests.
+    `reports` are the reports of the tests.
     """
 
     def __init__(self, session: Session, clear: Callable[[], None]) -> None:
@@ -225,10 +225,10 @@ class ShownTests:
 def carry_out_tested(
     session: Session, change: AssistantChange, screening: Screening, *, keep_files: bool = False
 ) -> KnowledgeOutcome:
-    """Make a change of an assistant once its cases hold, with what did not hold shown.
+    """Change an assistant after its cases pass; show failures.
 
     Raises:
-        GptasstError: a case did not hold or could not be tested; nothing is changed.
+        GptasstError: a case failed or could not be tested; nothing is changed.
         typer.Exit: it was stopped; nothing is changed.
     """
     from gptasst.cases.types import TestJob
@@ -247,7 +247,7 @@ def carry_out_tested(
 
 @contextlib.contextmanager
 def ending_when_stopped(output: Output) -> Iterator[None]:
-    """End the command where a test was stopped with Ctrl-C: its change was not made."""
+    """End the command if a test is stopped with Ctrl-C, without making the change."""
     from gptasst.cases.trial import Stopped
 
     try:
@@ -258,7 +258,7 @@ def ending_when_stopped(output: Output) -> Iterator[None]:
 
 
 def failure_text(output: Output, result: CaseResult) -> str:
-    """Why a case did not hold: what was expected, what there was, a diff."""
+    """Why a case failed: expected, got, a diff."""
     head = output.styled(f"{harmless(result.name)}: {harmless(result.case)}", "1")
     return f"\n{head}\n" + "".join(_failure(output, each) for each in result.failures)
 
@@ -285,7 +285,7 @@ def summary_text(summary: TestSummary) -> str:
     from gptasst.api.types import Usage
 
     kinds = (
-        ("held", "held"),
+        ("passed", "passed"),
         ("failed", "failed"),
         ("errors", "not tested"),
         ("not_run", "not run"),
@@ -305,7 +305,7 @@ def summary_text(summary: TestSummary) -> str:
     return "; ".join([*parts, f"{summary.seconds:.1f} s"])
 
 
-# What XML can't hold, however it is written.
+# Characters that XML can't contain.
 _NOT_XML = dict.fromkeys(
     (*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF),
     "\N{REPLACEMENT CHARACTER}",
@@ -313,14 +313,14 @@ _NOT_XML = dict.fromkeys(
 
 
 def write_junit(path: Path, report: TestReport) -> None:
-    """Write a report as JUnit has it: a suite for each assistant, whole or not at all."""
+    """Write a JUnit report with a suite for each assistant, completely or not at all."""
     from gptasst.storage.atomic_files import replace_file
 
     replace_file(path, junit_text(report).encode("utf-8"))
 
 
 def junit_text(report: TestReport) -> str:
-    """A report as an XML document that CI systems read."""
+    """A report as JUnit XML, for CI systems."""
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
     root = Element("testsuites", {"name": "gptasst", **_counts(report.cases)})

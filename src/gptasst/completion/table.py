@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 # fmt: off
 COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant files and a task; its answer goes to stdout or into a file.',
                    'chat': 'Chat with an assistant.',
-                   'test': 'Run the cases of assistants and instructions; exit 6 if one does not hold.',
+                   'test': 'Run the cases of assistants and instructions; exit 6 if one fails.',
                    'assistant': 'Assistants: a model with instructions and knowledge, under a name.',
                    'apply': 'Create and change assistants as a directory of definitions has them.',
                    'instruction': 'Instructions: the definitions that assistants are made from.',

@@ -222,9 +222,10 @@ def value_of_file(name: str, path: Path, screening: Screening, encoding: str | N
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.reading import input_kind, read_content
 
-    if not path.exists():
+    if not path.exists() or path.is_dir():
+        wrong = f"`{path}` is a directory" if path.is_dir() else f"no such file `{path}`"
         raise InvalidInput(
-            f"variable `{name}`: no such file `{path}`",
+            f"variable `{name}`: {wrong}",
             hint=f"a value that begins with `@` has it twice: --var {name}=@@…",
             code="no_such_file",
         )

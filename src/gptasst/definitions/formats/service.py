@@ -144,7 +144,10 @@ class InstructionImporter:
                 found.refused.append(Refusal(str(source.path), str(error)))
             else:
                 for reading in readings:
-                    yield source, reading
+                    if isinstance(reading, NotTaken):
+                        found.refused.append(Refusal(str(source.path), str(reading)))
+                    else:
+                        yield source, reading
 
     def _planned(
         self,
