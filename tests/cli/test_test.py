@@ -127,6 +127,65 @@ def test_a_case_file_names_a_file(cli: Cli, server: LoopbackServer, write: Write
     assert (ran.code, "lies outside of the working directory" in ran.stderr) == (2, True)
 
 
+UNUSABLE = """\
+[[case]]
+name = "missing"
+file = "docs/none.md"
+contains = "x"
+
+[[case]]
+name = "secret"
+file = ".env"
+contains = "x"
+
+[[case]]
+name = "binary"
+file = "docs/data.bin"
+contains = "x"
+
+[[case]]
+name = "unknown variable"
+text = "Hi"
+vars = { colour = "red" }
+contains = "x"
+
+[[case]]
+name = "greets"
+text = "Greet Ann."
+contains = "Ann"
+"""
+
+
+def test_a_case_that_cannot_be_run_keeps_no_other_from_it(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write(".env", "TOKEN=abc\n")
+    write("docs/data.bin", b"\x00\x01\xff")
+    write("some.toml", UNUSABLE)
+    words = ("test", "Greeter", "--cases", "some.toml")
+    ran = cli(*words, "--json")
+    results = {case["case"]: case for case in ran.json["cases"]}
+    assert (ran.code, len(server.requests)) == (2, 1)
+    assert results["greets"]["status"] == "passed"
+    reasons = {
+        "missing": "`docs/none.md` ",
+        "secret": "`.env` ",
+        "binary": "`docs/data.bin` ",
+        "unknown variable": "`colour`",
+    }
+    for name, reason in reasons.items():
+        assert results[name]["status"] == "error"
+        assert reason in results[name]["error"]["message"]
+    assert ran.error["message"].startswith("`Greeter`, case `missing`: ")
+
+    shown = cli(*words)
+    assert [line.split()[0] for line in shown.lines] == [*["ERROR"] * 4, "ok"]
+    for name, reason in reasons.items():
+        (line,) = (one for one in shown.stderr.splitlines() if f"case `{name}`" in one)
+        assert reason in line
+    assert "5 cases: 1 passed, 4 not tested" in shown.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on Windows")
 def test_named_pipes_keep_no_test_waiting(cli: Cli, server: LoopbackServer, write: Write) -> None:
     os.mkfifo("pipe")
@@ -141,7 +200,7 @@ def test_named_pipes_keep_no_test_waiting(cli: Cli, server: LoopbackServer, writ
     assert "case `a`: `pipe` can't be read: it is a named pipe" in ran.stderr
 
 
-def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> None:
+def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer, write: Write) -> None:
     server.outcomes.append(outcomes.refusal("I won't."))
     ran = cli("test", "Greeter", "--case", "greets")
     assert (ran.code, "expected: an answer" in ran.text) == (6, True)
@@ -150,6 +209,14 @@ def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> 
     ran = cli("test", "Greeter", "--json")
     assert (ran.code, ran.error["code"]) == (1, "unreachable")
     assert {case["status"] for case in ran.json["cases"]} <= {"error", "not_run"}
+
+    write(
+        "instructions/Greeter.cases.toml",
+        CASES
+        + "".join(f'[[case]]\nname = "{n}"\ninput = "{n}"\nequals = "x"\n' for n in range(20)),
+    )  # more than run at a time
+    summary = cli("test", "Greeter", "--json").json["summary"]
+    assert (summary["not_run"] > 0, summary["cost"]) == (True, 0.0)
 
 
 def test_a_missing_key_is_an_error(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

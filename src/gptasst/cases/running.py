@@ -35,7 +35,8 @@ from gptasst.runs.inputs import STDIN_NAME
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunRequest, RunResult, content_digest, run_digest
 
-Task = tuple[Subject, Case, RunRequest]
+Task = tuple[Subject, Case, RunRequest | GptasstError]  # or why the case can't be run
+_Ready = tuple[Subject, Case, RunRequest]
 
 _LONGEST_SLEEP = 0.2  # seconds, short enough to notice a stop
 _MOST_FOUND = 10  # passages, the same number as in `assistant search`
@@ -101,7 +102,8 @@ class TestRun:
         found: list[str] = []
         if not self._job.retrieval_only:
             for subject, _, request in self.tasks:
-                found += self._runs.warnings(request, subject.resolved)
+                if isinstance(request, RunRequest):
+                    found += self._runs.warnings(request, subject.resolved)
         return tuple(dict.fromkeys(found))
 
     def stop(self) -> None:
@@ -145,7 +147,7 @@ class TestRun:
         for result in results:
             counts[result.status] += 1
         usage = sum((r.usage for r in results if r.usage), Usage(0, 0))
-        costs = [r.cost for r in results]
+        costs = [r.cost for r in results if r.status != "not_run"]
         return TestSummary(
             cases=len(results),
             passed=counts["passed"],
@@ -176,11 +178,13 @@ class TestRun:
         came.put((-1, None))
 
     def _result(self, task: Task) -> CaseResult:
-        spent, (subject, case, _) = _Spent(), task
+        spent, (subject, case, request) = _Spent(), task
+        if isinstance(request, GptasstError):
+            return CaseResult(subject.name, case.name, "error", error=request, cost=0.0)
         try:
             if self._job.retrieval_only:
-                return self._retrieved(task)
-            return self._examined(task, spent)
+                return self._retrieved((subject, case, request))
+            return self._examined((subject, case, request), spent)
         except _Stopped:
             raise
         except GptasstError as error:
@@ -194,7 +198,7 @@ class TestRun:
             asked=spent.requests > 0, usage=spent.usage, cost=spent.cost,
         )  # fmt: skip
 
-    def _examined(self, task: Task, spent: _Spent) -> CaseResult:
+    def _examined(self, task: _Ready, spent: _Spent) -> CaseResult:
         """Get the answer to a case, and check it."""
         subject, case, request = task
         given = CaseResult(subject.name, case.name, "passed")
@@ -242,7 +246,7 @@ class TestRun:
             cost=spent.cost,
         )
 
-    def _retrieved(self, task: Task) -> CaseResult:
+    def _retrieved(self, task: _Ready) -> CaseResult:
         """Search the knowledge for a case, and check the results."""
         subject, case, request = task
         resolved = subject.resolved.filled(case.vars)

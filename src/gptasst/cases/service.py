@@ -111,6 +111,8 @@ class CaseService:
     def start(self, job: TestJob) -> TestRun:
         """Prepare a test; errors that every case would have are raised before anything is sent.
 
+        A case whose file or variables can't be used gets the result `error`; the others run.
+
         Raises:
             NotFound: there is no case, or none matches a pattern.
             UsageError: `retrieval_only` was given, and there is no knowledge.
@@ -145,19 +147,13 @@ def _chosen(subject: Subject, job: TestJob) -> list[Case]:
     ]
 
 
-def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest:
-    """The run of a case.
-
-    Raises:
-        InvalidDefinition: its file or its variables can't be used.
-    """
-    file = input_of_case(case, subject.directory, job.screening)
+def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest | GptasstError:
+    """The run of a case, or the error if its file or its variables can't be used."""
     try:
+        file = input_of_case(case, subject.directory, job.screening)
         subject.resolved.filled(case.vars)
     except GptasstError as error:
-        raise InvalidDefinition(
-            f"`{subject.name}`, case `{case.name}`: {error.message}", hint=error.advice
-        ) from None
+        return InvalidDefinition(error.message, hint=error.advice)
     return RunRequest(
         subject.name,
         files=(file,) if file else (),

@@ -128,7 +128,10 @@ def carried(cases: Sequence[Case], directory: Path, screening: Screening) -> tup
 def _with_input(case: Case, directory: Path, screening: Screening) -> Case:
     if case.file is None or case.input is not None:
         return case
-    read = input_of_case(case, directory, screening)
+    try:
+        read = input_of_case(case, directory, screening)
+    except InvalidDefinition as error:
+        raise InvalidDefinition(f"case `{case.name}`: {error.problem}", hint=error.hint) from None
     assert read is not None
     if read.text is None:
         raise InvalidDefinition(
@@ -153,7 +156,7 @@ def input_of_case(case: Case, directory: Path | None, screening: Screening) -> I
     places = [Path.cwd().resolve(), (directory or Path()).resolve()]
     if not any(path.resolve().is_relative_to(place) for place in places):
         raise InvalidDefinition(
-            f"case `{case.name}`: `{case.file}` lies outside of the working directory",
+            f"`{case.file}` lies outside of the working directory",
             hint="go to a directory above it",
         )
     try:
@@ -161,7 +164,7 @@ def input_of_case(case: Case, directory: Path | None, screening: Screening) -> I
         screening.refuse_file(path)
         read = read_input(path)
     except GptasstError as error:
-        raise InvalidDefinition(f"case `{case.name}`: {error.message}", hint=error.advice) from None
+        raise InvalidDefinition(error.message, hint=error.advice) from None
     return replace(read, path=case.file)
 
 
