@@ -204,7 +204,7 @@ _DEFINITIONS = st.builds(
     Definition,
     name=st.just("t"),
     instructions=_TEMPLATES,
-    description=_TEXT.filter(lambda text: len(text) < 1000),
+    description=_TEXT.filter(lambda text: len(text) < 1000 and not text.endswith("\n")),
     model=st.none() | st.just("gpt-6-luna"),
     default_text=st.none() | _TEMPLATES,
     unwrap_fence=st.booleans(),

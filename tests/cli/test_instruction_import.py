@@ -895,3 +895,9 @@ def test_one_bad_assistant_of_a_list_keeps_no_other_out(cli: Cli, write: Write) 
     assert [one["reason"] for one in ran.json["refused"]] == [
         "number 2 (`asst_2`) of 2: `all` has no `instructions`"
     ]
+
+
+def test_a_folded_description_is_one_line(cli: Cli, write: Write) -> None:
+    write("a.md", "---\nname: a\ndescription: >\n  folded\n  text\n---\nDo.\n")
+    assert cli("instruction", "import", "a.md", "--project").code == 0
+    assert 'description = "folded text"\n' in Path("instructions/a.toml").read_text("utf-8")

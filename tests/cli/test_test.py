@@ -200,7 +200,7 @@ def test_named_pipes_keep_no_test_waiting(cli: Cli, server: LoopbackServer, writ
     assert "case `a`: `pipe` can't be read: it is a named pipe" in ran.stderr
 
 
-def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> None:
+def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer, write: Write) -> None:
     server.outcomes.append(outcomes.refusal("I won't."))
     ran = cli("test", "Greeter", "--case", "greets")
     assert (ran.code, "expected: an answer" in ran.text) == (6, True)
@@ -209,6 +209,14 @@ def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> 
     ran = cli("test", "Greeter", "--json")
     assert (ran.code, ran.error["code"]) == (1, "unreachable")
     assert {case["status"] for case in ran.json["cases"]} <= {"error", "not_run"}
+
+    write(
+        "instructions/Greeter.cases.toml",
+        CASES
+        + "".join(f'[[case]]\nname = "{n}"\ninput = "{n}"\nequals = "x"\n' for n in range(20)),
+    )  # more than run at a time
+    summary = cli("test", "Greeter", "--json").json["summary"]
+    assert (summary["not_run"] > 0, summary["cost"]) == (True, 0.0)
 
 
 def test_a_missing_key_is_an_error(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

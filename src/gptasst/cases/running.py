@@ -147,7 +147,7 @@ class TestRun:
         for result in results:
             counts[result.status] += 1
         usage = sum((r.usage for r in results if r.usage), Usage(0, 0))
-        costs = [r.cost for r in results]
+        costs = [r.cost for r in results if r.status != "not_run"]
         return TestSummary(
             cases=len(results),
             passed=counts["passed"],

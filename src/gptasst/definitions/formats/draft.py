@@ -303,7 +303,7 @@ class Draft:
             raise NotTaken("it has no text for instructions")
         made = Definition(
             name="imported",
-            description=self.description,
+            description=self.description.rstrip("\n"),
             instructions=self.instructions,
             model=self.model,
             default_text=self.default_text,
