@@ -100,6 +100,29 @@ class TestClosing:
         client.close()
         until(lambda: not server.open_connections)
 
+    def test_ends_the_runs_of_other_threads(
+        self, server: LoopbackServer, client: gptasst.Client
+    ) -> None:
+        server.outcomes.append(hangs())
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                client.run("DocWriter", text="x")
+            except BaseException as error:  # noqa: BLE001  # it is looked at below
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        until(lambda: bool(server.requests))
+        client.close()
+        thread.join(LIMIT)
+        with pytest.raises(gptasst.UsageError, match="the client was closed"):
+            raise errors[0]
+        with pytest.raises(gptasst.UsageError, match="the client was closed"):
+            client.run("DocWriter", text="x")
+        assert len(server.requests) == 1
+
     def test_closes_a_connection_that_is_just_being_made(
         self, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

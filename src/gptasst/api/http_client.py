@@ -19,6 +19,7 @@ import httpx2
 from gptasst.api.failures import ConnectionFailure, StatusFailure, TimedOut
 from gptasst.api.limits import Deadline, OverLimit, Patience, check_command, too_much
 from gptasst.api.retries import wait_before_retry
+from gptasst.errors import UsageError
 from gptasst.threads import time_left
 
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
@@ -68,17 +69,20 @@ class LimitedClient(httpx2.Client):
             StatusFailure: the server refused it.
             ConnectionFailure: there was no response.
             OverLimit: the response is too long, or takes too long.
+            UsageError: the client was closed.
         """
         patience = request.extensions.get("timeout", {}).get("read")
         attempts = patience.attempts if isinstance(patience, Patience) else 1
         for attempt in range(attempts):
+            if self.is_closed:
+                raise UsageError("the client was closed, so nothing more is sent")
             try:
                 return self._replied(request, patience, stream=stream, **options)
             except (ConnectionFailure, StatusFailure) as failure:
                 wait = wait_before_retry(failure, attempt)
                 command = time_left()
                 late = wait is not None and command is not None and wait >= command[0]
-                if wait is None or late or attempt == attempts - 1 or self.is_closed:
+                if wait is None or late or attempt == attempts - 1:
                     raise
             time.sleep(wait)
         raise AssertionError  # the last attempt returns or raises
