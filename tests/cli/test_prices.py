@@ -22,10 +22,6 @@ class TestPrices:
         price = Price(2.0, 10.0, cached=0.1, cache_write=2.5)
         assert price.cost(usage) == pytest.approx(0.7 * 2 + 0.2 * 0.1 + 0.1 * 2.5 + 1.0)
 
-    def test_the_embedded_model_is_free_even_if_nothing_was_counted(self) -> None:
-        assert Prices({}, built_in=False, free=True).cost(None, "m") == 0.0
-        assert LUNA.cost(None, "gpt-6-luna") is None
-
     def test_what_is_unknown_is_never_counted_as_less(self) -> None:
         assert Price(2.0, 10.0).cost(Usage(1000, 0, cached=1000)) == 0.002
 

@@ -66,15 +66,13 @@ def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
         names = ", ".join(f"`{each.definition.name}`" for each in harmless)
         where = f"from `{Path(harmless[0].path).parent}` in the working directory"
         yield Finding("config", "ok", f"{count} without tools {where}: {names}")
-    for instruction in found:
-        if instruction in harmless:
-            continue
+    for instruction in (each for each in found if each not in harmless):
         notice = "; ".join(instruction.notices())
         tools = ", ".join(instruction.definition.tools.names) or "none"
         message = notice or f"the instruction `{instruction.path}` is from the working directory"
-        severity: Severity = "warning" if notice else "ok"
         fix = "export GPTASST_NO_PROJECT=1" if notice else None
-        yield Finding("config", severity, f"{message}; its tools: {tools}", fix=fix)
+        message += f"; its tools: {tools}"
+        yield Finding("config", "warning" if fix else "ok", message, fix=fix)
 
 
 def _search_path_findings(program: ExaminedProgram) -> Iterator[Finding]:
