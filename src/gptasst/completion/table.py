@@ -222,7 +222,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
  'assistant export': {'commands': {},
                       'options': ({'names': ('--output', '-o'), 'value': 'file', 'many': False, 'help': 'Output file; - is stdout. With --all, a new directory.'},
                                   {'names': ('--with-files',), 'value': 'file', 'many': False, 'help': 'Write its knowledge to a new directory.'},
-                                  {'names': ('--all',), 'value': '', 'many': False, 'help': 'Export all assistants to a directory for `gptasst apply`.'},
+                                  {'names': ('--all',), 'value': '', 'many': False, 'help': 'Export all assistants to a directory that `apply` reads.'},
                                   {'names': ('--profile',), 'value': 'profile', 'many': False, 'help': 'Endpoint and store from config.toml.'},
                                   {'names': ('--json',), 'value': '', 'many': False, 'help': 'One JSON document on stdout.'},
                                   {'names': ('--quiet', '-q'), 'value': '', 'many': False, 'help': 'Print only names or ids, no notes.'},

@@ -25,6 +25,7 @@ from gptasst.definitions.formats.yaml_text import (
     written,
 )
 from gptasst.errors import InvalidDefinition
+from gptasst.hints import cmd
 from gptasst.values import dataclass
 
 SKILL, SYSTEM, USER = "skill.md", "system.md", "user.md"
@@ -123,7 +124,8 @@ def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
     if _PATTERN.match(source.text):
         return read_fabric(name, source.text, None, model_end)
     if source.path.suffix.lower() == ".toml":
-        raise NoPrompt("it is TOML; `gptasst instruction new NAME --from FILE` copies a definition")
+        copies = cmd("instruction new NAME --from FILE")
+        raise NoPrompt(f"it is TOML; {copies} copies a definition")
     raise NoPrompt("it is text, not in a known prompt format")
 
 
