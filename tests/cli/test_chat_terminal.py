@@ -173,7 +173,7 @@ def test_a_retired_model_can_be_left_in_the_chat_or_for_good(
     cli("assistant", "create", "DocWriter", "-i", "DocWriter", "-m", "gpt-4")
     chat = open_chat()
     chat.type("one" + ENTER)
-    chat.wait_for("`gptasst assistant edit DocWriter -m gpt-6.2-sol`, or /model NAME names another")
+    chat.wait_for("`gptasst assistant edit DocWriter -m gpt-6.2-sol`, or /model NAME names")
     chat.type(CTRL_D)
     assert chat.ends() == 0
 
