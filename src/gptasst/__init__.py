@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gptasst.batches.types import Fetched, Submission
     from gptasst.cases.types import CaseResult, TestReport
     from gptasst.client import Client
+    from gptasst.client.asynchronous import AsyncClient
     from gptasst.client.options import Files
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.types import Conversation, Message, Transcript
@@ -66,6 +67,7 @@ __all__ = [
     "Assistant",
     "AssistantImport",
     "AssistantSummary",
+    "AsyncClient",
     "Batch",
     "CacheRebuild",
     "CacheStatus",
@@ -129,6 +131,7 @@ _HOMES = (
     "conversations.types",
     "client.options",
     "client",
+    "client.asynchronous",
 )
 
 

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         "internal_error",
         "invalid_definition",
         "invalid_input",
+        "key_not_allowed",
         "missing_variable",
         "max_cost_reached",
         "model_not_found",

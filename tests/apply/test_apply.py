@@ -134,7 +134,7 @@ def test_prune_deletes_what_came_from_the_directory_and_nothing_else(
     apply(cli, "other")
     Path("assistants/linter.toml").unlink()
     kept = cli("apply", "assistants", "-y")
-    assert "no file is left of `Linter`; `--prune` deletes what has none" in kept.stderr
+    assert "`Linter` came from there and has no file any more; `--prune`" in kept.stderr
     assert names(cli) == ["Linter", "Mine", "Own", "Writer"]
     told = cli("apply", "assistants", "--prune", "-n").lines
     assert told[0] == "delete  Linter"

@@ -407,3 +407,25 @@ class TestFilesThatStayInProgress:
         (new,) = (a for a in store.files.values() if a.attributes["path"] == "docs/a.md")
         assert new is not old
         assert new.attributes == old.attributes
+
+
+@pytest.mark.parametrize(
+    "words", [("remove", "copy.md"), ("set", "a.md", "b.md"), ("add", "copy.md")]
+)
+def test_an_equal_file_keeps_its_passages_where_they_are_found_by_content(
+    cli: Cli, project: LoopbackServer, write: Write, words: tuple[str, ...]
+) -> None:
+    """OGX takes the passages of all files of a content away with one of them."""
+    project.finds_by_content = True
+    write("a.md", "sheep\n")
+    write("copy.md", "sheep\n")
+    write("b.md", "goats\n")
+    cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "copy.md", "b.md")
+    if words[0] == "add":
+        write("copy.md", "changed\n")
+    assert cli("assistant", "files", words[0], "Docs", *words[1:]).code == 0
+    found = cli("assistant", "search", "Docs", "sheep goats", "--json").json["passages"]
+    assert {passage["path"] for passage in found} == {"a.md", "b.md"}
+    shown = cli("assistant", "show", "Docs", "--json").json
+    assert shown["complete"]
+    assert len(project.files) == len(shown["knowledge"])

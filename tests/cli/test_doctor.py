@@ -28,7 +28,9 @@ from tests.on_terminal import on_terminal
 from tests.openapi import assert_valid_request
 
 # What can't be told of the loopback server without a run.
-TOOLS = ("documents", "function tools", "file search", "web search", "code interpreter")
+TOOLS = (
+    "documents", "function tools", "file search", "web search", "code interpreter", "remote MCP",
+)  # fmt: skip
 
 
 def bad(ran: Ran) -> list[tuple[str, str, str | None]]:

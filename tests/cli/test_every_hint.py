@@ -633,6 +633,29 @@ HINTS += [
     Hint(both(without_key, a_slow_host), "run DocWriter -t x --timeout 1", "_too_late: local setup"),
 ]  # fmt: skip
 
+HOLDS = '[[case]]\nname = "one"\ninput = "sheep"\ncontains = ["sheep"]\n'
+FAILS = HOLDS.replace('["sheep"]', '["goats"]')
+FOR_SEARCH = '[[case]]\nname = "one"\ninput = "This is a"\ncites = ["a.md"]\n'
+SKILL = "---\nname: pdf\ndescription: d\n---\nDo.\n"
+
+
+def answers_well(around: Around) -> None:
+    around.server.answer = "goats"
+
+
+HINTS += [
+    # Cases
+    Hint(written("x.cases.toml", HOLDS), "test Docs", "_nothing_to_test: {}", {"FILE": "x.cases.toml"}),
+    Hint(written("x.cases.toml", HOLDS), "test x.cases.toml", "definition_of_cases: {}"),
+    Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
+    Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
+    Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
+    # Assistants as code, and other tools' formats
+    Hint(both(two_of_one_name, written("as/Docs.toml", 'name = "Docs"\ninstructions = "x"\n')), "apply as -n", "_refuse_ambiguous: assistant edit {} --rename NEW", again=True),
+    Hint(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), "apply as --check", "_would_change: apply {}", more="-y", again=True),
+    Hint(both(written("pdf/SKILL.md", SKILL), written("pdf/references/a.md", "a")), "instruction import pdf --project", "InstructionImporter._planned: assistant create {}"),
+]  # fmt: skip
+
 # Commands without an open word, in a text that is hard to provoke; a row does the same one.
 SAME = {
     "_SMALL: auth login": "server_endpoint: auth login",
@@ -656,6 +679,7 @@ def around(
     for name in ("a", "b", "c"):
         write(f"{name}.md", f"This is {name}.\n")
     assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md").code == 0
+    monkeypatch.setenv("HOME", str(home.parent))  # `completion install` writes there
     made = Around(cli, project, home, write, monkeypatch)
     with made.opened:
         yield made

@@ -77,7 +77,7 @@ class TestAnswer:
         assert set(ran.json) == {
             "name", "answer", "model", "profile", "response_id", "timings", "usage", "cost",
             "citations", "warnings", "conversation", "left_out", "kept", "encoding", "definition",
-            "tools", "searches", "passages",
+            "tools", "searches", "passages", "reasoning",
         }  # fmt: skip
         assert (ran.json["answer"], ran.json["model"]) == ("Hi.", "gpt-6-luna")
         assert ran.json["citations"] == [

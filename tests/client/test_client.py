@@ -221,6 +221,27 @@ class TestAssistants:
             with pytest.raises(gptasst.NotFound):
                 client.assistants.get("W")
 
+    def test_plans_are_what_a_dry_run_shows(
+        self, project: LoopbackServer, cli: Cli, write: Write
+    ) -> None:
+        for name in "abc":
+            write(f"{name}.md", f"{name}\n")
+        with gptasst.Client() as client:
+            client.assistants.create("W", instruction="DocWriter", files=["a.md", "b.md"])
+            before = (set(project.files), client.assistants.get("W").revision)
+            for verb, plan in (
+                ("add", client.assistants.plan_add("W", ["b.md", "c.md"])),
+                ("set", client.assistants.plan_set("W", ["b.md", "c.md"])),
+                ("remove", client.assistants.plan_remove("W", ["b.md"])),
+            ):
+                words = ["b.md"] if verb == "remove" else ["b.md", "c.md"]
+                shown = cli("assistant", "files", verb, "W", *words, "-n", "--json").json
+                for kind in ("add", "remove", "unchanged"):
+                    found = [each.path for each in getattr(plan, kind)]
+                    assert found == [each["path"] for each in shown[kind]]
+                assert not plan.is_empty
+            assert before == (set(project.files), client.assistants.get("W").revision)
+
     def test_more_than_twenty_knowledge_files(self, project: LoopbackServer, write: Write) -> None:
         for number in range(25):
             write(f"docs/{number}.md", f"number {number}\n")

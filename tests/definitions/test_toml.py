@@ -14,6 +14,7 @@ from gptasst.definitions.toml import dump_definition, parse_definition
 from gptasst.definitions.types import (
     Definition,
     EditSettings,
+    McpServer,
     ModelSettings,
     SearchSettings,
     Tools,
@@ -34,9 +35,26 @@ _FULL = Definition(
     knowledge=("docs/", "*.ü"),
     cases=(Case("a", text="b", equals="c"),),
     edit=EditSettings(("code",), 0.5, "block", "Correct it.", (("a", "b"),)),
-    tools=Tools(file_search=False, code_interpreter=True, web_search=True),
+    tools=Tools(
+        file_search=False,
+        code_interpreter=True,
+        web_search=True,
+        mcp=(
+            McpServer("docs", "https://mcp.example.com/", "what", ("search",), "never", "DOCS_KEY"),
+        ),
+    ),
     settings=ModelSettings(
-        reasoning_effort="low", temperature=0.5, top_p=1.0, max_output_tokens=16
+        reasoning_effort="low",
+        temperature=0.5,
+        top_p=1.0,
+        max_output_tokens=16,
+        verbosity="low",
+        reasoning_summary="auto",
+        service_tier="fast",
+        max_tool_calls=3,
+        tool_choice="required",
+        compact_threshold=1000,
+        safety_identifier="somebody",
     ),
     schema={"type": "object", "properties": {"ä": {"type": ["string", "null"]}}},
     variables=(Variable("NAME", "x", 'what "it" is', ("x", "y")),),

@@ -38,7 +38,6 @@ def rows(head: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda text: text.splitlines()[0])
 def test_snippet(project: LoopbackServer, write: Write, snippet: str) -> None:
-    project.answer = "# Billing"
     write("assistants/writer.toml", 'name = "Writer"\ninstructions = "x"\n')
     for name in ("style-guide.md", "guide.md", "docs/billing.md", "docs/home.md", "billing.py"):
         write(name, f"text of {name}\n")

@@ -92,8 +92,13 @@ class Machines:
         assert len(found) < 2, f"two assistants are called {name}"
         if not found or found[0].about["metadata"]["state"] == "creating":
             return None
-        attached = found[0].files.values()  # a killed command leaves an old one beside a new one
-        return {str(one.attributes["path"]): one.file.data for one in attached}
+        return dict(self.attached(name))
+
+    def attached(self, name: str) -> list[tuple[str, bytes]]:
+        """All that is attached: a killed command leaves an old content beside a new one."""
+        found = [s for s in self.server.stores.values() if s.about["name"] == name]
+        files = [one for store in found for one in store.files.values()]
+        return [(str(one.attributes["path"]), one.file.data) for one in files]
 
     def is_half_deleted(self, name: str) -> bool:
         """Whether a delete was cut off; the same command finishes it, and others say so."""
@@ -143,7 +148,7 @@ def step(choice: random.Random, machines: Machines, model: Model, number: int) -
     if choice.random() < 0.3:
         changed = choice.choice(FILES)
         Path(changed).write_text(f"{changed} {number}\n")
-    before = machines.knowledge(name)
+    before, attached = machines.knowledge(name), machines.attached(name)
     files = choice.sample(FILES, choice.randint(1, len(FILES)))
     words, after = command(choice, name, files, before)
     if machines.is_half_deleted(name):
@@ -159,7 +164,7 @@ def step(choice: random.Random, machines: Machines, model: Model, number: int) -
     if ran.code == 0:
         model.may_be[name] = [after]
     elif disturbed and ran.code != 2:
-        model.may_be[name] = [before, after, *mixtures(before, after)]
+        model.may_be[name] = [before, after, *mixtures(attached, after)]
     model.now(name, machines.knowledge(name))
 
 
@@ -187,12 +192,12 @@ def command(
     return choice.choice(possible)
 
 
-def mixtures(before: _Contents | None, after: _Contents | None) -> list[_Contents]:
+def mixtures(attached: list[tuple[str, bytes]], after: _Contents | None) -> list[_Contents]:
     """What may be there where the connection broke for good in the middle of a change."""
     found: list[_Contents] = [{}]
-    for path in sorted({*(before or {}), *(after or {})}):
-        values = [c[path] for c in (before or {}, after or {}) if path in c]
-        options: list[bytes | None] = [*values, None]
+    may_be = [*attached, *(after or {}).items()]
+    for path in sorted({path for path, _ in may_be}):
+        options = [None, *dict.fromkeys(data for of, data in may_be if of == path)]
         found = [f if value is None else {**f, path: value} for f in found for value in options]
     return found
 

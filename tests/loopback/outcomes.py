@@ -28,6 +28,7 @@ class Ending:
     error: Json | None = None
     in_deltas: bool = True
     calls: tuple[tuple[str, str], ...] = ()
+    items: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ def late_text(text: str | None = None) -> Ending:
 def function_calls(*calls: tuple[str, str], text: str | None = "") -> Ending:
     """Calls of functions, each a name and its arguments as JSON text, after a remark if any."""
     return Ending(text, calls=calls)
+
+
+def with_items(*items: Json, text: str | None = None) -> Ending:
+    """Other items, such as `reasoning` or `mcp_approval_request`, before the message if any."""
+    return Ending(text, items=items)
 
 
 def with_commentary(commentary: str, text: str | None = None) -> Ending:

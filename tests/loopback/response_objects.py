@@ -26,12 +26,14 @@ def output_items(ending: Ending, text: str) -> list[Json]:
         return []
     if ending.refusal is not None:
         return [_message([{"type": "refusal", "refusal": ending.refusal}], ending.status)]
+    if ending.items and not text:
+        return list(ending.items)
     calls = [_call(name, arguments) for name, arguments in ending.calls]
     if calls and not text:
         return calls
     final = _message([_text_part(text, ending.citations)], ending.status)
     if ending.commentary is None:
-        return [final, *calls]
+        return [*ending.items, final, *calls]
     aside = _message([_text_part(ending.commentary)], "completed")
     return [aside | {"phase": "commentary"}, final | {"phase": "final_answer"}]
 

@@ -27,7 +27,9 @@ def search(
     found = [
         _result(attachment, chunk, len(words & _words(chunk)) / len(words))
         for attachment in store.files.values()
-        if status(world, attachment) == "completed" and passes(attachment.attributes, filters)
+        if not attachment.lost_passages
+        and status(world, attachment) == "completed"
+        and passes(attachment.attributes, filters)
         for chunk in _chunks(attachment)
         if words & _words(chunk)
     ]

@@ -97,8 +97,12 @@ def update(world: World, call: Call) -> Reply:
 
 
 def delete(world: World, call: Call) -> Reply:
-    file_id = _attachment_of(world, call).file.about["id"]
-    del _store_of(world, call).files[file_id]
+    gone, files = _attachment_of(world, call).file, _store_of(world, call).files
+    file_id = gone.about["id"]
+    del files[file_id]
+    for left in files.values():
+        equal = left.file.data == gone.data
+        left.lost_passages = left.lost_passages or (world.finds_by_content and equal)
     return json_reply({"id": file_id, "object": "vector_store.file.deleted", "deleted": True})
 
 

@@ -50,6 +50,7 @@ class Attachment:
     attached: float = field(default_factory=time.monotonic)
     cancelled: bool = False
     refused: bool = False
+    lost_passages: bool = False
 
 
 @dataclass
@@ -132,8 +133,10 @@ class World:
     a file batch: other servers leave out their attributes, or the files. `keeps_content` as it was
     sent, and `file_lifetime` (seconds) where none is asked for, are OGX's
     ways, and so is that it `gives_files` of any purpose. With `keeps_entries`, a file that is
-    deleted stays in the lists of vector stores. A batch takes `batch_delay` seconds; its
-    requests fail or expire whose last input text has `batch_fails_on` or `batch_expires_on` in it.
+    deleted stays in the lists of vector stores. If it
+    `finds_by_content`, as OGX does, a file that is detached takes the passages of equal ones along.
+    A batch takes `batch_delay` seconds; its requests fail or expire whose last input text has
+    `batch_fails_on` or `batch_expires_on` in it.
     An answer is cut off after `longest_answer` characters, and a request is refused whose last
     input text has more than `longest_input`. What is about the prompt cache is refused unless it
     `takes_prompt_cache`. A `tokenizer` counts tokens; without one, each has four characters.
@@ -161,6 +164,7 @@ class World:
     keeps_content: bool = False
     gives_files: bool = False
     keeps_entries: bool = False
+    finds_by_content: bool = False
     file_lifetime: int | None = None
     batch_delay: float = 0.0
     batch_fails_on: str | None = None

@@ -260,6 +260,17 @@ def test_knowledge_whose_upload_was_deleted_is_noticed_and_comes_back(
         assert "12 days" in one("assistant", "search", name, "Tapir refund").text
 
 
+def test_an_equal_file_keeps_its_passages(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    one, two = machines
+    write("copy.md", REFUNDS)
+    one("assistant", "files", "add", assistant, "copy.md")
+    two("assistant", "files", "remove", assistant, "copy.md")
+    found = one("assistant", "search", assistant, "the Tapir refund", "--json").json["passages"]
+    assert "kb/refund.md" in [passage["path"] for passage in found]
+
+
 def test_a_project_that_two_machines_share(
     machines: tuple[Machine, Machine], assistant: str, write: Write
 ) -> None:
@@ -275,3 +286,28 @@ def test_a_project_that_two_machines_share(
     two("assistant", "create", assistant, "-i", "DocWriter", code=2)
     one("assistant", "delete", f"{assistant} 2", "-y")
     two("assistant", "show", f"{assistant} 2", code=3)
+
+
+def test_a_directory_is_applied_from_both_machines(
+    machines: tuple[Machine, Machine], assistant: str, write: Write
+) -> None:
+    """Created, changed, renamed, drifted and pruned; a second apply finds nothing to do."""
+    one, two = machines
+    head = 'name = "{}"\ninstructions = "Be brief."\n'
+    write("code/a.toml", head.format(f"{assistant} a") + 'knowledge = ["../kb"]\n')
+    write("code/b.toml", head.format(f"{assistant} b"))
+    write("code/c.toml", head.format(assistant) + 'knowledge = ["../kb/refund.md"]\n')
+    planned = two("apply", "code", "--check", "--json", code=6).json["assistants"]
+    assert [each["action"] for each in planned] == ["create", "create", "change"]
+    one("apply", "code", "-y")
+    two("apply", "code", "--check")
+    assert "12 days" in two("run", f"{assistant} a", "-t", "How long is the Tapir refund?").text
+    two("assistant", "edit", f"{assistant} b", "--description", "by hand")
+    write("code/a.toml", head.format(f"{assistant} d") + 'knowledge = ["../kb"]\n')
+    Path("code/c.toml").unlink()
+    (renamed, changed, gone) = one("apply", "code", "--prune", "-y", "--json").json["assistants"]
+    assert (renamed["action"], renamed["old_name"]) == ("rename", f"{assistant} a")
+    assert (changed["keys"], gone["action"]) == (["description"], "delete")
+    two("apply", "code", "--prune", "--check")
+    names = two("assistant", "list", "--quiet").lines
+    assert [n for n in names if n.startswith(assistant)] == [f"{assistant} b", f"{assistant} d"]

@@ -8,14 +8,24 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, more_context
-from gptasst.api.events import Event, FileName, UnreadableEvent, citations, messages, passages
+from gptasst.api.events import (
+    Event,
+    FileName,
+    UnreadableEvent,
+    carried_items,
+    citations,
+    messages,
+    passages,
+    reasoning_summary,
+    tool_approvals,
+)
 from gptasst.api.failures import masked
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
-from gptasst.api.tools import hosted_tools, refused_tool, shown_tools
+from gptasst.api.tools import hosted_tools, refused_tool, shown_parameters, shown_tools
 from gptasst.api.types import (
-    Capability,
     Endpoint,
     FunctionCall,
     ModelAnswer,
@@ -166,7 +176,8 @@ class AnswerReader:
         usage = _usage(response)
         self._refuse_cut_off(response, usage)
         calls = function_calls(output) if self._request.functions else ()
-        if not text and not calls:
+        approvals = tool_approvals(output) if self._request.mcp else ()
+        if not text and not calls and not approvals:
             raise NoAnswer("the model returned an empty answer", hint="run it again", code="empty")
         yield ModelAnswer(
             text=text,
@@ -176,14 +187,18 @@ class AnswerReader:
             citations=citations(output, self._file_name),
             tools=self._tools(response, output),
             calls=calls,
+            approvals=approvals,
+            carried=carried_items(output) if approvals else (),
             passages=passages(output),
+            reasoning=reasoning_summary(output),
         )
 
     def _tools(self, response: Event, output: Any) -> dict[Capability, bool | None]:
         """What the response shows about the hosted tools that were offered."""
         seen = json.dumps([response.tools, output])
         asked = hosted_tools(self._request)
-        return shown_tools(asked, response.tools, seen, self._known_tools)
+        shown = shown_tools(asked, response.tools, seen, self._known_tools)
+        return shown | shown_parameters(self._request, response, self._known_tools)
 
     def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
         limit = self._request.settings.max_output_tokens or response.max_output_tokens

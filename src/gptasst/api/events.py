@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gptasst.api.limits import MAX_LINE, too_much
-from gptasst.api.types import Citation, FoundText
+from gptasst.api.types import Citation, FoundText, ToolApproval
 from gptasst.api.upload_marks import shown_name
 
 if TYPE_CHECKING:
@@ -212,3 +212,43 @@ def _events(value: object) -> Iterator[Event]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def reasoning_summary(output: object) -> str:
+    """The model's summary of its reasoning, a paragraph for each part; empty if there is none."""
+    items: Any = output if isinstance(output, list) else ()
+    texts = [
+        part.text
+        for item in items
+        if isinstance(item, Event) and item.type == "reasoning" and isinstance(item.summary, list)
+        for part in item.summary
+        if isinstance(part, Event) and isinstance(part.text, str)
+    ]
+    return "\n\n".join(text.strip() for text in texts if text.strip())
+
+
+def tool_approvals(output: object) -> tuple[ToolApproval, ...]:
+    """The calls among the items of a response that wait for a yes."""
+    items: Any = output if isinstance(output, list) else ()
+    return tuple(
+        ToolApproval(
+            item.id,
+            str(item.server_label),
+            str(item.name),
+            item.arguments if isinstance(item.arguments, str) else "",
+        )
+        for item in items
+        if isinstance(item, Event)
+        and item.type == "mcp_approval_request"
+        and isinstance(item.id, str)
+    )
+
+
+# What an answer after a yes needs of the items before it; the server has kept none of them.
+_CARRIED = ("mcp_list_tools", "mcp_call", "mcp_approval_request")
+
+
+def carried_items(output: object) -> tuple[Mapping[str, Any], ...]:
+    """The items of a response that the next request of the same answer repeats."""
+    items: Any = output if isinstance(output, list) else ()
+    return tuple(dict(item) for item in items if isinstance(item, Event) and item.type in _CARRIED)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
 from gptasst.api.failures import StatusFailure, is_missing_path, message_of
 from gptasst.api.limits import patience
@@ -17,7 +18,9 @@ from gptasst.api.tools import (
     told_by_headers,
     told_by_refusal,
 )
-from gptasst.api.types import Capability, ServerModel
+from gptasst.api.types import (
+    ServerModel,
+)
 from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import GptasstError, ServiceError
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gptasst.api.tools import sent_parameters
 from gptasst.api.types import (
     AnsweredCall,
     Endpoint,
@@ -24,7 +25,7 @@ from gptasst.api.types import (
     PastMessage,
     TextPart,
 )
-from gptasst.definitions.types import SearchSettings
+from gptasst.definitions.types import CodeSettings, McpServer, SearchSettings, WebSettings
 from gptasst.inputs.encoding import as_utf8
 
 _VERSION = re.compile(r"(?:^|[/:])gpt-(\d+)(?:\.(\d+))?(?![\d.])")
@@ -91,8 +92,9 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
         "model": request.model,
         "instructions": request.instructions,
         "input": [
-            *(message_item(message) for message in (*request.past, asked)),
+            *(message_item(message) for message in (*request.past, asked) if message.parts),
             *(item for answered in request.answered for item in _call_items(answered)),
+            *request.carried,
         ],
     }
     if request.conversation_id:
@@ -102,14 +104,27 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     for name in ("temperature", "top_p", "max_output_tokens"):
         if getattr(settings, name) is not None:
             body[name] = getattr(settings, name)
-    if settings.reasoning_effort is not None:
-        body["reasoning"] = {"effort": settings.reasoning_effort}
+    reasoning = {"effort": settings.reasoning_effort, "summary": settings.reasoning_summary}
+    if any(reasoning.values()):
+        body["reasoning"] = {key: value for key, value in reasoning.items() if value}
     body.update(_tool_fields(request))
     if request.schema is not None:
         body.update(_schema_fields(request.schema, endpoint))
+    _add_parameters(body, request)
     if request.breakpoints:
         add_breakpoints(body, request)
     return body
+
+
+def _add_parameters(body: dict[str, Any], request: ModelRequest) -> None:
+    """Add what is sent of the newer settings, each where the API has it."""
+    for name, (path, value) in sent_parameters(request).items():
+        if name != "reasoning summaries":  # beside the effort, where that is
+            first, _, second = path.partition(".")
+            if second:
+                body.setdefault(first, {})[second] = value
+            else:
+                body[first] = value
 
 
 def _tool_fields(request: ModelRequest) -> dict[str, Any]:
@@ -120,14 +135,53 @@ def _tool_fields(request: ModelRequest) -> dict[str, Any]:
         tools.append(tool | _search_fields(request.search, request.search_paths))
         fields["include"] = ["file_search_call.results"]
     if request.code_interpreter:
-        tools.append({"type": "code_interpreter", "container": {"type": "auto"}})
+        tools.append({"type": "code_interpreter", "container": _container(request.code)})
     if request.web_search:
-        tools.append({"type": "web_search"})
+        tools.append({"type": "web_search"} | _web_fields(request.web))
+    tools += [_mcp(server, request.mcp_keys.get(server.label)) for server in request.mcp]
     tools += [_function(function) for function in request.functions]
     if tools:
         fields["tools"] = tools
     if request.functions and request.calls_over:
         fields["tool_choice"] = "none"
+    return fields
+
+
+def _container(code: CodeSettings) -> dict[str, Any]:
+    container: dict[str, Any] = {"type": "auto"}
+    if code.memory is not None:
+        container["memory_limit"] = code.memory
+    if code.network is False:
+        container["network_policy"] = {"type": "disabled"}
+    return container
+
+
+def _web_fields(web: WebSettings) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if web.allowed_domains:
+        fields["filters"] = {"allowed_domains": list(web.allowed_domains)}
+    if web.context_size is not None:
+        fields["search_context_size"] = web.context_size
+    keys = ("country", "region", "city", "timezone")
+    place = {key: value for key in keys if (value := getattr(web, key)) is not None}
+    if place:
+        fields["user_location"] = {"type": "approximate", **place}
+    return fields
+
+
+def _mcp(server: McpServer, key: str | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "type": "mcp",
+        "server_label": server.label,
+        "server_url": server.url,
+        "require_approval": server.approval,
+    }
+    if server.description:
+        fields["server_description"] = server.description
+    if server.allowed_tools:
+        fields["allowed_tools"] = list(server.allowed_tools)
+    if key:
+        fields["authorization"] = key
     return fields
 
 

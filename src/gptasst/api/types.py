@@ -8,7 +8,14 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from gptasst.definitions.types import ModelSettings, SearchSettings
+from gptasst.api.capabilities import Capability
+from gptasst.definitions.types import (
+    CodeSettings,
+    McpServer,
+    ModelSettings,
+    SearchSettings,
+    WebSettings,
+)
 from gptasst.values import dataclass
 
 
@@ -84,11 +91,24 @@ class AnsweredCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolApproval:
+    """A call of an MCP server's tool that has to be allowed. `arguments` is JSON text."""
+
+    id: str
+    label: str
+    tool: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One request to a model, in terms of the Responses API. `timeout` is in seconds.
 
     `conversation_id` continues a conversation that the server keeps, `past` any other. `search` has
     the settings of file search; with `search_paths`, only files at these paths are searched.
+    `web` and `code` have the settings of these tools, `mcp_keys` the keys of MCP servers by label;
+    `safety_identifier` is the hash that is sent.
+    `carried` are items that follow the question, as the API has them.
     `functions` may be called unless `calls_over`; `answered` are the calls so far, oldest first.
     `breakpoints` sets what the server caches (see `requests`), `of_many` that many requests start
     like this one.
@@ -101,6 +121,11 @@ class ModelRequest:
     settings: ModelSettings = field(default_factory=ModelSettings)
     code_interpreter: bool = False
     web_search: bool = False
+    web: WebSettings = field(default_factory=WebSettings)
+    code: CodeSettings = field(default_factory=CodeSettings)
+    mcp: tuple[McpServer, ...] = ()
+    mcp_keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    safety_identifier: str | None = None
     schema: Mapping[str, Any] | None = None
     vector_store_id: str | None = None
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -109,6 +134,7 @@ class ModelRequest:
     conversation_id: str | None = None
     functions: tuple[FunctionTool, ...] = ()
     answered: tuple[AnsweredCall, ...] = ()
+    carried: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     breakpoints: bool = False
     of_many: bool = False
     calls_over: bool = False
@@ -151,6 +177,8 @@ class ModelAnswer:
     `tools` has each hosted tool that was offered: whether it is there; `None` if the answer
     does not show it. With `calls` the model asks for more before it answers; then `text` is a
     remark. `passages` are the search results from the knowledge, best first, cited or not.
+    `reasoning` is the model's summary of its reasoning. With `approvals` the model wants to call
+    tools of MCP servers first; `carried` are the items that the next request repeats then.
     """
 
     text: str
@@ -160,7 +188,10 @@ class ModelAnswer:
     citations: tuple[Citation, ...] = ()
     tools: Mapping[Capability, bool | None] = field(default_factory=dict)
     calls: tuple[FunctionCall, ...] = ()
+    approvals: tuple[ToolApproval, ...] = ()
+    carried: tuple[Mapping[str, Any], ...] = ()
     passages: tuple[FoundText, ...] = ()
+    reasoning: str = ""
 
 
 # The time within which the answer of a deferred run comes.
@@ -265,36 +296,6 @@ class UploadRequest:
     purpose: Purpose
     media_type: str = "application/octet-stream"
     expires_after: int | None = None
-
-
-# Parts of the API, by their names in messages.
-Capability = Literal[
-    "models",
-    "responses",
-    "input tokens",
-    "vector stores",
-    "files",
-    "conversations",
-    "batches",
-    "previous response",
-    "documents",
-    "function tools",
-    "file search",
-    "web search",
-    "code interpreter",
-]
-# Parts with a path of their own, so that a request can test for them.
-PATHS: tuple[Capability, ...] = (
-    "models",
-    "responses",
-    "input tokens",
-    "vector stores",
-    "files",
-    "conversations",
-    "batches",
-    "previous response",
-)
-CAPABILITIES: tuple[Capability, ...] = Capability.__args__  # type: ignore[attr-defined]
 
 
 IndexStatus = Literal["in_progress", "completed", "failed", "cancelled"]

@@ -10,6 +10,7 @@ from gptasst.api.connection import Connection, Missing, api_path, missing, read_
 from gptasst.api.files import moment
 from gptasst.api.requests import path_filter
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
+from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import NotFound
 
 PAGE = 100  # objects per page, the API's limit
@@ -51,6 +52,11 @@ class VectorStoreGateway:
     def server(self) -> str:
         """The server's name, for messages."""
         return self._connection.endpoint.name
+
+    @property
+    def may_find_by_content(self) -> bool:
+        """Whether files of equal content may share their passages, as on OGX."""
+        return not is_openai_or_azure(self._connection.endpoint.base_url)
 
     def list(self) -> Iterator[VectorStore]:
         """Every vector store, newest first."""

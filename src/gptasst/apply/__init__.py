@@ -1,1 +1,1 @@
-"""Assistants as code: bring a store into line with a directory of definitions."""
+"""Assistants as code: make a store match a directory of definitions."""

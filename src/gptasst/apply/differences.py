@@ -1,4 +1,4 @@
-"""In what two definitions differ."""
+"""The differences between two definitions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def differing_keys(one: Definition, other: Definition) -> tuple[str, ...]:
-    """The keys of two definitions that differ, as TOML has them: `settings.temperature`."""
+    """The differing keys of two definitions, in TOML form: `settings.temperature`."""
     import tomllib
 
     flat = [dict(_flat(tomllib.loads(dump_definition(each)))) for each in (one, other)]
@@ -37,7 +37,7 @@ def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def difference(assistant: Assistant, definition: Definition, path: str) -> str:
-    """A unified diff from the definition in the store to that of a file; empty: the same."""
+    """A unified diff from the definition in the store to that of a file; empty if equal."""
     revision = f"{assistant.name} (revision {assistant.revision})"
     old, new = (dump_definition(each) for each in (assistant.definition, definition))
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), revision, path, lineterm="")
@@ -45,22 +45,21 @@ def difference(assistant: Assistant, definition: Definition, path: str) -> str:
 
 
 def _shortest(path: Path, here: Path) -> str:
-    """A path as seen from the working directory, as errors name it."""
+    """A path relative to the working directory, for messages."""
     return os.path.relpath(path, os.path.realpath(here)).replace(os.sep, "/")
 
 
 def compared_with_file(
     assistant: Assistant, here: Path, library: InstructionLibrary
 ) -> tuple[str, tuple[str, ...]] | None:
-    """The file that an assistant comes from, and the keys that differ.
+    """The file of an assistant, and the differing keys.
 
-    `None` where it does not come from a file, or from one that is not in the repository of a
-    directory.
+    `None` if it does not come from a file of this repository.
 
     Args:
-        assistant: one of a store.
+        assistant: the assistant.
         here: the working directory.
-        library: where instructions are that definitions extend.
+        library: finds the instructions that definitions extend.
 
     Raises:
         InvalidDefinition: the file can't be used.

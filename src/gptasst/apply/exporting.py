@@ -1,4 +1,4 @@
-"""A directory of definitions from what a store has; to apply it changes nothing."""
+"""Export a store as a directory of definitions; applying that changes nothing."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from gptasst.uploads.cache import FileCache
 
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_MOST_BYTES = 120  # of a file's name
-# Names that Windows keeps for devices.
+_MOST_BYTES = 120  # characters of a file name
+# Names reserved by Windows.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedDefinition:
-    """An assistant of the store and the file that has its definition now.
+    """An assistant, and the file of its definition.
 
-    `files` counts its knowledge that was written.
+    `files` is the number of written knowledge files.
     """
 
     name: str
@@ -45,7 +45,7 @@ class ExportedDefinition:
 
 @dataclass(frozen=True, slots=True)
 class ExportedDirectory:
-    """What was written; `notes` tell what applying it would not leave as it is."""
+    """The result of an export; `notes` list what applying it would change."""
 
     directory: str
     assistants: tuple[ExportedDefinition, ...]
@@ -62,16 +62,16 @@ def export_all(
     """Write the definition of every assistant, and its knowledge.
 
     Args:
-        store: where they live.
-        open_cache: knows which files of this disk hold which content.
+        store: the store.
+        open_cache: opens the cache, which finds local files by content.
         directory: a new directory for the definitions.
-        knowledge: one for their knowledge; `None` leaves that in the store, and `apply` leaves it
-            as it is.
+        knowledge: a directory for their knowledge; `None` does not export it, and `apply` will not
+            change it.
 
-    Returns what was written, and which knowledge could not be.
+    Returns the result, and the knowledge files that could not be written.
 
     Raises:
-        InvalidInput: the directory holds something, or can't be written to.
+        InvalidInput: the directory is not empty, or can't be written to.
     """
     _require_new(directory)
     taken: set[str] = set()
@@ -112,7 +112,7 @@ def _require_new(directory: Path) -> None:
 
 
 def _file_name(name: str, taken: set[str]) -> str:
-    """A file's name for an assistant, without its ending, that every system takes."""
+    """A file name for an assistant, without suffix, that is valid on every system."""
     stem = _UNFIT.sub("_", name).strip(". ") or "_"
     if _DEVICES.fullmatch(stem) or f"{stem}.toml".endswith(CASES_ENDING):
         stem += "_"
@@ -129,9 +129,9 @@ def _file_name(name: str, taken: set[str]) -> str:
 def _words(
     assistant: Assistant, path: Path, place: Path, open_cache: Callable[[], FileCache]
 ) -> tuple[Sequence[str], str | None]:
-    """What `knowledge` says so that applying it finds what the store has.
+    """The words for `knowledge` with which applying finds the store's files.
 
-    Also, why it would not, if so: then nothing is said, and the knowledge is left as it is.
+    If there are none, also the reason; then the knowledge is left out and not changed.
     """
     prefix = os.path.relpath(place, path.parent).replace(os.sep, "/") + "/./"
     wanted = {(file.path, file.sha256) for file in assistant.knowledge if file.sha256}

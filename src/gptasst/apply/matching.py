@@ -1,4 +1,4 @@
-"""Which assistant of a store a definition is about."""
+"""Match definitions with the assistants of a store."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _WHOLE = ("ready", "renaming")
 def matched(
     definitions: Sequence[CodedAssistant], there: Sequence[AssistantSummary]
 ) -> list[tuple[CodedAssistant, AssistantSummary | None]]:
-    """Each definition with its assistant; renames are in an order in which no name is taken twice.
+    """Each definition with its assistant; renames are ordered to avoid name conflicts.
 
-    An assistant that carries a definition's file is the one, even if its name is another: that is a
-    rename. Else it is whoever has the name. Where the new name belongs to an assistant that keeps
-    it, or names go around in a circle, names decide: they are what people run.
+    An assistant whose source is the definition's file matches, even with another name: that is a
+    rename. Otherwise the name matches. If the new name belongs to an assistant that keeps it, or
+    renames form a circle, names decide, because people use names to run assistants.
 
     Raises:
         UsageError: two assistants have the name of a definition.
@@ -47,7 +47,7 @@ def _renames(
     by_name: Mapping[str, AssistantSummary],
     by_source: Mapping[str, AssistantSummary],
 ) -> dict[str, AssistantSummary]:
-    """The assistants that get another name, by the file that they carry."""
+    """The assistants to rename, by their source file."""
     renamed: dict[str, AssistantSummary] = {}
     for coded in definitions:
         own, bearer = by_source.get(coded.source), by_name.get(coded.definition.name)
@@ -76,7 +76,7 @@ def _is_free(bearer: AssistantSummary | None, leaving: set[str]) -> bool:
 def _circle(
     definitions: Sequence[CodedAssistant], renamed: Mapping[str, AssistantSummary]
 ) -> set[str]:
-    """The files whose renames wait for each other."""
+    """The files whose renames depend on each other."""
     waiting = {c.source: c for c in definitions if c.source in renamed}
     for coded in _in_order(definitions, renamed):
         waiting.pop(coded.source)
@@ -86,7 +86,7 @@ def _circle(
 def _in_order(
     definitions: Sequence[CodedAssistant], renamed: Mapping[str, AssistantSummary]
 ) -> list[CodedAssistant]:
-    """The renames that can be done one after the other, whoever gives up a name first."""
+    """The renames in an order in which each name is free."""
     waiting = [coded for coded in definitions if coded.source in renamed]
     done: list[CodedAssistant] = []
     while True:

@@ -1,4 +1,4 @@
-"""From words on a command line to definitions with a name, and the knowledge that they mean."""
+"""From command-line words to named definitions with their knowledge."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROOT_MARK = "/./"
 class ReadDirectories:
     """The definitions that were found.
 
-    `whole` are the directories that were named themselves, and not a file of them.
+    `whole` are the directories that were given themselves, instead of single files.
     """
 
     definitions: tuple[CodedAssistant, ...]
@@ -53,13 +53,13 @@ def read_directories(
 
     Args:
         words: directories, whose `*.toml` are read, and files.
-        library: where instructions are that definitions extend.
-        open_cache: remembers what files hold.
-        screening: what counts as secret.
-        told: of each definition that can't be used; the rest are read nevertheless.
+        library: finds the instructions that definitions extend.
+        open_cache: opens the cache of file hashes.
+        screening: the check for secrets.
+        told: called for each unusable definition; the others are read nevertheless.
 
     Raises:
-        InvalidInput: a word is no directory and no file.
+        InvalidInput: a word is neither a directory nor a file.
     """
     directories: dict[str, SourceDirectory] = {}
     whole: dict[str, SourceDirectory] = {}
@@ -93,7 +93,7 @@ def read_directories(
 
 
 def _files(words: Iterable[str]) -> Iterator[tuple[Path, bool]]:
-    """The files of definitions, each once, and whether it was named itself."""
+    """The files of definitions, each once, and whether they were named."""
     seen = set[str]()
     for word in words:
         path = Path(word)
@@ -118,7 +118,7 @@ def _files(words: Iterable[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def is_definition(path: Path) -> bool:
-    """Whether a file may hold a definition, by its name: cases lie beside definitions."""
+    """Whether a file name may be a definition's, and not that of cases."""
     return path.suffix == ".toml" and not is_cases_file(path.name)
 
 
@@ -131,7 +131,7 @@ def _read(
     *,
     named: bool,
 ) -> CodedAssistant | None:
-    """A definition and the files that it names, or nothing if it has no `name`."""
+    """A definition with its files; `None` if it has no `name`."""
     content = _content(path, directory, named=named)
     screening.refuse_content(path, content)
     document = _document(content, path)
@@ -146,7 +146,7 @@ def _read(
         _refuse_link_out(cases_beside(path), directory)
     definition = _with_cases(definition, path, screening)
     for one in extended:
-        if one.origin == "file":  # those of the working directory are the library's own business
+        if one.origin == "file":  # the library reports those of the working directory itself
             _refuse_link_out(Path(one.path), directory)
     knowledge = None
     if "knowledge" in document.root or definition.knowledge:
@@ -174,9 +174,9 @@ def _read(
 
 
 def read_as_kept(path: Path, library: InstructionLibrary) -> tuple[Definition, bool]:
-    """The definition of a file with the words of its knowledge as a store keeps them.
+    """The definition of a file, with its knowledge words in the store's form.
 
-    Also, whether it says anything about its knowledge. None of that is read.
+    Also returns whether it sets its knowledge, which is not read.
 
     Raises:
         InvalidDefinition: the file can't be used.
@@ -190,7 +190,7 @@ def read_as_kept(path: Path, library: InstructionLibrary) -> tuple[Definition, b
 
 
 def _with_cases(definition: Definition, path: Path, screening: Screening) -> Definition:
-    """A definition with the cases of the file beside it."""
+    """A definition with the cases in the file beside it."""
     try:
         return with_cases(Instruction(definition, str(path), "file"), screening)
     except InvalidDefinition as error:
@@ -202,7 +202,7 @@ def _with_cases(definition: Definition, path: Path, screening: Screening) -> Def
 
 
 def _content(path: Path, directory: SourceDirectory, *, named: bool) -> bytes:
-    """What a file holds; in a stranger's checkout it may be a device, or a link that leads out."""
+    """The content of a file, which in a stranger's checkout may be a device or a link out."""
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -230,7 +230,7 @@ def _document(content: bytes, path: Path) -> TomlDocument:
 
 
 def _double(found: Sequence[CodedAssistant]) -> Iterator[GptasstError]:
-    """Errors of definitions whose name another one has."""
+    """Errors for duplicate names."""
     first: dict[str, CodedAssistant] = {}
     for coded in found:
         other = first.setdefault(coded.definition.name, coded)
@@ -246,21 +246,22 @@ def _double(found: Sequence[CodedAssistant]) -> Iterator[GptasstError]:
 
 
 def known_word(word: str) -> str:
-    """A word of `knowledge` as the store has it: what its files are known by begins with it.
+    """A word of `knowledge` in the store's form, which is the prefix of its files' paths.
 
-    That is the path from the file of the definition without leading `../`, or what stands
-    behind a `/./`, as for rsync: `../docs` and `shared/./docs` both become `docs`.
+    It is the path relative to the definition without leading `../`, or the part after a `/./`, as
+    in
+    rsync: `../docs` and `shared/./docs` both become `docs`.
     """
     _, rest = _split(word)
     return rest
 
 
 def _split(word: str) -> tuple[str, str]:
-    """Where a word begins, from the file of its definition, and what it is known by from there."""
+    """Split a word into its base directory and the part that becomes the knowledge path."""
     word = word.replace(os.sep, "/")
     head, mark, rest = word.rpartition(_ROOT_MARK)
     if mark:
-        root = "/" if rest.startswith("/") else ""  # of a file that is known by its whole path
+        root = "/" if rest.startswith("/") else ""  # for a file with an absolute path
         return head, root + _without_dots(rest)
     if word.startswith("/"):
         return "/", "/" + _without_dots(word)
@@ -277,17 +278,17 @@ def _without_dots(path: str) -> str:
 def read_knowledge_words(
     words: Sequence[str], path: Path, open_cache: Callable[[], FileCache], screening: Screening
 ) -> NamedSources:
-    """The files that words mean from where a definition lies.
+    """The files that words match, relative to a definition.
 
     Args:
-        words: of its `knowledge`.
+        words: the words of its `knowledge`.
         path: the definition's file.
-        open_cache: remembers what files hold.
-        screening: what counts as secret.
+        open_cache: opens the cache of file hashes.
+        screening: the check for secrets.
 
     Raises:
-        InvalidInput: a word means no file, one that can't be read, a secret, or what belongs to
-            version control; or two files would have one path.
+        InvalidInput: a word matches no file, an unreadable or secret one, or a file of version
+            control; or two files would have the same path.
     """
     found: dict[str, NamedSources] = {}
     words = [_of_this_system(word, path.parent) for word in words]
@@ -315,27 +316,27 @@ def read_knowledge_words(
 
 
 def _collections(words: Sequence[str], directory: Path) -> tuple[str, ...]:
-    """The words that are directories or patterns, as a store keeps them for `files sync`."""
+    """The words that are directories or patterns, in the store's form for `files sync`."""
     found = (word for word in words if not names_a_file(_place(word, directory)))
     return tuple(dict.fromkeys(known_word(word) or "." for word in found))
 
 
 def _of_this_system(word: str, directory: Path) -> str:
-    r"""A word with this system's separators: `docs\*.md` was written on Windows."""
+    r"""A word with this system's separators: `docs\*.md` comes from Windows."""
     if "\\" not in word or os.path.lexists(directory / word):
         return word
     return word.replace("\\", "/")
 
 
 def _place(word: str, directory: Path) -> str:
-    """The word as one of the working directory."""
+    """The word, relative to the working directory."""
     if glob.has_magic(word) and not os.path.lexists(directory / word):
         return os.path.normpath(Path(glob.escape(str(directory)), word))
     return os.path.normpath(directory / word)
 
 
 def _known_by(word: str, directory: Path, found: Path) -> str:
-    """What a file that a word yields is known by."""
+    """The knowledge path of a file that a word matches."""
     head, rest = _split(word)
     parts = rest.split("/")
     if not os.path.lexists(directory / word):
@@ -349,7 +350,7 @@ def _known_by(word: str, directory: Path, found: Path) -> str:
 
 
 def _refuse_version_control(place: str) -> None:
-    """Whoever wrote a definition does not name what belongs to version control one by one."""
+    """Raise for files of version control, which a definition may not name."""
     real = Path(os.path.realpath(place))
     if is_version_control(Path(place).parent) or is_version_control(real.parent):
         raise InvalidInput(f"`{place}` belongs to version control", code="not_knowledge")
@@ -364,7 +365,7 @@ def _outside(read: NamedSources, directory: SourceDirectory) -> Iterator[str]:
 
 
 def nothing_named(words: Sequence[str], passed_over: Sequence[str]) -> InvalidInput:
-    """The error where there is no definition with a name."""
+    """The error if there is no definition with a name."""
     named = ", ".join(f"`{word}`" for word in words)
     why = f"; {len(passed_over)} without a `name` are passed over" if passed_over else ""
     return InvalidInput(

@@ -1,4 +1,4 @@
-"""Bringing a store into line with directories of definitions."""
+"""Make a store match directories of definitions."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ _JOBS = 8
 # What one assistant has to itself: the others go on.
 _OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError, PartlyDone)
 
-# Told of an assistant, done or failed, and of what came of its knowledge.
+# Called for each finished or failed assistant, with the result of its knowledge.
 OnDone = Callable[[PlannedAssistant, "KnowledgeOutcome | None"], None]
 
 
 def _silent(_state: TransferState) -> None:
-    """For callers who don't care how far a transfer has come."""
+    """For callers without progress display."""
 
 
 class ApplyService:
-    """What `apply` does with the assistants of one store.
+    """Plans and applies changes of the assistants of one store.
 
     Args:
-        store: where they live.
-        library: where instructions are that definitions extend.
-        open_cache: remembers what files hold.
+        store: the store.
+        library: finds the instructions that definitions extend.
+        open_cache: opens the cache of file hashes.
     """
 
     def __init__(
@@ -84,17 +84,17 @@ class ApplyService:
         prune: bool = False,
         told: Callable[[GptasstError], None] | None = None,
     ) -> ApplyPlan:
-        """What it takes to bring the store into line with definitions. Nothing is changed.
+        """The changes that make the store match the definitions. Changes nothing.
 
         Args:
             words: directories of definitions, and files.
-            screening: what counts as secret.
+            screening: the check for secrets.
             prune: delete assistants of these directories whose file is gone.
-            told: of each definition that can't be used, if there are several.
+            told: called for each unusable definition, if there are several.
 
         Raises:
             InvalidDefinition: a definition can't be used.
-            InvalidInput: a word means nothing, or there is no definition.
+            InvalidInput: a word matches nothing, or there is no definition.
             UsageError: two assistants have the name of a definition.
         """
         errors: list[GptasstError] = []
@@ -139,7 +139,7 @@ class ApplyService:
         )
 
     def _read_all(self, summaries: Sequence[AssistantSummary]) -> dict[str, Assistant]:
-        """The assistants with their knowledge, and which of it was deleted elsewhere."""
+        """The assistants with their knowledge, and the files that were deleted elsewhere."""
         ready = [one for one in summaries if one.state != "creating"]
         with workers(_JOBS) as pool:
             assistants = list(pool.map(lambda one: self._store.get(one.id), ready))
@@ -217,20 +217,20 @@ class ApplyService:
         keep_files: bool = False,
         tested: TestedChanges | None = None,
     ) -> ApplyPlan:
-        """Carry out what was planned; gives what came of each assistant.
+        """Carry out a plan; return the result of each assistant.
 
-        What others change meanwhile is not overwritten: that assistant fails, and the rest goes on.
+        Concurrent changes are not overwritten: that assistant fails, and the others continue.
 
         Args:
-            plan: made just now.
-            on_done: told of each assistant when it is done, or failed.
-            report: told how far a transfer has come.
-            keep_files: leave unused uploads on the server.
+            plan: a current plan.
+            on_done: called for each finished or failed assistant.
+            report: called with the progress of a transfer.
+            keep_files: keep unused uploads on the server.
             tested: makes the changes, each only if the cases of the assistant hold.
 
         Raises:
-            PartlyDone: some failed; `done` is the plan with what came of each.
-            GptasstError: the server failed, or took no more; `done` is as above.
+            PartlyDone: some failed; `done` is the plan with the results.
+            GptasstError: the server failed or refused to continue; `done` is as above.
         """
         results = [replace(one, status="not_done") for one in plan.assistants]
         for number, one in enumerate(plan.assistants):
@@ -264,7 +264,7 @@ class ApplyService:
 
         if one.action == "delete":
             assert one.summary is not None
-            with contextlib.suppress(NotFound):  # somebody else has deleted it
+            with contextlib.suppress(NotFound):  # somebody else deleted it
                 self._store.delete(one.summary, keep_files=keep_files)
             return None
         assert one.coded is not None
@@ -287,16 +287,16 @@ class ApplyService:
         )
 
     def _finish_rename(self, summary: AssistantSummary) -> None:
-        """Settle a name that an interrupted command gave.
+        """Finish a rename that was interrupted.
 
         Raises:
-            UsageError: somebody else gives it at the moment.
+            UsageError: somebody else is using the name at the moment.
         """
         if self._store.finish_rename(None, summary.name) is None:
             raise edit_conflict(summary.name)
 
     def export_all(self, directory: Path, knowledge: Path | None) -> ExportedDirectory:
-        """Write the definition of every assistant into a new directory; see `exporting`."""
+        """Export every assistant to a new directory; see `exporting`."""
         from gptasst.apply.exporting import export_all
 
         return export_all(self._store, self._open_cache, directory, knowledge)
@@ -305,7 +305,7 @@ class ApplyService:
 def _raise_first(
     errors: Sequence[GptasstError], told: Callable[[GptasstError], None] | None
 ) -> None:
-    """Raise the error of a definition; where there are several, all are told of first."""
+    """Raise the error of a definition; if there are several, report all first."""
     if not errors:
         return
     first, *others = errors
@@ -318,7 +318,7 @@ def _raise_first(
 
 
 def _of_file(coded: CodedAssistant, error: GptasstError) -> GptasstError:
-    """An error with the file that it is about."""
+    """The error with the file that it concerns."""
     if not isinstance(error, InvalidInput):
         return error
     return InvalidDefinition(
@@ -331,7 +331,7 @@ def _of_file(coded: CodedAssistant, error: GptasstError) -> GptasstError:
 
 
 def _as_kept(coded: CodedAssistant, assistant: Assistant | None) -> Definition:
-    """The definition as the store is to have it, with the words of the knowledge as seen there."""
+    """The definition in the store's form, with the store's knowledge words."""
     if coded.knowledge is not None:
         return replace(coded.definition, knowledge=coded.knowledge.collections)
     kept = assistant.definition.knowledge if assistant else ()
@@ -365,7 +365,7 @@ def _deletion(summary: AssistantSummary) -> PlannedAssistant:
 
 
 def _finished(one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> PlannedAssistant:
-    """What came of an assistant; files that the server did not take make it a failure."""
+    """The result of an assistant; files that the server refused make it a failure."""
     if outcome is None or not outcome.failed:
         ident = outcome.assistant.id if outcome else one.id
         return replace(one, status="done", id=ident)

@@ -1,9 +1,9 @@
-"""What a directory of definitions is called, so that all checkouts of a repository agree.
+"""The identity of a directory of definitions, equal in all checkouts of a repository.
 
-An assistant that `apply` made carries the name of its file: `DIRECTORY//FILE`, where the directory
-is `HOST/PATH/OF/REMOTE//PATH/IN/REPOSITORY` (`github.com/acme/docs//assistants//writer.toml`).
-Neither where a checkout lies nor how it is fetched is in it. Without a remote, the repository's own
-path stands in its place, and without a repository that of the directory.
+An assistant that `apply` made stores its source: `DIRECTORY//FILE`, where the directory is
+`HOST/PATH/OF/REMOTE//PATH/IN/REPOSITORY` (`github.com/acme/docs//assistants//writer.toml`). It is
+independent of the location of a checkout and of the protocol. Without a remote, it contains the
+repository's path, and without a repository the directory's.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from gptasst.errors import InvalidInput
 from gptasst.inputs.reading import read_regular
 from gptasst.values import dataclass
 
-_MOST_BYTES = 1_000_000  # of a repository's configuration
-_LONGEST = 512  # characters of a metadata value on a server
+_MOST_BYTES = 1_000_000  # bytes of a repository's configuration
+_LONGEST = 512  # characters per metadata value on a server
 
 _SECTION = re.compile(r'\s*\[\s*remote\s+"((?:[^"\\]|\\.)*)"\s*\]')
 _ANY_SECTION = re.compile(r"\s*\[")
 _URL = re.compile(r"\s*url\s*=\s*(.*?)\s*$", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!/?/)(.*)")  # one letter is a drive of Windows
+_SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!/?/)(.*)")  # a single letter is a Windows drive
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDirectory:
-    """A directory of definitions: where it is on this disk, and what every checkout calls it.
+    """A directory of definitions: its local path, and its identity.
 
     `root` is the top of the repository that it lies in; `None`: it is in none.
     """
@@ -50,7 +50,7 @@ class SourceDirectory:
         return here if own.is_relative_to(here) and not home.is_relative_to(here) else own
 
     def source(self, file: str) -> str:
-        """What an assistant of a file of this directory carries.
+        """The source of an assistant from a file of this directory.
 
         Raises:
             InvalidInput: it is too long to be kept, or holds what is no text.
@@ -71,7 +71,7 @@ class SourceDirectory:
 
 
 def source_directory(path: Path) -> SourceDirectory:
-    """What a directory is called."""
+    """The identity of a directory."""
     real = Path(os.path.realpath(path))
     root = _top(real)
     if root is None:
@@ -84,10 +84,10 @@ def source_directory(path: Path) -> SourceDirectory:
 
 
 def file_of_source(source: str, here: Path) -> Path | None:
-    """The file that an assistant comes from, if it lies in the repository of a directory.
+    """The file of an assistant's source, if it is in the repository of a directory.
 
     Args:
-        source: what the assistant carries.
+        source: the source of the assistant.
         here: a directory, such as the working directory.
     """
     directory, _, file = source.rpartition("//")
@@ -107,7 +107,7 @@ def file_of_source(source: str, here: Path) -> Path | None:
 
 
 def _top(directory: Path) -> Path | None:
-    """The top of the repository that a directory lies in."""
+    """The top of a directory's repository."""
     for parent in (directory, *directory.parents):
         if os.path.lexists(parent / ".git"):
             return parent
@@ -120,12 +120,12 @@ def _repository_name(root: Path) -> str:
     named = _of_url(url, root) if url else None
     if named:
         return named
-    # Working trees of one repository have its main one's name.
+    # Linked working trees share the identity of the main one.
     return _of_home(common.parent if common and common.name == ".git" else root)
 
 
 def _common_directory(git: Path) -> Path | None:
-    """Where a repository's configuration is: a working tree beside it has a file as `.git`."""
+    """The directory of a repository's configuration; in a linked working tree, `.git` is a file."""
     with contextlib.suppress(OSError):
         if git.is_file():
             pointer = read_regular(git, 4096).decode("utf-8", "replace").strip()
@@ -157,9 +157,9 @@ def _remote_url(git: Path) -> str | None:
 
 
 def _of_url(url: str, root: Path) -> str | None:
-    """Host and path of a remote, whichever way it is reached; never a user or password.
+    """Host and path of a remote, for all protocols, without user and password.
 
-    One on this disk, which may be relative to `root`, is its path.
+    A local remote, which may be relative to `root`, is its path.
     """
     scheme = _SCHEME.match(url)
     short = _SCP.fullmatch(url)
@@ -181,7 +181,7 @@ def _of_url(url: str, root: Path) -> str | None:
 
 
 def _of_home(path: Path) -> str:
-    """A path of this disk, from the user's home directory where it is below that."""
+    """A local path, relative to the home directory if it is below."""
     with contextlib.suppress(RuntimeError, ValueError):
         return f"~/{path.relative_to(os.path.realpath(Path.home())).as_posix()}"
     return path.as_posix()

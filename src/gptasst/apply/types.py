@@ -1,4 +1,4 @@
-"""What `apply` plans, and what came of it."""
+"""The plans and results of `apply`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Status = Literal["planned", "done", "failed", "not_done"]
 
 @dataclass(frozen=True, slots=True)
 class CodedAssistant:
-    """A definition with a name, as its file has it.
+    """A definition with a name, from its file.
 
     `path` is the file as it was found, `source` what an assistant that is made from it carries
     (see `sources`). `knowledge` are the files that it names; `None` where it leaves the knowledge
@@ -43,7 +43,7 @@ class CodedAssistant:
 
 @dataclass(frozen=True, slots=True)
 class PlannedKnowledge:
-    """What happens to the knowledge: paths of files; `unchanged` counts those that stay."""
+    """The changes of knowledge, by path; `unchanged` is a count."""
 
     add: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
@@ -54,25 +54,25 @@ class PlannedKnowledge:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAssistant:
-    """What is done with one assistant.
+    """The change of one assistant.
 
     Attributes:
-        action: what it comes to; a `rename` may change more than the name.
-        name: the assistant's name when it is done.
-        id: of the assistant, where there is one.
-        file: the file of its definition; `None` where that is gone.
-        old_name: the name that it has, where that changes.
-        keys: keys of the definition that differ, with dots: `settings.temperature`.
-        diff: the definition in the store and that of the file, as a unified diff.
-        knowledge: what happens to it; `None`: it is left alone.
-        taken_from: where an assistant that this directory has not made comes from; empty: it was
-            made by hand; `None`: it is made by this directory, or nothing changes.
+        action: the kind of change; a `rename` may change more than the name.
+        name: the assistant's final name.
+        id: the id of the assistant, if it exists.
+        file: the file of its definition; `None` if that is gone.
+        old_name: its current name, if that changes.
+        keys: the differing keys of the definition, with dots: `settings.temperature`.
+        diff: a unified diff from the definition in the store to the file.
+        knowledge: the changes of its knowledge; `None`: none.
+        taken_from: the source of an assistant that this directory did not make; empty: it was
+            made by hand; `None`: this directory made it, or nothing changes.
         tools: hosted tools that the change turns on.
         outside: knowledge files that would be sent from outside of the repository.
-        unfinished: an earlier command was interrupted; this one finishes it.
-        files: how many knowledge files a deletion takes along.
-        notes: what else to know of it, such as that it extends an instruction that hides another.
-        status: what came of it.
+        unfinished: an earlier command was interrupted, which this one finishes.
+        files: the number of knowledge files that a deletion removes.
+        notes: further notes, such as extending an instruction that shadows another.
+        status: the result.
         problem: why it failed.
     """
 
@@ -101,12 +101,12 @@ class PlannedAssistant:
 
 @dataclass(frozen=True, slots=True)
 class ApplyPlan:
-    """What it takes to bring a store into line with files.
+    """The changes that make a store match files.
 
     Attributes:
-        assistants: in the order in which they are done.
-        left: names of assistants that came from these directories and have no file there any
-            more, and stay, as nobody asked to delete them.
+        assistants: the changes, in order.
+        left: names of assistants from these directories whose file is gone, and which stay
+            because `prune` was not given.
         passed_over: files without a `name` that no other definition extends.
     """
 
@@ -116,7 +116,7 @@ class ApplyPlan:
 
     @property
     def changes(self) -> tuple[PlannedAssistant, ...]:
-        """Those with which something is done."""
+        """The entries that change something."""
         return tuple(one for one in self.assistants if one.action != "unchanged")
 
     @property
@@ -125,5 +125,5 @@ class ApplyPlan:
 
     @property
     def outside(self) -> tuple[str, ...]:
-        """The files that would be sent from outside of their repository."""
+        """The files that would be sent from outside of the repository."""
         return tuple(dict.fromkeys(path for one in self.assistants for path in one.outside))

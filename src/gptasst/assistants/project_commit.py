@@ -169,6 +169,7 @@ class KnowledgeCommit:
         if not self._told.may_go_on():
             self._take_back()
         there = self._replace_all() if self._is_whole() else self._change()
+        there = self._with_passages(there)
         # The server may list detached files for a while.
         return [file for file in there.values() if file.id not in self._gone], frozenset(self._gone)
 
@@ -347,6 +348,25 @@ class KnowledgeCommit:
                 self._steps.append(_Step(attached=False, file=taken))
             self._gone.add(file.id)
 
+    def _with_passages(self, there: _There) -> _There:
+        """Attach files again whose content is that of a detached one.
+
+        OGX identifies passages by their content, so that all files of that content lost theirs. It
+        hides those of detached files rather than removing them. Each time that another is detached
+        it removes one, which is why this is done several times.
+        """
+        if not self._stores.may_find_by_content:
+            return there
+        gone = [_sent(step.file) for step in self._steps if not step.attached]
+        left = [file for file in there.values() if file.id not in self._gone and _sent(file)]
+        lost = [(file, gone.count(_sent(file))) for file in left if _sent(file) in gone]
+        for number in range(1 + max((hidden for _, hidden in lost), default=-1)):
+            for file, hidden in lost:
+                if number <= hidden:
+                    self._stores.detach(self._job.store_id, file.id)
+                    self._stores.attach(self._job.store_id, Attachment(file.id, file.attributes))
+        return self._there() if lost else there
+
     def _take_back(self) -> NoReturn:
         """Detach what was attached, unless the metadata says that it belongs there.
 
@@ -366,6 +386,11 @@ class KnowledgeCommit:
 def _content(file: VectorStoreFile | Attachment) -> tuple[str, str]:
     """The parts of a knowledge digest: path and sha256."""
     return str(file.attributes["path"]), str(file.attributes["sha256"])
+
+
+def _sent(file: VectorStoreFile | Attachment) -> object:
+    """The sha256 of what was uploaded; `None` where gptasst did not attach it."""
+    return file.attributes.get("sent_sha256") or file.attributes.get("sha256")
 
 
 def _age(file: VectorStoreFile) -> tuple[object, str]:

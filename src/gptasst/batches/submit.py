@@ -154,6 +154,13 @@ class JobRequests:
         """
         target, asked = self._resolved.assistant, self._job.asked
         hosted = bool(target and target.vector_store_id)
+        keyed = next((s for s in self._resolved.definition.tools.mcp if s.key_env), None)
+        if keyed:
+            raise UsageError(
+                f"`{asked.name}` uses `mcp:{keyed.label}` with a key, and a batch would keep that",
+                hint="run it without --batch",
+                code="secret",
+            )
         searches = hosted and self._resolved.searches(asked_for=asked.file_search)
         if searches and not self._takes_file_search:
             raise UsageError(

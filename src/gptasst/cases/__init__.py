@@ -1,1 +1,1 @@
-"""Tests of assistants: inputs, and what must hold of the answers."""
+"""Test assistants: inputs with checks of the answers."""

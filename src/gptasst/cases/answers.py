@@ -1,6 +1,6 @@
-"""Answers to cases that came before, known by content: definition, input, model and settings.
+"""Earlier answers to cases, found by content: definition, input, model and settings.
 
-They may be lost without harm: what is not known is asked again. Old ones go by themselves.
+Losing them is harmless: unknown ones are requested again. Old ones are deleted automatically.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KEPT_BYTES = 200_000_000
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """An answer that came: `seconds` is from request to end, `cost` in US dollars."""
+    """An earlier answer: `seconds` is from request to end, `cost` in US dollars."""
 
     answer: str
     model: str
@@ -51,8 +51,8 @@ class KnownAnswers:
     """Answers in one SQLite file; any number of processes and threads may use it.
 
     Args:
-        path: of the file, made when it is first needed.
-        note: told in one line if a damaged file was set aside.
+        path: the file, created when it is first needed.
+        note: called with one line if a damaged file was set aside.
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
@@ -62,7 +62,7 @@ class KnownAnswers:
         self._database.close()
 
     def find(self, run: str) -> KnownAnswer | None:
-        """The answer to a run, if it came before."""
+        """The earlier answer to a run, if there is one."""
         row = self._database.read(
             lambda connection: connection.execute(
                 "SELECT content FROM answers WHERE run = ?", (run,)
@@ -71,7 +71,7 @@ class KnownAnswers:
         return None if row is None else _read(row[0])
 
     def record(self, run: str, answer: KnownAnswer) -> None:
-        """Keep an answer; where the file can't be used, it is not kept."""
+        """Save an answer, unless the file can't be used."""
         content = _written(answer)
         row = (run, content, len(content), time.time())
         self._database.write(
@@ -81,7 +81,7 @@ class KnownAnswers:
         )
 
     def prune(self) -> None:
-        """Forget what is older than half a year, and beyond 200 MB what is oldest."""
+        """Delete answers older than half a year, and the oldest beyond 200 MB."""
         oldest = time.time() - _KEPT_SECONDS
 
         def forget(connection: Any) -> None:
@@ -112,7 +112,7 @@ def _written(answer: KnownAnswer) -> str:
 
 
 def _read(content: str) -> KnownAnswer | None:
-    """An answer as it was written; `None` for what this version can't read."""
+    """A saved answer; `None` if this version can't read it."""
     try:
         told = json.loads(content)
         usage = Usage(*told["usage"]) if told["usage"] else None

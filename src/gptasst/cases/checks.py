@@ -1,4 +1,4 @@
-"""Whether what must hold of an answer holds."""
+"""Check answers against cases."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from gptasst.edits.types import Format
 from gptasst.inputs.ignore import fits_patterns
 from gptasst.values import dataclass
 
-_SHOWN = 200  # characters of an answer, where all of it would hide what matters
+_SHOWN = 200  # characters shown of an answer
 _MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What is looked at: an answer to an input, where it rests, and what it took.
+    """An answer to check, with its input, sources and usage.
 
-    `tokens` is `None` where the server did not count, `cost` (US dollars) where the price is
-    not known.
+    `tokens` is `None` if the server did not count, `cost` (US dollars) if the price is unknown.
     """
 
     answer: str
@@ -42,7 +41,7 @@ class Given:
 
 
 def failures_of(case: Case, given: Given) -> list[CheckFailure]:
-    """The checks of a case that do not hold; not `judge`, which a model answers.
+    """The failed checks of a case, except `judge`, which a model answers.
 
     Raises:
         PatternTooSlow: a regular expression takes too long.
@@ -54,7 +53,7 @@ def failures_of(case: Case, given: Given) -> list[CheckFailure]:
 
 
 def retrieval_failures(case: Case, sources: Sequence[str]) -> list[CheckFailure]:
-    """The checks of a case on what is found in the knowledge that do not hold."""
+    """The failed checks of a case on the search in the knowledge."""
     got = ", ".join(sources) or "nothing"
     missing = [path for path in case.cites if not any(_is(path, s) for s in sources)]
     found = [CheckFailure("cites", path, got) for path in missing]
@@ -65,7 +64,7 @@ def retrieval_failures(case: Case, sources: Sequence[str]) -> list[CheckFailure]
 
 
 def _is(wanted: str, source: str) -> bool:
-    """Whether a source is a path, or fits a pattern as in `.gitignore`."""
+    """Whether a source is a path, or matches a pattern as in `.gitignore`."""
     return wanted == source or fits_patterns((wanted,), source)
 
 
@@ -124,7 +123,7 @@ def _at(value: Any, path: str) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are the same; a number is not a truth value."""
+    """Whether two values are equal; a number never equals a Boolean."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, list) and isinstance(other, list):
@@ -181,7 +180,7 @@ _CODE_BLOCKS = ("fence", "code_block")
 
 
 def _stays(text: str, form: Format) -> Mapping[str, Counter[str]]:
-    """All in a text that an answer may have to keep, by kind."""
+    """Everything in a text that an answer may have to keep, by kind."""
     found: dict[str, Counter[str]] = {kind: Counter() for kind in _CALLED}
     parsed = parse(text, form)
     for block in parsed.blocks:
@@ -226,12 +225,12 @@ _CHECKS: Sequence[Callable[[Case, Given], Iterator[CheckFailure]]] = (
 
 
 def _ended(text: str) -> str:
-    """A text with LF, and one at its end: how many there are does not count."""
+    """A text with LF line ends and exactly one at its end."""
     return text.replace("\r\n", "\n").rstrip("\n") + "\n"
 
 
 def _named(diff: str) -> str:
-    """A diff whose sides are called by what they are."""
+    """A diff with descriptive names of its sides."""
     return diff.replace("--- a/answer", "--- expected", 1).replace("+++ b/answer", "+++ got", 1)
 
 
@@ -240,7 +239,7 @@ def _short(text: str) -> str:
 
 
 def _around(answer: str, text: str) -> str:
-    """The place of an answer where a text is."""
+    """The part of an answer around a text."""
     at = answer.index(text)
     start, end = max(at - _SHOWN // 4, 0), at + len(text) + _SHOWN // 4
     piece = re.sub(r"\s+", " ", answer[start:end]).strip()

@@ -1,4 +1,4 @@
-"""What a model is asked about an answer: one question, to be answered with yes or no."""
+"""Ask a model a yes-or-no question about an answer."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ JUDGE = Definition("judge", _INSTRUCTIONS, schema=_VERDICT)
 
 
 def judge_request(question: str, asked: RunRequest, answer: str) -> RunRequest:
-    """The run that puts a question about an answer to a model.
+    """The run that asks a model a question about an answer.
 
     Args:
-        question: with the answer yes or no.
-        asked: the run that the answer came from.
-        answer: the whole of it.
+        question: a yes-or-no question.
+        asked: the run of the answer.
+        answer: the complete answer.
     """
     parts = [f"The question: {question}"]
     source = asked.files[0].text if asked.files else asked.stdin
@@ -52,6 +52,6 @@ def judge_request(question: str, asked: RunRequest, answer: str) -> RunRequest:
 
 
 def judgement(question: str, said: str, model: str) -> Judgement:
-    """What a judge said; it fits the schema, as every answer to `JUDGE` does."""
+    """The judgement in an answer to `JUDGE`, which matches the schema."""
     told = json.loads(said)
     return Judgement(question, told["verdict"] == "yes", told["reason"], model)

@@ -1,6 +1,6 @@
-"""Regular expressions from strangers: searched for a limited time, in a process of their own.
+"""Search for untrusted regular expressions with a time limit, in a separate process.
 
-Some patterns take years (`(a+)+$`), and Python can't stop one that has begun.
+Some patterns take years (`(a+)+$`), and Python can't interrupt a search.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from gptasst.errors import GptasstError
 
-_SECONDS = 5.0  # for the patterns of one case
-# Without repetition a search takes about as long as the text is.
+_SECONDS = 5.0  # seconds for the patterns of one case
+# Without repetition, the time of a search is proportional to the text.
 _REPEATS = re.compile(r"[*+?{]")
 _PROGRAM = """
 import json, re, sys
@@ -25,14 +25,14 @@ for pattern in asked["patterns"]:
 
 
 class PatternTooSlow(GptasstError):
-    """A search that took longer than a search may."""
+    """A search took too long."""
 
     exit_code = 2
     code = "bad_pattern"
 
 
 def found_in(patterns: Sequence[str], text: str) -> list[bool]:
-    """Which patterns are found in a text; `^` and `$` are the ends of lines.
+    """The patterns found in a text; `^` and `$` match at line ends.
 
     Raises:
         PatternTooSlow: one takes too long.
@@ -47,7 +47,7 @@ def found_in(patterns: Sequence[str], text: str) -> list[bool]:
 
 def _found_apart(patterns: Sequence[str], text: str) -> list[bool]:
     asked = json.dumps({"patterns": list(patterns), "text": text})
-    # The directory of the user is not looked into (-I), and nothing is imported that is not needed.
+    # Don't import from the user's directories (-I).
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
     try:
         ran = subprocess.run(  # noqa: S603  # our own program

@@ -1,4 +1,4 @@
-"""Cases at work: answers asked for side by side or remembered, and checked."""
+"""Run cases: get answers concurrently or from the cache, and check them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from gptasst.runs.types import RunRequest, RunResult, content_digest, run_digest
 
 Task = tuple[Subject, Case, RunRequest]
 
-_LONGEST_SLEEP = 0.2  # seconds, so that a stop is noticed
-_MOST_FOUND = 10  # passages, as `assistant search` shows them
-# The model's own doing: the case does not hold. All else is nobody's answer.
+_LONGEST_SLEEP = 0.2  # seconds, short enough to notice a stop
+_MOST_FOUND = 10  # passages, the same number as in `assistant search`
+# Errors caused by the model: the case fails. For other errors there is no result.
 _NO_GOOD_ANSWER = (
     "refused",
     "incomplete",
@@ -51,12 +51,12 @@ _NO_GOOD_ANSWER = (
 
 
 class _Stopped(Exception):
-    """The command ends before this case is done."""
+    """The command ends before this case is finished."""
 
 
 @dataclass(slots=True)
 class _Spent:
-    """What one case took now."""
+    """The usage of one case in this test."""
 
     requests: int = 0
     usage: Usage | None = None
@@ -70,9 +70,9 @@ class _Spent:
 
 @dataclass(eq=False)
 class TestRun:
-    """One test at work. `results` drives it; `stop` may be called meanwhile.
+    """A running test. `results` drives it; `stop` may be called from elsewhere.
 
-    `ended_by` is the error that ended it before its time: one that every case would come to.
+    `ended_by` is the error that ended it early, because every case would get it.
     """
 
     __test__ = False
@@ -97,7 +97,7 @@ class TestRun:
     _turn: threading.Condition = field(default_factory=threading.Condition)
 
     def warnings(self) -> tuple[str, ...]:
-        """What holds for all cases of a subject, such as that its model ends soon."""
+        """Warnings about a subject, such as a shutdown of its model."""
         found: list[str] = []
         if not self._job.retrieval_only:
             for subject, _, request in self.tasks:
@@ -105,11 +105,11 @@ class TestRun:
         return tuple(dict.fromkeys(found))
 
     def stop(self) -> None:
-        """Start nothing more and wait for nothing; from a signal handler, too."""
+        """Start nothing more and stop waiting; may be called from a signal handler."""
         self.stopped = True
 
     def results(self) -> Generator[CaseResult]:
-        """What comes of each case, as it comes; every case once."""
+        """The result of each case, as it arrives; every case once."""
         todo = deque(enumerate(self.tasks))
         came: SimpleQueue[tuple[int, CaseResult | None]] = SimpleQueue()
         jobs = min(self._job.jobs, len(todo))
@@ -135,7 +135,7 @@ class TestRun:
         self._answers.prune()
 
     def report(self) -> TestReport:
-        """All of it, in the order of the cases; once `results` is exhausted."""
+        """The complete report, in the order of the cases; call it after `results` ends."""
         places = {(s.name, c.name): number for number, (s, c, _) in enumerate(self.tasks)}
         results = sorted(self._results, key=lambda r: places[r.name, r.case])
         return TestReport(tuple(results), self._summary(results))
@@ -165,7 +165,7 @@ class TestRun:
     def _work(
         self, todo: deque[tuple[int, Task]], came: SimpleQueue[tuple[int, CaseResult | None]]
     ) -> None:
-        """Take one case after the other. Runs in a thread of its own."""
+        """Process one case after the other. Runs in its own thread."""
         while not self.stopped and self.ended_by is None:
             try:
                 number, task = todo.popleft()
@@ -195,7 +195,7 @@ class TestRun:
         )  # fmt: skip
 
     def _examined(self, task: Task, spent: _Spent) -> CaseResult:
-        """Have a case answered, and check the answer."""
+        """Get the answer to a case, and check it."""
         subject, case, request = task
         given = CaseResult(subject.name, case.name, "held")
         failures: list[CheckFailure] = []
@@ -243,7 +243,7 @@ class TestRun:
         )
 
     def _retrieved(self, task: Task) -> CaseResult:
-        """Look for what a case asks in the knowledge, and check what was found."""
+        """Search the knowledge for a case, and check the results."""
         subject, case, request = task
         resolved = subject.resolved.filled(case.vars)
         inputs = (request.stdin, *(file.text for file in request.files))
@@ -260,7 +260,7 @@ class TestRun:
     def _judged(
         self, question: str, case: Case, request: RunRequest, known: KnownAnswer, spent: _Spent
     ) -> Judgement:
-        """What a model says to a question about an answer."""
+        """A model's judgement of an answer."""
         asked = judge_request(question, request, known.answer)
         asked = replace(asked, model=self._job.judge_model or case.judge_model)
         said = self._known(asked, Resolved(JUDGE), spent)
@@ -268,11 +268,11 @@ class TestRun:
         return judgement(question, said.answer, said.model)
 
     def _known(self, request: RunRequest, resolved: Resolved, spent: _Spent) -> KnownAnswer:
-        """The answer to a run: the one that came before, else asked for now."""
+        """The answer to a run, from the cache or the model."""
         run = self._digest(request, resolved)
         with self._turn:
             lock = self._locks.setdefault(run, threading.Lock())
-        with lock:  # two cases may ask the same
+        with lock:  # two cases may have the same request
             known = self._fresh.get(run) or (None if self._job.force else self._answers.find(run))
             if known is None:
                 known = self._ask(request, resolved)
@@ -287,11 +287,11 @@ class TestRun:
         return known
 
     def _cost(self, known: KnownAnswer) -> float | None:
-        """What an answer cost; also one that came before its model's price was known."""
+        """The cost of an answer, even if its price was unknown when it was saved."""
         return self._prices.cost(known.usage, known.model) if known.cost is None else known.cost
 
     def _digest(self, request: RunRequest, resolved: Resolved) -> str:
-        """What an answer is known by: all that shapes it."""
+        """The digest of everything that shapes an answer."""
         basis = self._runs.basis(request, resolved)
         target = resolved.assistant
         if target is not None and target.vector_store_id and target.knowledge_sha256:
@@ -305,7 +305,7 @@ class TestRun:
         return run_digest(basis, content_digest(content), kind)
 
     def _ask(self, request: RunRequest, resolved: Resolved) -> KnownAnswer:
-        """Ask a model, as often as it takes where that may help."""
+        """Send a request, with retries."""
         attempt = 0
         while True:
             self._wait_for_turn()
@@ -336,7 +336,7 @@ class TestRun:
             return next(event for event in events if isinstance(event, RunResult))
 
     def _wait_for_turn(self) -> None:
-        """Wait until one more request may go out."""
+        """Wait until the next request may be sent."""
         with self._turn:
             while True:
                 if self.stopped or self.ended_by is not None:

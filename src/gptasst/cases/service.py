@@ -1,4 +1,4 @@
-"""Tests of assistants and instructions: what is tested, and a test made ready."""
+"""Test assistants and instructions: find their cases, and prepare a test."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class CaseService:
     """Runs the cases of assistants and instructions.
 
     Args:
-        library: where instructions are.
-        open_store: gives the store that knowledge is searched in.
-        open_runs: gives the service for single runs; its requests are to be paced.
-        answers: that came before.
-        most_jobs: what the endpoint can do at once, where that is known.
-        prices: what the endpoint's models cost.
+        library: finds the instructions.
+        open_store: opens the store whose knowledge is searched.
+        open_runs: returns the service for single runs, whose requests are paced here.
+        answers: earlier answers.
+        most_jobs: the most concurrent requests of the endpoint, if known.
+        prices: the prices of the endpoint's models.
     """
 
     def __init__(
@@ -62,16 +62,16 @@ class CaseService:
         self._prices = prices
 
     def subjects(self, words: Sequence[str], cases: Path | None = None) -> tuple[Subject, ...]:
-        """What is to be tested.
+        """The subjects to test.
 
         Args:
-            words: names of assistants and instructions, files of definitions or of cases; none
-                means the instructions of the project and the user that have cases.
-            cases: a file with the cases to run, in place of what they have.
+            words: names of assistants and instructions, files of definitions or of cases; by
+                default the instructions of the project and the user that have cases.
+            cases: a file of cases to run, instead of their own.
 
         Raises:
-            NotFound: a name or file is not there, or nothing has a case.
-            InvalidDefinition: a definition or its cases break the format.
+            NotFound: a name or file does not exist, or nothing has a case.
+            InvalidDefinition: a definition or its cases are invalid.
         """
         named = [self._named(word) for word in words] if words else list(self._with_cases())
         if cases is not None:
@@ -109,11 +109,11 @@ class CaseService:
                 yield _of_instruction(found, name)
 
     def start(self, job: TestJob) -> TestRun:
-        """Make ready; what every case would fail at is raised here, before anything is sent.
+        """Prepare a test; errors that every case would have are raised before anything is sent.
 
         Raises:
-            NotFound: there is no case at all, or none fits a pattern.
-            UsageError: only the knowledge is to be looked at, and there is none.
+            NotFound: there is no case, or none matches a pattern.
+            UsageError: `retrieval_only` was given, and there is no knowledge.
         """
         chosen = [(subject, case) for subject in job.subjects for case in _chosen(subject, job)]
         tasks = [(subject, case, _request(subject, case, job)) for subject, case in chosen]
@@ -146,7 +146,7 @@ def _chosen(subject: Subject, job: TestJob) -> list[Case]:
 
 
 def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest:
-    """The run that a case asks for.
+    """The run of a case.
 
     Raises:
         InvalidDefinition: its file or its variables can't be used.
@@ -216,8 +216,11 @@ def tested(run: TestRun) -> TestReport:
     return report
 
 
-def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
-    """What a test ends with, if not every case held. What could not be tested comes first."""
+def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
+    """The error of a test, if not every case passed. Untested cases come first.
+
+    `cases` is the file of the cases, where one was named.
+    """
     if run.ended_by is not None:
         return run.ended_by
     broken = next((result for result in report.cases if result.error), None)
@@ -228,10 +231,11 @@ def error_of(run: TestRun, report: TestReport) -> GptasstError | None:
     if not failed:
         return None
     named = ", ".join(f"`{result.case}`" for result in failed[:3])
-    cases = "1 case" if len(report.cases) == 1 else f"{len(report.cases):,} cases"
-    words = shlex.join(("test", failed[0].name, "--case", failed[0].case, "--force"))
+    counted = "1 case" if len(report.cases) == 1 else f"{len(report.cases):,} cases"
+    of_file = () if cases is None else ("--cases", str(cases))
+    words = shlex.join(("test", failed[0].name, *of_file, "--case", failed[0].case, "--force"))
     return PartlyDone(
-        f"{len(failed):,} of {cases} failed: {named}{', …' if len(failed) > 3 else ''}",
+        f"{len(failed):,} of {counted} failed: {named}{', …' if len(failed) > 3 else ''}",
         hint=f"{cmd(words)} asks the model again",
         code="cases_failed",
     )

@@ -1,4 +1,4 @@
-"""Changes of assistants that wait for their cases: tried first, and made only if all hold."""
+"""Change assistants only if their cases pass."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Follow = Callable[["TestRun"], "TestReport"]
 
 
 class Stopped(Exception):
-    """Whoever follows a test stopped it; nothing was changed."""
+    """The test was stopped; nothing was changed."""
 
 
 class TestedChanges:
-    """Makes changes of assistants once their cases hold.
+    """Makes changes of assistants after their cases pass.
 
     Args:
-        store: has the assistants.
-        open_cases: gives the service that tests what a store searches.
+        store: the store of the assistants.
+        open_cases: returns the test service for a store.
         job: how to test; its subjects are left alone.
         follow: lets a test run to its end.
     """
@@ -60,10 +60,10 @@ class TestedChanges:
         keep_files: bool = False,
         source: str | None = None,
     ) -> KnowledgeOutcome:
-        """Make a planned change if all cases hold on what it makes of the assistant.
+        """Make a planned change if all cases pass on its result.
 
-        The new definition is kept as a revision first, and new knowledge is tried apart from the
-        assistant. If a case does not hold, the revision stays without being in force.
+        The new definition is first saved as a revision, and new knowledge is tested separately from
+        the assistant. If a case fails, the revision stays, but is not in force.
 
         Args:
             change: what is to be made.
@@ -72,7 +72,7 @@ class TestedChanges:
             source: the file that the assistant comes from, if that is known.
 
         Raises:
-            PartlyDone: a case did not hold; nothing is changed.
+            PartlyDone: a case failed; nothing is changed.
             NotFound: there is no case.
             Stopped: the test was stopped; nothing is changed.
             GptasstError: a case could not be tested, or the change could not be made.
@@ -134,7 +134,7 @@ def _held_back(
     plan: KnowledgePlan,
     revision: int | None,
 ) -> GptasstError:
-    """The error that ends a change, with what is in force, and how the new one can be tried."""
+    """The error for a change that was held back, with how to try the new definition."""
     current = f"`{name}` is not created"
     if assistant is not None:
         current = f"`{name}` stays at revision {assistant.revision}"

@@ -1,4 +1,4 @@
-"""Tests of assistants: what is asked, and what came of each case."""
+"""The values of tests: jobs and results."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 CaseStatus = Literal[
     "held",
-    "failed",  # the answer is not as it must be, or the model gave none
-    "error",  # nothing can be said of it: see `CaseResult.error`
-    "not_run",  # the command ended before its turn
+    "failed",  # a check failed, or the model gave no answer
+    "error",  # there is no result, see `CaseResult.error`
+    "not_run",  # the command ended before this case
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is tested: a definition with its cases. `directory` is where their files are."""
+    """The subject of a test: a definition with its cases. `directory` has their files."""
 
     name: str
     resolved: Resolved
@@ -36,7 +36,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class TestJob:
-    """What the user asked of a test.
+    """The job of a test.
 
     Only cases whose names fit one of the `patterns` run, all where there is none. `model` and
     `timeout` (seconds) override what the definition and the profile say, `judge_model` what the
@@ -44,7 +44,7 @@ class TestJob:
     found in the knowledge is looked at, and no model is asked. `budget` is what may be spent.
     """
 
-    __test__ = False  # pytest takes it for tests of its own
+    __test__ = False  # keeps pytest from collecting it
 
     subjects: tuple[Subject, ...]
     patterns: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class TestJob:
 
 @dataclass(frozen=True, slots=True)
 class CheckFailure:
-    """A check that did not hold: what it wanted, what there was, and a unified diff, if any."""
+    """A failed check: expected, got, and a unified diff, if there is one."""
 
     check: str
     expected: str
@@ -70,7 +70,7 @@ class CheckFailure:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a model said to a yes-or-no question about an answer."""
+    """A model's answer to a yes-or-no question about an answer."""
 
     question: str
     holds: bool
@@ -80,11 +80,11 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What came of one case.
+    """The result of a case.
 
-    `usage` and `cost` (US dollars, `None`: the price is not known) are what it took now:
-    nothing, where the answer was remembered (`asked` is false). `seconds` is what the answer took.
-    `sources` are the knowledge files that it rests on, or that were found.
+    `usage` and `cost` (US dollars, `None`: the price is unknown) are those of this test, which are
+    zero for an earlier answer (`asked` is false). `seconds` is the duration of the answer.
+    `sources` are the knowledge files that it cites, or that were found.
     """
 
     name: str
@@ -103,15 +103,15 @@ class CaseResult:
 
     @property
     def place(self) -> str:
-        """What it is about, for a message."""
+        """Its name for messages."""
         return f"`{self.name}`, case `{self.case}`"
 
 
 @dataclass(frozen=True, slots=True)
 class TestSummary:
-    """What came of all cases. `judges` are the models that judged; `seconds` all that it took.
+    """The totals of a test. `judges` are the judging models; `seconds` is the duration.
 
-    `cost` is in US dollars; `None` where the price of a model is not known.
+    `cost` is in US dollars; `None` if the price of a model is unknown.
     """
 
     __test__ = False
@@ -133,7 +133,7 @@ class TestSummary:
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """A test that is over."""
+    """A finished test."""
 
     __test__ = False
 
@@ -142,7 +142,7 @@ class TestReport:
 
     @property
     def holds(self) -> bool:
-        """Whether every case ran, and held."""
+        """Whether every case ran and passed."""
         return bool(self.cases) and all(result.status == "held" for result in self.cases)
 
     @property
@@ -152,7 +152,7 @@ class TestReport:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What two definitions make of one input. `diff` is a unified diff of the two answers."""
+    """The answers of two definitions to one input. `diff` is empty if they are equal."""
 
     case: str
     old: CaseResult

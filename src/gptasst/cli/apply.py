@@ -191,7 +191,7 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
         output.note(f"`{path}` has no `name`, so it is no assistant of its own")
     if plan.left:
         named = ", ".join(f"`{one_line(name)}`" for name in plan.left)
-        output.note(f"no file is left of {named}; `--prune` deletes what has none")
+        output.note(f"{named} came from there and has no file any more; `--prune` deletes it")
     for one in plan.changes:
         for note in one.notes:
             output.warn(note)

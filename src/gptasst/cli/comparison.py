@@ -53,8 +53,16 @@ def compared_subjects(
     return subjects_to_compare(service, *names)
 
 
-def show_comparison(output: Output, run: TestRun, old: str, new: str) -> None:
+def show_comparison(
+    output: Output, run: TestRun, names: tuple[str, str], cases: Path | None
+) -> None:
     """Let both run to their end, and show which answers differ.
+
+    Args:
+        output: for what is shown.
+        run: a test of both.
+        names: of the earlier definition, and of the other.
+        cases: the file that the cases are of, if one was named.
 
     Raises:
         GptasstError: a case of the new definition did not hold, or an answer could not be had.
@@ -62,11 +70,12 @@ def show_comparison(output: Output, run: TestRun, old: str, new: str) -> None:
     from gptasst.cases.comparing import comparison
     from gptasst.cases.service import error_of
 
+    old, new = names
     report = follow(output, run, lines_shown=False)
     told = comparison(report, old, new)
     # What the old definition does not hold is no failure of the new one.
     counted = tuple(r for r in report.cases if r.name == new or r.status != "failed")
-    error = error_of(run, replace(report, cases=counted))
+    error = error_of(run, replace(report, cases=counted), cases)
     if output.mode == "json":
         output.document(
             {

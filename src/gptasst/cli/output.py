@@ -255,6 +255,8 @@ class Output:
         return word if plain else f"\x1b[{code}m{word}\x1b[0m"
 
     def _complain(self, text: str) -> None:
+        """Print one message. A line end in it, as of a file's name, begins no other message."""
+        text = text.rstrip("\n").replace("\n", "\n  ")
         head, sep, tail = text.partition("\x1b[0m")  # keep our own colour
         self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
         self.stderr.flush()

@@ -47,6 +47,8 @@ def tell_about(output: Output, result: RunResult) -> None:
             f"{count_text(result.left_out, 'earlier message')} did not fit into the context"
         )
     if output.verbose:
+        for line in result.reasoning.splitlines():
+            output.note(f"reasoning: {line}" if line.strip() else "")
         for query in result.searches:
             output.note(f"the model searched the knowledge for `{query}`")
         output.note(_account(output, result))
@@ -272,7 +274,7 @@ def changes_text(outcome: KnowledgeOutcome) -> str:
 
 def tools_shown(definition: Definition) -> list[str]:
     """The tools of a definition as text, with its search settings."""
-    from gptasst.definitions.settings import written_file_search
+    from gptasst.definitions.tools import written_file_search
 
     tools = definition.tools
     names = ("file_search", "code_interpreter", "web_search")
@@ -281,6 +283,7 @@ def tools_shown(definition: Definition) -> list[str]:
         for name in names
         if (value := getattr(tools, name)) is not False
     ]
+    shown += [f"mcp {server.label} ({server.url})" for server in tools.mcp]
     settings = written_file_search(tools)
     if isinstance(settings, dict):
         shown[0] += f" ({', '.join(f'{key} {_plain(value)}' for key, value in settings.items())})"

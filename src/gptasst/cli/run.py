@@ -232,6 +232,7 @@ def _run_once(
     if output is None and filters:
         session.output.keep_answer_apart()
     activity = Activity(session.output, "waiting for the answer")
+    session.context.approve = session.approver(activity.stop)
     service = session.context.runs(activity.report, progress=activity.advance)
     resolved = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]

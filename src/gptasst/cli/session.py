@@ -14,9 +14,11 @@ from gptasst.errors import GptasstError, UsageError
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
+    from gptasst.api.types import ToolApproval
     from gptasst.cli.progress import Waiting
     from gptasst.context import AppContext
     from gptasst.inputs.screening import Screening
+    from gptasst.runs.tools import Approve
 
 
 GLOBALS = "gptasst.globals"
@@ -58,15 +60,40 @@ class Session:
             raise UsageError(
                 f"confirmation required: {question}", hint="pass `--yes`", code="needs_confirmation"
             )
+        if not self._asked(question):
+            self.output.note("nothing was done")
+            raise typer.Abort
+
+    def _asked(self, question: str) -> bool:
+        import sys
+
         with line_ended(self.output.stderr):
             self.output.stderr.write(f"{harmless(question)} [y/N] ")
             self.output.stderr.flush()
             answer = sys.stdin.readline()
         if not answer.endswith("\n"):  # Ctrl-D
             self.output.stderr.write("\n")
-        if answer.strip().lower() not in ("y", "yes"):
-            self.output.note("nothing was done")
-            raise typer.Abort
+        return answer.strip().lower() in ("y", "yes")
+
+    def approver(self, stop: Callable[[], object]) -> Approve | None:
+        """Asks whether a model may call a tool of an MCP server; `None`: nobody can be asked.
+
+        Args:
+            stop: called before a question, to end what is drawn meanwhile.
+        """
+        import sys
+
+        if not (sys.stdin and sys.stdin.isatty() and self.output.stderr.isatty()):
+            return None
+
+        def approve(call: ToolApproval) -> bool:
+            stop()
+            return self._asked(
+                f"the model wants to call `{call.tool}` of `mcp:{call.label}` with"
+                f" {call.arguments}: allow it?"
+            )
+
+        return approve
 
     def confirmed(
         self,

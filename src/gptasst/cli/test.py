@@ -153,23 +153,26 @@ def run_cases(  # one parameter an option
     if not retrieval_only:
         tell_fallback(session)
     if compare is not None:
-        show_comparison(session.output, run, *(subject.name for subject in subjects))
+        both = (subjects[0].name, subjects[1].name)
+        show_comparison(session.output, run, both, cases)
         return
     report = follow(session.output, run)
     if junit is not None:
         write_junit(junit, report)
-    finish(session.output, run, report)
+    finish(session.output, run, report, cases)
 
 
-def finish(output: Output, run: TestRun, report: TestReport) -> None:
+def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
     """Show what did not hold and the totals; end with the exit code that fits.
+
+    `cases` is the file that the cases are of, if one was named.
 
     Raises:
         GptasstError: a case did not hold, or could not be tested.
     """
     from gptasst.cases.service import error_of
 
-    error = error_of(run, report)
+    error = error_of(run, report, cases)
     if output.mode == "json":
         output.document({"cases": report.cases, "summary": report.summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)

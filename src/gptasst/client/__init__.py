@@ -50,8 +50,7 @@ class Client:
     """Assistants, instructions and runs of one profile.
 
     Defaults come from the environment and `config.toml`, as on the command line. A client can be
-    used from any number of threads. In asyncio, call it in a thread:
-    `await asyncio.to_thread(client.run, "DocWriter", "a.py")`.
+    used from any number of threads. For asyncio there is `AsyncClient`.
 
     Args:
         profile: the name of a profile (endpoint and store); `None` uses the default.

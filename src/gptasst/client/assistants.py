@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from gptasst.assistants.types import (
     Assistant,
@@ -15,6 +15,7 @@ from gptasst.assistants.types import (
     KnowledgeOutcome,
     Revision,
 )
+from gptasst.client.knowledge import AssistantKnowledge
 from gptasst.client.options import (
     AssistantOptions,
     Files,
@@ -28,13 +29,10 @@ from gptasst.errors import UsageError
 from gptasst.hints import shown
 from gptasst.inputs.encoding import named_encoding
 from gptasst.inputs.screening import Screening
-from gptasst.knowledge.types import FoundPassage, KnowledgePlan
-
-if TYPE_CHECKING:
-    from gptasst.assistants.service import AssistantService
+from gptasst.knowledge.types import FoundPassage
 
 
-class Assistants:
+class Assistants(AssistantKnowledge):
     """The assistants of the profile's store.
 
     `name` is an assistant's name or id; an unknown one raises `NotFound`. Only the store limits the
@@ -43,13 +41,6 @@ class Assistants:
     to files that look secret (`.env`, private keys), unless `allow_secrets`. `encoding` is the
     encoding of text files; by default it is UTF-8, UTF-16, or certain Windows-1252.
     """
-
-    def __init__(self, context: AppContext) -> None:
-        self._context = context
-
-    @property
-    def _service(self) -> AssistantService:
-        return self._context.assistants
 
     @spelled_out
     def create(
@@ -179,116 +170,6 @@ class Assistants:
             >>> client.assistants.delete("DocWriter-1")
         """
         self._service.delete(self._service.summary(name), keep_files=keep_files)
-
-    def add_files(
-        self,
-        name: str,
-        files: Files,
-        *,
-        allow_secrets: bool = False,
-        encoding: str | None = None,
-    ) -> KnowledgeOutcome:
-        """Add knowledge; existing paths get their new content.
-
-        Args:
-            name: its name or id.
-            files: paths, patterns, directories.
-            allow_secrets: whether to accept files that look secret.
-            encoding: see the class.
-
-        Examples:
-            >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
-            'docs/billing.md'
-        """
-        service, screening = self._service, Screening(allow_secrets=allow_secrets)
-        known = named_encoding(encoding)
-        change = service.plan_add(service.current(name), words_of(files), screening, encoding=known)
-        return service.apply(change)
-
-    def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
-        """Remove knowledge by path, id, pattern or directory. Files on disk stay.
-
-        Examples:
-            >>> client.assistants.remove_files("DocWriter-1", "style.md").assistant.knowledge
-            ()
-        """
-        service = self._service
-        return service.apply(service.plan_remove(service.current(name), words_of(files)))
-
-    def set_files(
-        self,
-        name: str,
-        files: Files,
-        *,
-        allow_secrets: bool = False,
-        encoding: str | None = None,
-    ) -> KnowledgeOutcome:
-        """Replace the whole knowledge; without files, remove all of it.
-
-        Args:
-            name: its name or id.
-            files: paths, patterns, directories.
-            allow_secrets: whether to accept files that look secret.
-            encoding: see the class.
-
-        Examples:
-            >>> client.assistants.set_files("DocWriter-1", "docs").plan.remove[0].path
-            'style.md'
-        """
-        service, screening = self._service, Screening(allow_secrets=allow_secrets)
-        known = named_encoding(encoding)
-        change = service.plan_set(service.current(name), words_of(files), screening, encoding=known)
-        return service.apply(change)
-
-    def sync(
-        self,
-        name: str,
-        *,
-        allow_secrets: bool = False,
-        allow_outside: bool = False,
-        encoding: str | None = None,
-    ) -> KnowledgeOutcome:
-        """Update the knowledge from the files on disk, relative to the working directory.
-
-        Args:
-            name: its name or id.
-            allow_secrets: see the class.
-            allow_outside: also send files from outside of the working directory. Anybody who may
-                edit the assistant may have added their paths.
-            encoding: the encoding of new text.
-
-        Raises:
-            InvalidInput: none of its files is here.
-            UsageError: files from outside of the working directory would be sent.
-
-        Examples:
-            >>> client.assistants.sync("DocWriter-1").plan.is_empty
-            True
-        """
-        service = self._service
-        screening, known = Screening(allow_secrets=allow_secrets), named_encoding(encoding)
-        change = service.plan_sync(service.current(name), screening, encoding=known)
-        if change.outside and not allow_outside:
-            raise UsageError(
-                f"`{change.outside[0]}` would be sent from outside of this directory",
-                hint="pass allow_outside=True to allow that",
-                code="needs_confirmation",
-            )
-        return service.apply(change)
-
-    def plan_sync(self, name: str, *, allow_secrets: bool = False) -> KnowledgePlan:
-        """What `sync` would do. Changes nothing.
-
-        Args:
-            name: its name or id.
-            allow_secrets: whether to accept files that look secret.
-
-        Examples:
-            >>> len(client.assistants.plan_sync("DocWriter-1").unchanged)
-            1
-        """
-        assistant = self._service.current(name)
-        return self._service.plan_sync(assistant, Screening(allow_secrets=allow_secrets)).plan
 
     def history(self, name: str) -> Sequence[Revision]:
         """The revisions of an assistant's definition, oldest first.

@@ -15,6 +15,7 @@ from gptasst.config.known_keys import (
     INSTRUCTIONS_PATH,
     KNOWN_KEYS,
     LOCAL_KEYS,
+    MCP_KEYS,
     PRICE_KEYS,
     PROFILE_KEYS,
     USAGE_KEYS,
@@ -76,6 +77,10 @@ class ConfigurationService:
             ConfigValue("profile", profile.name, self._profile_source(profile)),
             *self._profile_values(profile),
             self._instruction_path(),
+            *(
+                ConfigValue(f"{MCP_KEYS}.{name}", host, self._source(MCP_KEYS, name))
+                for name, host in self._settings.mcp_keys.hosts().items()
+            ),
             *self._local_values(),
             ConfigValue(
                 "usage.record", self._settings.records_usage(), self._source("usage", "record")
@@ -220,6 +225,8 @@ def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -
             code="secret",
         )
     names_variable = path[-1] == "api_key_env" or "header_env" in path[2:3]
+    if path[0] == MCP_KEYS and not _SECRET_VALUE.match(value):
+        return  # its values are names of hosts, which `Settings` checks
     is_key = _KEY_LIKE.fullmatch(value) if names_variable else _SECRET.search(path[-1])
     if is_key or _SECRET_VALUE.match(value):
         of_profile = path[1] if len(path) > 2 and path[1] in profiles else None
@@ -258,7 +265,7 @@ _TABLES = {"local": LOCAL_KEYS, "usage": USAGE_KEYS, "instructions": INSTRUCTION
 
 def _kind(path: tuple[str, ...]) -> type | None:
     """The type of a key's value; `None` if there is no such key."""
-    if path == ("profile",):
+    if path == ("profile",) or (path[0] == MCP_KEYS and len(path) == 2):
         return str
     if len(path) == 2:
         return _TABLES.get(path[0], {}).get(path[1])
@@ -272,5 +279,7 @@ def _kind(path: tuple[str, ...]) -> type | None:
 def _nearest(key: str) -> str:
     parts = key.split(".")
     middle = ".".join(parts[1:-1])
-    named = {re.sub("NAME|MODEL", lambda word: middle or word[0], k): k for k in KNOWN_KEYS}
+    named = {
+        re.sub("NAME|MODEL|VARIABLE", lambda word: middle or word[0], k): k for k in KNOWN_KEYS
+    }
     return did_you_mean(key, named, f"known: {', '.join(KNOWN_KEYS)}")

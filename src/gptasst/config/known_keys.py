@@ -32,6 +32,7 @@ PRICE_KEYS: dict[str, type] = {
     "cache_write": float,
     "output": float,
 }
+MCP_KEYS = "mcp_keys"  # the table of variables with keys, and the host that each is for
 USAGE_KEYS: dict[str, type] = {"record": bool}
 INSTRUCTION_KEYS: dict[str, type] = {"path": str}
 INSTRUCTIONS_PATH = "GPTASST_INSTRUCTIONS_PATH"  # comes before the key
@@ -49,6 +50,7 @@ VARIABLES = {
 KNOWN_KEYS = (
     "profile",
     *(f"instructions.{key}" for key in INSTRUCTION_KEYS),
+    f"{MCP_KEYS}.VARIABLE",
     *(f"local.{key}" for key in LOCAL_KEYS),
     *(f"profiles.NAME.{key}" for key in PROFILE_KEYS if key not in HEADER_TABLES),
     *(f"usage.{key}" for key in USAGE_KEYS),

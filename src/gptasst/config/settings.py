@@ -18,12 +18,14 @@ from gptasst.config.known_keys import (
     INSTRUCTION_KEYS,
     INSTRUCTIONS_PATH,
     LOCAL_KEYS,
+    MCP_KEYS,
     PRICE_KEYS,
     PROFILE_KEYS,
     PROMPT_CACHES,
     STORES,
     USAGE_KEYS,
 )
+from gptasst.config.mcp_keys import McpKeys
 from gptasst.config.profile import (
     DEFAULT_TIMEOUT,
     MAX_TIMEOUT,
@@ -55,6 +57,7 @@ OPENAI_BASE_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-6-luna"
 BUILT_IN = ("openai", "local")
 _HIGHEST_PRICE = 1e6
+_TABLES = ("profile", "profiles", "local", "prices", "usage", "instructions", MCP_KEYS)
 
 
 class Settings:
@@ -83,7 +86,7 @@ class Settings:
             _read_config(config_file) if text is None else TomlDocument(text, str(config_file))
         )
         document = self._document
-        document.only_keys((), ("profile", "profiles", "local", "prices", "usage", "instructions"))
+        document.only_keys((), _TABLES)
         document.only_keys(("usage",), USAGE_KEYS)
         document.only_keys(("instructions",), INSTRUCTION_KEYS)
         document.only_keys(("local",), LOCAL_KEYS)
@@ -102,6 +105,7 @@ class Settings:
         self.prices()
         self.records_usage()
         self.instruction_path()
+        self.mcp_keys.hosts()
         for name in self.profile_names():
             self._build(name, "named")
         default = self._document.text_value("profile")
@@ -168,6 +172,11 @@ class Settings:
             raise UsageError(message, hint=hint, variable=INSTRUCTIONS_PATH, code="bad_value")
         message = f"key `instructions.path` has `{relative}`, which is relative"
         raise self._document.error(("instructions", "path"), message, hint=hint)
+
+    @property
+    def mcp_keys(self) -> McpKeys:
+        """The keys of MCP servers, and which of them may get which."""
+        return McpKeys(self._document, self._environ)
 
     def _configured_path(self) -> Sequence[str]:
         if isinstance(self._document.table("instructions").get("path"), list):

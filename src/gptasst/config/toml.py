@@ -14,7 +14,7 @@ _Scalar = TypeVar("_Scalar", str, bool, int, float)
 _Number = TypeVar("_Number", int, float)
 _MISSING = object()
 _LONG_QUOTES = ('"""', "'''")
-_TABLE = r"\s*\[\s*([^\[\]]+?)\s*\]"
+_TABLE = r"\s*\[\[?\s*([^\[\]]+?)\s*\]"
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     bool: "true or false",

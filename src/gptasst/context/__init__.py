@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gptasst.runs.inputs import Gateway
     from gptasst.runs.service import RunService
     from gptasst.runs.spending import Spending
+    from gptasst.runs.tools import Approve
     from gptasst.uploads.cache import FileCache
 
 
@@ -60,6 +61,9 @@ class AppContext(ServerContext):
         profile_name: the requested profile; `None` uses the default.
         note: called with messages for the user that are in no result.
     """
+
+    approve: Approve | None = None
+    """Asks whether a model may call a tool of an MCP server, where somebody can be asked."""
 
     def with_options(
         self,
@@ -284,6 +288,7 @@ class AppContext(ServerContext):
             choice=None if embedded else self._model_choice,
             capabilities=None if embedded else self.capabilities,
         )
+        preparation.mcp_key, preparation.user_mark = self.mcp_key, self.user_mark
         open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
         found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
@@ -296,6 +301,7 @@ class AppContext(ServerContext):
             spending=self._spending(kind or self.used_by),
         )
         runs.keeper = lambda: self.run_journal
+        runs.approve = self.approve
         return runs
 
     def _spending(self, kind: Kind) -> Spending:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gptasst.definitions.library import InstructionLibrary
     from gptasst.definitions.service import InstructionService
     from gptasst.definitions.toml import Origin
+    from gptasst.definitions.types import McpServer
     from gptasst.each.journal import RunJournal
     from gptasst.embedded.service import LocalModelService, ModelFile
     from gptasst.models.usage import Kind, UsageJournal
@@ -168,6 +169,20 @@ class MachineContext:
         from gptasst.api.upload_marks import machine_mark
 
         return machine_mark(self.paths.machine_mark)
+
+    def mcp_key(self, server: McpServer) -> str:
+        """The key of an MCP server whose definition names a variable; see `McpKeys.key`."""
+        return self.settings.mcp_keys.key(server.label, server.url, server.key_env or "")
+
+    def user_mark(self) -> str:
+        """What tells whoever runs this from others: the account, on this machine."""
+        import getpass
+
+        try:
+            account = getpass.getuser()
+        except (OSError, KeyError):  # a user without a name
+            account = ""
+        return f"{self.machine_mark} {account}"
 
     @cached_property
     def file_cache(self) -> FileCache:

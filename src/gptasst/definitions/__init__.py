@@ -1,1 +1,1 @@
-"""TOML documents to definitions and back."""
+"""Definitions: TOML documents to values and back, and where they are found."""

@@ -1,4 +1,4 @@
-"""Cases on the disk: beside a definition or in a file of their own, with the files they name."""
+"""Read cases from disk: files beside a definition or of their own, and the inputs they name."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from gptasst.hints import cmd
 from gptasst.inputs.reading import InputFile, read_input
 from gptasst.inputs.screening import Screening
 
-_MOST_BYTES = 10_000_000  # of a file of cases, and of the inputs that an assistant carries
+_MOST_BYTES = 10_000_000  # bytes of a file of cases, and of all inputs that an assistant carries
 
 
 def read_cases_file(path: Path) -> tuple[Case, ...]:
-    """The cases of a file of its own; the files that they name are not read.
+    """The cases in a file, without reading the files that they name.
 
     Raises:
-        InvalidDefinition: it can't be read, is not UTF-8, breaks the format, or has no case.
+        InvalidDefinition: it can't be read, is not UTF-8, is invalid, or has no case.
     """
     try:
         with path.open("rb") as stream:
@@ -47,12 +47,12 @@ def read_cases_file(path: Path) -> tuple[Case, ...]:
 
 
 def carried_cases(path: Path, screening: Screening) -> tuple[Case, ...]:
-    """The cases of a file of its own, ready to go to an assistant."""
+    """The cases in a file, complete for an assistant."""
     return carried(read_cases_file(path), path.parent, screening)
 
 
 def cases_beside(definition: Path) -> Path:
-    """Where the cases of a definition's file are, if it has any."""
+    """The file of cases beside a definition, if there is one."""
     return definition.with_name(definition.name.removesuffix(".toml") + CASES_ENDING)
 
 
@@ -64,7 +64,7 @@ def definition_of_cases(path: Path) -> Path:
     """The definition that a file of cases belongs to.
 
     Raises:
-        NotFound: it is not there.
+        NotFound: it does not exist.
     """
     definition = path.with_name(path.name.removesuffix(CASES_ENDING) + ".toml")
     for wanted in (path, definition):
@@ -76,10 +76,10 @@ def definition_of_cases(path: Path) -> Path:
 
 
 def cases_of(found: Instruction) -> tuple[Case, ...]:
-    """The cases of an instruction: its own, and those of the file beside it.
+    """The cases of an instruction: its own, and those in the file beside it.
 
     Raises:
-        InvalidDefinition: the file breaks the format, or has a case of a name that is taken.
+        InvalidDefinition: the file is invalid, or a case has a name that is taken.
     """
     own, path = found.definition.cases, cases_beside(Path(found.path))
     if not found.path.endswith(".toml") or not path.exists():
@@ -97,10 +97,10 @@ def cases_of(found: Instruction) -> tuple[Case, ...]:
 
 
 def with_cases(found: Instruction, screening: Screening) -> Definition:
-    """An instruction's definition with its cases, ready to go elsewhere.
+    """An instruction's definition with all of its cases and their inputs.
 
     Raises:
-        InvalidDefinition: its cases break the format, or can't be carried.
+        InvalidDefinition: its cases are invalid, or their inputs can't be included.
     """
     cases = cases_of(found)
     if not cases:
@@ -109,16 +109,16 @@ def with_cases(found: Instruction, screening: Screening) -> Definition:
 
 
 def carried(cases: Sequence[Case], directory: Path, screening: Screening) -> tuple[Case, ...]:
-    """Cases with the texts of the files that they name.
+    """Cases with the texts of their input files included.
 
     Args:
-        cases: as they were read.
-        directory: what the names of files are relative to.
-        screening: what must not go anywhere.
+        cases: the cases, as read.
+        directory: the base of relative file names.
+        screening: the check for secrets.
 
     Raises:
-        InvalidDefinition: a file can't be read, counts as secret, or is not text; or all of it is
-            too much.
+        InvalidDefinition: a file can't be read, looks secret, or is not text; or the total is too
+            large.
     """
     ready = tuple(_with_input(case, directory, screening) for case in cases)
     size = sum(len(case.input or "") for case in ready)
@@ -143,10 +143,10 @@ def _with_input(case: Case, directory: Path, screening: Screening) -> Case:
 
 
 def input_of_case(case: Case, directory: Path | None, screening: Screening) -> InputFile | None:
-    """The file that a case works on, or its text under the name of one; `None`: it names none.
+    """The input file of a case, or its text under a file's name; `None` without a file.
 
     Raises:
-        InvalidDefinition: it can't be read, counts as secret, or lies elsewhere.
+        InvalidDefinition: it can't be read, looks secret, or is outside of the directory.
     """
     if case.file is None:
         return None

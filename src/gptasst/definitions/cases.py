@@ -1,4 +1,4 @@
-"""Cases: inputs, and what must hold of the answers, as `NAME.cases.toml` has them."""
+"""Cases: inputs with checks of the answers, in the format of `NAME.cases.toml`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TABLE = "case"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An input, and what must hold of the answer to it.
+    """An input, and checks of the answer.
 
-    `input` is the text that is worked on, called `file` where it has a name; a `file` without
-    `input` is read from the disk. `text` is the task, `vars` are values of variables. All else are
-    checks. `json` maps paths (`items[0].name`) to values. `max_tokens` counts input and output,
-    `max_cost` is in US dollars, `max_seconds` from request to end. `judge` is a question that a
-    model answers with yes or no, `judge_model` that model.
+    `input` is the input text, named `file` if it has a name; a `file` without `input` is read from
+    disk. `text` is the task, `vars` are values of variables. All others are checks. `json` maps
+    paths (`items[0].name`) to values. `max_tokens` counts input and output, `max_cost` is in US
+    dollars, `max_seconds` from request to end. `judge` is a question that `judge_model` answers
+    with yes or no.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Case:
 
     @property
     def is_retrieval(self) -> bool:
-        """Whether something is said of what is found in the knowledge."""
+        """Whether the case checks the search in the knowledge."""
         return bool(self.cites or self.not_cites)
 
     @property
@@ -62,7 +62,7 @@ class Case:
 
 
 def _is_nothing(value: object) -> bool:
-    """Whether a key says nothing; 0 and an empty text do."""
+    """Whether a check is unset; 0 and an empty text are values."""
     empty = isinstance(value, (tuple, Mapping)) and not value
     return value is None or value is False or empty
 
@@ -74,14 +74,14 @@ _LISTS = ("contains", "not_contains", "matches", "not_matches", "cites", "not_ci
 
 
 def cases_in(document: TomlDocument, *, checked: bool = True) -> tuple[Case, ...]:
-    """The cases of a document.
+    """The cases in a document.
 
     Args:
         document: a definition, or a file of cases.
-        checked: patterns and schemas are looked into, which is slow.
+        checked: also validate patterns and schemas, which is slow.
 
     Raises:
-        InvalidDefinition: one breaks the format; the message names file, line and key.
+        InvalidDefinition: one is invalid; the message has file, line and key.
     """
     given = document.root.get(_TABLE, [])
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
@@ -96,7 +96,7 @@ def cases_in(document: TomlDocument, *, checked: bool = True) -> tuple[Case, ...
 
 
 class _Part(TomlDocument):
-    """One case of a document. What is said of no key of it has the line of its header."""
+    """One case of a document. Errors without a key have the line of its header."""
 
     header = 1
 
@@ -106,13 +106,13 @@ class _Part(TomlDocument):
 
 
 def _parts(document: TomlDocument, given: Sequence[Mapping[str, Any]]) -> Iterator[TomlDocument]:
-    """Each case as a document of its own whose errors have the lines of the whole."""
+    """Each case as a document, whose errors have the lines of the whole file."""
     lines = document.text.splitlines(keepends=True)
     starts = [number for number, line in _headers(lines) if re.match(_CASE_HEADER, line)]
     ends = [number for number, line in _headers(lines)]
     for at, table in enumerate(given):
         part = _Part("", document.source)
-        if len(starts) == len(given):  # else they are written in one line each
+        if len(starts) == len(given):  # else they are inline tables
             later = (n for n in ends if n > starts[at] and not re.match(_INSIDE, lines[n]))
             end = next(later, len(lines))
             inside = [re.sub(_INSIDE, r"\1", line) for line in lines[starts[at] + 1 : end]]
@@ -127,7 +127,7 @@ _INSIDE = r"(\s*\[\s*)case\s*\.\s*"
 
 
 def _headers(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """The lines that begin a table, outside of strings, with their numbers from 0."""
+    """The headers of tables, outside of strings, with their line numbers from 0."""
     closing = None
     for number, line in enumerate(lines):
         if closing:
@@ -234,7 +234,7 @@ def _json(document: TomlDocument) -> Mapping[str, Any]:
 
 
 def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | None:
-    """A JSON Schema, as the text of one or as a table."""
+    """A JSON Schema, given as text or as a table."""
     value = document.root.get("schema")
     if value is None:
         return None
@@ -267,10 +267,10 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]")
 
 
 def steps_of(path: str) -> list[str | int]:
-    """The keys and places of a path into JSON, as `items[0].name` has them.
+    """The keys and indexes of a JSON path such as `items[0].name`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the path is invalid.
     """
     steps: list[str | int] = []
     at = 0
@@ -284,7 +284,7 @@ def steps_of(path: str) -> list[str | int]:
 
 
 def cases_text(cases: Sequence[Case]) -> str:
-    """Cases as TOML, to stand at the end of a document; `cases_in` reads the same cases back."""
+    """Cases as TOML, for the end of a document; `cases_in` reads the same cases back."""
     import tomli_w
 
     text = ""

@@ -1,4 +1,4 @@
-"""Where instructions are found, by name, and what they extend."""
+"""Find instructions by name, and resolve what they extend."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gptasst.errors import InvalidDefinition, NotFound
 from gptasst.hints import cmd, did_you_mean, nearest
 from gptasst.inputs.reading import kind_of
 
-# A request takes 10,485,760 characters, each of up to four bytes.
+# A request has at most 10,485,760 characters, of up to four bytes each.
 _MOST_BYTES = 44_000_000
 
 
 def read_definition_file(
     path: Path, *, name: str | None = None, schema_checked: bool = False
 ) -> Definition:
-    """Read one TOML file, without what it extends; see `parse_definition`.
+    """Read a TOML file, without resolving `extends`; see `parse_definition`.
 
     Raises:
-        InvalidDefinition: it can't be read, is not UTF-8, or breaks the format.
+        InvalidDefinition: it can't be read, is not UTF-8, or is invalid.
     """
     document = document_of(_content(path), path)
     return read_document(document, name=name, schema_checked=schema_checked)
@@ -45,7 +45,7 @@ def _content(path: Path) -> bytes:
 
 
 def document_of(content: bytes, path: Path) -> TomlDocument:
-    """The document in what was read from a path.
+    """Parse the content of a path.
 
     Raises:
         InvalidDefinition: it is not UTF-8, or not TOML.
@@ -61,10 +61,10 @@ class InstructionLibrary:
     """The instructions that `-i` and `run` find by name: directories of `NAME.toml`.
 
     Args:
-        directories: where to look, nearest first; a name found in one hides the same name
-            in those after it. A directory that does not exist is empty.
-        warn: told, once for each, of instructions of the project that are used and hide others
-            or turn on tools of the server.
+        directories: the directories, nearest first; a name in one shadows the same name in later
+            ones. A missing directory is empty.
+        warn: called once for each project instruction in use that shadows another or turns on
+            hosted tools.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class InstructionLibrary:
         return sorted(self._files())
 
     def find(self, name: str) -> Instruction:
-        """One instruction by name, or by the path of a TOML file.
+        """An instruction by name, or by the path of a TOML file.
 
-        Its definition is whole: what it extends is in it.
+        Its definition is complete: `extends` is resolved.
 
         Raises:
-            NotFound: no such instruction; the hint has the nearest name.
-            InvalidDefinition: it is there and breaks the format, or extends what is not there.
+            NotFound: there is none; the hint suggests a similar name.
+            InvalidDefinition: it is invalid, or extends a missing instruction.
         """
         found = self._read(name, schema_checked=False)
         for notice in found.notices():
@@ -98,35 +98,35 @@ class InstructionLibrary:
     def definition_of(
         self, content: bytes, path: Path, *, name: str | None = None
     ) -> tuple[Definition, tuple[ExtendedInstruction, ...]]:
-        """The whole definition in what was read from a path, and what it extends.
+        """The complete definition from the content of a path, and what it extends.
 
         Args:
             content: the document.
-            path: what errors call it; instructions beside it are found before those of the library.
-            name: the name where the document has none; without it the key `name` is required.
+            path: its path, for errors; instructions beside it have precedence over the library.
+            name: the name if the document has none; without it the key `name` is required.
 
         Raises:
-            InvalidDefinition: it is not UTF-8, breaks the format, or extends what is not there.
+            InvalidDefinition: it is not UTF-8, is invalid, or extends a missing instruction.
         """
         document, extended = self._whole(document_of(content, path), path, "file", name)
         return read_document(document, name=name), extended
 
     def of_project(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
-        """The instructions of the working directory, and the errors of those that can't be read."""
+        """The instructions of the working directory, and the errors of unreadable ones."""
         found, broken = self.all()
         project = [instruction for instruction in found if instruction.origin == "project"]
         return project, broken
 
     def in_directory(self, directory: Path) -> tuple[list[Instruction], list[InvalidDefinition]]:
-        """The instructions that are found in one of the directories, and the errors of others."""
+        """The instructions in one of the directories, and the errors of unreadable ones."""
         paths = [path for _, path in self._files().values() if path.parent == directory]
         return self._read_all(sorted(path.stem for path in paths))
 
     def locate(self, name: str) -> tuple[Path, Origin]:
-        """The file of an instruction, unread, and which library it is in.
+        """The file of an instruction, without reading it, and its library.
 
         Raises:
-            NotFound: no such instruction; the hint has the nearest name.
+            NotFound: there is none; the hint suggests a similar name.
         """
         if name.endswith(".toml"):
             if not Path(name).is_file():
@@ -141,7 +141,7 @@ class InstructionLibrary:
         return path, origin
 
     def all(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
-        """Every instruction by name, and the errors of those that can't be read."""
+        """Every instruction by name, and the errors of unreadable ones."""
         return self._read_all(self.names())
 
     def _read_all(self, names: Sequence[str]) -> tuple[list[Instruction], list[InvalidDefinition]]:
@@ -174,7 +174,7 @@ class InstructionLibrary:
     def _whole(
         self, document: TomlDocument, path: Path, origin: Origin, name: str | None
     ) -> tuple[TomlDocument, tuple[ExtendedInstruction, ...]]:
-        """A document put together with all that it extends, and what that is, nearest first."""
+        """A document combined with all that it extends, and that list, nearest first."""
         if "extends" not in document.root:
             return document, ()
         chain = [(document, path, name)]
@@ -196,14 +196,14 @@ class InstructionLibrary:
         while chain:
             document, path, called = chain.pop()
             whole = put_together(whole, document)
-            if chain:  # so that what is wrong is told of the document where it is
+            if chain:  # so that errors are about the document that contains them
                 read_document(whole, name=called, schema_checked=True)
         return whole, tuple(extended)
 
     def _extended(
         self, document: TomlDocument, name: str, path: Path, origin: Origin
     ) -> tuple[Path, Origin]:
-        """The file of what a document extends: one of its own name is the one that it hides."""
+        """The file that a document extends; its own name means the one that it shadows."""
         after = 0
         if origin == "file":
             beside = path.parent / f"{name}.toml"
@@ -223,11 +223,11 @@ class InstructionLibrary:
         )
 
     def _place(self, path: Path) -> int:
-        """Which of the directories a file is in."""
+        """The directory that contains a file."""
         return [directory for _, directory in self._directories].index(path.parent)
 
     def _hides(self, path: Path, origin: Origin) -> str | None:
-        """The file of the same name in the libraries after one, if it says something else."""
+        """The file with the same name in a later library, if it differs."""
         if origin == "file":
             return None
         for _, directory in self._directories[self._place(path) + 1 :]:
@@ -265,7 +265,7 @@ def _circle(document: TomlDocument, names: Sequence[str]) -> InvalidDefinition:
 
 
 def _say_the_same(one: Path, other: Path) -> bool:
-    """Whether two files are one, or hold the same text: Git may have changed its line ends."""
+    """Whether two files are the same, or have the same text, except for line ends."""
     try:
         return one.samefile(other) or _text_of(one) == _text_of(other)
     except OSError:
@@ -277,10 +277,10 @@ def _text_of(path: Path) -> bytes:
 
 
 def refuse_not_regular(path: Path) -> None:
-    """Refuse what a stranger may have put among instructions: a device, a pipe, a link out.
+    """Raise for hostile files among instructions: devices, pipes, links out of the directory.
 
     Raises:
-        InvalidDefinition: it is no regular file of that directory.
+        InvalidDefinition: it is not a regular file of that directory.
     """
     try:
         mode = path.stat().st_mode

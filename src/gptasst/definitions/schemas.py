@@ -1,4 +1,4 @@
-"""JSON Schemas that answers must fit, as text from a definition or a file of their own."""
+"""JSON Schemas for answers, from a definition or a separate file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TOO_DEEP = "is nested too deeply"
 
 
 def parse_schema(text: str) -> dict[str, Any]:
-    """Read a JSON Schema; whether it is one, `check_schema` says.
+    """Parse a JSON Schema; `check_schema` validates it.
 
     Raises:
         ValueError: it is not JSON, or not an object; the message completes a sentence.
@@ -32,10 +32,10 @@ def parse_schema(text: str) -> dict[str, Any]:
 
 
 def check_schema(schema: dict[str, Any]) -> None:
-    """Hold a schema to JSON Schema's own. Slow to import: for schemas that are about to be used.
+    """Validate a schema. Slow to import: only for schemas that are about to be used.
 
     Raises:
-        ValueError: it is not a JSON Schema; the message completes a sentence.
+        ValueError: it is not a valid schema; the message completes a sentence.
     """
     from jsonschema import SchemaError
     from jsonschema.validators import validator_for
@@ -49,12 +49,12 @@ def check_schema(schema: dict[str, Any]) -> None:
 
 
 def read_schema(path: Path, screening: Screening) -> dict[str, Any]:
-    """Read and check a JSON Schema.
+    """Read and validate a JSON Schema.
 
     Raises:
-        InvalidInput: it can't be read, is not JSON, is not a schema, or counts as secret.
+        InvalidInput: it can't be read, is not JSON, is not a schema, or looks secret.
     """
-    screening.refuse_file(path)  # any JSON object passes for a schema
+    screening.refuse_file(path)  # any JSON object is a valid schema
     try:
         schema = parse_schema(path.read_text("utf-8-sig"))
         check_schema(schema)
@@ -68,12 +68,12 @@ def read_schema(path: Path, screening: Screening) -> dict[str, Any]:
 
 
 def check_answer(answer: str, schema: object) -> None:
-    """Hold the answer to its schema: servers may ignore the one they are sent."""
+    """Validate the answer against its schema, which servers may ignore."""
     from jsonschema import ValidationError, validate
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    nothing_fetched: Registry[object] = Registry()  # jsonschema's own asks the network
+    nothing_fetched: Registry[object] = Registry()  # jsonschema's default would access the network
     try:
         validate(json.loads(answer), schema, registry=nothing_fetched)  # type: ignore[arg-type]
     except ValueError as error:

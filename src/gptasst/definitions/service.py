@@ -1,4 +1,4 @@
-"""What can be done with instructions, and how a definition is changed."""
+"""List, create, edit and validate instructions, and change definitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import Any
 from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
-from gptasst.definitions.types import Definition, DefinitionChanges, Instruction, SearchSettings
+from gptasst.definitions.types import (
+    CodeSettings,
+    Definition,
+    DefinitionChanges,
+    Instruction,
+    SearchSettings,
+    WebSettings,
+)
 from gptasst.definitions.variables import with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
@@ -34,17 +41,17 @@ Answer with … and nothing else.
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Which definitions were checked: the paths that are right, and what is wrong with others."""
+    """The result of a validation: valid paths, and the errors of others."""
 
     valid: tuple[str, ...]
     errors: tuple[GptasstError, ...]
 
 
 class InstructionService:
-    """What can be done with instructions.
+    """Lists, creates, edits and validates instructions.
 
     Args:
-        library: where they are looked up.
+        library: finds the instructions.
         project: the project's own directory of instructions.
         user: the user's directory of instructions.
     """
@@ -55,19 +62,19 @@ class InstructionService:
         self._user = user
 
     def list(self) -> tuple[Sequence[Instruction], Sequence[InvalidDefinition]]:
-        """Every instruction by name, and the errors of those that can't be read."""
+        """Every instruction by name, and the errors of unreadable ones."""
         return self._library.all()
 
     def get(self, name: str) -> Instruction:
         return self._library.find(name)
 
     def new(self, name: str, *, source: str | None = None, in_project: bool = False) -> Path:
-        """Make the file of a new instruction and give its path.
+        """Create the file of a new instruction and return its path.
 
         Args:
             name: the instruction's name, and the file's.
-            source: an instruction to copy in place of the empty form.
-            in_project: put it into `./instructions`, not the user's directory.
+            source: an instruction to copy, instead of the template.
+            in_project: create it in `./instructions`, instead of the user's directory.
 
         Raises:
             UsageError: the name can't be used, or its file exists.
@@ -98,13 +105,13 @@ class InstructionService:
         return path
 
     def edit(self, name: str, open_editor: Callable[[Path], None]) -> Instruction:
-        """Let the user edit an instruction, and check what came out.
+        """Open an instruction in the user's editor, and validate the result.
 
-        One that ships with the package is copied to the user's directory first, where it
-        hides the shipped one.
+        A shipped instruction is first copied to the user's directory, where it shadows the shipped
+        one.
 
         Raises:
-            InvalidDefinition: what was written breaks the format; the file is kept as it is.
+            InvalidDefinition: the result is invalid; the file is kept.
         """
         path, origin = self._library.locate(name)
         if origin == "shipped":
@@ -126,7 +133,7 @@ class InstructionService:
             raise
 
     def _valid(self, word: str) -> str:
-        """The path of what is right: of an instruction with its cases, or of a file of cases."""
+        """The path of a valid instruction (with its cases) or file of cases."""
         if is_cases_file(word):
             read_cases_file(Path(word))
             return word
@@ -135,7 +142,7 @@ class InstructionService:
         return found.path
 
     def validate(self, words: Sequence[str] = ()) -> Validation:
-        """Check instructions by name or file, all that there are without any."""
+        """Validate instructions by name or file, by default all."""
         valid: list[str] = []
         errors: list[GptasstError] = []
         for word in words or self._library.names():
@@ -147,10 +154,10 @@ class InstructionService:
 
 
 def with_changes(definition: Definition, changes: DefinitionChanges) -> Definition:
-    """A definition with changes made to it.
+    """A definition with changes applied.
 
     Raises:
-        UsageError: the new name can't be used, no instructions are left, or a value is of no
+        UsageError: the new name can't be used, no instructions are left, or a value has no
             variable.
     """
     problem = name_problem(changes.name) if changes.name is not None else None
@@ -161,6 +168,10 @@ def with_changes(definition: Definition, changes: DefinitionChanges) -> Definiti
     )
     if tools.file_search is False:
         tools = replace(tools, search=SearchSettings())
+    if not tools.web_search:
+        tools = replace(tools, web=WebSettings())
+    if not tools.code_interpreter:
+        tools = replace(tools, code=CodeSettings())
     changed = replace(
         definition,
         **_given(

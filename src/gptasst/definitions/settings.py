@@ -1,4 +1,4 @@
-"""The keys of a definition that say how it searches and edits."""
+"""The keys of a definition for edits and for the model."""
 
 from __future__ import annotations
 
@@ -10,49 +10,94 @@ from gptasst.definitions.types import (
     EditSettings,
     EditUnit,
     Keep,
-    SearchSettings,
+    ModelSettings,
+    ReasoningEffort,
+    ReasoningSummary,
+    ServiceTier,
     Tools,
+    Verbosity,
 )
 
-_SEARCH_KEYS = ("max_results", "score_threshold", "filters", "text_weight")
+_SETTINGS = (
+    "reasoning_effort",
+    "temperature",
+    "top_p",
+    "max_output_tokens",
+    "verbosity",
+    "reasoning_summary",
+    "service_tier",
+    "max_tool_calls",
+    "tool_choice",
+    "context_management",
+    "safety_identifier",
+)
+_TOOL_CHOICES = ("none", "auto", "required", "file_search", "code_interpreter")
+_COMPACTION = ("settings", "context_management")
+LEAST_COMPACT_THRESHOLD = 1000
 
-_TABLE = ("tools", "file_search")
 
-MOST_RESULTS = 50
-
-
-def read_file_search(document: TomlDocument) -> tuple[bool | None, SearchSettings]:
-    """Whether knowledge is searched (`None`: when there is any), and how.
+def read_settings(document: TomlDocument, tools: Tools) -> ModelSettings:
+    """The settings that are passed to the model.
 
     Raises:
         InvalidDefinition: a key is wrong.
     """
-    given = document.table("tools").get("file_search")
-    if not isinstance(given, dict):
-        if given is not None and not isinstance(given, bool):
-            raise document.error(_TABLE, "key `tools.file_search` must be true, false or a table")
-        return given, SearchSettings()
-    document.only_keys(_TABLE, _SEARCH_KEYS)
-    if "filters" in given and not document.texts(*_TABLE, "filters"):
-        raise document.error((*_TABLE, "filters"), "key `tools.file_search.filters` is empty")
-    return True, SearchSettings(
-        max_results=document.number(int, 1, MOST_RESULTS, *_TABLE, "max_results"),
-        score_threshold=document.number(float, 0.0, 1.0, *_TABLE, "score_threshold"),
-        filters=document.texts(*_TABLE, "filters"),
-        text_weight=document.number(float, 0.0, 1.0, *_TABLE, "text_weight"),
+    document.only_keys(("settings",), _SETTINGS)
+    document.only_keys(_COMPACTION, ("compact_threshold",))
+    threshold = document.number(
+        int, LEAST_COMPACT_THRESHOLD, None, *_COMPACTION, "compact_threshold"
+    )
+    if threshold is None and "context_management" in document.table("settings"):
+        raise document.error(
+            _COMPACTION, "[settings.context_management] has no `compact_threshold`"
+        )
+
+    def choice(kind: Any, key: str) -> Any:
+        return document.choice(get_args(kind), "settings", key)
+
+    return ModelSettings(
+        reasoning_effort=choice(ReasoningEffort, "reasoning_effort"),
+        temperature=document.number(float, 0.0, 2.0, "settings", "temperature"),
+        top_p=document.number(float, 0.0, 1.0, "settings", "top_p"),
+        max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
+        verbosity=choice(Verbosity, "verbosity"),
+        reasoning_summary=choice(ReasoningSummary, "reasoning_summary"),
+        service_tier=choice(ServiceTier, "service_tier"),
+        max_tool_calls=document.number(int, 1, None, "settings", "max_tool_calls"),
+        tool_choice=_tool_choice(document, tools),
+        compact_threshold=threshold,
+        safety_identifier=_safety_identifier(document),
     )
 
 
-def written_file_search(tools: Tools) -> bool | dict[str, Any] | None:
-    """The value of the key; settings of a search that is off are not written."""
-    settings = tools.search
-    if not tools.file_search or settings == SearchSettings():
-        return tools.file_search
-    values = {key: getattr(settings, key) for key in _SEARCH_KEYS}
-    table = {key: value for key, value in values.items() if value is not None}
-    if table.pop("filters"):
-        table["filters"] = list(settings.filters)
-    return table
+def _tool_choice(document: TomlDocument, tools: Tools) -> str | None:
+    servers = [f"mcp:{server.label}" for server in tools.mcp]
+    chosen = document.choice((*_TOOL_CHOICES, *servers), "settings", "tool_choice")
+    off = {
+        "file_search": tools.file_search is False,
+        "code_interpreter": not tools.code_interpreter,
+    }
+    if chosen is not None and off.get(chosen) and "extends" not in document.root:
+        raise document.error(
+            ("settings", "tool_choice"),
+            f"key `settings.tool_choice` is `{chosen}`, which is off",
+            hint=f"{chosen} = true in [tools]",
+        )
+    return chosen
+
+
+def _safety_identifier(document: TomlDocument) -> Any:
+    if document.table("settings").get("safety_identifier") is True:
+        return True
+    return document.text_value("settings", "safety_identifier")
+
+
+def written_settings(settings: ModelSettings) -> dict[str, Any]:
+    """The table `[settings]`, without keys that are not set."""
+    table = {key: getattr(settings, key) for key in _SETTINGS if key != "context_management"}
+    if settings.compact_threshold is not None:
+        table["context_management"] = {"compact_threshold": settings.compact_threshold}
+    return _present(table)
 
 
 _EDIT_KEYS = ("keep", "max_change", "unit", "sentences")
@@ -61,16 +106,16 @@ _SENTENCE_KEYS = ("instructions", "examples")
 
 
 def read_edit_settings(document: TomlDocument) -> EditSettings | None:
-    """How answers are edits, if they are.
+    """The settings of edits, if answers are edits.
 
     Raises:
-        InvalidDefinition: a key is wrong, or `[edit]` stands there without `edits = true`.
+        InvalidDefinition: a key is wrong, or there is `[edit]` without `edits = true`.
     """
     edits = document.value(bool, "edits")
     document.only_keys(("edit",), _EDIT_KEYS)
     document.only_keys(("edit", "sentences"), _SENTENCE_KEYS)
     if not edits:
-        if document.table("edit") and "extends" not in document.root:  # which may say it
+        if document.table("edit") and "extends" not in document.root:  # which may set it
             raise document.error(("edit",), "[edit] needs `edits = true`")
         return None
     limit = document.number(float, 0.0, 1.0, "edit", "max_change")
@@ -117,8 +162,12 @@ def _is_pair(value: object) -> bool:
     )
 
 
+def _present(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if value is not None}
+
+
 def written_edit_settings(edit: EditSettings | None) -> dict[str, Any]:
-    """The table `[edit]`, without what says nothing new."""
+    """The table `[edit]`, without defaults."""
     if edit is None:
         return {}
     table: dict[str, Any] = {}

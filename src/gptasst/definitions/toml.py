@@ -1,25 +1,23 @@
-"""Definitions as TOML text: reading with exact errors, writing, and the instruction library."""
+"""Definitions as TOML: read with exact errors, and write."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.schemas import check_schema, parse_schema
 from gptasst.definitions.settings import (
     read_edit_settings,
-    read_file_search,
+    read_settings,
     written_edit_settings,
-    written_file_search,
+    written_settings,
 )
+from gptasst.definitions.tools import read_tools, written_tools
 from gptasst.definitions.types import (
     Definition,
     InstructionOrigin,
-    ModelSettings,
-    ReasoningEffort,
-    Tools,
 )
 from gptasst.definitions.variables import read_variables, written_variables
 from gptasst.hints import upgrade_command
@@ -47,11 +45,10 @@ _KEYS = (
     "case",
     "format",
 )
-_TOOLS = ("file_search", "code_interpreter", "web_search")
-_SETTINGS = ("reasoning_effort", "temperature", "top_p", "max_output_tokens")
 _NAME_LIMIT = 200
 
-# What this version reads. Documents that need nothing newer than 1 are written without it.
+_FIRST_SETTINGS = {"reasoning_effort", "temperature", "top_p", "max_output_tokens"}
+# The format of this version. Documents that only need format 1 are written without the key.
 _FORMAT = 2
 
 Origin = InstructionOrigin
@@ -64,13 +61,13 @@ def parse_definition(
 
     Args:
         text: the TOML document.
-        source: what errors call it, usually its path.
-        name: the name where the document has none; without it the key `name` is required.
-        schema_checked: its schema needs no check, which is slow: it was checked before, or
-            is not about to be used.
+        source: its name in errors, usually its path.
+        name: the name if the document has none; without it the key `name` is required.
+        schema_checked: skip the slow validation of its schema, which was checked before or is not
+            about to be used.
 
     Raises:
-        InvalidDefinition: the message starts `SOURCE:LINE:` and names the key.
+        InvalidDefinition: the message starts with `SOURCE:LINE:` and has the key.
     """
     return read_document(TomlDocument(text, source), name=name, schema_checked=schema_checked)
 
@@ -78,16 +75,14 @@ def parse_definition(
 def read_document(
     document: TomlDocument, *, name: str | None = None, schema_checked: bool = False
 ) -> Definition:
-    """The definition that a document says; see `parse_definition`.
+    """The definition in a document; see `parse_definition`.
 
     Raises:
-        InvalidDefinition: it breaks the format, or is of a newer one.
+        InvalidDefinition: it is invalid, or has a newer format.
     """
     _refuse_newer(document)
     document.only_keys((), _KEYS)
-    document.only_keys(("tools",), _TOOLS)
-    document.only_keys(("settings",), _SETTINGS)
-    file_search, search = read_file_search(document)
+    tools = read_tools(document)
     own_name = document.text_value("name")
     if own_name is None and name is None:
         raise document.error(("name",), "missing key `name`")
@@ -106,21 +101,8 @@ def read_document(
         schema=_schema(document, checked=schema_checked),
         knowledge=document.texts("knowledge"),
         edit=read_edit_settings(document),
-        tools=Tools(
-            file_search=file_search,
-            code_interpreter=document.value(bool, "tools", "code_interpreter") or False,
-            web_search=document.value(bool, "tools", "web_search") or False,
-            search=search,
-        ),
-        settings=ModelSettings(
-            reasoning_effort=cast(
-                "ReasoningEffort | None",
-                document.choice(get_args(ReasoningEffort), "settings", "reasoning_effort"),
-            ),
-            temperature=document.number(float, 0.0, 2.0, "settings", "temperature"),
-            top_p=document.number(float, 0.0, 1.0, "settings", "top_p"),
-            max_output_tokens=document.number(int, 16, None, "settings", "max_output_tokens"),
-        ),
+        tools=tools,
+        settings=read_settings(document, tools),
         variables=read_variables(document),
         cases=_cases(document, checked=schema_checked),
         extends=_extends(document),
@@ -128,7 +110,7 @@ def read_document(
     )
 
 
-# What belongs to one document alone.
+# Keys that are not inherited.
 _NOT_INHERITED = (
     "format",
     "name",
@@ -141,14 +123,14 @@ _NOT_INHERITED = (
 
 
 def put_together(base: TomlDocument, document: TomlDocument) -> TomlDocument:
-    """A document that extends another, as one that extends nothing.
+    """Combine a document with the one that it extends.
 
-    A key of `document` replaces that of `base`, a table is put together key by key; errors name
-    the lines of `document`.
+    A key of `document` replaces that of `base`; tables are combined key by key. Errors have the
+    lines of `document`.
 
     Args:
-        base: it extends nothing (any more), and is right.
-        document: what was read from it alone is right.
+        base: a valid document with `extends` resolved.
+        document: a document that is valid by itself.
     """
     whole = TomlDocument("", document.source)
     whole.text = document.text
@@ -156,7 +138,7 @@ def put_together(base: TomlDocument, document: TomlDocument) -> TomlDocument:
     whole.root = _merged(inherited, document.root)
     del whole.root["extends"]
     if whole.root.get("edits") is False and "edit" not in document.root:
-        whole.root.pop("edit", None)  # of the base, whose answers are edits
+        whole.root.pop("edit", None)  # from the base, whose answers are edits
     added = whole.root.pop("instructions_append", None)
     if added is not None:
         told = str(whole.root["instructions"]).rstrip()
@@ -215,7 +197,7 @@ def _instructions_append(document: TomlDocument) -> str | None:
 
 
 def name_problem(name: str) -> str | None:
-    """Why a name can't be used for an assistant or instruction, if it can't."""
+    """Why a name can't be used for an assistant or instruction, or `None`."""
     if name != name.strip() or not name:
         return "is blank or has blanks around it"
     if not name.isprintable():
@@ -251,7 +233,7 @@ def _cases(document: TomlDocument, *, checked: bool) -> tuple[Case, ...]:
 
 
 def without_name(text: str) -> str:
-    """A definition's text without its key `name`, to be one of another name; else as it is."""
+    """A definition's text without the key `name`, for use under another name."""
     document = TomlDocument(text, "definition")
     if "name" not in document.root:
         return text
@@ -279,17 +261,11 @@ def dump_definition(definition: Definition) -> str:
         "schema": None if definition.schema is None else _schema_text(definition.schema),
         "knowledge": list(definition.knowledge) or None,
     }
-    tools = {
-        "file_search": written_file_search(definition.tools),
-        "code_interpreter": definition.tools.code_interpreter or None,
-        "web_search": definition.tools.web_search or None,
-    }
-    settings = {key: getattr(definition.settings, key) for key in _SETTINGS}
     document = _present(head)
     tables = {
         "edit": written_edit_settings(definition.edit),
-        "tools": _present(tools),
-        "settings": _present(settings),
+        "tools": written_tools(definition.tools),
+        "settings": written_settings(definition.settings),
         "variables": written_variables(definition.variables),
     }
     for name, table in tables.items():
@@ -304,14 +280,18 @@ def dump_definition(definition: Definition) -> str:
 
 
 def definition_format(definition: Definition) -> int:
-    """The oldest format that a definition can be written in.
+    """The oldest format that can express a definition.
 
-    1 is what version 2.0 reads, and everything before it; variables, `extends` and cases need 2.
+    Format 1 is the original one; variables, `extends`, cases, and the newer keys of tools and
+    settings need 2.
     """
     new = (
         definition.variables, definition.extends, definition.instructions_append, definition.cases,
     )  # fmt: skip
-    return 2 if any(new) else 1
+    tools, settings = written_tools(definition.tools), written_settings(definition.settings)
+    tables = any(isinstance(tools.get(name), dict) for name in ("web_search", "code_interpreter"))
+    keys = tables or "mcp" in tools or not _FIRST_SETTINGS.issuperset(settings)
+    return 2 if any(new) or keys else 1
 
 
 def _present(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Definitions and instructions, as their TOML documents say them."""
+"""The values of definitions and instructions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from gptasst.definitions.cases import Case
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+ReasoningSummary = Literal["auto", "concise", "detailed"]
+Verbosity = Literal["low", "medium", "high"]
+ServiceTier = Literal["auto", "default", "fast", "priority", "scale", "ultrafast"]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """How knowledge is searched. `None` leaves the default.
+    """The settings of search. `None` is the default.
 
-    `max_results` is how many passages a search gives at most (1 to 50), `score_threshold` the least
-    score (0 to 1) and `text_weight` the share of words against meaning (0 to 1), both on servers
-    only. `filters` are patterns as in `.gitignore`: only files that fit are searched.
+    `max_results` is the most passages (1 to 50). `score_threshold` is the lowest score (0 to 1) and
+    `text_weight` the weight of words against meaning (0 to 1), both only on servers. `filters` are
+    patterns as in `.gitignore`: only matching files are searched.
     """
 
     max_results: int | None = None
@@ -30,22 +33,67 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """The tools an assistant may use. `file_search=None` means: when it has knowledge.
+class WebSettings:
+    """How the web is searched. What is empty is left to the server.
 
-    `search` says how that is searched.
+    `allowed_domains` are all that may be searched, with their subdomains; `context_size` is how
+    much of what is found the model reads. `country` is an ISO code of two letters, `timezone` an
+    IANA name.
+    """
+
+    allowed_domains: tuple[str, ...] = ()
+    context_size: Literal["low", "medium", "high"] | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeSettings:
+    """Where code runs: with how much memory, and without a network if `network` is false."""
+
+    memory: Literal["1g", "4g", "16g", "64g"] | None = None
+    network: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """A server of tools that the model's server calls, by the Model Context Protocol.
+
+    `key_env` names the environment variable with its key. Without `allowed_tools` all of its tools
+    may be called. With `approval` `always`, each call is asked for first.
+    """
+
+    label: str
+    url: str
+    description: str = ""
+    allowed_tools: tuple[str, ...] = ()
+    approval: Literal["never", "always"] = "always"
+    key_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools of an assistant. `file_search=None`: if it has knowledge.
+
+    `search`, `web` and `code` say how these work.
     """
 
     file_search: bool | None = None
     code_interpreter: bool = False
     web_search: bool = False
     search: SearchSettings = field(default_factory=SearchSettings)
+    web: WebSettings = field(default_factory=WebSettings)
+    code: CodeSettings = field(default_factory=CodeSettings)
+    mcp: tuple[McpServer, ...] = ()
 
     @property
     def hosted(self) -> tuple[str, ...]:
-        """The tools that run on the server and reach further than the knowledge."""
+        """The hosted tools that reach further than the knowledge."""
         names = ("code_interpreter", "web_search")
-        return tuple(name for name in names if getattr(self, name))
+        servers = tuple(f"mcp:{server.label}" for server in self.mcp)
+        return (*(name for name in names if getattr(self, name)), *servers)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,15 +102,26 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """What is passed to the model as it is. `None` leaves the server's default.
+    """Settings that are passed to the model. `None` is the server's default.
 
-    `temperature` is 0..2, `top_p` 0..1, `max_output_tokens` at least 16.
+    `temperature` is 0..2, `top_p` 0..1, `max_output_tokens` at least 16. `max_tool_calls` limits
+    the calls of hosted tools in one answer. `tool_choice` is `none`, `auto`, `required`,
+    `file_search`, `code_interpreter` or `mcp:LABEL`. A conversation on the server is compacted from
+    `compact_threshold` tokens on (at least 1,000). `safety_identifier` tells users apart, as a
+    hash: a text, or `True` for whoever runs it.
     """
 
     reasoning_effort: ReasoningEffort | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_output_tokens: int | None = None
+    verbosity: Verbosity | None = None
+    reasoning_summary: ReasoningSummary | None = None
+    service_tier: ServiceTier | None = None
+    max_tool_calls: int | None = None
+    tool_choice: str | None = None
+    compact_threshold: int | None = None
+    safety_identifier: str | Literal[True] | None = None
 
 
 Keep = Literal["code", "urls", "front_matter", "html", "numbers", "structure", "placeholders"]
@@ -79,12 +138,12 @@ KEEP_BY_DEFAULT: tuple[Keep, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class EditSettings:
-    """How an answer that is its input, changed, is asked for and checked.
+    """The settings of edits, whose answer is a changed input.
 
-    `keep` is what must stay; `max_change` is how much of a block may change, as a share of its
-    characters, and from 1 on all of it. `unit` is what a model gets at a time (`None`: what its
-    size allows). A small model gets single sentences with `sentence_instructions` and `examples`,
-    pairs of a sentence and its answer.
+    `keep` is what must not change; `max_change` is the share of a block's characters that may
+    change; from 1 on, all may. `unit` is what a model gets at a time (`None`: depends on its size).
+    A small model gets single sentences with `sentence_instructions` and `examples`, pairs of a
+    sentence and its answer.
     """
 
     keep: tuple[Keep, ...] = KEEP_BY_DEFAULT
@@ -96,9 +155,9 @@ class EditSettings:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A value that a definition leaves open, as `{{NAME}}` in its texts.
+    """A variable of a definition: `{{NAME}}` in its texts.
 
-    Without a `default` (`None`) a run has to give one; with `choices` it is one of these.
+    Without a `default` (`None`) it is required; with `choices` it must be one of them.
     """
 
     name: str
@@ -113,19 +172,19 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One assistant or instruction, as its TOML document says it.
+    """The definition of an assistant or instruction.
 
-    `instruction` names the instruction it was made from; `default_text` is the task of a run
-    that brings files and no text; `unwrap_fence` takes one code fence around the whole answer
-    off; `schema` is the JSON Schema that the answer must fit; `knowledge` are the directories and
-    patterns that its knowledge is read from again by a sync; `edit` is there where an answer is an
-    edit of its input; `variables` are the values that it leaves open, in the order of its document;
-    `cases` test it, and never reach a model with it.
+    `instruction` is the instruction that it was created from; `default_text` is the task of a run
+    with files and without text; `unwrap_fence` removes a code fence around the whole answer;
+    `schema` is the JSON Schema of the answer; `knowledge` are the directories and patterns that a
+    sync reads again; `edit` is set if the answer is an edit of its input; `variables` are in the
+    order of the document; `cases` test it, and are never sent to a model with it.
 
-    `extends` names the instruction that what is not said here comes from, and
-    `instructions_append` is added to its instructions. Only a document that was read alone has
-    them, and then `instructions` may be empty: the library puts such a one together with what it
-    extends (see `inheritance`), and what is kept in a store is always whole.
+    `extends` is the instruction that provides all missing keys, and `instructions_append` is added
+    to its instructions. Only a document that was read by itself has them, and then `instructions`
+    may be
+    empty: the library resolves them (see `toml.put_together`), and stores only contain resolved
+    definitions.
     """
 
     name: str
@@ -148,10 +207,10 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class DefinitionChanges:
-    """What is changed of a definition when an assistant is made or edited; `None` leaves it.
+    """Changes to a definition when an assistant is created or edited; `None` changes nothing.
 
-    `instruction` names an instruction to start from, `instructions` are the text itself;
-    `variables` are values that its variables have from now on, where a run gives none.
+    `instruction` is an instruction to start from, `instructions` the text itself; `variables` are
+    new defaults of its variables.
     """
 
     name: str | None = None
@@ -183,11 +242,10 @@ class ExtendedInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """A definition in the instruction library: where it lies and which library that is.
+    """A definition in the instruction library, with its file and library.
 
-    `hides` is the file of the same name that would be used if this one were not there; one that
-    says the same is not hidden. `extended` is what its definition is put together from besides
-    its own file, nearest first.
+    `hides` is the file with the same name that it shadows, if that differs. `extended` are the
+    instructions that it extends, nearest first.
     """
 
     definition: Definition
@@ -197,14 +255,14 @@ class Instruction:
     extended: tuple[ExtendedInstruction, ...] = ()
 
     def notices(self) -> tuple[str, ...]:
-        """What whoever works in a stranger's repository should know of it."""
+        """Warnings for users in a stranger's repository."""
         own = self._notice()
         name = self.definition.name
         return (*((own,) if own else ()), *notices_of(self.extended, name, self.origin))
 
     @property
     def needs_consent(self) -> bool:
-        """Whether a repository put something in the place of what the user may have meant."""
+        """Whether a repository replaced something that the user may have meant."""
         own = bool(self.hides) and self.origin == "project"
         return own or bool(notices_of(self.extended, self.definition.name, self.origin))
 
@@ -221,12 +279,12 @@ class Instruction:
 def notices_of(
     extended: tuple[ExtendedInstruction, ...], name: str, origin: InstructionOrigin
 ) -> tuple[str, ...]:
-    """What to know of what `name` extends: a repository's own, used or hiding where not expected.
+    """Warnings about repository instructions that `name` unexpectedly extends.
 
     Args:
-        extended: nearest first.
-        name: the definition.
-        origin: where it is from; what is a repository's itself may extend what is there.
+        extended: the extended instructions, nearest first.
+        name: the name of the definition.
+        origin: its library; a repository's own instruction may extend others of it.
     """
     told = []
     for base in extended:

@@ -1,4 +1,4 @@
-"""Variables of a definition: declared in its TOML, filled into its texts by a run."""
+"""Variables of a definition: their declarations, and their values in a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEYS = ("default", "description", "choices")
 
 
 def read_variables(document: TomlDocument) -> tuple[Variable, ...]:
-    """The variables that a document declares, in its order.
+    """The variables declared in a document, in order.
 
     Raises:
         InvalidDefinition: a name can't be used, or a key is wrong.
@@ -55,7 +55,7 @@ def _variable(document: TomlDocument, name: str) -> Variable:
 
 
 def variable_name_problem(name: str) -> str | None:
-    """Why a name can't be a variable's, if it can't."""
+    """Why a name is not valid for a variable, or `None`."""
     if len(name) > _LONGEST_NAME:
         return f"has a name longer than {_LONGEST_NAME} characters"
     if not _NAME.fullmatch(name):
@@ -64,7 +64,7 @@ def variable_name_problem(name: str) -> str | None:
 
 
 def written_variables(variables: Sequence[Variable]) -> dict[str, Any]:
-    """The table `[variables]`, without what says nothing new."""
+    """The table `[variables]`, without defaults."""
     return {variable.name: _written(variable) for variable in variables}
 
 
@@ -80,7 +80,7 @@ def _written(variable: Variable) -> dict[str, Any]:
 
 
 class MissingVariables(UsageError):
-    """A run does not say what a required variable is; `missing` are all of these."""
+    """Required variables have no value; `missing` lists all of them."""
 
     code = "missing_variable"
 
@@ -94,17 +94,17 @@ class MissingVariables(UsageError):
 
 
 def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
-    """A definition with the values of its variables in its texts, and no variables any more.
+    """A definition with its variables replaced by values.
 
-    `{{NAME}}` is replaced where NAME is declared. All else stays as it is, and so does what
-    stands in the values.
+    `{{NAME}}` is replaced if NAME is declared. Everything else is unchanged, including braces in
+    values.
 
     Args:
-        definition: it is whole: it extends nothing any more.
-        values: those that were given; the others have their defaults.
+        definition: a resolved definition.
+        values: the given values; others have their defaults.
 
     Raises:
-        UsageError: a name is not declared, or a value is none of the choices.
+        UsageError: a name is not declared, or a value is not one of the choices.
         MissingVariables: a required one has no value.
     """
     whole = partly_filled(definition, values)
@@ -114,7 +114,7 @@ def filled(definition: Definition, values: Mapping[str, str]) -> Definition:
 
 
 def partly_filled(definition: Definition, values: Mapping[str, str]) -> Definition:
-    """As `filled`, but required variables without a value stay open."""
+    """Like `filled`, but required variables without a value stay."""
     chosen = checked_values(definition, values)
     if not chosen:
         return definition
@@ -133,7 +133,7 @@ def partly_filled(definition: Definition, values: Mapping[str, str]) -> Definiti
 
 
 def checked_values(definition: Definition, values: Mapping[str, str]) -> dict[str, str]:
-    """The values of a definition's variables, as far as they are known.
+    """The known values of a definition's variables.
 
     Raises:
         UsageError: a name is not declared, or a value is none of the choices.
@@ -154,7 +154,7 @@ def checked_values(definition: Definition, values: Mapping[str, str]) -> dict[st
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """A text with `{{NAME}}` replaced, in one go, so that braces in values stay."""
+    """A text with `{{NAME}}` replaced in one pass, so that braces in values stay."""
     names = "|".join(map(re.escape, values))
     return re.sub(rf"\{{\{{({names})\}}\}}", lambda found: values[found[1]], text)
 
@@ -179,10 +179,10 @@ def _shortened(value: str) -> str:
 
 
 def assigned(words: Iterable[str]) -> dict[str, str]:
-    """The values in `NAME=VALUE`, as they are typed.
+    """Parse typed words `NAME=VALUE`.
 
     Raises:
-        UsageError: a word has no `=`, or a name twice.
+        UsageError: a word has no `=`, or a name is repeated.
     """
     values: dict[str, str] = {}
     for word in words:
@@ -200,16 +200,16 @@ def assigned(words: Iterable[str]) -> dict[str, str]:
 
 
 def value_of_file(name: str, path: Path, screening: Screening, encoding: str | None = None) -> str:
-    """The text of a file, as the value of a variable.
+    """The text of a file, for a variable.
 
     Args:
         name: the variable.
         path: the file.
-        screening: what must not be sent.
-        encoding: of the file, where it was named.
+        screening: the check for secrets.
+        encoding: the encoding of the file, if it was given.
 
     Raises:
-        InvalidInput: it can't be read, is no text, or counts as secret.
+        InvalidInput: it can't be read, is not text, or looks secret.
     """
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.reading import input_kind, read_content
@@ -227,7 +227,7 @@ def value_of_file(name: str, path: Path, screening: Screening, encoding: str | N
 
 
 def with_defaults(definition: Definition, values: Mapping[str, str]) -> Definition:
-    """A definition whose variables have these values where a run gives none.
+    """A definition with these values as the defaults of its variables.
 
     Raises:
         UsageError: a name is not declared, or a value is none of the choices.

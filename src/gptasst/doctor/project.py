@@ -10,8 +10,11 @@ from dataclasses import field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+from gptasst.api.capabilities import CAPABILITIES, PATHS, Capability
 from gptasst.api.tools import documented
-from gptasst.api.types import CAPABILITIES, PATHS, Capability, Endpoint
+from gptasst.api.types import (
+    Endpoint,
+)
 from gptasst.assistants.types import Assistant, AssistantSummary
 from gptasst.config.profile import Profile
 from gptasst.config.urls import is_openai

@@ -27,7 +27,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Literal
 
-from gptasst.api.types import Capability
+from gptasst.api.capabilities import Capability
 from gptasst.config.known_keys import VARIABLES
 from gptasst.config.profile import Profile
 from gptasst.values import dataclass

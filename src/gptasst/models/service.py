@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Protocol
 
+from gptasst.api.capabilities import Capability
 from gptasst.api.tools import documented
-from gptasst.api.types import Capability, ServerModel
+from gptasst.api.types import (
+    ServerModel,
+)
 from gptasst.config.profile import Profile
 from gptasst.config.settings import OPENAI_MODEL
 from gptasst.errors import AccessDenied, GptasstError, UsageError

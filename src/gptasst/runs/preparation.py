@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from gptasst.assistants.store import AssistantStore, revision_named
 from gptasst.assistants.types import Resolved, RunTarget
 from gptasst.config.profile import Profile
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Definition
-from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError
+from gptasst.definitions.types import Definition, McpServer, ModelSettings
+from gptasst.errors import AccessDenied, GptasstError, NotFound, ServiceError, UsageError
 from gptasst.hints import cmd, suggestion
 from gptasst.knowledge.types import Excerpt
 from gptasst.models.service import EndpointCapabilities, ModelChoice
@@ -30,7 +31,7 @@ from gptasst.runs.inputs import (
     task_of,
     text_characters,
 )
-from gptasst.runs.tools import SEARCH_KNOWLEDGE, Look, RunTools
+from gptasst.runs.tools import SEARCH_KNOWLEDGE, KnowledgeSearches, Look, RunTools
 from gptasst.runs.types import RunRequest
 from gptasst.values import dataclass
 
@@ -137,6 +138,10 @@ class PreparedRun:
     def definition(self) -> Definition:
         return self.resolved.definition
 
+    def searches(self) -> KnowledgeSearches | None:
+        """The searches that the model may make, where it is offered any."""
+        return None if self.look is None else KnowledgeSearches(self.look, self.characters)
+
     def within(self, conversation_id: str) -> PreparedRun:
         """The run as a turn of a conversation that the server keeps.
 
@@ -151,8 +156,15 @@ class PreparedRun:
         return replace(self, model_request=sent, look=None)
 
 
+def _no_keys(server: McpServer) -> str:
+    raise UsageError(f"there is no key for `mcp:{server.label}` here", code="no_key")
+
+
 class RunPreparation:
     """Prepares runs for one endpoint.
+
+    `mcp_key` gives the key of an MCP server whose definition names a variable, if it may have it;
+    `user_mark` is what tells whoever runs this from others, on any machine.
 
     Args:
         profile: the endpoint and its defaults.
@@ -175,6 +187,8 @@ class RunPreparation:
         capabilities: EndpointCapabilities | None = None,
         small_model: bool = False,
     ) -> None:
+        self.mcp_key: Callable[[McpServer], str] = _no_keys
+        self.user_mark: Callable[[], str] = lambda: ""
         self._profile = profile
         self._context_window = context_window
         self._embedded_model = embedded_model
@@ -240,6 +254,15 @@ class RunPreparation:
                 settings=settings,
                 code_interpreter=definition.tools.code_interpreter,
                 web_search=definition.tools.web_search,
+                web=definition.tools.web,
+                code=definition.tools.code,
+                mcp=definition.tools.mcp,
+                mcp_keys={
+                    server.label: self.mcp_key(server)
+                    for server in definition.tools.mcp
+                    if server.key_env
+                },
+                safety_identifier=self._safety_identifier(settings),
                 schema=request.schema or definition.schema,
                 vector_store_id=hosted,
                 search=definition.tools.search,
@@ -254,6 +277,14 @@ class RunPreparation:
         )
         self.tools.refuse_lacking(request.name, prepared.model_request, resolved, ask=ask)
         return prepared
+
+    def _safety_identifier(self, settings: ModelSettings) -> str | None:
+        """A hash, as OpenAI asks for: it tells users apart and does not say who they are."""
+        given = settings.safety_identifier
+        if given is None:
+            return None
+        text = self.user_mark() if given is True else given
+        return hashlib.sha256(f"gptasst {text}".encode("utf-8", "replace")).hexdigest()
 
     def _edit_plan(self, request: RunRequest, definition: Definition) -> EditPlan | None:
         settings = definition.edit

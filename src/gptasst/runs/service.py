@@ -34,7 +34,13 @@ from gptasst.runs.inputs import Gateway, planned_inputs, text_characters, with_u
 from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.spending import Meter, Spending, Stream
-from gptasst.runs.tools import KnowledgeSearches, answer_with_searches
+from gptasst.runs.tools import (
+    Approve,
+    KnowledgeSearches,
+    answer_with_searches,
+    approving,
+    mask_keys,
+)
 from gptasst.runs.types import RunPlan, RunRequest, RunResult, Timings, basis_digest
 from gptasst.threads import more_time
 
@@ -45,6 +51,7 @@ class RunService:
     """Runs assistants and instructions on one endpoint.
 
     `keeper` opens the store for the answers of a failed edit, if they should be saved.
+    `approve` asks somebody whether a model may call a tool of an MCP server, if anybody is there.
 
     Args:
         profile: the endpoint and its defaults.
@@ -74,6 +81,7 @@ class RunService:
         self._progress = progress
         self.keeper: Callable[[], AnswerKeeper] | None = None
         self.spending = spending
+        self.approve: Approve | None = None
         self._functions_refused = False
 
     @property
@@ -261,7 +269,8 @@ class RunService:
         if plan.needs_context:
             plan = plan.within(gateway.context_window(sent.model))
         seconds, paid = prepared.request.timeout, PaidAnswers(self.keeper)
-        run = EditRun(plan, common, meter.stream, self._progress, seconds, paid)
+        stream = approving(meter.stream, self.approve)
+        run = EditRun(plan, common, stream, self._progress, seconds, paid)
         with self._explained(prepared), meter.counting():
             edited = run.run()
         timings = Timings(None, time.monotonic() - started)
@@ -282,21 +291,21 @@ class RunService:
         """Add to an error what is known of a missing model or tool."""
         try:
             yield
-        except ToolRefused as error:
+        except GptasstError as error:
+            mask_keys(error, prepared.model_request)
+            self._explain(prepared, error)
+            raise
+
+    def _explain(self, prepared: PreparedRun, error: GptasstError) -> None:
+        """Raise what is known besides of an error, if anything is."""
+        if isinstance(error, ToolRefused):
             name, tools = prepared.request.name, self._preparation.tools
             raise tools.refused(error, name, prepared.resolved) from error
-        except NotFound as error:
-            if error.code == "model_not_found":
-                self._preparation.forget_model()
-            known = self._known_end(prepared, error)
-            if known is None:
-                raise
-            raise known from error
-
-    def _known_end(self, prepared: PreparedRun, error: NotFound) -> NotFound | None:
-        """The known shutdown of a missing model."""
-        use = self._use(prepared.request, prepared.resolved)
-        return use.missing() if error.code == "model_not_found" else None
+        if isinstance(error, NotFound) and error.code == "model_not_found":
+            self._preparation.forget_model()
+            known = self._use(prepared.request, prepared.resolved).missing()
+            if known is not None:
+                raise known from error
 
     def _answer(
         self, meter: Meter, prepared: PreparedRun, received: list[str] | None
@@ -308,7 +317,7 @@ class RunService:
         given = GivenTexts() if schema else GivenTexts.of(prepared.request)
         unwrap = prepared.definition.unwrap_fence or schema is not None
         part = AnswerFilter(given, unwrap=unwrap)
-        searches = _searches(prepared)
+        searches = prepared.searches()
         knows = bool(prepared.excerpts) or searches is not None
         excerpts = ExcerptTags(GivenTexts.of(prepared.request), knowledge=knows)
         for event in self._events(meter.stream, prepared.model_request, searches):
@@ -337,6 +346,7 @@ class RunService:
     def _events(
         self, stream: Stream, request: ModelRequest, searches: KnowledgeSearches | None
     ) -> Iterator[TextDelta | ModelAnswer]:
+        stream = approving(stream, self.approve)
         if searches is None:
             return stream(request)
         return answer_with_searches(lambda sent: self._noting(stream, sent), request, searches)
@@ -379,6 +389,7 @@ class RunService:
             left_out=prepared.left_out,
             definition=prepared.resolved.path,
             tools=prepared.definition.tools.hosted,
+            reasoning=received.reasoning,
             searches=tuple(searches.queries) if searches else (),
             passages=received.passages + tuple(FoundText(e.path, e.text, e.place) for e in found),
         )
@@ -386,9 +397,3 @@ class RunService:
     def _use(self, request: RunRequest, resolved: Resolved) -> ModelUse:
         of_assistant = resolved.assistant is not None
         return self._ends.of_run(request, resolved.definition, of_assistant=of_assistant)
-
-
-def _searches(prepared: PreparedRun) -> KnowledgeSearches | None:
-    if prepared.look is None:
-        return None
-    return KnowledgeSearches(prepared.look, prepared.characters)

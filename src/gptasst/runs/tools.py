@@ -9,21 +9,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from gptasst.api.tools import TOOL_TYPES, ToolRefused, article, hosted_tools
+from gptasst.api.capabilities import PARAMETERS, Capability
+from gptasst.api.failures import mask_error
+from gptasst.api.tools import (
+    SETTING_KEYS,
+    TOOL_TYPES,
+    ToolRefused,
+    article,
+    hosted_tools,
+    lacks,
+    sent_parameters,
+)
 from gptasst.api.types import (
     AnsweredCall,
-    Capability,
+    Endpoint,
     FunctionCall,
     FunctionTool,
     ModelAnswer,
     ModelRequest,
     TextDelta,
     TextPart,
+    ToolApproval,
     Usage,
 )
 from gptasst.assistants.types import Resolved
 from gptasst.config.profile import Profile
-from gptasst.errors import NoAnswer, ServiceError, UsageError
+from gptasst.errors import GptasstError, NoAnswer, ServiceError, UsageError
 from gptasst.hints import cmd
 from gptasst.knowledge.types import Excerpt, FoundPassage
 from gptasst.models.service import EndpointCapabilities
@@ -64,15 +75,23 @@ class RunTools:
             UsageError: it lacks a tool.
         """
         wanted = hosted_tools(request)
+        refused_before = self._refused_parameters(request)
         if self._capabilities is None:
             lacking: Iterable[Capability] = wanted
         else:
             lacking = self._capabilities.lacks(wanted, ask=ask)
-        for tool in lacking:
-            message = f"{self._profile.endpoint} does not have {article(tool)}, which `{name}` uses"
+        for tool in (*lacking, *refused_before):
+            does = "sets" if tool in SETTING_KEYS else "uses"
+            message = f"{self._profile.endpoint} {lacks(tool)}, which `{name}` {does}"
             raise UsageError(
                 message, hint=_way_out(name, resolved, tool), code="tool_not_available"
             )
+
+    def _refused_parameters(self, request: ModelRequest) -> Iterable[Capability]:
+        """Settings that the server is known to refuse; one that ignores them can answer."""
+        if self._capabilities is None:
+            return ()
+        return self._capabilities.lacks(sent_parameters(request), ask=False)
 
     def refused(self, error: ToolRefused, name: str, resolved: Resolved) -> UsageError:
         """The error for a tool that the server refused, which is remembered."""
@@ -93,22 +112,35 @@ class RunTools:
     def notes(self, received: ModelAnswer) -> Iterator[str]:
         """Notes about tools that an answer shows no trace of; remembers the others."""
         if self._capabilities is not None:
-            self._capabilities.learn(received.tools)
+            # A setting that is ignored does no harm: only one that is refused is remembered.
+            shown = {
+                n: there for n, there in received.tools.items() if there or n not in PARAMETERS
+            }
+            self._capabilities.learn(shown)
         server = self._profile.endpoint
         for tool, there in received.tools.items():
-            if there is False:
-                yield f"{server} does not have {article(tool)}: it was ignored"
+            ignored = tool in PARAMETERS and not there and self._capabilities is None
+            if there is False or ignored:
+                yield f"{server} {lacks(tool)}: it was ignored"
             elif there is None and self._capabilities and not self._capabilities.is_known(tool):
-                yield f"{server} shows no sign of {article(tool)}: it may have ignored it"
+                what = f"`{SETTING_KEYS[tool]}`" if tool in SETTING_KEYS else article(tool)
+                yield f"{server} shows no sign of {what}: it may have ignored it"
 
 
 def _way_out(name: str, resolved: Resolved, tool: Capability) -> str:
+    other = "use a profile whose server has it"
+    if tool in SETTING_KEYS or tool == "remote MCP":
+        key, table = SETTING_KEYS.get(tool, "mcp"), "settings" if tool in SETTING_KEYS else "tools"
+        if resolved.assistant is not None:
+            return f"{other}, or import a definition without `{key}` in [{table}]"
+        edit = cmd(f"instruction edit {shlex.quote(name)}")
+        return f"take `{key}` out of its [{table}] with {edit}, or {other}"
     key = TOOL_TYPES[tool]
     if resolved.assistant is not None:
         off = f"assistant edit {shlex.quote(name)} --no-{key.replace('_', '-')}"
         return f"{cmd(off)} turns it off"
     edit = cmd(f"instruction edit {shlex.quote(name)}")
-    return f"take `{key}` out of its [tools] with {edit}, or use a profile whose server has it"
+    return f"take `{key}` out of its [tools] with {edit}, or {other}"
 
 
 MOST_SEARCHES = 6
@@ -118,6 +150,7 @@ _LONGEST_QUERY = 1_000
 # Characters of a remark before a search; longer text is shown as it arrives.
 _REMARK = 300
 _LEAST_SECONDS = 1.0
+_LONGEST_ARGUMENTS = 500  # shown of a call
 
 SEARCH_KNOWLEDGE = FunctionTool(
     name="search_knowledge",
@@ -243,6 +276,87 @@ def answer_with_searches(
             calls_over=searches.are_over or len(request.answered) >= MOST_SEARCHES,
             timeout=max(end - time.monotonic(), _LEAST_SECONDS),
         )
+
+
+_MOST_APPROVALS = 20  # of one answer
+
+Approve = Callable[[ToolApproval], bool]
+
+
+def mask_keys(error: GptasstError, request: ModelRequest) -> None:
+    """Take the keys of MCP servers out of an error, which may quote what was sent."""
+    for key in request.mcp_keys.values():
+        mask_error(error, Endpoint("", "", api_key=key))
+
+
+def approving(stream: Stream, approve: Approve | None) -> Stream:
+    """Sends requests as `stream` does; a model that asks before it calls a tool gets an answer."""
+
+    def send(request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        return answer_with_approvals(stream, request, approve) if request.mcp else stream(request)
+
+    return send
+
+
+def answer_with_approvals(
+    stream: Stream, request: ModelRequest, approve: Approve | None
+) -> Iterator[TextDelta | ModelAnswer]:
+    """The answer to a request whose model asks before it calls tools of MCP servers.
+
+    Args:
+        stream: sends a request.
+        request: it offers tools of MCP servers.
+        approve: asks somebody; `None`: there is nobody.
+
+    Raises:
+        UsageError: a call has to be allowed, and there is nobody to ask.
+        NoAnswer: the model goes on asking.
+    """
+    end = time.monotonic() + request.timeout
+    usage: Usage | None = None
+    asked = 0
+    while True:
+        answer: ModelAnswer | None = None
+        for event in stream(request):
+            if isinstance(event, ModelAnswer):
+                answer = event
+            else:
+                yield event
+        assert answer is not None  # a stream ends with it, or an error is raised
+        usage = usage + answer.usage if usage and answer.usage else answer.usage or usage
+        if not answer.approvals:
+            yield replace(answer, usage=usage)
+            return
+        asked += len(answer.approvals)
+        if asked > _MOST_APPROVALS:
+            raise NoAnswer("the model keeps asking to call tools and gives no answer", code="empty")
+        decisions = [_decision(approval, approve) for approval in answer.approvals]
+        if request.conversation_id:  # where the server has kept the rest
+            request = replace(request, parts=(), carried=tuple(decisions))
+        else:
+            request = replace(request, carried=(*request.carried, *answer.carried, *decisions))
+        request = replace(request, timeout=max(end - time.monotonic(), _LEAST_SECONDS))
+
+
+def _decision(approval: ToolApproval, approve: Approve | None) -> dict[str, object]:
+    if approve is None:
+        raise UsageError(
+            f"the model wants to call `{approval.tool}` of `mcp:{approval.label}`"
+            f" with {_shortened(approval.arguments)}, which has to be allowed",
+            hint='run it at a terminal, or set `approval = "never"` in its [[tools.mcp]]',
+            code="needs_confirmation",
+        )
+    return {
+        "type": "mcp_approval_response",
+        "approval_request_id": approval.id,
+        "approve": approve(approval),
+    }
+
+
+def _shortened(arguments: str) -> str:
+    return (
+        arguments if len(arguments) <= _LONGEST_ARGUMENTS else arguments[:_LONGEST_ARGUMENTS] + "…"
+    )
 
 
 def _without_functions(request: ModelRequest, found: Sequence[Excerpt]) -> ModelRequest:

@@ -117,7 +117,7 @@ class RunResult:
     as they were. `encoding` is that of a file with the answer: of an edit, that of its input.
     `cost` is in US dollars, `None` where usage or price is not known.
     `searches` are what the model itself looked for in the knowledge, `passages` what was found
-    there for the answer, cited or not.
+    there for the answer, cited or not. `reasoning` is the model's summary of its reasoning.
     """
 
     name: str
@@ -138,6 +138,7 @@ class RunResult:
     encoding: str = "utf-8"
     searches: tuple[str, ...] = ()
     passages: tuple[FoundText, ...] = ()
+    reasoning: str = ""
 
 
 # Changed whenever the same definition and input produce a different request.
@@ -177,9 +178,27 @@ def basis_digest(
     }
     if definition.tools.search == SearchSettings():
         del basis["tools"]["search"]  # the form before such settings existed
+    for table in (basis["tools"], basis["settings"]):
+        for key in [key for key in table if _is_new_and_unset(key, table[key])]:
+            del table[key]
+    for key in _NOT_THE_ANSWERS:
+        basis["settings"].pop(key, None)
     if definition.edit is not None:
         basis["edit"] = dataclasses.asdict(definition.edit)
     return content_digest(json.dumps(basis, sort_keys=True, default=dict).encode())
+
+
+# Newer settings count only where they are set, so that what was finished before stays finished.
+_NEW = (
+    "web", "code", "mcp", "verbosity", "reasoning_summary", "max_tool_calls", "tool_choice",
+)  # fmt: skip
+# These change when and for whom a model answers, not what.
+_NOT_THE_ANSWERS = ("service_tier", "compact_threshold", "safety_identifier", "reasoning_summary")
+
+
+def _is_new_and_unset(key: str, value: object) -> bool:
+    inner = value.values() if isinstance(value, dict) else (value,)
+    return key in _NEW and all(part in (None, (), []) for part in inner)
 
 
 def run_digest(basis: str, content_sha256: str, kind: str) -> str:

@@ -190,6 +190,7 @@ def chat(
     if not prompt.interactive:
         screening.refuse_file(STDIN)
     activity = Activity(output, "waiting for the answer")
+    session.context.approve = session.approver(activity.stop)
     session.context.used_by = "chat"
     runs = session.context.runs(activity.report)
     session.context.profile.require_key()

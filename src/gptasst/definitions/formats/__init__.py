@@ -1,1 +1,1 @@
-"""Definitions in the formats of other tools: reading them, and writing them."""
+"""Read and write definitions in the formats of other tools."""

@@ -1,4 +1,4 @@
-"""Dotprompt of Genkit and Firebase: front matter, Picoschema, and a template of Handlebars."""
+"""Dotprompt of Genkit and Firebase: front matter, Picoschema, and a Handlebars template."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_dotprompt(name: str, matter: FrontMatter, model_end: ModelEnd) -> Readi
     """A `.prompt` file.
 
     Raises:
-        NotTaken: its template has logic, or something has the wrong form.
+        NotTaken: its template has logic, or a value has the wrong type.
     """
     values = matter.values()
     if name.startswith("_"):
@@ -78,7 +78,7 @@ def _take_body(draft: Draft, matter: FrontMatter) -> None:
 
 
 def _fields(schema: object) -> dict[str, dict[str, Any]]:
-    """What a schema of inputs says of each, in Picoschema or JSON Schema."""
+    """The description of each input in a schema, in Picoschema or JSON Schema."""
     fields = {}
     if not isinstance(schema, Mapping):
         return {}
@@ -116,7 +116,7 @@ _PICO_KEY = re.compile(
 
 
 def pico_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON Schema that Picoschema stands for; JSON Schema itself stays as it is.
+    """Convert Picoschema to JSON Schema; JSON Schema is returned unchanged.
 
     Raises:
         NotTaken: it is neither.

@@ -1,4 +1,4 @@
-"""A definition in the making: what was found is put into it, and what has no place is listed."""
+"""Build a definition from another format, and list what can't be carried over."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gptasst.definitions.variables import variable_name_problem
 from gptasst.errors import InvalidDefinition
 from gptasst.values import dataclass
 
-# What stands for what a run is given, in tools that put it into the middle of a text.
+# The placeholder for the input of a run, in tools that put it in the middle of a text.
 INPUT = "input"
 INPUT_DEFAULT = "(the input that follows)"
 INPUT_VARIABLE = Variable(
     INPUT, INPUT_DEFAULT, "what to work on, if a run is not given it as text, file or stdin"
 )
-# The instructions of what has none: its task is all in the message.
+# The instructions for a prompt whose only text is the message.
 PLAIN_INSTRUCTIONS = "Do the task in the message."
 
 NO_SUCH_KEY = "definitions have no such key"
@@ -58,7 +58,7 @@ _OTHER_MODELS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A message of a prompt: `system`, `user` or `assistant`; `line` is where it begins."""
+    """A message of a prompt: `system`, `user` or `assistant`; `line` is its first line."""
 
     role: str
     text: str
@@ -69,9 +69,9 @@ class Draft:
     """A definition that is being read.
 
     Args:
-        name: its name, which need not be one that can be used.
-        format: where it comes from.
-        model_end: tells which models are over.
+        name: its name, which may not be usable.
+        format: its original format.
+        model_end: knows the shutdown dates of models.
     """
 
     def __init__(self, name: str, format: Format, model_end: ModelEnd) -> None:
@@ -93,7 +93,7 @@ class Draft:
         self._model_end = model_end
 
     def leave(self, kind: str, name: str, reason: str) -> None:
-        """List what is not carried over; values are never in it: they may be secret."""
+        """List something that is not carried over, without its value, which may be secret."""
         left = LeftBehind(kind, name, reason)
         if left not in self.left:
             self.left.append(left)
@@ -101,13 +101,13 @@ class Draft:
     def leave_keys(
         self, values: Mapping[str, Any], known: Sequence[str], kind: str = "key"
     ) -> None:
-        """List the keys that nobody knows here."""
+        """List the unknown keys."""
         for key in values:
             if key not in known:
                 self.leave(kind, key, NO_SUCH_KEY)
 
     def take_text(self, values: Mapping[str, Any], key: str) -> str | None:
-        """A text; blank counts as none.
+        """A text; a blank one counts as missing.
 
         Raises:
             NotTaken: it is a list or a table.
@@ -119,12 +119,12 @@ class Draft:
         return text if text.strip() else None
 
     def turn_on(self, tool: str) -> None:
-        """Let the model use one of the tools that a definition has."""
+        """Turn on one of a definition's tools."""
         told: dict[str, Any] = {tool: True}
         self.tools = replace(self.tools, **told)
 
     def add_model(self, name: str | None) -> None:
-        """Take over a model that still answers; another is listed."""
+        """Use a model that is still available; others are listed."""
         if not name:
             return
         publisher, _, bare = name.rpartition("/")
@@ -144,7 +144,7 @@ class Draft:
             self.notes.append(f"model `{name}` became `{bare}`")
 
     def add_settings(self, values: object, kind: str = "parameter") -> None:
-        """Take over what the API takes as well; the rest is listed."""
+        """Use the settings that the API has; others are listed."""
         if not isinstance(values, Mapping):
             return
         for key, value in values.items():
@@ -159,7 +159,7 @@ class Draft:
                 self.leave(kind, key, str(problem))
 
     def add_schema(self, found: object, kind: str, name: str) -> None:
-        """Take over a JSON Schema, also as text, or in the wrapping that the API has it in."""
+        """Use a JSON Schema, given directly, as text, or wrapped like in the API."""
         try:
             schema = parse_schema(found) if isinstance(found, str) else found
             if not isinstance(schema, dict):
@@ -175,7 +175,7 @@ class Draft:
         self.schema = schema
 
     def add_response_format(self, form: object) -> None:
-        """What `response_format` and `text.format` say, in all their forms."""
+        """Use `response_format` or `text.format`, in all their forms."""
         kind = form.get("type") if isinstance(form, Mapping) else form
         if kind in (None, "auto", "text"):
             return
@@ -193,7 +193,7 @@ class Draft:
         description: str = "",
         choices: Sequence[str] = (),
     ) -> None:
-        """Declare a variable, or add to what is known of it.
+        """Declare a variable, or add to its declaration.
 
         Raises:
             NotTaken: its name can't be used.
@@ -213,7 +213,7 @@ class Draft:
         )
 
     def use(self, names: Sequence[str]) -> None:
-        """Declare the variables that a text uses."""
+        """Declare the variables in a text."""
         for name in names:
             if name == INPUT and name not in self.variables:
                 self.variables[name] = INPUT_VARIABLE
@@ -221,11 +221,11 @@ class Draft:
                 self.add_variable(name)
 
     def add_turns(self, turns: Sequence[Turn]) -> None:
-        """Put a prompt's messages where a definition has them.
+        """Convert a prompt's messages to the parts of a definition.
 
-        System messages are the instructions, the last message of the user is the task of a run
-        that brings none (`default_text`), and turns before it are an example in the instructions.
-        A message that is nothing but `{{input}}` is what a run is given anyway.
+        System messages become the instructions, the last user message becomes `default_text`, and
+        turns before it become an example in the instructions. A message that is only `{{input}}` is
+        dropped, because a run adds its input anyway.
         """
         turns = [turn for turn in turns if turn.text.strip()]
         system = [turn.text for turn in turns if turn.role == "system"]
@@ -250,9 +250,9 @@ class Draft:
             del self.variables[INPUT]
 
     def place_task(self, task: str | None) -> None:
-        """A task without instructions that speaks of the input is the instructions.
+        """Use a task without instructions that refers to the input as the instructions.
 
-        So a run's own text adds to it, and does not replace it.
+        So a run's own text adds to it, instead of replacing it.
         """
         if task is not None and not self.instructions.strip() and INPUT in self.variables:
             self.instructions, task = task, None
@@ -264,10 +264,10 @@ class Draft:
         return f"{self.instructions}\n{self.default_text or ''}"
 
     def definition(self) -> Definition:
-        """The definition, as its own TOML is read.
+        """The definition, validated like TOML.
 
         Raises:
-            NotTaken: it has no instructions, or breaks the format.
+            NotTaken: it has no instructions, or is invalid.
         """
         if not self.instructions.strip():
             raise NotTaken("it has no text for instructions")
@@ -291,7 +291,7 @@ class Draft:
         return replace(read, name=self.name)
 
     def reading(self) -> Reading:
-        """All of it."""
+        """The result."""
         for name in list(self.variables):
             if f"{{{{{name}}}}}" not in self._texts():
                 del self.variables[name]
@@ -305,10 +305,10 @@ class Draft:
 
 
 def _setting(own: str, value: Any) -> Any:
-    """A value of a setting as the API takes it.
+    """The value of a setting in the API's form.
 
     Raises:
-        NotTaken: it does not; the message says why.
+        NotTaken: the value is not valid in the API; the message has the reason.
     """
     if own == "reasoning_effort":
         if value not in get_args(ReasoningEffort):
@@ -329,7 +329,7 @@ def _setting(own: str, value: Any) -> Any:
 
 
 def described(text: str, limit: int = 100) -> str:
-    """The first sentence of a text that is no heading, for lists; nothing if there is none."""
+    """The first sentence of a text that is not a heading, as a description; empty if none."""
     for paragraph in re.split(r"\n\s*\n", text):
         lines = [line.strip() for line in paragraph.splitlines()]
         said = " ".join(line for line in lines if line and line[0] not in "#-*|>`<=")
@@ -343,7 +343,7 @@ def described(text: str, limit: int = 100) -> str:
 
 
 def is_json(text: str) -> Any:
-    """What a text says if it is a JSON object or list; else `None`."""
+    """The value of a text that is a JSON object or list; else `None`."""
     if text.lstrip()[:1] not in ("{", "["):
         return None
     try:
@@ -353,5 +353,5 @@ def is_json(text: str) -> Any:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """A table; empty where something else stands."""
+    """A mapping, or an empty one for other values."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

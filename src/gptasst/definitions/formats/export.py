@@ -1,4 +1,4 @@
-"""Instructions written in the formats of other tools."""
+"""Write instructions in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _INPUT = f"{{{{{INPUT}}}}}"
 
 @dataclass(slots=True)
 class _Written:
-    """Files to write, by their path in the directory, and what is not in them."""
+    """The files to write, by relative path, and what they can't contain."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class InstructionExporter:
     """Writes instructions for other tools.
 
     Args:
-        library: where they are looked up.
+        library: finds the instructions.
     """
 
     def __init__(self, library: InstructionLibrary) -> None:
@@ -60,18 +60,18 @@ class InstructionExporter:
         *,
         force: bool = False,
     ) -> InstructionExport:
-        """Write an instruction into a directory, which is made if it is not there.
+        """Write an instruction to a directory, which is created if it is missing.
 
         Args:
             name: an instruction, or a TOML file.
-            form: what to write.
-            directory: where to put it.
-            screening: what may not become part of a skill.
-            force: a file that is there and says something else may be replaced.
+            form: the format.
+            directory: the directory.
+            screening: the check for secrets.
+            force: replace existing files with other content.
 
         Raises:
             NotFound: there is no such instruction.
-            UsageError: a file is there, and may not be replaced.
+            UsageError: a file exists, and may not be replaced.
             InvalidInput: it can't be written, or its knowledge can't be read.
         """
         found = self._library.find(name)
@@ -138,7 +138,7 @@ def _skill(definition: Definition, screening: Screening) -> _Written:
         description = description[: _LONGEST_SKILL_DESCRIPTION - 1].rstrip() + "…"
         limit = f"a skill's has at most {_LONGEST_SKILL_DESCRIPTION:,} characters: it is cut"
         made.leave("key", "description", limit)
-    # Readers take the first `---` for the end of the front matter, wherever it stands.
+    # Readers take any `---` for the end of the front matter.
     head = write_yaml({"name": name, "description": description}, escaped="---")
     text = f"---\n{head}---\n\n{body}"
     made.files[f"{name}/SKILL.md"] = text.encode("utf-8")
@@ -151,21 +151,21 @@ def _skill(definition: Definition, screening: Screening) -> _Written:
 
 
 def _texts(definition: Definition) -> tuple[str, str | None]:
-    """The instructions, and the task beside them; a task with nothing beside it is alone."""
+    """The instructions and the task; a task may have no instructions."""
     if definition.instructions == PLAIN_INSTRUCTIONS and definition.default_text is not None:
         return definition.default_text, None
     return definition.instructions, definition.default_text
 
 
 def _knowledge(words: Sequence[str], screening: Screening) -> Iterator[tuple[str, bytes]]:
-    """The files of a definition's knowledge, each with its place below `references/`."""
+    """The files of a definition's knowledge, each with its path below `references/`."""
     for path, place in screening.files(words).places.items():
         try:
             content = read_regular(path, _MOST_BYTES)
         except OSError as error:
             raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
         parts = path.parts
-        if "references" in parts[:-1]:  # where it lay in the skill that it came from
+        if "references" in parts[:-1]:  # its path in the original skill
             at = len(parts) - parts[::-1].index("references")
             yield "/".join(parts[at:]), content
         else:
@@ -173,7 +173,7 @@ def _knowledge(words: Sequence[str], screening: Screening) -> Iterator[tuple[str
 
 
 def skill_name(name: str) -> str:
-    """A name as a skill may have it: `MarkdownLinter` is `markdown-linter`."""
+    """A name in the form of skills: `MarkdownLinter` becomes `markdown-linter`."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name)
     plain = unicodedata.normalize("NFKC", apart).lower()
     kept = re.sub(r"[\W_]+", "-", plain).strip("-")
@@ -275,7 +275,7 @@ def _leave_variables(made: _Written, definition: Definition) -> None:
 
 
 def _leave(made: _Written, definition: Definition, known: Sequence[str]) -> None:
-    """List what a definition says beyond what the format has a place for."""
+    """List the parts of a definition that the format can't contain."""
     said: Mapping[str, object] = {
         "model": definition.model,
         "default_text": definition.default_text,

@@ -1,4 +1,4 @@
-"""Which files may be prompts, and what belongs to each."""
+"""Find files that may be prompts, with the files that belong to each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STDIN_SECONDS = 600.0
 
 @dataclass(slots=True)
 class Found:
-    """What words mean: files that may be prompts, and what is none."""
+    """The files that words match: possible prompts, and others."""
 
     sources: list[Source] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
@@ -30,10 +30,10 @@ class Found:
 
 
 def standard_input(screening: Screening) -> Source:
-    """What is piped in, as a file that was named.
+    """Standard input, treated like a named file.
 
     Raises:
-        InvalidInput: it counts as secret, is no text, or too large.
+        InvalidInput: it looks secret, is not text, or is too large.
     """
     screening.refuse_file(STDIN)
     content = read_standard_input(_STDIN_SECONDS)
@@ -43,16 +43,16 @@ def standard_input(screening: Screening) -> Source:
 
 
 def find(word: str, screening: Screening, found: Found, *, in_project: bool) -> None:
-    """Sort the files that a word means into `found`.
+    """Add the files that a word matches to `found`.
 
     Args:
         word: a file, pattern or directory.
-        screening: what counts as secret is left out.
-        found: is added to.
+        screening: files that look secret are skipped.
+        found: the result, which is extended.
         in_project: see `_files_of`.
 
     Raises:
-        InvalidInput: it means no file, or one that was named counts as secret.
+        InvalidInput: it matches no file, or a named file looks secret.
     """
     screened = screening.files([word])
     found.skipped += screened.left_out
@@ -82,7 +82,7 @@ def find(word: str, screening: Screening, found: Found, *, in_project: bool) -> 
 def _beside(
     path: Path, paths: Sequence[Path], screening: Screening, found: Found
 ) -> Sequence[Path]:
-    """The files of a skill of which only `SKILL.md` was named."""
+    """The files of a skill whose `SKILL.md` alone was named."""
     try:
         screened = screening.files([str(path.parent)])
     except GptasstError as error:
@@ -93,9 +93,9 @@ def _beside(
 
 
 def _files_of(directory: Path, paths: Sequence[Path], *, in_project: bool) -> Mapping[str, str]:
-    """The files of a skill by their place in it, with the words that mean them later.
+    """The files of a skill by relative path, with the words for `knowledge`.
 
-    They are relative for what is shared with the project, so that it may lie anywhere.
+    The words are relative for project instructions, so that the project can be moved.
     """
     files = {}
     here = Path.cwd()
@@ -109,7 +109,7 @@ def _files_of(directory: Path, paths: Sequence[Path], *, in_project: bool) -> Ma
 
 
 def _user_of(path: Path, screening: Screening) -> str | None:
-    """The `user.md` beside a `system.md`, if it is one that can be read."""
+    """The text of `user.md` beside a `system.md`, if it is readable."""
     beside = path.with_name(USER)
     if not beside.is_file() or beside.is_symlink() or screening.of_file(beside):
         return None
@@ -144,6 +144,6 @@ def _add(
 
 
 def _text_of(path: Path) -> tuple[str, bool]:
-    """A text with lines that end in LF, and whether its encoding was guessed."""
+    """The text with LF line ends, and whether its encoding was guessed."""
     text, encoding = decode_text(read_regular(path, MOST_BYTES), str(path))
     return text.replace("\r\n", "\n"), is_guessed(encoding)

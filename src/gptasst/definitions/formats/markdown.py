@@ -1,4 +1,4 @@
-"""Prompts in Markdown: fabric's patterns, Agent Skills, agents of Claude Code."""
+"""Prompts in Markdown: fabric patterns, Agent Skills, Claude Code agents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SCRIPTS = frozenset(
 
 
 def read_fabric(name: str, system: str, user: str | None, model_end: ModelEnd) -> Reading:
-    """A pattern of fabric: `NAME/system.md`, and `user.md`, which stands before the input.
+    """A fabric pattern: `NAME/system.md`, and `user.md`, which goes before the input.
 
     Raises:
         NotTaken: it is blank.
@@ -52,14 +52,14 @@ def read_skill(
     """An Agent Skill: `SKILL.md`, whose documents become knowledge.
 
     Args:
-        name: that of its directory.
-        matter: `SKILL.md`.
-        files: the other files of its directory, with `/` between names, and the words that mean
-            them on this machine.
+        name: the name of its directory.
+        matter: the content of `SKILL.md`.
+        files: the other files of its directory, by path with `/` separators, with their words for
+            `knowledge`.
         model_end: see `Draft`.
 
     Raises:
-        NotTaken: it has no body, or no front matter that can be read.
+        NotTaken: it has no body, or no readable front matter.
     """
     values, wrong = matter.simple_values()
     draft = Draft(_text(values, "name") or name, "skill", model_end)
@@ -80,7 +80,7 @@ def read_skill(
 
 
 def _take_files(draft: Draft, files: Mapping[str, str]) -> None:
-    """Knowledge out of documents; a directory `references` is named as one if that is all of it."""
+    """Use documents as knowledge; if they are all of `references`, name the directory."""
     refused = {place: _not_knowledge(PurePath(place)) for place in files}
     parted = {PurePath(place).parts[0] for place, why in refused.items() if why}
     knowledge = []
@@ -97,7 +97,7 @@ def _take_files(draft: Draft, files: Mapping[str, str]) -> None:
 
 
 def _not_knowledge(path: PurePath) -> tuple[str, str] | None:
-    """Why a file of a skill is no knowledge, if it is none: what it is, and the reason."""
+    """What a file of a skill is and why it can't be knowledge, or `None`."""
     first = path.parts[0].lower() if len(path.parts) > 1 else ""
     suffix = path.suffix.lower()
     if first == "scripts" or suffix in _SCRIPTS:
@@ -110,10 +110,10 @@ def _not_knowledge(path: PurePath) -> tuple[str, str] | None:
 
 
 def read_agent(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:
-    """An agent of Claude Code: Markdown with `name` and `description`.
+    """A Claude Code agent: Markdown with `name` and `description`.
 
     Raises:
-        NotTaken: it has no body, or no front matter that can be read.
+        NotTaken: it has no body, or no readable front matter.
     """
     values, wrong = matter.simple_values()
     draft = Draft(_text(values, "name") or name, "claude-agent", model_end)
@@ -141,7 +141,7 @@ def read_agent(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading:
 
 
 def body_of(matter: FrontMatter) -> str:
-    """The text below front matter, without the one blank line that sets it off."""
+    """The text below the front matter, without the blank line between them."""
     return matter.body.removeprefix("\n")
 
 
@@ -159,12 +159,12 @@ def _tell(draft: Draft, wrong: str | None) -> None:
 
 
 def _listed(value: object, *, blanks: bool = False) -> Sequence[str]:
-    """Names as a YAML list, or in one line with commas, or blanks, between them."""
+    """Names from a YAML list, or from a line separated by commas or blanks."""
     if isinstance(value, list):
         return [written(each) for each in value]
     if not isinstance(value, str):
         return []
-    # `Bash(git add:*, git commit:*)` is one.
+    # `Bash(git add:*, git commit:*)` is a single name.
     parting = r"[,\s]+(?![^(]*\))" if blanks else r"\s*,\s*(?![^(]*\))"
     return [word for word in re.split(parting, value.strip().strip("[]")) if word]
 

@@ -1,7 +1,7 @@
-"""What people saved of OpenAI: responses, stored prompts, requests.
+"""Saved JSON of OpenAI: responses, stored prompts, requests.
 
-Stored prompts end on 2026-11-30 and can't be read through the API: what is left of one is a copy of
-its JSON, or a response that was made with it.
+Stored prompts end on 2026-11-30 and can't be read through the API. What remains is a copy of the
+JSON, or a response that was made with the prompt.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from gptasst.definitions.formats.draft import Draft, Turn, mapping
 from gptasst.definitions.formats.templates import of_braces, role_of
 from gptasst.definitions.formats.types import Format, ModelEnd, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import written
-from gptasst.definitions.settings import MOST_RESULTS
+from gptasst.definitions.tools import MOST_RESULTS
 from gptasst.definitions.types import SearchSettings
 
 NO_CONTENT = "knowledge can't be downloaded from the server; add the file from your disk"
-# What a response says of itself, and not of what it was asked.
+# Fields of a response that are not part of the request.
 _OF_THE_ANSWER = (
     "id object created_at completed_at updated_at status output output_text usage error moderation"
     " incomplete_details background store conversation previous_response_id billing content_filters"
@@ -33,7 +33,7 @@ _KNOWN = (
 
 
 def kind_of_json(found: Mapping[str, Any]) -> Format | None:
-    """Which of OpenAI's objects a JSON object is, if it is one."""
+    """The kind of OpenAI object of a JSON object, or `None`."""
     said = found.get("object")
     is_old = said is None and "instructions" in found and "tool_resources" in found
     if said == "assistant" or is_old:
@@ -54,7 +54,7 @@ def read_openai(name: str, found: Mapping[str, Any], form: Format, model_end: Mo
     """A response, a stored prompt, or the body of a request.
 
     Raises:
-        NotTaken: it has no text to be made from.
+        NotTaken: it has no text.
     """
     is_answered = form == "openai-response"
     inner = mapping(found.get("prompt"))
@@ -94,7 +94,7 @@ def _nothing(found: Mapping[str, Any], inner: Mapping[str, Any], *, is_answered:
 
 
 def _turns(draft: Draft, found: object, role: str) -> Sequence[Turn]:
-    """The messages of a text or a list of items."""
+    """The messages in a text or a list of items."""
     if found is None:
         return ()
     if isinstance(found, str):
@@ -129,7 +129,7 @@ def _content(draft: Draft, content: object) -> str:
 
 
 def _bare(text: object) -> object:
-    """A text, also where it is an object that has it, as in old threads."""
+    """A text, possibly inside an object, as in old threads."""
     return mapping(text).get("value", "") if isinstance(text, Mapping) else text
 
 
@@ -177,7 +177,7 @@ def _take_settings(draft: Draft, found: Mapping[str, Any]) -> None:
         if found.get(key) is not None
     }
     for key in ("temperature", "top_p"):
-        if settings.get(key) == 1:  # what the API says where nobody had set any
+        if settings.get(key) == 1:  # the API's default
             del settings[key]
     draft.add_settings(settings, "setting")
     reasoning = dict(mapping(found.get("reasoning")))
@@ -257,7 +257,7 @@ def _search(tool: Mapping[str, Any]) -> SearchSettings:
 
 
 def number_within(value: object, low: float, high: float) -> float | None:
-    """A number from `low` to `high`; anything else counts as none."""
+    """A number from `low` to `high`, else `None`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if low <= value <= high else None

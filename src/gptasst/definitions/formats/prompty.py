@@ -1,4 +1,4 @@
-"""Prompty: front matter, and a template that lines such as `system:` part."""
+"""Prompty: front matter, and a template divided by lines such as `system:`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_prompty(name: str, matter: FrontMatter, model_end: ModelEnd) -> Reading
     """A `.prompty` file, of version 1 or 2.
 
     Raises:
-        NotTaken: its template has logic, or something has the wrong form.
+        NotTaken: its template has logic, or a value has the wrong type.
     """
     values = matter.values()
     draft = Draft(written(values.get("name")).strip() or name, "prompty", model_end)
@@ -103,7 +103,7 @@ def _take_prompty_model(draft: Draft, model: object) -> None:
 
 
 def _known_format(draft: Draft, form: object) -> object:
-    """A response format; one that lies in another file is listed."""
+    """A response format; one in another file is listed."""
     if isinstance(form, str) and form.startswith("${"):
         draft.leave("response_format", form, "it lies in another file: add it as `schema`")
         return None
@@ -111,7 +111,7 @@ def _known_format(draft: Draft, form: object) -> object:
 
 
 def _take_inputs(draft: Draft, values: Mapping[str, Any]) -> Sequence[str]:
-    """Declare the inputs; those that stand for a conversation are given back."""
+    """Declare the inputs; return those that stand for a conversation."""
     threads: list[str] = []
     found = values.get("inputs", values.get("inputSchema"))
     if isinstance(found, str):
@@ -148,7 +148,7 @@ def _described(said: Mapping[str, Any]) -> str:
 
 
 def _take_sample(draft: Draft, sample: object) -> None:
-    """Say with each variable what it may be; a sample is no default."""
+    """Describe variables with their samples, which are not defaults."""
     for key, value in mapping(sample).items():
         shown = written(value)
         if key not in draft.variables:

@@ -1,4 +1,4 @@
-"""Which format a file is in, by what is in it."""
+"""Recognize the format of a file by its content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from gptasst.errors import InvalidDefinition
 from gptasst.values import dataclass
 
 SKILL, SYSTEM, USER = "skill.md", "system.md", "user.md"
-# The ends of prompts' names, for directories; a file that is named is looked into whatever it has.
+# Suffixes of prompts in directories; a named file is always examined.
 SUFFIXES = (".md", ".markdown", ".yml", ".yaml", ".json", ".prompty", ".prompt")
 _YAML = (".yml", ".yaml")
 _ENDS = (".prompt.yml", ".prompt.yaml", ".prompt.md", ".agent.md", *SUFFIXES, ".txt")
@@ -49,10 +49,10 @@ _PATTERN = re.compile(r"\s*#+ *(IDENTITY|ROLE|GOAL|TASK)\b")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that may be a prompt, as it was read.
+    """A file that may be a prompt.
 
-    `user` is the `user.md` beside a pattern of fabric; `files` are those of a skill, with the words
-    that mean them. `named` is whether the user named it itself.
+    `user` is the text of `user.md` beside a fabric pattern; `files` are those of a skill, with
+    their words for `knowledge`. `named` is whether the user named the file.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class Source:
 
 
 def name_of(path: Path) -> str:
-    """What a prompt is called that says no name: by its file, or by the directory that it fills."""
+    """The name of a prompt without one, from its file or directory."""
     if path.name.lower() in (SKILL, SYSTEM):
         return path.parent.resolve().name
     lowered = path.name.lower()
@@ -72,11 +72,11 @@ def name_of(path: Path) -> str:
 
 
 def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading]:
-    """What a file holds: one prompt, or several saved objects of OpenAI.
+    """The prompts in a file: one, or several saved OpenAI objects.
 
     Raises:
-        NoPrompt: it is in none of the formats.
-        NotTaken: it is, and can't be imported.
+        NoPrompt: it has none of the formats.
+        NotTaken: it has one, but can't be imported.
     """
     name = name_of(source.path)
     named = _of_file_name(source, name, model_end)
@@ -93,7 +93,7 @@ def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading]:
 
 
 def _of_file_name(source: Source, name: str, model_end: ModelEnd) -> Reading | None:
-    """The prompt in a file whose name tells the format."""
+    """The prompt in a file whose name determines the format."""
     base, suffix = source.path.name.lower(), source.path.suffix.lower()
     matter = split_front_matter(source.text)
     if base == SYSTEM:

@@ -1,4 +1,4 @@
-"""Saved assistants of the Assistants API, which stopped answering on 2026-08-26."""
+"""Saved assistants of the Assistants API, which was shut down on 2026-08-26."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 from gptasst.definitions.formats.openai_json import NO_CONTENT, number_within
 from gptasst.definitions.formats.types import LeftBehind, ModelEnd, Reading
 from gptasst.definitions.schemas import check_schema
-from gptasst.definitions.settings import MOST_RESULTS
+from gptasst.definitions.tools import MOST_RESULTS
 from gptasst.definitions.types import (
     Definition,
     ModelSettings,
@@ -29,13 +29,13 @@ def read_saved_assistant(saved: _Saved, path: Path, name: str, model_end: ModelE
     """The definition made from a saved assistant.
 
     Args:
-        saved: the assistant object, as the API gave it.
-        path: where it was saved, for errors.
-        name: what it is called here.
-        model_end: tells which models are over.
+        saved: the assistant object of the API.
+        path: its file, for errors.
+        name: the new name.
+        model_end: knows the shutdown dates of models.
 
     Raises:
-        InvalidDefinition: it has no instructions, or a value of another type than the API gave it.
+        InvalidDefinition: it has no instructions, or a value of the wrong type.
     """
     reader = _SavedReader(saved, path)
     instructions = reader.text("instructions")
@@ -69,7 +69,7 @@ def read_saved_assistant(saved: _Saved, path: Path, name: str, model_end: ModelE
 
 
 def saved_name(saved: _Saved, path: Path) -> str | None:
-    """The name that a saved assistant has."""
+    """The name of a saved assistant."""
     return _SavedReader(saved, path).text("name")
 
 

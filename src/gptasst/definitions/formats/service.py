@@ -1,4 +1,4 @@
-"""Instructions from other tools: found, read, shown, and written as TOML."""
+"""Import instructions from other tools: find, read, show, and write them as TOML."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ from gptasst.inputs.screening import Screening
 from gptasst.storage.atomic_files import replace_file, replace_private
 
 STANDARD_INPUT = "-"
-_LONGEST_NAME = 100  # in characters, with room for `.cases.toml` and what a disk takes
-# Names that Windows keeps for devices.
+_LONGEST_NAME = (
+    100  # characters, which leaves room for `.cases.toml` within the limits of file systems
+)
+# Names reserved by Windows.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
@@ -40,10 +42,10 @@ class InstructionImporter:
     """Reads prompts of other tools and writes them as instructions.
 
     Args:
-        library: the instructions that are there.
+        library: the existing instructions.
         project: the project's own directory of instructions.
         user: the user's directory of instructions.
-        model_end: tells which models are over.
+        model_end: knows the shutdown dates of models.
     """
 
     def __init__(
@@ -63,18 +65,18 @@ class InstructionImporter:
         in_project: bool = False,
         force: bool = False,
     ) -> InstructionImport:
-        """What an import would write; nothing is written.
+        """What an import would write. Writes nothing.
 
         Args:
             words: files, patterns and directories; `-` is standard input.
-            screening: what counts as secret is left out.
-            name: the one instruction's name in place of its own.
-            in_project: they go into `./instructions`, not the user's directory.
-            force: an instruction that is there may be replaced.
+            screening: files that look secret are skipped.
+            name: a name for a single instruction, instead of its own.
+            in_project: write to `./instructions`, instead of the user's directory.
+            force: replace existing instructions.
 
         Raises:
-            InvalidInput: a word means no file, or a file that was named counts as secret.
-            UsageError: `name` can't be used, or there are several to name.
+            InvalidInput: a word matches no file, or a named file looks secret.
+            UsageError: `name` can't be used, or there are several instructions.
         """
         problem = name_problem(name) if name is not None else None
         if problem:
@@ -110,9 +112,9 @@ class InstructionImporter:
         )
 
     def write(self, plan: InstructionImport, *, in_project: bool = False) -> InstructionImport:
-        """Write what was planned, each file whole or not at all.
+        """Write the planned files, each completely or not at all.
 
-        Returns: what was written; what could not be is refused.
+        Returns the written instructions; failures are in `refused`.
         """
         written: list[ImportedInstruction] = []
         refused = list(plan.refused)
@@ -153,10 +155,10 @@ class InstructionImporter:
         *,
         force: bool,
     ) -> ImportedInstruction:
-        """The file that a reading becomes.
+        """The planned file of a reading.
 
         Raises:
-            NotTaken: there is one of that name, which may not be replaced.
+            NotTaken: the name exists, and may not be replaced.
         """
         called, notes = _named(source, reading, name, taken)
         path = directory / f"{called}.toml"
@@ -193,7 +195,7 @@ class InstructionImporter:
         )
 
     def _hiding(self, name: str, path: Path) -> Iterator[str]:
-        """That a name stands for something else as well."""
+        """A note if a name also refers to something else."""
         try:
             other, origin = self._library.locate(name)
         except NotFound:
@@ -209,10 +211,10 @@ class InstructionImporter:
 def _named(
     source: Source, reading: Reading, name: str | None, taken: Mapping[str, str]
 ) -> tuple[str, tuple[str, ...]]:
-    """What an instruction is called, and what to say of it.
+    """The name of an instruction, and notes about it.
 
     Raises:
-        NotTaken: another one of the same import is called so.
+        NotTaken: another one of this import has the same name.
     """
     said = reading.definition.name
     if name is not None:
@@ -235,7 +237,7 @@ def _named(
 
 
 def usable_name(name: str) -> str:
-    """A name as one that is a file's on every system; nothing if nothing is left."""
+    """A name that is a valid file name on every system; empty if nothing is left."""
     kept = unicodedata.normalize("NFC", name)
     kept = re.sub(r"[/\\:*?\"<>|]+", "-", kept)
     kept = "".join(letter if letter.isprintable() else " " for letter in kept)
@@ -250,10 +252,10 @@ def usable_name(name: str) -> str:
 
 
 def _action(path: Path, text: str, *, force: bool) -> Action:
-    """What is to be done with a file.
+    """The action for a file.
 
     Raises:
-        NotTaken: it is there and may not be replaced.
+        NotTaken: it exists and may not be replaced.
     """
     if path.is_symlink():
         raise NotTaken(f"`{path}` is a symbolic link, which gptasst does not write through")
@@ -271,10 +273,10 @@ def _action(path: Path, text: str, *, force: bool) -> Action:
 
 
 def _cases_text(reading: Reading, path: Path) -> str:
-    """The cases of a prompt as a file of their own.
+    """The content of the file of cases of a prompt.
 
     Raises:
-        NotTaken: they break the format.
+        NotTaken: they are invalid.
     """
     import tomli_w
 

@@ -1,7 +1,7 @@
 """Placeholders and roles in the templates of other tools.
 
-Simple placeholders become `{{NAME}}`. A template with logic is refused, with the line: what it
-comes to is only known to the engine that it was written for.
+Simple placeholders become `{{NAME}}`. A template with logic is refused, with the line, because
+only its own engine can render it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _DOLLARS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A text with `{{NAME}}` for its placeholders, and their names in order, each once."""
+    """A text with placeholders `{{NAME}}`, and their names in order, each once."""
 
     text: str
     names: tuple[str, ...]
 
 
 def of_dollars(text: str) -> Filled:
-    """A template of llm: `$NAME`, `${NAME}`, and `$$` for a dollar sign."""
+    """Convert a template of llm: `$NAME`, `${NAME}`, and `$$` for a dollar sign."""
     names: list[str] = []
 
     def replaced(found: re.Match[str]) -> str:
@@ -45,7 +45,7 @@ def of_dollars(text: str) -> Filled:
 
 
 def to_dollars(text: str, names: Sequence[str]) -> str:
-    """A text with `{{NAME}}` of `names` as a template of llm."""
+    """Convert placeholders `{{NAME}}` in `names` to a template of llm."""
     if not names:
         return text.replace("$", "$$")
     known = "|".join(map(re.escape, names))
@@ -58,7 +58,7 @@ def to_dollars(text: str, names: Sequence[str]) -> str:
 
 
 def of_plain_braces(text: str) -> Filled:
-    """A text of fabric: what stands in braces without blanks is a variable, all else is text."""
+    """Convert a text of fabric: names in braces without blanks are variables."""
     names = re.findall(rf"\{{\{{({_NAME})\}}\}}", text)
     return Filled(text, tuple(dict.fromkeys(names)))
 
@@ -69,13 +69,13 @@ def of_braces(
     line: int | None = 1,
     special: Callable[[str], str | None] = lambda _: None,
 ) -> Filled:
-    """A template whose placeholders stand in double braces.
+    """Convert a template with placeholders in double braces.
 
     Args:
         text: the template.
-        engine: whose language it is in; `braces` has placeholders and nothing else.
-        line: the number of its first line in the file; `None`: it has none.
-        special: what stands for a tag that is neither placeholder nor logic.
+        engine: its template language; `braces` only has placeholders.
+        line: the number of its first line in the file, if it has one.
+        special: replacements for tags that are neither placeholders nor logic.
 
     Raises:
         NotTaken: it has logic.
@@ -136,7 +136,7 @@ def role_of(word: object, line: int | None = None) -> str:
     """`system`, `user` or `assistant`.
 
     Raises:
-        NotTaken: it is another one, such as `tool`.
+        NotTaken: it is another role, such as `tool`.
     """
     role = _ROLES.get(str(word).strip().lower())
     if role is None:
@@ -154,15 +154,15 @@ _ROLE_LINE = re.compile(
 
 
 def has_role_lines(text: str) -> bool:
-    """Whether lines such as `system:` part a text."""
+    """Whether a text is divided by lines such as `system:`."""
     return _ROLE_LINE.search(text) is not None
 
 
 def turns_by_lines(text: str, line: int) -> Iterator[Turn]:
-    """The messages of a text that lines such as `system:` part.
+    """The messages of a text that is divided by lines such as `system:`.
 
     Raises:
-        NotTaken: one has a role that has no place here.
+        NotTaken: one has an unsupported role.
     """
     role, begin = "system", 0
     for found in (*_ROLE_LINE.finditer(text), None):
@@ -179,13 +179,13 @@ _ROLE_TAG = re.compile(r"role\s+[\"'](\w+)[\"']")
 
 
 def role_mark(tag: str) -> str | None:
-    """The mark that parts a dotprompt, of its tag `role "user"`."""
+    """The mark for a dotprompt tag such as `role "user"`."""
     found = _ROLE_TAG.fullmatch(tag)
     return f"<<<dotprompt:role:{found[1]}>>>" if found else None
 
 
 def turns_by_marks(text: str) -> Iterator[Turn]:
-    """The messages of a dotprompt; without any role it is one of the user."""
+    """The messages of a dotprompt; without roles, it is a user message."""
     pieces = _ROLE_MARK.split(text)
     yield Turn("user", pieces[0].strip("\n"))
     for role, told in zip(pieces[1::2], pieces[2::2], strict=True):

@@ -1,4 +1,4 @@
-"""What an import found, made and left behind; what an export wrote."""
+"""The results of imports and exports."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Format = Literal[
 Action = Literal["create", "replace", "unchanged"]
 ExportFormat = Literal["skill", "llm", "prompt-yml", "fabric"]
 
-# When a model ends or ended, and its successor, where that is known.
+# Returns the known shutdown of a model.
 ModelEnd = Callable[[str], tuple[datetime.date, str | None] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """A part of something that could not be carried over.
+    """A part that could not be carried over.
 
-    `kind` is what it is there (`function`, `file`, `vector_store`, `response_format`, `metadata`,
-    `model`, …), `name` its name or id, `reason` says why, and what to do instead.
+    `kind` is its kind in the original (`function`, `file`, `vector_store`, `response_format`,
+    `metadata`, `model`, …), `name` its name or id, `reason` why, and what to do instead.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class LeftBehind:
 
 
 class NotTaken(ValueError):
-    """A file can't be imported. The message is the reason; `line` is where, counted from 1."""
+    """A file can't be imported. The message is the reason; `line` counts from 1."""
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         self.reason = reason
@@ -52,12 +52,12 @@ class NotTaken(ValueError):
 
 
 class NoPrompt(NotTaken):
-    """A file is in none of the formats."""
+    """A file has none of the formats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A definition that was read from another format, and what to know of it.
+    """A definition that was read from another format, with notes.
 
     `cases` are tables of a `NAME.cases.toml`.
     """
@@ -71,11 +71,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ImportedInstruction:
-    """An instruction that an import writes, or would write.
+    """An instruction that an import writes or would write.
 
-    `source` is where it was read, `path` is its file, `cases_path` that of its cases, if it has
-    any, and `cases` is how many. `variables` are those that it leaves open; `hosted_tools` run on
-    the server and reach further than the knowledge. `toml` is the text of the file.
+    `source` is its original file, `path` its new file, `cases_path` that of its cases, if any, and
+    `cases` their number. `variables` are its variables; `hosted_tools` run on the server and reach
+    further than the knowledge. `toml` is the content of the file.
     """
 
     name: str
@@ -96,10 +96,9 @@ class ImportedInstruction:
 
 @dataclass(frozen=True, slots=True)
 class InstructionImport:
-    """What an import wrote or would write.
+    """The result or plan of an import.
 
-    `refused` are prompts that could not be imported; `skipped` are files that are none, found in
-    a directory.
+    `refused` are prompts that can't be imported; `skipped` are other files found in a directory.
     """
 
     dry_run: bool
@@ -110,7 +109,7 @@ class InstructionImport:
 
 @dataclass(frozen=True, slots=True)
 class InstructionExport:
-    """What an export wrote: the paths of its files, and what the format can't hold."""
+    """The result of an export: the paths of its files, and what the format can't contain."""
 
     name: str
     format: ExportFormat

@@ -1,4 +1,4 @@
-"""Prompts that are YAML documents: `.prompt.yml` of GitHub Models, templates of llm."""
+"""Prompts as YAML documents: `.prompt.yml` of GitHub Models, templates of llm."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_prompt_yaml(name: str, values: Mapping[str, Any], model_end: ModelEnd) 
     """A `.prompt.yml` of GitHub Models.
 
     Raises:
-        NotTaken: it has no messages, or something has the wrong form.
+        NotTaken: it has no messages, or a value has the wrong type.
     """
     draft = Draft(written(values.get("name")).strip() or name, "prompt-yml", model_end)
     draft.description = draft.take_text(values, "description") or ""
@@ -82,7 +82,7 @@ def _take_format(draft: Draft, values: Mapping[str, Any]) -> None:
 
 
 def _take_tests(draft: Draft, values: Mapping[str, Any]) -> None:
-    """Cases out of test data and evaluators."""
+    """Convert test data and evaluators to cases."""
     data = [row for row in _list(values.get("testData")) if isinstance(row, Mapping)]
     tests: list[_Test] = []
     for evaluator in _list(values.get("evaluators")):
@@ -104,7 +104,7 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-# The name of an evaluator, the check that it is here, and a template of what it wants.
+# The name of an evaluator, the matching check, and the template of its value.
 _Test = tuple[str, str, str]
 
 _BUILT_IN = {
@@ -140,7 +140,7 @@ def _tests(draft: Draft, evaluator: Mapping[str, Any]) -> Iterator[_Test]:
 
 
 def _is_yes_or_no(choices: object) -> bool:
-    """Whether a model answers with yes, which is good, or no."""
+    """Whether an evaluator asks a model for yes (good) or no."""
     scores = {
         written(mapping(each).get("choice")).lower(): mapping(each).get("score")
         for each in _list(choices)
@@ -150,7 +150,7 @@ def _is_yes_or_no(choices: object) -> bool:
     return scores.keys() == {"yes", "no"} and is_number and good > bad  # type: ignore[operator]
 
 
-# Each check of GitHub's, with what it is here.
+# GitHub's checks, with the matching ones here.
 _CHECKS: Mapping[str, Callable[[str], tuple[str, str]]] = {
     "equals": lambda text: ("equals", text),
     "contains": lambda text: ("contains", text),
@@ -163,7 +163,7 @@ _CHECKS: Mapping[str, Callable[[str], tuple[str, str]]] = {
 def _case(
     draft: Draft, number: int, row: Mapping[str, Any], tests: Sequence[_Test]
 ) -> Mapping[str, Any]:
-    """One input, and what must hold of its answer."""
+    """A case from one input."""
     case: dict[str, Any] = {"name": f"test {number}"}
     told = {key: written(value) for key, value in row.items()}
     if told.get(INPUT):
@@ -193,7 +193,7 @@ def _case(
 
 
 def is_llm_template(values: Mapping[str, Any]) -> bool:
-    """Whether a YAML mapping has the keys of a template of llm, and no others."""
+    """Whether a YAML mapping has only keys of llm's templates."""
     has_text = any(isinstance(values.get(key), str) for key in ("prompt", "system"))
     return has_text and all(key in LLM_KEYS for key in values)
 
@@ -202,7 +202,7 @@ def read_llm(name: str, values: Mapping[str, Any], model_end: ModelEnd) -> Readi
     """A template of llm.
 
     Raises:
-        NotTaken: something has the wrong form.
+        NotTaken: a value has the wrong type.
     """
     draft = Draft(name, "llm", model_end)
     draft.add_model(draft.take_text(values, "model"))

@@ -1,7 +1,7 @@
-"""YAML of strangers, read within bounds; front matter; YAML that we write.
+"""Read untrusted YAML within limits, and front matter; write YAML.
 
-Only the events of PyYAML's parser are used: no tag makes an object, nesting and aliases have
-limits, and what a plain word means is what YAML 1.2 says (`no` is a word, and so is a date).
+It uses only the events of PyYAML's parser: tags create no objects, nesting and aliases are limited,
+and plain scalars follow YAML 1.2 (`no` is a string, and so is a date).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from yaml import Event
 
 _DEEPEST = 50
-_MOST_VALUES = 50_000  # an alias counts as all that it stands for
+_MOST_VALUES = 50_000  # an alias counts as its whole value
 _TAGS = ("str", "int", "float", "bool", "null", "map", "seq")
 _NULL = re.compile(r"(~|null|Null|NULL)?")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -28,14 +28,14 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]{1,300}(\.[0-9]{0,300})?)([eE][-+]?[0-
 
 
 def read_yaml(text: str, *, first_line: int = 1) -> Any:
-    """The one document of a text: dictionaries with keys that are strings, lists, and scalars.
+    """The only document of a text: mappings with string keys, lists, and scalars.
 
     Args:
         text: YAML.
         first_line: the number of its first line in the file, for errors.
 
     Raises:
-        NotTaken: it is not YAML, has several documents, or is beyond the limits.
+        NotTaken: it is not YAML, has several documents, or exceeds the limits.
     """
     import yaml
 
@@ -50,7 +50,7 @@ def read_yaml(text: str, *, first_line: int = 1) -> Any:
 
 
 class _Composer:
-    """Values out of events."""
+    """Builds values from events."""
 
     def __init__(self, events: Iterator[Event], first_line: int) -> None:
         self._events = events
@@ -152,7 +152,7 @@ def _plain(word: str) -> Any:
 
 
 def written(value: Any) -> str:
-    """A scalar as the text that it stands for in a template; other values as JSON."""
+    """A scalar as text for a template; other values as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -164,7 +164,7 @@ def written(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """A text that begins with YAML between lines of `---`: that, and the body behind it.
+    """A text that starts with YAML between lines of `---`: the YAML, and the body after it.
 
     `body_line` is the number of the body's first line in the file.
     """
@@ -174,10 +174,10 @@ class FrontMatter:
     body_line: int
 
     def values(self) -> dict[str, Any]:
-        """What the YAML says.
+        """The values of the YAML.
 
         Raises:
-            NotTaken: it is not YAML, or no mapping.
+            NotTaken: it is not YAML, or not a mapping.
         """
         found = read_yaml(self.yaml, first_line=2)
         if found is None:
@@ -187,15 +187,15 @@ class FrontMatter:
         return found
 
     def simple_values(self) -> tuple[dict[str, Any], str | None]:
-        """The values, also where the YAML is what people write for tools that don't mind.
+        """The values, tolerating the invalid YAML that people write for lenient tools.
 
-        Descriptions with a colon in them are common. Each line `key: value` at the margin is then
-        taken as it stands, and the lines below it belong to it.
+        Unquoted descriptions with a colon are common. In that case each unindented line `key:
+        value` is read literally, together with the indented lines after it.
 
-        Returns: the values, and what was wrong with the YAML, if anything was.
+        Returns the values, and what is wrong with the YAML, if anything.
 
         Raises:
-            NotTaken: it is no mapping, or has no such lines.
+            NotTaken: it is not a mapping, or has no such lines.
         """
         try:
             return self.values(), None
@@ -220,7 +220,7 @@ def _unquoted(value: str) -> str:
 
 
 def split_front_matter(text: str) -> FrontMatter | None:
-    """The front matter of a text, if it has any; lines end in LF."""
+    """The front matter of a text with LF line ends, if there is one."""
     begin = re.match(r"---[ \t]*\n", text)
     if begin is None:
         return None
@@ -233,7 +233,7 @@ def split_front_matter(text: str) -> FrontMatter | None:
 
 # Writing
 
-# A letter first: what begins with a digit or a sign may be a number or a date.
+# Starts with a letter: a digit or a sign may start a number or a date.
 _SAFE = re.compile(r"[^\W\d_](?:[^:#]|:(?!\s|$)|(?<!\s)#)*")
 _WORDS = frozenset("y n yes no on off true false null".split())  # of YAML 1.1
 _PRINTABLE = r"\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
@@ -243,12 +243,12 @@ _UNPRINTABLE = re.compile(f"[^{_PRINTABLE}]")  # and what ends a line in YAML 1.
 def write_yaml(values: Mapping[str, Any], indent: str = "", *, escaped: str | None = None) -> str:
     """A mapping as YAML in block style: scalars, lists and mappings of them.
 
-    A text of several lines stands there as it is, as far as YAML allows.
+    Multi-line text is written literally, as far as YAML allows.
 
     Args:
-        values: what to write.
-        indent: what stands before each line.
-        escaped: what may not stand in the document as it is.
+        values: the mapping.
+        indent: the prefix of each line.
+        escaped: text that must not appear literally in the document.
     """
     writer = _Writer(escaped)
     return writer.mapping(values, indent)
@@ -282,7 +282,7 @@ class _Writer:
         return f" {self._in_line(item)}\n"
 
     def _text(self, text: str, indent: str) -> str:
-        """A string as it is if that can be read back, else in quotes."""
+        """A string, unquoted if that can be read back, else quoted."""
         if "\n" not in text or not text.strip("\n") or _UNPRINTABLE.search(text):
             return self._in_line(text)
         if self.escaped is not None and self.escaped in text:
