@@ -186,6 +186,7 @@ def test_what_only_reads_on_a_server_goes_without_the_sdk(
     loaded = modules(*words)
     assert project.requests
     assert below(loaded, "openai", "pydantic", "gptasst.knowledge.words") == []
+    assert below(loaded, "gptasst.definitions.cases", "gptasst.definitions.formats") == []
 
 
 def test_the_end_comes_at_once() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,6 +120,17 @@ def test_no_method_is_compiled_before_the_first_value(monkeypatch: pytest.Monkey
         with pytest.raises((AttributeError, KeyError)):
             _classes(dataclasses.dataclass)
         assert compiled
+
+
+def test_it_is_taken_wherever_it_can_make_the_class() -> None:
+    taken = {"@dataclass(frozen=True, slots=True)", "@dataclass(slots=True)"}
+    left = []
+    for path in Path(values.__file__).parent.rglob("*.py"):
+        text = path.read_text("utf-8")
+        if re.search(r"^from dataclasses import .*\bdataclass\b", text, re.MULTILINE):
+            made = set(re.findall(r"^@dataclass.*$", text, re.MULTILINE))
+            left += [path.name] if made and made <= taken else []
+    assert left == []
 
 
 def test_what_it_cannot_make_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -176,6 +177,8 @@ def test_all_definitions_have_to_be_right_before_anything_is_done(
     assert ran.code == 2
     assert "assistants/a.toml:3: unknown key `modle`" in ran.stderr
     assert "assistants/z.toml:3: key `knowledge`: no such file: `gone`" in ran.stderr
+    both = cli("apply", "assistants", "--json").error["message"]
+    assert "a.toml:3: unknown key `modle`; assistants/z.toml:3: key" in both
     assert writes(server) == []
     assert names(cli) == []
 
@@ -360,3 +363,32 @@ def test_two_checkouts_and_homes_agree(
     source = only_store(project, "Checker").about["metadata"]["source"]
     assert source == "github.com/acme/docs//assistants//linter.toml"
     assert knowledge(project, "Writer") == {"docs/a.md": b"alpha\n", "docs/b.md": b"beta\n"}
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_others_change_in_the_meantime_is_not_overwritten(cli: Cli, write: Write) -> None:
+    """The others are done, and the next apply does the rest."""
+    from gptasst.context import AppContext
+    from gptasst.errors import PartlyDone
+    from gptasst.inputs.screening import Screening
+
+    apply(cli)
+    write("assistants/linter.toml", definition("Linter", 'model = "m"'))
+    write("assistants/writer.toml", definition("Writer", 'model = "m"'))
+    write("assistants/new.toml", definition("New"))
+    with AppContext(os.environ) as context:
+        plan = context.assistants_as_code.plan(["assistants"], Screening())
+        cli("assistant", "edit", "Linter", "--description", "theirs")
+        cli("assistant", "create", "New", "-i", "DocWriter")
+        with pytest.raises(PartlyDone) as raised:
+            context.assistants_as_code.apply(plan)
+        done = raised.value.done.assistants  # type: ignore[attr-defined]
+    assert [(one.name, one.status, one.problem and one.problem.code) for one in done] == [
+        ("Linter", "failed", "edit_conflict"),
+        ("New", "failed", "name_taken"),
+        ("Writer", "done", None),
+    ]
+    kept = cli("assistant", "show", "Linter", "--json").json["definition"]
+    assert (kept["description"], kept["model"]) == ("theirs", None)
+    apply(cli)
+    assert cli("apply", "assistants", "--check").code == 0

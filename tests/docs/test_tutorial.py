@@ -64,11 +64,14 @@ def test_it_works(project: LoopbackServer, tmp_path: Path, monkeypatch: pytest.M
     project.answer = corrected
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     walk(steps(), tmp_path)
+    assert (project.stores, project.files, project.conversations) == ({}, {}, {})
 
 
 def walk(commands_and_shown: list[tuple[str, list[str]]], tmp_path: Path) -> None:
     """Run the commands, and look for what the page shows."""
     shutil.copytree(ROOT / "examples", "examples")
+    shutil.copytree(ROOT / "instructions", "instructions")
+    before = contents()
     with program_for_shells(tmp_path / "bin") as program:
         python = program.with_name("python3")
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -79,6 +82,12 @@ def walk(commands_and_shown: list[tuple[str, list[str]]], tmp_path: Path) -> Non
             for line in shown:  # columns are wide on a terminal only
                 pattern = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
                 assert re.search(pattern, written), f"{line}\n---\n{written}"
+    assert contents() == before
+
+
+def contents() -> dict[str, bytes]:
+    """The files in the working directory."""
+    return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
 def test_it_has_steps() -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from gptasst.apply.reading import read_knowledge_words
 from gptasst.assistants.exported_files import write_knowledge
-from gptasst.definitions.cases import CASES_ENDING
 from gptasst.definitions.toml import dump_definition
+from gptasst.definitions.types import CASES_ENDING
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.inputs.reading import Refusal
 from gptasst.inputs.screening import Screening

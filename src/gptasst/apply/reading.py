@@ -100,8 +100,9 @@ def _files(words: Iterable[str]) -> Iterator[tuple[Path, bool]]:
         if path.is_dir():
             if is_version_control(path):
                 raise InvalidInput(f"`{path}` belongs to version control")
-            there = sorted(path.glob("*.toml"))
-            below = [(f, False) for f in there if is_definition(f) and not f.name.startswith(".")]
+            visible = (file for file in path.glob("*.toml") if not file.name.startswith("."))
+            there = sorted(file for file in visible if not file.is_dir())
+            below = [(file, False) for file in there if is_definition(file)]
         elif not os.path.lexists(path):
             raise no_such_file(path)
         elif is_definition(path):

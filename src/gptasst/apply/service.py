@@ -99,7 +99,7 @@ class ApplyService:
         """
         errors: list[GptasstError] = []
         read = read_directories(words, self._library, self._open_cache, screening, errors.append)
-        _raise_first(errors, told)
+        _raise_all(errors, told)
         if prune and not read.whole:
             raise UsageError("`--prune` needs a directory", hint="name the directory of the files")
         if not read.definitions and not prune:
@@ -125,7 +125,7 @@ class ApplyService:
                 planned.append(self._planned(coded, summary, assistant, read, screening))
             except GptasstError as error:
                 errors.append(_of_file(coded, error))
-        _raise_first(errors, told)
+        _raise_all(errors, told)
         used = {one.id for _, one in pairs if one is not None}
         gone = [
             one
@@ -302,19 +302,20 @@ class ApplyService:
         return export_all(self._store, self._open_cache, directory, knowledge)
 
 
-def _raise_first(
-    errors: Sequence[GptasstError], told: Callable[[GptasstError], None] | None
-) -> None:
-    """Raise the error of a definition; if there are several, report all first."""
+def _raise_all(errors: Sequence[GptasstError], told: Callable[[GptasstError], None] | None) -> None:
+    """Raise the last error of definitions, after `told` was called with the others.
+
+    Without it, the error that is raised has the messages of all.
+    """
     if not errors:
         return
-    first, *others = errors
-    for error in others if told is not None else ():
-        assert told is not None
-        told(error)
-    if others and told is None:
-        first.message += f" (and {len(others)} more)"
-    raise first
+    *others, last = errors
+    if told is None:
+        last.message = "; ".join(error.message for error in errors)
+    else:
+        for error in others:
+            told(error)
+    raise last
 
 
 def _of_file(coded: CodedAssistant, error: GptasstError) -> GptasstError:

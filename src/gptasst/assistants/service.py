@@ -14,7 +14,6 @@ from gptasst.assistants.types import (
     KnowledgeChange,
     KnowledgeOutcome,
 )
-from gptasst.definitions.formats.types import LeftBehind
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
@@ -368,6 +367,7 @@ class AssistantService:
         """
         from gptasst.assistants.imports import read_import
         from gptasst.assistants.knowledge_files import NamedSources
+        from gptasst.definitions.formats.types import LeftBehind
         from gptasst.knowledge.types import KnowledgePlan
 
         read = read_import(path, name, screening, self._library)

@@ -78,9 +78,11 @@ def apply(
     output, screening = session.output, session.screening(allow_secrets)
     service = session.context.assistants_as_code
 
+    told = None if output.mode == "json" else output.error  # one document
+
     def look() -> ApplyPlan:
         with session.waiting():
-            return service.plan(paths, screening, prune=prune, told=output.error)
+            return service.plan(paths, screening, prune=prune, told=told)
 
     plan = look()
     _tell_about(session, plan)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.cases import CASES_ENDING, Case, cases_in
+from gptasst.definitions.cases import Case, cases_in
 from gptasst.definitions.library import refuse_not_regular
-from gptasst.definitions.types import Definition, Instruction
+from gptasst.definitions.types import CASES_ENDING, Definition, Instruction
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
 from gptasst.hints import cmd
 from gptasst.inputs.reading import InputFile, read_input

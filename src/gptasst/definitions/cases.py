@@ -13,7 +13,6 @@ from gptasst.definitions.schemas import check_schema, parse_schema
 from gptasst.definitions.types import Keep
 from gptasst.values import dataclass
 
-CASES_ENDING = ".cases.toml"
 _TABLE = "case"
 
 

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.cases import CASES_ENDING
 from gptasst.definitions.toml import Origin, put_together, read_document
-from gptasst.definitions.types import Definition, ExtendedInstruction, Instruction
+from gptasst.definitions.types import CASES_ENDING, Definition, ExtendedInstruction, Instruction
 from gptasst.errors import InvalidDefinition, NotFound
 from gptasst.hints import cmd, did_you_mean, nearest
 from gptasst.inputs.reading import kind_of

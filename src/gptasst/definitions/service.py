@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import name_problem, without_name
 from gptasst.definitions.types import (
@@ -134,6 +133,8 @@ class InstructionService:
 
     def _valid(self, word: str) -> str:
         """The path of a valid instruction (with its cases) or file of cases."""
+        from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
+
         if is_cases_file(word):
             read_cases_file(Path(word))
             return word

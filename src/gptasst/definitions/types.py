@@ -11,6 +11,8 @@ from gptasst.values import dataclass
 if TYPE_CHECKING:
     from gptasst.definitions.cases import Case
 
+CASES_ENDING = ".cases.toml"  # of files with cases beside an instruction
+
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 ReasoningSummary = Literal["auto", "concise", "detailed"]
 Verbosity = Literal["low", "medium", "high"]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.cases import CASES_ENDING, cases_in
+from gptasst.definitions.cases import cases_in
 from gptasst.definitions.formats.finding import MOST_BYTES, Found, find, standard_input
 from gptasst.definitions.formats.recognition import Source, name_of, read_prompts
 from gptasst.definitions.formats.types import (
@@ -24,6 +24,7 @@ from gptasst.definitions.formats.types import (
 )
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, name_problem, without_name
+from gptasst.definitions.types import CASES_ENDING
 from gptasst.errors import InvalidDefinition, InvalidInput, NotFound, UsageError
 from gptasst.hints import cmd
 from gptasst.inputs.reading import Refusal, read_regular
