@@ -219,6 +219,21 @@ def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer, wri
     assert (summary["not_run"] > 0, summary["cost"]) == (True, 0.0)
 
 
+def test_variables_of_a_case_are_set_in_the_case(cli: Cli, write: Write) -> None:
+    write("instructions/Greeter.cases.toml", "[[case]]\nname = 'a'\ntext = 'x'\nequals = 'x'\n")
+    write("instructions/Greeter.toml", "instructions = '{{lang}}'\n[variables.lang]\n")
+    ran = cli("test", "Greeter")
+    assert (ran.code, ran.stderr.splitlines()[-1]) == (2, "hint: set it in the case's key `vars`")
+    write(
+        "instructions/Greeter.cases.toml",
+        "[[case]]\nname = 'a'\ntext = 'x'\nequals = 'x'\nvars = {x = 'y'}\n",
+    )
+    write("instructions/Greeter.toml", "instructions = 'x'\n")
+    ran = cli("test", "Greeter")
+    assert ran.code == 2
+    assert ran.stderr.splitlines()[-1] == "hint: take it out of the case's key `vars`"
+
+
 def test_a_missing_key_is_an_error(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.delenv("OPENAI_BASE_URL")

@@ -153,7 +153,11 @@ def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest | Gptasst
         file = input_of_case(case, subject.directory, job.screening)
         subject.resolved.filled(case.vars)
     except GptasstError as error:
-        return InvalidDefinition(error.message, hint=error.advice)
+        hint = error.advice
+        if hint and "--var" in hint:  # which `test` does not have
+            unknown = error.code == "unknown_variable"
+            hint = f"{'take it out of' if unknown else 'set it in'} the case's key `vars`"
+        return InvalidDefinition(error.message, hint=hint)
     return RunRequest(
         subject.name,
         files=(file,) if file else (),
