@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-EXTRAS = ("local", "documents", "socks", "keyring")  # what people install
+EXTRAS = ("local", "documents", "socks", "keyring", "tokens")  # what people install
 # Of packages that are not where tests run: for other systems, or not tested with.
 _ELSEWHERE = {"colorama": "BSD-3-Clause", "pywin32-ctypes": "BSD-3-Clause", "socksio": "MIT"}
 _PINNED = re.compile(
@@ -195,7 +195,7 @@ _SPDX = {
 def _licence(name: str) -> str:
     """What an installed package declares, as SPDX names it."""
     about: Any = metadata.metadata(name)  # a message of the standard library
-    said = about.get("License") or ""
+    said = (about.get("License") or "").partition("\n")[0]
     declared = about.get("License-Expression") or (said if " OR " in said else None)
     classified = [
         line.rpartition(" :: ")[2]

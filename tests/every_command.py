@@ -37,6 +37,8 @@ run A -t x -c
 run DocWriter a.md b.md --each -o out
 run DocWriter a.md --each --batch --force -o out2
 run DocWriter a.md --dry-run
+test Tested
+usage
 chat DocWriter
 conversation list
 conversation show {conversation}
@@ -85,6 +87,11 @@ def ready_for_every_command(write: Write, monkeypatch: pytest.MonkeyPatch) -> No
     write("a.md", "one\n")
     write("b.md", "two\n")
     write("a.prompty", "system:\nBe brief.\n")
+    write("instructions/Tested.toml", 'instructions = "x"\n')
+    write(
+        "instructions/Tested.cases.toml",
+        '[[case]]\nname = "a"\ninput = "one"\ncontains = "one"\n',
+    )
     write("code/c.toml", 'name = "C"\ninstructions = "x"\n')
     monkeypatch.setenv("EDITOR", "true")
     monkeypatch.setenv("HOME", str(Path.cwd()))

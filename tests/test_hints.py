@@ -13,7 +13,7 @@ from gptasst.errors import GptasstError
 from gptasst.hints import USING_A_PROFILE, cmd, commands_in, nearest, shown
 
 # What they do is the same with every profile.
-_WITHOUT = {"instruction", "local", "completion", "config"}
+_WITHOUT = {"instruction", "local", "completion", "config", "usage"}
 
 
 def test_every_command_is_one_or_the_other() -> None:

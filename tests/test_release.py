@@ -18,7 +18,9 @@ from packaging.requirements import Requirement
 from scripts.release_files import EXTRAS, licences, packages, sbom
 from tests.docs.pages import ROOT
 
-_NOT_SOURCE = (".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "site", "dist", "build")
+_NOT_SOURCE = (
+    ".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "site", "dist", "build", "home",
+)  # fmt: skip
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 

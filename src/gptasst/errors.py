@@ -143,8 +143,8 @@ class GptasstError(Exception):
 
     If `transient`, a retry may succeed, after `retry_after` seconds if the server sent that. `done`
     is what was finished before the failure, for the JSON document. `usage` has the tokens that the
-    failed request used (`api.types.Usage`). `profile` is the `--profile` of the failed command,
-    which is added to commands in `hint`.
+    failed request used (`api.types.Usage`), `cost` their price in US dollars. `profile` is the
+    `--profile` of the failed command, which is added to commands in `hint`.
     """
 
     code: Code = "error"
@@ -153,6 +153,7 @@ class GptasstError(Exception):
     retry_after: float | None = None
     done: object = None
     usage: object = None
+    cost: float | None = None
     profile: str | None = None
 
     def __init__(

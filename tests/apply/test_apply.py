@@ -137,6 +137,8 @@ def test_prune_deletes_what_came_from_the_directory_and_nothing_else(
     kept = cli("apply", "assistants", "-y")
     assert "`Linter` came from there and has no file any more; `--prune`" in kept.stderr
     assert names(cli) == ["Linter", "Mine", "Own", "Writer"]
+    checked = cli("apply", "assistants", "--prune", "--check").stderr
+    assert "hint: `gptasst apply assistants --prune` changes them" in checked
     told = cli("apply", "assistants", "--prune", "-n").lines
     assert told[0] == "delete  Linter"
     assert "deleted `Linter`" in apply(cli, "assistants", "--prune")
@@ -301,6 +303,14 @@ class TestStrangers:
         write("theirs/.git/config", "")
         planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
         assert planned["outside"] == ["private.md"]
+
+    def test_what_a_server_of_tools_would_get_is_shown(self, cli: Cli, write: Write) -> None:
+        server = '[[tools.mcp]]\nlabel = "l"\nurl = "https://a.example/mcp"\nkey_env = "MY_KEY"'
+        write("code/a.toml", definition("A", server))
+        told = "turns on mcp:l at https://a.example/mcp with the key in MY_KEY"
+        assert told in apply(cli, "code")
+        write("code/a.toml", definition("A", server.replace("a.ex", "b.ex")))
+        assert told.replace("a.ex", "b.ex") in cli("apply", "code", "-n").text
 
     @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of any bytes")
     def test_a_name_that_is_no_text_is_refused(self, cli: Cli, write: Write) -> None:

@@ -135,8 +135,8 @@ def test_rollback_looks_again_after_the_yes(cli: Cli, docs: LoopbackServer) -> N
     assert cli("assistant", "rollback", "Docs", "1").code == 2  # nobody is there to be asked
     docs.meanwhile("*", "*", edit, skip=len(docs.requests))  # at the second look
     seen = on_terminal("assistant", "rollback", "Docs", "1", typed="y\nn\n", after="[y/N]")
-    assert "(revision 2) by revision 1?" in seen.screen
-    assert "(revision 3) by revision 1?" in seen.screen
+    assert "(revision 2) with that of revision 1?" in seen.screen
+    assert "(revision 3) with that of revision 1?" in seen.screen
     shown = cli("assistant", "show", "Docs", "--json").json
     assert (shown["revision"], shown["definition"]["description"]) == (3, "theirs")
 
@@ -302,3 +302,32 @@ class TestDeletionThatWasCut:
         assert cli("assistant", "delete", "Docs", "-y").code == 4
         docs.disturbances.clear()
         assert cli("assistant", "show", "Docs").code == 0
+
+
+@pytest.mark.parametrize("damage", ["newer", "damaged"])
+def test_one_that_can_not_be_read_hides_no_other(
+    cli: Cli, project: LoopbackServer, write: Write, damage: str
+) -> None:
+    """A colleague may have a newer gptasst, and another program may have written the metadata."""
+    write("a.md", "alpha\n")
+    cli("assistant", "create", "Good", "-i", "DocWriter", "-f", "a.md")
+    cli("assistant", "create", "Odd", "-i", "DocWriter")
+    odd = only_store(project, "Odd").about
+    if damage == "newer":
+        odd["metadata"]["gptasst"] = "99"
+    else:
+        del odd["metadata"]["revision"]
+    ran = cli("assistant", "list", "-q")
+    assert (ran.code, sorted(ran.lines)) == (0, ["Good", "Odd"])
+    ran = cli("assistant", "list")
+    assert f"`Odd` ({odd['id']}) can't be read: " in ran.stderr
+    ran = cli("doctor", "--json")
+    messages = [f["message"] for f in ran.json["findings"] if f["topic"] == "assistants"]
+    assert any("`Odd`" in message for message in messages)
+    assert cli("run", "Good", "-t", "x").code == 0
+    assert cli("cache", "rebuild").code == 0
+    assert cli("file", "prune", "-n").code == 0
+    assert cli("assistant", "files", "add", "Good", "a.md").code == 0
+    assert cli("assistant", "create", "New", "-i", "DocWriter").code == 0
+    ran = cli("assistant", "show", "Odd", "--json")
+    assert (ran.code, ran.error["code"] in ("newer_store", "bad_store")) == (1, True)

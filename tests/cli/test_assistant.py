@@ -48,7 +48,9 @@ class TestCreate:
             "--reasoning-effort", "high", "--schema", "s.json",
         ).json["assistant"]["definition"]  # fmt: skip
         assert made["description"] == "what"
-        switches = {name: made["tools"][name] for name in made["tools"] if name != "search"}
+        switches = {
+            name: made["tools"][name] for name in ("file_search", "code_interpreter", "web_search")
+        }
         assert switches == {"file_search": False, "code_interpreter": True, "web_search": True}
         assert made["settings"]["reasoning_effort"] == "high"
         assert made["schema"] == {"type": "object"}

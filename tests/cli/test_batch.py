@@ -386,6 +386,7 @@ def test_wait_for_nothing(cli: Cli, server: LoopbackServer, files: list[str], wr
     [
         (("--each", "--batch", "--check"), "--batch needs a place for the answers"),
         (("--batch", "-o", "out"), "--batch needs --each"),
+        (("--by", "24h", "-o", "out"), "--by needs --each"),
         (("--each", "--wait", "-o", "out"), "--wait needs --batch"),
     ],
 )

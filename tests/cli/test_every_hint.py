@@ -38,6 +38,7 @@ from tests.loopback.wire import json_reply
 from tests.on_terminal import on_terminal
 
 ROOT = Path(__file__).parents[2]
+MCP = 'instructions = "x"\n[[tools.mcp]]\nlabel = "t"\nurl = "https://t.example/mcp"\nkey_env = "T_KEY"\n'
 BATCH = "run DocWriter a.md --each --batch -o out"
 
 
@@ -220,13 +221,6 @@ def no_socks(around: Around) -> None:
 
 def another_key(around: Around) -> None:
     around.server.api_key = "sk-0123456789abcdef"
-
-
-def a_slow_host(around: Around) -> None:
-    host = around.opened.enter_context(ModelHost(b"GGUF" + bytes(100_000)))
-    host.breaks, host.stalls = [50_000], True
-    around.patch.setenv("GPTASST_LOCAL_MODEL", host.url)
-    around.patch.setattr(service, "is_installed", lambda: True)
 
 
 def an_expired_store(around: Around) -> None:
@@ -489,7 +483,7 @@ HINTS = [
     Hint(None, "assistant shwo", "Group.resolve_command: {}", more="Docs"),
     Hint(None, "assistant xyz", "Group.resolve_command: {}"),
     Hint(None, "assistant show Nobody", "no_assistant: assistant list"),
-    Hint(None, "assistant rollback Docs 9 -y", "AssistantService.revision: assistant history {}"),
+    Hint(None, "assistant rollback Docs 9 -y", "no_revision: assistant history {}"),
     Hint(None, "assistant files remove Docs zzz", "named_files: assistant files list {}"),
     Hint(two_of_one_name, "assistant show Docs", "_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(a_lost_definition, "assistant show Docs", "_unusable_definition: assistant import FILE --name NEW", {"FILE": "docs.toml"}),
@@ -535,6 +529,8 @@ HINTS = [
     Hint(both(LOCAL, an_editor), "instruction new Mine", "new: instruction edit {}"),
     Hint(both(typed("instruction new Mine"), an_editor), "instruction new Mine", "InstructionService.new: instruction edit {}"),
     Hint(both(typed("instruction new Mine"), a_vi), "instruction edit Mine", "_open_editor: export EDITOR=vi", again=True),
+    Hint(both(written("x.toml", MCP), setting(T_KEY="tk-0123456789")), "run ./x.toml -t x", "McpKeys.key: config set {}.{} {}", again=True),
+    Hint(both(written("x.toml", MCP), configured('[mcp_keys]\nT_KEY = "t.example"\n')), "run ./x.toml -t x", "McpKeys.key: export {}=…", {"…": "tk-0123456789"}, again=True),
     Hint(written("x.toml", 'extends = "Nothing"\n'), "run ./x.toml -t x", "InstructionLibrary._extended: instruction list"),
     Hint(written("x.toml", "format = 99\n"), "run ./x.toml -t x", "_refuse_newer: upgrade_command()"),
     Hint(None, "run Nobody -t x", ["_nearest: assistant list", "_nearest: instruction list"]),
@@ -630,12 +626,12 @@ HINTS += [
     Hint(no_socks, "run DocWriter -t x", "_no_socks: install_command(socks)"),
     Hint(both(without_key, a_wheel("fails")), "run DocWriter -t x", "MachineContext.fallback_note: auth login"),
     Hint(both(without_key, written("bad.gguf", "GGUF nothing"), setting(GPTASST_LOCAL_MODEL="bad.gguf")), "run DocWriter -t x", "EmbeddedEngine.endpoint: local status"),
-    Hint(both(without_key, a_slow_host), "run DocWriter -t x --timeout 1", "_too_late: local setup"),
 ]  # fmt: skip
 
 HOLDS = '[[case]]\nname = "one"\ninput = "sheep"\ncontains = ["sheep"]\n'
 FAILS = HOLDS.replace('["sheep"]', '["goats"]')
 FOR_SEARCH = '[[case]]\nname = "one"\ninput = "This is a"\ncites = ["a.md"]\n'
+MCP = 'instructions = "x"\n[[tools.mcp]]\nlabel = "t"\nurl = "https://tickets.example.com/mcp"\nkey_env = "TICKETS_KEY"\napproval = "never"\n'
 SKILL = "---\nname: pdf\ndescription: d\n---\nDo.\n"
 
 
@@ -650,6 +646,16 @@ HINTS += [
     Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
     Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
+    Hint(None, "assistant edit Docs -m gpt-6.2-sol --tested", "TestedChanges._test: {}", {"FILE": "x.cases.toml"}, then=written("x.cases.toml", HOLDS), again=True),
+    Hint(both(written("x.cases.toml", FAILS), typed("assistant edit Docs --cases x.cases.toml")), "assistant edit Docs -m gpt-6.2-sol --tested", "_held_back: run {} FILE…"),
+    # MCP servers
+    Hint(written("instructions/M.toml", MCP), "run M -t x", "McpKeys.key: config set {}.{} {}"),
+    Hint(both(written("instructions/M.toml", MCP), typed("config set mcp_keys.TICKETS_KEY tickets.example.com")), "run M -t x", "McpKeys.key: export {}=…", {"…": "key-1"}, again=True),
+    # Money
+    Hint(None, "run DocWriter -t x -m unpriced --max-cost 1", "price_unknown: config set {} USD", {"USD": "1"}),
+    Hint(typed("config set usage.record false"), "usage", "usage: config set usage.record true"),
+    Hint(None, "assistant export", "export: assistant export --all -o DIR", {"DIR": "all"}),
+    Hint(both(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), typed("apply as -y"), lambda a: a.cli("assistant", "edit", "New", "-m", "gpt-6-terra")), "assistant show New", "_file: apply {}", more="-y"),
     # Assistants as code, and other tools' formats
     Hint(both(two_of_one_name, written("as/Docs.toml", 'name = "Docs"\ninstructions = "x"\n')), "apply as -n", "_refuse_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), "apply as --check", "_would_change: apply {}", more="-y", again=True),
@@ -668,6 +674,7 @@ SAME = {
 ELSEWHERE = {
     "OpenAIGateway._refuse_answered: conversation show {}": "faults/test_each_request.py::test_the_lost_answer_is_where_the_hint_says",
     "_prompt: run NAME -c --json": "cli/test_every_hint.py::test_a_chat_at_a_terminal",
+    "_too_late: local setup": "embedded/test_time_limit.py::test_a_host_that_falls_silent",
     "BatchService._typed_again: {}": "cli/test_following_advice.py::test_a_batch",
 }  # fmt: skip
 

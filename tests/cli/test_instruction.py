@@ -232,6 +232,7 @@ class TestValidate:
                     "hint": None,
                 }
             ],
+            "notes": [],
         }
 
 

@@ -40,6 +40,7 @@ web_search = true
 temperature = 0.2
 max_output_tokens = 500
 reasoning_effort = "low"
+verbosity = "high"
 
 [variables.lang]
 default = "no"
@@ -88,6 +89,7 @@ def test_a_skill(written: Any, write: Write, cli: Cli) -> None:
         ("setting", "reasoning_effort"),
         ("setting", "temperature"),
         ("setting", "max_output_tokens"),
+        ("setting", "verbosity"),
     ]
     cli("instruction", "import", "out", "--project")
     assert definition("instructions/my-own-rules.toml") == {
@@ -142,6 +144,7 @@ def test_llm(written: Any, cli: Cli) -> None:
         "description",
         "web_search",
         "reasoning_effort",
+        "verbosity",
     ]
 
 
@@ -201,7 +204,7 @@ _DEFINITIONS = st.builds(
     Definition,
     name=st.just("t"),
     instructions=_TEMPLATES,
-    description=_TEXT.filter(lambda text: len(text) < 1000),
+    description=_TEXT.filter(lambda text: len(text) < 1000 and not text.endswith("\n")),
     model=st.none() | st.just("gpt-6-luna"),
     default_text=st.none() | _TEMPLATES,
     unwrap_fence=st.booleans(),

@@ -136,18 +136,33 @@ RESPONSE: dict[str, Any] = {
         {"role": "user", "content": "Greet me."},
     ],
     "output": [{"type": "message", "role": "assistant", "content": []}],
-    "reasoning": {"effort": "low", "summary": None},
+    "reasoning": {"effort": "low", "summary": "auto"},
     "text": {
         "format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}},
-        "verbosity": "medium",
+        "verbosity": "low",
     },
     "tools": [
         {"type": "file_search", "vector_store_ids": ["vs_1"], "max_num_results": 5},
-        {"type": "web_search_preview", "search_context_size": "medium"},
-        {"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}},
+        {
+            "type": "web_search",
+            "search_context_size": "medium",
+            "filters": {"allowed_domains": ["https://example.com/docs"]},
+            "user_location": {"type": "approximate", "country": "de", "city": None},
+        },
+        {"type": "code_interpreter", "container": {"file_ids": ["file-1"], "memory_limit": "4g"}},
         {"type": "function", "name": "look_up"},
-        {"type": "mcp", "server_label": "wiki", "authorization": "Bearer s3cr3t-t0ken"},
+        {
+            "type": "mcp",
+            "server_label": "wiki",
+            "server_url": "https://mcp.example.com/sse",
+            "authorization": "Bearer s3cr3t-t0ken",
+            "allowed_tools": {"tool_names": ["ask"]},
+            "require_approval": "never",
+        },
+        {"type": "mcp", "server_label": "drive", "connector_id": "connector_drive"},
     ],
+    "tool_choice": {"type": "mcp", "server_label": "wiki"},
+    "max_tool_calls": 3,
     "prompt": {"id": "pmpt_1", "version": "2", "variables": {"lang": "French"}},
     "temperature": 1.0,
     "top_p": 0.9,
@@ -570,7 +585,7 @@ def test_dotprompt(take: Any) -> None:
         ("a.json", '{"a": 1}', "it is JSON, not in a known prompt format"),
         ("user.md", "x\n", "it belongs to a `system.md`"),
         ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not a prompt's"),
-        ("a.toml", "instructions = 'x'\n", "`gptasst instruction new NAME --from FILE` copies"),
+        ("a.toml", "instructions = 'x'\n", "it needs no import"),
         ("a.txt", "hello\n", "it is text, not in a known prompt format"),
         ("a.md", b"\xff\xfe\x00\xd8x\x00", "it holds binary data"),
         ("a.md", " \n", "it is blank"),
@@ -593,23 +608,41 @@ class TestOpenAI:
         definition = made("answer")
         assert json.loads(definition.pop("schema")) == {"type": "object"}
         assert definition == {
+            "format": 2,
             "model": "gpt-6-luna",
             "instructions": "Be brief.",
             "default_text": "Greet me.",
             "tools": {
-                "code_interpreter": True,
-                "web_search": True,
+                "code_interpreter": {"memory": "4g"},
+                "web_search": {"allowed_domains": ["example.com"], "location": {"country": "DE"}},
                 "file_search": {"max_results": 5},
+                "mcp": [
+                    {
+                        "label": "wiki",
+                        "url": "https://mcp.example.com/sse",
+                        "allowed_tools": ["ask"],
+                        "approval": "never",
+                    }
+                ],
             },
-            "settings": {"reasoning_effort": "low", "top_p": 0.9},
+            "settings": {
+                "reasoning_effort": "low",
+                "reasoning_summary": "auto",
+                "verbosity": "low",
+                "max_tool_calls": 3,
+                "tool_choice": "mcp:wiki",
+                "top_p": 0.9,
+            },
         }
+        assert item["hosted_tools"] == ["code_interpreter", "web_search", "mcp:wiki"]
         assert left(item) == [
             ("variable", "lang"),
             ("metadata", "team"),
             ("vector_store", "vs_1"),
             ("file", "file-1"),
             ("function", "look_up"),
-            ("mcp", "wiki"),
+            ("mcp", "wiki: authorization"),
+            ("mcp", "drive"),
         ]
         assert "s3cr3t" not in json.dumps(item)
 
@@ -728,6 +761,8 @@ class TestWriting:
     def test_a_name_from_the_command_line(self, cli: Cli, write: Write) -> None:
         ran = cli("instruction", "import", "-", "--project", "--name", "Mine", stdin=b"system: x\n")
         assert (ran.code, made("Mine")) == (0, {"instructions": "x"})
+        ran = cli("instruction", "import", "-", "--project", "--json", stdin=b"system: x\n")
+        assert "it has no usable name: `--name` gives it one" in ran.error["message"]
         write("a.yaml", "system: a\n")
         write("b.yaml", "system: b\n")
         ran = cli("instruction", "import", "a.yaml", "b.yaml", "--name", "X", "--json")
@@ -846,3 +881,23 @@ def test_every_public_prompt(cli: Cli) -> None:
     assert len(ran.json["imported"]) == 94
     assert [Path(each["path"]).name for each in ran.json["skipped"]] == ["evals_action.yml"]
     assert cli("instruction", "validate").code == 0
+
+
+def test_one_bad_assistant_of_a_list_keeps_no_other_out(cli: Cli, write: Write) -> None:
+    saved = [
+        {"id": "asst_1", "object": "assistant", "name": "Math", "instructions": "You teach."},
+        {"id": "asst_2", "object": "assistant", "name": None, "instructions": None, "model": "m"},
+    ]
+    write("all.json", json.dumps({"object": "list", "data": saved}))
+    ran = cli("instruction", "import", "all.json", "--project", "--json")
+    assert ran.code == 6
+    assert [one["name"] for one in ran.json["imported"]] == ["Math"]
+    assert [one["reason"] for one in ran.json["refused"]] == [
+        "number 2 (`asst_2`) of 2: `all` has no `instructions`"
+    ]
+
+
+def test_a_folded_description_is_one_line(cli: Cli, write: Write) -> None:
+    write("a.md", "---\nname: a\ndescription: >\n  folded\n  text\n---\nDo.\n")
+    assert cli("instruction", "import", "a.md", "--project").code == 0
+    assert 'description = "folded text"\n' in Path("instructions/a.toml").read_text("utf-8")

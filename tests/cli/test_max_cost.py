@@ -93,6 +93,17 @@ class TestStopsOnTheWay:
         assert cli(*EACH, "1").code == 0
         assert (asked(server), len(list(Path("out").iterdir()))) == (12, 12)
 
+    def test_what_is_paid_for_in_vain_counts_too(
+        self, cli: Cli, server: LoopbackServer, files: list[Path]
+    ) -> None:
+        server.answer, server.longest_answer = LONG, 100_000
+        ran = cli(*EACH, "0.01", "-j", "1", "--json")
+        assert (ran.code, ran.error["code"]) == (5, "max_cost_reached")
+        failed = [file for file in ran.json["files"] if file["status"] == "failed"]
+        assert len(failed) == asked(server) < 12
+        assert ran.json["summary"]["cost"] == pytest.approx(sum(file["cost"] for file in failed))
+        assert ran.json["summary"]["cost"] >= 0.01
+
     def test_for_people(self, cli: Cli, server: LoopbackServer, files: list[Path]) -> None:
         server.answer = LONG
         ran = cli(*EACH, "0.01", "-j", "1")

@@ -25,6 +25,10 @@ class TestPrices:
     def test_what_is_unknown_is_never_counted_as_less(self) -> None:
         assert Price(2.0, 10.0).cost(Usage(1000, 0, cached=1000)) == 0.002
 
+    def test_a_model_on_this_machine_costs_nothing_even_if_its_tokens_are_unknown(self) -> None:
+        assert Prices({}, free=True).cost(None, "m") == 0.0
+        assert LUNA.cost(None, "gpt-6-luna") is None
+
     def test_a_long_request_costs_more_as_a_whole(self) -> None:
         luna = OPENAI_PRICES["gpt-6-luna"]
         assert luna.cost(Usage(272_000, 1000)) == pytest.approx(0.0272 + 0.0005)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -39,7 +40,7 @@ def test_each_case_has_a_line_and_each_failure_its_reason(cli: Cli) -> None:
     assert ran.lines[1].startswith("FAIL   Greeter: is short  ")
     assert "    expected: Hello Bob\n    got:      Hello Ann\n" in ran.text
     assert "    -Hello Bob\n    +Hello Ann\n" in ran.text
-    assert ran.stderr.startswith("2 cases: 1 held, 1 failed; 2 requests; ")
+    assert ran.stderr.startswith("2 cases: 1 passed, 1 failed; 2 requests; ")
     assert "error: 1 of 2 cases failed: `is short`\n" in ran.stderr
 
 
@@ -59,6 +60,20 @@ def test_answers_are_remembered(cli: Cli, server: LoopbackServer, write: Write) 
     write("instructions/Greeter.toml", "instructions = 'You greet well.'\ndefault_text = 'G.'\n")
     assert cli("test", "Greeter").code == 0
     assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize(("answer", "tokens_known"), [(" ", True), ("a\x07b", False)])
+def test_an_answer_that_is_no_good_counts_as_a_request(
+    cli: Cli, server: LoopbackServer, answer: str, tokens_known: bool
+) -> None:
+    server.answer = answer
+    ran = cli("test", "Greeter", "--json")
+    assert (ran.code, len(server.requests)) == (6, 2)
+    assert [one["status"] for one in ran.json["cases"]] == ["failed", "failed"]
+    assert all(one["asked"] for one in ran.json["cases"])
+    summary = ran.json["summary"]
+    assert summary["requests"] == 2
+    assert (summary["input_tokens"] > 0, summary["cost"] is not None) == (tokens_known,) * 2
 
 
 def test_without_names_all_of_the_project_are_tested(cli: Cli, write: Write) -> None:
@@ -112,7 +127,80 @@ def test_a_case_file_names_a_file(cli: Cli, server: LoopbackServer, write: Write
     assert (ran.code, "lies outside of the working directory" in ran.stderr) == (2, True)
 
 
-def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> None:
+UNUSABLE = """\
+[[case]]
+name = "missing"
+file = "docs/none.md"
+contains = "x"
+
+[[case]]
+name = "secret"
+file = ".env"
+contains = "x"
+
+[[case]]
+name = "binary"
+file = "docs/data.bin"
+contains = "x"
+
+[[case]]
+name = "unknown variable"
+text = "Hi"
+vars = { colour = "red" }
+contains = "x"
+
+[[case]]
+name = "greets"
+text = "Greet Ann."
+contains = "Ann"
+"""
+
+
+def test_a_case_that_cannot_be_run_keeps_no_other_from_it(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write(".env", "TOKEN=abc\n")
+    write("docs/data.bin", b"\x00\x01\xff")
+    write("some.toml", UNUSABLE)
+    words = ("test", "Greeter", "--cases", "some.toml")
+    ran = cli(*words, "--json")
+    results = {case["case"]: case for case in ran.json["cases"]}
+    assert (ran.code, len(server.requests)) == (2, 1)
+    assert results["greets"]["status"] == "passed"
+    reasons = {
+        "missing": "`docs/none.md` ",
+        "secret": "`.env` ",
+        "binary": "`docs/data.bin` ",
+        "unknown variable": "`colour`",
+    }
+    for name, reason in reasons.items():
+        assert results[name]["status"] == "error"
+        assert reason in results[name]["error"]["message"]
+    assert ran.error["message"].startswith("`Greeter`, case `missing`: ")
+
+    shown = cli(*words)
+    assert [line.split()[0] for line in shown.lines] == [*["ERROR"] * 4, "ok"]
+    for name, reason in reasons.items():
+        (line,) = (one for one in shown.stderr.splitlines() if f"case `{name}`" in one)
+        assert reason in line
+    assert "5 cases: 1 passed, 4 not tested" in shown.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on Windows")
+def test_named_pipes_keep_no_test_waiting(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.cases.toml")
+    for words in (("test", "Greeter", "--cases"), ("instruction", "validate")):
+        ran = cli(*words, "pipe.cases.toml")
+        assert ran.code == 2
+        assert "it is a named pipe" in ran.stderr
+    write("own.cases.toml", '[[case]]\nname = "a"\nfile = "pipe"\ncontains = "x"\n')
+    ran = cli("test", "Greeter", "--cases", "own.cases.toml")
+    assert (ran.code, len(server.requests)) == (2, 0)
+    assert "case `a`: `pipe` can't be read: it is a named pipe" in ran.stderr
+
+
+def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer, write: Write) -> None:
     server.outcomes.append(outcomes.refusal("I won't."))
     ran = cli("test", "Greeter", "--case", "greets")
     assert (ran.code, "expected: an answer" in ran.text) == (6, True)
@@ -121,6 +209,29 @@ def test_what_is_no_answer_is_never_a_pass(cli: Cli, server: LoopbackServer) -> 
     ran = cli("test", "Greeter", "--json")
     assert (ran.code, ran.error["code"]) == (1, "unreachable")
     assert {case["status"] for case in ran.json["cases"]} <= {"error", "not_run"}
+
+    write(
+        "instructions/Greeter.cases.toml",
+        CASES
+        + "".join(f'[[case]]\nname = "{n}"\ninput = "{n}"\nequals = "x"\n' for n in range(20)),
+    )  # more than run at a time
+    summary = cli("test", "Greeter", "--json").json["summary"]
+    assert (summary["not_run"] > 0, summary["cost"]) == (True, 0.0)
+
+
+def test_variables_of_a_case_are_set_in_the_case(cli: Cli, write: Write) -> None:
+    write("instructions/Greeter.cases.toml", "[[case]]\nname = 'a'\ntext = 'x'\nequals = 'x'\n")
+    write("instructions/Greeter.toml", "instructions = '{{lang}}'\n[variables.lang]\n")
+    ran = cli("test", "Greeter")
+    assert (ran.code, ran.stderr.splitlines()[-1]) == (2, "hint: set it in the case's key `vars`")
+    write(
+        "instructions/Greeter.cases.toml",
+        "[[case]]\nname = 'a'\ntext = 'x'\nequals = 'x'\nvars = {x = 'y'}\n",
+    )
+    write("instructions/Greeter.toml", "instructions = 'x'\n")
+    ran = cli("test", "Greeter")
+    assert ran.code == 2
+    assert ran.stderr.splitlines()[-1] == "hint: take it out of the case's key `vars`"
 
 
 def test_a_missing_key_is_an_error(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,3 +308,16 @@ def test_what_is_found_is_checked_without_a_model(
     assert (ran.code, "got:      know/refunds.md" in ran.text) == (6, True)
     assert cli("test", "Greeter", "--cases", "k.toml", "--retrieval-only").code == 2
     assert cli("test", "Greeter", "--retrieval-only").code == 3
+
+
+def test_the_choice_of_a_model_is_printed_once(
+    cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GPTASST_MODEL")
+    server.models = ["only"]
+    server.latency = 0.05  # eight cases ask for the model before the first has it
+    case = '[[case]]\nname = "{0}"\ntext = "{0}"\ncontains = "Ann"\n'
+    write("instructions/Greeter.cases.toml", "".join(case.format(n) for n in range(8)))
+    ran = cli("test", "Greeter")
+    assert ran.code == 0
+    assert ran.stderr.count("using its only model, `only`") == 1

@@ -181,6 +181,7 @@ def test_apply_waits_for_the_cases_of_each(cli: Cli, write: Write) -> None:
     assert ran.code == 6
     assert "`Bad` stays at revision 1" in ran.stderr
     assert "`New` is not created" in ran.stderr
+    assert "hint: `gptasst run Bad@2 FILE…` tries revision 2\n" in ran.stderr
     assert "You greet well." in cli("assistant", "export", "Good").text
     assert "You greet." in cli("assistant", "export", "Bad").text
     assert cli("assistant", "show", "New").code == 3
@@ -190,7 +191,7 @@ def test_two_revisions_side_by_side(cli: Cli, write: Write) -> None:
     cli("assistant", "edit", "Desk", "-i", "Rude.toml")
     ran = cli("test", "Desk", "--compare", "1")
     assert ran.code == 6  # the cases of the new one
-    assert ran.lines[0] == "CHANGED  greets  held -> failed"
+    assert ran.lines[0] == "CHANGED  greets  passed -> failed"
     assert "    --- Desk@1\n    +++ Desk\n" in ran.text
     assert "    -Hello\n" in ran.text
     assert "    +Nope\n" in ran.text

@@ -65,6 +65,12 @@ def test_nothing_yet(cli: Cli) -> None:
     assert cli("usage", "--json").json["usage"] == []
 
 
+def test_nothing_since(cli: Cli, server: LoopbackServer) -> None:
+    cli("run", "DocWriter", "-t", "x")
+    ran = cli("usage", "--since", "2199-01-01")
+    assert (ran.code, ran.stderr) == (0, "no run was counted since 2199-01-01\n")
+
+
 def test_what_is_paid_for_in_vain_is_counted(
     cli: Cli, server: LoopbackServer, write: Write
 ) -> None:

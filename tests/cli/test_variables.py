@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.cli.conftest import Sent
 from tests.cli.test_secret_files import KEY
@@ -85,6 +87,7 @@ class TestRun:
             ("tone=polite", "variable `tone` can't be `polite`", "one of: kind, rude"),
             ("lang", "`--var lang` is not NAME=VALUE", "as in --var lang=French"),
             ("notes=@none.txt", "variable `notes`: no such file `none.txt`", "--var notes=@@"),
+            ("notes=@", "variable `notes`: `.` is a directory", "--var notes=@@"),
             ("notes=@a.png", "variable `notes`: `a.png` is not text", ""),
             ("notes=@.env", "`.env` counts as secret", "--allow-secrets"),
         ],
@@ -200,6 +203,25 @@ def test_an_assistant_keeps_its_variables(
     assert cli("assistant", "show", "B", "--json").json["definition"]["variables"] == shown
 
 
+@given(
+    st.lists(st.sampled_from(["{{lang}}", "{{", "}}", "{", "lang", " zebra ", "\n"]), min_size=1)
+)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_braces_in_inputs_and_knowledge_stay(
+    cli: Cli, server: LoopbackServer, pieces: list[str]
+) -> None:
+    text = f"zebra {''.join(pieces)} end\n"
+    Path("kb.md").write_text(text)
+    cli("assistant", "delete", "A", "-y")
+    made = cli("assistant", "create", "A", "-i", "Polite", "-f", "kb.md", "--var", "lang=Thai")
+    assert made.code == 0, made.stderr
+    assert cli("run", "A", "-t", f"zebra {text}", "-f", "kb.md").code == 0
+    sent = json.dumps(server.requests[-1].json["input"])
+    whole = json.dumps(text.rstrip())[1:-1]
+    assert sent.count(whole) >= 2  # the task and the file
+    assert "Thai" not in sent
+
+
 def test_the_translator_has_a_language(cli: Cli, server: LoopbackServer, sent: Sent) -> None:
     Path("a.md").write_text("Hallo\n")
     assert cli("run", "Translator", "a.md").code == 0
@@ -208,6 +230,12 @@ def test_the_translator_has_a_language(cli: Cli, server: LoopbackServer, sent: S
     assert sent()[0] == "Translate into Thai."
     assert "if it names none, translate into Thai." in instructions(server)
     assert "`{{name}}`" in instructions(server)
+
+
+def test_a_variable_that_nothing_uses_is_noted(cli: Cli, write: Write) -> None:
+    write("x.toml", "instructions = 'In {{ lang }}.'\n[variables.lang]\n")
+    ran = cli("instruction", "validate", "x.toml", "instructions/Polite.toml")
+    assert (ran.code, ran.stderr) == (0, "warning: x.toml: nothing has {{lang}} in it\n")
 
 
 class TestShow:
@@ -308,6 +336,7 @@ class TestShadowing:
         assert (asked.code, "and is part of `Mine`: use it?" in asked.stderr) == (2, True)
         assert cli("run", "Mine", "-t", "x", "--no-project").stderr == ""
         assert instructions(server).startswith("You correct spelling")
+        assert "and is part of `Mine`; its tools: none" in cli("doctor").text
 
     def test_one_of_a_repository_that_extends_what_hides(
         self, cli: Cli, server: LoopbackServer, write: Write

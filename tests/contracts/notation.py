@@ -108,7 +108,7 @@ class _Tokens:
             return Form("record", parts=(inner,))
         if token.startswith('"'):
             return Form("word", token.strip('"'))
-        known = token in _KINDS or token == "unknown"
+        known = token in _KINDS or token in ("unknown", "true")
         return Form(token) if known else Form("name", token)
 
     def _object(self) -> Form:
@@ -194,6 +194,8 @@ def _fits(value: Any, form: Form) -> bool:
         return True
     if form.kind == "word":
         return bool(value == form.name)
+    if form.kind == "true":
+        return value is True
     return isinstance(value, _KINDS[form.kind]) and (
         form.kind == "boolean" or not isinstance(value, bool)
     )

@@ -32,6 +32,40 @@ web_search = true
 reasoning_effort = "low"
 max_output_tokens = 2000
 """
+# The newer keys, each with a value.
+ALL = """\
+instructions = "{{lang}}"
+[variables.lang]
+default = "x"
+description = "what it is"
+choices = ["x"]
+[settings]
+verbosity = "low"
+reasoning_summary = "auto"
+service_tier = "fast"
+max_tool_calls = 3
+tool_choice = "auto"
+safety_identifier = "somebody"
+[settings.context_management]
+compact_threshold = 2000
+[tools.web_search]
+allowed_domains = ["example.com"]
+context_size = "high"
+[tools.web_search.location]
+country = "DE"
+region = "Berlin"
+city = "Berlin"
+timezone = "Europe/Berlin"
+[tools.code_interpreter]
+memory = "4g"
+network = false
+[[tools.mcp]]
+label = "docs"
+url = "https://mcp.example.com/mcp"
+description = "the docs"
+allowed_tools = ["search"]
+key_env = "DOCS_KEY"
+"""
 COOL = """
 instructions = "Stay cool."
 
@@ -164,7 +198,14 @@ class Story:
         self._do("instruction show", "Mine")
         self._do("instruction new", "Yours", "--project")
         self._do("instruction edit", "Mine")
+        self._write("instructions/All.toml", ALL)
+        self._write("instructions/More.toml", "extends = 'CommitMessage'\n[variables.unused]\n")
+        self._write("instructions/CommitMessage.toml", "instructions = 'x'\n")
+        self._do("instruction show", "All")
+        self._do("instruction show", "More")
         self._do("instruction validate", code=2)
+        for name in ("All", "More", "CommitMessage"):
+            Path(f"instructions/{name}.toml").unlink()
         Path("instructions/Broken.toml").unlink()
         self._write("other/tell/SKILL.md", SKILL)
         self._write("other/tell/references/a.md", "a")
@@ -337,6 +378,8 @@ class Story:
         models = [{"id": "gpt-4o", "object": "model", "created": 1, "owned_by": "openai"}]
         self._server.disturb("GET", "/v1/models", HttpAnswer(json_reply({"data": models})))
         self._do("model list")
+        self._do("usage")
+        self._do("usage", "--since", "2026-01-01")
         self._do("cache show")
         self._do("cache path")
         self._write("docs/c.md", "gamma, changed")

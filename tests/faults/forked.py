@@ -18,6 +18,7 @@ from tests.loopback import LoopbackServer
 from tests.processes import LIMIT, Process, Surroundings
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_LAST_SECONDS = 10.0
 _CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.link")
 
 
@@ -69,14 +70,18 @@ class Forked:
         self._process.kill()
 
     def end(self, server: LoopbackServer | None = None) -> Ended:
-        """Wait for its end, and for the end of all that it asked of the server."""
+        """Wait for its end, and for the end of all that it asked of the server.
+
+        An earlier command of this process may have left a connection open: not for ever.
+        """
         try:
             code = self._process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
             raise
-        while server and server.open_connections:
+        end = time.monotonic() + _LAST_SECONDS
+        while server and server.open_connections and time.monotonic() < end:
             time.sleep(0.002)
         _, out, err = (stream.read_bytes() for stream in self._streams)
         for stream in self._streams:

@@ -183,7 +183,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     store = Database(tmp_path_factory.mktemp("store") / "store.sqlite3", ASSISTANTS)
     with closing(store):
         with store.writing() as connection:
-            connection.execute("INSERT INTO assistants VALUES ('a', 'a', 1, '', '')")
+            connection.execute(
+                "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
+                " VALUES ('a', 'a', 1, '', '')"
+            )
             connection.executemany(
                 "INSERT INTO knowledge (id, assistant_id, path, size, sha256, added_at)"
                 " VALUES (?, 'a', ?, 1, '', '')",

@@ -39,7 +39,11 @@ def find(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Find]:
     def search(question: str, texts: list[str]) -> list[str]:
         assistant = f"a{next(numbers)}"
         with database.writing() as connection:
-            connection.execute("INSERT INTO assistants VALUES (?, ?, 1, '', '')", [assistant] * 2)
+            connection.execute(
+                "INSERT INTO assistants (id, name, revision, created_at, updated_at)"
+                " VALUES (?, ?, 1, '', '')",
+                [assistant] * 2,
+            )
             files = [(f"{assistant}-{n}", f"{n}.txt", [Passage(t, "line 1")]) for n, t in
                      enumerate(texts)]  # fmt: skip
             connection.executemany(
@@ -376,6 +380,7 @@ class TestOlderStores:
             for column in ("heading", "words", "more", "titles", "content"):
                 connection.execute(f"ALTER TABLE passages DROP COLUMN {column}")
             connection.execute("ALTER TABLE knowledge DROP COLUMN language")
+            connection.execute("ALTER TABLE assistants DROP COLUMN source")
             connection.executescript(
                 ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[1]
                 + ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[2]

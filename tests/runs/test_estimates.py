@@ -73,6 +73,26 @@ class TestAgainstTheServer:
         assert plan["estimated_cost"]["now"] == pytest.approx(ran["cost"], rel=0.15)
 
 
+@pytest.mark.usefixtures("estimating")
+class TestTheServersCount:
+    def test_it_decides_where_the_limit_is_near(
+        self, cli: Cli, counting: LoopbackServer, write: Write
+    ) -> None:
+        write("in.txt", CHINESE * 20)
+        command = ("run", "DocWriter", "in.txt", "--json")
+        estimated = cli(*command, "--dry-run").json["estimated_cost"]["now"]
+        assert not counting.requests  # a dry run sends nothing
+
+        def counts() -> int:
+            return sum(r.path == "/v1/responses/input_tokens" for r in counting.requests)
+
+        assert cli(*command, "--max-cost", str(estimated * 3)).code == 0
+        assert counts() == 0
+        again = cli(*command, "--dry-run").json["estimated_cost"]["now"]
+        cli(*command, "--max-cost", str(again))
+        assert counts() == 1
+
+
 def test_a_second_estimate_knows_how_long_answers_are(cli: Cli, server: LoopbackServer) -> None:
     server.answer = "word " * 4000
     command = ("run", "DocWriter", "-t", "x", "--json")
@@ -120,3 +140,17 @@ def test_no_estimate_downloads_anything(
     monkeypatch.setattr("socket.create_connection", refuse)
     assert cli("run", "DocWriter", "-t", "x", "--dry-run").code == 0
     assert not server.requests
+
+
+def test_a_dry_run_of_many_files_asks_the_server_nothing(
+    cli: Cli, server: LoopbackServer, write: Write, home: Path
+) -> None:
+    """Not even which tools it has."""
+    config = home / "config" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[profiles.proxy]\nbase_url = "{server.base_url}"\nmodel = "m"\n')
+    write("W.toml", 'name = "W"\ninstructions = "Write."\n[tools]\nweb_search = true\n')
+    write("in/a.md", "one")
+    ran = cli("--profile", "proxy", "run", "W.toml", "--each", "-f", "in", "-o", "out", "--dry-run")
+    assert (ran.code, server.requests) == (0, [])
+    assert "price unknown" in ran.stderr

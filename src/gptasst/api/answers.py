@@ -353,12 +353,20 @@ def with_count(refused: InvalidInput, connection: Connection, body: dict[str, An
 
     The API reports a model's context size only when it refuses an input; a refusal is free.
     """
+    count = input_tokens(connection, body)
+    if count is None:
+        return refused
+    message = f"{refused.message} (it is {count:,} tokens)"
+    return InvalidInput(message, hint=refused.advice, code=refused.code)
+
+
+def input_tokens(connection: Connection, body: dict[str, Any]) -> int | None:
+    """The tokens of a request's input as the server counts them, or `None` if it does not count."""
     counted = {name: body[name] for name in _COUNTED if name in body}
     with contextlib.suppress(GptasstError), connection.errors():
         count = connection.post("/responses/input_tokens", counted, patience(_SECONDS))
-        message = f"{refused.message} (it is {count['input_tokens']:,} tokens)"
-        return InvalidInput(message, hint=refused.advice, code=refused.code)
-    return refused
+        return int(count["input_tokens"])
+    return None
 
 
 # Ollama: "… does not support tools"; vLLM: '"auto" tool choice requires …'; llama.cpp: "tools param

@@ -30,8 +30,12 @@ class Event(dict[str, Any]):
         return self.get(name)
 
 
-def answer_events(response: httpx2.Response) -> Iterator[Event]:
+def answer_events(response: httpx2.Response, chunks: Iterator[bytes]) -> Iterator[Event]:
     """The events of an answer; an answer in one piece is a single, final event.
+
+    Args:
+        response: the response, unread.
+        chunks: its `iter_bytes`; what follows the last event stays in it.
 
     Raises:
         ValueError: the data is not in the API's form.
@@ -42,7 +46,7 @@ def answer_events(response: httpx2.Response) -> Iterator[Event]:
     if "json" in kind:
         yield _last_event(json.loads(response.read().decode("utf-8"), object_hook=Event))
         return
-    events = read_events(response.iter_bytes())
+    events = read_events(chunks)
     if "event-stream" not in kind:  # some servers send a stream with another content type
         first = next(events, None)
         if first is None:

@@ -11,6 +11,7 @@ import httpx2
 from gptasst.api.answers import (
     AnswerReader,
     broken_off,
+    input_tokens,
     refuse_web_page,
     refuses_functions,
     with_count,
@@ -26,6 +27,7 @@ from gptasst.api.failures import (
     message_of,
     reading,
 )
+from gptasst.api.http_client import read_to_end_of_stream
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
@@ -193,13 +195,21 @@ class OpenAIGateway:
                         self._windows.stopped_at,
                         told_by_headers(response.headers),
                     )
-                    yield from reader.follow(answer_events(response))
+                    chunks = response.iter_bytes()
+                    for event in reader.follow(answer_events(response, chunks)):
+                        if isinstance(event, ModelAnswer):
+                            read_to_end_of_stream(response, chunks)
+                        yield event
         except RequestFailure as error:
             self._refuse_tool(error, request)
             self._refuse_gone(error, request)
             self._raise(error, request.model)
         except httpx2.HTTPError as error:  # while reading the answer
             raise broken_off("the connection was lost") from error
+
+    def count_input(self, request: ModelRequest) -> int | None:
+        """The tokens of a request's input, counted by the server; `None` if it can't count."""
+        return input_tokens(self._connection, request_body(request, self._endpoint))
 
     def context_window(self, model: str) -> int | None:
         """The context of a model, in tokens, if it is known or the server reports it."""

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import httpcore2
 import httpx2
 
 from gptasst.api.failures import ConnectionFailure, StatusFailure, TimedOut
-from gptasst.api.limits import Patience, check_command, too_much
+from gptasst.api.limits import Deadline, OverLimit, Patience, check_command, too_much
 from gptasst.api.retries import wait_before_retry
+from gptasst.errors import UsageError
 from gptasst.threads import time_left
 
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
 # The SDK's limits: many uploads at once.
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+# Seconds to wait for the end of a response whose content is complete.
+_END = 0.2
 
 
 class LimitedClient(httpx2.Client):
@@ -39,11 +47,20 @@ class LimitedClient(httpx2.Client):
         self._on_moved = on_moved
         self._added = ""
         self._may_try = not _VERSION.search(base_url.rstrip("/"))
+        self._backends: list[_Backend] = []
         # httpx has no public way to pass a backend to its pools.
         for transport in (self._transport, *self._mounts.values()):
             if transport is not None:
                 pool: Any = transport._pool  # type: ignore[attr-defined]  # noqa: SLF001
-                pool._network_backend = _Backend(pool._network_backend)  # noqa: SLF001
+                backend = _Backend(pool._network_backend)  # noqa: SLF001
+                pool._network_backend = backend  # noqa: SLF001
+                self._backends.append(backend)
+
+    def close(self) -> None:
+        """Close all connections, also those that other threads wait for or are still opening."""
+        super().close()
+        for backend in self._backends:
+            backend.close()
 
     def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> Any:
         """Send a request; its response is read completely unless it is streamed.
@@ -52,10 +69,13 @@ class LimitedClient(httpx2.Client):
             StatusFailure: the server refused it.
             ConnectionFailure: there was no response.
             OverLimit: the response is too long, or takes too long.
+            UsageError: the client was closed.
         """
         patience = request.extensions.get("timeout", {}).get("read")
         attempts = patience.attempts if isinstance(patience, Patience) else 1
         for attempt in range(attempts):
+            if self.is_closed:
+                raise UsageError("the client was closed, so nothing more is sent")
             try:
                 return self._replied(request, patience, stream=stream, **options)
             except (ConnectionFailure, StatusFailure) as failure:
@@ -145,6 +165,23 @@ def _read_to_end(response: httpx2.Response) -> None:
         raise
 
 
+def read_to_end_of_stream(response: httpx2.Response, chunks: Iterator[bytes]) -> None:
+    """Read what follows the last event of a stream, so that its connection can be used again.
+
+    A server that doesn't end the response soon gets a new connection for the next request.
+
+    Args:
+        response: the response, not yet closed.
+        chunks: its `iter_bytes`, partly read.
+    """
+    limits = response.request.extensions["timeout"]["read"]
+    if isinstance(limits, Patience):  # of this response alone
+        limits.deadline = Deadline(_END)
+        with contextlib.suppress(httpx2.HTTPError, OverLimit):
+            for _ in chunks:
+                pass
+
+
 def _is_nothing(response: httpx2.Response) -> bool:
     """Whether a URL has no API: the path is unknown, or it is a web page."""
     kind = response.headers.get("content-type", "")
@@ -165,30 +202,82 @@ class _Backend(httpcore2.NetworkBackend):
 
     def __init__(self, inner: httpcore2.NetworkBackend) -> None:
         self._inner = inner
+        self._open: WeakSet[_Stream] = WeakSet()
+        self._lock = threading.Lock()
+        self._closed = False
 
     def connect_tcp(self, *args: Any, **options: Any) -> httpcore2.NetworkStream:
-        return _Stream(self._inner.connect_tcp(*args, **options))
+        return self.opened(self._inner.connect_tcp(*args, **options))
 
     def connect_unix_socket(self, *args: Any, **options: Any) -> httpcore2.NetworkStream:
-        return _Stream(self._inner.connect_unix_socket(*args, **options))
+        return self.opened(self._inner.connect_unix_socket(*args, **options))
+
+    def opened(self, inner: httpcore2.NetworkStream) -> httpcore2.NetworkStream:
+        """A new connection; one that was made while the client was closed is closed at once."""
+        stream = _Stream(inner, self.opened)
+        with self._lock:
+            self._open.add(stream)
+            closed = self._closed
+        if closed:
+            stream.close()
+            raise httpcore2.ConnectError("the client was closed")
+        return stream
+
+    def close(self) -> None:
+        """Close what is open: the pool forgets connections that a thread is just making."""
+        with self._lock:
+            self._closed = True
+            left = list(self._open)
+        for stream in left:
+            stream.close()
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A connection. Bytes that trickle in end a single read, but don't extend the deadline."""
+    """A connection. Bytes that trickle in end a single read, but don't extend the deadline.
 
-    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+    It may be closed by any thread. While another one reads or writes, it only hangs up, and that
+    thread closes it: the number of a closed socket may at once be that of a file, and TLS would
+    write its farewell into it.
+    """
+
+    def __init__(
+        self,
+        inner: httpcore2.NetworkStream,
+        opened: Callable[[httpcore2.NetworkStream], httpcore2.NetworkStream],
+    ) -> None:
         self._inner = inner
+        self._opened = opened
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closed = threading.Event()
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed.is_set():
+                raise httpcore2.ReadError("the connection was closed")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._closed.is_set() and not self._users:
+                    self._inner.close()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if not isinstance(timeout, Patience):
-            return self._inner.read(max_bytes, timeout)
+            with self._used():
+                return self._inner.read(max_bytes, timeout)
         seconds, over = timeout.wait()
         started = time.monotonic()
         try:
-            data = self._inner.read(max_bytes, seconds)
+            with self._used():
+                data = self._inner.read(max_bytes, seconds)
         except httpcore2.ReadTimeout as error:
             raise over or error from error
         if timeout.deadline is not None:
@@ -197,7 +286,8 @@ class _Stream(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         check_command()
-        self._inner.write(buffer, timeout)
+        with self._used():
+            self._inner.write(buffer, timeout)
 
     def start_tls(
         self,
@@ -205,10 +295,22 @@ class _Stream(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        with self._used():
+            secured = self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return self._opened(secured)
 
     def close(self) -> None:
-        self._inner.close()
+        """Hang up, which also wakes a thread that waits for data; close it if there is none."""
+        with self._lock:
+            self._closed.set()
+            connected = self._inner.get_extra_info("socket")
+            is_ours = self._process == os.getpid()  # a fork has a copy of its parent's connections
+            if is_ours and isinstance(connected, socket.socket):
+                with contextlib.suppress(OSError):  # closed, or the server hung up
+                    # Not `SSLSocket.shutdown`, which takes the TLS state from a thread that reads.
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
+            if not self._users:
+                self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

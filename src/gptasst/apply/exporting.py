@@ -77,7 +77,7 @@ def export_all(
     taken: set[str] = set()
     done, failed, notes = [], [], []
     for summary in store.list():
-        if summary.state in ("creating", "deleting"):
+        if summary.state in ("creating", "deleting", "unreadable"):
             notes.append(f"`{summary.name}` is left out: its state is `{summary.state}`")
             continue
         assistant = store.get(summary.id)

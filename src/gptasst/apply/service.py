@@ -169,7 +169,7 @@ class ApplyService:
                 "create",
                 coded.definition.name,
                 id=summary.id if summary else None,
-                tools=definition.tools.hosted,
+                tools=_reaching(definition),
                 unfinished=summary is not None,
                 **common,
             )
@@ -180,7 +180,7 @@ class ApplyService:
         )
         is_same = not (keys or moved or unfinished or (plan is not None and not plan.is_empty))
         old_name = assistant.name if assistant.name != definition.name else None
-        new_tools = set(definition.tools.hosted) - set(assistant.definition.tools.hosted)
+        tools = _reaching(assistant.definition)
         foreign = assistant.source != coded.source and not moved
         return PlannedAssistant(
             "unchanged" if is_same else "rename" if old_name else "change",
@@ -190,7 +190,7 @@ class ApplyService:
             keys=(*keys, *(("source",) if moved else ())),
             diff=difference(assistant, definition, coded.path),
             taken_from=assistant.source if foreign and not is_same else None,
-            tools=tuple(tool for tool in definition.tools.hosted if tool in new_tools),
+            tools=tuple(tool for tool in _reaching(definition) if tool not in tools),
             unfinished=unfinished,
             assistant=assistant,
             summary=summary,
@@ -339,6 +339,15 @@ def _as_kept(coded: CodedAssistant, assistant: Assistant | None) -> Definition:
     return replace(coded.definition, knowledge=kept)
 
 
+def _reaching(definition: Definition) -> tuple[str, ...]:
+    """Hosted tools that reach further than the knowledge; MCP servers with what they get."""
+    shown = list(definition.tools.hosted)
+    for server in definition.tools.mcp:
+        key = f" with the key in {server.key_env}" if server.key_env else ""
+        shown[shown.index(f"mcp:{server.label}")] = f"mcp:{server.label} at {server.url}{key}"
+    return tuple(shown)
+
+
 def _shown(plan: KnowledgePlan) -> PlannedKnowledge:
     return PlannedKnowledge(
         add=tuple(source.path for source in plan.add),
@@ -375,11 +384,16 @@ def _finished(one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> Planne
     return replace(one, status="failed", id=outcome.assistant.id, problem=problem)
 
 
+_OF_CASES = ("cases_failed", "no_cases")
+
+
 def _partly(failed: Sequence[PlannedAssistant], done: ApplyPlan) -> PartlyDone:
     named = "; ".join(f"`{o.name}`: {o.problem.message if o.problem else ''}" for o in failed)
-    error = PartlyDone(
-        f"{len(failed)} of {len(done.assistants)} assistants failed: {named}",
-        hint="the rest is done; the same command does what is missing",
-    )
+    hint = "the rest is done; the same command does what is missing"
+    problems = [one.problem for one in failed if one.problem]
+    if problems and all(problem.code in _OF_CASES for problem in problems):
+        hint = problems[0].advice or hint  # the same command would test the same again
+    of_all = "1 assistant" if len(done.assistants) == 1 else f"{len(done.assistants)} assistants"
+    error = PartlyDone(f"{len(failed)} of {of_all} failed: {named}", hint=hint)
     error.done = done
     return error

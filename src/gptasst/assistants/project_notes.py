@@ -32,7 +32,7 @@ from gptasst.assistants.types import Assistant, AssistantSummary, Revision
 from gptasst.assistants.upload_removal import UploadRemover
 from gptasst.definitions.toml import parse_definition
 from gptasst.definitions.types import Definition
-from gptasst.errors import NotFound
+from gptasst.errors import NotFound, StateError
 from gptasst.knowledge.types import KnowledgeFile, knowledge_sha256, sha256_of_knowledge
 
 _READINGS = 5  # readings of knowledge that others change at the same time
@@ -343,3 +343,20 @@ def summary_of(store: VectorStore) -> AssistantSummary:
         state=pointer.state,
         source=pointer.source,
     )
+
+
+def summary_for_list(store: VectorStore) -> AssistantSummary:
+    """The same for a list, which one assistant that can't be read must not hide."""
+    try:
+        return summary_of(store)
+    except StateError:
+        return AssistantSummary(
+            id=store.id,
+            name=store.name,
+            model=None,
+            instruction=None,
+            files=store.files,
+            size=store.usage_bytes,
+            updated_at=store.created_at,
+            state="unreadable",
+        )

@@ -31,6 +31,7 @@ from gptasst.assistants.project_notes import (
     Revisions,
     digest_of,
     ordered,
+    summary_for_list,
     summary_of,
 )
 from gptasst.assistants.project_search import fitting, found_passages
@@ -102,7 +103,7 @@ class OpenAIStore:
         """Do nothing: whoever created the gateway and the cache closes them."""
 
     def list(self, *, whole_list: bool = False) -> Sequence[AssistantSummary]:
-        found = [summary_of(store) for store in self._directory.all(whole_list=whole_list)]
+        found = [summary_for_list(s) for s in self._directory.all(whole_list=whole_list)]
         return sorted(found, key=lambda summary: (summary.name.casefold(), summary.name))
 
     def summary(self, name: str) -> AssistantSummary:
@@ -396,4 +397,4 @@ class OpenAIStore:
             knowledge = [knowledge_file(file) for file in listed.get(store.id, ())]
             # Together with the names of the files, this shows which contents are on the server.
             self._directory.remember_knowledge(store.id, knowledge, contents=False)
-            yield summary_of(store), knowledge
+            yield summary_for_list(store), knowledge

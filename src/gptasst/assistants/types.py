@@ -48,7 +48,8 @@ class Assistant:
 class AssistantSummary:
     """A line of `assistant list`. `size` is the knowledge in bytes.
 
-    `state` is `creating`, `renaming` or `deleting` while that is under way or interrupted.
+    `state` is `creating`, `renaming` or `deleting` while that is under way or interrupted, and
+    `unreadable` if its metadata is damaged or was written by a newer gptasst.
     `source` is as in `Assistant`.
     """
 
@@ -61,6 +62,9 @@ class AssistantSummary:
     updated_at: datetime
     state: str = "ready"
     source: str = ""
+
+
+WHY_UNREADABLE = "a newer gptasst wrote it, or its metadata is damaged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ from gptasst.runs.inputs import STDIN_NAME
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunRequest, RunResult, content_digest, run_digest
 
-Task = tuple[Subject, Case, RunRequest]
+Task = tuple[Subject, Case, RunRequest | GptasstError]  # or why the case can't be run
+_Ready = tuple[Subject, Case, RunRequest]
 
 _LONGEST_SLEEP = 0.2  # seconds, short enough to notice a stop
 _MOST_FOUND = 10  # passages, the same number as in `assistant search`
@@ -101,7 +102,8 @@ class TestRun:
         found: list[str] = []
         if not self._job.retrieval_only:
             for subject, _, request in self.tasks:
-                found += self._runs.warnings(request, subject.resolved)
+                if isinstance(request, RunRequest):
+                    found += self._runs.warnings(request, subject.resolved)
         return tuple(dict.fromkeys(found))
 
     def stop(self) -> None:
@@ -141,14 +143,14 @@ class TestRun:
         return TestReport(tuple(results), self._summary(results))
 
     def _summary(self, results: Sequence[CaseResult]) -> TestSummary:
-        counts = dict.fromkeys(("held", "failed", "error", "not_run"), 0)
+        counts = dict.fromkeys(("passed", "failed", "error", "not_run"), 0)
         for result in results:
             counts[result.status] += 1
         usage = sum((r.usage for r in results if r.usage), Usage(0, 0))
-        costs = [r.cost for r in results]
+        costs = [r.cost for r in results if r.status != "not_run"]
         return TestSummary(
             cases=len(results),
-            held=counts["held"],
+            passed=counts["passed"],
             failed=counts["failed"],
             errors=counts["error"],
             not_run=counts["not_run"],
@@ -176,11 +178,13 @@ class TestRun:
         came.put((-1, None))
 
     def _result(self, task: Task) -> CaseResult:
-        spent, (subject, case, _) = _Spent(), task
+        spent, (subject, case, request) = _Spent(), task
+        if isinstance(request, GptasstError):
+            return CaseResult(subject.name, case.name, "error", error=request, cost=0.0)
         try:
             if self._job.retrieval_only:
-                return self._retrieved(task)
-            return self._examined(task, spent)
+                return self._retrieved((subject, case, request))
+            return self._examined((subject, case, request), spent)
         except _Stopped:
             raise
         except GptasstError as error:
@@ -194,10 +198,10 @@ class TestRun:
             asked=spent.requests > 0, usage=spent.usage, cost=spent.cost,
         )  # fmt: skip
 
-    def _examined(self, task: Task, spent: _Spent) -> CaseResult:
+    def _examined(self, task: _Ready, spent: _Spent) -> CaseResult:
         """Get the answer to a case, and check it."""
         subject, case, request = task
-        given = CaseResult(subject.name, case.name, "held")
+        given = CaseResult(subject.name, case.name, "passed")
         failures: list[CheckFailure] = []
         judgements: list[Judgement] = []
         try:
@@ -235,14 +239,14 @@ class TestRun:
             )
         return replace(
             given,
-            status="failed" if failures else "held",
+            status="failed" if failures else "passed",
             failures=tuple(failures),
             asked=spent.requests > 0,
             usage=spent.usage,
             cost=spent.cost,
         )
 
-    def _retrieved(self, task: Task) -> CaseResult:
+    def _retrieved(self, task: _Ready) -> CaseResult:
         """Search the knowledge for a case, and check the results."""
         subject, case, request = task
         resolved = subject.resolved.filled(case.vars)
@@ -254,7 +258,7 @@ class TestRun:
         passages = self._open_store().search(resolved.assistant, question, limit)
         sources = tuple(dict.fromkeys(passage.path for passage in passages))
         failures = tuple(retrieval_failures(case, sources))
-        status: CaseStatus = "failed" if failures else "held"
+        status: CaseStatus = "failed" if failures else "passed"
         return CaseResult(subject.name, case.name, status, failures, sources=sources, cost=0.0)
 
     def _judged(
@@ -275,16 +279,24 @@ class TestRun:
         with lock:  # two cases may have the same request
             known = self._fresh.get(run) or (None if self._job.force else self._answers.find(run))
             if known is None:
-                known = self._ask(request, resolved)
+                try:
+                    known = self._ask(request, resolved)
+                except GptasstError as error:
+                    if isinstance(error.usage, Usage):  # it was answered, and is paid for
+                        self._count(spent, error.usage, error.cost)
+                    raise
                 self._answers.record(run, known)
-                spent.add(known.usage, known.cost)
-                with self._turn:
-                    self.requests += 1
+                self._count(spent, known.usage, known.cost)
             else:
                 with self._turn:
                     self.remembered += 1
             self._fresh[run] = known
         return known
+
+    def _count(self, spent: _Spent, usage: Usage | None, cost: float | None) -> None:
+        spent.add(usage, cost)
+        with self._turn:
+            self.requests += 1
 
     def _cost(self, known: KnownAnswer) -> float | None:
         """The cost of an answer, even if its price was unknown when it was saved."""

@@ -111,6 +111,8 @@ class CaseService:
     def start(self, job: TestJob) -> TestRun:
         """Prepare a test; errors that every case would have are raised before anything is sent.
 
+        A case whose file or variables can't be used gets the result `error`; the others run.
+
         Raises:
             NotFound: there is no case, or none matches a pattern.
             UsageError: `retrieval_only` was given, and there is no knowledge.
@@ -145,19 +147,17 @@ def _chosen(subject: Subject, job: TestJob) -> list[Case]:
     ]
 
 
-def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest:
-    """The run of a case.
-
-    Raises:
-        InvalidDefinition: its file or its variables can't be used.
-    """
-    file = input_of_case(case, subject.directory, job.screening)
+def _request(subject: Subject, case: Case, job: TestJob) -> RunRequest | GptasstError:
+    """The run of a case, or the error if its file or its variables can't be used."""
     try:
+        file = input_of_case(case, subject.directory, job.screening)
         subject.resolved.filled(case.vars)
     except GptasstError as error:
-        raise InvalidDefinition(
-            f"`{subject.name}`, case `{case.name}`: {error.message}", hint=error.advice
-        ) from None
+        hint = error.advice
+        if hint and "--var" in hint:  # which `test` does not have
+            unknown = error.code == "unknown_variable"
+            hint = f"{'take it out of' if unknown else 'set it in'} the case's key `vars`"
+        return InvalidDefinition(error.message, hint=hint)
     return RunRequest(
         subject.name,
         files=(file,) if file else (),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gptasst.models.prices import Budget
 
 CaseStatus = Literal[
-    "held",
+    "passed",
     "failed",  # a check failed, or the model gave no answer
     "error",  # there is no result, see `CaseResult.error`
     "not_run",  # the command ended before this case
@@ -117,7 +117,7 @@ class TestSummary:
     __test__ = False
 
     cases: int
-    held: int
+    passed: int
     failed: int
     errors: int
     not_run: int
@@ -143,7 +143,7 @@ class TestReport:
     @property
     def holds(self) -> bool:
         """Whether every case ran and passed."""
-        return bool(self.cases) and all(result.status == "held" for result in self.cases)
+        return bool(self.cases) and all(result.status == "passed" for result in self.cases)
 
     @property
     def failed(self) -> Sequence[CaseResult]:

@@ -74,7 +74,7 @@ def apply(
     keep_files: KeepFilesOption = False,
     tested: TestedOption = False,
 ) -> None:
-    """Create and change assistants as a directory of definitions has them."""
+    """Bring assistants in line with a directory of definitions."""
     output, screening = session.output, session.screening(allow_secrets)
     service = session.context.assistants_as_code
 
@@ -113,7 +113,7 @@ def apply(
 def _tested(
     session: Session, progress: _Progress, screening: Screening, stack: contextlib.ExitStack
 ) -> TestedChanges:
-    """What makes changes with `--tested`; the stack ends the command if somebody stops a test."""
+    """The service for `--tested`; the stack ends the command if a test is stopped."""
     from gptasst.cases.types import TestJob
     from gptasst.cli.test import ShownTests, ending_when_stopped
 
@@ -128,7 +128,7 @@ def _tested(
 def _confirmed(
     session: Session, plan: ApplyPlan, look: Callable[[], ApplyPlan], *, yes: bool
 ) -> ApplyPlan:
-    """The plan after a yes, as it is then; where it is another one, ask again."""
+    """The plan after a yes, made again; if it changed, ask again."""
     while not yes and not plan.is_empty:
         session.confirm(_question(plan), yes=yes)
         now = look()
@@ -152,7 +152,7 @@ def _question(plan: ApplyPlan) -> str:
 
 
 class _Progress:
-    """Shows transfers, and what was done, assistant by assistant."""
+    """Shows transfers and results, assistant by assistant."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -169,11 +169,11 @@ class _Progress:
         self._transfers.report(state)
 
     def stop(self) -> None:
-        """Take the bars off the screen: something else is shown."""
+        """Remove the bars from the screen."""
         self._transfers.stop()
 
     def done(self, one: PlannedAssistant, outcome: KnowledgeOutcome | None) -> None:
-        """Report an assistant below the bars of its files, which are gone then."""
+        """Print the result of an assistant, in place of the bars of its files."""
         self._transfers.stop()
         if outcome is not None:
             note_left(self._output, outcome.left)
@@ -187,7 +187,7 @@ class _Progress:
 
 
 def _tell_about(session: Session, plan: ApplyPlan) -> None:
-    """What the plan itself has no line for."""
+    """Print notes that are not part of the plan."""
     output = session.output
     for path in plan.passed_over:
         output.note(f"`{path}` has no `name`, so it is no assistant of its own")
@@ -210,10 +210,11 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
 def _would_change(plan: ApplyPlan, paths: Sequence[str]) -> PartlyDone:
     named = [f"`{one.name}`" for one in plan.changes]
     more = ", …" if len(named) > 3 else ""
+    prune = ["--prune"] if any(one.action == "delete" for one in plan.changes) else []
     error = PartlyDone(
         f"{len(named)} of {count_text(len(plan.assistants), 'assistant')} would change:"
         f" {', '.join(named[:3])}{more}",
-        hint=f"{cmd(f'apply {shlex.join(paths)}')} changes them",
+        hint=f"{cmd(f'apply {shlex.join([*paths, *prune])}')} changes them",
         code="would_change",
     )
     error.done = plan
@@ -231,7 +232,7 @@ def _sum(plan: ApplyPlan) -> str:
 
 
 def _show_only(output: Output, plan: ApplyPlan) -> None:
-    """Write a plan that is not carried out."""
+    """Print a plan that is not carried out."""
     if output.mode == "json":
         output.document(plan)
     elif output.mode == "quiet":
@@ -243,11 +244,11 @@ def _show_only(output: Output, plan: ApplyPlan) -> None:
 
 
 def _show(session: Session, plan: ApplyPlan) -> None:
-    """Write a plan before it is carried out; stdout is for what comes of it under `--json`."""
+    """Print a plan before it is carried out; with `--json`, stdout is for the result."""
     output = session.output
     if output.mode == "people":
         _show_only(output, plan)
-    elif sys.stdin and sys.stdin.isatty():  # somebody is about to be asked
+    elif sys.stdin and sys.stdin.isatty():  # the user is about to be asked
         for one in plan.changes:
             output.warn(f"{one.action} `{one_line(one.name)}`")
 

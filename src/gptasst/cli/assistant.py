@@ -268,6 +268,8 @@ def list_assistants(
         Column("size", lambda a: size_text(a.size), right=True, dim=True),
         Column("updated", lambda a: time_text(a.updated_at), gives_way=1, dim=True),
     ]
+    from gptasst.assistants.types import WHY_UNREADABLE
+
     with session.waiting():
         found = session.context.assistants.list(all_stores=all_stores)
     bearers = Counter(assistant.name for assistant in found)
@@ -288,6 +290,9 @@ def list_assistants(
             delete = cmd(f"assistant delete {shlex.quote(ident(assistant))} -y")
             name = one_line(assistant.name)
             session.output.warn(f"the deletion of `{name}` was interrupted; {delete} finishes it")
+        if assistant.state == "unreadable":
+            named = f"`{one_line(assistant.name)}` ({assistant.id})"
+            session.output.warn(f"{named} can't be read: {WHY_UNREADABLE}")
         warning = _warning_of_end(session, ident(assistant), assistant.model)
         if warning:
             session.output.note(warning)
@@ -373,7 +378,7 @@ def rollback(
         current = found[0]
         return (
             f"replace the definition of `{one_line(current.name)}` (revision {current.revision})"
-            f" by revision {revision}?"
+            f" with that of revision {revision}?"
         )
 
     assistant, earlier = session.confirmed(look, question, yes=yes)

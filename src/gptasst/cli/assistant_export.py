@@ -40,7 +40,7 @@ def export(
     ] = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Export all assistants to a directory for `gptasst apply`."),
+        typer.Option("--all", help="Export all assistants to a directory that `apply` reads."),
     ] = False,
 ) -> None:
     """Write an assistant's definition as TOML, and its knowledge to `--with-files DIR`."""

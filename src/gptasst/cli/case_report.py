@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from gptasst.cases.running import TestRun
     from gptasst.cases.types import CaseResult, CheckFailure, TestReport, TestSummary
 
-_WORDS = {"held": "ok", "failed": "FAIL", "error": "ERROR", "not_run": "-"}
-_COLOURS = {"held": "32", "failed": "1;31", "error": "1;31", "not_run": "2"}
+_WORDS = {"passed": "ok", "failed": "FAIL", "error": "ERROR", "not_run": "-"}
+_COLOURS = {"passed": "32", "failed": "1;31", "error": "1;31", "not_run": "2"}
 
 
 def follow(output: Output, run: TestRun, *, lines_shown: bool = True) -> TestReport:
-    """Let a test run to its end; each case is shown as soon as it is its turn."""
+    """Run a test to its end; show each case in order, as soon as possible."""
     order = [(subject.name, case.name) for subject, case, _ in run.tasks]
     came: dict[tuple[str, str], CaseResult] = {}
     shown = 0
@@ -47,7 +47,7 @@ def _line(output: Output, result: CaseResult) -> str:
 
 
 def failure_text(output: Output, result: CaseResult) -> str:
-    """Why a case did not hold: what was expected, what there was, a diff."""
+    """Why a case failed: expected, got, a diff."""
     head = output.styled(f"{harmless(result.name)}: {harmless(result.case)}", "1")
     return f"\n{head}\n" + "".join(_failure(output, each) for each in result.failures)
 
@@ -74,7 +74,7 @@ def summary_text(summary: TestSummary) -> str:
     from gptasst.api.types import Usage
 
     kinds = (
-        ("held", "held"),
+        ("passed", "passed"),
         ("failed", "failed"),
         ("errors", "not tested"),
         ("not_run", "not run"),
@@ -94,7 +94,7 @@ def summary_text(summary: TestSummary) -> str:
     return "; ".join([*parts, f"{summary.seconds:.1f} s"])
 
 
-# What XML can't hold, however it is written.
+# Characters that XML can't contain.
 _NOT_XML = dict.fromkeys(
     (*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF),
     "\N{REPLACEMENT CHARACTER}",
@@ -102,14 +102,14 @@ _NOT_XML = dict.fromkeys(
 
 
 def write_junit(path: Path, report: TestReport) -> None:
-    """Write a report as JUnit has it: a suite for each assistant, whole or not at all."""
+    """Write a JUnit report with a suite for each assistant, completely or not at all."""
     from gptasst.storage.atomic_files import replace_file
 
     replace_file(path, junit_text(report).encode("utf-8"))
 
 
 def junit_text(report: TestReport) -> str:
-    """A report as an XML document that CI systems read."""
+    """A report as JUnit XML, for CI systems."""
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
     root = Element("testsuites", {"name": "gptasst", **_counts(report.cases)})

@@ -109,7 +109,7 @@ def tell_estimate(output: Output, plan: JobPlan, window: str = "now") -> None:
 
     if not plan.requests:
         return
-    cost = plan.cost.get(window)
+    cost = plan.cost.get(window, plan.cost.get("now"))
     price = "" if cost == 0 else f", {cost_text(cost)}"
     output.note(
         f"estimate: {count_text(plan.requests, 'request')}, about"
@@ -136,4 +136,4 @@ def _price_text(costs: Mapping[str, float]) -> str:
         return "price unknown"
     if not any(costs.values()):
         return "none: the model runs on this machine"
-    return "\n".join(f"{cost_text(cost)} {_TIMES[window][0]}" for window, cost in costs.items())
+    return ", ".join(f"{cost_text(cost)} {_TIMES[window][0]}" for window, cost in costs.items())

@@ -178,6 +178,8 @@ def validate(
             output.text(path if output.mode == "quiet" else f"{path}: ok")
         for error in result.errors:
             output.error(error)
+        for note in result.notes:
+            output.warn(note)
     if result.errors:
         raise typer.Exit(max(error.exit_code for error in result.errors))
 

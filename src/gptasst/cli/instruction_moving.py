@@ -74,7 +74,7 @@ def import_instructions(
 
 
 def _failure(done: InstructionImport) -> GptasstError | None:
-    """What an import ends with that refused something, or found nothing."""
+    """The error of an import that refused something, or found nothing."""
     count = len(done.refused)
     if not done.imported and count == 1:
         return InvalidInput(_refused(done), code="not_imported")
@@ -123,7 +123,7 @@ def _show(output: Output, done: InstructionImport) -> None:
 
 
 def _show_others(output: Output, done: InstructionImport) -> None:
-    """What was refused, and what is no prompt."""
+    """Print refused and skipped files."""
     if done.imported or len(done.refused) > 1:
         for refused in done.refused:
             output.warn(f"`{refused.path}` can't be imported: {refused.reason}")

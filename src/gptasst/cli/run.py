@@ -206,6 +206,8 @@ def run(  # one parameter an option
         tell_fallback(session)
         run_each(session, asked, words, output, options, dry_run=dry_run)
         return
+    if by == By.h24 and not batch:
+        raise UsageError("--by needs --each", hint="--each runs every file on its own")
     options.refuse_alone()
     output = output_file(output)
     if output is None:

@@ -209,6 +209,8 @@ def _work(
     started = time.monotonic()
     with activity:
         run = service.start(job)
+    if job.by is not None and output.shows_progress:
+        output.note(f"answers come within {job.by[:-1]} hours; Ctrl-C and {_SAME_LATER}")
     results: list[FileResult] = []
     progress = FileProgress(output, len(job.targets), run.waited_longest_for)
     with stopping_on_interrupt(run), progress, contextlib.closing(run.results()) as coming:
@@ -257,6 +259,7 @@ def stopping_on_interrupt(run: EachRun | DeferredRun | TestRun) -> Iterator[None
 
 
 _DIFF_COLOURS = {"+++": "1", "---": "1", "@@": "35", "+": "32", "-": "31"}
+_SAME_LATER = "the same command later goes on waiting"
 _SAME_COMMAND = "the same command does only what is missing"
 
 

@@ -1,4 +1,4 @@
-"""`gptasst test`: whether assistants and instructions answer as their cases say."""
+"""`gptasst test`: run the cases of assistants and instructions."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def run_cases(  # one parameter an option
     allow_secrets: AllowSecretsOption = False,
     max_cost: MaxCostOption = None,
 ) -> None:
-    """Run the cases of assistants and instructions; exit 6 if one does not hold."""
+    """Run the cases of assistants and instructions; exit 6 if one fails."""
     from gptasst.cases.types import TestJob
     from gptasst.cli.comparison import compared_subjects, show_comparison
     from gptasst.config.profile import check_timeout
@@ -163,12 +163,12 @@ def run_cases(  # one parameter an option
 
 
 def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
-    """Show what did not hold and the totals; end with the exit code that fits.
+    """Show failures and totals; end with the matching exit code.
 
-    `cases` is the file that the cases are of, if one was named.
+    `cases` is the file of the cases, if one was given.
 
     Raises:
-        GptasstError: a case did not hold, or could not be tested.
+        GptasstError: a case failed, or could not be tested.
     """
     from gptasst.cases.service import error_of
 
@@ -186,7 +186,7 @@ def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None 
 def show(
     output: Output, run: TestRun, report: TestReport, error: GptasstError | None = None
 ) -> None:
-    """Show what did not hold, what could not be tested (but for `error`), and the totals."""
+    """Show failures, untested cases (except `error`), and totals."""
     for warning in run.warnings():
         output.warn(warning)
     for result in report.failed:
@@ -201,13 +201,13 @@ def show(
 
 
 class ShownTests:
-    """Shows the tests of changes that wait for their cases.
+    """Shows the tests of changes with `--tested`.
 
     Args:
-        session: of the command.
-        clear: takes what is drawn off the screen.
+        session: the session of the command.
+        clear: clears progress from the screen.
 
-    `reports` are what came of the tests.
+    `reports` are the reports of the tests.
     """
 
     def __init__(self, session: Session, clear: Callable[[], None]) -> None:
@@ -230,10 +230,10 @@ class ShownTests:
 def carry_out_tested(
     session: Session, change: AssistantChange, screening: Screening, *, keep_files: bool = False
 ) -> KnowledgeOutcome:
-    """Make a change of an assistant once its cases hold, with what did not hold shown.
+    """Change an assistant after its cases pass; show failures.
 
     Raises:
-        GptasstError: a case did not hold or could not be tested; nothing is changed.
+        GptasstError: a case failed or could not be tested; nothing is changed.
         typer.Exit: it was stopped; nothing is changed.
     """
     from gptasst.cases.types import TestJob
@@ -252,7 +252,7 @@ def carry_out_tested(
 
 @contextlib.contextmanager
 def ending_when_stopped(output: Output) -> Iterator[None]:
-    """End the command where a test was stopped with Ctrl-C: its change was not made."""
+    """End the command if a test is stopped with Ctrl-C, without making the change."""
     from gptasst.cases.trial import Stopped
 
     try:

@@ -1,4 +1,4 @@
-"""`gptasst usage`: what this machine ran, and what that cost."""
+"""`gptasst usage`: the runs of this machine, and their cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Runs are counted on this machine: names, numbers and days, never content. Prices are those of the
-day of the run. `gptasst config set usage.record false` stops counting.
+day of the run. `usage.record = false` in config.toml stops counting.
 
 Examples:
 
@@ -31,7 +31,7 @@ Examples:
 
 
 class By(StrEnum):
-    """What usage is summed up by."""
+    """How usage is grouped."""
 
     assistant = "assistant"
     model = "model"
@@ -73,10 +73,10 @@ def usage(
         Column("tokens out", lambda line: f"{line.output_tokens:,}", right=True),
         Column("cost", _cost, right=True),
     ]
-    empty = "no runs were counted yet"
+    empty = f"no run was counted since {since}" if since else "no runs were counted yet"
     if not session.context.settings.records_usage():
         empty = f"runs are not counted; {cmd('config set usage.record true')} counts them"
-    output.table("lines", lines, columns, ident=lambda line: line.key, empty=empty)
+    output.table(f"{by.value}s", lines, columns, ident=lambda line: line.key, empty=empty)
     if lines:
         output.note(f"{count_text(runs, 'run')}: {_sum_text(runs, unpriced, cost)}")
 

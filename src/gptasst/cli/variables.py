@@ -1,4 +1,4 @@
-"""`--var`: the values of a definition's variables, given with a command or asked for."""
+"""`--var`: the values of a definition's variables, given or asked for."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _Result = TypeVar("_Result")
 def given_values(
     words: Sequence[str] | None, screening: Screening, encoding: str | None = None
 ) -> dict[str, str]:
-    """The values that `--var` gives.
+    """Parse the values of `--var`.
 
-    `@FILE` stands for the text of a file, and `@@` at the beginning of a value for one `@`.
+    `@FILE` stands for the text of a file, and `@@` at the start of a value for one `@`.
 
     Raises:
-        UsageError: a word is not NAME=VALUE, or a name is given twice.
-        InvalidInput: a file can't be used, or counts as secret.
+        UsageError: a word is not NAME=VALUE, or a name is repeated.
+        InvalidInput: a file can't be used, or looks secret.
     """
     from gptasst.definitions.variables import assigned
 
@@ -63,12 +63,12 @@ def _value(name: str, value: str, screening: Screening, encoding: str | None) ->
 def asking(
     session: Session, request: RunRequest, act: Callable[[RunRequest], _Result]
 ) -> tuple[_Result, RunRequest]:
-    """Do what needs the values of all variables; at a terminal, ask for those that are missing.
+    """Call a function that needs all variables; at a terminal, ask for missing ones.
 
-    Returns what it came to, and the request with all values.
+    Returns its result, and the request with all values.
 
     Raises:
-        MissingVariables: values are missing, and there is nobody to ask.
+        MissingVariables: values are missing, and there is no terminal.
     """
     from gptasst.definitions.variables import MissingVariables
 
@@ -88,10 +88,10 @@ def _can_ask(session: Session) -> bool:
 
 
 def asked_for(session: Session, variables: Sequence[Variable]) -> Mapping[str, str]:
-    """Ask for values at the terminal, one after the other; an answer that can't be is asked again.
+    """Ask for values at the terminal, one after the other; repeat after an invalid answer.
 
     Raises:
-        MissingVariables: somebody pressed Ctrl-D.
+        MissingVariables: the user pressed Ctrl-D.
     """
     from gptasst.definitions.variables import MissingVariables
 

@@ -1,4 +1,4 @@
-"""The library for asyncio: the same client, whose calls run in threads of their own."""
+"""The library for asyncio: the same client, with calls in threads."""
 
 from __future__ import annotations
 
@@ -26,23 +26,22 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Nothing more comes; `error` is why, if it went wrong."""
+    """The end of a generator; `error` is why it failed, if it did."""
 
     error: BaseException | None = None
 
 
 class AsyncClient:
-    """`Client` for asyncio: its methods are awaited, and block nothing else.
+    """`Client` for asyncio: its methods are awaitable and don't block the loop.
 
-    Each call runs the synchronous client in a thread of its own, up to `jobs` at a time; others
-    wait for their turn. Everything that is not here is a method of `sync`; `call` runs it:
-    `await client.call(client.sync.assistants.list)`.
+    Each call runs the synchronous client in a thread, up to `jobs` at a time; others wait. Methods
+    that are not here are methods of `sync`; `call` runs them: `await
+    client.call(client.sync.assistants.list)`.
 
-    Cancelling a call, or the time limit of `asyncio.timeout`, ends the wait at once. A run is then
-    given up at the next piece of its answer, and its answer is dropped; `timeout` limits how long
-    the server may take until then. Of `map`, no further file is begun. What a `call` has begun is
-    finished all the same, so that nothing is left half done on the server. The end of the program
-    waits for none of these.
+    Cancelling a call, or `asyncio.timeout`, ends the wait at once. The run then stops at the next
+    piece of its answer, which is dropped; `timeout` limits how long the server may take until then.
+    `map` starts no further file. A `call` is finished in any case, so that nothing is left half
+    done on the server. The end of the program does not wait for any of these.
 
     Args:
         profile: the name of a profile (endpoint and store); `None` uses the default.
@@ -52,7 +51,7 @@ class AsyncClient:
         store: where assistants are kept: `openai` (the project on the server) or `local`.
         environ: used instead of the process's environment variables.
         note: called, in any thread, with one line for each message that is in no result.
-        jobs: how many calls run at a time.
+        jobs: the most concurrent calls.
 
     Attributes:
         sync: the synchronous client, with the same profile and connections.
@@ -128,7 +127,7 @@ class AsyncClient:
             options: see `RunOptions`.
 
         Raises:
-            GptasstError: what `Client.run` raises.
+            GptasstError: the errors of `Client.run`.
 
         Examples:
             >>> asyncio.run(client.run("Translator", "guide.md", text="German")).answer.strip()
@@ -182,7 +181,7 @@ class AsyncClient:
             options: see `MapOptions`.
 
         Raises:
-            GptasstError: what `Client.map` raises.
+            GptasstError: the errors of `Client.map`.
 
         Examples:
             >>> async def write(client: gptasst.AsyncClient) -> None:
@@ -197,7 +196,7 @@ class AsyncClient:
                 yield result
 
     async def _pieces(self, begin: Callable[[], Generator[_T]]) -> AsyncGenerator[_T]:
-        """What a generator yields that is begun and driven in a thread."""
+        """The values of a generator that runs in a thread."""
         arrived: asyncio.Queue[_T | _End] = asyncio.Queue()
         put = _from_thread(arrived)
         given_up = threading.Event()
@@ -235,7 +234,7 @@ async def _until_end(arrived: asyncio.Queue[_T | _End]) -> AsyncIterator[_T]:
 
 
 async def _in_thread(function: Callable[[], _T]) -> _T:
-    """The result of a function that runs in a thread of its own."""
+    """The result of a function that runs in a thread."""
     arrived: asyncio.Queue[_T | _End] = asyncio.Queue()
     put = _from_thread(arrived)
 
@@ -252,7 +251,7 @@ async def _in_thread(function: Callable[[], _T]) -> _T:
 
 
 def _from_thread(arrived: asyncio.Queue[_T]) -> Callable[[_T], None]:
-    """How other threads put something into a queue; nothing once its loop is over."""
+    """A function with which other threads put values into a queue, until its loop ends."""
     loop = asyncio.get_running_loop()
 
     def put(item: _T) -> None:
@@ -263,5 +262,5 @@ def _from_thread(arrived: asyncio.Queue[_T]) -> Callable[[_T], None]:
 
 
 def _start(work: Callable[[], None]) -> None:
-    """Begin work in a thread that the end of the program does not wait for."""
+    """Start work in a daemon thread."""
     threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()

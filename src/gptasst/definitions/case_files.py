@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,9 @@ from gptasst.config.toml import TomlDocument
 from gptasst.definitions.cases import Case, cases_in
 from gptasst.definitions.library import refuse_not_regular
 from gptasst.definitions.types import CASES_ENDING, Definition, Instruction
-from gptasst.errors import GptasstError, InvalidDefinition, NotFound
+from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, NotFound
 from gptasst.hints import cmd
-from gptasst.inputs.reading import InputFile, read_input
+from gptasst.inputs.reading import InputFile, kind_of, read_input, read_regular
 from gptasst.inputs.screening import Screening
 
 _MOST_BYTES = 10_000_000  # bytes of a file of cases, and of all inputs that an assistant carries
@@ -26,14 +27,9 @@ def read_cases_file(path: Path) -> tuple[Case, ...]:
         InvalidDefinition: it can't be read, is not UTF-8, is invalid, or has no case.
     """
     try:
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
+        content = read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise InvalidDefinition(f"can't be read: {error.strerror}", file=path) from None
-    if len(content) > _MOST_BYTES:
-        raise InvalidDefinition(
-            f"can't be read: it is larger than {_MOST_BYTES:,} bytes", file=path
-        )
     try:
         document = TomlDocument(content.decode("utf-8-sig"), str(path))
     except UnicodeDecodeError as error:
@@ -132,7 +128,10 @@ def carried(cases: Sequence[Case], directory: Path, screening: Screening) -> tup
 def _with_input(case: Case, directory: Path, screening: Screening) -> Case:
     if case.file is None or case.input is not None:
         return case
-    read = input_of_case(case, directory, screening)
+    try:
+        read = input_of_case(case, directory, screening)
+    except InvalidDefinition as error:
+        raise InvalidDefinition(f"case `{case.name}`: {error.problem}", hint=error.hint) from None
     assert read is not None
     if read.text is None:
         raise InvalidDefinition(
@@ -157,12 +156,23 @@ def input_of_case(case: Case, directory: Path | None, screening: Screening) -> I
     places = [Path.cwd().resolve(), (directory or Path()).resolve()]
     if not any(path.resolve().is_relative_to(place) for place in places):
         raise InvalidDefinition(
-            f"case `{case.name}`: `{case.file}` lies outside of the working directory",
+            f"`{case.file}` lies outside of the working directory",
             hint="go to a directory above it",
         )
     try:
+        _refuse_not_regular_input(path, case.file)
         screening.refuse_file(path)
         read = read_input(path)
     except GptasstError as error:
-        raise InvalidDefinition(f"case `{case.name}`: {error.message}", hint=error.advice) from None
+        raise InvalidDefinition(error.message, hint=error.advice) from None
     return replace(read, path=case.file)
+
+
+def _refuse_not_regular_input(path: Path, name: str) -> None:
+    """Raise for a named pipe or a device, which could keep a test waiting for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # reading it says why
+        return
+    if not stat.S_ISREG(mode):
+        raise InvalidInput(f"`{name}` can't be read: it is {kind_of(mode)}")

@@ -111,9 +111,16 @@ class InstructionLibrary:
         return read_document(document, name=name), extended
 
     def of_project(self) -> tuple[list[Instruction], list[InvalidDefinition]]:
-        """The instructions of the working directory, and the errors of unreadable ones."""
+        """The instructions of the working directory, and the errors of unreadable ones.
+
+        Others that extend one of these are among them.
+        """
         found, broken = self.all()
-        project = [instruction for instruction in found if instruction.origin == "project"]
+        project = [
+            instruction
+            for instruction in found
+            if "project" in (instruction.origin, *(each.origin for each in instruction.extended))
+        ]
         return project, broken
 
     def in_directory(self, directory: Path) -> tuple[list[Instruction], list[InvalidDefinition]]:

@@ -18,7 +18,7 @@ from gptasst.definitions.types import (
     SearchSettings,
     WebSettings,
 )
-from gptasst.definitions.variables import with_defaults
+from gptasst.definitions.variables import unused_variables, with_defaults
 from gptasst.errors import GptasstError, InvalidDefinition, UsageError
 from gptasst.hints import cmd
 from gptasst.storage.atomic_files import open_private, private_directory
@@ -40,10 +40,11 @@ Answer with … and nothing else.
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The result of a validation: valid paths, and the errors of others."""
+    """The result of a validation: valid paths, the errors of others, and what looks wrong."""
 
     valid: tuple[str, ...]
     errors: tuple[GptasstError, ...]
+    notes: tuple[str, ...] = ()
 
 
 class InstructionService:
@@ -131,27 +132,33 @@ class InstructionService:
                 copy.unlink()
             raise
 
-    def _valid(self, word: str) -> str:
-        """The path of a valid instruction (with its cases) or file of cases."""
+    def _valid(self, word: str) -> tuple[str, tuple[str, ...]]:
+        """The path of a valid instruction (with its cases) or file of cases, and notes on it."""
         from gptasst.definitions.case_files import cases_of, is_cases_file, read_cases_file
 
         if is_cases_file(word):
             read_cases_file(Path(word))
-            return word
+            return word, ()
         found = self._library.find(word)
         cases_of(found)
-        return found.path
+        unused = unused_variables(found.definition)
+        notes = tuple(f"{found.path}: nothing has {{{{{name}}}}} in it" for name in unused)
+        return found.path, notes
 
     def validate(self, words: Sequence[str] = ()) -> Validation:
         """Validate instructions by name or file, by default all."""
         valid: list[str] = []
         errors: list[GptasstError] = []
+        notes: list[str] = []
         for word in words or self._library.names():
             try:
-                valid.append(self._valid(word))
+                path, found = self._valid(word)
             except GptasstError as error:
                 errors.append(error)
-        return Validation(tuple(valid), tuple(errors))
+            else:
+                valid.append(path)
+                notes += found
+        return Validation(tuple(valid), tuple(errors), tuple(notes))
 
 
 def with_changes(definition: Definition, changes: DefinitionChanges) -> Definition:

@@ -153,6 +153,14 @@ def checked_values(definition: Definition, values: Mapping[str, str]) -> dict[st
     return defaults | dict(values)
 
 
+def unused_variables(definition: Definition) -> list[str]:
+    """The variables that no text has, as where `{{ NAME }}` is written with blanks."""
+    edit = definition.edit
+    told = (edit.sentence_instructions if edit else None, definition.default_text)
+    text = "\n".join((definition.instructions, *(each or "" for each in told)))
+    return [v.name for v in definition.variables if f"{{{{{v.name}}}}}" not in text]
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """A text with `{{NAME}}` replaced in one pass, so that braces in values stay."""
     names = "|".join(map(re.escape, values))
@@ -214,9 +222,10 @@ def value_of_file(name: str, path: Path, screening: Screening, encoding: str | N
     from gptasst.inputs.encoding import decode_text
     from gptasst.inputs.reading import input_kind, read_content
 
-    if not path.exists():
+    if not path.exists() or path.is_dir():
+        wrong = f"`{path}` is a directory" if path.is_dir() else f"no such file `{path}`"
         raise InvalidInput(
-            f"variable `{name}`: no such file `{path}`",
+            f"variable `{name}`: {wrong}",
             hint=f"a value that begins with `@` has it twice: --var {name}=@@…",
             code="no_such_file",
         )

@@ -12,10 +12,8 @@ from typing import Any, Literal
 
 from gptasst.api.capabilities import CAPABILITIES, PATHS, Capability
 from gptasst.api.tools import documented
-from gptasst.api.types import (
-    Endpoint,
-)
-from gptasst.assistants.types import Assistant, AssistantSummary
+from gptasst.api.types import Endpoint
+from gptasst.assistants.types import WHY_UNREADABLE, Assistant, AssistantSummary
 from gptasst.config.profile import Profile
 from gptasst.config.urls import is_openai
 from gptasst.doctor.types import (
@@ -219,6 +217,9 @@ def assistant_findings(
             rename = cmd(f"assistant edit {assistant.id} --rename {new}")
             message = f"several are called `{assistant.name}`, and can only be used by their ids"
             yield Finding("assistants", "warning", message, fix=rename)
+        if assistant.state == "unreadable":
+            message = f"`{assistant.name}` ({assistant.id}) can't be read: {WHY_UNREADABLE}"
+            yield Finding("assistants", "warning", message)
         if assistant.state == "deleting":
             message = f"the deletion of `{assistant.name}` was interrupted, or goes on"
             delete = cmd(f"assistant delete {assistant.id} -y")

@@ -1,7 +1,7 @@
-"""Many files within hours, at a discount: handed over at once, then asked for until they are there.
+"""Run many files within hours, at a discount: send all, then poll for the answers.
 
-What was handed over is remembered by the digest of its run. So the same command, typed again after
-an interrupt, a crash or a day, waits for those answers and sends nothing twice.
+Sent requests are remembered by the digests of their runs. So repeating the command after an
+interrupt, a crash or a day waits for their answers and sends nothing twice.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _ROUNDS_IN_VAIN = 10
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """What deferred runs need besides those that are answered at once.
+    """The parts that only deferred runs need.
 
     Args:
-        gateway: hands them over.
-        records: of what was handed over.
+        gateway: sends them.
+        records: the records of sent requests.
         scope: endpoint and project, as in the records.
-        lacking: called when a server turned out to have no such runs.
+        lacking: called if the server does not support deferred runs.
     """
 
     gateway: DeferredGateway
@@ -58,7 +58,7 @@ class Deferral:
 
 @dataclass(slots=True)
 class _Sent:
-    """A request that was handed over, for all inputs of the same content."""
+    """A request that was sent, for all inputs with the same content."""
 
     inputs: list[EachInput]
     prepared: PreparedRun
@@ -75,16 +75,16 @@ class _Ask:
 
 
 class DeferredRun:
-    """One command at work, with what `EachRun` has: `results` drives it, `stop` ends it.
+    """A running job, with the interface of `EachRun`: `results` drives it, `stop` ends it.
 
     Args:
-        job: with the window in `by`.
+        job: the job, with the window in `by`.
         runs: prepares requests.
         resolved: the assistant or instruction.
-        files: of the job.
-        journal: of finished runs.
-        deferral: what deferred runs need.
-        warnings: hold for all files.
+        files: the files of the job.
+        journal: the journal of finished runs.
+        deferral: the parts for deferred runs.
+        warnings: warnings that apply to all files.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class DeferredRun:
         self.stopped = False
 
     def notes(self) -> tuple[str, ...]:
-        """What was assumed, and what is still under way."""
+        """Notes about assumptions, and about requests under way."""
         found = []
         if self._files.guessed:
             found.append(f"read as {WESTERN}: {named_paths(self._files.guessed)}")
@@ -124,16 +124,16 @@ class DeferredRun:
         return tuple(found)
 
     def waited_longest_for(self) -> tuple[str, float] | None:
-        """The path of the file that was waited for longest, and for how many seconds."""
+        """The path of the file with the longest wait, and the seconds."""
         return self._waits_for
 
     def stop(self) -> None:
-        """Hand over nothing more and stop waiting; from a signal handler, too."""
+        """Send nothing more and stop waiting; may be called from a signal handler."""
         self.stopped = True
         self._stop.set()
 
     def results(self) -> Generator[FileResult]:
-        """What comes of each file, as it comes; every file once."""
+        """The result of each file, as it arrives; every file once."""
         asks: dict[str, _Ask] = {}
         for target in self._job.targets:
             result = self._ready(target, asks)
@@ -151,7 +151,7 @@ class DeferredRun:
         self._journal.prune()
 
     def _ready(self, target: FileTarget, asks: dict[str, _Ask]) -> FileResult | None:
-        """Make a file ready to be sent; the result of one that need not be."""
+        """Prepare a file, or return its result if it needs no request."""
         given = self._files.to_ask(target)
         if isinstance(given, FileResult):
             return given
@@ -168,7 +168,7 @@ class DeferredRun:
     def _hand_over(
         self, asks: Sequence[_Ask]
     ) -> Iterator[tuple[_Ask, _Sent | GptasstError | None]]:
-        """Hand over what the server does not have yet; `None`: the command ended before."""
+        """Send a request that the server does not have yet; `None` if the command ended."""
         with workers(min(_AT_ONCE, self._job.jobs)) as pool:
             yield from zip(asks, pool.map(self._hand_over_one, asks), strict=True)
 
@@ -196,7 +196,7 @@ class DeferredRun:
         return _Sent(ask.inputs, ask.prepared, made.id, self._window, until)
 
     def _create(self, prepared: PreparedRun) -> Deferred | None:
-        """Hand over one request, again where the server did nothing with it."""
+        """Send one request, and retry if the server did not process it."""
         for attempt in range(_ATTEMPTS):
             if self.stopped or self.ended_by is not None:
                 return None
@@ -210,7 +210,7 @@ class DeferredRun:
         return None
 
     def _wait_for(self, sent: list[_Sent]) -> Iterator[FileResult]:
-        """Ask for answers until all are there."""
+        """Poll until all answers are there."""
         pause, started = _FIRST_PAUSE, time.monotonic()
         while sent and not self.stopped and self.ended_by is None:
             self._awaited = len(sent)
@@ -231,7 +231,7 @@ class DeferredRun:
             yield from (self._files.result(given.target, "not_run") for given in each.inputs)
 
     def _look(self, sent: _Sent) -> FinishedRun | GptasstError | None:
-        """What came of a request; `None`: nothing yet. Runs in a thread."""
+        """The result of a request; `None` if there is none yet. Runs in a thread."""
         received: list[str] = []
         try:
             answer = self._answer(sent, received)
@@ -264,7 +264,7 @@ class DeferredRun:
         return answer
 
     def _finished(self, sent: _Sent, answer: ModelAnswer) -> FinishedRun:
-        """An answer as a file gets it."""
+        """An answer in the form for a file."""
         prepared, request = sent.prepared, sent.prepared.request
         schema = prepared.model_request.schema
         given = GivenTexts() if schema else GivenTexts.of(request)
@@ -285,7 +285,7 @@ class DeferredRun:
 
     @staticmethod
     def _part(sent: _Sent, received: str, error: NoAnswer) -> FinishedRun | GptasstError:
-        """What came whole of an edit that was cut off, if anything did."""
+        """The complete part of a truncated edit, if there is one."""
         plan = sent.prepared.edit
         if plan is None or not received or error.code != "incomplete":
             return error
@@ -298,7 +298,7 @@ class DeferredRun:
         return FinishedRun(text, sha256, sent.prepared.model_request.model, None, kept)
 
     def _settle(self, sent: _Sent, outcome: FinishedRun | GptasstError) -> Iterator[FileResult]:
-        """Keep an answer, have the server forget it, and bring it into place."""
+        """Save an answer, delete it on the server, and write it to its output."""
         run, deferral = sent.inputs[0].run, self._deferral
         self._record(sent, outcome)
         if isinstance(outcome, FinishedRun):
@@ -334,7 +334,7 @@ class DeferredRun:
             yield replace(result, asked=True)
 
 
-# While answers are waited for, such errors pass.
+# Transient errors while polling.
 _PASSING = ("unreachable", "timeout", "service_error", "broken_off", "not_an_api")
 
 

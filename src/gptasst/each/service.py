@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from gptasst.api.limits import OnLimits
-from gptasst.api.types import TextDelta
+from gptasst.api.types import TextDelta, Usage
 from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
@@ -294,10 +294,13 @@ class EachRun:
         """Apply the result of a request to each of its files."""
         outcome = arrival.outcome
         for number, given in enumerate(arrival.ask.inputs):
-            if isinstance(outcome, GptasstError):
-                yield self._files.result(given.target, "failed", asked=True, error=outcome)
-                continue
             first = number == 0  # the others share its tokens
+            if isinstance(outcome, GptasstError):
+                result = self._files.result(given.target, "failed", asked=True, error=outcome)
+                if first and isinstance(outcome.usage, Usage):
+                    result = replace(result, usage=outcome.usage, cost=outcome.cost)
+                yield result
+                continue
             usage = outcome.usage if first else None
             yield self._files.apply(given, outcome, asked=first, usage=usage)
 

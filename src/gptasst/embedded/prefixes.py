@@ -1,9 +1,8 @@
-"""How requests to the embedded model begin, as llama.cpp computed it, kept for later processes.
+"""Cache the computed prefixes of requests to the embedded model for later processes.
 
-Instructions and examples are the same in each command, and on few cores it takes seconds to read
-them. llama.cpp can save what it made of them to a file and go on from there. Only what a definition
-says is kept, never an input. llama.cpp compares the tokens, so a file of something else costs time,
-and no more.
+Instructions and examples are the same in each command, and processing them takes seconds on few
+cores. llama.cpp can save its state to a file and continue from there. Only a definition's texts are
+saved, never an input. llama.cpp compares the tokens, so a wrong file only costs time.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ _ENDING = ".prefix"
 
 
 class PrefixCache:
-    """Files with the beginnings of requests; may be used from any number of threads.
+    """The files of saved prefixes. Thread-safe.
 
-    The name of a file has the sha256 of what it is made from (model, llama.cpp, instructions,
-    examples) and that of its content. A damaged one is deleted. Where they take too much space,
-    those that were used least recently go.
+    The name of a file has the sha256 of its sources (model, llama.cpp, instructions, examples) and
+    that of its content. Damaged files are deleted. If they take too much space, the least recently
+    used ones are deleted.
 
     Args:
-        directory: holds the files; only its owner can read it.
-        model: gives the sha256 of the model.
-        engine: whatever else the files depend on.
+        directory: the directory of the files, readable only by its owner.
+        model: returns the sha256 of the model.
+        engine: everything else that the files depend on.
     """
 
     def __init__(self, directory: Path, model: Callable[[], str], engine: str) -> None:
@@ -55,11 +54,11 @@ class PrefixCache:
         self._lock = threading.Lock()
 
     def before(self, gateway: OpenAIGateway) -> EmbeddedGateway:
-        """The same gateway, which loads what a request begins with before it sends it."""
+        """A gateway that loads the prefix of a request before sending it."""
         return EmbeddedGateway(gateway, self)
 
     def load(self, gateway: OpenAIGateway, request: ModelRequest) -> None:
-        """Let the model know how a request begins: from a file, else computed and then kept."""
+        """Load the prefix of a request from a file, or compute and save it."""
         begin = _beginning(request)
         if begin is None:
             return
@@ -68,7 +67,9 @@ class PrefixCache:
             if key == self._loaded:
                 return
             self._loaded = key
-            with contextlib.suppress(OSError, GptasstError):  # the request itself will tell
+            with contextlib.suppress(
+                OSError, GptasstError
+            ):  # the request itself will report the error
                 if not self._restored(gateway, key):
                     self._compute(gateway, begin, key)
 
@@ -95,7 +96,7 @@ class PrefixCache:
             for _ in gateway.stream(begin):
                 pass
         except NoAnswer as error:
-            if error.code != "incomplete":  # after one token, as it should be
+            if error.code != "incomplete":  # after one token, as expected
                 raise
         private_directory(self._directory)
         new = self._directory / f"{secrets.token_hex(8)}.new"
@@ -117,8 +118,8 @@ class PrefixCache:
 
 
 def _beginning(request: ModelRequest) -> ModelRequest | None:
-    """A request for what many requests have in front, and as little as possible after it."""
-    past = request.past if request.of_many else ()  # else it is a conversation, and goes on
+    """A request with only the shared prefix, and as little as possible after it."""
+    past = request.past if request.of_many else ()  # else it is a conversation, which continues
     texts = [part for message in past for part in message.parts]
     length = len(request.instructions) + sum(
         len(part.text) for part in texts if isinstance(part, TextPart)
@@ -137,11 +138,11 @@ def _sha256(path: Path) -> str:
 
 
 class EmbeddedGateway:
-    """The embedded model, which keeps how requests begin.
+    """The gateway of the embedded model, with cached prefixes.
 
     Args:
-        inner: speaks to llama.cpp.
-        prefixes: what is kept.
+        inner: the gateway to llama.cpp.
+        prefixes: the cached prefixes.
     """
 
     def __init__(self, inner: OpenAIGateway, prefixes: PrefixCache) -> None:
@@ -164,6 +165,10 @@ class EmbeddedGateway:
     def context_window(self, model: str) -> int | None:
         """As the gateway's own."""
         return self._inner.context_window(model)
+
+    def count_input(self, request: ModelRequest) -> int | None:
+        """As the gateway's own."""
+        return self._inner.count_input(request)
 
     @property
     def models(self) -> ModelGateway:

@@ -1,10 +1,10 @@
-"""What models cost, and what runs cost with them. All prices are US dollars for a million tokens.
+"""Prices of models and costs of runs. All prices are in US dollars per million tokens.
 
-Sources, read on 2026-11-29. OpenAI's own pages (developers.openai.com/api/docs/models, its pages
-of gpt-6.2-sol and gpt-6-luna, and guides/background): the models that it shows there, the surcharge
-for long requests, the price of cache writes, and the discounts of batches and background runs. For
-earlier models, tables that name OpenAI's pricing page as their source: release notes of LiteLLM
-(September 2026), GitHub's table for Copilot, and the crates adk-model and openai-models.
+Sources, as of 2026-11-29. OpenAI's own pages (developers.openai.com/api/docs/models, the pages of
+gpt-6.2-sol and gpt-6-luna, and guides/background): the models listed there, the surcharge for long
+requests, the price of cache writes, and the discounts of batches and background runs. For earlier
+models, tables that cite OpenAI's pricing page: release notes of LiteLLM (September 2026), GitHub's
+table for Copilot, and the crates adk-model and openai-models.
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ from gptasst.values import dataclass
 AS_OF = date(2026, 11, 29)
 SOURCE = "https://developers.openai.com/api/docs/pricing"
 
-# Within which time an answer comes: at once, or later at a discount.
+# When an answer arrives: now, or later at a discount.
 Window = Literal["now", "2h", "8h", "24h"]
 WINDOWS: tuple[Window, ...] = ("now", "2h", "8h", "24h")
 _PAID: Mapping[Window, float] = {"now": 1.0, "2h": 0.7, "8h": 0.6, "24h": 0.5}
 
-# A request with more input than this costs more as a whole, from GPT-5.6 on.
+# A request with more input than this has a higher price, from GPT-5.6 on.
 LONG_TOKENS = 272_000
 _LONG_INPUT, _LONG_OUTPUT = 2.0, 1.5
-# A dated version costs what its model costs.
+# A dated version has the price of its model.
 _DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 _MILLION = 1_000_000
+_DOUBT = 0.15  # error of a token estimate
 _MOST = 1e9  # US dollars of a budget
-_DIGITS = 10  # of a cost after the point: a token of the cheapest cache has eight
+_DIGITS = 10  # decimal places of a cost: one token of the cheapest cache needs eight
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens of a model.
+    """The price of a model, in US dollars per million tokens.
 
-    Where `cached` or `cache_write` is not known, such tokens are counted as `input`: they cost no
-    more than that, or 1.25 times as much where `is_long_dearer`, as from GPT-5.6 on.
-    `is_long_dearer` also means that requests of more than 272,000 tokens have other prices.
+    If `cached` or `cache_write` is unknown, these tokens count as `input`: they cost at most that,
+    or 1.25 times as much with `is_long_dearer`, as from GPT-5.6 on. `is_long_dearer` also means
+    that requests of more than 272,000 tokens have other prices.
     """
 
     input: float
@@ -55,7 +56,7 @@ class Price:
     is_long_dearer: bool = False
 
     def cost(self, usage: Usage) -> float:
-        """US dollars for one request."""
+        """The cost of one request in US dollars."""
         long = self.is_long_dearer and usage.input > LONG_TOKENS
         cached = self.input if self.cached is None else self.cached
         written = self.input if self.cache_write is None else self.cache_write
@@ -68,12 +69,12 @@ class Price:
 
 
 def _new(given: float, cached: float | None, made: float) -> Price:
-    """A model from GPT-5.6 on: writing to its cache costs 1.25 times what its input costs."""
+    """A model from GPT-5.6 on, with cache writes at 1.25 times the price of input."""
     return Price(given, made, cached, 1.25 * given, is_long_dearer=True)
 
 
 def _old(given: float, cached: float | None, made: float) -> Price:
-    """An earlier model, whose cache is written for nothing."""
+    """An earlier model, with free cache writes."""
     return Price(given, made, cached, given)
 
 
@@ -103,12 +104,12 @@ FREE = Price(0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What the models of one endpoint cost.
+    """The prices of an endpoint's models.
 
     Args:
-        own: prices in `config.toml`, by model; they come before what is built in.
-        built_in: the endpoint is OpenAI's, so that its prices and discounts hold.
-        free: the models run on this machine and cost nothing.
+        own: prices in `config.toml`, by model, which override the built-in ones.
+        built_in: whether the endpoint is OpenAI's, so that its prices and discounts apply.
+        free: whether the models run on this machine and cost nothing.
     """
 
     own: Mapping[str, Price]
@@ -116,10 +117,10 @@ class Prices:
     free: bool = False
 
     def of(self, *models: str) -> Price | None:
-        """The price of a model, or `None` where it is not known.
+        """The price of a model, or `None` if it is unknown.
 
         Args:
-            models: the names that it goes by: what the server calls it, what was asked for.
+            models: its names: the server's, and the requested one.
         """
         if self.free:
             return FREE
@@ -128,17 +129,19 @@ class Prices:
         return next((table[name] for table in tables for name in names if name in table), None)
 
     def paid(self, window: Window) -> float:
-        """Which part of the price is paid within a window: 1.0 is all of it."""
+        """The share of the price that a window costs: 1.0 is all of it."""
         return _PAID[window] if self.built_in else 1.0
 
     def cost(self, usage: Usage | None, *models: str, window: Window = "now") -> float | None:
-        """US dollars for one request, or `None` where usage or price is not known.
+        """The cost of a request in US dollars, or `None` if usage or price is unknown.
 
         Args:
-            usage: as the server counted it.
-            models: as `of` takes them.
-            window: within which time the answer was to come.
+            usage: the usage from the server.
+            models: see `of`.
+            window: the requested window.
         """
+        if self.free:
+            return 0.0
         price = self.of(*models)
         if usage is None or price is None:
             return None
@@ -146,10 +149,10 @@ class Prices:
 
 
 def own_prices(settings: Mapping[str, Mapping[str, float]]) -> dict[str, Price]:
-    """The prices in `config.toml`; of a model that lacks one of `input` and `output` there is none.
+    """The prices in `config.toml`, without models that lack `input` or `output`.
 
     Args:
-        settings: as `Settings.prices` gives them.
+        settings: the result of `Settings.prices`.
     """
     return {
         model: Price(keys["input"], keys["output"], keys.get("cached"), keys.get("cache_write"))
@@ -162,12 +165,12 @@ NO_PRICES = Prices({})
 
 
 def rounded(cost: float) -> float:
-    """A cost without the digits that come from adding binary fractions."""
+    """A cost, rounded to remove errors of binary fractions."""
     return round(cost, _DIGITS)
 
 
 def total(costs: Iterable[float | None]) -> float | None:
-    """The sum of costs; `None` where one of them is not known."""
+    """The sum of costs; `None` if one of them is unknown."""
     found = list(costs)
     known = [cost for cost in found if cost is not None]
     return rounded(sum(known)) if len(known) == len(found) else None
@@ -175,10 +178,10 @@ def total(costs: Iterable[float | None]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a request may take, before it is sent.
+    """The estimated usage and cost of a request.
 
-    `input_tokens` were counted if `exact`, else estimated; `output_tokens` are a guess. `cost` is
-    in US dollars, `None` where the price is not known.
+    `input_tokens` are counted if `exact`, else estimated; `output_tokens` are a guess. `cost` is in
+    US dollars, `None` if the price is unknown.
     """
 
     model: str
@@ -189,10 +192,10 @@ class Estimate:
 
 
 class Budget:
-    """What may be spent, in US dollars, by any number of runs in any number of threads.
+    """A limit of the cost of any number of runs, in US dollars. Thread-safe.
 
-    Nothing is begun that is estimated above what is left, or once the limit is reached; what is
-    under way is finished. So no more is spent above the limit than what is under way then.
+    A run does not start if its estimate exceeds the rest, or once the limit is reached; runs under
+    way are finished. So only those can exceed the limit.
 
     Args:
         limit: US dollars.
@@ -212,27 +215,34 @@ class Budget:
 
     @property
     def reached(self) -> bool:
-        """Whether all of it was spent."""
+        """Whether the limit is reached."""
         return self._spent >= self.limit
 
     def reached_with(self, cost: float | None) -> bool:
-        """The same, with what a run that is under way has cost so far."""
+        """Whether the limit is reached, including the cost so far of a run under way."""
         return self._spent + (cost or 0.0) >= self.limit
 
     @property
     def is_taken(self) -> bool:
-        """Whether all of it was spent, or will be by what is under way."""
+        """Whether the limit is reached, or will be by runs under way."""
         return self._spent + self._under_way >= self.limit
 
+    def leaves_doubt(self, estimate: Estimate) -> bool:
+        """Whether an estimate is so close to the rest that a better one might decide otherwise."""
+        if self._admitted or estimate.cost is None:
+            return False
+        left = self.limit - self._spent
+        return abs(estimate.cost - left) <= _DOUBT * estimate.cost
+
     def admit(self, estimates: Sequence[Estimate], *, whole_job: bool = False) -> None:
-        """Refuse to begin what is estimated above what is left.
+        """Raise if an estimate exceeds the rest.
 
         Args:
-            estimates: of the requests that are to be sent.
-            whole_job: they are all that will be, so that single ones need not be looked at again.
+            estimates: the estimates of the requests.
+            whole_job: whether they are all requests, so that single ones need no further check.
 
         Raises:
-            UsageError: a price is not known.
+            UsageError: a price is unknown.
             LimitReached: it would cost too much.
         """
         if self._admitted:
@@ -253,19 +263,19 @@ class Budget:
         self._admitted = whole_job
 
     def begin(self, estimate: Estimate) -> None:
-        """Count what is under way from now on."""
+        """Count a run that starts."""
         with self._lock:
             self._under_way += estimate.cost or 0.0
 
     def end(self, estimate: Estimate, cost: float | None) -> None:
-        """Count what was under way as spent; its estimate, where its cost is not known."""
+        """Count a run under way as spent; by its estimate, if its cost is unknown."""
         estimated = estimate.cost or 0.0
         with self._lock:
             self._under_way -= estimated
             self._spent += estimated if cost is None else cost
 
     def stopped(self) -> LimitReached:
-        """The error of what is not begun, as the limit is reached."""
+        """The error for a run that does not start, because the limit is reached."""
         return LimitReached(
             f"stopped: {cost_text(self.spent)} of at most {cost_text(self.limit)} are spent",
             hint="the same command with a higher --max-cost goes on from here",
@@ -274,14 +284,14 @@ class Budget:
 
 
 def budget_of(limit: float | None, named: str) -> Budget | None:
-    """A budget of so many US dollars, if there is to be one.
+    """A budget in US dollars, if there is a limit.
 
     Args:
         limit: US dollars.
-        named: what the limit is called where it was given.
+        named: the name of the limit where it was given.
 
     Raises:
-        UsageError: it is no amount that can be spent.
+        UsageError: it is not a valid amount.
     """
     if limit is None:
         return None
@@ -291,7 +301,7 @@ def budget_of(limit: float | None, named: str) -> Budget | None:
 
 
 def price_unknown(model: str) -> UsageError:
-    """The refusal to limit the cost of a model whose price is not known."""
+    """The error for limiting the cost of a model with an unknown price."""
     import shlex
 
     key = shlex.quote(f"prices.{model}.input")
@@ -305,7 +315,7 @@ def price_unknown(model: str) -> UsageError:
 
 
 def cost_text(cost: float | None) -> str:
-    """A cost for people: two digits, or cents from a dollar on."""
+    """A cost as text: two significant digits, or cents from a dollar on."""
     if cost is None:
         return "price unknown"
     if cost == 0 or cost >= 1:

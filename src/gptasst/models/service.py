@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -237,6 +238,7 @@ class ModelChoice:
         self._open_memory = open_memory
         self._note = note
         self._chosen: str | None = None
+        self._lock = threading.Lock()  # many cases may ask at once; the note is printed once
 
     def choose(self, *, ask: bool) -> str:
         """The default model if the server has it, or else its only model.
@@ -248,6 +250,10 @@ class ModelChoice:
             UsageError: there is no such model.
             GptasstError: the server can't be asked.
         """
+        with self._lock:
+            return self._choose(ask=ask)
+
+    def _choose(self, *, ask: bool) -> str:
         if self._chosen is None:
             self._chosen = only_model(self._open_memory().models())
         if self._chosen is None:
@@ -257,8 +263,8 @@ class ModelChoice:
                 raise self._none_named(listed)
             why = "its only model" if len(listed) == 1 else "the default"
             self._note(
-                f"no model is named for {self._profile.endpoint}: `{self._chosen}`, {why}, is used;"
-                f" {self._setting(self._chosen)} names it"
+                f"no model is set for {self._profile.endpoint}: using {why}, `{self._chosen}`;"
+                f" {self._setting(self._chosen)} sets it"
             )
         return self._chosen
 
@@ -279,7 +285,7 @@ class ModelChoice:
         return [model.id for model in models]
 
     def _none_named(self, listed: Sequence[str]) -> UsageError:
-        said = f"no model is named for {self._profile.endpoint}"
+        said = f"no model is set for {self._profile.endpoint}"
         if not listed:
             table = f"[profiles.{self._profile.name}]"
             hint = f"-m MODEL, or `model` in {table} of config.toml"

@@ -1,9 +1,9 @@
-"""How many tokens a text is: counted where a tokenizer is at hand, else estimated by its script.
+"""Count tokens: exactly with a tokenizer, else estimated by script.
 
-What is estimated is `o200k_base`, the encoding of OpenAI's models since GPT-4o. A text is taken
-apart as that encoding does it (words, up to three digits, punctuation, blanks), and each piece
-counts as many tokens as such pieces had on average in documentation, code in several languages,
-and translations of user interfaces into twenty languages.
+The estimate is of `o200k_base`, the encoding of OpenAI's models since GPT-4o. A text is split like
+in that encoding (words, up to three digits, punctuation, blanks), and each piece counts the average
+number of tokens of such pieces in documentation, code in several languages, and user interfaces in
+twenty languages.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pathlib import Path
 ENCODING = "o200k_base"
 _TABLE = f"https://openaipublic.blob.core.windows.net/encodings/{ENCODING}.tiktoken"
 
-# Tokens of a word that follows a blank, a beginning of a line, or another sign, by its letters.
+# Tokens of a word after a blank, a line start, or another sign, by number of letters.
 _AFTER_BLANK = (1.0, 1.0, 1.0, 1.02, 1.02, 1.04, 1.05, 1.15, 1.14, 1.18, 1.23, 1.2, 1.3, 1.4, 1.5)
 _AT_START = (1.0, 1.0, 1.01, 1.08, 1.08, 1.11, 1.18, 1.25, 1.3, 1.46, 1.78, 1.55, 1.7, 2.0, 2.5)
 _AFTER_SIGN = (1.0, 1.04, 1.25, 1.25, 1.15, 1.28, 1.25, 1.6, 1.8, 2.2, 2.4, 2.4, 2.5, 2.8, 3.0)
-_PER_LETTER = 0.25  # of a longer word, for each letter more
-_PER_CAPITAL = 0.18  # of a word in capitals, for each letter after the second
+_PER_LETTER = 0.25  # for each further letter of a longer word
+_PER_CAPITAL = 0.18  # for each letter after the second of a word in capitals
 _SIGNS = (1.0, 1.0, 1.05, 1.2, 1.8)
 _PER_SIGN = 0.5
-_ACCENTED = 1.25  # times as many as a word of the same length without accents
-# Tokens of a letter; a run of them is a token at least.
+_ACCENTED = 1.25  # factor for a word with accents
+# Tokens per letter; a run of them has at least one.
 _SCRIPTS: Mapping[str, tuple[str, float]] = {
     "han": ("\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff", 0.67),
     "kana": ("\u3040-\u30ff", 0.59),
@@ -41,7 +41,7 @@ _SCRIPTS: Mapping[str, tuple[str, float]] = {
     "thai": ("\u0e00-\u0e7f", 0.39),
 }
 _OTHER = 0.9
-# Letters of languages whose words the encoding knows less of, such as Polish, Czech and Turkish.
+# Letters of languages with fewer words in the encoding, such as Polish, Czech and Turkish.
 _RARE = re.compile(
     "[\u0104-\u010f\u0116-\u0127\u0130-\u0131\u0139-\u0148\u0150-\u0167\u016e-\u017e]"
 )
@@ -63,17 +63,17 @@ Counter = Callable[[str], int]
 
 
 def counter() -> Counter:
-    """What counts tokens best on this machine: tiktoken with its table, else `estimated`."""
+    """The best counter on this machine: tiktoken with its table, else `estimated`."""
     return _tiktoken() or estimated
 
 
 def is_exact() -> bool:
-    """Whether `counter` counts as OpenAI's tokenizer does."""
+    """Whether `counter` is exact."""
     return _tiktoken() is not None
 
 
 def estimated(text: str) -> int:
-    """How many tokens a text may be; within 10% for prose, code and Chinese."""
+    """The estimated number of tokens, within 10% for prose, code and Chinese."""
     tokens = sum(map(_tokens, _PIECES.finditer(text)))
     if not text.isascii() and len(_RARE.findall(text)) > _MANY * len(text):
         tokens *= _RARER
@@ -111,10 +111,10 @@ def _by_length(table: tuple[float, ...], length: int, more: float) -> float:
 
 @functools.cache
 def _tiktoken() -> Counter | None:
-    """Tiktoken's own count, if it is installed and has its table in its cache.
+    """Tiktoken's counter, if it is installed and its table is cached.
 
-    Its table is never downloaded here: it would be from a host that nobody named, with no limit
-    of time.
+    gptasst never downloads the table, which would come from another host and without a time
+    limit.
     """
     if not _cached_table().is_file():
         return None
@@ -128,7 +128,7 @@ def _tiktoken() -> Counter | None:
 
 
 def _cached_table() -> Path:
-    """Where tiktoken keeps its table."""
+    """The path of tiktoken's table."""
     directory = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR")
     name = hashlib.sha1(_TABLE.encode(), usedforsecurity=False).hexdigest()
     return Path(directory or Path(tempfile.gettempdir()) / "data-gym-cache") / name

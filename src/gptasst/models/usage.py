@@ -1,8 +1,8 @@
-"""What this machine ran: a journal of counts and names, and its sums.
+"""The usage of this machine: a journal of counts and names, and its totals.
 
-It has no content: of a run it keeps the day, the name of what was run, the model, the profile, and
-numbers. A row is all runs of one kind on one day, so that it stays small; days that are older than
-400 are forgotten. It may be lost without harm.
+It has no content, only the day, the name, the model, the profile, and numbers. A row has all runs
+of one kind on one day, so that it stays small; days older than 400 are deleted. Losing it is
+harmless.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ ON CONFLICT (day, name, model, profile, kind) DO UPDATE SET
     reasoning = reasoning + excluded.reasoning, cost = cost + excluded.cost,
     unpriced = unpriced + excluded.unpriced
 """
-# Many runs at once are written down together, so that none waits for the disk.
+# Many runs are written together, so that none waits for the disk.
 _AT_ONCE = 100
 _SECONDS = 5.0
 
-# What asked: a command or the library.
+# The origin of a run: a command or the library.
 Kind = Literal["run", "each", "batch", "deferred", "chat", "test", "client"]
 Grouping = Literal["assistant", "model", "day"]
 GROUPINGS: tuple[Grouping, ...] = ("assistant", "model", "day")
@@ -70,7 +70,7 @@ _COLUMNS = {"assistant": "name", "model": "model", "day": "day"}
 
 @dataclass(frozen=True, slots=True)
 class UsedNow:
-    """What one run took. `cost` is in US dollars, `None` where a price is not known."""
+    """The usage of one run. `cost` is in US dollars, `None` if a price is unknown."""
 
     name: str
     model: str
@@ -83,9 +83,9 @@ class UsedNow:
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """The sum of the runs of one assistant, model or day.
+    """The totals of one assistant, model or day.
 
-    `cost` is the sum of what is known, in US dollars; `unpriced` counts the runs without a price.
+    `cost` is the sum of known costs in US dollars; `unpriced` is the number of runs without one.
     """
 
     key: str
@@ -103,12 +103,11 @@ class UsageLine:
 class UsageJournal:
     """The journal in one SQLite file; any number of processes and threads may use it.
 
-    Nothing fails because of it. What is recorded reaches the file at once with others, or when it
-    is closed.
+    Nothing fails because of it. Records are written together, or when it is closed.
 
     Args:
-        path: of the file, made when something is first written.
-        note: told in one line if a damaged file was set aside.
+        path: the file, created by the first write.
+        note: called with one line if a damaged file was set aside.
     """
 
     def __init__(self, path: Path, note: Callable[[str], None] = lambda _: None) -> None:
@@ -131,7 +130,7 @@ class UsageJournal:
             self.write()
 
     def record_batch(self, batch: str, used: UsedNow) -> None:
-        """Count the answers of a batch, once however often they are fetched."""
+        """Count the answers of a batch, only once."""
         day = _today().isoformat()
 
         def write(connection: sqlite3.Connection) -> None:
@@ -142,7 +141,7 @@ class UsageJournal:
         self._database().write(write)
 
     def write(self) -> None:
-        """Write down what was recorded since the last time."""
+        """Write the records since the last time."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
         if not waiting:
@@ -165,7 +164,7 @@ class UsageJournal:
             self._file = None
 
     def sums(self, by: Grouping, since: date | None = None) -> Sequence[UsageLine]:
-        """Sums by assistant, model or day: the dearest first, days in their order."""
+        """Totals by assistant, model or day: the most expensive first, days in order."""
         self.write()
         if not self._path.exists():
             return ()
@@ -181,7 +180,7 @@ class UsageJournal:
         return tuple(replace(UsageLine(*row), cost=rounded(row[8])) for row in rows)
 
     def typical(self, name: str, model: str) -> tuple[int, int, int] | None:
-        """Requests, input tokens and output tokens of all earlier runs of a name on a model."""
+        """Requests, input and output tokens of all earlier runs of a name with a model."""
         if not self._path.exists():
             return None
         query = "SELECT SUM(requests), SUM(input), SUM(output) FROM usage WHERE name=? AND model=?"
@@ -199,7 +198,7 @@ class UsageJournal:
 
 
 def _today() -> date:
-    """The day where the user is."""
+    """The day in the user's time zone."""
     return datetime.now().astimezone().date()
 
 

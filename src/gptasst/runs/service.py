@@ -125,7 +125,8 @@ class RunService:
         Raises:
             GptasstError: the errors of `stream` before sending.
         """
-        return self.spending.estimate(self._preparation.prepare(request, resolved), window)
+        prepared = self._preparation.prepare(request, resolved, ask=False)
+        return self.spending.estimate(prepared, window)
 
     def basis(self, request: RunRequest, resolved: Resolved) -> str:
         """The digest of everything that shapes a run's answer, except its input."""
@@ -209,7 +210,7 @@ class RunService:
             LimitReached: the run may cost more than its budget has left.
             UsageError: it has a budget, and its price is not known.
         """
-        meter = self.spending.meter(lambda sent: self._open_gateway().stream(sent), prepared)
+        meter = self.spending.meter(self._open_gateway, prepared)
         meter.admit()
         return meter
 

@@ -1,4 +1,4 @@
-"""What a run may take before it is sent, and what it took."""
+"""Estimate the usage and cost of a run, count it, and keep to a budget."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from gptasst.api.types import ModelAnswer, ModelRequest, TextDelta, TextPart, Usage
 from gptasst.errors import GptasstError, NoAnswer
 from gptasst.models.prices import NO_PRICES, WINDOWS, Estimate, Prices, Window, total
 from gptasst.models.usage import Kind, Recorder, UsedNow
 from gptasst.runs.edits import EditPlan
+from gptasst.runs.inputs import Gateway
 from gptasst.runs.preparation import PreparedRun
 from gptasst.values import dataclass
 
-# Tokens of an answer that is no edit, where no earlier run of the same name tells.
+# Tokens of an answer that is not an edit, without earlier runs of the same name.
 _USUAL_ANSWER = 500
-# Around each message, and around a file.
+# Tokens around each message, and around a file.
 _AROUND = 4
 _BETWEEN_BLOCKS = re.compile(r"\n\s*\n")
 
@@ -29,14 +31,14 @@ Typical = Callable[[str, str], tuple[int, int, int] | None]
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What runs of one profile may take and took.
+    """Estimates and counts the runs of one profile.
 
     Args:
-        prices: what models cost.
-        record: writes down what a run took.
-        typical: what earlier runs took, as `UsageJournal.typical` has it.
+        prices: the prices of models.
+        record: records the usage of a run.
+        typical: the usage of earlier runs, see `UsageJournal.typical`.
         profile: the profile's name.
-        kind: what asks for runs.
+        kind: the origin of runs.
     """
 
     prices: Prices = NO_PRICES
@@ -46,14 +48,14 @@ class Spending:
     kind: Kind = "run"
 
     def estimate(self, prepared: PreparedRun, window: Window = "now") -> Estimate:
-        """What a run may take.
+        """The estimate of a run.
 
-        An edit is about as long as what it edits. Other answers are as long as those of earlier
-        runs of the same name on the same model; where there are none, 500 tokens.
+        An edit is about as long as its input. Other answers are as long as earlier ones of the same
+        name and model, at first 500 tokens.
 
         Args:
             prepared: the run.
-            window: within which time the answer is to come.
+            window: the requested window.
         """
         from gptasst.models.tokens import counter, is_exact
 
@@ -73,21 +75,33 @@ class Spending:
         return Estimate(request.model, given, made, cost, is_exact())
 
     def choices(self, estimate: Estimate) -> dict[str, float]:
-        """What an estimate comes to in US dollars, for each time that there is a price for."""
+        """The cost of an estimate in US dollars, for each window with a price."""
         usage = Usage(estimate.input_tokens, estimate.output_tokens)
         windows = WINDOWS if self.prices.built_in else WINDOWS[:1]
         costs = {w: self.prices.cost(usage, estimate.model, window=w) for w in windows}
         return {window: cost for window, cost in costs.items() if cost is not None}
 
-    def meter(self, stream: Stream, prepared: PreparedRun) -> Meter:
-        """What counts one run."""
+    def meter(self, open_gateway: Callable[[], Gateway], prepared: PreparedRun) -> Meter:
+        """The meter of a run; if its estimate leaves a doubt, the server counts the input.
+
+        Args:
+            open_gateway: opens the connection.
+            prepared: the run.
+        """
         budget = prepared.request.budget
         estimated = None if budget is None else self.estimate(prepared)
-        return Meter(self, stream, prepared, estimated)
+        if budget and estimated and not estimated.exact and budget.leaves_doubt(estimated):
+            request = prepared.model_request
+            given = None if prepared.edit else open_gateway().count_input(request)
+            if given is not None:
+                usage = Usage(given, estimated.output_tokens)
+                cost = self.prices.cost(usage, estimated.model)
+                estimated = replace(estimated, input_tokens=given, cost=cost, exact=True)
+        return Meter(self, lambda sent: open_gateway().stream(sent), prepared, estimated)
 
 
 def _pieces(plan: EditPlan) -> int:
-    """In about how many requests an edit is asked for, each with its instructions."""
+    """The approximate number of requests of an edit, each with the instructions."""
     if plan.settings.unit == "block":
         return sum(len(_BETWEEN_BLOCKS.split(each.text.strip())) for each in plan.inputs)
     texts = [each.text for each in plan.inputs]
@@ -95,7 +109,7 @@ def _pieces(plan: EditPlan) -> int:
 
 
 def _texts(request: ModelRequest) -> Iterator[str]:
-    """All texts that a model is given."""
+    """All texts that are sent to the model."""
     yield request.instructions
     for parts in (*(message.parts for message in request.past), request.parts):
         yield from (part.text for part in parts if isinstance(part, TextPart))
@@ -106,13 +120,13 @@ def _texts(request: ModelRequest) -> Iterator[str]:
 
 
 class Meter:
-    """Counts what one run takes, by each of its requests, and keeps to its budget.
+    """Counts the requests of a run, and keeps to its budget.
 
     Args:
-        spending: of the profile.
+        spending: the profile's spending.
         stream: sends a request.
         prepared: the run.
-        estimated: what the run may take; only needed with a budget.
+        estimated: the estimate of the run; only needed with a budget.
     """
 
     def __init__(
@@ -125,29 +139,33 @@ class Meter:
         self._budget = prepared.request.budget
         self._lock = threading.Lock()
         self._begun = False
+        self._sent = 0
         self._usages: list[Usage] = []
         self._costs: list[float | None] = []
 
     @property
     def cost(self) -> float | None:
-        """US dollars so far; `None` where a usage or price is not known."""
+        """The cost so far in US dollars; `None` if a usage or price is unknown."""
         return total(self._costs)
 
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
         """Send a request, and count it.
 
         Raises:
-            LimitReached: the budget is spent.
+            LimitReached: the limit is reached.
         """
         if self._budget is not None and self._costs and self._budget.reached_with(self.cost):
             raise self._budget.stopped()
+        with self._lock:
+            self._sent += 1
         try:
             for event in self._send(request):
                 if isinstance(event, ModelAnswer):
                     self._count(event.usage, event.model, request.model)
                 yield event
         except GptasstError as error:
-            if isinstance(error, NoAnswer):  # what broke off is paid for as well
+            # Broken-off answers and timeouts are billed as well.
+            if isinstance(error, NoAnswer) or error.code == "timeout":
                 usage = error.usage if isinstance(error.usage, Usage) else None
                 self._count(usage, request.model)
             raise
@@ -158,27 +176,34 @@ class Meter:
             self._costs.append(self._spending.prices.cost(usage, *models))
 
     def admit(self) -> None:
-        """Refuse a run that may cost more than its budget has left.
+        """Raise if a run may exceed its budget.
 
         Raises:
-            LimitReached: it may.
-            UsageError: its price is not known.
+            LimitReached: it may exceed it.
+            UsageError: its price is unknown.
         """
         if self._budget is not None and self._estimated is not None:
             self._budget.admit([self._estimated])
 
     def begin(self) -> None:
-        """Count the run as under way, until `counting` is over."""
+        """Count the run as under way, until `counting` ends."""
         if self._budget is not None and self._estimated is not None and not self._begun:
             self._begun = True
             self._budget.begin(self._estimated)
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:
-        """Write down at the end what was taken, whatever came of it."""
+        """A context that records the usage at its end, even after an error."""
         self.begin()
         try:
             yield
+        except GptasstError as error:
+            if isinstance(error, NoAnswer) and len(self._usages) < self._sent:
+                # It was refused before its end, which would have told the usage.
+                self._count(None, self._prepared.model_request.model)
+            if self._usages:
+                error.usage, error.cost = sum(self._usages, Usage(0, 0)), self.cost
+            raise
         finally:
             if self._begun and self._budget is not None and self._estimated is not None:
                 self._budget.end(self._estimated, self.cost)

@@ -150,13 +150,13 @@ def _completer() -> Completer:
 
 
 def completions(before: str) -> Iterator[tuple[str, str, int]]:
-    """What can stand at the cursor of a chat's line.
+    """The completions at the cursor in a line of a chat.
 
     Args:
         before: the line up to the cursor.
 
     Yields:
-        The text to insert, how it is listed, and how many characters before the cursor it replaces.
+        The text to insert, its display, and how many characters before the cursor it replaces.
     """
     name, blank, rest = before.partition(" ")
     command = name.removeprefix("/")
@@ -179,18 +179,18 @@ def completions(before: str) -> Iterator[tuple[str, str, int]]:
 
 
 def _last_word(text: str) -> str:
-    """The word at the end as it is typed, with its quotes, the last of which may be open."""
+    """The last word as typed, with its quotes, the last of which may be open."""
     found = re.search(r"""(?:[^\s"'\\]|\\.?|"(?:[^"\\]|\\.?)*"?|'[^']*'?)*$""", text)
     return found[0] if found else ""
 
 
 def _paths(typed: str) -> Iterator[tuple[str, str]]:
-    """Paths that begin like this one, and their last parts; those of directories end with `/`."""
+    """Paths with this prefix, and their last parts; those of directories end with `/`."""
     directory, slash, base = typed.rpartition("/")
     try:
         folder = Path(directory + slash or ".").expanduser()
         entries = sorted((path.name, path.is_dir()) for path in folder.iterdir())
-    except (OSError, RuntimeError):  # RuntimeError: nobody's home
+    except (OSError, RuntimeError):  # RuntimeError: there is no home directory
         return
     for name, is_directory in entries:
         if name.startswith(base) and (base or not name.startswith(".")) and name.isprintable():

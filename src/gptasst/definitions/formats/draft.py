@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +16,11 @@ from gptasst.definitions.types import (
     Definition,
     ModelSettings,
     ReasoningEffort,
+    ReasoningSummary,
+    ServiceTier,
     Tools,
     Variable,
+    Verbosity,
 )
 from gptasst.definitions.variables import variable_name_problem
 from gptasst.errors import InvalidDefinition
@@ -47,9 +49,20 @@ _SETTINGS = {
     "reasoning_effort": "reasoning_effort",
     "reasoningeffort": "reasoning_effort",
     "effort": "reasoning_effort",
+    "reasoning_summary": "reasoning_summary",
+    "verbosity": "verbosity",
+    "service_tier": "service_tier",
+    "max_tool_calls": "max_tool_calls",
+    "compact_threshold": "compact_threshold",
+}
+_CHOICES: Mapping[str, Any] = {
+    "reasoning_effort": ReasoningEffort,
+    "reasoning_summary": ReasoningSummary,
+    "verbosity": Verbosity,
+    "service_tier": ServiceTier,
 }
 _RANGES = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0)}
-_FEWEST_TOKENS = 16
+_LEAST = {"max_output_tokens": 16, "max_tool_calls": 1, "compact_threshold": 1000}
 _OTHER_MODELS = re.compile(
     r"(?i)(claude|gemini|gemma|sonnet|opus|haiku|fable|inherit$|llama|mistral|mixtral|phi-|qwen|"
     r"deepseek|command-|grok|jamba)"
@@ -106,6 +119,16 @@ class Draft:
             if key not in known:
                 self.leave(kind, key, NO_SUCH_KEY)
 
+    def leave_set(self, values: Mapping[str, Any], kind: str) -> None:
+        """List settings that definitions do not have, unless they are null."""
+        for key, value in values.items():
+            if value is not None:
+                self.leave(kind, key, "definitions have no such setting")
+
+    def set(self, own: str, value: object) -> None:
+        """Set a value that was checked."""
+        self._settings[own] = value
+
     def take_text(self, values: Mapping[str, Any], key: str) -> str | None:
         """A text; a blank one counts as missing.
 
@@ -128,7 +151,7 @@ class Draft:
         if not name:
             return
         publisher, _, bare = name.rpartition("/")
-        if publisher not in ("", "openai", "azure") or _OTHER_MODELS.match(bare):
+        if publisher not in ("", "openai", "azure", "azure-openai") or _OTHER_MODELS.match(bare):
             reason = "not an OpenAI model; set one that your server has with `model = …` or `-m`"
             self.leave("model", name, reason)
             return
@@ -202,8 +225,15 @@ class Draft:
         if problem:
             raise NotTaken(f"the variable `{name[:80]}` {problem}")
         known = self.variables.get(name, Variable(name))
+        if not all(choices):
+            self.notes.append(
+                f"variable `{name}`: a blank choice can't be one, so any value is taken"
+            )
+            choices = ()
         if choices and default is not None and default not in choices:
-            self.notes.append(f"variable `{name}`: its default is none of its choices, and dropped")
+            self.notes.append(
+                f"variable `{name}`: its default is not among its choices, so it has none"
+            )
             default = None
         self.variables[name] = replace(
             known,
@@ -273,7 +303,7 @@ class Draft:
             raise NotTaken("it has no text for instructions")
         made = Definition(
             name="imported",
-            description=self.description,
+            description=self.description.rstrip("\n"),
             instructions=self.instructions,
             model=self.model,
             default_text=self.default_text,
@@ -310,17 +340,17 @@ def _setting(own: str, value: Any) -> Any:
     Raises:
         NotTaken: the value is not valid in the API; the message has the reason.
     """
-    if own == "reasoning_effort":
-        if value not in get_args(ReasoningEffort):
-            raise NotTaken(f"it is none of {', '.join(get_args(ReasoningEffort))}")
+    if own in _CHOICES:
+        if value not in get_args(_CHOICES[own]):
+            raise NotTaken(f"it is none of {', '.join(get_args(_CHOICES[own]))}")
         return value
     try:
         number = float("" if isinstance(value, bool) else value)
     except (TypeError, ValueError):
         raise NotTaken("it is not a number") from None
-    if own == "max_output_tokens":
-        if number < _FEWEST_TOKENS:
-            raise NotTaken(f"an answer has at least {_FEWEST_TOKENS} tokens")
+    if own in _LEAST:
+        if not number >= _LEAST[own]:
+            raise NotTaken(f"it is less than {_LEAST[own]:,}")
         return int(min(number, 10**9))
     low, high = _RANGES[own]
     if not low <= number <= high:
@@ -340,16 +370,6 @@ def described(text: str, limit: int = 100) -> str:
             return sentence
         return sentence[: limit - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
     return ""
-
-
-def is_json(text: str) -> Any:
-    """The value of a text that is a JSON object or list; else `None`."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def mapping(value: object) -> Mapping[str, Any]:

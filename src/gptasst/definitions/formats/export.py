@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +266,7 @@ def _fabric(definition: Definition) -> _Written:
 
 
 _NO_KEY = "the format has no place for it"
+_PARAMETERS = ("temperature", "top_p", "max_output_tokens")  # of the formats with settings
 
 
 def _leave_variables(made: _Written, definition: Definition) -> None:
@@ -294,9 +295,8 @@ def _leave(made: _Written, definition: Definition, known: Sequence[str]) -> None
     tools = definition.tools
     for tool in tools.names if tools != Tools() else ():
         made.leave("tool", tool, _NO_KEY)
-    settings = definition.settings
-    if settings.reasoning_effort is not None:
-        made.leave("setting", "reasoning_effort", _NO_KEY)
-    if "settings" not in known:
-        for key in _settings(settings, "temperature", "top_p", "max_output_tokens"):
-            made.leave("setting", key, _NO_KEY)
+    has_some = "settings" in known
+    for key in (one.name for one in fields(definition.settings)):
+        if getattr(definition.settings, key) is None or (has_some and key in _PARAMETERS):
+            continue
+        made.leave("setting", key, _NO_KEY)

@@ -15,6 +15,7 @@ from gptasst.inputs.words import names_a_file
 from gptasst.values import dataclass
 
 MOST_BYTES = 4_000_000
+STDIN_NAME = "stdin"
 # Names that only prompts have: if one can't be read, that is more than a file passed over.
 _TELLING = (SKILL, SYSTEM, ".prompty", ".prompt", ".prompt.yml", ".prompt.yaml")
 _STDIN_SECONDS = 600.0
@@ -37,9 +38,9 @@ def standard_input(screening: Screening) -> Source:
     """
     screening.refuse_file(STDIN)
     content = read_standard_input(_STDIN_SECONDS)
-    screening.refuse_content(Path("stdin"), content)
+    screening.refuse_content(Path(STDIN_NAME), content)
     text, _ = decode_text(content, "standard input")
-    return Source(Path("stdin"), text.replace("\r\n", "\n"), named=True)
+    return Source(Path(STDIN_NAME), text.replace("\r\n", "\n"), named=True)
 
 
 def find(word: str, screening: Screening, found: Found, *, in_project: bool) -> None:

@@ -6,16 +6,19 @@ JSON, or a response that was made with the prompt.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from gptasst.config.toml import TomlDocument
 from gptasst.definitions.formats.draft import Draft, Turn, mapping
 from gptasst.definitions.formats.templates import of_braces, role_of
 from gptasst.definitions.formats.types import Format, ModelEnd, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import written
-from gptasst.definitions.tools import MOST_RESULTS
-from gptasst.definitions.types import SearchSettings
+from gptasst.definitions.tools import MOST_RESULTS, read_tools
+from gptasst.definitions.types import CodeSettings, SearchSettings, WebSettings
+from gptasst.errors import InvalidDefinition
 
 NO_CONTENT = "knowledge can't be downloaded from the server; add the file from your disk"
 # Fields of a response that are not part of the request.
@@ -29,6 +32,7 @@ _KNOWN = (
     "model instructions input messages prompt text reasoning tools temperature top_p name title"
     " max_output_tokens max_tokens max_completion_tokens response_format reasoning_effort variables"
     " tool_choice parallel_tool_calls truncation service_tier metadata description tool_resources"
+    " max_tool_calls context_management"
 ).split()
 
 
@@ -163,49 +167,80 @@ def _take_variables(
             draft.leave("variable", name, "it is not used in the text")
 
 
+_NO_SETTING = "definitions have no such setting"
+_SETTINGS = (
+    "temperature",
+    "top_p",
+    "max_output_tokens",
+    "max_tokens",
+    "max_completion_tokens",
+    "reasoning_effort",
+    "max_tool_calls",
+    "service_tier",
+)
+# The API's defaults.
+_USUAL: Mapping[str, tuple[object, ...]] = {
+    "temperature": (1,),
+    "top_p": (1,),
+    "service_tier": ("auto", "default"),
+    "parallel_tool_calls": (True,),
+    "truncation": ("disabled",),
+}
+
+
 def _take_settings(draft: Draft, found: Mapping[str, Any]) -> None:
-    settings = {
-        key: found[key]
-        for key in (
-            "temperature",
-            "top_p",
-            "max_output_tokens",
-            "max_tokens",
-            "max_completion_tokens",
-            "reasoning_effort",
-        )
-        if found.get(key) is not None
-    }
-    for key in ("temperature", "top_p"):
-        if settings.get(key) == 1:  # the API's default
-            del settings[key]
-    draft.add_settings(settings, "setting")
+    given = {k: found[k] for k in _SETTINGS if k in found and found[k] not in _USUAL.get(k, ())}
+    draft.add_settings(given, "setting")
     reasoning = dict(mapping(found.get("reasoning")))
-    draft.add_settings({"effort": reasoning.pop("effort", None)}, "reasoning")
-    for key, value in reasoning.items():
-        if value is not None:
-            draft.leave("reasoning", key, "definitions have no such setting")
+    draft.add_settings(
+        {
+            "reasoning_effort": reasoning.pop("effort", None),
+            "reasoning_summary": reasoning.pop("summary", None),
+        },
+        "reasoning",
+    )
+    draft.leave_set(reasoning, "reasoning")
     text = dict(mapping(found.get("text")))
     draft.add_response_format(text.pop("format", None) or found.get("response_format"))
-    if text.get("verbosity") not in (None, "medium"):
-        draft.leave("text", "verbosity", "definitions have no such setting")
-    usual = {
-        "tool_choice": ("auto",),
-        "parallel_tool_calls": (True,),
-        "truncation": ("disabled",),
-        "service_tier": ("auto", "default"),
-    }
-    for key, values in usual.items():
-        if found.get(key) is not None and found[key] not in values:
-            draft.leave("setting", key, "definitions have no such setting")
+    if text.get("verbosity") != "medium":
+        draft.add_settings({"verbosity": text.get("verbosity")}, "text")
+    for key in ("parallel_tool_calls", "truncation"):
+        if found.get(key) is not None and found[key] not in _USUAL[key]:
+            draft.leave("setting", key, _NO_SETTING)
+    compaction = found.get("context_management")
+    for each in compaction if isinstance(compaction, list) else []:
+        threshold = mapping(each).get("compact_threshold")
+        draft.add_settings({"compact_threshold": threshold}, "context_management")
     for key in mapping(found.get("metadata")):
         draft.leave("metadata", key, "definitions have no such key")
+
+
+def _take_choice(draft: Draft, choice: object) -> None:
+    """Which tool has to be called, once it is known which there are."""
+    said = mapping(choice)
+    name = written(said.get("type")) if said else written(choice)
+    if name == "mcp":
+        name = f"mcp:{written(said.get('server_label'))}"
+    if name in ("", "auto"):
+        return
+    servers = [f"mcp:{server.label}" for server in draft.tools.mcp]
+    known = {
+        "none": True,
+        "required": True,
+        "file_search": draft.tools.file_search,
+        "code_interpreter": draft.tools.code_interpreter,
+    }
+    if known.get(name) or name in servers:
+        draft.set("tool_choice", name)
+    else:
+        draft.leave("tool_choice", name, _NO_SETTING)
 
 
 def _take_tools(draft: Draft, found: Mapping[str, Any]) -> None:
     tools = found.get("tools")
     for tool in tools if isinstance(tools, list) else []:
         _take_tool(draft, mapping(tool))
+    _take_choice(draft, found.get("tool_choice"))
 
 
 def _take_tool(draft: Draft, said: Mapping[str, Any]) -> None:
@@ -216,35 +251,97 @@ def _take_tool(draft: Draft, said: Mapping[str, Any]) -> None:
         if said.get("filters"):
             draft.leave("file_search", "filters", "here, filters are patterns of paths")
     elif kind.startswith("web_search"):
-        draft.tools = replace(draft.tools, web_search=True)
-        _leave_options(draft, said, "web_search")
+        draft.tools = replace(draft.tools, web_search=True, web=_web(draft, said))
     elif kind == "code_interpreter":
-        draft.tools = replace(draft.tools, code_interpreter=True)
-        container = said.get("container")
-        _leave_ids(draft, "file", mapping(container).get("file_ids"))
-        if isinstance(container, str):
-            draft.leave("container", container, "each run has one of its own")
+        draft.tools = replace(draft.tools, code_interpreter=True, code=_code(draft, said))
     elif kind == "function":
         function = mapping(said.get("function")) or said
         called = written(function.get("name"))
         draft.leave("function", called, "assistants can't call your functions")
     elif kind == "mcp":
-        called = written(said.get("server_label"))
-        draft.leave("mcp", called, "definitions have no such tool")
+        _take_mcp(draft, said)
     else:
         draft.leave("tool", kind or "unknown", "there is no such tool")
+
+
+def _web(draft: Draft, tool: Mapping[str, Any]) -> WebSettings:
+    size, place = tool.get("search_context_size"), mapping(tool.get("user_location"))
+    domains = mapping(tool.get("filters")).get("allowed_domains")
+    listed = (
+        [each for each in domains if isinstance(each, str)] if isinstance(domains, list) else []
+    )
+    known = ("type", "search_context_size", "user_location", "filters")
+    draft.leave_set({key: value for key, value in tool.items() if key not in known}, "web_search")
+    draft.leave_set(
+        {key: v for key, v in mapping(tool.get("filters")).items() if key != "allowed_domains"},
+        "web_search",
+    )
+    country = written(place.get("country")).upper()
+    is_country = re.fullmatch("[A-Z]{2}", country) is not None
+    return WebSettings(
+        allowed_domains=tuple(re.sub(r"^https?://|/.*$", "", each) for each in listed),
+        context_size=size if size in ("low", "high") else None,
+        country=country if is_country else None,
+        region=written(place.get("region")) or None,
+        city=written(place.get("city")) or None,
+        timezone=written(place.get("timezone")) or None,
+    )
+
+
+def _code(draft: Draft, tool: Mapping[str, Any]) -> CodeSettings:
+    container = tool.get("container")
+    if isinstance(container, str):
+        draft.leave("container", container, "each run has one of its own")
+    said = mapping(container)
+    _leave_ids(draft, "file", said.get("file_ids"))
+    policy = mapping(said.get("network_policy"))
+    if policy and policy.get("type") != "disabled":
+        draft.leave("container", "network_policy", _NO_SETTING)
+    memory = said.get("memory_limit")
+    return CodeSettings(
+        memory=memory if memory in ("1g", "4g", "16g", "64g") else None,
+        network=False if policy.get("type") == "disabled" else None,
+    )
+
+
+def _take_mcp(draft: Draft, tool: Mapping[str, Any]) -> None:
+    """A server of tools; what opens it is never taken over."""
+    label, url = written(tool.get("server_label")), written(tool.get("server_url"))
+    if not url:
+        draft.leave("mcp", label, "it has no URL: connectors of OpenAI can't be named")
+        return
+    for key in ("authorization", "headers"):
+        if tool.get(key):
+            reason = "put the key into a variable, and its name into `key_env`"
+            draft.leave("mcp", f"{label}: {key}", reason)
+    allowed = tool.get("allowed_tools")
+    names = mapping(allowed).get("tool_names") if isinstance(allowed, Mapping) else allowed
+    table: dict[str, Any] = {"label": label, "url": url}
+    if written(tool.get("server_description")):
+        table["description"] = written(tool["server_description"])
+    if isinstance(names, list) and names:
+        table["allowed_tools"] = [written(each) for each in names]
+    approval = tool.get("require_approval")
+    table["approval"] = "never" if approval == "never" else "always"
+    if isinstance(approval, Mapping):
+        draft.leave("mcp", f"{label}: require_approval", "each call is asked for")
+    try:
+        (server,) = read_tools(TomlDocument(_toml({"tools": {"mcp": [table]}}), "")).mcp
+    except InvalidDefinition as error:
+        draft.leave("mcp", label, error.problem)
+        return
+    draft.tools = replace(draft.tools, mcp=(*draft.tools.mcp, server))
+
+
+def _toml(table: Mapping[str, Any]) -> str:
+    import tomli_w
+
+    return tomli_w.dumps(table)
 
 
 def _leave_ids(draft: Draft, kind: str, ids: object) -> None:
     for each in ids if isinstance(ids, list) else []:
         draft.leave(kind, written(each), NO_CONTENT)
-
-
-def _leave_options(draft: Draft, tool: Mapping[str, Any], kind: str) -> None:
-    usual = {"search_context_size": "medium"}
-    for key, value in tool.items():
-        if key != "type" and value is not None and usual.get(key) != value:
-            draft.leave(kind, key, "definitions have no such setting")
 
 
 def _search(tool: Mapping[str, Any]) -> SearchSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,10 @@ def name_of(path: Path) -> str:
     return path.name[: len(path.name) - len(end)]
 
 
-def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading]:
+def read_prompts(source: Source, model_end: ModelEnd) -> Sequence[Reading | NotTaken]:
     """The prompts in a file: one, or several saved OpenAI objects.
+
+    Of several, those that can't be imported are errors in the result.
 
     Raises:
         NoPrompt: it has none of the formats.
@@ -121,7 +123,7 @@ def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
     if _PATTERN.match(source.text):
         return read_fabric(name, source.text, None, model_end)
     if source.path.suffix.lower() == ".toml":
-        raise NoPrompt("it is TOML; `gptasst instruction new NAME --from FILE` copies a definition")
+        raise NoPrompt("it is TOML, which instructions are written in: it needs no import")
     raise NoPrompt("it is text, not in a known prompt format")
 
 
@@ -174,7 +176,7 @@ def _of_mapping(
     raise NoPrompt(f"it is {language}, not in a known prompt format")
 
 
-def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading]:
+def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading | NotTaken]:
     try:
         found = json.loads(source.text)
     except RecursionError:
@@ -187,10 +189,24 @@ def _of_json(source: Source, name: str, model_end: ModelEnd) -> Sequence[Reading
     if isinstance(listed, list) and listed and all(isinstance(each, dict) for each in listed):
         if all("role" in each for each in listed):  # the items of a conversation
             return [read_openai(name, {"input": listed}, "openai-prompt", model_end)]
-        return [_of_object(each, source.path, name, model_end) for each in listed]
+        return list(_of_each(listed, source.path, name, model_end))
     if not isinstance(found, dict):
         raise NoPrompt("it is JSON, not in a known prompt format")
     return [_of_object(found, source.path, name, model_end)]
+
+
+def _of_each(
+    listed: Sequence[Mapping[str, Any]], path: Path, name: str, model_end: ModelEnd
+) -> Iterator[Reading | NotTaken]:
+    for number, each in enumerate(listed, 1):
+        try:
+            yield _of_object(each, path, name, model_end)
+        except NotTaken as error:
+            if len(listed) == 1:
+                raise
+            called = each.get("name") or each.get("id")
+            shown = f" (`{called}`)" if isinstance(called, str) else ""
+            yield NotTaken(f"number {number}{shown} of {len(listed)}: {error}")
 
 
 def _of_object(found: Mapping[str, Any], path: Path, name: str, model_end: ModelEnd) -> Reading:

@@ -151,10 +151,8 @@ def _left_behind(reader: _SavedReader) -> Iterator[LeftBehind]:
     for store_id in _ids(search, "vector_store_ids"):
         yield LeftBehind("vector_store", store_id, NO_CONTENT)
     metadata = reader.saved.get("metadata")
-    for key, value in (metadata if isinstance(metadata, dict) else {}).items():
-        yield LeftBehind(
-            "metadata", str(key), f"definitions have no such key; its value was `{value}`"
-        )
+    for key in metadata if isinstance(metadata, dict) else ():
+        yield LeftBehind("metadata", str(key), "definitions have no such key")
 
 
 def _ids(holder: object, key: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.cases import cases_in
-from gptasst.definitions.formats.finding import MOST_BYTES, Found, find, standard_input
+from gptasst.definitions.formats.finding import MOST_BYTES, STDIN_NAME, Found, find, standard_input
 from gptasst.definitions.formats.recognition import Source, name_of, read_prompts
 from gptasst.definitions.formats.types import (
     Action,
@@ -144,7 +144,10 @@ class InstructionImporter:
                 found.refused.append(Refusal(str(source.path), str(error)))
             else:
                 for reading in readings:
-                    yield source, reading
+                    if isinstance(reading, NotTaken):
+                        found.refused.append(Refusal(str(source.path), str(reading)))
+                    else:
+                        yield source, reading
 
     def _planned(
         self,
@@ -220,7 +223,8 @@ def _named(
     said = reading.definition.name
     if name is not None:
         return name, ()
-    own = usable_name(said) or usable_name(name_of(source.path))
+    is_unnamed = source.path.name == said == STDIN_NAME
+    own = "" if is_unnamed else usable_name(said) or usable_name(name_of(source.path))
     if not own:
         raise NotTaken("it has no usable name: `--name` gives it one")
     notes: tuple[str, ...] = ()
