@@ -238,6 +238,15 @@ class TestShadowing:
         assert [(f["topic"], f["severity"]) for f in found] == [("config", "warning")]
         assert "its tools: web_search" in found[0]["message"]
 
+    def test_doctor_counts_what_is_harmless(self, cli: Cli, write: Write) -> None:
+        write("instructions/One.toml", "instructions = 'x'\n")
+        write("instructions/Two.toml", "instructions = 'x'\n")
+        shown = [f["message"] for f in cli("doctor", "--json").json["findings"]]
+        assert (
+            "2 instructions without tools from `instructions` in the working directory:"
+            " `One`, `Two`"
+        ) in shown
+
     def test_completion(self, monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
         from gptasst.completion.names import instructions
 

@@ -88,6 +88,33 @@ class TestRuns:
         until(lambda: not server.open_connections)
 
 
+class Watched(httpcore2.NetworkStream):
+    """A connection that notices when it is closed while it is read."""
+
+    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+        self._inner = inner
+        self._reading = False
+        self.closed = self.closed_in_use = False
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._reading = True
+        try:
+            return self._inner.read(max_bytes, timeout)
+        finally:
+            self._reading = False
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self.closed = True
+        self.closed_in_use = self.closed_in_use or self._reading
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class TestClosing:
     def test_hangs_up_where_other_threads_wait(
         self, server: LoopbackServer, client: gptasst.Client, write: Write
@@ -101,8 +128,16 @@ class TestClosing:
         until(lambda: not server.open_connections)
 
     def test_ends_the_runs_of_other_threads(
-        self, server: LoopbackServer, client: gptasst.Client
+        self, server: LoopbackServer, client: gptasst.Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        watched: list[Watched] = []
+        connect = httpcore2.SyncBackend.connect_tcp
+
+        def watch(*args: Any, **options: Any) -> httpcore2.NetworkStream:
+            watched.append(Watched(connect(*args, **options)))
+            return watched[-1]
+
+        monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", watch)
         server.outcomes.append(hangs())
         errors: list[BaseException] = []
 
@@ -122,6 +157,8 @@ class TestClosing:
         with pytest.raises(gptasst.UsageError, match="the client was closed"):
             client.run("DocWriter", text="x")
         assert len(server.requests) == 1
+        # The number of its socket may be a file's at once, into which TLS would write.
+        assert [(one.closed, one.closed_in_use) for one in watched] == [(True, False)]
 
     def test_closes_a_connection_that_is_just_being_made(
         self, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch

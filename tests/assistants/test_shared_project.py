@@ -135,8 +135,8 @@ def test_rollback_looks_again_after_the_yes(cli: Cli, docs: LoopbackServer) -> N
     assert cli("assistant", "rollback", "Docs", "1").code == 2  # nobody is there to be asked
     docs.meanwhile("*", "*", edit, skip=len(docs.requests))  # at the second look
     seen = on_terminal("assistant", "rollback", "Docs", "1", typed="y\nn\n", after="[y/N]")
-    assert "(revision 2) by revision 1?" in seen.screen
-    assert "(revision 3) by revision 1?" in seen.screen
+    assert "(revision 2) with that of revision 1?" in seen.screen
+    assert "(revision 3) with that of revision 1?" in seen.screen
     shown = cli("assistant", "show", "Docs", "--json").json
     assert (shown["revision"], shown["definition"]["description"]) == (3, "theirs")
 

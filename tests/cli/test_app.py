@@ -39,6 +39,8 @@ class TestErrors:
             ("version", "did you mean `gptasst --version`?"),
             ("assistant help", "did you mean `gptasst assistant --help`?"),
             ("version2", "`gptasst --help` shows all"),
+            ("rnu", "did you mean `gptasst run`?"),
+            ("hlep", "did you mean `gptasst --help`?"),
             ("modle", "did you mean `gptasst model`?"),
             ("assistant eidt", "did you mean `gptasst assistant edit`?"),
             ("file delte", "did you mean `gptasst file delete`?"),
@@ -53,6 +55,21 @@ class TestErrors:
     def test_only_what_is_near_is_suggested(self, cli: Cli, words: str, hint: str) -> None:
         ran = cli(*words.split())
         assert (ran.code, ran.stderr.splitlines()[1]) == (2, f"hint: {hint}")
+
+    @pytest.mark.parametrize(
+        ("words", "typed", "meant"),
+        [
+            ("run --hlep", "--hlep", "--help"),
+            ("run --out x", "--out", "--output"),
+            ("auth login --helpp", "--helpp", "--help"),
+        ],
+    )
+    def test_the_nearest_option_is_suggested(
+        self, cli: Cli, words: str, typed: str, meant: str
+    ) -> None:
+        ran = cli(*words.split())
+        assert ran.code == 2
+        assert ran.stderr == f"error: no such option: {typed}\nhint: did you mean `{meant}`?\n"
 
     @pytest.mark.parametrize("where", ["before", "after"])
     def test_json(self, cli: Cli, where: str) -> None:

@@ -261,3 +261,40 @@ def test_size_text(size: int, text: str) -> None:
 
 def test_harmless_leaves_text_as_it_is() -> None:
     assert harmless("Größe\t1\n電 🙂") == "Größe\t1\n電 🙂"
+
+
+class TestMessagesOnATerminal:
+    LONG = (
+        "no key is set, so this runs here; for real work, `gptasst auth login` stores a key for it"
+    )
+
+    def test_are_wrapped_between_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "30")
+        stream = Terminal()
+        Output(stderr=stream).note(self.LONG)
+        lines = stream.getvalue().splitlines()
+        assert len(lines) > 1
+        assert all(len(line) <= 30 for line in lines)
+        assert " ".join(line.strip() for line in lines) == self.LONG
+        assert all(line.startswith("  ") for line in lines[1:])
+
+    @pytest.mark.parametrize("columns", ["10", "20", "40", "80"])
+    def test_never_break_a_command(self, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+        monkeypatch.setenv("COLUMNS", columns)
+        stream = Terminal()
+        Output(stderr=stream).note(self.LONG)
+        assert "`gptasst auth login`" in stream.getvalue()
+
+    def test_are_one_line_in_a_pipe(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "30")
+        stream = io.StringIO()
+        Output(stderr=stream).note(self.LONG)
+        assert stream.getvalue() == self.LONG + "\n"
+
+    def test_colours_take_no_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "30")
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", "xterm")
+        stream = Terminal()
+        Output(stderr=stream).warn("x" * 20)
+        assert stream.getvalue().count("\n") == 1

@@ -236,7 +236,12 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class _Stream(httpcore2.NetworkStream):
-    """A connection. Bytes that trickle in end a single read, but don't extend the deadline."""
+    """A connection. Bytes that trickle in end a single read, but don't extend the deadline.
+
+    It may be closed by any thread. While another one reads or writes, it only hangs up, and that
+    thread closes it: the number of a closed socket may at once be that of a file, and TLS would
+    write its farewell into it.
+    """
 
     def __init__(
         self,
@@ -246,14 +251,33 @@ class _Stream(httpcore2.NetworkStream):
         self._inner = inner
         self._opened = opened
         self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closed = threading.Event()
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed.is_set():
+                raise httpcore2.ReadError("the connection was closed")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._closed.is_set() and not self._users:
+                    self._inner.close()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if not isinstance(timeout, Patience):
-            return self._inner.read(max_bytes, timeout)
+            with self._used():
+                return self._inner.read(max_bytes, timeout)
         seconds, over = timeout.wait()
         started = time.monotonic()
         try:
-            data = self._inner.read(max_bytes, seconds)
+            with self._used():
+                data = self._inner.read(max_bytes, seconds)
         except httpcore2.ReadTimeout as error:
             raise over or error from error
         if timeout.deadline is not None:
@@ -262,7 +286,8 @@ class _Stream(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         check_command()
-        self._inner.write(buffer, timeout)
+        with self._used():
+            self._inner.write(buffer, timeout)
 
     def start_tls(
         self,
@@ -270,17 +295,22 @@ class _Stream(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        return self._opened(self._inner.start_tls(ssl_context, server_hostname, timeout))
+        with self._used():
+            secured = self._inner.start_tls(ssl_context, server_hostname, timeout)
+        return self._opened(secured)
 
     def close(self) -> None:
-        """Hang up, also if another thread waits for data: closing alone would not wake it."""
-        connected = self._inner.get_extra_info("socket")
-        is_ours = self._process == os.getpid()  # a fork has a copy of its parent's connections
-        if is_ours and isinstance(connected, socket.socket):
-            with contextlib.suppress(OSError):  # closed, or the server hung up
-                # Not `SSLSocket.shutdown`, which takes the TLS state from a thread that reads.
-                socket.socket.shutdown(connected, socket.SHUT_RDWR)
-        self._inner.close()
+        """Hang up, which also wakes a thread that waits for data; close it if there is none."""
+        with self._lock:
+            self._closed.set()
+            connected = self._inner.get_extra_info("socket")
+            is_ours = self._process == os.getpid()  # a fork has a copy of its parent's connections
+            if is_ours and isinstance(connected, socket.socket):
+                with contextlib.suppress(OSError):  # closed, or the server hung up
+                    # Not `SSLSocket.shutdown`, which takes the TLS state from a thread that reads.
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
+            if not self._users:
+                self._inner.close()
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

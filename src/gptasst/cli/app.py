@@ -30,7 +30,7 @@ from gptasst.cli.commands import (
 from gptasst.cli.output import Output
 from gptasst.cli.session import GlobalOptions, session
 from gptasst.errors import GptasstError, StateError, UsageError, unexpected
-from gptasst.hints import cmd
+from gptasst.hints import cmd, nearest
 
 _INTERRUPTED = 130
 _TERMINATED = 143  # 128 + SIGTERM
@@ -48,9 +48,9 @@ SECTIONS = {
         "chat": "Chat with an assistant. The conversation is kept.",
         "test": "Run the cases of assistants and instructions; exit 6 if one fails.",
     },
-    "What there is": {
+    "Manage": {
         "assistant": "Assistants: a model with instructions and knowledge, under a name.",
-        "apply": "Create and change assistants as a directory of definitions has them.",
+        "apply": "Bring assistants in line with a directory of definitions.",
         "instruction": "Instructions: the definitions that assistants are made from.",
         "file": "The files of the project on the server.",
         "conversation": "Show and delete conversations.",
@@ -168,6 +168,12 @@ def _as_known(error: Exception) -> GptasstError:
         words = context.command_path.removeprefix("gptasst").lstrip() if context else ""
         hint = f"{cmd(f'{words} --help'.lstrip())} shows how it is used" if context else None
         message = error.format_message().rstrip(".")
+        if near := getattr(error, "possibilities", None):
+            message = message.partition(" (")[0].rstrip(".")
+            typed = str(getattr(error, "option_name", ""))
+            # The same letters in another order are the likeliest.
+            best = next((o for o in near if sorted(o) == sorted(typed)), None)
+            hint = f"did you mean `{best or nearest(typed, near) or near[0]}`?"
         known: GptasstError = UsageError(message[:1].lower() + message[1:], hint=hint)
     elif isinstance(error, OSError) and error.strerror:  # most likely a full disk
         place = f"`{error.filename}`: " if error.filename else ""

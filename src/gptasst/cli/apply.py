@@ -75,7 +75,7 @@ def apply(
     keep_files: KeepFilesOption = False,
     tested: TestedOption = False,
 ) -> None:
-    """Create and change assistants as a directory of definitions has them."""
+    """Bring assistants in line with a directory of definitions."""
     output, screening = session.output, session.screening(allow_secrets)
     service = session.context.assistants_as_code
 

@@ -378,7 +378,7 @@ def rollback(
         current = found[0]
         return (
             f"replace the definition of `{one_line(current.name)}` (revision {current.revision})"
-            f" by revision {revision}?"
+            f" with that of revision {revision}?"
         )
 
     assistant, earlier = session.confirmed(look, question, yes=yes)

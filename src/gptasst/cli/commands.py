@@ -145,7 +145,10 @@ class Group(TyperGroup):
         option = f"--{word}"  # `gptasst version`, `gptasst help`
         if any(option in p.opts and p.is_eager for p in self.get_params(ctx)):
             return option
-        return nearest(word, self.builders, _NEAR) or self.meant(word)
+        swapped = next((n for n in self.builders if sorted(n) == sorted(word.lower())), None)
+        if not swapped and sorted(word.lower()) == sorted("help"):
+            return "--help"
+        return swapped or nearest(word, self.builders, _NEAR) or self.meant(word)
 
     def meant(self, word: str) -> str | None:  # noqa: ARG002  # the whole program knows more
         """The command that a known wrong name stands for."""

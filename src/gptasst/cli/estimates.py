@@ -136,4 +136,4 @@ def _price_text(costs: Mapping[str, float]) -> str:
         return "price unknown"
     if not any(costs.values()):
         return "none: the model runs on this machine"
-    return "\n".join(f"{cost_text(cost)} {_TIMES[window][0]}" for window, cost in costs.items())
+    return ", ".join(f"{cost_text(cost)} {_TIMES[window][0]}" for window, cost in costs.items())

@@ -258,11 +258,52 @@ class Output:
         """Print one message. A line end in it, as of a file's name, begins no other message."""
         text = text.rstrip("\n").replace("\n", "\n  ")
         head, sep, tail = text.partition("\x1b[0m")  # keep our own colour
-        self.stderr.write((head + sep + harmless(tail) if sep else harmless(text)) + "\n")
+        safe = head + sep + harmless(tail) if sep else harmless(text)
+        width = _message_width(self.stderr)
+        lines = safe.split("\n")
+        self.stderr.write("\n".join(_wrapped(line, width) if width else line for line in lines))
+        self.stderr.write("\n")
         self.stderr.flush()
 
     def _lines(self, lines: Iterable[str]) -> None:
         self.answer("".join(line + "\n" for line in lines))
+
+
+def _message_width(stream: IO[str]) -> int | None:
+    """The width to which messages are wrapped; `None` where no terminal shows them."""
+    if not stream.isatty():
+        return None
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # not a real terminal
+        return None
+
+
+def _wrapped(line: str, width: int) -> str:
+    """One line of a message, broken between words.
+
+    What is in backquotes is never broken, so that a command or path can be copied in one piece: if
+    it does not fit, the terminal itself breaks it, which copying undoes.
+    """
+    from rich.cells import cell_len
+
+    if len(line) * 2 <= width:
+        return line
+    indent = "" if line.startswith("  ") else "  "
+    lines, used = [""], 0
+    for word in re.findall(r" *(?:`[^`]*`|[^ `]|`)+", line):
+        size = cell_len(re.sub("\x1b\\[[0-9;]*m", "", word))
+        if used and used + size > width:
+            word = indent + word.lstrip(" ")  # noqa: PLW2901
+            size = cell_len(word)
+            lines.append("")
+            used = 0
+        lines[-1] += word
+        used += size
+    return "\n".join(lines)
 
 
 def _exact(text: str) -> bytes:

@@ -177,7 +177,7 @@ def show_plan(output: Output, plan: KnowledgePlan) -> None:
     ]
     rows = _rows(plan)
     output.table(
-        "changes", rows, columns, ident=lambda row: row[1], empty="everything is as it should be"
+        "changes", rows, columns, ident=lambda row: row[1], empty="everything is up to date"
     )
     if output.draws and plan.unchanged:
         output.note(f"{count_text(len(plan.unchanged), 'file')} unchanged")

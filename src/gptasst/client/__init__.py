@@ -265,7 +265,7 @@ class Client:
         allow_secrets: bool = False,
         allow_outside: bool = False,
     ) -> ApplyPlan:
-        """Create and change assistants as a directory of definitions has them.
+        """Bring assistants in line with a directory of definitions.
 
         Args:
             paths: directories of definitions, and files.

@@ -11,7 +11,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                    'chat': 'Chat with an assistant.',
                    'test': 'Run the cases of assistants and instructions; exit 6 if one fails.',
                    'assistant': 'Assistants: a model with instructions and knowledge, under a name.',
-                   'apply': 'Create and change assistants as a directory of definitions has them.',
+                   'apply': 'Bring assistants in line with a directory of definitions.',
                    'instruction': 'Instructions: the definitions that assistants are made from.',
                    'file': 'The files of the project on the server.',
                    'conversation': 'Show and delete conversations.',

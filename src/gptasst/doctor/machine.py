@@ -60,13 +60,19 @@ def instruction_findings(program: ExaminedProgram) -> Iterator[Finding]:
     found, broken = program.library.of_project()
     for error in broken:
         yield Finding("config", "warning", f"an instruction can't be used: {error.message}")
-    for instruction in found:
+    harmless = [each for each in found if not each.notices() and not each.definition.tools.names]
+    if harmless:
+        count = f"{len(harmless)} instruction{'' if len(harmless) == 1 else 's'}"
+        names = ", ".join(f"`{each.definition.name}`" for each in harmless)
+        where = f"from `{Path(harmless[0].path).parent}` in the working directory"
+        yield Finding("config", "ok", f"{count} without tools {where}: {names}")
+    for instruction in (each for each in found if each not in harmless):
         notice = "; ".join(instruction.notices())
         tools = ", ".join(instruction.definition.tools.names) or "none"
-        message = notice or f"the instruction `{instruction.path}` is the working directory's"
-        severity: Severity = "warning" if notice else "ok"
+        message = notice or f"the instruction `{instruction.path}` is from the working directory"
         fix = "export GPTASST_NO_PROJECT=1" if notice else None
-        yield Finding("config", severity, f"{message}; its tools: {tools}", fix=fix)
+        message += f"; its tools: {tools}"
+        yield Finding("config", "warning" if fix else "ok", message, fix=fix)
 
 
 def _search_path_findings(program: ExaminedProgram) -> Iterator[Finding]:

@@ -118,7 +118,7 @@ def _server_findings(
     profile: Profile, state: ServerState, environ: Mapping[str, str]
 ) -> Iterable[Finding]:
     if profile.embedded:
-        message = "none is asked: runs use the embedded model, on this machine"
+        message = "not used: runs use the embedded model on this machine"
         return [Finding("server", "ok", message)]
     if not state.answers:
         return [Finding("server", "note", f"{profile.endpoint} was not checked: it needs a key")]

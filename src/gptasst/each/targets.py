@@ -218,7 +218,7 @@ def _refuse_inputs(targets: Sequence[FileTarget], words: Sequence[str]) -> None:
                 raise InvalidInput(
                     f"the output `{target.output}` is in `{directory}`, which is read:"
                     " the next run would take it as input",
-                    hint="-o with a directory outside of it, or name the files one by one",
+                    hint="write to a directory outside of it, or list the files one by one",
                     code="output_is_input",
                 )
 
