@@ -133,6 +133,9 @@ def cli() -> Cli:
         result = CliRunner().invoke(app, [str(word) for word in words], input=stdin)
         assert isinstance(result.exception, SystemExit | None), result.exception
         assert_all_taken(result.stderr)
+        assert "\ufdd0" not in result.stderr + result.stdout_bytes.decode(errors="replace"), (
+            "a command that was marked and not shown"
+        )
         return Ran(result.exit_code, result.stdout_bytes, result.stderr)
 
     return run

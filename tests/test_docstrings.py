@@ -58,6 +58,8 @@ def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     search = {"file_search": {"vector_store_ids": ["vs_1"]}}
     tutor = {"name": "Tutor", "model": "gpt-6-luna", "instructions": "x", "tool_resources": search}
     write("assistants/editor.toml", 'name = "Editor"\ninstructions = "x"\n')
+    case = '[[case]]\nname = "fixes a word"\ninput = "# A guid"\nequals = "# A guide"\n'
+    write("guide.cases.toml", case)
     write("tutor.json", json.dumps(tutor))
     client, awaited = Client(), AsyncClient()
     made = client.assistants.create("DocWriter-1", instruction="DocWriter", files="style.md")

@@ -135,4 +135,5 @@ def test_its_instructions_are_found(wheel: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert listed.stdout.split() == sorted(p.stem for p in (ROOT / "instructions").iterdir())
+    shipped = (p.stem for p in (ROOT / "instructions").iterdir())
+    assert listed.stdout.split() == sorted(name for name in shipped if "." not in name)

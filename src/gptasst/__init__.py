@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Revision,
     )
     from gptasst.batches.types import Fetched, Submission
+    from gptasst.cases.types import CaseResult, TestReport
     from gptasst.client import Client
     from gptasst.client.asynchronous import AsyncClient
     from gptasst.client.options import Files
@@ -71,6 +72,7 @@ __all__ = [
     "CacheRebuild",
     "CacheStatus",
     "CacheVerification",
+    "CaseResult",
     "Citation",
     "Client",
     "Conversation",
@@ -103,6 +105,7 @@ __all__ = [
     "StateError",
     "StoreKind",
     "Submission",
+    "TestReport",
     "TextDelta",
     "Transcript",
     "UploadOutcome",
@@ -123,6 +126,7 @@ _HOMES = (
     "project_files.cache_types",
     "project_files.types",
     "apply.types",
+    "cases.types",
     "batches.types",
     "conversations.types",
     "client.options",

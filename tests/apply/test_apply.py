@@ -402,3 +402,14 @@ def test_what_others_change_in_the_meantime_is_not_overwritten(cli: Cli, write: 
     assert (kept["description"], kept["model"]) == ("theirs", None)
     apply(cli)
     assert cli("apply", "assistants", "--check").code == 0
+
+
+def test_cases_without_a_definition_are_noticed(cli: Cli, write: Write) -> None:
+    write("assistants/a.toml", definition("A"))
+    write("assistants/b.cases.toml", '[[case]]\nname = "x"\ninput = "x"\nequals = "x"\n')
+    ran = cli("apply", "assistants", "-y")
+    assert ran.code == 0
+    assert "warning: `assistants/b.cases.toml` has no definition beside it" in ran.stderr
+    assert cli("apply", "assistants", "--json").json["passed_over"] == ["assistants/b.cases.toml"]
+    Path("assistants/a.toml").unlink()
+    assert "1 without" not in cli("apply", "assistants", "-n").stderr

@@ -659,7 +659,6 @@ HINTS += [
     # Assistants as code, and other tools' formats
     Hint(both(two_of_one_name, written("as/Docs.toml", 'name = "Docs"\ninstructions = "x"\n')), "apply as -n", "_refuse_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), "apply as --check", "_would_change: apply {}", more="-y", again=True),
-    Hint(written("x.toml", "instructions = 'x'\n"), "instruction import x.toml", "_of_text: instruction new NAME --from FILE", {"NAME": "New", "FILE": "x.toml"}),
     Hint(both(written("pdf/SKILL.md", SKILL), written("pdf/references/a.md", "a")), "instruction import pdf --project", "InstructionImporter._planned: assistant create {}"),
 ]  # fmt: skip
 

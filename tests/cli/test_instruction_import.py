@@ -585,7 +585,7 @@ def test_dotprompt(take: Any) -> None:
         ("a.json", '{"a": 1}', "it is JSON, not in a known prompt format"),
         ("user.md", "x\n", "it belongs to a `system.md`"),
         ("a.md", "---\ntitle: x\n---\ny\n", "its front matter is not a prompt's"),
-        ("a.toml", "instructions = 'x'\n", "`gptasst instruction new NAME --from FILE` copies"),
+        ("a.toml", "instructions = 'x'\n", "it needs no import"),
         ("a.txt", "hello\n", "it is text, not in a known prompt format"),
         ("a.md", b"\xff\xfe\x00\xd8x\x00", "it holds binary data"),
         ("a.md", " \n", "it is blank"),

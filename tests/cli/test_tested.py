@@ -185,3 +185,24 @@ def test_apply_waits_for_the_cases_of_each(cli: Cli, write: Write) -> None:
     assert "You greet well." in cli("assistant", "export", "Good").text
     assert "You greet." in cli("assistant", "export", "Bad").text
     assert cli("assistant", "show", "New").code == 3
+
+
+def test_two_revisions_side_by_side(cli: Cli, write: Write) -> None:
+    cli("assistant", "edit", "Desk", "-i", "Rude.toml")
+    ran = cli("test", "Desk", "--compare", "1")
+    assert ran.code == 6  # the cases of the new one
+    assert ran.lines[0] == "CHANGED  greets  passed -> failed"
+    assert "    --- Desk@1\n    +++ Desk\n" in ran.text
+    assert "    -Hello\n" in ran.text
+    assert "    +Nope\n" in ran.text
+    assert "2 answers of 2 changed from `Desk@1` to `Desk`\n" in ran.stderr
+
+    write("in/a.md", "Some text.\n")
+    ran = cli("test", "Desk", "--compare", "1", "-f", "in")
+    assert (ran.code, ran.lines[0]) == (0, "CHANGED  in/a.md")
+    assert cli("test", "Desk", "--compare", "1", "-f", "in", "-q").text == "in/a.md\n"
+    ran = cli("test", "Desk@1", "--compare", "Desk.toml", "-f", "in/a.md", "--json")
+    assert (ran.code, ran.json["compared"][0]["changed"]) == (0, False)
+    assert cli("test", "Desk", "--compare", "9").code == 3
+    assert cli("test", "Desk.toml", "--compare", "1").code == 2
+    assert cli("test", "Desk", "-f", "in").code == 2

@@ -336,6 +336,9 @@ class Story:
         self._server.outcomes.append(answer("one\n"))
         self._server.outcomes.append(answer('{"reason": "So it is.", "verdict": "yes"}'))
         self._do("test", "L", "--cases", "d.cases.toml", "--case", "judged", "-j", "1")
+        self._write("other.toml", "instructions = 'x'")
+        only = ("--cases", "d.cases.toml", "--case", "wrong")
+        self._do("test --compare", "other.toml", "L", *only, code=6)
         self._server.models.append("odd-1")  # whose price nobody knows
         self._server.outcomes.append(answer("one\n"))
         self._server.outcomes.append(refusal("no"))

@@ -16,7 +16,7 @@ from gptasst.assistants.knowledge_files import NamedSources, read_sources
 from gptasst.config.toml import TomlDocument
 from gptasst.definitions.case_files import cases_beside, is_cases_file, with_cases
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.types import Definition, Instruction, notices_of
+from gptasst.definitions.types import CASES_ENDING, Definition, Instruction, notices_of
 from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, UsageError
 from gptasst.inputs.reading import kind_of, read_regular
 from gptasst.inputs.screening import Screening
@@ -81,6 +81,7 @@ def read_directories(
         if os.path.isdir(word):
             directory = source_directory(Path(word))
             whole[directory.name] = directories[directory.name] = directory
+            passed_over += _cases_of_none(Path(word))
     for double in _double(found):
         told(double)
     bases = {base for coded in found for base in coded.extended}
@@ -116,6 +117,18 @@ def _files(words: Iterable[str]) -> Iterator[tuple[Path, bool]]:
             if real not in seen:
                 seen.add(real)
                 yield file, named
+
+
+def _cases_of_none(directory: Path) -> list[str]:
+    """The files of cases without a definition beside them."""
+    there = sorted(file for file in directory.glob("*.toml") if is_cases_file(file.name))
+    ends = len(CASES_ENDING)
+    return [
+        file.as_posix()
+        for file in there
+        if not file.name.startswith(".")
+        and not os.path.lexists(file.with_name(f"{file.name[:-ends]}.toml"))
+    ]
 
 
 def is_definition(path: Path) -> bool:
@@ -368,6 +381,7 @@ def _outside(read: NamedSources, directory: SourceDirectory) -> Iterator[str]:
 def nothing_named(words: Sequence[str], passed_over: Sequence[str]) -> InvalidInput:
     """The error if there is no definition with a name."""
     named = ", ".join(f"`{word}`" for word in words)
+    passed_over = [path for path in passed_over if not is_cases_file(path)]
     why = f"; {len(passed_over)} without a `name` are passed over" if passed_over else ""
     return InvalidInput(
         f"there is no definition with a `name` in {named}{why}",

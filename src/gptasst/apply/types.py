@@ -107,7 +107,8 @@ class ApplyPlan:
         assistants: the changes, in order.
         left: names of assistants from these directories whose file is gone, and which stay
             because `prune` was not given.
-        passed_over: files without a `name` that no other definition extends.
+        passed_over: files without a `name` that no other definition extends, and files of cases
+            without a definition.
     """
 
     assistants: tuple[PlannedAssistant, ...]

@@ -353,8 +353,11 @@ class TestRun:
             while True:
                 if self.stopped or self.ended_by is not None:
                     raise _Stopped
-                wait = self._pace.wait()
-                if self._in_flight < self._pace.limit and wait <= 0:
+                wait, budget = self._pace.wait(), self._job.budget
+                if budget is not None and budget.is_taken:
+                    if budget.reached or not self._in_flight:
+                        raise budget.stopped()
+                elif self._in_flight < self._pace.limit and wait <= 0:
                     self._in_flight += 1
                     return
                 self._turn.wait(min(wait, _LONGEST_SLEEP) or _LONGEST_SLEEP)

@@ -200,6 +200,22 @@ def _nothing_to_test(job: TestJob) -> GptasstError:
     )
 
 
+def tested(run: TestRun) -> TestReport:
+    """Let a test run to its end.
+
+    Raises:
+        GptasstError: a case could not be tested.
+    """
+    for _ in run.results():
+        pass
+    report = run.report()
+    error = error_of(run, report)
+    if error is not None and error.code != "cases_failed":
+        error.done = report
+        raise error
+    return report
+
+
 def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
     """The error of a test, if not every case passed. Untested cases come first.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -155,9 +154,22 @@ class TestReport:
 class Compared:
     """The answers of two definitions to one input. `diff` is empty if they are equal."""
 
-    name: str
-    input: str
+    case: str
     old: CaseResult
     new: CaseResult
-    diff: str = ""
-    changed: bool = field(default=False)
+    diff: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two definitions side by side, by the names that they were tested under."""
+
+    old: str
+    new: str
+    compared: tuple[Compared, ...]
+    summary: TestSummary
+
+    @property
+    def changed(self) -> Sequence[Compared]:
+        return [each for each in self.compared if each.changed]

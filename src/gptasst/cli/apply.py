@@ -16,6 +16,7 @@ from gptasst.cli.output import BOLD, DIM, GREEN, Output, count_text, harmless, o
 from gptasst.cli.progress import Activity, Transfers
 from gptasst.cli.results import KeepFilesOption, TestedOption, note_left
 from gptasst.cli.session import Session
+from gptasst.definitions.case_files import is_cases_file
 from gptasst.errors import PartlyDone
 from gptasst.hints import cmd
 
@@ -190,6 +191,9 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
     """Print notes that are not part of the plan."""
     output = session.output
     for path in plan.passed_over:
+        if is_cases_file(path):
+            output.warn(f"`{path}` has no definition beside it, so its cases belong to none")
+            continue
         output.note(f"`{path}` has no `name`, so it is no assistant of its own")
     if plan.left:
         named = ", ".join(f"`{one_line(name)}`" for name in plan.left)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -17,6 +18,8 @@ from gptasst.client.options import (
     Files,
     MapOptions,
     RunOptions,
+    TestOptions,
+    case_job,
     each_job,
     run_request,
     spelled_out,
@@ -32,6 +35,7 @@ from gptasst.threads import cached_property, time_limit
 
 if TYPE_CHECKING:
     from gptasst.apply.types import ApplyPlan
+    from gptasst.cases.types import TestReport
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.dialogue import Dialogue
     from gptasst.each.deferred import DeferredRun
@@ -294,6 +298,36 @@ class Client:
                 code="needs_confirmation",
             )
         return self._context.assistants_as_code.apply(plan)
+
+    @spelled_out
+    def test(self, names: str | Sequence[str] = (), **options: Unpack[TestOptions]) -> TestReport:
+        """Run the cases of assistants and instructions. Answers are remembered by content.
+
+        Args:
+            names: names, `NAME@REVISION` or files; none means your instructions with cases.
+            options: see `TestOptions`.
+
+        Returns:
+            What came of each case; `report.holds` is true if all held.
+
+        Raises:
+            NotFound: a name is not there, or there is no case.
+            InvalidDefinition: a definition or its cases can't be used.
+            GptasstError: a case could not be tested: no access, a limit, no connection.
+
+        Examples:
+            >>> report = client.test("MarkdownLinter", cases="guide.cases.toml")
+            >>> report.holds, [result.case for result in report.cases]
+            (True, ['fixes a word'])
+        """
+        from gptasst.cases.service import tested
+
+        self._tell_fallback()
+        service = self._context.cases(lambda _done, _all: None)
+        words = [names] if isinstance(names, str) else list(names)
+        cases = options.get("cases")
+        subjects = service.subjects(words, None if cases is None else Path(cases))
+        return tested(service.start(case_job(subjects, options)))
 
     def _dialogue(self, options: RunOptions) -> Dialogue | None:
         from gptasst.conversations.dialogue import Dialogue

@@ -9,7 +9,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from gptasst.api.types import CompletionWindow
 from gptasst.conversations.types import Conversation
@@ -18,6 +18,9 @@ from gptasst.each.types import EachJob, Purpose
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.screening import Screening
 from gptasst.runs.types import RunRequest
+
+if TYPE_CHECKING:
+    from gptasst.cases.types import Subject, TestJob
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -90,6 +93,32 @@ class MapOptions(AnyRunOptions, total=False):
     jobs: int
     force: bool
     by: str | None
+
+
+class TestOptions(TypedDict, total=False):
+    """The options of a test.
+
+    Attributes:
+        cases: A file with cases to run in place of their own.
+        case: Only the cases of these names; patterns are as in a shell.
+        model: The model to test, in place of the assistant's own.
+        judge_model: The model that answers `judge`.
+        jobs: How many cases to run at a time.
+        timeout: A limit in seconds for each answer.
+        max_cost: How many US dollars to spend at most, as estimated.
+        force: Whether to ask again where an answer is remembered.
+        retrieval_only: Whether to check only what is found in the knowledge, without a model.
+    """
+
+    cases: Path | None
+    case: Iterable[str] | None
+    model: str | None
+    judge_model: str | None
+    jobs: int
+    timeout: float | None
+    max_cost: float | None
+    force: bool
+    retrieval_only: bool
 
 
 class AssistantOptions(TypedDict, total=False):
@@ -291,3 +320,29 @@ def check_schema(schema: Mapping[str, Any] | None) -> None:
             check(dict(schema))
         except ValueError as error:
             raise InvalidInput(f"the schema {error}", code="bad_schema") from None
+
+
+def case_job(subjects: tuple[Subject, ...], options: TestOptions) -> TestJob:
+    """What is asked of a test of some subjects.
+
+    Raises:
+        UsageError: the timeout is no time, or the limit no amount.
+    """
+    from gptasst.cases.types import TestJob
+    from gptasst.config.profile import check_timeout
+    from gptasst.models.prices import budget_of
+
+    timeout = options.get("timeout")
+    if timeout is not None:
+        check_timeout(timeout, f"timeout is {timeout:g}")
+    return TestJob(
+        subjects,
+        tuple(options.get("case") or ()),
+        model=options.get("model"),
+        judge_model=options.get("judge_model"),
+        jobs=options.get("jobs", JOBS),
+        timeout=timeout,
+        force=options.get("force", False),
+        retrieval_only=options.get("retrieval_only", False),
+        budget=budget_of(options.get("max_cost"), "max_cost"),
+    )

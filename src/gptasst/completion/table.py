@@ -84,6 +84,8 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
  'test': {'commands': {},
           'options': ({'names': ('--case',), 'value': 'text', 'many': True, 'help': 'Only cases of these names.'},
                       {'names': ('--cases',), 'value': 'text', 'many': False, 'help': 'Run the cases of this file instead.'},
+                      {'names': ('--compare',), 'value': 'text', 'many': False, 'help': 'Show which answers differ from those of this revision, assistant or file.'},
+                      {'names': ('--file', '-f'), 'value': 'file', 'many': True, 'help': 'With --compare: other inputs.'},
                       {'names': ('--retrieval-only',), 'value': '', 'many': False, 'help': 'Only check what is found; ask no model.'},
                       {'names': ('--force',), 'value': '', 'many': False, 'help': 'Ask again, even where an answer is remembered.'},
                       {'names': ('--junit',), 'value': 'text', 'many': False, 'help': 'Also write a JUnit report.'},

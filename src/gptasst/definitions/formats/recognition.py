@@ -25,7 +25,6 @@ from gptasst.definitions.formats.yaml_text import (
     written,
 )
 from gptasst.errors import InvalidDefinition
-from gptasst.hints import cmd
 from gptasst.values import dataclass
 
 SKILL, SYSTEM, USER = "skill.md", "system.md", "user.md"
@@ -124,8 +123,7 @@ def _of_text(source: Source, name: str, model_end: ModelEnd) -> Reading:
     if _PATTERN.match(source.text):
         return read_fabric(name, source.text, None, model_end)
     if source.path.suffix.lower() == ".toml":
-        copies = cmd("instruction new NAME --from FILE")
-        raise NoPrompt(f"it is TOML; {copies} copies a definition")
+        raise NoPrompt("it is TOML, which instructions are written in: it needs no import")
     raise NoPrompt("it is text, not in a known prompt format")
 
 
