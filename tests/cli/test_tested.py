@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.on_terminal import on_terminal
 
 CASES = """\
 [[case]]
@@ -206,3 +208,8 @@ def test_two_revisions_side_by_side(cli: Cli, write: Write) -> None:
     assert cli("test", "Desk", "--compare", "9").code == 3
     assert cli("test", "Desk.toml", "--compare", "1").code == 2
     assert cli("test", "Desk", "-f", "in").code == 2
+
+
+def test_show_lists_the_cases() -> None:
+    screen = on_terminal("assistant", "show", "Desk", NO_COLOR="1").screen
+    assert re.search(r"^cases +greets$", screen, re.MULTILINE)

@@ -131,6 +131,7 @@ def _fields(assistant: Assistant, file: _File | None) -> list[tuple[str, str]]:
         ("instruction", definition.instruction or ""),
         ("tools", ", ".join(tools_shown(definition)) or "none"),
         ("variables", "\n".join(map(variable_text, definition.variables))),
+        ("cases", "\n".join(one_line(case.name) for case in definition.cases)),
         ("comes from", str(file) if file else assistant.source),
         ("synced from", "\n".join(definition.knowledge)),
         ("gone", "" if assistant.complete else "\n".join(assistant.gone) or "not known here"),
