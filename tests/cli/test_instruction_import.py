@@ -652,7 +652,11 @@ class TestOpenAI:
     def test_a_server_of_which_less_was_allowed_is_asked_for(
         self, take: Any, allowed: object
     ) -> None:
-        server = {"type": "mcp", "server_label": "wiki", "server_url": "https://mcp.example.com/"}
+        server: dict[str, Any] = {
+            "type": "mcp",
+            "server_label": "wiki",
+            "server_url": "https://mcp.example.com/",
+        }
         server |= {"require_approval": "never", "allowed_tools": allowed}
         item = take("answer.json", json.dumps({**RESPONSE, "tools": [server]}))
         assert made("answer")["tools"]["mcp"][0]["approval"] == "always"
