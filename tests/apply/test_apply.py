@@ -303,6 +303,14 @@ class TestStrangers:
         write("theirs/.git/config", "")
         planned = cli("apply", "theirs/code", "-n", "--json").json["assistants"][0]
         assert planned["outside"] == ["private.md"]
+        write("theirs/code/a.toml", definition("A"))
+        write(
+            "theirs/code/a.cases.toml",
+            '[[case]]\nname = "c"\nfile = "../../private.md"\nequals = "y"\n',
+        )
+        ran = cli("apply", "theirs/code", "-y")  # it would become part of the assistant
+        assert (ran.code, names(cli)) == (2, [])
+        assert "a.cases.toml: case `c`: `../../private.md` lies outside of" in ran.stderr
 
     def test_what_a_server_of_tools_would_get_is_shown(self, cli: Cli, write: Write) -> None:
         server = '[[tools.mcp]]\nlabel = "l"\nurl = "https://a.example/mcp"\nkey_env = "MY_KEY"'

@@ -50,6 +50,11 @@ def test_every_way_to_reach_a_remote_is_one_name(url: str) -> None:
     assert named(url) == "github.com/acme/docs//assistants"
 
 
+@pytest.mark.parametrize("url", ["git@git.acme.org:/srv/docs.git", "ssh://git.acme.org/srv/docs"])
+def test_a_remote_with_an_absolute_path_is_one_name(url: str) -> None:
+    assert named(url) == "git.acme.org/srv/docs//assistants"
+
+
 @pytest.mark.parametrize("url", ["/srv/git/docs.git", "file:///srv/git/docs.git"])
 def test_a_remote_on_this_disk_is_its_path(url: str) -> None:
     assert named(url) == "/srv/git/docs//assistants"

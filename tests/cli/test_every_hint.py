@@ -646,6 +646,8 @@ HINTS += [
     Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
     Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
+    Hint(both(written("x.cases.toml", HOLDS), typed("assistant edit Docs -m gpt-6.2-sol --cases x.cases.toml")), "test Docs Docs --compare 1", "run_cases: test NAME --compare REVISION", {"NAME": "Docs", "REVISION": "1"}, ends=(0, 6)),
+    Hint(both(written("C.toml", 'instructions = "x"\n'), written("C.cases.toml", HOLDS), written("OLD.toml", 'instructions = "y"\n')), "test C.toml --compare 1", "subjects_to_compare: {}", ends=(0, 6)),
     Hint(None, "assistant edit Docs -m gpt-6.2-sol --tested", "TestedChanges._test: {}", {"FILE": "x.cases.toml"}, then=written("x.cases.toml", HOLDS), again=True),
     Hint(both(written("x.cases.toml", FAILS), typed("assistant edit Docs --cases x.cases.toml")), "assistant edit Docs -m gpt-6.2-sol --tested", "_held_back: run {} FILE…"),
     # MCP servers

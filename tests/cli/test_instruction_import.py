@@ -647,6 +647,22 @@ class TestOpenAI:
         assert "s3cr3t" not in json.dumps(item)
 
     @pytest.mark.parametrize(
+        "allowed", [[], {"read_only": True}, {"read_only": True, "tool_names": ["ask"]}]
+    )
+    def test_a_server_of_which_less_was_allowed_is_asked_for(
+        self, take: Any, allowed: object
+    ) -> None:
+        server: dict[str, Any] = {
+            "type": "mcp",
+            "server_label": "wiki",
+            "server_url": "https://mcp.example.com/",
+        }
+        server |= {"require_approval": "never", "allowed_tools": allowed}
+        item = take("answer.json", json.dumps({**RESPONSE, "tools": [server]}))
+        assert made("answer")["tools"]["mcp"][0]["approval"] == "always"
+        assert ("mcp", "wiki: allowed_tools") in left(item)
+
+    @pytest.mark.parametrize(
         "saved",
         [
             {
@@ -901,3 +917,40 @@ def test_a_folded_description_is_one_line(cli: Cli, write: Write) -> None:
     write("a.md", "---\nname: a\ndescription: >\n  folded\n  text\n---\nDo.\n")
     assert cli("instruction", "import", "a.md", "--project").code == 0
     assert 'description = "folded text"\n' in Path("instructions/a.toml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "a.prompt",
+            "---\ninput: {schema: {type: object, properties: {q: {enum: 5}}}}\n---\nDo {{q}}",
+        ),
+        (
+            "a.prompt",
+            "---\ninput: {schema: {properties: {q: {}}, required: null}}\n---\nDo {{q}}",
+        ),
+        ("a.prompt", "---\ninput: {schema: {q?: {type: string, enum: null}}}\n---\nDo {{q}}"),
+        ("a.prompty", "---\nmodel: {parameters: {tools: true}}\n---\nsystem:\nDo it"),
+        ("a.json", f'{{"model": "m", "input": "Do it", "temperature": 1{"0" * 400}}}'),
+        (
+            "a.prompt.yml",
+            "messages: [{role: user, content: Do it}]\n"  # noqa: ISC004
+            "testData: [{}]\nevaluators: [{name: e, string: {contains: '{{}}'}}]",
+        ),
+    ],
+)
+def test_values_of_wrong_types_stop_no_other_import(
+    cli: Cli, write: Write, name: str, content: str
+) -> None:
+    write(f"there/{name}", content)
+    write("there/b.md", AGENT)
+    ran = cli("instruction", "import", "there", "--project", "--json")
+    assert ran.code in (0, 6), ran
+    assert Path("instructions/code-reviewer.toml").exists()
+
+
+def test_no_name_makes_an_instruction_a_file_of_cases(cli: Cli, write: Write) -> None:
+    write("agent.md", AGENT.replace("code-reviewer", "review.cases.toml"))
+    assert cli("instruction", "import", "agent.md", "--project").code == 0
+    assert Path("instructions/review.toml").exists()

@@ -169,7 +169,7 @@ class TestCases:
         )
         server.answer = LONG
         ran = cli("test", "W.toml", "--max-cost", "0.02", "-j", "1", "--json")
-        assert (ran.code, ran.error["code"]) == (5, "over_max_cost")
+        assert (ran.code, ran.error["code"]) == (5, "max_cost_reached")
         assert asked(server) == 1
         usage = cli("usage", "--json").json
         assert usage["total"]["runs"] == 1

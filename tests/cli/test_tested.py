@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -129,6 +130,16 @@ def test_knowledge_that_holds_is_taken(cli: Cli, server: LoopbackServer, write: 
     Path("know/refunds.md").unlink()
     assert cli("assistant", "files", "sync", "Desk", "--tested").code == 6
     assert "know/refunds.md" in knowledge(cli)
+
+
+def test_what_a_killed_test_left_is_removed(cli: Cli, write: Write, home: Path) -> None:
+    left = next(home.rglob("cache.sqlite3")).parent / "trial-killed"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    write("other/berlin.md", "We moved to Berlin.\n")
+    assert cli("assistant", "files", "add", "Desk", "other/berlin.md", "--tested").code == 0
+    is_local = os.environ["GPTASST_STORE"] == "local"  # the other store makes no copy
+    assert left.exists() != is_local
 
 
 def test_without_cases_nothing_is_tested_and_nothing_changed(cli: Cli) -> None:

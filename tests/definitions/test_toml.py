@@ -151,6 +151,12 @@ _WRONG = {
         "key `tools.file_search.filters` is empty",
         None,
     ),
+    "none of a server's tools": (
+        _ONE + "[[tools.mcp]]\nlabel = 'a'\nurl = 'https://example.com/'\nallowed_tools = []\n",
+        5,
+        "key `allowed_tools` in [[tools.mcp]] is empty",
+        "leave it out to allow all tools of the server",
+    ),
     "unknown setting": (
         _ONE + "[settings]\ntop_p = 1\nseed = 1\n",
         4,

@@ -14,7 +14,7 @@ from gptasst.apply.sources import SourceDirectory, source_directory
 from gptasst.apply.types import CodedAssistant
 from gptasst.assistants.knowledge_files import NamedSources, read_sources
 from gptasst.config.toml import TomlDocument
-from gptasst.definitions.case_files import cases_beside, is_cases_file, with_cases
+from gptasst.definitions.case_files import cases_beside, cases_of, is_cases_file, with_cases
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import CASES_ENDING, Definition, Instruction, notices_of
 from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, UsageError
@@ -158,7 +158,7 @@ def _read(
     definition, extended = library.definition_of(content, path)
     if not named:
         _refuse_link_out(cases_beside(path), directory)
-    definition = _with_cases(definition, path, screening)
+    definition = _with_cases(definition, path, screening, directory.bounds)
     for one in extended:
         if one.origin == "file":  # the library reports those of the working directory itself
             _refuse_link_out(Path(one.path), directory)
@@ -203,10 +203,18 @@ def read_as_kept(path: Path, library: InstructionLibrary) -> tuple[Definition, b
     return kept, "knowledge" in document.root or bool(words)
 
 
-def _with_cases(definition: Definition, path: Path, screening: Screening) -> Definition:
-    """A definition with the cases in the file beside it."""
+def _with_cases(
+    definition: Definition, path: Path, screening: Screening, bounds: Path | None = None
+) -> Definition:
+    """A definition with the cases in the file beside it; their inputs must lie in the bounds."""
+    found = Instruction(definition, str(path), "file")
     try:
-        return with_cases(Instruction(definition, str(path), "file"), screening)
+        for case in cases_of(found) if bounds else ():
+            real = Path(os.path.realpath(path.parent / (case.file or ".")))
+            if bounds and case.input is None and not real.is_relative_to(bounds):
+                problem = f"case `{case.name}`: `{case.file}` lies outside of `{bounds}`"
+                raise InvalidDefinition(problem)
+        return with_cases(found, screening)
     except InvalidDefinition as error:
         if error.file is not None:
             raise

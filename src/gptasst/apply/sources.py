@@ -24,7 +24,7 @@ _SECTION = re.compile(r'\s*\[\s*remote\s+"((?:[^"\\]|\\.)*)"\s*\]')
 _ANY_SECTION = re.compile(r"\s*\[")
 _URL = re.compile(r"\s*url\s*=\s*(.*?)\s*$", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!/?/)(.*)")  # a single letter is a Windows drive
+_SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!//)(.*)")  # a single letter is a Windows drive
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,11 @@ class LocalStore:
             target = RunTarget(known[0], knowledge_sha256(known[1]), search=search)
             yield Trial(Resolved(definition, target), self)
             return
-        import tempfile
+        from gptasst.storage.scratch import scratch_directory
 
         # The change is made in a copy of the file, and the copy is searched.
-        with tempfile.TemporaryDirectory(dir=self._directory, prefix="trial-") as directory:
-            path = Path(directory, "assistants.sqlite3")
+        with scratch_directory(self._directory, "trial-") as directory:
+            path = directory / "assistants.sqlite3"
             with (
                 self._database.reading() as connection,
                 contextlib.closing(sqlite3.connect(path)) as file,

@@ -132,6 +132,8 @@ def _mcp_problem(key: str, value: object) -> tuple[str | None, str | None]:
     elif key == "allowed_tools":
         if not isinstance(value, list) or not all(isinstance(t, str) and t for t in value):
             problem = "must be a list of strings"
+        elif not value:  # a server takes none for all
+            problem, hint = "is empty", "leave it out to allow all tools of the server"
     elif not isinstance(value, str) or not value.strip():
         problem = "must be a string that is not empty"
     elif key == "label" and not _LABEL.fullmatch(value):

@@ -163,6 +163,8 @@ def unused_variables(definition: Definition) -> list[str]:
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """A text with `{{NAME}}` replaced in one pass, so that braces in values stay."""
+    if not values:
+        return text
     names = "|".join(map(re.escape, values))
     return re.sub(rf"\{{\{{({names})\}}\}}", lambda found: values[found[1]], text)
 

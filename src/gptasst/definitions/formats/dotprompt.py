@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gptasst.definitions.formats.draft import NO_SUCH_KEY, NO_THREAD, Draft, mapping
+from gptasst.definitions.formats.draft import NO_SUCH_KEY, NO_THREAD, Draft, listed, mapping
 from gptasst.definitions.formats.templates import of_braces, role_mark, turns_by_marks
 from gptasst.definitions.formats.types import ModelEnd, NoPrompt, NotTaken, Reading
 from gptasst.definitions.formats.yaml_text import FrontMatter, written
@@ -84,9 +84,9 @@ def _fields(schema: object) -> dict[str, dict[str, Any]]:
         return {}
     for key, told in mapping(pico_schema(schema).get("properties")).items():
         said = mapping(told)
-        choices = [written(each) for each in said.get("enum") or [] if each is not None]
+        choices = [written(each) for each in listed(said.get("enum")) if each is not None]
         fields[key] = {
-            "optional": key not in pico_schema(schema).get("required", []),
+            "optional": key not in listed(pico_schema(schema).get("required")),
             "description": written(said.get("description")),
             "choices": choices,
         }
@@ -168,7 +168,7 @@ def _pico_value(told: Any, kind: str | None, description: str | None) -> dict[st
 
 
 def _or_null(value: dict[str, Any]) -> dict[str, Any]:
-    if "enum" in value:
+    if isinstance(value.get("enum"), list):
         return {**value, "enum": [*value["enum"], None]}
     if isinstance(value.get("type"), str):
         return {**value, "type": [value["type"], "null"]}

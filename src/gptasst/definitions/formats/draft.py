@@ -346,7 +346,7 @@ def _setting(own: str, value: Any) -> Any:
         return value
     try:
         number = float("" if isinstance(value, bool) else value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise NotTaken("it is not a number") from None
     if own in _LEAST:
         if not number >= _LEAST[own]:
@@ -375,3 +375,8 @@ def described(text: str, limit: int = 100) -> str:
 def mapping(value: object) -> Mapping[str, Any]:
     """A mapping, or an empty one for other values."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def listed(value: object) -> Sequence[Any]:
+    """A list, or an empty one for other values."""
+    return value if isinstance(value, list) else ()

@@ -325,6 +325,10 @@ def _take_mcp(draft: Draft, tool: Mapping[str, Any]) -> None:
     table["approval"] = "never" if approval == "never" else "always"
     if isinstance(approval, Mapping):
         draft.leave("mcp", f"{label}: require_approval", "each call is asked for")
+    if allowed is not None and ("allowed_tools" not in table or mapping(allowed).get("read_only")):
+        table["approval"] = "always"
+        reason = "only names of tools can be kept, so each call is asked for"
+        draft.leave("mcp", f"{label}: allowed_tools", reason)
     try:
         (server,) = read_tools(TomlDocument(_toml({"tools": {"mcp": [table]}}), "")).mcp
     except InvalidDefinition as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gptasst.definitions.formats.draft import NO_SUCH_KEY, NO_THREAD, Draft, Turn, mapping
+from gptasst.definitions.formats.draft import NO_SUCH_KEY, NO_THREAD, Draft, Turn, listed, mapping
 from gptasst.definitions.formats.templates import (
     Engine,
     of_braces,
@@ -93,7 +93,7 @@ def _take_prompty_model(draft: Draft, model: object) -> None:
     for key in ("parameters", "options"):
         options = dict(mapping(model.get(key)))
         draft.add_response_format(_known_format(draft, options.pop("response_format", None)))
-        for tool in options.pop("tools", None) or []:
+        for tool in listed(options.pop("tools", None)):
             _take_prompty_tool(draft, mapping(tool))
         more = options.pop("additionalProperties", None)
         draft.add_settings(options, "parameter")

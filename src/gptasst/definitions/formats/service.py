@@ -249,7 +249,7 @@ def usable_name(name: str) -> str:
     kept = " ".join(kept.split()).lstrip("-. ")[:_LONGEST_NAME].rstrip(". ")
     while len(kept.encode("utf-8", "ignore")) > 2 * _LONGEST_NAME:
         kept = kept[:-1]
-    if kept.lower().endswith((".toml", ".cases")):
+    while kept.lower().endswith((".toml", ".cases")):
         kept = kept.rpartition(".")[0]
     if _DEVICES.fullmatch(kept):
         kept = f"{kept}_"
