@@ -118,6 +118,32 @@ def test_an_edit(cli: Cli, server: LoopbackServer, write: Write) -> None:
     assert Path("in/a.md").read_text() == "A line!\n\n```\ncode\n```\n"
 
 
+@pytest.mark.parametrize("cut", [True, False])
+def test_an_answer_that_can_not_be_used_is_counted(
+    cli: Cli, server: LoopbackServer, write: Write, *, cut: bool
+) -> None:
+    """It is billed as well: a part of an edit that was cut off, or a blank answer."""
+    write("in/a.md", "A line.\n\nAnother line.\n\nThe last line.\n")
+    if cut:
+        server.outcomes.append(
+            Ending(
+                "A line!\n\nAnother line.\n\nThe",
+                status="incomplete",
+                incomplete_reason="max_output_tokens",
+            )
+        )
+    else:
+        server.answer = " \n"
+    words = ("run", "MarkdownLinter", "--each", "-f", "in", "--in-place", "--by", "2h")
+    (file,) = cli(*words, "--json").json["files"]
+    assert file["status"] == ("written" if cut else "failed")
+    assert file["usage"]["input"] > 0
+    assert file["cost"] > 0
+    (line,) = cli("usage", "--json").json["usage"]
+    assert (line["input_tokens"], line["unpriced"]) == (file["usage"]["input"], 0)
+    assert line["cost"] == pytest.approx(file["cost"])
+
+
 class TestServersWithoutThem:
     def test_one_that_answers_at_once(
         self, cli: Cli, server: LoopbackServer, files: list[Path]

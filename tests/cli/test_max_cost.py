@@ -175,3 +175,12 @@ class TestCases:
         assert usage["total"]["runs"] == 1
         assert cli("test", "W.toml", "--max-cost", "1").code == 0
         assert asked(server) == 6
+
+
+def test_files_of_an_old_encoding_are_named_once(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    write("in/a.md", "Gr\u00fc\u00dfe aus M\u00fcnchen.\n".encode("cp1252"))
+    ran = cli(*EACH, "1")
+    assert ran.code == 0
+    assert ran.stderr.count("`in/a.md`") == 1

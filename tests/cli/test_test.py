@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import gptasst
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 
@@ -321,3 +322,12 @@ def test_the_choice_of_a_model_is_printed_once(
     ran = cli("test", "Greeter")
     assert ran.code == 0
     assert ran.stderr.count("using its only model, `only`") == 1
+
+
+def test_one_pattern_for_the_library(server: LoopbackServer) -> None:
+    with gptasst.Client() as client:
+        report = client.test("Greeter", case="gre*")
+        assert [result.case for result in report.cases] == ["greets"]
+        with pytest.raises(gptasst.UsageError, match="jobs is 0, but must be at least 1"):
+            client.test("Greeter", jobs=0)
+    assert len(server.requests) == 1

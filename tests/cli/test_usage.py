@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +146,25 @@ class TestJournal:
         journal.record(used("a", model="other"))
         journal.write()
         assert journal.typical("a", "m") == (2, 10, 5)
+
+    def test_threads_share_one_connection(
+        self, journal: UsageJournal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.record(used("a"))
+        journal.close()
+        from gptasst.storage import disposable_database as module
+
+        opened, opening = [], threading.Barrier(2)
+        real = module.DisposableDatabase
+
+        def open_slowly(*args: Any) -> Any:
+            opened.append(args)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                opening.wait(0.2)  # for another thread that opens it, too
+            return real(*args)
+
+        monkeypatch.setattr(module, "DisposableDatabase", open_slowly)
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda _: journal.typical("a", "m"), range(2)))
+        assert found == [(2, 10, 5)] * 2
+        assert len(opened) == 1

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,3 +265,30 @@ class TestWithoutTheEngine:
         ran = cli("run", "MarkdownLinter", "-t", "x", "--profile", "local", "--json")
         assert (ran.code, ran.error["code"]) == (2, "no_local_engine")
         assert ran.error["message"] == "the embedded model's engine is not installed"
+
+
+@pytest.mark.usefixtures("embedded")
+def test_all_runs_of_a_client_share_one_engine(
+    write: Write, yes_or_no: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gptasst import Client
+    from gptasst.embedded import service
+
+    started = []
+    engine = service.EmbeddedEngine
+
+    def start_engine(*args: Any, **options: Any) -> Any:
+        started.append(engine(*args, **options))
+        return started[-1]
+
+    monkeypatch.setattr(service, "EmbeddedEngine", start_engine)
+    write("a.md", "Is this a text?")
+    with Client(note=lambda _: None) as client:
+        for _ in range(2):
+            assert [r.error for r in client.map(yes_or_no, "a.md", force=True)] == [None]
+        assert client.run(yes_or_no, "a.md").answer
+        assert len(started) == 1
+        started[0].close()  # as after a crash
+        assert [r.error for r in client.map(yes_or_no, "a.md", force=True)] == [None]
+        assert len(started) == 2
+    assert not any(each.is_running for each in started)

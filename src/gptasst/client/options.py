@@ -326,7 +326,7 @@ def case_job(subjects: tuple[Subject, ...], options: TestOptions) -> TestJob:
     """What is asked of a test of some subjects.
 
     Raises:
-        UsageError: the timeout is no time, or the limit no amount.
+        UsageError: the timeout is no time, the limit no amount, or there are no jobs.
     """
     from gptasst.cases.types import TestJob
     from gptasst.config.profile import check_timeout
@@ -335,12 +335,15 @@ def case_job(subjects: tuple[Subject, ...], options: TestOptions) -> TestJob:
     timeout = options.get("timeout")
     if timeout is not None:
         check_timeout(timeout, f"timeout is {timeout:g}")
+    jobs, case = options.get("jobs", JOBS), options.get("case") or ()
+    if jobs < 1:
+        raise UsageError(f"jobs is {jobs}, but must be at least 1")
     return TestJob(
         subjects,
-        tuple(options.get("case") or ()),
+        (case,) if isinstance(case, str) else tuple(case),
         model=options.get("model"),
         judge_model=options.get("judge_model"),
-        jobs=options.get("jobs", JOBS),
+        jobs=jobs,
         timeout=timeout,
         force=options.get("force", False),
         retrieval_only=options.get("retrieval_only", False),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gptasst.config.profile import Profile
     from gptasst.embedded.download import Report
     from gptasst.embedded.prefixes import PrefixCache
+    from gptasst.embedded.service import EmbeddedEngine
     from gptasst.knowledge.types import KnowledgeFile
     from gptasst.knowledge.vectors import Embedder
     from gptasst.models.prices import Prices
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 class ServerContext(MachineContext):
     """The connection, and the assistants and uploads behind it."""
+
+    _engine: tuple[EmbeddedEngine, OpenAIGateway, PrefixCache] | None = None
 
     @cached_property
     def gateway(self) -> OpenAIGateway:
@@ -70,8 +73,7 @@ class ServerContext(MachineContext):
     def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> Gateway:
         prefixes = None
         if self.profile.embedded:
-            endpoint, prefixes = self._start_engine(report)
-            gateway = self._opened_gateway(endpoint)
+            gateway, prefixes = self._engine_for_runs(report)
         else:
             gateway = self.gateway
         paced = gateway.paced(on_limits) if on_limits else gateway
@@ -84,7 +86,18 @@ class ServerContext(MachineContext):
         self._opened.callback(gateway.close)
         return gateway
 
-    def _start_engine(self, report: Report) -> tuple[Endpoint, PrefixCache]:
+    def _engine_for_runs(self, report: Report) -> tuple[OpenAIGateway, PrefixCache]:
+        """The embedded model, which all runs share: each engine takes its own memory."""
+        with self._engine_lock:
+            if self._engine is None or not self._engine[0].is_running:
+                self._engine = self._start_engine(report)
+            return self._engine[1:]
+
+    @cached_property
+    def _engine_lock(self) -> threading.Lock:
+        return threading.Lock()
+
+    def _start_engine(self, report: Report) -> tuple[EmbeddedEngine, OpenAIGateway, PrefixCache]:
         from gptasst.embedded.prefixes import PrefixCache
         from gptasst.embedded.service import EmbeddedEngine, require_installed
 
@@ -98,7 +111,8 @@ class ServerContext(MachineContext):
         def sha256() -> str:
             return self.file_cache.sha256(model).sha256
 
-        return endpoint, PrefixCache(directory, sha256, engine.version)
+        prefixes = PrefixCache(directory, sha256, engine.version)
+        return engine, self._opened_gateway(endpoint), prefixes
 
     @cached_property
     def prices(self) -> Prices:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from gptasst.api.deferred import Deferred, DeferredGateway
-from gptasst.api.types import CompletionWindow, ModelAnswer
+from gptasst.api.types import CompletionWindow, ModelAnswer, Usage
 from gptasst.assistants.types import Resolved
 from gptasst.definitions.schemas import check_answer
 from gptasst.each.files import EachFiles, EachInput
@@ -114,7 +114,7 @@ class DeferredRun:
         """Notes about assumptions, and about requests under way."""
         found = []
         if self._files.guessed:
-            found.append(f"read as {WESTERN}: {named_paths(self._files.guessed)}")
+            found.append(f"read as {WESTERN}: {named_paths(list(self._files.guessed))}")
         if self._answered_at_once:
             found.append("the server answered at once and may have charged the full price")
         if self._awaited and (self.stopped or self.ended_by):
@@ -233,6 +233,7 @@ class DeferredRun:
     def _look(self, sent: _Sent) -> FinishedRun | GptasstError | None:
         """The result of a request; `None` if there is none yet. Runs in a thread."""
         received: list[str] = []
+        answer: ModelAnswer | None = None
         try:
             answer = self._answer(sent, received)
             self._in_vain = 0
@@ -240,6 +241,9 @@ class DeferredRun:
         except NotFound:
             return NoAnswer("the server has deleted the answer", hint="run it again", code="gone")
         except NoAnswer as error:
+            if answer is not None:  # it can't be used, but is billed
+                error.usage = answer.usage
+            error.cost = self._cost(sent, _usage(error))
             return self._part(sent, "".join(received), error)
         except GptasstError as error:
             self._in_vain += 1
@@ -277,11 +281,14 @@ class DeferredRun:
             text, found = edited_text(edited.path, edited.text, answer.text, prepared.edit.rules)
         if schema is not None:
             check_answer(text, schema)
-        asked = prepared.model_request.model
-        prices = self._runs.spending.prices
-        cost = prices.cost(answer.usage, answer.model, asked, window=sent.window)
+        cost = self._cost(sent, answer.usage, answer.model)
         sha256 = content_digest(text.encode("utf-8", "surrogatepass"))
         return FinishedRun(text, sha256, answer.model, answer.usage, found, cost)
+
+    def _cost(self, sent: _Sent, usage: Usage | None, *models: str) -> float | None:
+        """The cost of an answer in US dollars; `models` are its names besides the requested one."""
+        asked = sent.prepared.model_request.model
+        return self._runs.spending.prices.cost(usage, *models, asked, window=sent.window)
 
     @staticmethod
     def _part(sent: _Sent, received: str, error: NoAnswer) -> FinishedRun | GptasstError:
@@ -295,7 +302,8 @@ class DeferredRun:
         except NoAnswer:
             return error
         sha256 = content_digest(text.encode("utf-8", "surrogatepass"))
-        return FinishedRun(text, sha256, sent.prepared.model_request.model, None, kept)
+        model = sent.prepared.model_request.model
+        return FinishedRun(text, sha256, model, _usage(error), kept, error.cost)
 
     def _settle(self, sent: _Sent, outcome: FinishedRun | GptasstError) -> Iterator[FileResult]:
         """Save an answer, delete it on the server, and write it to its output."""
@@ -317,21 +325,23 @@ class DeferredRun:
             yield self._files.apply(given, outcome, asked=number == 0, usage=usage)
 
     def _record(self, sent: _Sent, outcome: FinishedRun | GptasstError) -> None:
-        usage = outcome.usage
+        usage = _usage(outcome)
         if usage is None:
             return
         spending, asked = self._runs.spending, sent.prepared.model_request.model
-        cost = spending.prices.cost(usage, asked, window=sent.window)  # type: ignore[arg-type]
-        if isinstance(outcome, FinishedRun):
-            cost = outcome.cost
         name = sent.prepared.request.name
-        used = UsedNow(name, asked, spending.profile, "deferred", 1, usage, cost)  # type: ignore[arg-type]
-        spending.record(used)
+        spending.record(UsedNow(name, asked, spending.profile, "deferred", 1, usage, outcome.cost))
 
     def _failed(self, inputs: Sequence[EachInput], error: GptasstError) -> Iterator[FileResult]:
-        for given in inputs:
-            result = self._files.result(given.target, "failed", error=error)
-            yield replace(result, asked=True)
+        for number, given in enumerate(inputs):
+            result = self._files.result(given.target, "failed", asked=True, error=error)
+            if number == 0:  # the others share its tokens
+                result = replace(result, usage=_usage(error), cost=error.cost)
+            yield result
+
+
+def _usage(outcome: FinishedRun | GptasstError) -> Usage | None:
+    return outcome.usage if isinstance(outcome.usage, Usage) else None
 
 
 # Transient errors while polling.

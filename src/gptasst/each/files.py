@@ -56,7 +56,7 @@ class EachFiles:
         self._journal = journal
         self._revises = job.purpose in ("replace", "check")
         self._edits = edits
-        self.guessed: list[str] = []
+        self.guessed: dict[str, None] = {}  # each once, though files may be read again
 
     def to_ask(self, target: FileTarget) -> EachInput | FileResult:
         """The input to send to a model, or the result of a file that needs no request."""
@@ -84,7 +84,7 @@ class EachFiles:
             return self.result(target, "failed", error=error)
         sha256 = content_digest(content)
         if is_guessed(file.encoding):
-            self.guessed.append(file.path)
+            self.guessed[file.path] = None
         kind = f"{file.kind} {encoding}" if encoding else file.kind
         return EachInput(target, file, content, sha256, run_digest(self._basis, sha256, kind))
 

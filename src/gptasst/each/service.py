@@ -189,7 +189,7 @@ class EachRun:
 
     def notes(self) -> tuple[str, ...]:
         """Notes on assumptions about files, after they were read."""
-        about = {f"read as {WESTERN}": self._files.guessed}
+        about = {f"read as {WESTERN}": list(self._files.guessed)}
         if not self._runs.takes_documents:
             paths = [target.path for target in self._job.targets]
             about["sent as text"] = [str(p) for p in paths if input_kind(p) == "document"]

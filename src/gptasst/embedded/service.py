@@ -321,6 +321,11 @@ class EmbeddedEngine:
             embedded=True,
         )
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there, and neither crashed nor was stopped."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """Stop the server and free the model."""
         self._process.kill()

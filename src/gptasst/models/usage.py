@@ -159,9 +159,10 @@ class UsageJournal:
 
     def close(self) -> None:
         self.write()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        with self._lock:
+            file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     def sums(self, by: Grouping, since: date | None = None) -> Sequence[UsageLine]:
         """Totals by assistant, model or day: the most expensive first, days in order."""
@@ -188,13 +189,14 @@ class UsageJournal:
         return (row[0], row[1], row[2]) if row and row[0] and row[1] else None
 
     def _database(self) -> DisposableDatabase:
-        if self._file is None:
-            from gptasst.storage.database import Schema
-            from gptasst.storage.disposable_database import DisposableDatabase
+        with self._lock:
+            if self._file is None:
+                from gptasst.storage.database import Schema
+                from gptasst.storage.disposable_database import DisposableDatabase
 
-            schema = Schema(title="the journal of usage", first=1, migrations=(_TABLES,))
-            self._file = DisposableDatabase(self._path, schema, self._note)
-        return self._file
+                schema = Schema(title="the journal of usage", first=1, migrations=(_TABLES,))
+                self._file = DisposableDatabase(self._path, schema, self._note)
+            return self._file
 
 
 def _today() -> date:
