@@ -114,6 +114,7 @@ def test_help_builds_nothing_but_typer() -> None:
 
 def test_a_command_does_not_import_the_others() -> None:
     loaded = modules("instruction", "list")
+    assert below(loaded, "sqlite3") == []
     assert below(loaded, "gptasst.cli.instruction") == ["gptasst.cli.instruction"]
     assert below(loaded, "gptasst.cli.assistant", "gptasst.cli.run", "gptasst.cli.local") == []
 

@@ -182,6 +182,22 @@ def test_what_is_there_stays(written: Any, cli: Cli, write: Write) -> None:
     assert Path("out/Translator.yaml").read_text() != "mine"
 
 
+@pytest.mark.parametrize("word", ["references/../secret.md", "references/in/../../secret.md"])
+def test_knowledge_stays_in_the_skill(cli: Cli, write: Write, word: str) -> None:
+    Path("references/in").mkdir(parents=True)
+    write("secret.md", "hidden\n")
+    write("e.toml", f'name = "e"\ninstructions = "Do it."\nknowledge = ["{word}"]\n')
+    assert cli("instruction", "export", "e.toml", "--format", "skill", "-o", "out").code == 0
+    files = sorted(path.as_posix() for path in Path("out").rglob("*.md"))
+    assert files == ["out/e/SKILL.md", "out/e/references/secret.md"]
+
+
+def test_a_name_does_not_lead_out_of_the_directory(cli: Cli, write: Write) -> None:
+    write("e.toml", 'name = ".."\ninstructions = "Do it."\n')
+    ran = cli("instruction", "export", "e.toml", "--format", "fabric", "-o", "in/out")
+    assert (ran.code, Path("in").exists()) == (2, False)
+
+
 def test_wrong_words(cli: Cli) -> None:
     ran = cli("instruction", "export", "Translator", "--format", "xml", "--json")
     assert (ran.code, ran.error["hint"]) == (2, "one of: skill, llm, prompt-yml, fabric")

@@ -954,3 +954,6 @@ def test_no_name_makes_an_instruction_a_file_of_cases(cli: Cli, write: Write) ->
     write("agent.md", AGENT.replace("code-reviewer", "review.cases.toml"))
     assert cli("instruction", "import", "agent.md", "--project").code == 0
     assert Path("instructions/review.toml").exists()
+    for words in (("new",), ("import", "agent.md", "--name")):
+        ran = cli("instruction", *words, "other.cases")
+        assert (ran.code, "ends like a file of cases" in ran.stderr) == (2, True)

@@ -6,7 +6,6 @@ Three layers, each built on the ones below: the machine, the server, the service
 from __future__ import annotations
 
 import functools
-import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -360,13 +359,12 @@ _PATIENCE = 15.0  # seconds for a response of a server that may have to wake up 
 
 
 class ReadOnlyContext(AppContext):
-    """The same services, with a copy of the cache and short timeouts.
-
-    It changes nothing on this machine, and does not wait for a dead server.
-    """
+    """The same services, which change nothing here and don't wait for a dead server."""
 
     @cached_property
     def file_cache(self) -> FileCache:
+        import sqlite3
+
         from gptasst.uploads.cache import FileCache
 
         try:

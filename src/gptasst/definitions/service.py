@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.toml import name_problem, without_name
+from gptasst.definitions.toml import file_name_problem, name_problem, without_name
 from gptasst.definitions.types import (
     CodeSettings,
     Definition,
@@ -80,7 +80,7 @@ class InstructionService:
             UsageError: the name can't be used, or its file exists.
             NotFound: there is no instruction `source`.
         """
-        problem = name_problem(name)
+        problem = file_name_problem(name)
         if problem:
             raise UsageError(f"the name `{name}` {problem}", code="bad_name")
         text = _TEMPLATE

@@ -16,6 +16,7 @@ from gptasst.definitions.settings import (
 )
 from gptasst.definitions.tools import read_tools, written_tools
 from gptasst.definitions.types import (
+    CASES_ENDING,
     Definition,
     InstructionOrigin,
 )
@@ -209,6 +210,12 @@ def name_problem(name: str) -> str | None:
     if len(name) > _NAME_LIMIT:
         return f"is longer than {_NAME_LIMIT} characters"
     return None
+
+
+def file_name_problem(name: str) -> str | None:
+    """Why `NAME.toml` can't be an instruction of that name, or `None`."""
+    of_cases = f"{name}.toml".endswith(CASES_ENDING)
+    return "ends like a file of cases" if of_cases else name_problem(name)
 
 
 def _schema(document: TomlDocument, *, checked: bool) -> Mapping[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,6 +77,10 @@ class InstructionExporter:
         """
         found = self._library.find(name)
         definition = found.definition
+        if definition.name in (".", ".."):
+            raise UsageError(
+                f"the name `{definition.name}` can't be that of a file", code="bad_name"
+            )
         if form == "skill":
             made = _skill(definition, screening)
         elif form == "llm":
@@ -164,7 +169,7 @@ def _knowledge(words: Sequence[str], screening: Screening) -> Iterator[tuple[str
             content = read_regular(path, _MOST_BYTES)
         except OSError as error:
             raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
-        parts = path.parts
+        parts = Path(os.path.normpath(path)).parts  # so that no `..` leads out of the skill
         if "references" in parts[:-1]:  # its path in the original skill
             at = len(parts) - parts[::-1].index("references")
             yield "/".join(parts[at:]), content

@@ -23,7 +23,7 @@ from gptasst.definitions.formats.types import (
     Reading,
 )
 from gptasst.definitions.library import InstructionLibrary
-from gptasst.definitions.toml import dump_definition, name_problem, without_name
+from gptasst.definitions.toml import dump_definition, file_name_problem, name_problem, without_name
 from gptasst.definitions.types import CASES_ENDING
 from gptasst.errors import InvalidDefinition, InvalidInput, NotFound, UsageError
 from gptasst.hints import cmd
@@ -79,7 +79,7 @@ class InstructionImporter:
             InvalidInput: a word matches no file, or a named file looks secret.
             UsageError: `name` can't be used, or there are several instructions.
         """
-        problem = name_problem(name) if name is not None else None
+        problem = file_name_problem(name) if name is not None else None
         if problem:
             raise UsageError(f"the name `{name}` {problem}", code="bad_name")
         found = Found()
