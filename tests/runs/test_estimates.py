@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptasst.models import tokens
+from gptasst.models.prices import LONG_TOKENS, OPENAI_PRICES
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.tokenizer import o200k, table
@@ -154,3 +155,16 @@ def test_a_dry_run_of_many_files_asks_the_server_nothing(
     ran = cli("--profile", "proxy", "run", "W.toml", "--each", "-f", "in", "-o", "out", "--dry-run")
     assert (ran.code, server.requests) == (0, [])
     assert "price unknown" in ran.stderr
+
+
+@pytest.mark.usefixtures("estimating", "server")
+def test_a_large_edit_is_not_priced_as_one_long_request(cli: Cli, write: Write) -> None:
+    paragraph = "Each part of this text is sent in a request of its own.\n\n"
+    write("large.md", paragraph * 30_000)
+    plan = cli("run", "MarkdownLinter", "-f", "large.md", "--dry-run", "--json").json
+    given, made = plan["estimated_tokens"], plan["estimated_output_tokens"]
+    price = OPENAI_PRICES["gpt-6-luna"]
+    assert given > LONG_TOKENS
+    assert plan["estimated_cost"]["now"] == pytest.approx(
+        (given * price.input + made * price.output) / 1e6, rel=0.02
+    )

@@ -181,7 +181,7 @@ class Estimate:
     """The estimated usage and cost of a request.
 
     `input_tokens` are counted if `exact`, else estimated; `output_tokens` are a guess. `cost` is in
-    US dollars, `None` if the price is unknown.
+    US dollars, `None` if the price is unknown. It is for `requests` of equal size.
     """
 
     model: str
@@ -189,6 +189,7 @@ class Estimate:
     output_tokens: int
     cost: float | None
     exact: bool = False
+    requests: int = 1
 
 
 class Budget:

@@ -62,24 +62,33 @@ class Spending:
         request, count = prepared.model_request, counter()
         given = sum(count(text) + _AROUND for text in _texts(request))
         earlier = self.typical(prepared.request.name, request.model)
-        made, most = _USUAL_ANSWER, request.settings.max_output_tokens
+        made, most, requests = _USUAL_ANSWER, request.settings.max_output_tokens, 1
         if prepared.edit is not None:
             made = sum(count(each.text) for each in prepared.edit.inputs)
-            given += (_pieces(prepared.edit) - 1) * count(request.instructions)
+            requests = max(_pieces(prepared.edit), 1)
+            given += (requests - 1) * count(request.instructions)
             if earlier is not None:
                 made = max(made, round(given * earlier[2] / earlier[1]))
         else:
             made = made if earlier is None else round(earlier[2] / earlier[0])
             made = made if most is None else min(made, most)
-        cost = self.prices.cost(Usage(given, made), request.model, window=window)
-        return Estimate(request.model, given, made, cost, is_exact())
+        cost = self._cost(request.model, given, made, requests, window)
+        return Estimate(request.model, given, made, cost, is_exact(), requests)
 
     def choices(self, estimate: Estimate) -> dict[str, float]:
         """The cost of an estimate in US dollars, for each window with a price."""
-        usage = Usage(estimate.input_tokens, estimate.output_tokens)
         windows = WINDOWS if self.prices.built_in else WINDOWS[:1]
-        costs = {w: self.prices.cost(usage, estimate.model, window=w) for w in windows}
+        tokens = estimate.input_tokens, estimate.output_tokens
+        costs = {w: self._cost(estimate.model, *tokens, estimate.requests, w) for w in windows}
         return {window: cost for window, cost in costs.items() if cost is not None}
+
+    def _cost(
+        self, model: str, given: int, made: int, requests: int, window: Window
+    ) -> float | None:
+        """The cost of tokens that are sent in requests of equal size: long ones cost more."""
+        usage = Usage(math.ceil(given / requests), math.ceil(made / requests))
+        cost = self.prices.cost(usage, model, window=window)
+        return None if cost is None else cost * requests
 
     def meter(self, open_gateway: Callable[[], Gateway], prepared: PreparedRun) -> Meter:
         """The meter of a run; if its estimate leaves a doubt, the server counts the input.
