@@ -331,3 +331,9 @@ def test_one_pattern_for_the_library(server: LoopbackServer) -> None:
         with pytest.raises(gptasst.UsageError, match="jobs is 0, but must be at least 1"):
             client.test("Greeter", jobs=0)
     assert len(server.requests) == 1
+
+
+def test_a_report_goes_to_a_file(cli: Cli, server: LoopbackServer) -> None:
+    ran = cli("test", "Greeter", "--junit", "-")
+    assert (ran.code, ran.stdout, server.requests) == (2, b"", [])
+    assert not Path("-").exists()

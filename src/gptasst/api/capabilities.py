@@ -28,7 +28,7 @@ Capability = Literal[
     "compaction",
     "safety identifiers",
 ]
-# Those that are settings of a request: a server may ignore them and answer all the same.
+# Settings of a request, which a server may ignore.
 PARAMETERS: tuple[Capability, ...] = (
     "verbosity",
     "reasoning summaries",

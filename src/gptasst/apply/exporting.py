@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptasst.apply.reading import read_knowledge_words
-from gptasst.assistants.exported_files import write_knowledge
+from gptasst.assistants.exported_files import require_new, write_knowledge
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import CASES_ENDING
 from gptasst.errors import GptasstError, InvalidInput
@@ -73,7 +73,7 @@ def export_all(
     Raises:
         InvalidInput: the directory is not empty, or can't be written to.
     """
-    _require_new(directory)
+    require_new(directory)
     taken: set[str] = set()
     done, failed, notes = [], [], []
     for summary in store.list():
@@ -100,15 +100,6 @@ def export_all(
             raise InvalidInput(f"`{path}` can't be written: {error.strerror}") from None
         done.append(ExportedDefinition(assistant.name, path.as_posix(), files))
     return ExportedDirectory(directory.as_posix(), tuple(done), tuple(failed), tuple(notes))
-
-
-def _require_new(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if any(directory.iterdir()):
-            raise InvalidInput(f"`{directory}` is not empty", hint="name a new directory")
-    except OSError as error:
-        raise InvalidInput(f"`{directory}` can't be written: {error.strerror}") from None
 
 
 def _file_name(name: str, taken: set[str]) -> str:

@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
+from gptasst.inputs.ignore import common_directory
 from gptasst.inputs.reading import read_regular
 from gptasst.values import dataclass
 
@@ -115,26 +116,14 @@ def _top(directory: Path) -> Path | None:
 
 
 def _repository_name(root: Path) -> str:
-    common = _common_directory(root / ".git")
+    shared = common_directory(root / ".git")
+    common = Path(os.path.realpath(shared)) if shared else None
     url = _remote_url(common) if common else None
     named = _of_url(url, root) if url else None
     if named:
         return named
     # Linked working trees share the identity of the main one.
     return _of_home(common.parent if common and common.name == ".git" else root)
-
-
-def _common_directory(git: Path) -> Path | None:
-    """The directory of a repository's configuration; in a linked working tree, `.git` is a file."""
-    with contextlib.suppress(OSError):
-        if git.is_file():
-            pointer = read_regular(git, 4096).decode("utf-8", "replace").strip()
-            git = git.parent / pointer.removeprefix("gitdir:").strip()
-            common = git / "commondir"
-            if common.is_file():
-                git /= read_regular(common, 4096).decode("utf-8", "replace").strip()
-        return Path(os.path.realpath(git))
-    return None
 
 
 def _remote_url(git: Path) -> str | None:

@@ -36,12 +36,7 @@ def write_knowledge(
     Raises:
         InvalidInput: the directory is not empty, or can't be written to.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if any(directory.iterdir()):
-            raise InvalidInput(f"`{directory}` is not empty", hint="name a new directory")
-    except OSError as error:
-        raise InvalidInput(f"`{directory}` can't be written: {error.strerror}") from None
+    require_new(directory)
     local = cache.local_paths([file.sha256 for file in files if file.sha256])
     failed = []
     for file in files:
@@ -57,6 +52,20 @@ def write_knowledge(
         except OSError as error:
             failed.append(Refusal(file.path, f"`{target}` can't be written: {error.strerror}"))
     return failed
+
+
+def require_new(directory: Path) -> None:
+    """Create a directory for an export.
+
+    Raises:
+        InvalidInput: it is not empty, or can't be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if any(directory.iterdir()):
+            raise InvalidInput(f"`{directory}` is not empty", hint="name a new directory")
+    except OSError as error:
+        raise InvalidInput(f"`{directory}` can't be written: {error.strerror}") from None
 
 
 def not_written(failed: Sequence[Refusal], done: object) -> PartlyDone:

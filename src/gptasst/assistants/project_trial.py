@@ -35,10 +35,10 @@ class Unannounced:
         return True
 
     def announce(self, contents: Iterable[tuple[str, str]], *, whole: bool) -> None:
-        """Nobody is told."""
+        """Do nothing: a trial is not announced."""
 
     def leaving(self, file_ids: Iterable[str]) -> None:
-        """Nothing leaves."""
+        """Do nothing: no upload is deleted."""
 
     def latest(self) -> tuple[bool, str]:
         return True, ""

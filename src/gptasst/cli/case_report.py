@@ -11,6 +11,7 @@ from gptasst.cli.output import Output, count_text, harmless
 from gptasst.cli.progress import CaseProgress
 from gptasst.cli.results import price_text
 from gptasst.cli.run_each import coloured_diff, stopping_on_interrupt
+from gptasst.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasst.cases.running import TestRun
@@ -99,6 +100,20 @@ _NOT_XML = dict.fromkeys(
     (*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF),
     "\N{REPLACEMENT CHARACTER}",
 )
+
+
+def check_junit(path: Path) -> None:
+    """Raise, before anything is sent, if a report can't be written to a path.
+
+    Raises:
+        UsageError: it is `-`.
+        InvalidInput: see `check_output`.
+    """
+    from gptasst.storage.atomic_files import check_output
+
+    if str(path) == "-":
+        raise UsageError("--junit writes a file, not stdout", hint="--junit report.xml")
+    check_output(path)
 
 
 def write_junit(path: Path, report: TestReport) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasst.cli.case_report import failure_text, follow, summary_text, write_junit
+from gptasst.cli.case_report import check_junit, failure_text, follow, summary_text, write_junit
 from gptasst.cli.commands import AllowSecretsOption, build_command
 from gptasst.cli.estimates import MaxCostOption, budget_of
 from gptasst.cli.output import Output
@@ -113,12 +113,11 @@ def run_cases(  # one parameter an option
     from gptasst.cases.types import TestJob
     from gptasst.cli.comparison import compared_subjects, show_comparison
     from gptasst.config.profile import check_timeout
-    from gptasst.storage.atomic_files import check_output
 
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
     if junit is not None:
-        check_output(junit)
+        check_junit(junit)
     if retrieval_only and (model or judge_model):
         raise UsageError("--retrieval-only asks no model", hint="leave out the model")
     if file and compare is None:

@@ -83,7 +83,7 @@ def _calm_sampling(sampling: Any) -> None:
 def _properties(server: Any, key: str) -> dict[str, Any]:
     """The actual context size of llama.cpp in tokens, and its version.
 
-    `engine` is its build, with the date if the model is told the date before the instructions.
+    `engine` is its build, with the date if the prompt has the date before the instructions.
     """
     request = urllib.request.Request(  # noqa: S310  # our own server
         f"{server.listening_address}/props", headers={"Authorization": f"Bearer {key}"}

@@ -221,8 +221,12 @@ def _literal(text: str, at: int) -> tuple[str, int]:
     return text[at : at + 1], at + 1
 
 
-def _exclude(git: Path) -> Path | None:
-    """`info/exclude` of a repository; in a linked working tree, `.git` is a file."""
+def common_directory(git: Path) -> Path | None:
+    """Where a repository keeps what all its working trees share; in a linked one `.git` is a file.
+
+    Args:
+        git: the `.git` of a working tree. `None` is returned if it can't be read.
+    """
     with contextlib.suppress(OSError):
         if git.is_file():
             pointer = read_regular(git, 4096).decode("utf-8", "replace").strip()
@@ -230,8 +234,14 @@ def _exclude(git: Path) -> Path | None:
             common = git / "commondir"
             if common.is_file():
                 git /= read_regular(common, 4096).decode("utf-8", "replace").strip()
-        return git / "info" / "exclude"
+        return git
     return None
+
+
+def _exclude(git: Path) -> Path | None:
+    """The `info/exclude` of a repository."""
+    common = common_directory(git)
+    return common / "info" / "exclude" if common else None
 
 
 def _users_own() -> Path | None:
