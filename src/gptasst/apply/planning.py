@@ -20,6 +20,7 @@ from gptasst.errors import GptasstError, InvalidDefinition, InvalidInput, UsageE
 from gptasst.threads import workers
 
 if TYPE_CHECKING:
+    from gptasst.apply.sources import SourceDirectory
     from gptasst.assistants.store import AssistantStore
     from gptasst.assistants.types import Assistant, AssistantSummary
     from gptasst.definitions.library import InstructionLibrary
@@ -39,10 +40,12 @@ class Planning:
         store: AssistantStore,
         library: InstructionLibrary,
         open_cache: Callable[[], FileCache],
+        machine: Callable[[], str],
     ) -> None:
         self._store = store
         self._library = library
         self._open_cache = open_cache
+        self._machine = machine
 
     def plan(
         self,
@@ -66,7 +69,9 @@ class Planning:
             UsageError: two assistants have the name of a definition.
         """
         errors: list[GptasstError] = []
-        read = read_directories(words, self._library, self._open_cache, screening, errors.append)
+        read = read_directories(
+            words, self._library, self._open_cache, screening, errors.append, self._machine
+        )
         _raise_all(errors, told)
         if prune and not read.whole:
             raise UsageError("`--prune` needs a directory", hint="name the directory of the files")
@@ -83,7 +88,7 @@ class Planning:
         told: Callable[[GptasstError], None] | None,
     ) -> ApplyPlan:
         there = self._store.list()
-        pairs = matched(read.definitions, there)
+        pairs = matched(read.definitions, _as_now(there, read.directories))
         found, unread = self._read_all([one for _, one in pairs if one is not None])
         errors: list[GptasstError] = []
         planned = []
@@ -106,7 +111,14 @@ class Planning:
         if prune:
             planned += map(_deletion, gone)
         return ApplyPlan(
-            tuple(planned), () if prune else tuple(o.name for o in gone), read.passed_over
+            tuple(planned),
+            () if prune else tuple(one.name for one in gone),
+            read.passed_over,
+            tuple(
+                one.name
+                for one in there
+                if one.id not in used and any(place.may_hold(one.source) for place in read.whole)
+            ),
         )
 
     def _read_all(
@@ -160,7 +172,7 @@ class Planning:
         keys = differing_keys(assistant.definition, definition)
         unfinished = summary.state == "renaming" or (plan is not None and not assistant.complete)
         moved = assistant.source != coded.source and any(
-            place.holds(assistant.source) for place in read.directories
+            place.holds(place.current(assistant.source)) for place in read.directories
         )
         is_same = not (keys or moved or unfinished or (plan is not None and not plan.is_empty))
         old_name = assistant.name if assistant.name != definition.name else None
@@ -250,6 +262,20 @@ def _shown(plan: KnowledgePlan) -> PlannedKnowledge:
 def _sent_from_outside(coded: CodedAssistant, plan: KnowledgePlan | None) -> tuple[str, ...]:
     sent = {source.file.as_posix() for source in plan.wanted} if plan else set[str]()
     return tuple(path for path in coded.outside if path in sent)
+
+
+def _as_now(
+    there: Sequence[AssistantSummary], directories: Sequence[SourceDirectory]
+) -> Sequence[AssistantSummary]:
+    """The assistants with sources as this version writes them, so that they are found by them."""
+    taken = {one.source for one in there}
+    return [
+        replace(one, source=now)
+        if (now := next((p.current(one.source) for p in directories if p.may_hold(one.source)), ""))
+        and now not in taken
+        else one
+        for one in there
+    ]
 
 
 def _blocked(

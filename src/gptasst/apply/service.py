@@ -44,6 +44,7 @@ class ApplyService:
         store: the store.
         library: finds the instructions that definitions extend.
         open_cache: opens the cache of file hashes.
+        machine: returns the mark of this machine.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class ApplyService:
         store: AssistantStore,
         library: InstructionLibrary,
         open_cache: Callable[[], FileCache],
+        machine: Callable[[], str],
     ) -> None:
         self._store = store
         self._library = library
         self._open_cache = open_cache
+        self._machine = machine
 
     def plan(
         self,
@@ -65,7 +68,7 @@ class ApplyService:
         told: Callable[[GptasstError], None] | None = None,
     ) -> ApplyPlan:
         """The changes that make the store match the definitions; see `Planning.plan`."""
-        planning = Planning(self._store, self._library, self._open_cache)
+        planning = Planning(self._store, self._library, self._open_cache, self._machine)
         return planning.plan(words, screening, prune=prune, told=told)
 
     def apply(

@@ -121,11 +121,14 @@ class ApplyPlan:
             because `prune` was not given.
         passed_over: files without a `name` that no other definition extends, and files of cases
             without a definition.
+        doubtful: names of assistants without a file that an earlier version made from a directory
+            of this path, here or on another machine. They stay, even with `prune`.
     """
 
     assistants: tuple[PlannedAssistant, ...]
     left: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[PlannedAssistant, ...]:

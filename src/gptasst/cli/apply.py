@@ -198,6 +198,11 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
     if plan.left:
         named = ", ".join(f"`{one_line(name)}`" for name in plan.left)
         output.note(f"{named} came from there and has no file any more; `--prune` deletes it")
+    for name in plan.doubtful:
+        output.note(
+            f"`{one_line(name)}` came from a directory of this path, here or on another machine,"
+            f" and has no file here; {cmd(f'assistant delete {shlex.quote(name)}')} deletes it"
+        )
     for one in plan.changes:
         for note in one.notes:
             output.warn(note)
