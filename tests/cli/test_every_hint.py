@@ -489,6 +489,7 @@ HINTS = [
     Hint(None, "assistant shwo", "Group.resolve_command: {}", more="Docs"),
     Hint(None, "assistant xyz", "Group.resolve_command: {}"),
     Hint(None, "assistant show Nobody", "no_assistant: assistant list"),
+    Hint(written("b.toml", "instructions = 'Keep {{x}}.'\n"), "instruction export b.toml --format fabric", "_refuse_literal_braces: {}", more="-o out"),
     Hint(None, "assistant rollback Docs 9 -y", "no_revision: assistant history {}"),
     Hint(None, "assistant files remove Docs zzz", "named_files: assistant files list {}"),
     Hint(two_of_one_name, "assistant show Docs", "_ambiguous: assistant edit {} --rename NEW", again=True),
