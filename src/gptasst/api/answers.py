@@ -216,7 +216,8 @@ class AnswerReader:
         if usage and untold and self._stopped(usage.output):
             raise NoAnswer(
                 f"the answer was cut off at {usage.output:,} tokens, a limit of the server's own",
-                hint="start the server with a larger one (llama.cpp: `-n`), or send less",
+                hint="set `max_output_tokens` in the definition's [settings], start the server with"
+                " a larger one (llama.cpp: `-n`), or send less",
                 code="incomplete",
             )
         window = self._filled(self._request.model, usage.input + usage.output) if usage else None

@@ -44,8 +44,18 @@ from gptasst.errors import (
 )
 from gptasst.hints import cmd
 
-# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp".
-_NOT_TAKEN = re.compile(r"(image input|input_image|input_file)'? is not supported")
+# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp"; vLLM: "is
+# not a multimodal model", "Unsupported chat content part type: 'input_file'"; Ollama: "file inputs
+# are not currently supported", "missing data required for image input"; LM Studio: "Model does not
+# support images", "Vision add-on is not loaded".
+_NO_IMAGES = re.compile(
+    r"(image input|input_image)'? is not supported|not a multimodal model|part type: 'input_image'"
+    r"|data required for image input|not support (image|vision)|vision add-on is not loaded"
+)
+_NO_DOCUMENTS = re.compile(
+    r"input_file'? is not supported|file inputs are not (currently )?supported"
+    r"|part type: 'input_file'"
+)
 _STORE_ID = re.compile(r"\bvs_\w+")
 
 
@@ -134,16 +144,10 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
         return _no_access(error, endpoint)
     if status in (402, 429) or is_used_up(status, code):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
-    kind = _NOT_TAKEN.search(message.lower())
-    if kind and status in (400, 422, 500, 501):
-        what = "images" if "image" in kind[0] else "documents"
-        key = "input_image" if what == "images" else "input_file"
-        return InvalidInput(
-            f"{endpoint.name} takes no {what}: {message}",
-            hint=f"leave them out, or use a model that takes them; `{key} = false` in"
-            f" {endpoint.table} has it said before anything is sent",
-            code="input_not_taken",
-        )
+    if status in (400, 422, 500, 501):
+        not_taken = _input_not_taken(message, endpoint)
+        if not_taken:
+            return not_taken
     if status in (400, 413, 422) or is_too_long(code, message):
         refused = _refused_input(error, endpoint)
         if refused:
@@ -151,6 +155,22 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     if model and is_about_model(status, code, message, model):
         return _no_model(model, endpoint)
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
+
+
+def _input_not_taken(message: str, endpoint: Endpoint) -> GptasstError | None:
+    """The error for a kind of input that the server or its model does not take."""
+    if _NO_DOCUMENTS.search(message.lower()):
+        what, key = "documents", "input_file"
+    elif _NO_IMAGES.search(message.lower()):
+        what, key = "images", "input_image"
+    else:
+        return None
+    return InvalidInput(
+        f"{endpoint.name} takes no {what}: {message}",
+        hint=f"leave them out, or use a model that takes them; `{key} = false` in"
+        f" {endpoint.table} has it said before anything is sent",
+        code="input_not_taken",
+    )
 
 
 def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
@@ -185,6 +205,11 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
         if endpoint.local_store:
             create = cmd("assistant create NAME -i INSTRUCTION -f FILE...")
             keep = f"{create} takes files without uploading them"
+        if part == "embeddings":
+            keep = (
+                f'`embedding_model = "embedded"` in {endpoint.table} uses a model on this machine;'
+                " without `embedding_model`, knowledge is searched by its words"
+            )
         if part == "batches":
             keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")

@@ -167,6 +167,9 @@ def _passwords(url: str) -> Iterator[str]:
 
 # FastAPI, llama.cpp, Azure; and the message for a response without one.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
+_UNEXPECTED = "unexpected endpoint or method"  # LM Studio, with status 200
+# Gateways put the provider in front: "openai error: File Not Found".
+_PROVIDER = re.compile(r"^[\w-]+ error: ")
 # LiteLLM's proxy without a database, for every key except its master key (400).
 _LITELLM_NO_KEY = "no_db_connection"
 # "Invalid 'conversation_id': 'x'. Expected an ID that begins with 'conv'." at OpenAI, "Invalid
@@ -174,10 +177,14 @@ _LITELLM_NO_KEY = "no_db_connection"
 _ODD_ID = re.compile(r"invalid (value for )?'\w*id'")
 _FILTERED = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
 _TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
-# vLLM: "maximum context length is 4096 tokens"; llama.cpp: "the request exceeds the available
-# context size"; LiteLLM: "ContextWindowExceededError"; Azure and others: "prompt is too long".
+# The words of vLLM ("maximum context length is", "exceeds the max_model_len"), llama.cpp ("exceeds
+# the available context size"), LiteLLM (ContextWindowExceededError), LM Studio ("greater than the
+# context length", "context length of only"), SGLang ("longer than the model's context"), Gemini
+# ("exceeds the maximum number of tokens"), xAI ("maximum prompt length"), Azure ("is too long").
 _TOO_LONG_WORDS = re.compile(
-    r"maximum context length|exceeds? (the )?(available |model'?s? |maximum )*context"
+    r"maximum (context|prompt) length|context length of only|max_model_len"
+    r"|exceeds the maximum number of (input )?tokens"
+    r"|(exceeds?|(greater|longer) than) (the )?(available |model'?s? |maximum )*context"
     r"|contextwindowexceeded|(prompt|input) is too long"
 )
 _USED_UP = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
@@ -188,6 +195,7 @@ _PARTS = {
     "vector_stores": "vector stores",
     "conversations": "conversations",
     "batches": "batches",
+    "embeddings": "embeddings",
 }
 
 
@@ -269,11 +277,11 @@ def is_missing_path(error: StatusFailure) -> bool:
 
     Servers report it in different ways: only the status, a general message, or the path.
     """
-    if error.status_code in (405, 501):
+    message = _PROVIDER.sub("", message_of(error).lower().rstrip("."))
+    if error.status_code in (405, 501) or message.startswith(_UNEXPECTED):
         return True
     if error.status_code != 404:
         return False
-    message = message_of(error).lower().rstrip(".")
     path = error.request.url.path.lower()
     return message in _NO_SUCH_PATH or path in message or "invalid url" in message
 
@@ -293,6 +301,20 @@ def is_about_model(status: int, code: str | None, message: str, model: str) -> b
     lower = message.lower()
     known = "not found" in lower or "does not exist" in lower or "deprecated" in lower
     return status in (400, 404) and known and model.lower() in lower
+
+
+# open-responses-server, ChatGPT's own backend and other gateways only stream.
+_ONLY_STREAMS = re.compile(
+    r"stream\W+(must|should|has to|needs to) be (set to )?true|only supports? stream"
+    r"|only streaming|streaming is required|non-?stream\w* (\w+ )*(is |are )?(not |un)supported"
+)
+
+
+def wants_stream(error: StatusFailure) -> bool:
+    """Whether a server refused to send an answer in one piece."""
+    return error.status_code in (400, 422, 501) and bool(
+        _ONLY_STREAMS.search(message_of(error).lower())
+    )
 
 
 def is_expired(message: str) -> bool:
