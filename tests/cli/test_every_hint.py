@@ -48,6 +48,12 @@ def two_of_one_name(around: Around) -> None:
     assert around.cli("cache", "clear", "-y").code == 0
 
 
+def of_an_earlier_version(around: Around) -> None:
+    metadata = only_store(around.server, "New").about["metadata"]
+    metadata["source"] = metadata["source"].partition(":")[2]
+    Path("as/New.toml").unlink()
+
+
 def a_lost_definition(around: Around) -> None:
     around.cli("assistant", "export", "Docs", "-o", "docs.toml")
     metadata = only_store(around.server, "Docs").about["metadata"]
@@ -661,6 +667,7 @@ HINTS += [
     # Assistants as code, and other tools' formats
     Hint(both(two_of_one_name, written("as/Docs.toml", 'name = "Docs"\ninstructions = "x"\n')), "apply as -n", "_refuse_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), "apply as --check", "_would_change: apply {}", more="-y", again=True),
+    Hint(both(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), typed("apply as -y"), of_an_earlier_version), "apply as --prune -y", "_tell_about: assistant delete {}", more="-y"),
     Hint(both(written("pdf/SKILL.md", SKILL), written("pdf/references/a.md", "a")), "instruction import pdf --project", "InstructionImporter._planned: assistant create {}"),
 ]  # fmt: skip
 
