@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -319,3 +320,27 @@ class TestDocumentsAsText:
         write("a.pdf", small_pdf(["-----BEGIN RSA PRIVATE KEY-----"]))
         ran = cli("run", "DocWriter", "-f", "a.pdf")
         assert (ran.code, server.requests) == (2, [])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes on Windows")
+class TestNamedPipes:
+    def test_a_dry_run_takes_nothing_out_of_it(self, cli: Cli) -> None:
+        os.mkfifo("pipe")
+        ran = cli("run", "DocWriter", "-f", "pipe", "-n")
+        assert (ran.code, ran.lines) == (2, [])
+        assert "error: `pipe` is a named pipe, which a dry run does not read" in ran.stderr
+
+    def test_one_that_nobody_writes_to_is_given_up(self, cli: Cli, server: LoopbackServer) -> None:
+        os.mkfifo("pipe")
+        ran = cli("run", "DocWriter", "-f", "pipe", "--timeout", "0.2")
+        assert (ran.code, server.requests) == (2, [])
+        assert "warning: waiting for the end of the pipe `pipe`" in ran.stderr
+        assert "error: the pipe `pipe` did not end within" in ran.stderr
+
+    def test_what_is_written_is_sent(self, cli: Cli, server: LoopbackServer, sent: Sent) -> None:
+        os.mkfifo("pipe")
+        writer = threading.Thread(target=lambda: Path("pipe").write_text("piped\n"))
+        writer.start()
+        assert cli("run", "DocWriter", "-f", "pipe").code == 0
+        writer.join()
+        assert sent()[-1] == tagged("pipe", "piped\n")

@@ -203,7 +203,7 @@ class TestPowerPoint:
         slide = presentation.slides.add_slide(presentation.slide_layouts[6])
         group = slide.shapes.add_group_shape().shapes.add_group_shape()
         group.shapes.add_textbox(0, 0, 9, 9).text_frame.text = "Grouped"
-        data = CategoryChartData()
+        data = CategoryChartData()  # type: ignore[no-untyped-call]
         data.categories = ["East", "West"]
         data.add_series("Sales", (19.5, None))  # type: ignore[no-untyped-call]
         side = Inches(2)
@@ -248,7 +248,8 @@ class TestExcel:
         assert last.place == "sheet Sheet, row 1048576"
 
     def test_titles_above_the_header_are_repeated_with_it(self) -> None:
-        rows = [["Prices 2026"], [], ["item", "price"], *(["x" * 90, n] for n in range(40))]
+        rows: list[list[object]] = [["Prices 2026"], [], ["item", "price"]]
+        rows += [["x" * 90, number] for number in range(40)]
         passages = passages_of(self.book(*rows), "a.xlsx")
         assert len(passages) > 1
         assert all(p.text.startswith("Prices 2026\nitem | price\n") for p in passages)

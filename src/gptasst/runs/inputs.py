@@ -50,15 +50,15 @@ def read_inputs(
         screening: the check for secrets.
         encoding: the encoding of text files, if it was given.
         failed: called for unreadable directories, instead of `warn`.
-        warn: called for files that are skipped as secret or outside of the tree, instead of
-            `note`.
+        warn: called for files that are skipped as secret or outside of the tree, and for named
+            pipes that have to be waited for, instead of `note`.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screening.files(words)
     screened.tell(warn or note, failed)
-    files = tuple(read_input(path, encoding) for path in screened.paths)
+    files = tuple(read_input(path, encoding, warn or note) for path in screened.paths)
     for file in files:
         if is_guessed(file.encoding):
             note(f"`{file.path}` was read as {file.encoding}")
