@@ -28,15 +28,16 @@ from gptasst.api.failures import (
     masked,
     message_of,
     missing_part,
+    words_in,
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
-    InvalidInput,
     LimitReached,
     NoAnswer,
     NotFound,
@@ -44,28 +45,29 @@ from gptasst.errors import (
 )
 from gptasst.hints import cmd
 
-# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp"; vLLM: "is
-# not a multimodal model", "Unsupported chat content part type: 'input_file'"; Ollama: "file inputs
-# are not currently supported", "missing data required for image input"; LM Studio: "Model does not
-# support images", "Vision add-on is not loaded".
-_NO_IMAGES = re.compile(
-    r"(image input|input_image)'? is not supported|not a multimodal model|part type: 'input_image'"
-    r"|data required for image input|not support (image|vision)|vision add-on is not loaded"
-)
-_NO_DOCUMENTS = re.compile(
-    r"input_file'? is not supported|file inputs are not (currently )?supported"
-    r"|part type: 'input_file'"
-)
-_STORE_ID = re.compile(r"\bvs_\w+")
 
+def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstError:
+    """The error for a response that failed after it was accepted.
 
-def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
-    """The error for a response that failed after it was accepted."""
-    message = masked(message, endpoint)
-    if code == "rate_limit_exceeded" or is_used_up(0, code):
+    Args:
+        error: the server's: an object, text, or nothing.
+        model: that was asked for.
+        endpoint: the server.
+    """
+    body = error if isinstance(error, dict) else {}
+    kind = body.get("type")
+    code = body.get("code") or (None if kind == "error" else kind)  # the event's own type
+    code = code if isinstance(code, str) else None
+    message = masked(words_in(error) or "no reason given", endpoint)
+    if code == "rate_limit_exceeded" or is_used_up(0, code, message):
         return _limit_reached(code, message, endpoint)
     if is_too_long(code, message):
-        return _too_long(message, endpoint)
+        return too_long(message, endpoint)
+    found = filtered_for(code, body)
+    if found:
+        return filtered(found, endpoint)
+    if is_expired(message):
+        return expired(message, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
     return failed
@@ -97,7 +99,7 @@ def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
     )
 
 
-def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
+def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
     cause = error.__cause__
     reason = str(cause) if cause else "no connection"
     while cause is not None and not str(cause) and cause.__cause__ is not None:
@@ -105,6 +107,8 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
         reason = str(cause)
     reason = masked(reason, endpoint)
     if isinstance(error.__cause__, httpx2.ProxyError):
+        if reason.startswith("407"):
+            return _proxy_refused(f": {reason}", endpoint)
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
@@ -142,14 +146,14 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     message = masked(message_of(error), endpoint)
     if is_no_access(status, code):
         return _no_access(error, endpoint)
-    if status in (402, 429) or is_used_up(status, code):
+    if status == 429 or is_used_up(status, code, message):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
     if status in (400, 422, 500, 501):
-        not_taken = _input_not_taken(message, endpoint)
+        not_taken = input_not_taken(message, endpoint)
         if not_taken:
             return not_taken
-    if status in (400, 413, 422) or is_too_long(code, message):
-        refused = _refused_input(error, endpoint)
+    if status in (400, 413, 422) or is_too_long(code, message) or is_expired(message):
+        refused = refused_input(error, endpoint)
         if refused:
             return refused
     if model and is_about_model(status, code, message, model):
@@ -157,45 +161,14 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
 
 
-def _input_not_taken(message: str, endpoint: Endpoint) -> GptasstError | None:
-    """The error for a kind of input that the server or its model does not take."""
-    if _NO_DOCUMENTS.search(message.lower()):
-        what, key = "documents", "input_file"
-    elif _NO_IMAGES.search(message.lower()):
-        what, key = "images", "input_image"
-    else:
-        return None
-    return InvalidInput(
-        f"{endpoint.name} takes no {what}: {message}",
-        hint=f"leave them out, or use a model that takes them; `{key} = false` in"
-        f" {endpoint.table} has it said before anything is sent",
-        code="input_not_taken",
+def _proxy_refused(said: str, endpoint: Endpoint) -> AccessDenied:
+    """The error for a proxy that wants a user and password."""
+    between = proxy_between(endpoint) or "a proxy"
+    return AccessDenied(
+        f"the proxy in front of {endpoint.name} wants a login{said}",
+        hint=f"{between} is in use: `http://USER:PASSWORD@HOST:PORT` has its login",
+        code="bad_proxy",
     )
-
-
-def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
-    """The error for an input that the server does not accept; `None` for other errors."""
-    message = masked(message_of(error), endpoint)
-    if is_too_long(code_of(error), message):
-        return _too_long(message, endpoint)
-    if error.status_code == 413:
-        return InvalidInput(
-            f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
-        )
-    found = filtered_for(error)
-    if found:
-        found = masked(found, endpoint)
-        refused = f"the content filter of {endpoint.name} refused the input: {found}"
-        return NoAnswer(refused, code="refused")
-    if is_expired(message):
-        ident = _STORE_ID.search(message)
-        export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
-        return ServiceError(
-            f"{endpoint.name}: {message}",
-            hint=f"{export}create the assistant again with its files, and delete this one",
-            code="expired",
-        )
-    return None
 
 
 def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError | None:
@@ -261,6 +234,8 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
 def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     words = words_of(error)
     said = f": {masked(words, endpoint)}" if words else ""
+    if error.status_code == 407:
+        return _proxy_refused(said, endpoint)
     if error.status_code == 403:
         return AccessDenied(
             f"{endpoint.name}{said or ': HTTP 403'}",
@@ -283,7 +258,7 @@ def _limit_reached(
     status: int = 429,
     wait: float | None = None,
 ) -> LimitReached:
-    if is_used_up(status, code):
+    if is_used_up(status, code, message):
         return LimitReached(
             f"{endpoint.name}: the quota is used up: {message}",
             hint="see the plan and billing of the account that the key belongs to",
@@ -305,21 +280,6 @@ def _in_words(seconds: float) -> str:
     return f"{math.ceil(seconds / 3600)} hours"
 
 
-def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
-    return InvalidInput(
-        f"the input is too long for the model: {message}",
-        hint=more_context(endpoint),
-        code="too_long",
-    )
-
-
-def more_context(endpoint: Endpoint) -> str:
-    """The hint for a context that is too small."""
-    if endpoint.embedded:
-        return "send less at a time, or raise `context` in [local] of config.toml"
-    return "send less at a time, or use a model with a larger context"
-
-
 # As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -335,11 +295,19 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
     )
 
 
+_LONGEST_ASKED = 7 * 86_400.0
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait that `retry-after-ms` or `Retry-After` asks for, in seconds, if it is valid.
 
-    `Retry-After` is a number or a date.
+    `Retry-After` is a number or a date. No wait is longer than a week.
     """
+    asked = _asked_wait(headers)
+    return None if asked is None else min(asked, _LONGEST_ASKED)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
     exact = _finite(headers.get("retry-after-ms"))
     if exact is not None:
         return exact / 1000
