@@ -118,7 +118,8 @@ class LimitedClient(httpx2.Client):
 
     def _moved(self, request: httpx2.Request) -> httpx2.Request:
         """The same request, to the base URL with `/v1`."""
-        base, url = self._base_url_given, str(request.url)
+        # As httpx writes it: with lower case and escapes.
+        base, url = str(httpx2.URL(self._base_url_given)).rstrip("/"), str(request.url)
         return httpx2.Request(
             request.method,
             f"{base}{self._added}{url.removeprefix(base)}",
