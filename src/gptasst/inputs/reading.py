@@ -57,8 +57,15 @@ DOCUMENT_TYPES = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".epub": "application/epub+zip",  # its text is sent, because no server accepts the file
 }
+# Their text is sent, because no server accepts the files.
+TEXT_ONLY_TYPES = {
+    ".docm": "application/vnd.ms-word.document.macroEnabled.12",
+    ".pptm": "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    ".epub": "application/epub+zip",
+}
+DOCUMENT_TYPES |= TEXT_ONLY_TYPES
 IMAGE_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",

@@ -14,7 +14,7 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.encoding import is_guessed
-from gptasst.inputs.reading import InputFile, read_input
+from gptasst.inputs.reading import TEXT_ONLY_TYPES, InputFile, read_input
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.types import PlannedInput, RunRequest
@@ -292,7 +292,8 @@ def is_sent_as_text(file: InputFile, *, takes_documents: bool) -> bool:
         return False
     from gptasst.knowledge.formats import is_document
 
-    return is_document(file.path) and (not takes_documents or file.path.lower().endswith(".epub"))
+    only_text = Path(file.path).suffix.lower() in TEXT_ONLY_TYPES
+    return is_document(file.path) and (not takes_documents or only_text)
 
 
 def documents_as_text(request: RunRequest, profile: Profile) -> tuple[RunRequest, tuple[str, ...]]:
