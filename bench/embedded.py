@@ -5,7 +5,7 @@ with the embedded model for the first time, the same again, and a script that st
 server and sends it the same request. Printed are ratios of their times from start to the first
 token, loading of the model included: of the first to the script's (at most 1.2 is wanted), and of
 the second to the first, as what was computed for the instructions is kept (for a short input, as
-here, at most 0.6). Then `run --each` over a few files, and the same with `-j 1`: the ratios of their
+here, at most 0.6). Then `run --each` over a few files, and with `-j 1`: the ratios of their
 times from start to end and of their memory tell what several requests at once save and take on this
 machine. The model is fetched first, if it is not there.
 """
