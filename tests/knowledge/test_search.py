@@ -17,8 +17,9 @@ from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
 from gptasst.knowledge import vectors
 from gptasst.knowledge.index import insert_passages, matches
-from gptasst.knowledge.languages import fold, language_of
+from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.question import Question
+from gptasst.knowledge.stems import fold
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import found_words
 from gptasst.storage.database import Database
@@ -75,6 +76,7 @@ class TestWords:
     @example("e-mail")
     @example("3.9.1")
     @example("getUserProfile")
+    @example("\ufe77")
     @settings(max_examples=60, deadline=None)
     def test_every_word_finds_a_text_that_consists_of_it(self, find: Find, text: str) -> None:
         for word in found_words(text):
@@ -115,12 +117,45 @@ class TestWords:
             ("Rückgabe", "Die Rückgabefristen sind für alle Geräte in der Regel lang."),
             ("Rückgabefrist", "Die Frist für eine Rückgabe ist in der Regel nicht lang."),
             ("kündigen", "Die Kündigung ist nur zum Ende des Monats möglich, und das ist gut."),
+            ("退貨政策", "产品的退货政策"),
+            ("寵物", "可以带宠物"),
+            ("遗失", "遺失物品請洽服務台"),
+            ("リンゴの保存", "りんごは冷蔵庫に入れてください。"),
+            ("りんごはいくらですか", "リンゴ三個で四百円です。"),
+            ("ﾌﾟﾘﾝﾀｰ", "プリンターの用紙"),
+            ("квитки", "Електронний квиток можна повернути, і це не важко."),
+            ("компенсації поїздів", "Якщо поїзд запізнюється, то пасажир має право на квиток."),
+            ("חופשות", "בקשה לחופשה יש להגיש שבועיים מראש."),
+            ("ביטוח", "הביטוח הרפואי מכסה אשפוז."),
+            ("wnioski", "Wniosek o kredyt rozpatrujemy w ciągu tygodnia, i to jest szybko."),
+            ("tulosteet", "Värituloste on kaksi kertaa kalliimpi kuin tuloste."),
+            ("lainaaika", "Kirjan laina-aika on neljä viikkoa, ja se on pitkä."),
+            ("3250.50", "3.250,50 €"),
+            ("3.250,50", "costs 3250,50"),
+            ("5 000 users", "limit: 5000"),
+            ("5000", "5’000 Franken"),
+            ("1000000", "1,000,000 rows"),
+            ("15h", "À partir de 15 h"),
+            ("15 h", "dès 15h"),
+            ("8 GB", "8GB of memory"),
+            ("passwrod", "Reset your password there."),
+            ("recieve", "You receive a message."),
+            ("configuration", "the config file"),
             ("remboursements", "Le remboursement est fait dans les dix jours pour la commande."),
         ],
     )
     def test_a_question_finds_another_spelling(self, find: Find, question: str, text: str) -> None:
         others = ["Something else entirely.", "Ganz etwas anderes ist das hier und nicht da."]
         assert find(question, [*others, text]) == [text]
+
+    @pytest.mark.parametrize(
+        "question",
+        ["refunds " + "a" * 200_000, "a-" * 100_000 + " refunds", "aB" * 100_000 + " refunds",
+         "refunds " + "退" * 200_000, " ".join(map(str, range(30_000))) + " refunds"],
+        ids=["word", "hyphens", "capitals", "Chinese", "numbers"],
+    )  # fmt: skip
+    def test_a_huge_question_is_searched(self, find: Find, question: str) -> None:
+        assert find(question, ["Refunds take 12 days."]) == ["Refunds take 12 days."]
 
     @pytest.mark.parametrize(
         ("question", "together", "apart"),
@@ -151,6 +186,8 @@ class TestWords:
             ("who are you?", "You pay what they are worth."),
             ("C++", "the C language"),
             ("what is it", "refunds"),
+            ("contrast", "the contract ends"),
+            ("refund", "they refused"),
             ("谢谢", "产品自购买之日起七天内可以无理由退货。"),
             ("ありがとう", "返品は七日以内にお願いします。"),
         ],
@@ -168,7 +205,13 @@ class TestWords:
             ("Où est la clé de ma voiture ?", "french"),
             ("¿Dónde está la llave de mi coche?", "spanish"),
             ("Где ключ от моей машины и как его найти?", "russian"),
+            ("Työt alkavat heti, mutta tulostaminen maksaa 30 senttiä sivulta.", "finnish"),
+            ("Якщо поїзд запізнюється, пасажир має право на компенсацію.", "ukrainian"),
+            ("退货须在七天之内提交申请,并附上购买时的发票和收据。", "chinese"),
+            ("返品は七日以内にお願いします。", "japanese"),
+            ("Claims over $1,000 need the approval of a director, or ten days.", "english"),
             ("RateLimiter", ""),
+            ("会議", ""),
         ],
     )
     def test_a_clear_language_is_known(self, text: str, language: str) -> None:
@@ -241,6 +284,17 @@ class TestCommand:
         assert (ran.code, ran.stdout) == (0, b"")
         assert "nothing in the knowledge of `W` matches" in ran.stderr
         assert cli("assistant", "search", "V", "thanks!").code == 3
+
+    def test_an_empty_question_and_empty_knowledge_are_told_apart(self, cli: Cli) -> None:
+        assert cli("assistant", "create", "W", "-i", "DocWriter").code == 0
+        ran = cli("assistant", "search", "W", " ")
+        assert ran.code == 2
+        assert "the question is empty" in ran.stderr
+        ran = cli("assistant", "search", "W", "refunds")
+        assert (ran.code, ran.stdout) == (0, b"")
+        assert (
+            "`W` has no knowledge; `gptasst assistant files add W FILE...` adds some" in ran.stderr
+        )
 
     def test_as_many_as_are_wanted(self, cli: Cli, write: Write) -> None:
         for number in range(5):

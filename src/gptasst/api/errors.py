@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import math
-import os
 import re
 import time
-import urllib.request
 from collections.abc import Mapping
 
 import httpx2
@@ -22,21 +20,24 @@ from gptasst.api.failures import (
     is_about_model,
     is_expired,
     is_no_access,
+    is_plain,
     is_too_long,
     is_used_up,
     mask_error,
     masked,
     message_of,
     missing_part,
+    words_in,
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
+from gptasst.api.surroundings import login_wanted, proxy_between
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
-    InvalidInput,
     LimitReached,
     NoAnswer,
     NotFound,
@@ -44,18 +45,29 @@ from gptasst.errors import (
 )
 from gptasst.hints import cmd
 
-# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp".
-_NOT_TAKEN = re.compile(r"(image input|input_image|input_file)'? is not supported")
-_STORE_ID = re.compile(r"\bvs_\w+")
 
+def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstError:
+    """The error for a response that failed after it was accepted.
 
-def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
-    """The error for a response that failed after it was accepted."""
-    message = masked(message, endpoint)
-    if code == "rate_limit_exceeded" or is_used_up(0, code):
+    Args:
+        error: the server's: an object, text, or nothing.
+        model: that was asked for.
+        endpoint: the server.
+    """
+    body = error if isinstance(error, dict) else {}
+    kind = body.get("type")
+    code = body.get("code") or (None if kind == "error" else kind)  # the event's own type
+    code = code if isinstance(code, str) else None
+    message = masked(words_in(error) or "no reason given", endpoint)
+    if code == "rate_limit_exceeded" or is_used_up(0, code, message):
         return _limit_reached(code, message, endpoint)
     if is_too_long(code, message):
-        return _too_long(message, endpoint)
+        return too_long(message, endpoint)
+    found = filtered_for(code, body)
+    if found:
+        return filtered(found, endpoint)
+    if is_expired(message):
+        return expired(message, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
     return failed
@@ -87,7 +99,7 @@ def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
     )
 
 
-def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
+def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
     cause = error.__cause__
     reason = str(cause) if cause else "no connection"
     while cause is not None and not str(cause) and cause.__cause__ is not None:
@@ -95,6 +107,8 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
         reason = str(cause)
     reason = masked(reason, endpoint)
     if isinstance(error.__cause__, httpx2.ProxyError):
+        if reason.startswith("407"):
+            return login_wanted(f": {reason}", endpoint)
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
@@ -112,70 +126,24 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     return "is a server running there, and is the base URL right?"
 
 
-def proxy_between(endpoint: Endpoint) -> str | None:
-    """The environment variable that sets the proxy used for a server, with its value."""
-    scheme, _, rest = endpoint.base_url.partition("://")
-    host = rest.split("/")[0].rpartition("@")[2]
-    proxies = urllib.request.getproxies()
-    if endpoint.embedded or urllib.request.proxy_bypass(host):
-        return None
-    for kind in (scheme, "all"):
-        if kind in proxies:
-            names = (f"{kind}_proxy", f"{kind}_proxy".upper())
-            variable = next((name for name in names if os.environ.get(name)), names[1])
-            return f"{variable} (`{shown_url(proxies[kind])}`)"
-    return None
-
-
 def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
     status, code = error.status_code, code_of(error)
     message = masked(message_of(error), endpoint)
     if is_no_access(status, code):
         return _no_access(error, endpoint)
-    if status in (402, 429) or is_used_up(status, code):
+    if status == 429 or is_used_up(status, code, message):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
-    kind = _NOT_TAKEN.search(message.lower())
-    if kind and status in (400, 422, 500, 501):
-        what = "images" if "image" in kind[0] else "documents"
-        key = "input_image" if what == "images" else "input_file"
-        return InvalidInput(
-            f"{endpoint.name} takes no {what}: {message}",
-            hint=f"leave them out, or use a model that takes them; `{key} = false` in"
-            f" {endpoint.table} has it said before anything is sent",
-            code="input_not_taken",
-        )
-    if status in (400, 413, 422) or is_too_long(code, message):
-        refused = _refused_input(error, endpoint)
+    if status in (400, 422, 500, 501):
+        not_taken = input_not_taken(message, endpoint)
+        if not_taken:
+            return not_taken
+    if status in (400, 413, 422) or is_too_long(code, message) or is_expired(message):
+        refused = refused_input(error, endpoint)
         if refused:
             return refused
     if model and is_about_model(status, code, message, model):
         return _no_model(model, endpoint)
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
-
-
-def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
-    """The error for an input that the server does not accept; `None` for other errors."""
-    message = masked(message_of(error), endpoint)
-    if is_too_long(code_of(error), message):
-        return _too_long(message, endpoint)
-    if error.status_code == 413:
-        return InvalidInput(
-            f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
-        )
-    found = filtered_for(error)
-    if found:
-        found = masked(found, endpoint)
-        refused = f"the content filter of {endpoint.name} refused the input: {found}"
-        return NoAnswer(refused, code="refused")
-    if is_expired(message):
-        ident = _STORE_ID.search(message)
-        export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
-        return ServiceError(
-            f"{endpoint.name}: {message}",
-            hint=f"{export}create the assistant again with its files, and delete this one",
-            code="expired",
-        )
-    return None
 
 
 def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError | None:
@@ -185,6 +153,11 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
         if endpoint.local_store:
             create = cmd("assistant create NAME -i INSTRUCTION -f FILE...")
             keep = f"{create} takes files without uploading them"
+        if part == "embeddings":
+            keep = (
+                f'`embedding_model = "embedded"` in {endpoint.table} uses a model on this machine;'
+                " without `embedding_model`, knowledge is searched by its words"
+            )
         if part == "batches":
             keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
@@ -236,12 +209,15 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
 def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     words = words_of(error)
     said = f": {masked(words, endpoint)}" if words else ""
+    if error.status_code == 407:
+        return login_wanted(said, endpoint)
     if error.status_code == 403:
-        return AccessDenied(
-            f"{endpoint.name}{said or ': HTTP 403'}",
-            hint=f"{cmd('doctor')} shows which permissions the key lacks",
-            code="no_permission",
-        )
+        hint = f"{cmd('doctor')} shows which permissions the key lacks"
+        between = proxy_between(endpoint) if is_plain(error) else None
+        if between:
+            hint = f"{between} is set, and that proxy may have answered; {hint}"
+        refused = f"{endpoint.name}{said or ': HTTP 403'}"
+        return AccessDenied(refused, hint=hint, code="no_permission")
     # A gateway in front of the server may miss something else, such as a header.
     if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"
@@ -258,7 +234,7 @@ def _limit_reached(
     status: int = 429,
     wait: float | None = None,
 ) -> LimitReached:
-    if is_used_up(status, code):
+    if is_used_up(status, code, message):
         return LimitReached(
             f"{endpoint.name}: the quota is used up: {message}",
             hint="see the plan and billing of the account that the key belongs to",
@@ -280,21 +256,6 @@ def _in_words(seconds: float) -> str:
     return f"{math.ceil(seconds / 3600)} hours"
 
 
-def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
-    return InvalidInput(
-        f"the input is too long for the model: {message}",
-        hint=more_context(endpoint),
-        code="too_long",
-    )
-
-
-def more_context(endpoint: Endpoint) -> str:
-    """The hint for a context that is too small."""
-    if endpoint.embedded:
-        return "send less at a time, or raise `context` in [local] of config.toml"
-    return "send less at a time, or use a model with a larger context"
-
-
 # As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -310,11 +271,19 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
     )
 
 
+_LONGEST_ASKED = 7 * 86_400.0
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait that `retry-after-ms` or `Retry-After` asks for, in seconds, if it is valid.
 
-    `Retry-After` is a number or a date.
+    `Retry-After` is a number or a date. No wait is longer than a week.
     """
+    asked = _asked_wait(headers)
+    return None if asked is None else min(asked, _LONGEST_ASKED)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
     exact = _finite(headers.get("retry-after-ms"))
     if exact is not None:
         return exact / 1000

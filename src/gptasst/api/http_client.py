@@ -25,6 +25,9 @@ from gptasst.threads import time_left
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
 # The SDK's limits: many uploads at once.
 _CONNECTIONS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+# LM Studio's message for an unknown path, and bytes that it and the path may have.
+_UNEXPECTED = b"Unexpected endpoint or method"
+_SHORT = 500
 # Seconds to wait for the end of a response whose content is complete.
 _END = 0.2
 
@@ -98,7 +101,7 @@ class LimitedClient(httpx2.Client):
             self._may_try = False
             if _is_nothing(response) and isinstance(request.stream, httpx2.ByteStream):
                 response = self._elsewhere(response, request, patience, stream=stream, **options)
-        if not response.is_success:
+        if not response.is_success or _is_unexpected(response):
             raise StatusFailure(response)
         return response
 
@@ -118,7 +121,8 @@ class LimitedClient(httpx2.Client):
 
     def _moved(self, request: httpx2.Request) -> httpx2.Request:
         """The same request, to the base URL with `/v1`."""
-        base, url = self._base_url_given, str(request.url)
+        # As httpx writes it: with lower case and escapes.
+        base, url = str(httpx2.URL(self._base_url_given)).rstrip("/"), str(request.url)
         return httpx2.Request(
             request.method,
             f"{base}{self._added}{url.removeprefix(base)}",
@@ -185,7 +189,20 @@ def read_to_end_of_stream(response: httpx2.Response, chunks: Iterator[bytes]) ->
 def _is_nothing(response: httpx2.Response) -> bool:
     """Whether a URL has no API: the path is unknown, or it is a web page."""
     kind = response.headers.get("content-type", "")
-    return response.status_code in (404, 405) or "text/html" in kind
+    found = response.status_code not in (404, 405) and "text/html" not in kind
+    return not found or _is_unexpected(response)
+
+
+def _is_unexpected(response: httpx2.Response) -> bool:
+    """Whether a URL is unknown to LM Studio, which reports that with status 200."""
+    headers = response.headers
+    length = headers.get("content-length", "")
+    if "json" not in headers.get("content-type", "") or not length.isdecimal():
+        return False
+    if response.status_code != 200 or int(length) > _SHORT:
+        return False
+    _read_to_end(response)
+    return _UNEXPECTED in response.content[:_SHORT]
 
 
 def _up_to(most: int, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -11,11 +11,11 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from gptasst.knowledge.languages import accented_stem, fold, has_endings, stem, visible
+from gptasst.knowledge.stems import fold, has_endings, other_stem, stem, visible
 
 TOKENIZER = "porter ascii"
 # Change it with any change here: an index of another version is rebuilt.
-VERSION = 2
+VERSION = 3
 
 # Combining marks that are part of words; others are removed by folding.
 _MARKS = (
@@ -49,6 +49,8 @@ _ASCII_WORD = re.compile("[a-z0-9]+")
 _MARK = "·"
 END = _MARK
 _SIGNS = {"++": f"{_MARK}plusplus", "#": f"{_MARK}sharp"}
+# Languages that write several nouns as one word.
+COMPOUNDING = frozenset(("danish", "dutch", "german", "norwegian", "swedish"))
 _COMPOUND = 9  # letters of the shortest compound
 _PART = 4  # letters of its shortest part
 _VOWEL = re.compile("[aeiouy]")
@@ -139,11 +141,11 @@ def _tokens(word: str, language: str) -> Iterator[str]:
         if is_unspaced(run):
             yield from pairs(run)
         else:
-            yield from filter(None, [accented_stem(run, language)])
+            yield from filter(None, [other_stem(run, language)])
             for name in names(run, sign):
                 written = stem(name, language)
                 yield written
-                if language == "german":
+                if language in COMPOUNDING:
                     yield from _ends(written)
 
 
