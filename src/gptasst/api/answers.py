@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection
@@ -337,7 +338,7 @@ def refuse_web_page(response: Any) -> None:
     content_type = response.headers.get("content-type", "")
     if "text/html" in content_type:
         raise ServiceError(
-            f"{response.request.url.host} sent a web page instead of an answer",
+            f"{urlsplit(str(response.url)).hostname} sent a web page instead of an answer",
             hint="is the base URL right? it usually ends in /v1",
             code="not_an_api",
         )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
 import os
 import re
 import time
-import urllib.request
 from collections.abc import Mapping
-
-import httpx2
+from urllib.parse import urljoin
 
 from gptasst.api.failures import (
     ConnectionFailure,
@@ -76,10 +73,8 @@ def translate_error(error: RequestFailure, endpoint: Endpoint, model: str | None
 
 
 def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
-    connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
-    limits = error.request.extensions.get("timeout", {})
-    seconds = limits.get("connect" if connecting else "read") or endpoint.silence
-    what = "took no connection" if connecting else "said nothing"
+    seconds = error.seconds or endpoint.silence
+    what = "took no connection" if error.connecting else "said nothing"
     return ServiceError(
         f"{endpoint.name} did not answer in time: it {what} for {seconds:g} s",
         hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
@@ -88,16 +83,16 @@ def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
 
 
 def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
-    cause = error.__cause__
-    reason = str(cause) if cause else "no connection"
-    while cause is not None and not str(cause) and cause.__cause__ is not None:
+    cause: BaseException | None = error
+    reason = str(error)
+    while cause is not None and not reason:
         cause = cause.__cause__
-        reason = str(cause)
-    reason = masked(reason, endpoint)
-    if isinstance(error.__cause__, httpx2.ProxyError):
+        reason = str(cause or "")
+    reason = masked(reason, endpoint) or type(error.__cause__ or error).__name__
+    if error.of_proxy:
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
-        f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
+        f"{endpoint.name} can't be reached: {reason}",
         hint=_connection_hint(reason, endpoint),
         code="unreachable",
     )
@@ -114,6 +109,8 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
 
 def proxy_between(endpoint: Endpoint) -> str | None:
     """The environment variable that sets the proxy used for a server, with its value."""
+    import urllib.request
+
     scheme, _, rest = endpoint.base_url.partition("://")
     host = rest.split("/")[0].rpartition("@")[2]
     proxies = urllib.request.getproxies()
@@ -192,7 +189,7 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
         right = "is the base URL right, and does the server speak the Responses API?"
         between = proxy_between(endpoint)
         return ServiceError(
-            f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
+            f"{endpoint.name} has nothing at {error.path}: {message}",
             hint=f"{between} is set, and that proxy may have answered; {right}"
             if between
             else right,
@@ -217,7 +214,7 @@ def _failed(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceEr
 def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
     """The error for a redirect: content and keys only go to the server that was configured."""
     location = error.response.headers.get("location", "")
-    target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
+    target = shown_url(urljoin(error.url, location)) if location else "elsewhere"
     return ServiceError(
         f"{endpoint.name} redirects to {target}; gptasst does not follow redirects",
         hint="if that is the right server, set `base_url` to its address",
@@ -320,9 +317,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return exact / 1000
     value: str | None = headers.get("retry-after")
     seconds = _finite(value)
-    date = email.utils.parsedate_tz(value) if value and seconds is None else None
-    if date is None:
+    if not value or seconds is not None:
         return seconds
+    import email.utils
+
+    date = email.utils.parsedate_tz(value)
+    if date is None:
+        return None
     try:
         return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
     except (ValueError, OverflowError):  # a year out of range

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -19,7 +18,7 @@ from gptasst.api.types import Endpoint
 from gptasst.errors import ServiceError
 
 if TYPE_CHECKING:
-    import httpx2
+    from gptasst.api.attempts import Response
 
 
 class RequestFailure(Exception):
@@ -27,15 +26,25 @@ class RequestFailure(Exception):
 
 
 class ConnectionFailure(RequestFailure):
-    """There was no response. `__cause__` is the error of the HTTP library."""
+    """There was no response, or not all of it. `__cause__` is the error of the HTTP library.
 
-    def __init__(self, request: httpx2.Request) -> None:
-        super().__init__("no connection")
-        self.request = request
+    Args:
+        said: what happened, if the cause does not tell.
+        of_proxy: whether a proxy refused to connect.
+    """
+
+    def __init__(self, said: str = "", *, of_proxy: bool = False) -> None:
+        super().__init__(said)
+        self.of_proxy = of_proxy
 
 
 class TimedOut(ConnectionFailure):
-    """A server that accepts no connection, or sent nothing for too long."""
+    """A server that accepts no connection (`connecting`), or sent nothing for too many seconds."""
+
+    def __init__(self, seconds: float | None, *, connecting: bool = False) -> None:
+        super().__init__("timed out")
+        self.seconds = seconds
+        self.connecting = connecting
 
 
 class StatusFailure(RequestFailure):
@@ -46,7 +55,7 @@ class StatusFailure(RequestFailure):
         body: its error: the JSON in `error`, else all JSON, else the text.
     """
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: Response) -> None:
         text = response.text.strip()
         super().__init__(f"HTTP {response.status_code}: {text}")
         self.response = response
@@ -58,8 +67,14 @@ class StatusFailure(RequestFailure):
         self.body = said.get("error", said) if isinstance(said, dict) else said
 
     @property
-    def request(self) -> httpx2.Request:
-        return self.response.request
+    def url(self) -> str:
+        """The URL that was asked for."""
+        return str(self.response.url)
+
+    @property
+    def path(self) -> str:
+        """The path of its URL."""
+        return unquote(urlsplit(self.url).path)
 
     @property
     def status_code(self) -> int:
@@ -149,6 +164,8 @@ def _all_secrets(endpoint: Endpoint) -> Iterator[str]:
 
 
 def _urls(endpoint: Endpoint) -> list[str]:
+    import urllib.request
+
     return [endpoint.base_url, *urllib.request.getproxies().values()]
 
 
@@ -274,7 +291,7 @@ def is_missing_path(error: StatusFailure) -> bool:
     if error.status_code != 404:
         return False
     message = message_of(error).lower().rstrip(".")
-    path = error.request.url.path.lower()
+    path = error.path.lower()
     return message in _NO_SUCH_PATH or path in message or "invalid url" in message
 
 
@@ -282,7 +299,7 @@ def missing_part(error: StatusFailure) -> str | None:
     """The part of the API that a server lacks, if assistants need it."""
     if not is_missing_path(error):
         return None
-    segments = error.request.url.path.rstrip("/").split("/")
+    segments = error.path.rstrip("/").split("/")
     return next((_PARTS[segment] for segment in segments if segment in _PARTS), None)
 
 
