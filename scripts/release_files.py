@@ -41,7 +41,8 @@ last column, a package is installed with that extra only.
 
 The embedded model SmolLM2-135M-Instruct is under Apache-2.0, and so is all-MiniLM-L6-v2, which
 searches knowledge by meaning. Both are downloaded when they are first used. llama.cpp, in
-`xllamacpp`, is under MIT.
+`xllamacpp`, is under MIT. The pairs of traditional and simplified Chinese characters in
+`gptasst.knowledge.chinese` come from OpenCC, under Apache-2.0.
 
 | package | version | licence | for |
 | --- | --- | --- | --- |

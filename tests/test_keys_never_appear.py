@@ -297,7 +297,7 @@ class TestUrls:
             monkeypatch.setenv("HTTP_PROXY", proxy)
             monkeypatch.setenv("GPTASST_BASE_URL", "http://elsewhere.invalid/v1")
             ran = cli("run", "DocWriter", "-t", "x", "-m", "m", "-v")
-        assert ran.code == 1
+        assert ran.code == 4
         assert holds(ran.text + ran.stderr) == []
 
 

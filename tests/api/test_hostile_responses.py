@@ -325,3 +325,12 @@ def test_text_of_a_refusal(raw: RawServer, connection: Connection, charset: str,
     with pytest.raises(StatusFailure) as raised:
         connection.get("/a")
     assert raised.value.body == text
+
+
+def test_a_query_that_has_a_name_twice(raw: RawServer, connect: Callable[..., Connection]) -> None:
+    raw.url += "?a=b+c&a=2"
+    raw.scripts = [[sized(), sized()]]
+    connection = connect()
+    assert connection.get("/things") == connection.get("/things", {"limit": 1}) == BODY
+    assert raw.requests[0].startswith(b"GET /v1/things?a=b+c&a=2 HTTP/1.1\r\n")
+    assert raw.requests[1].startswith(b"GET /v1/things?a=b+c&a=2&limit=1 HTTP/1.1\r\n")

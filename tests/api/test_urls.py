@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Cli, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 
 
 def configured(write: Write, home: Path, base_url: str) -> None:
@@ -58,7 +58,9 @@ def test_a_password_is_not_kept(cli: Cli, home: Path) -> None:
     assert not (home / "config/config.toml").exists()
 
 
-@pytest.mark.parametrize("ending", ["/responses", "/responses/", "/"])
+@pytest.mark.parametrize(
+    "ending", ["/responses", "/responses/", "/", "///", "/chat/completions", "  ", "#part"]
+)
 def test_what_a_request_url_ends_in(
     cli: Cli, server: LoopbackServer, write: Write, home: Path, ending: str
 ) -> None:
@@ -67,7 +69,48 @@ def test_what_a_request_url_ends_in(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("url", ["http://host/v 1", "http://ho\tst/v1", "http://host/v1\n/x"])
+def test_white_space_in_a_url_is_refused(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("GPTASST_BASE_URL", url)
+    ran = cli("run", "DocWriter", "-t", "x", "--json")
+    assert ran.code == 2
+    assert "is not a base URL" in ran.error["message"]
+
+
+def test_a_key_in_the_query_is_masked(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_BASE_URL", f"{server.base_url}?key=secret-word&api-version=preview")
+    monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+    words = "secret-word is not valid for preview"
+    server.outcomes.append(outcomes.http_error(401, message=words))
+    ran = cli("run", "DocWriter", "-t", "x")
+    assert "[key] is not valid for preview" in ran.stderr
+
+
 class TestWithoutVersion:
+    def test_what_is_not_shown_is_not_lost_by_the_fix(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = server.base_url.removesuffix("/v1").replace("://", "://me:secret-word@")
+        monkeypatch.setenv("GPTASST_BASE_URL", f"{url}?api-version=preview")
+        monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+        ran = cli("run", "DocWriter", "-t", "x")
+        assert ran.text == "x"
+        assert "write `/v1` at the end of its path in GPTASST_BASE_URL" in ran.stderr
+        assert "secret-word" not in ran.stderr
+
+    def test_a_host_in_capitals(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        url = server.base_url.removesuffix("/v1").replace("127.0.0.1", "LocalHost")
+        monkeypatch.setenv("GPTASST_BASE_URL", url)
+        monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+        assert cli("run", "DocWriter", "-t", "x").text == "x"
+        assert [r.path for r in server.requests] == ["/responses", "/v1/responses"]
+
     def test_is_tried_with_it_once(
         self, cli: Cli, server: LoopbackServer, write: Write, home: Path
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -421,3 +422,52 @@ def test_cases_without_a_definition_are_noticed(cli: Cli, write: Write) -> None:
     assert cli("apply", "assistants", "--json").json["passed_over"] == ["assistants/b.cases.toml"]
     Path("assistants/a.toml").unlink()
     assert "1 without" not in cli("apply", "assistants", "-n").stderr
+
+
+def sources(project: LoopbackServer) -> dict[str, str]:
+    stores = (store.about for store in project.stores.values())
+    return {about["name"]: about["metadata"]["source"] for about in stores}
+
+
+def test_equal_paths_on_two_machines_are_two_directories(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write: Write
+) -> None:
+    write("code/a.toml", definition("A"))
+    write("code/b.toml", definition("B"))
+    apply(cli, "code")
+    assert cli("assistant", "show", "A").text.count("code/a.toml, which says the same") == 1
+    monkeypatch.setenv("GPTASST_HOME", str(tmp_path / "second"))
+    write("code/b.toml", definition("C"))
+    ran = cli("apply", "code", "--prune", "-y", "--json")
+    actions = [(one["name"], one["action"]) for one in ran.json["assistants"]]
+    assert sorted(actions) == [("A", "unchanged"), ("C", "create")]
+    assert names(cli) == ["A", "B", "C"]
+    assert "code/a.toml" not in cli("assistant", "show", "A").text
+
+
+def test_what_earlier_versions_wrote_is_found(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    """They left out the machine."""
+    for name in ("A", "B", "Gone"):
+        write(f"code/{name}.toml", definition(name))
+    apply(cli, "code")
+    now = sources(project)
+    for store in project.stores.values():
+        about = store.about
+        about["metadata"]["source"] = re.sub("^machine-[^:]*:", "", about["metadata"]["source"])
+    assert "code/A.toml, which says the same" in cli("assistant", "show", "A").text
+    write("code/B.toml", definition("New"))
+    Path("code/Gone.toml").unlink()
+    ran = cli("apply", "code", "--prune", "-y")
+    assert ran.code == 0
+    assert "changed `A`" in ran.stderr
+    assert "renamed `B` to `New`" in ran.stderr
+    assert "`Gone` came from a directory of this path, here or on another machine" in ran.stderr
+    assert names(cli) == ["A", "Gone", "New"]
+    assert {**sources(project), "Gone": now["Gone"]} == {
+        "A": now["A"],
+        "New": now["B"],
+        "Gone": now["Gone"],
+    }
+    settled(cli, project, "code")

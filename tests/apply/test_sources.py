@@ -22,13 +22,17 @@ def store() -> None:
     """None is needed here."""
 
 
+def machine() -> str:
+    return "a1b2c3"
+
+
 def named(url: str) -> str:
     """The name of a directory `assistants` in a clone from a URL."""
     config = Path("clone/.git/config")
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {url}\n\tfetch = x\n')
     Path("clone/assistants").mkdir(exist_ok=True)
-    return source_directory(Path("clone/assistants")).name
+    return source_directory(Path("clone/assistants"), machine).name
 
 
 @pytest.mark.parametrize(
@@ -63,8 +67,12 @@ def test_a_remote_on_this_disk_is_its_path(url: str) -> None:
 def test_without_a_remote_or_a_repository_it_is_a_path(tmp_path: Path) -> None:
     assert named("").endswith("/work/clone//assistants")
     Path("plain").mkdir()
-    assert source_directory(Path("plain")).name.endswith("/work/plain")
-    assert source_directory(Path("clone")).name.endswith("/work/clone//.")
+    assert source_directory(Path("plain"), machine).name.endswith("/work/plain")
+    own = source_directory(Path("clone"), machine)
+    assert own.name.endswith("/work/clone//.")
+    assert own.name == f"machine-a1b2c3:{own.former}"
+    assert source_directory(Path("clone"), lambda: "other").name != own.name
+    assert file_of_source(f"{own.name}//a.toml", Path("clone"), lambda: "other") is None
 
 
 @pytest.mark.skipif(GIT is None, reason="needs git")
@@ -80,14 +88,14 @@ def test_working_trees_of_a_repository_agree() -> None:
     git("-C", "main", "add", ".")
     git("-C", "main", "commit", "-m", "x")
     git("-C", "main", "worktree", "add", "../other")
-    names = {source_directory(Path(tree, "assistants")).name for tree in ("main", "other")}
+    names = {source_directory(Path(tree, "assistants"), machine).name for tree in ("main", "other")}
     assert len(names) == 1
     (name,) = names
-    found = file_of_source(f"{name}//a.toml", Path("other"))
+    found = file_of_source(f"{name}//a.toml", Path("other"), machine)
     assert found is not None
     assert found.samefile("other/assistants/a.toml")
     git("-C", "main", "remote", "add", "upstream", "https://example.com/x/y")
-    assert source_directory(Path("other/assistants")).name == "example.com/x/y//assistants"
+    assert source_directory(Path("other/assistants"), machine).name == "example.com/x/y//assistants"
 
 
 @pytest.mark.parametrize(
@@ -105,8 +113,8 @@ def test_what_others_wrote_leads_to_no_file_elsewhere(source: str) -> None:
     named("https://github.com/acme/docs")
     Path("secret.toml").write_text("x")
     Path("clone/assistants/a.toml").write_text("x")
-    assert file_of_source(source, Path("clone")) is None
-    own = file_of_source("github.com/acme/docs//assistants//a.toml", Path("clone"))
+    assert file_of_source(source, Path("clone"), machine) is None
+    own = file_of_source("github.com/acme/docs//assistants//a.toml", Path("clone"), machine)
     assert own is not None
 
 

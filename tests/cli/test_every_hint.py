@@ -24,7 +24,7 @@ from typing import Any
 import keyring
 import pytest
 
-from gptasst.api import clients
+from gptasst.api import http_client
 from gptasst.batches import service as batches
 from gptasst.embedded import download, service
 from gptasst.errors import StateError
@@ -46,6 +46,12 @@ def two_of_one_name(around: Around) -> None:
     around.cli("assistant", "create", "Other", "-i", "DocWriter")
     only_store(around.server, "Other").about["name"] = "Docs"
     assert around.cli("cache", "clear", "-y").code == 0
+
+
+def of_an_earlier_version(around: Around) -> None:
+    metadata = only_store(around.server, "New").about["metadata"]
+    metadata["source"] = metadata["source"].partition(":")[2]
+    Path("as/New.toml").unlink()
 
 
 def a_lost_definition(around: Around) -> None:
@@ -214,7 +220,7 @@ def no_socks(around: Around) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ImportError
 
-    around.patch.setattr(clients, "LimitedClient", fail)
+    around.patch.setattr(http_client, "LimitedClient", fail)
     around.patch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     around.patch.setenv("OPENAI_BASE_URL", "https://127.0.0.1:9/v1")
 
@@ -495,7 +501,7 @@ HINTS = [
     Hint(no_assistants, "assistant list", "list_assistants: assistant create NAME -i INSTRUCTION"),
     Hint(no_knowledge, "assistant files list Bare", "list_files: assistant files add {} FILE..."),
     Hint(of_a_newer_version, "assistant show Docs", "read_pointer: upgrade_command()"),
-    Hint(an_expired_store, "run Docs -t x", "_refused_input: assistant export {}"),
+    Hint(an_expired_store, "run Docs -t x", "_expired: assistant export {}"),
     Hint(meanwhile("assistant edit Docs -m gpt-6.2-sol", "GET", 1), "assistant edit Docs -m gpt-6-terra", "edit_conflict: assistant show {}"),
     Hint(meanwhile("assistant delete Docs -y", "GET", 2), "assistant edit Docs -m gpt-6-terra", "deleted_meanwhile: assistant list"),
     Hint(meanwhile("assistant delete Docs -y", "POST"), "assistant edit Docs -m gpt-6-terra", "_WHAT_IS_THERE: assistant list"),
@@ -622,7 +628,7 @@ HINTS += [
     Hint(both(setting(OPENAI_BASE_URL=None, OPENAI_API_KEY=None, GPTASST_MODEL=None), configured('profile = "own"\n[profiles.own]\nbase_url = "SERVER"\nstore = "openai"\n'), disturbed("GET", "/v1/vector_stores", 404)), "doctor --json", "another_value: config set profiles.{}.{} {}"),
     Hint(both(setting(GPTASST_MODEL=None), configured('[profiles.openai]\nmodel = "gpt-4"\n')), "run DocWriter -t x", "ModelEnds.of_profile: config set {} {}", again=True),
     Hint(both(setting(GPTASST_MODEL=None), typed("assistant create Old -i DocWriter -m soon-over"), ending), "doctor --json", "_other_model: model list"),
-    Hint(both(setting(OPENAI_BASE_URL=None, OPENAI_API_KEY=None), without_v1), "run DocWriter -t x", "ServerContext._tell_moved: config set profiles.{}.base_url {}", again=True),
+    Hint(both(setting(OPENAI_BASE_URL=None, OPENAI_API_KEY=None), without_v1), "run DocWriter -t x", "ServerContext._tell_moved: config set {} {}", again=True),
     Hint(no_socks, "run DocWriter -t x", "_no_socks: install_command(socks)"),
     Hint(both(without_key, a_wheel("fails")), "run DocWriter -t x", "MachineContext.fallback_note: auth login"),
     Hint(both(without_key, written("bad.gguf", "GGUF nothing"), setting(GPTASST_LOCAL_MODEL="bad.gguf")), "run DocWriter -t x", "EmbeddedEngine.endpoint: local status"),
@@ -661,6 +667,7 @@ HINTS += [
     # Assistants as code, and other tools' formats
     Hint(both(two_of_one_name, written("as/Docs.toml", 'name = "Docs"\ninstructions = "x"\n')), "apply as -n", "_refuse_ambiguous: assistant edit {} --rename NEW", again=True),
     Hint(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), "apply as --check", "_would_change: apply {}", more="-y", again=True),
+    Hint(both(written("as/New.toml", 'name = "New"\ninstructions = "x"\n'), typed("apply as -y"), of_an_earlier_version), "apply as --prune -y", "_tell_about: assistant delete {}", more="-y"),
     Hint(both(written("pdf/SKILL.md", SKILL), written("pdf/references/a.md", "a")), "instruction import pdf --project", "InstructionImporter._planned: assistant create {}"),
 ]  # fmt: skip
 

@@ -200,7 +200,7 @@ def test_apply_waits_for_the_cases_of_each(cli: Cli, write: Write) -> None:
     assert cli("assistant", "show", "New").code == 3
 
 
-def test_two_revisions_side_by_side(cli: Cli, write: Write) -> None:
+def test_two_revisions_side_by_side(cli: Cli, server: LoopbackServer, write: Write) -> None:
     cli("assistant", "edit", "Desk", "-i", "Rude.toml")
     ran = cli("test", "Desk", "--compare", "1")
     assert ran.code == 6  # the cases of the new one
@@ -216,6 +216,10 @@ def test_two_revisions_side_by_side(cli: Cli, write: Write) -> None:
     assert cli("test", "Desk", "--compare", "1", "-f", "in", "-q").text == "in/a.md\n"
     ran = cli("test", "Desk@1", "--compare", "Desk.toml", "-f", "in/a.md", "--json")
     assert (ran.code, ran.json["compared"][0]["changed"]) == (0, False)
+    server.answer = ""
+    write("in/b.md", "Other text.\n")
+    ran = cli("test", "Desk", "--compare", "1", "-f", "in/b.md")
+    assert (ran.code, "error: " in ran.stderr) == (6, True)  # nothing to compare is no success
     assert cli("test", "Desk", "--compare", "9").code == 3
     assert cli("test", "Desk.toml", "--compare", "1").code == 2
     assert cli("test", "Desk", "-f", "in").code == 2

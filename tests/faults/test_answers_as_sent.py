@@ -68,6 +68,32 @@ FOUND = {
             completed(usage={"input_tokens": 1, "output_tokens": 2, "input_tokens_details": 5}),
         ],
         [DELTA, completed(model=5, id=7)],
+        [b"event: ping\ndata: ping", DELTA, b"event: keepalive\ndata: {}", completed()],
+        [b"data: null", DELTA, b"data: 5", {"type": ["odd"]}, {"odd": 1}, completed()],
+        [b'data: {"type":"response.output_text.delta",\ndata: "delta":"right"}', completed()],
+        [b"\xef\xbb\xbfdata: " + json.dumps(DELTA).encode(), completed(output=None)],
+        [
+            {"type": "response.output_item.added", "item": "odd"},
+            {"type": "response.output_item.added", "item": {"phase": "commentary", "id": [1]}},
+            {**DELTA, "item_id": {}},
+            completed(output=None),
+        ],
+        [{**DELTA, "delta": {"text": "odd"}}, {**DELTA, "delta": 5}, completed()],
+        [{"type": "response.refusal.delta", "delta": {}}, DELTA, completed()],
+        [DELTA, {"type": "response.completed"}],
+        [DELTA, {"type": "response.completed", "response": "odd"}],
+        [{"type": "response.completed", "status": "completed", "output": [ITEM]}],
+        [{"type": "response.output_text.done", "text": "right"}, completed(output=None)],
+        [{**DELTA, "delta": "ri"}, completed(), {**DELTA, "delta": "ght"}],
+        [completed(output=[{**ITEM, "content": "right"}])],
+        [completed(output=[{**ITEM, "content": [{"type": "text", "text": "right"}]}])],
+        [completed(output=[{**ITEM, "content": [{"type": "output_text", "text": None}, TEXT]}])],
+        [completed(output=[{"role": "assistant", "content": [TEXT]}])],
+        [DELTA, completed(output=[{**ITEM, "content": None}])],
+        [DELTA, completed(usage={"input_tokens": 10**300, "output_tokens": 5})],
+        [DELTA, completed(usage={"input_tokens": -1, "output_tokens": True})],
+        [DELTA, completed(usage={"input_tokens": float("nan"), "output_tokens": float("inf")})],
+        [DELTA, completed(max_output_tokens=-1, usage={"input_tokens": 1, "output_tokens": 2})],
     ],
     ids=str,
 )
@@ -77,6 +103,77 @@ def test_are_understood(
     server.outcomes.append(stream(*events))
     ran = cli("run", "CommitMessage", "-t", "x")
     assert (ran.code, ran.text) == (0, "right")
+
+
+END = json.dumps(completed()).encode()
+DIGITS = END.replace(b'"resp_1"', b"9" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (
+            b"data: " + json.dumps(DELTA).encode() + b"\r\rdata: " + END + b"\r\r",
+            "text/event-stream",
+        ),
+        (b"data: " + json.dumps(DELTA).encode() + b"\ndata: " + END, "text/event-stream"),
+        (b"data: " + DIGITS, "text/event-stream"),
+        (json.dumps(DELTA).encode() + b"\n" + END, "application/x-ndjson"),
+        (json.dumps(completed()["response"], indent=1).encode(), "text/plain"),
+        (b"\xef\xbb\xbf" + json.dumps(completed()["response"]).encode(), "application/json"),
+    ],
+    ids=["returns", "no empty lines", "digits", "lines of JSON", "JSON as text", "with a mark"],
+)
+def test_bytes_are_understood(cli: Cli, server: LoopbackServer, body: bytes, kind: str) -> None:
+    server.outcomes.append(HttpAnswer(Reply(body, 200, kind)))
+    ran = cli("run", "CommitMessage", "-t", "x")
+    assert (ran.code, ran.text) == (0, "right")
+
+
+@pytest.mark.parametrize(
+    ("last", "code", "said"),
+    [
+        ({"type": "response.failed"}, "failed", "no reason given"),
+        ({"type": "response.failed", "response": {"error": {"message": "why"}}}, "failed", "why"),
+        ({"type": "response.failed", "response": {"error": ["why"]}}, "failed", "why"),
+        ({"type": "response.incomplete"}, "incomplete", "cut off"),
+        (
+            {"type": "response.incomplete", "response": {"incomplete_details": "its limit"}},
+            "incomplete", "its limit",
+        ),
+        ({"type": "response.cancelled"}, "broken_off", "`cancelled`"),
+        (completed(status="in_progress"), "broken_off", "`in_progress`"),
+        (b"event: error\ndata: upstream is gone", "failed", "upstream is gone"),
+        (b'event: error\ndata: "upstream is gone"', "failed", "upstream is gone"),
+        (b"upstream is gone", "broken_off", "upstream is gone"),
+        ({"error": {"detail": [{"loc": ["a", 0], "msg": "why"}]}}, "failed", "a.0: why"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_end_that_is_none(
+    cli: Cli, server: LoopbackServer, last: dict[str, Any] | bytes, code: str, said: str
+) -> None:
+    """What was not finished is not taken for an answer."""
+    server.outcomes.append(stream(DELTA, last))
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (7, code)
+    assert said in ran.error["message"]
+
+
+def test_words_instead_of_an_answer_are_shown(cli: Cli, server: LoopbackServer) -> None:
+    server.outcomes.append(stream(b"data: no healthy upstream"))
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (1, "not_an_api")
+    assert "`no healthy upstream`" in ran.error["message"]
+
+
+def test_odd_usage_does_no_harm_to_the_journal(cli: Cli, server: LoopbackServer) -> None:
+    cached = {"cached_tokens": 500, "cache_write_tokens": "many"}
+    counted = {"input_tokens": 10, "output_tokens": 2.0, "input_tokens_details": cached}
+    server.outcomes.append(stream(DELTA, completed(usage=counted)))
+    assert cli("run", "CommitMessage", "-t", "x").stderr == ""
+    (line,) = cli("usage", "--json").json["usage"]
+    assert (line["input_tokens"], line["cached_tokens"], line["output_tokens"]) == (10, 10, 2)
 
 
 def test_a_refusal_is_one_where_the_end_does_not_repeat_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from gptasst.api import retries
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.wire import Reply
 
 AZURE_FILTER = {
     "error": {
@@ -82,23 +84,123 @@ VLLM = (
             4, "wrong_key", "the header x-team is missing",
         ),
         (401, {"detail": "Sign in at the gateway"}, 4, "wrong_key", "Sign in at the gateway"),
+        (
+            401, {"error": "invalid_token", "error_description": "The token expired"},
+            4, "wrong_key", "The token expired",
+        ),
+        (401, {"fault": {"faultstring": "No API key"}}, 4, "wrong_key", "No API key"),
+        (401, [{"error": {"message": "No good key"}}], 4, "wrong_key", "No good key"),
+        (401, "No key was sent", 4, "wrong_key", "No key was sent"),
+        (400, {"error": None, "message": "It is not taken"}, 1, "bad_request", "It is not taken"),
+        (
+            422, {"detail": [{"loc": ["body", "input"], "msg": "Field required"}]},
+            1, "bad_request", "body.input: Field required",
+        ),
+        (407, {}, 4, "bad_proxy", "wants a login"),
+        (413, {"error": "At most 8 MB"}, 2, "too_large", "At most 8 MB"),
+        (
+            400, {"error": {"message": "Your credit balance is too low"}},
+            5, "quota", "credit balance",
+        ),
+        (429, {"error": {"code": "billing_not_active"}}, 5, "quota", "used up"),
+        (403, {"error": {"code": "billing_hard_limit_reached"}}, 5, "quota", "used up"),
+        *(
+            (400, {"error": {"message": words}}, 3, "model_not_found", "has no model")
+            for words in (
+                "/responses: Invalid model name passed in model=gpt-6-luna.",
+                "gpt-6-luna is not a valid model ID",
+                "Model Not Exist",
+            )
+        ),
+        (404, {"error": "model 'gpt-6-luna' not found"}, 3, "model_not_found", "has no model"),
+        (
+            400,
+            {"error": {"code": "content_filter", "content_filters": [{"blocked": True,
+             "content_filter_results": {"jailbreak": {"filtered": True}}}]}},
+            7, "refused", "jailbreak",
+        ),
+        *(
+            (400, {"error": {"message": words}}, 2, "too_long", words)
+            for words in (
+                "The decoder prompt (length 9000) is longer than the maximum model length of 4096.",
+                "The prompt (total length 9000) is too long to fit into the model",
+                "the model is loaded with context length of only 4096 tokens, which is not enough",
+                "The number of tokens to keep is greater than the context length.",
+                "prompt too long; exceeded context length by 123 tokens",
+                "The input (9000 tokens) is longer than the model's context length (4096 tokens).",
+                "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+                "The input token count exceeds the maximum number of tokens allowed (1048576).",
+                "too many tokens: the prompt cannot exceed 4081",
+            )
+        ),
     ],
 )  # fmt: skip
 def test_says_what_it_is(
     cli: Cli,
     server: LoopbackServer,
     status: int,
-    body: dict[str, Any],
+    body: Any,
     exit_code: int,
     code: str,
     said: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retries, "_FIRST_WAIT", 0.001)
-    server.outcomes.extend([outcomes.http_error(status, body=body)] * 3)
+    sent = Reply(json.dumps(body).encode(), status, "application/json")
+    server.outcomes.extend([outcomes.HttpAnswer(sent)] * 3)
     ran = cli("run", "CommitMessage", "-t", "x", "--json")
     assert (ran.code, ran.error["code"]) == (exit_code, code)
     assert said in ran.error["message"]
+
+
+WEB_PAGE = b"<html><head><title>x.com | 524: A timeout&#8230;</title></head><body></body></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "exit_code", "code", "said"),
+    [
+        (401, b"RBAC: access denied", 4, "wrong_key", "RBAC: access denied"),
+        (403, b"RBAC:  access\ndenied", 4, "no_permission", "RBAC: access denied"),
+        (404, b"404 page not found", 1, "no_endpoint", "nothing at /v1/responses: 404 page"),
+        (503, b"no healthy upstream", 1, "service_error", "no healthy upstream"),
+        (524, WEB_PAGE, 1, "service_error", "x.com | 524: A timeout…"),
+        (502, b"<html>", 1, "service_error", "HTTP 502"),
+        (500, b"", 1, "service_error", "HTTP 500"),
+    ],
+)
+def test_words_of_a_proxy_are_shown(
+    cli: Cli,
+    server: LoopbackServer,
+    status: int,
+    body: bytes,
+    exit_code: int,
+    code: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 0.001)
+    kind = "text/html" if body.startswith(b"<") else "text/plain"
+    server.outcomes.extend([outcomes.HttpAnswer(Reply(body, status, kind))] * 3)
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (exit_code, code)
+    assert said in ran.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "code"),
+    [
+        ({"code": "content_filter", **AZURE_FILTER["error"]}, 7, "refused"),
+        ({"message": VLLM}, 2, "too_long"),
+        ({"message": "Vector store vs_1 has expired"}, 1, "expired"),
+        ({"code": "insufficient_quota", "message": "Nothing is left"}, 5, "quota"),
+    ],
+)
+def test_in_the_middle_of_a_stream(
+    cli: Cli, server: LoopbackServer, error: dict[str, Any], exit_code: int, code: str
+) -> None:
+    server.outcomes.append(outcomes.Trouble("error", 0, error={"error": error}))
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (exit_code, code)
 
 
 def test_an_expired_vector_store(cli: Cli, project: LoopbackServer) -> None:
@@ -175,6 +277,25 @@ class TestRetries:
         project.disturb("GET", "/v1/vector_stores", outcome)
         assert cli("assistant", "list").code == 0
         assert len(project.requests) == 2
+
+    @pytest.mark.parametrize(
+        ("told", "status", "sent"), [("false", 429, 1), ("false", 500, 1), ("true", 400, 3)]
+    )
+    def test_as_the_server_says(
+        self, cli: Cli, server: LoopbackServer, told: str, status: int, sent: int
+    ) -> None:
+        refused = outcomes.http_error(status, headers={"x-should-retry": told})
+        server.outcomes.extend([refused] * 3)
+        assert cli("run", "CommitMessage", "-t", "x").code != 0
+        assert len(server.requests) == sent
+
+    @pytest.mark.parametrize("value", ["1e300", "99999999999", "Wed, 01 Jan 9999 00:00:00 GMT"])
+    def test_a_wait_of_ages_is_not_printed(
+        self, cli: Cli, server: LoopbackServer, value: str
+    ) -> None:
+        server.outcomes.append(outcomes.http_error(429, headers={"Retry-After": value}))
+        ran = cli("run", "CommitMessage", "-t", "x", "--json")
+        assert (ran.code, ran.error["hint"]) == (5, "try again in 168 hours, as the server asks")
 
     def test_the_same_question_twice_is_no_answered_one(
         self, cli: Cli, project: LoopbackServer

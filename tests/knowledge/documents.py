@@ -6,14 +6,18 @@ import io
 import json
 import zipfile
 
-_ODT = """<?xml version="1.0"?>
+_ODT_HEAD = """<?xml version="1.0"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
  xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
+ xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"
  xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"><office:body><office:text>
+"""
+_ODT_END = "</office:text></office:body></office:document-content>"
+_ODT = """
 <text:h text:outline-level="1">Travel</text:h><text:p>A Zephyr<text:s/>approval.</text:p>
 <table:table><table:table-row><table:table-cell><text:p>Per diem</text:p></table:table-cell>
 <table:table-cell><text:p>55 EUR</text:p></table:table-cell></table:table-row></table:table>
-</office:text></office:body></office:document-content>"""
+"""
 _CONTAINER = (
     '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
     '<rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
@@ -82,8 +86,8 @@ def _saved(document: object) -> bytes:
     return made.getvalue()
 
 
-def odt() -> bytes:
-    return zipped(content_xml=_ODT)
+def odt(body: str = _ODT) -> bytes:
+    return zipped(content_xml=f"{_ODT_HEAD}{body}{_ODT_END}")
 
 
 def epub() -> bytes:

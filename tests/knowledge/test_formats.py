@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 from collections.abc import Callable
 
 import pytest
+from pypdf import PageObject
 
 from gptasst.errors import InvalidInput
 from gptasst.knowledge.formats import read_document
-from gptasst.knowledge.formats.documents import joined_lines
+from gptasst.knowledge.formats.pdf import joined_lines
 from gptasst.knowledge.passages import PASSAGE_SIZE, passages_of
 from tests.knowledge import documents
 from tests.small_pdf import small_pdf
@@ -84,6 +87,54 @@ def test_html(page: str, text: str) -> None:
     assert read_document(page.encode(), "a.html").text == text
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p hidden>no</p><p>yes", "yes"),
+        ('<div style="display: none">no<div>no</div>no</div><p>yes', "yes"),
+        ("<p>50 euros<sup><a href=x>1</a></sup> more", "50 euros 1 more"),
+        ("<p>50 euros<a role=doc-noteref href=x>1</a> more", "50 euros 1 more"),
+        ("<p>x<sup>2</sup>", "x2"),
+        ("<pre>one\n  two</pre>", "one\ntwo"),
+        ("<table>\n<tr>\n<td>a</td>\n<td>b</td></tr></table>", "a | b"),
+        ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
+        ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
+    ],
+)
+def test_what_is_shown_of_html(page: str, text: str) -> None:
+    assert read_document(page.encode(), "a.html").text.splitlines() == text.splitlines()
+
+
+@pytest.mark.parametrize("unit", ["<!", "<!-- >", "<![", "<a b='", "</", "<"])
+def test_html_that_does_not_end_takes_no_time(unit: str) -> None:
+    """Each takes html.parser minutes as it is."""
+    with contextlib.suppress(InvalidInput):
+        read_document(unit.encode() * 200_000, "a.html")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<meta charset="latin-1"><p>„Größe“ 5 €'.encode("cp1252"),
+        '<meta charset="utf-16"><p>„Größe“ 5 €'.encode(),
+        '<meta charset="latin-1"><p>„Größe“ 5 €'.encode("utf-8-sig"),
+        "<p>„Größe“ 5 €".encode("utf-16"),
+        "<?xml version='1.0' encoding='cp1250'?><p>„Größe“ 5 €".encode("cp1250"),
+    ],
+)
+def test_the_encoding_of_html(page: bytes) -> None:
+    assert read_document(page, "a.html").text == "„Größe“ 5 €"
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "encoding"),
+    [("gb2312", "镕", "gbk"), ("shift_jis", "①", "cp932"), ("ks_c_5601-1987", "똠", "cp949")],
+)
+def test_encodings_of_html_are_those_of_browsers(label: str, text: str, encoding: str) -> None:
+    page = f"<meta charset={label}>{text}".encode(encoding)
+    assert read_document(page, "a.html").text == text
+
+
 def test_html_in_the_encoding_that_it_names() -> None:
     page = '<meta charset="windows-1251"><h2>Возврат</h2><p>семь дней'.encode("windows-1251")
     assert found(page, "a.html") == [("section Возврат", "Возврат", "Возврат\nсемь дней")]
@@ -104,6 +155,56 @@ def test_delimited(name: str, content: str) -> None:
     ]
 
 
+def test_commas_in_the_header_are_no_delimiters() -> None:
+    text = "Tag;Betrag, brutto;Betrag, netto, EUR\n1.1.;5,0;3\n"
+    passages = found(text.encode("cp1252"), "a.csv")
+    assert passages == [("row 2", "", "Tag | Betrag, brutto | Betrag, netto, EUR\n1.1. | 5,0 | 3")]
+
+
+def test_a_line_that_names_the_delimiter() -> None:
+    assert found(b"sep=;\na,1;b\n1;2\n", "a.csv") == [("row 3", "", "a,1 | b\n1 | 2")]
+
+
+def test_the_encoding_of_a_table_is_guessed_and_reported() -> None:
+    document = read_document("Ort\nKöln\n".encode("cp1252"), "a.csv")
+    assert document.notes == ("read as windows-1252; `--encoding` names another",)
+
+
+@pytest.mark.parametrize(
+    ("mail", "text"),
+    [
+        ("Content-Type: text/plain; charset=x-unknown\n\nStraße", "Straße"),
+        ("Subject: raw\n\nStraße", "Straße"),
+        (
+            (
+                'Content-Type: multipart/alternative; boundary="x"\n\n--x\n\n \n--x\n'
+                "Content-Type: text/html\n\n<p>Straße\n--x--\n"
+            ),
+            "Straße",
+        ),
+        (
+            (
+                'Content-Type: multipart/mixed; boundary="x"\n\n--x\n\nOne\n--x\n'
+                "Content-Disposition: inline\n\nTwo\n--x--\n"
+            ),
+            "One Two",
+        ),
+        (
+            (
+                'Content-Type: multipart/related; boundary="x"\n\n--x\nContent-Type: '
+                'multipart/alternative; boundary="y"\n\n--y\n\nOne\n--y\n'
+                "Content-Type: text/html\n\n<p>Uno\n--y--\n--x--\n"
+            ),
+            "One",
+        ),
+    ],
+)
+def test_the_body_of_a_mail(mail: str, text: str) -> None:
+    document = read_document(f"MIME-Version: 1.0\n{mail}".encode(), "a.eml")
+    bodies = [part.text for part in document.parts if part.place == "body of the mail"]
+    assert " ".join(" ".join(bodies).split()) == text
+
+
 def test_eml() -> None:
     mail = (
         "From: a@example.com\nSubject: =?utf-8?q?R=C3=BCckgabe?=\nMIME-Version: 1.0\n"
@@ -112,7 +213,7 @@ def test_eml() -> None:
         'Content-Disposition: attachment; filename="t.pdf"\n\nJVBERi0=\n--x--\n'
     )
     document = read_document(mail.encode(), "a.eml")
-    assert document.notes == ("1 attachments were not read",)
+    assert document.notes == ("1 attachment was not read",)
     assert [(part.place, part.text) for part in document.parts] == [
         ("head of the mail", "From: a@example.com\nSubject: Rückgabe\nAttachment: t.pdf"),
         ("body of the mail", "In 12 days"),
@@ -123,6 +224,35 @@ def test_rtf() -> None:
     assert found(rb"{\rtf1\ansi\ansicpg1252 Stra\'dfe\par Ger\'e4t}", "a.rtf") == [
         ("paragraphs 1-2", "", "Straße\nGerät")
     ]
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        (r"\u-10179?\u-8694?", "😊"),
+        (r"a{\v hidden}b{\rtlch\v\fs20 hidden}c{\v0 shown}", "abcshown"),
+        (r"euros{\super 1}{\*\footnote\pard Note\par}", "euros1 Note"),
+        (r"\trowd A\cell B\cell\row C\cell\row", "A | B C"),
+    ],
+)
+def test_what_is_shown_of_rtf(inside: str, text: str) -> None:
+    source = "{\\rtf1\\ansi\\uc1 " + inside + "}"
+    assert " ".join(read_document(source.encode(), "a.rtf").text.split()) == text
+
+
+def test_notebooks_before_2015() -> None:
+    cells = [
+        {"cell_type": "heading", "level": 2, "source": ["Churn"]},
+        {"cell_type": "code", "input": ["fit()"], "outputs": [{"text": ["0.91"]}]},
+    ]
+    content = json.dumps({"nbformat": 3, "worksheets": [{"cells": cells}]}).encode()
+    assert found(content, "a.ipynb")[1:] == [("cell 2", "Churn", "fit()\n0.91")]
+
+
+def test_images_in_the_text_of_a_notebook_are_left_out() -> None:
+    source = f"see ![](data:image/png;base64,{'QUJD' * 500}) Okapi"
+    content = json.dumps({"cells": [{"cell_type": "markdown", "source": source}]}).encode()
+    assert found(content, "a.ipynb")[0][2] == "see ![](data:image/png;base64,…) Okapi"
 
 
 class TestPdf:
@@ -140,9 +270,30 @@ class TestPdf:
 
     def test_another_password_is_an_error_of_this_file(self) -> None:
         content = documents.encrypted_pdf(small_pdf(["The Ibex."]), "secret")
-        with pytest.raises(InvalidInput, match=r"`a.pdf` can't be read as PDF") as caught:
+        with pytest.raises(InvalidInput, match=r"`a.pdf`.*protected with a password") as caught:
             read_document(content, "a.pdf")
         assert "password" in str(caught.value.hint)
+
+    def test_a_page_that_cannot_be_read_costs_no_other(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plain = PageObject.extract_text
+
+        def fails(page: PageObject) -> str:
+            if page.page_number == 0:
+                raise KeyError("/Odd")
+            return plain(page)
+
+        monkeypatch.setattr(PageObject, "extract_text", fails)
+        document = read_document(small_pdf(["The Ibex.", "The Lynx."]), "a.pdf")
+        assert document.text == "[page 2]\nThe Lynx."
+        assert document.notes == ("damaged pages were skipped: 1",)
+
+    def test_junk_before_it_and_an_end_that_is_cut_off(self) -> None:
+        content = small_pdf(["The Ibex."])
+        assert read_document(b"\n junk\n" + content, "a.pdf").text == "[page 1]\nThe Ibex."
+        cut = content[: content.rindex(b"startxref")]
+        assert read_document(cut, "a.pdf").text == "[page 1]\nThe Ibex."
 
     @pytest.mark.parametrize(
         ("text", "joined"),

@@ -17,8 +17,9 @@ from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
 from gptasst.knowledge import vectors
 from gptasst.knowledge.index import insert_passages, matches
-from gptasst.knowledge.languages import fold, language_of
+from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.question import Question
+from gptasst.knowledge.stems import fold
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import found_words
 from gptasst.storage.database import Database
@@ -115,6 +116,22 @@ class TestWords:
             ("Rückgabe", "Die Rückgabefristen sind für alle Geräte in der Regel lang."),
             ("Rückgabefrist", "Die Frist für eine Rückgabe ist in der Regel nicht lang."),
             ("kündigen", "Die Kündigung ist nur zum Ende des Monats möglich, und das ist gut."),
+            ("退貨政策", "产品的退货政策"),
+            ("寵物", "可以带宠物"),
+            ("遗失", "遺失物品請洽服務台"),
+            ("リンゴの保存", "りんごは冷蔵庫に入れてください。"),
+            ("りんごはいくらですか", "リンゴ三個で四百円です。"),
+            ("ﾌﾟﾘﾝﾀｰ", "プリンターの用紙"),
+            ("квитки", "Електронний квиток можна повернути, і це не важко."),
+            ("компенсації поїздів", "Якщо поїзд запізнюється, то пасажир має право на квиток."),
+            ("חופשות", "בקשה לחופשה יש להגיש שבועיים מראש."),
+            ("ביטוח", "הביטוח הרפואי מכסה אשפוז."),
+            ("wnioski", "Wniosek o kredyt rozpatrujemy w ciągu tygodnia, i to jest szybko."),
+            ("tulosteet", "Värituloste on kaksi kertaa kalliimpi kuin tuloste."),
+            ("lainaaika", "Kirjan laina-aika on neljä viikkoa, ja se on pitkä."),
+            ("passwrod", "Reset your password there."),
+            ("recieve", "You receive a message."),
+            ("configuration", "the config file"),
             ("remboursements", "Le remboursement est fait dans les dix jours pour la commande."),
         ],
     )
@@ -151,6 +168,8 @@ class TestWords:
             ("who are you?", "You pay what they are worth."),
             ("C++", "the C language"),
             ("what is it", "refunds"),
+            ("contrast", "the contract ends"),
+            ("refund", "they refused"),
             ("谢谢", "产品自购买之日起七天内可以无理由退货。"),
             ("ありがとう", "返品は七日以内にお願いします。"),
         ],
@@ -168,7 +187,13 @@ class TestWords:
             ("Où est la clé de ma voiture ?", "french"),
             ("¿Dónde está la llave de mi coche?", "spanish"),
             ("Где ключ от моей машины и как его найти?", "russian"),
+            ("Työt alkavat heti, mutta tulostaminen maksaa 30 senttiä sivulta.", "finnish"),
+            ("Якщо поїзд запізнюється, пасажир має право на компенсацію.", "ukrainian"),
+            ("退货须在七天之内提交申请,并附上购买时的发票和收据。", "chinese"),
+            ("返品は七日以内にお願いします。", "japanese"),
+            ("Claims over $1,000 need the approval of a director, or ten days.", "english"),
             ("RateLimiter", ""),
+            ("会議", ""),
         ],
     )
     def test_a_clear_language_is_known(self, text: str, language: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.wire import Reply
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +66,43 @@ def test_one_that_is_gone_is_not_remembered(cli: Cli, server: LoopbackServer) ->
     assert cli("run", "CommitMessage", "-t", "x").code == 3
     assert cli("run", "CommitMessage", "-t", "x").text == "x"
     assert server.requests[-1].json["model"] == "two"
+
+
+ONLY = {"id": "only", "object": "model", "created": 1, "owned_by": "me"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [ONLY],
+        {"data": [{"id": "only", "created": "odd", "owned_by": 5}]},
+        {"data": [{**ONLY, "created": 1e300}]},
+        {"data": [ONLY, {**ONLY, "id": "text-embedding-small"}]},
+        {"data": [ONLY], "has_more": True},
+    ],
+    ids=str,
+)
+def test_lists_of_other_forms(cli: Cli, server: LoopbackServer, body: Any) -> None:
+    server.models = ["only"]
+    reply = Reply(json.dumps(body).encode(), 200, "application/json")
+    server.disturb("GET", "/v1/models", outcomes.HttpAnswer(reply), times=2)
+    assert cli("run", "CommitMessage", "-t", "x").text == "x"
+    assert server.requests[-1].json["model"] == "only"
+
+
+@pytest.mark.parametrize("body", [{"data": []}, {"data": None}, {"data": [{"id": None}]}, "odd"])
+def test_no_list_of_models(cli: Cli, server: LoopbackServer, body: Any) -> None:
+    server.disturb("GET", "/v1/models", outcomes.http_error(200, body=body))
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "no_model")
+    assert "lists none" in ran.error["message"]
+
+
+def test_a_key_that_may_not_list_models(cli: Cli, server: LoopbackServer) -> None:
+    server.disturb("GET", "/v1/models", outcomes.http_error(403), times=2)
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "no_model")
+    assert cli("run", "CommitMessage", "-t", "x", "-m", "gpt-6-luna").text == "x"
 
 
 def test_a_plan_asks_nothing(cli: Cli, server: LoopbackServer) -> None:

@@ -12,23 +12,28 @@ from urllib.parse import urlsplit
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response, more_context
-from gptasst.api.events import (
-    Event,
+from gptasst.api.events import Event, UnreadableEvent
+from gptasst.api.failures import filter_categories, filtered_for, masked, words_in
+from gptasst.api.limits import MAX_ANSWER, patience, too_much
+from gptasst.api.response_items import (
     FileName,
-    UnreadableEvent,
+    answer_text,
     carried_items,
     citations,
-    messages,
+    final_response,
+    function_calls,
+    is_readable,
     passages,
     reasoning_summary,
+    refusal,
+    text_in,
+    tokens,
     tool_approvals,
+    usage_of,
 )
-from gptasst.api.failures import masked
-from gptasst.api.limits import MAX_ANSWER, patience, too_much
 from gptasst.api.tools import hosted_tools, refused_tool, shown_parameters, shown_tools
 from gptasst.api.types import (
     Endpoint,
-    FunctionCall,
     ModelAnswer,
     ModelRequest,
     TextDelta,
@@ -45,6 +50,11 @@ _REPEATED = 4
 _PIECES_BETWEEN_LOOKS = 32
 _QUOTED = 200  # characters shown of data that is not an event
 
+
+_LAST = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+# A server may send these for an answer that was not finished; `failed` and `incomplete` have
+# reasons of their own.
+_UNFINISHED = ("cancelled", "queued", "in_progress")
 
 Filled = Callable[[str, int], int | None]
 Stopped = Callable[[int], bool]
@@ -84,6 +94,7 @@ class AnswerReader:
         self._known_tools = known_tools or {}
         self._items: list[Event] = []
         self._pieces: list[str] = []
+        self._ended: list[str] = []
         self._commentary: set[str] = set()
         self._refusal: list[str] = []
         self._half = ""
@@ -91,23 +102,34 @@ class AnswerReader:
 
     def follow(self, events: Iterable[Event]) -> Iterator[TextDelta | ModelAnswer]:
         for event in _unbroken(events, self._endpoint):
-            kind = event.type
-            if kind == "response.output_item.added":
-                if event.item and event.item.phase == "commentary":
-                    self._commentary.add(event.item.id)
-            elif kind == "response.output_item.done":
-                self._items.append(event.item)
-            elif kind == "response.output_text.delta":
-                if event.item_id not in self._commentary and event.delta:
-                    yield from self._piece(event.delta)
-            elif kind == "response.refusal.delta":
-                self._refusal.append(event.delta or "")
-            elif kind == "error" or event.error:
+            if event.type == "error" or event.error:
                 raise self._failed(event.error or event)
-            elif kind in ("response.completed", "response.incomplete", "response.failed"):
-                yield from self.finish(event.response)
+            if event.type in _LAST:
+                yield from self.finish(final_response(event))
                 return
+            if event.type == "response.output_text.delta":
+                if self._is_answer(event) and text_in(event.delta):
+                    yield from self._piece(event.delta)
+            else:
+                self._keep(event)
         raise broken_off("the server ended the stream in the middle")
+
+    def _is_answer(self, event: Event) -> bool:
+        """Whether a text is part of the answer, and not of the model's commentary."""
+        return not event.item_id or text_in(event.item_id) not in self._commentary
+
+    def _keep(self, event: Event) -> None:
+        """Remember what may be missing in the last event."""
+        kind, item = event.type, event.item
+        if kind == "response.output_item.added":
+            if isinstance(item, Event) and item.phase == "commentary" and text_in(item.id):
+                self._commentary.add(item.id)
+        elif kind == "response.output_item.done":
+            self._items.append(item)
+        elif kind == "response.output_text.done" and self._is_answer(event):
+            self._ended.append(text_in(event.text))
+        elif kind == "response.refusal.delta":
+            self._refusal.append(text_in(event.delta))
 
     def _piece(self, delta: str) -> Iterator[TextDelta]:
         """A piece of whole characters: JSON may split a character between two events."""
@@ -135,17 +157,14 @@ class AnswerReader:
         if len(passage) == _PASSAGE and times >= _REPEATED and times > asked.count(passage):
             raise NoAnswer("the embedded model repeats itself", hint=_SMALL, code="incomplete")
 
-    def _failed(self, error: Any) -> GptasstError:
+    def _failed(self, error: object) -> GptasstError:
         """The error for a failed answer, from the server's `error`: an object, text, or nothing."""
-        code, message = None, error
-        if isinstance(error, Event):
-            kind = None if error.type == "error" else error.type  # the event's own error
-            code, message = error.code or kind, error.message
-        words = str(message or "no reason given")
-        refused = refused_tool(masked(words, self._endpoint), self._request, self._endpoint)
-        return refused or failed_response(
-            code if isinstance(code, str) else None, words, self._request.model, self._endpoint
-        )
+        words = masked(words_in(error), self._endpoint)
+        refused = refused_tool(words, self._request, self._endpoint)
+        code = error.code if isinstance(error, Event) else None
+        if self._pieces and filtered_for(code, error) is not None:
+            return _filtered(error)
+        return refused or failed_response(error, self._request.model, self._endpoint)
 
     def finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
         """Finish a response: yield the text that is still missing, then the answer.
@@ -156,25 +175,24 @@ class AnswerReader:
         try:
             yield from self._finish(response)
         except GptasstError as error:
-            error.usage = error.usage or _usage(response)
+            error.usage = error.usage or usage_of(response)
             raise
 
     def _finish(self, response: Event) -> Iterator[TextDelta | ModelAnswer]:
         if response.status == "failed":
             raise self._failed(response.error)
         output = response.output or self._items  # some servers leave out what they already sent
-        refusal = "".join(self._refusal) or _refusal_of(output)
-        if refusal:
-            raise NoAnswer(f"the model refused: {refusal}", code="refused")
+        refused = "".join(self._refusal) or refusal(output)
+        if refused:
+            raise NoAnswer(f"the model refused: {refused}", code="refused")
         if self._half:  # the other half never arrived
             self._half = ""
             yield from self._piece("\N{REPLACEMENT CHARACTER}")
+        yield from self._missing(output)
         text = "".join(self._pieces)
-        if not text:  # a server that sends the text only in the last event
-            text = whole_characters(_text_of(output))
-            if text:
-                yield TextDelta(text)
-        usage = _usage(response)
+        usage = usage_of(response)
+        if response.status in _UNFINISHED:
+            raise broken_off(f"the server ended it with the status `{response.status}`")
         self._refuse_cut_off(response, usage)
         calls = function_calls(output) if self._request.functions else ()
         approvals = tool_approvals(output) if self._request.mcp else ()
@@ -194,6 +212,20 @@ class AnswerReader:
             reasoning=reasoning_summary(output),
         )
 
+    def _missing(self, output: object) -> Iterator[TextDelta]:
+        """The text that the last event has beyond the pieces; some servers send it only there.
+
+        Raises:
+            TypeError: there is no text, and the output is not in the API's form.
+        """
+        sent = "".join(self._pieces)
+        whole = whole_characters(answer_text(output) or answer_text(self._items))
+        whole = whole or ("" if sent else whole_characters("".join(self._ended)))
+        if whole.startswith(sent) and len(whole) > len(sent):
+            yield from self._piece(whole[len(sent) :])
+        if not sent and not whole and not is_readable(output):
+            raise TypeError
+
     def _tools(self, response: Event, output: Any) -> dict[Capability, bool | None]:
         """What the response shows about the hosted tools that were offered."""
         seen = json.dumps([response.tools, output])
@@ -202,13 +234,12 @@ class AnswerReader:
         return shown | shown_parameters(self._request, response, self._known_tools)
 
     def _refuse_cut_off(self, response: Event, usage: Usage | None) -> None:
-        limit = self._request.settings.max_output_tokens or response.max_output_tokens
-        limit = limit if isinstance(limit, int) else None
+        limit = self._request.settings.max_output_tokens or tokens(response.max_output_tokens)
         if response.status == "incomplete":
             details = response.incomplete_details
-            reason = details.reason if details else None
+            reason = details.reason if isinstance(details, Event) else details
             if reason == "content_filter":
-                raise NoAnswer("the answer was stopped by the content filter", code="incomplete")
+                raise _filtered(response)
             raise self._cut_off(str(reason or "no reason given"), limit)
         # llama.cpp and some proxies report `completed` for an answer that ran into a limit.
         if usage and limit and usage.output >= limit:
@@ -239,11 +270,18 @@ class AnswerReader:
         )
 
 
+def _filtered(said: object) -> NoAnswer:
+    """The error for an answer that a content filter stopped in the middle."""
+    found = filter_categories(said)
+    why = f": {found}" if found else ""
+    return NoAnswer(f"the answer was stopped by the content filter{why}", code="incomplete")
+
+
 def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
     """The events; unreadable data after the first event means that the answer broke off.
 
     Raises:
-        ValueError: the first event can't be read.
+        ServiceError: the first event can't be read.
         NoAnswer: a later event can't be read; proxies insert their own text when a server is gone.
     """
     begun = False
@@ -252,9 +290,13 @@ def _unbroken(events: Iterable[Event], endpoint: Endpoint) -> Iterator[Event]:
             begun = True
             yield event
     except UnreadableEvent as error:
-        if not begun:
-            raise
         said = masked(" ".join(error.data.decode("utf-8", "replace").split()), endpoint)
+        if not begun:
+            raise ServiceError(
+                f"{endpoint.name} sent `{said[:_QUOTED]}`, which is not an answer of the API",
+                hint="is the base URL right? it usually ends in /v1",
+                code="not_an_api",
+            ) from error
         raise broken_off(f"the server sent `{said[:_QUOTED]}`, which is no event") from error
 
 
@@ -290,47 +332,6 @@ def broken_off(reason: str) -> NoAnswer:
     error = NoAnswer(f"the answer broke off: {reason}", hint="run it again", code="broken_off")
     error.transient = True
     return error
-
-
-def _text_of(output: object) -> str:
-    """The text of a response.
-
-    Raises:
-        AttributeError, TypeError: there is no text, or it is not in the API's form.
-    """
-    items: Any = output or ()
-    parts = [part for part in messages(output) if part.type == "output_text"]
-    if not parts and not all(isinstance(item, Event) for item in items):
-        raise TypeError
-    return "".join(part.text for part in parts)
-
-
-def _refusal_of(output: object) -> str:
-    refusals = (part.refusal for part in messages(output) if part.type == "refusal")
-    return "".join(refusal for refusal in refusals if isinstance(refusal, str))
-
-
-def _usage(response: Event) -> Usage | None:
-    usage = response.usage
-    if not isinstance(usage, Event):
-        return None
-    read, written = usage.input_tokens, usage.output_tokens
-    if not (isinstance(read, int) and isinstance(written, int)):
-        return None
-    given = usage.input_tokens_details
-    return Usage(
-        read,
-        written,
-        cached=_detail(given, "cached_tokens"),
-        reasoning=_detail(usage.output_tokens_details, "reasoning_tokens"),
-        written=_detail(given, "cache_write_tokens"),
-    )
-
-
-def _detail(details: object, name: str) -> int:
-    """A number that may be missing or null."""
-    value = details.get(name) if isinstance(details, Event) else None
-    return value if isinstance(value, int) else 0
 
 
 def refuse_web_page(response: Any) -> None:
@@ -375,23 +376,6 @@ def input_tokens(connection: Connection, body: dict[str, Any]) -> int | None:
 _ABOUT_FUNCTIONS = re.compile(r"\btools?\b|\btool[_ -]|\bfunctions?\b|\bfunction[_ -]call|--jinja")
 
 _REFUSALS = ("bad_request", "service_error", "failed", "no_endpoint")
-
-
-def function_calls(output: object) -> tuple[FunctionCall, ...]:
-    """The function calls among the items of a response, without those that can't be answered."""
-    items: Any = output if isinstance(output, list) else ()
-    found = []
-    for item in items:
-        if not (isinstance(item, Event) and item.type == "function_call"):
-            continue
-        ident = item.call_id or item.id
-        if isinstance(ident, str) and isinstance(item.name, str):
-            found.append(FunctionCall(ident, item.name, _arguments(item.arguments)))
-    return tuple(found)
-
-
-def _arguments(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def refuses_functions(error: GptasstError) -> bool:

@@ -54,19 +54,19 @@ class Attempts:
         on_moved: called with the base URL that works, if it is another one.
 
     Attributes:
+        base_url: that was given, without a slash at its end.
         connections: those that are open; closing them ends all requests.
     """
 
     def __init__(self, base_url: str, on_moved: Callable[[str], None]) -> None:
         self.connections = OpenConnections()
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._on_moved = on_moved
         self._added = ""
-        self._may_try = not _VERSION.search(self._base_url)
+        self._may_try = not _VERSION.search(self.base_url)
 
     def send(
         self,
-        url: str,
         attempts: int,
         receive: Callable[[str], _Response],
         *,
@@ -75,9 +75,8 @@ class Attempts:
         """A successful response.
 
         Args:
-            url: with the base URL that was given.
             attempts: how often to send the request at most, if a retry can help.
-            receive: sends it to a URL, and returns any response.
+            receive: sends it to the base URL and what is added there, and returns any response.
             repeatable: whether the request can be sent to another URL afterwards.
 
         Raises:
@@ -90,7 +89,7 @@ class Attempts:
             if self.connections.are_closed:
                 raise UsageError("the client was closed, so nothing more is sent")
             try:
-                return self._replied(url, receive, repeatable=repeatable)
+                return self._replied(receive, repeatable=repeatable)
             except (ConnectionFailure, StatusFailure) as failure:
                 wait = wait_before_retry(failure, attempt)
                 command = time_left()
@@ -100,38 +99,28 @@ class Attempts:
             time.sleep(wait)
         raise AssertionError  # the last attempt returns or raises
 
-    def _replied(
-        self, url: str, receive: Callable[[str], _Response], *, repeatable: bool
-    ) -> _Response:
+    def _replied(self, receive: Callable[[str], _Response], *, repeatable: bool) -> _Response:
         """The response at the base URL, or at the base URL with `/v1`."""
-        response = receive(self._moved(url))
+        response = receive(self._added)
         if self._may_try:
             self._may_try = False
             if repeatable and _is_nothing(response):
-                response = self._elsewhere(response, url, receive)
+                response = self._elsewhere(response, receive)
         if not response.is_success:
             raise StatusFailure(response)
         return response
 
-    def _elsewhere(
-        self, response: _Response, url: str, receive: Callable[[str], _Response]
-    ) -> _Response:
+    def _elsewhere(self, response: _Response, receive: Callable[[str], _Response]) -> _Response:
         """The response at the base URL with `/v1`, or the first `response` if there is nothing."""
         response.read()
         self._added = "/v1"
-        again = receive(self._moved(url))
+        again = receive(self._added)
         if _is_nothing(again):
             self._added = ""
             again.close()
             return response
-        self._on_moved(f"{self._base_url}/v1")
+        self._on_moved(f"{self.base_url}/v1")
         return again
-
-    def _moved(self, url: str) -> str:
-        """The same URL below the base URL that works."""
-        if not self._added or not url.startswith(self._base_url):
-            return url
-        return f"{self._base_url}{self._added}{url.removeprefix(self._base_url)}"
 
 
 def _is_nothing(response: Response) -> bool:

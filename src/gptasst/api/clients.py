@@ -181,11 +181,11 @@ def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
     return parts._replace(netloc=host).geturl(), (unquote(user), unquote(password))
 
 
-def _without_query(url: str) -> tuple[str, dict[str, str]]:
+def _without_query(url: str) -> tuple[str, list[tuple[str, str]]]:
     """Split a URL and its query, which is sent with each request (Azure's `api-version`)."""
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
-    return parts._replace(query="", fragment="").geturl(), dict(query)
+    return parts._replace(query="", fragment="").geturl(), list(query)
 
 
 def _no_socks() -> UsageError:

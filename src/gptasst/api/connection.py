@@ -216,6 +216,7 @@ class Connection:
         while True:
             asked = time.monotonic()
             page = self.get(path, {**query, **after}, limits)
+            page = Event(data=page) if isinstance(page, list) else page  # a list without pages
             left -= time.monotonic() - asked
             yield page
             last = _last_of(page, may_go_on="limit" in query)
@@ -306,8 +307,22 @@ def _last_of(page: Any, *, may_go_on: bool) -> str | None:
     more = page.has_more
     if more is False or (more is None and not may_go_on):
         return None
-    last = page.data[-1]["id"] if page.data else page.last_id if more else None
+    found = _data_of(page)
+    last = found[-1]["id"] if found else page.last_id if more else None
     return last if isinstance(last, str) else None
+
+
+def _data_of(page: Any) -> list[Any]:
+    """The objects of a page; servers in Go send null for none.
+
+    Raises:
+        TypeError: it is not a list.
+    """
+    if "data" in page and page.data is None:
+        return []
+    if not isinstance(page.data, list):
+        raise TypeError
+    return page.data
 
 
 def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
@@ -319,15 +334,14 @@ def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:
     """
     read: set[str] = set()
     for page in pages:
-        if not isinstance(page.data, list):
-            raise TypeError
-        ids = {found["id"] for found in page.data}
+        listed = _data_of(page)
+        ids = {found["id"] for found in listed}
         if ids and ids <= read:  # a server that repeats one page forever
             return
         read |= ids
         if len(read) > MAX_ITEMS:
             raise too_much(f"more than {MAX_ITEMS:,} objects in one list")
-        for found in page.data:
+        for found in listed:
             if found["id"] not in seen:
                 seen.add(found["id"])
                 yield found

@@ -25,6 +25,7 @@ from gptasst.api.failures import (
     masked,
     message_of,
     missing_part,
+    words_in,
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
@@ -46,13 +47,28 @@ _NOT_TAKEN = re.compile(r"(image input|input_image|input_file)'? is not supporte
 _STORE_ID = re.compile(r"\bvs_\w+")
 
 
-def failed_response(code: str | None, message: str, model: str, endpoint: Endpoint) -> GptasstError:
-    """The error for a response that failed after it was accepted."""
-    message = masked(message, endpoint)
-    if code == "rate_limit_exceeded" or is_used_up(0, code):
+def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstError:
+    """The error for a response that failed after it was accepted.
+
+    Args:
+        error: the server's: an object, text, or nothing.
+        model: that was asked for.
+        endpoint: the server.
+    """
+    body = error if isinstance(error, dict) else {}
+    kind = body.get("type")
+    code = body.get("code") or (None if kind == "error" else kind)  # the event's own type
+    code = code if isinstance(code, str) else None
+    message = masked(words_in(error) or "no reason given", endpoint)
+    if code == "rate_limit_exceeded" or is_used_up(0, code, message):
         return _limit_reached(code, message, endpoint)
     if is_too_long(code, message):
         return _too_long(message, endpoint)
+    found = filtered_for(code, body)
+    if found:
+        return _filtered(found, endpoint)
+    if is_expired(message):
+        return _expired(message, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
     return failed
@@ -82,7 +98,7 @@ def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
     )
 
 
-def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
+def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
     cause: BaseException | None = error
     reason = str(error)
     while cause is not None and not reason:
@@ -90,6 +106,8 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> ServiceError:
         reason = str(cause or "")
     reason = masked(reason, endpoint) or type(error.__cause__ or error).__name__
     if error.of_proxy:
+        if reason.startswith("407"):
+            return _proxy_refused(f": {reason}", endpoint)
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason}",
@@ -129,7 +147,7 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     message = masked(message_of(error), endpoint)
     if is_no_access(status, code):
         return _no_access(error, endpoint)
-    if status in (402, 429) or is_used_up(status, code):
+    if status == 429 or is_used_up(status, code, message):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
     kind = _NOT_TAKEN.search(message.lower())
     if kind and status in (400, 422, 500, 501):
@@ -141,7 +159,7 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
             f" {endpoint.table} has it said before anything is sent",
             code="input_not_taken",
         )
-    if status in (400, 413, 422) or is_too_long(code, message):
+    if status in (400, 413, 422) or is_too_long(code, message) or is_expired(message):
         refused = _refused_input(error, endpoint)
         if refused:
             return refused
@@ -156,23 +174,42 @@ def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | N
     if is_too_long(code_of(error), message):
         return _too_long(message, endpoint)
     if error.status_code == 413:
+        words = words_of(error)
+        said = f": {masked(words, endpoint)}" if words else ""
         return InvalidInput(
-            f"the request is larger than {endpoint.name} takes", hint="send less", code="too_large"
+            f"the request is larger than {endpoint.name} takes{said}",
+            hint="send less",
+            code="too_large",
         )
-    found = filtered_for(error)
+    found = filtered_for(code_of(error), error.body)
     if found:
-        found = masked(found, endpoint)
-        refused = f"the content filter of {endpoint.name} refused the input: {found}"
-        return NoAnswer(refused, code="refused")
-    if is_expired(message):
-        ident = _STORE_ID.search(message)
-        export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
-        return ServiceError(
-            f"{endpoint.name}: {message}",
-            hint=f"{export}create the assistant again with its files, and delete this one",
-            code="expired",
-        )
-    return None
+        return _filtered(found, endpoint)
+    return _expired(message, endpoint) if is_expired(message) else None
+
+
+def _filtered(found: str, endpoint: Endpoint) -> NoAnswer:
+    refused = f"the content filter of {endpoint.name} refused the input: {masked(found, endpoint)}"
+    return NoAnswer(refused, code="refused")
+
+
+def _expired(message: str, endpoint: Endpoint) -> ServiceError:
+    ident = _STORE_ID.search(message)
+    export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
+    return ServiceError(
+        f"{endpoint.name}: {message}",
+        hint=f"{export}create the assistant again with its files, and delete this one",
+        code="expired",
+    )
+
+
+def _proxy_refused(said: str, endpoint: Endpoint) -> AccessDenied:
+    """The error for a proxy that wants a user and password."""
+    between = proxy_between(endpoint) or "a proxy"
+    return AccessDenied(
+        f"the proxy in front of {endpoint.name} wants a login{said}",
+        hint=f"{between} is in use: `http://USER:PASSWORD@HOST:PORT` has its login",
+        code="bad_proxy",
+    )
 
 
 def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError | None:
@@ -233,6 +270,8 @@ def _no_model(model: str, endpoint: Endpoint) -> NotFound:
 def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     words = words_of(error)
     said = f": {masked(words, endpoint)}" if words else ""
+    if error.status_code == 407:
+        return _proxy_refused(said, endpoint)
     if error.status_code == 403:
         return AccessDenied(
             f"{endpoint.name}{said or ': HTTP 403'}",
@@ -255,7 +294,7 @@ def _limit_reached(
     status: int = 429,
     wait: float | None = None,
 ) -> LimitReached:
-    if is_used_up(status, code):
+    if is_used_up(status, code, message):
         return LimitReached(
             f"{endpoint.name}: the quota is used up: {message}",
             hint="see the plan and billing of the account that the key belongs to",
@@ -307,11 +346,19 @@ def rate_limits(headers: Mapping[str, str]) -> RateLimits:
     )
 
 
+_LONGEST_ASKED = 7 * 86_400.0
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The wait that `retry-after-ms` or `Retry-After` asks for, in seconds, if it is valid.
 
-    `Retry-After` is a number or a date.
+    `Retry-After` is a number or a date. No wait is longer than a week.
     """
+    asked = _asked_wait(headers)
+    return None if asked is None else min(asked, _LONGEST_ASKED)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
     exact = _finite(headers.get("retry-after-ms"))
     if exact is not None:
         return exact / 1000

@@ -7,15 +7,12 @@ answers arrive at once.
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gptasst.api.limits import MAX_LINE, too_much
-from gptasst.api.types import Citation, FoundText, ToolApproval
-from gptasst.api.upload_marks import shown_name
 
 if TYPE_CHECKING:
     from gptasst.api.attempts import Response
@@ -43,24 +40,60 @@ def answer_events(response: Response, chunks: Iterator[bytes]) -> Iterator[Event
         OverLimit: there is too much data.
     """
     kind = response.headers.get("content-type", "")
-    if "json" in kind:
-        yield _last_event(json.loads(response.read().decode("utf-8"), object_hook=Event))
-        return
-    events = read_events(chunks)
-    if "event-stream" not in kind:  # some servers send a stream with another content type
-        first = next(events, None)
-        if first is None:
+    if "event-stream" not in kind:
+        first = next(chunks, b"")
+        # Some servers send a response or a stream with another content type.
+        if "json" in kind or first.lstrip(_MARK + b" \t\r\n").startswith(b"{"):
+            yield from _whole(first + b"".join(chunks))
+            return
+        found = read_events(itertools.chain([first], chunks))
+        event = next(found, None)
+        if event is None:
             raise ValueError("there is no event in it")
-        yield first
-    yield from events
+        yield event
+        yield from found
+        return
+    yield from read_events(chunks)
+
+
+_MARK = b"\xef\xbb\xbf"  # a byte order mark
+
+
+def parsed(data: bytes) -> Any:
+    """JSON, with its objects as `Event`.
+
+    Raises:
+        ValueError: it is not JSON, or not UTF-8.
+    """
+    text = data.decode("utf-8-sig")
+    try:
+        return json.loads(text, object_hook=Event)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number with thousands of digits
+        return json.loads(text, object_hook=Event, parse_int=float)
+
+
+def _whole(data: bytes) -> Iterator[Event]:
+    """The events in a response that arrived in one piece; it may have one on each line."""
+    try:
+        whole = parsed(data)
+    except json.JSONDecodeError:
+        if b"\n" not in data.strip():
+            raise
+        yield from read_events([data])
+    else:
+        yield _last_event(whole)
 
 
 def _last_event(whole: Any) -> Event:
-    """A response in one piece, as an event. LM Studio sends errors with status 200."""
-    if isinstance(whole, Event) and (whole.output is not None or whole.status):
-        return Event(type="response.completed", response=whole)
-    if isinstance(whole, Event) and whole.error:
-        return Event(type="error", error=whole.error)
+    """A response in one piece, as an event. LM Studio and gateways send errors with status 200."""
+    if isinstance(whole, Event):
+        if whole.output is not None or whole.status:
+            return Event(type="response.completed", response=whole)
+        error = whole.error or whole.detail or whole.message
+        if error:
+            return Event(type="error", error=error)
     raise ValueError("it is no response")
 
 
@@ -78,23 +111,50 @@ def read_events(chunks: Iterable[bytes]) -> Iterator[Event]:
     Events without data are keep-alives. Some servers send the type only in the `event:` field.
 
     Raises:
-        UnreadableEvent: the data of an event is not JSON, or not UTF-8.
+        UnreadableEvent: the data of an event is not JSON, or not UTF-8; or the stream ended, and
+            between its events is text, as proxies insert it.
     """
-    for name, data in _event_data(_lines(chunks)):
-        if data.startswith(b"[DONE]"):
+    stray: list[bytes] = []
+    for name, data in _event_data(_lines(chunks), stray):
+        if data[0].startswith(b"[DONE]"):
             return
-        try:
-            event = json.loads(data.decode("utf-8"), object_hook=Event)
-        except ValueError as error:
+        for event in _readable(name, data):
+            if isinstance(event, Event):
+                if name and event.type is None:
+                    event["type"] = name.decode("utf-8", "replace")
+                yield event
+            elif name == b"error":
+                yield Event(type="error", error=event)
+    if stray:
+        raise UnreadableEvent(b"\n".join(stray))
+
+
+def _readable(name: bytes, lines: list[bytes]) -> list[Any]:
+    """The JSON of an event's data, or of each line if a server leaves out the lines between events.
+
+    Events of other kinds than the API's, such as `ping`, may have any data.
+    """
+    data = b"\n".join(lines)
+    try:
+        found = [parsed(data)]
+    except ValueError as error:
+        if name and not name.startswith(b"response."):
+            found = [data.decode("utf-8", "replace")] if name == b"error" else []
+        elif len(lines) > 1:
+            found = [each for line in lines for each in _readable(name, [line])]
+        else:
             raise UnreadableEvent(data) from error
-        if isinstance(event, Event):
-            if name and event.type is None:
-                event["type"] = name.decode("utf-8", "replace")
-            yield event
+    return found
 
 
-def _event_data(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """The name and data of each event, which ends with an empty line."""
+_FIELDS = (b"data", b"event", b"id", b"retry", b"")  # the last one begins a comment
+
+
+def _event_data(lines: Iterable[bytes], stray: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """The name and data of each event, which ends with an empty line.
+
+    Lines of JSON without a field are events as well. Other text is added to `stray`.
+    """
     pending: list[bytes] = []
     name = b""
     for line in _ended(lines):
@@ -104,155 +164,49 @@ def _event_data(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         elif field == b"event":
             name = value.removeprefix(b" ")
         elif not line:
-            data = b"\n".join(pending)
-            if data.strip():
+            data = [each for each in pending if each.strip()]
+            if data:
                 yield name, data
             pending.clear()
             name = b""
+        elif line.startswith(b"{"):
+            yield from _undressed(line, stray)
+        elif field not in _FIELDS and line.strip():
+            stray.append(line)
+
+
+def _undressed(line: bytes, stray: list[bytes]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """A line of JSON without `data:`, if it is an event or a response."""
+    try:
+        whole = parsed(line)
+        event = whole if whole.type else _last_event(whole)
+    except ValueError:
+        stray.append(line)
+    else:
+        yield b"", [json.dumps(event).encode()]
 
 
 def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The lines, and a final empty one, which some servers leave out."""
+    lines = iter(lines)
+    yield next(lines, b"").removeprefix(_MARK)
     yield from lines
     yield b""
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a stream; they end with CR, LF or both."""
     pending = bytearray()
+    after_return = False
     for chunk in chunks:
-        *whole, rest = chunk.split(b"\n")
-        for line in whole:
+        rest = chunk[1:] if after_return and chunk.startswith(b"\n") else chunk
+        after_return = chunk.endswith(b"\r") if chunk else after_return
+        for line in rest.splitlines(keepends=True):
             pending += line
-            yield bytes(pending).removesuffix(b"\r")
-            pending.clear()
-        pending += rest
+            if line.endswith((b"\n", b"\r")):
+                yield bytes(pending).rstrip(b"\r\n")
+                pending.clear()
         if len(pending) > MAX_LINE:
             raise too_much(f"more than {MAX_LINE >> 20} MiB in one line")
     if pending:
-        yield bytes(pending).removesuffix(b"\r")
-
-
-# Returns the name of a file on the server, if it can be found out.
-FileName = Callable[[str], str | None]
-
-
-def messages(output: object) -> Iterator[Event]:
-    """The parts of all messages among the items of a response."""
-    for item in _events(output):
-        if item.type == "message" and item.phase != "commentary":
-            yield from _events(item.content)
-
-
-def citations(output: object, file_name: FileName) -> tuple[Citation, ...]:
-    """The citations in the messages of a response.
-
-    Args:
-        output: the items of the response.
-        file_name: called for a citation that has only the id of a file.
-    """
-    found: dict[tuple[str, str | None], Citation] = {}
-    results = _search_results(output)
-    for part in messages(output):
-        for annotation in _events(part.annotations):
-            citation = None
-            if annotation.type == "file_citation":
-                citation = _file_citation(annotation, results, file_name)
-            elif annotation.type == "url_citation" and _text(annotation.url):
-                citation = Citation(_text(annotation.url), quote=_text(annotation.title))
-            if citation:
-                found.setdefault((citation.path, citation.file_id), citation)
-    return tuple(found.values())
-
-
-def passages(output: object) -> tuple[FoundText, ...]:
-    """The passages that file search found for an answer, best first, without duplicates."""
-    found: dict[tuple[str, str], FoundText] = {}
-    for result in _search_results(output):
-        path, text = _path_of(result), _text(result.text)
-        if path and text:
-            ident = _text(result.file_id) or None
-            score = None if result.score is None else _score(result.score)
-            found.setdefault((path, text), FoundText(path, text, "", score, ident))
-    return tuple(found.values())
-
-
-def _path_of(result: Event) -> str:
-    attributes: Any = result.attributes if isinstance(result.attributes, dict) else {}
-    return _text(attributes.get("path")) or shown_name(_text(result.filename))
-
-
-def _search_results(output: object) -> list[Event]:
-    """The results of file search, best first."""
-    calls = (item for item in _events(output) if item.type == "file_search_call")
-    found = [result for call in calls for result in _events(call.results)]
-    return sorted(found, key=lambda result: -_score(result.score))
-
-
-def _score(value: object) -> float:
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        score = float(value)  # type: ignore[arg-type]  # text or anything else
-        return score if math.isfinite(score) else 0.0
-    return 0.0
-
-
-def _file_citation(annotation: Event, results: list[Event], file_name: FileName) -> Citation | None:
-    """A citation with the file's original path and the passage found in it.
-
-    Servers differ in which id a citation has, so an unknown id is looked up by name.
-    """
-    ident, name = _text(annotation.file_id), _text(annotation.filename)
-    same = [result for result in results if ident and result.file_id == ident]
-    same = same or [result for result in results if name and result.filename == name]
-    best = same[0] if same else Event()
-    path = _path_of(best) or shown_name(name or (ident and file_name(ident)) or ident)
-    return Citation(path, quote=_text(best.text), file_id=ident or None) if path else None
-
-
-def _events(value: object) -> Iterator[Event]:
-    """The objects in a value that should be a list of objects."""
-    if isinstance(value, list):
-        yield from (each for each in value if isinstance(each, Event))
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def reasoning_summary(output: object) -> str:
-    """The model's summary of its reasoning, a paragraph for each part; empty if there is none."""
-    items: Any = output if isinstance(output, list) else ()
-    texts = [
-        part.text
-        for item in items
-        if isinstance(item, Event) and item.type == "reasoning" and isinstance(item.summary, list)
-        for part in item.summary
-        if isinstance(part, Event) and isinstance(part.text, str)
-    ]
-    return "\n\n".join(text.strip() for text in texts if text.strip())
-
-
-def tool_approvals(output: object) -> tuple[ToolApproval, ...]:
-    """The calls among the items of a response that wait for a yes."""
-    items: Any = output if isinstance(output, list) else ()
-    return tuple(
-        ToolApproval(
-            item.id,
-            str(item.server_label),
-            str(item.name),
-            item.arguments if isinstance(item.arguments, str) else "",
-        )
-        for item in items
-        if isinstance(item, Event)
-        and item.type == "mcp_approval_request"
-        and isinstance(item.id, str)
-    )
-
-
-# What an answer after a yes needs of the items before it; the server has kept none of them.
-_CARRIED = ("mcp_list_tools", "mcp_call", "mcp_approval_request")
-
-
-def carried_items(output: object) -> tuple[Mapping[str, Any], ...]:
-    """The items of a response that the next request of the same answer repeats."""
-    items: Any = output if isinstance(output, list) else ()
-    return tuple(dict(item) for item in items if isinstance(item, Event) and item.type in _CARRIED)
+        yield bytes(pending)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from gptasst.api.types import Endpoint
+from gptasst.config.urls import query_secrets
 from gptasst.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class StatusFailure(RequestFailure):
 
     Attributes:
         response: the response, completely read.
-        body: its error: the JSON in `error`, else all JSON, else the text.
+        body: its error: the object in `error`, else all JSON, else the text.
     """
 
     def __init__(self, response: Response) -> None:
@@ -64,7 +66,10 @@ class StatusFailure(RequestFailure):
             said = json.loads(text)
         except (ValueError, RecursionError):
             return
-        self.body = said.get("error", said) if isinstance(said, dict) else said
+        if isinstance(said, list) and len(said) == 1:  # as Gemini sends it
+            said = said[0]
+        error = said.get("error") if isinstance(said, dict) else None
+        self.body = error if isinstance(error, dict) and error else said
 
     @property
     def url(self) -> str:
@@ -154,7 +159,7 @@ def _secrets(endpoint: Endpoint) -> list[str]:
 
 def _all_secrets(endpoint: Endpoint) -> Iterator[str]:
     yield endpoint.api_key or ""
-    values = list(endpoint.headers.values())
+    values = [*endpoint.headers.values(), *query_secrets(endpoint.base_url)]
     if endpoint.openai_environment:
         lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
         values += [line.partition(":")[2].strip() for line in lines]
@@ -190,15 +195,38 @@ _LITELLM_NO_KEY = "no_db_connection"
 # value for 'conversation_id': x. …" at OGX.
 _ODD_ID = re.compile(r"invalid (value for )?'\w*id'")
 _FILTERED = ("content_filter", "content_policy_violation", "responsibleaipolicyviolation")
-_TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
-# vLLM: "maximum context length is 4096 tokens"; llama.cpp: "the request exceeds the available
-# context size"; LiteLLM: "ContextWindowExceededError"; Azure and others: "prompt is too long".
+_TOO_LONG = (
+    "context_length_exceeded",
+    "exceed_context_size_error",
+    "string_above_max_length",
+    "tokens_limit_reached",
+)
+# vLLM: "maximum context length is 4096 tokens", "longer than the maximum model length of 4096";
+# llama.cpp: "the request exceeds the available context size"; Ollama has "exceeded context length",
+# LM Studio "… with context length of only 4096 tokens, which is not enough" and "greater than the
+# context length", LiteLLM "ContextWindowExceededError", Anthropic "exceed context limit", Gemini
+# "exceeds the maximum number of tokens", Azure and others "prompt is too long".
 _TOO_LONG_WORDS = re.compile(
-    r"maximum context length|exceeds? (the )?(available |model'?s? |maximum )*context"
-    r"|contextwindowexceeded|(prompt|input) is too long"
+    r"maximum (context|model|sequence|input) length"
+    r"|(exceed(s|ed|ing)?|(longer|greater|larger) than) (the )?"
+    r"(available |model'?s? |maximum |max )*(context|number of (input )?tokens)"
+    r"|context length of only|contextwindowexceeded"
+    r"|(prompt|input)( \(.{0,60}\))? (is )?too long|too many (input )?tokens"
+    r"|must have (less|fewer) than \d+ tokens"
 )
 _USED_UP = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
-_NO_MODEL = ("model_not_found", "deploymentnotfound")
+# Anthropic: "Your credit balance is too low"; DeepSeek: "Insufficient Balance".
+_USED_UP_WORDS = re.compile(
+    r"credit balance is too low|insufficient (credit|balance|fund)|billing hard limit"
+)
+_NO_MODEL = ("model_not_found", "model_not_available", "deploymentnotfound")
+# LiteLLM has "Invalid model name passed in model=…", OpenRouter "… is not a valid model ID",
+# DeepSeek "Model Not Exist".
+_NO_MODEL_WORDS = re.compile(
+    r"not found|(does )?not exist|deprecated|invalid model|not a valid model|unknown model"
+    r"|no such model|unable to access model"
+)
+_NO_MODEL_ALONE = re.compile(r"^\W*(the )?(invalid model|(this )?model (was )?not (exist|found))")
 _PARTS = {
     "files": "files",
     "uploads": "uploads in parts",
@@ -218,15 +246,48 @@ def code_of(error: StatusFailure) -> str | None:
     return str(kind) if kind else None
 
 
+# Where OpenAI, FastAPI, OAuth, Ollama, Pydantic, problem+json, AWS and Apigee put their words.
+_WORDS = (
+    "message", "detail", "error_description", "error", "errors", "msg", "title", "Message", "fault",
+    "faultstring", "reason",
+)  # fmt: skip
+_TITLE = re.compile(r"<title>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_LONGEST_TEXT = 300
+_DEEPEST = 5
+
+
+def words_in(value: object, depth: int = 0) -> str:
+    """The words in an error of any form; empty if there are none."""
+    if isinstance(value, str):
+        return value.strip()
+    if depth > _DEEPEST:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(filter(None, (words_in(each, depth + 1) for each in value)))
+    if not isinstance(value, dict):
+        return ""
+    words = next(filter(None, (words_in(value.get(key), depth + 1) for key in _WORDS)), "")
+    place = value.get("loc")  # Pydantic: where in the request
+    if words and isinstance(place, list):
+        return f"{'.'.join(map(str, place))}: {words}"
+    return words
+
+
 def words_of(error: StatusFailure) -> str | None:
-    """A server's error message, if there is one."""
-    body = error.body
-    if isinstance(body, dict):
-        message = body.get("message") or body.get("detail") or body.get("error")
-        return str(message) if message else None
-    if isinstance(body, str) and "json" in error.response.headers.get("content-type", ""):
-        return body  # `{"error": "…"}`, as Ollama sends it
-    return None
+    """A server's error message, if there is one; of a web page its title."""
+    if not is_plain(error):
+        return words_in(error.body) or None
+    text = error.body
+    if text.startswith("<"):
+        titles = _TITLE.findall(text)
+        text = html.unescape(titles[0]) if titles else ""
+    return " ".join(text.split())[:_LONGEST_TEXT] or None
+
+
+def is_plain(error: StatusFailure) -> bool:
+    """Whether an error is text or a web page, as proxies and web servers send it."""
+    kind = error.response.headers.get("content-type", "")
+    return isinstance(error.body, str) and "json" not in kind
 
 
 def message_of(error: StatusFailure) -> str:
@@ -238,34 +299,45 @@ def is_too_long(code: str | None, message: str) -> bool:
 
 
 def is_no_access(status: int, code: str | None) -> bool:
-    """Whether the server refused the key."""
-    return code == _LITELLM_NO_KEY or (status in (401, 403) and code not in _USED_UP)
+    """Whether the server, or a proxy, refused the key."""
+    return code == _LITELLM_NO_KEY or (status in (401, 403, 407) and code not in _USED_UP)
 
 
-def is_used_up(status: int, code: str | None) -> bool:
+def is_used_up(status: int, code: str | None, message: str = "") -> bool:
     """Whether the account's quota is used up. OpenRouter and others send 402."""
-    return status == 402 or code in _USED_UP
+    words = status < 500 and _USED_UP_WORDS.search(message.lower())
+    return status == 402 or code in _USED_UP or bool(words)
 
 
-def filtered_for(error: StatusFailure) -> str | None:
-    """What a content filter found in the input, with its severity; `None` for other errors.
+def filtered_for(code: str | None, body: object) -> str | None:
+    """What a content filter found, with its severity; `None` for other errors.
 
-    Azure reports it in `innererror.content_filter_result`: categories with `filtered` and, for
-    some, `severity`.
+    Azure reports it as `content_filter_result` or `content_filter_results`, in `innererror` or in a
+    list `content_filters`: categories with `filtered` and, for some, `severity`.
+
+    Args:
+        code: of the error.
+        body: the error.
     """
-    body = error.body if isinstance(error.body, dict) else {}
-    inner = body.get("innererror")
-    inner = inner if isinstance(inner, dict) else {}
-    codes = {str(code).lower() for code in (code_of(error), inner.get("code")) if code}
-    if not codes & set(_FILTERED):
+    inner = body.get("innererror") if isinstance(body, dict) else None
+    codes = {code, inner.get("code") if isinstance(inner, dict) else None}
+    if not {str(each).lower() for each in codes} & set(_FILTERED):
         return None
-    results = inner.get("content_filter_result") or inner.get("content_filter_results")
-    found = []
-    for category, result in results.items() if isinstance(results, dict) else ():
-        if isinstance(result, dict) and result.get("filtered"):
-            severity = result.get("severity")
-            found.append(f"{category} ({severity})" if severity else str(category))
-    return ", ".join(found) or "no category is named"
+    return filter_categories(body) or "no category is named"
+
+
+def filter_categories(body: object, depth: int = 0) -> str:
+    """The categories for which a content filter stopped an input or an answer."""
+    found: dict[str, None] = {}
+    inside = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
+    for key in ("content_filter_result", "content_filter_results"):
+        results = body.get(key) if isinstance(body, dict) else None
+        for category, result in results.items() if isinstance(results, dict) else ():
+            if isinstance(result, dict) and result.get("filtered"):
+                severity = result.get("severity")
+                found[f"{category} ({severity})" if severity else str(category)] = None
+    deeper = (filter_categories(each, depth + 1) for each in inside if depth < _DEEPEST)
+    return ", ".join(found) or next(filter(None, deeper), "")
 
 
 def is_missing_object(error: StatusFailure) -> bool:
@@ -275,6 +347,8 @@ def is_missing_object(error: StatusFailure) -> bool:
     the server does not have at all does not.
     """
     message = message_of(error).lower()
+    if is_plain(error) or is_expired(message):
+        return False
     if error.status_code == 404:
         return "invalid url" not in message and message not in ("not found", "http 404")
     missing = "not found" in message or "no such" in message or _ODD_ID.search(message)
@@ -292,7 +366,8 @@ def is_missing_path(error: StatusFailure) -> bool:
         return False
     message = message_of(error).lower().rstrip(".")
     path = error.path.lower()
-    return message in _NO_SUCH_PATH or path in message or "invalid url" in message
+    told = message in _NO_SUCH_PATH or path in message or "invalid url" in message
+    return told or is_plain(error)
 
 
 def missing_part(error: StatusFailure) -> str | None:
@@ -308,8 +383,9 @@ def is_about_model(status: int, code: str | None, message: str, model: str) -> b
     if code and code.lower() in _NO_MODEL:
         return True
     lower = message.lower()
-    known = "not found" in lower or "does not exist" in lower or "deprecated" in lower
-    return status in (400, 404) and known and model.lower() in lower
+    named = re.search(rf"(?<!\w){re.escape(model.lower())}(?!\w)", lower)
+    known = _NO_MODEL_WORDS.search(lower) if named else _NO_MODEL_ALONE.search(lower)
+    return status in (400, 404, 422) and bool(known)
 
 
 def is_expired(message: str) -> bool:

@@ -63,12 +63,24 @@ class LimitedClient(httpx2.Client):
         patience = request.extensions.get("timeout", {}).get("read")
         attempts = patience.attempts if isinstance(patience, Patience) else 1
 
-        def receive(url: str) -> httpx2.Response:
-            asked = request if url == str(request.url) else _moved(request, url)
+        def receive(added: str) -> httpx2.Response:
+            asked = self._moved(request, added) if added else request
             return self._received(asked, patience, stream=stream, **options)
 
         repeatable = isinstance(request.stream, httpx2.ByteStream)
-        return self._attempts.send(str(request.url), attempts, receive, repeatable=repeatable)
+        return self._attempts.send(attempts, receive, repeatable=repeatable)
+
+    def _moved(self, request: httpx2.Request, added: str) -> httpx2.Request:
+        """The same request, to the base URL with what is added."""
+        # As httpx writes it: with lower case and escapes.
+        base, url = str(httpx2.URL(self._attempts.base_url)).rstrip("/"), str(request.url)
+        return httpx2.Request(
+            request.method,
+            f"{base}{added}{url.removeprefix(base)}",
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
 
     def _received(
         self, request: httpx2.Request, patience: object, *, stream: bool, **options: Any
@@ -87,17 +99,6 @@ class LimitedClient(httpx2.Client):
         if not stream or not response.is_success:
             read_to_end(response)
         return response
-
-
-def _moved(request: httpx2.Request, url: str) -> httpx2.Request:
-    """The same request to another URL."""
-    return httpx2.Request(
-        request.method,
-        url,
-        headers=request.headers,
-        stream=request.stream,
-        extensions=request.extensions,
-    )
 
 
 def _failure(error: Exception, request: httpx2.Request) -> ConnectionFailure:

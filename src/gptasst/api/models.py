@@ -45,12 +45,21 @@ class ModelGateway:
 
 
 def _model(model: Any) -> ServerModel:
+    if not isinstance(model["id"], str):
+        raise TypeError
     return ServerModel(
         id=model["id"],
-        owner=model.owned_by or "",
-        created_at=datetime.fromtimestamp(model.created, UTC) if model.created else None,
+        owner=model.owned_by if isinstance(model.owned_by, str) else "",
+        created_at=_moment(model.created),
         shutdown_date=_date(model.shutdown_date),
     )
+
+
+def _moment(seconds: object) -> datetime | None:
+    """When a model was made, if the server says so: nothing depends on it."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None  # type: ignore[arg-type]  # a number
+    return None
 
 
 def _date(text: object) -> date | None:

@@ -11,7 +11,7 @@ import json
 import ssl
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -37,7 +37,7 @@ class PlainClient:
         self,
         base_url: str,
         headers: Mapping[str, str],
-        query: Mapping[str, str],
+        query: Sequence[tuple[str, str]],
         context: ssl.SSLContext | None,
         attempts: Attempts,
     ) -> None:
@@ -74,7 +74,9 @@ class PlainClient:
         Raises:
             RequestFailure: as of `Attempts.send`.
         """
-        asked = urlencode({**self._query, **(query or {})})
+        own = dict(query or {})
+        of_all = [(name, value) for name, value in self._query if name not in own]
+        asked = urlencode([*of_all, *own.items()])
         headers, content = self._headers, b""
         if body is not None:
             text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -83,8 +85,10 @@ class PlainClient:
             headers = merged(headers, of_body)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
-        def receive(url: str) -> PlainResponse:
-            target = urlsplit(url).path + (f"?{asked}" if asked else "")
+        def receive(added: str) -> PlainResponse:
+            base = self._attempts.base_url
+            there = f"{base}{added}{url.removeprefix(base)}" if added else url
+            target = urlsplit(there).path + (f"?{asked}" if asked else "")
             head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
             patience = limits.read.begin()
             connection = self._connected(limits.connect)
@@ -92,7 +96,7 @@ class PlainClient:
                 with failures():
                     connection.send(head + content, limits.write)
                     raw = connection.response(method, patience)
-                response = PlainResponse(raw, url, connection, self._keep)
+                response = PlainResponse(raw, there, connection, self._keep)
             except BaseException:
                 connection.close()
                 raise
@@ -100,7 +104,7 @@ class PlainClient:
                 read_to_end(response)
             return response
 
-        return self._attempts.send(url, limits.read.attempts, receive)
+        return self._attempts.send(limits.read.attempts, receive)
 
     def _connected(self, seconds: float) -> PlainConnection:
         """A connection that is free, or a new one."""

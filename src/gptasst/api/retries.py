@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gptasst.api.errors import retry_after
-from gptasst.api.failures import ConnectionFailure, StatusFailure, code_of
+from gptasst.api.failures import ConnectionFailure, StatusFailure, code_of, is_used_up, message_of
 from gptasst.api.limits import Deadline, OverLimit
 
 _Made = TypeVar("_Made")
@@ -21,7 +21,6 @@ _LONGEST_RETRY_AFTER = 120.0
 _PASSING = (408, 409, 425, 429)
 _LOCKED = "conversation_locked"
 _NOT_CARRIED_OUT = (425, 429)
-_FINAL = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 def retrying(
@@ -63,17 +62,24 @@ def wait_before_retry(error: BaseException | None, attempt: int) -> float | None
     timed_out = isinstance(error, OverLimit) and error.code == "timeout"
     if timed_out or isinstance(error, ConnectionFailure):
         return backoff
-    if not isinstance(error, StatusFailure):
+    if not isinstance(error, StatusFailure) or not _may_pass(error):
         return None
-    code = code_of(error)
-    if code == _LOCKED:  # OpenAI: "retry in a few seconds"
+    if code_of(error) == _LOCKED:  # OpenAI: "retry in a few seconds"
         backoff *= 4
-    elif code in _FINAL or (error.status_code < 500 and error.status_code not in _PASSING):
-        return None
     asked = retry_after(error.response.headers)
     if asked is None:
         return backoff
     return asked if asked <= _LONGEST_RETRY_AFTER else None
+
+
+def _may_pass(error: StatusFailure) -> bool:
+    """Whether a refusal may be temporary. `x-should-retry` is OpenAI's own word on it."""
+    code, told = code_of(error), error.response.headers.get("x-should-retry")
+    if told in ("true", "false"):
+        return told == "true"
+    if is_used_up(error.status_code, code, message_of(error)):
+        return False
+    return code == _LOCKED or error.status_code >= 500 or error.status_code in _PASSING
 
 
 def was_not_carried_out(error: BaseException | None) -> bool:

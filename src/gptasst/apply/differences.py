@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ def _shortest(path: Path, here: Path) -> str:
 
 
 def compared_with_file(
-    assistant: Assistant, here: Path, library: InstructionLibrary
+    assistant: Assistant, here: Path, library: InstructionLibrary, machine: Callable[[], str]
 ) -> tuple[str, tuple[str, ...]] | None:
     """The file of an assistant, and the differing keys.
 
@@ -60,11 +60,12 @@ def compared_with_file(
         assistant: the assistant.
         here: the working directory.
         library: finds the instructions that definitions extend.
+        machine: returns the mark of this machine.
 
     Raises:
         InvalidDefinition: the file can't be used.
     """
-    path = file_of_source(assistant.source, here) if assistant.source else None
+    path = file_of_source(assistant.source, here, machine) if assistant.source else None
     if path is None:
         return None
     called = _shortest(path, here)

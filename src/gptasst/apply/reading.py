@@ -48,6 +48,7 @@ def read_directories(
     open_cache: Callable[[], FileCache],
     screening: Screening,
     told: Callable[[GptasstError], None],
+    machine: Callable[[], str],
 ) -> ReadDirectories:
     """Read every definition that has a `name`; its knowledge is found and hashed.
 
@@ -57,6 +58,7 @@ def read_directories(
         open_cache: opens the cache of file hashes.
         screening: the check for secrets.
         told: called for each unusable definition; the others are read nevertheless.
+        machine: returns the mark of this machine.
 
     Raises:
         InvalidInput: a word is neither a directory nor a file.
@@ -66,7 +68,7 @@ def read_directories(
     found: list[CodedAssistant] = []
     passed_over: list[str] = []
     for path, named in _files(words):
-        directory = source_directory(path.parent)
+        directory = source_directory(path.parent, machine)
         directories[directory.name] = directory
         try:
             coded = _read(path, directory, library, open_cache, screening, named=named)
@@ -79,7 +81,7 @@ def read_directories(
             found.append(coded)
     for word in words:
         if os.path.isdir(word):
-            directory = source_directory(Path(word))
+            directory = source_directory(Path(word), machine)
             whole[directory.name] = directories[directory.name] = directory
             passed_over += _cases_of_none(Path(word))
     for double in _double(found):
@@ -195,7 +197,7 @@ def read_as_kept(path: Path, library: InstructionLibrary) -> tuple[Definition, b
     Raises:
         InvalidDefinition: the file can't be used.
     """
-    content = _content(path, source_directory(path.parent), named=False)
+    content = _content(path, source_directory(path.parent, str), named=False)  # only its bounds
     document, (definition, _) = _document(content, path), library.definition_of(content, path)
     words = [_of_this_system(word, path.parent) for word in definition.knowledge]
     definition = _with_cases(definition, path, Screening())

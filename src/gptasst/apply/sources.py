@@ -3,7 +3,8 @@
 An assistant that `apply` made stores its source: `DIRECTORY//FILE`, where the directory is
 `HOST/PATH/OF/REMOTE//PATH/IN/REPOSITORY` (`github.com/acme/docs//assistants//writer.toml`). It is
 independent of the location of a checkout and of the protocol. Without a remote, it contains the
-repository's path, and without a repository the directory's.
+mark of this machine and the repository's path, and without a repository the directory's
+(`machine-a1b2c3:~/docs//assistants//writer.toml`). Earlier versions left out the machine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from gptasst.errors import InvalidInput
@@ -32,12 +34,14 @@ _SCP = re.compile(r"(?:[^@/:]+@)?([^/:]{2,}):(?!//)(.*)")  # a single letter is 
 class SourceDirectory:
     """A directory of definitions: its local path, and its identity.
 
-    `root` is the top of the repository that it lies in; `None`: it is in none.
+    `root` is the top of the repository that it lies in; `None`: it is in none. `former` is its
+    identity in earlier versions, which equal paths on two machines shared; `None`: the same as now.
     """
 
     path: Path
     name: str
     root: Path | None
+    former: str | None = None
 
     @property
     def bounds(self) -> Path:
@@ -68,29 +72,55 @@ class SourceDirectory:
 
     def holds(self, source: str) -> bool:
         """Whether an assistant comes from this directory."""
-        return source.startswith(f"{self.name}//") and "//" not in source[len(self.name) + 2 :]
+        return _is_below(self.name, source)
+
+    def may_hold(self, source: str) -> bool:
+        """Whether an earlier version wrote it, for this path on this machine or another one."""
+        return self.former is not None and _is_below(self.former, source)
+
+    def current(self, source: str) -> str:
+        """A source as it is written now."""
+        return (
+            self.name + source[len(self.former) :]
+            if self.former and self.may_hold(source)
+            else source
+        )
 
 
-def source_directory(path: Path) -> SourceDirectory:
-    """The identity of a directory."""
+def _is_below(name: str, source: str) -> bool:
+    return source.startswith(f"{name}//") and "//" not in source[len(name) + 2 :]
+
+
+def source_directory(path: Path, machine: Callable[[], str]) -> SourceDirectory:
+    """The identity of a directory; `machine` returns the mark of this machine."""
     real = Path(os.path.realpath(path))
     root = _top(real)
     if root is None:
-        return SourceDirectory(path, _of_home(real), None)
-    inside = real.relative_to(root).as_posix()
-    name = (
-        f"{_repository_name(root)}//{inside}" if inside != "." else f"{_repository_name(root)}//."
-    )
-    return SourceDirectory(path, name, root)
+        former, ending = _of_home(real), ""
+    else:
+        inside = real.relative_to(root).as_posix()
+        ending = f"//{inside}"
+        remote = _remote_name(root)
+        if remote is not None:
+            return SourceDirectory(path, remote + ending, root)
+        former = _repository_path(root)
+    return SourceDirectory(path, f"{_here(machine)}{former}{ending}", root, former + ending)
 
 
-def file_of_source(source: str, here: Path) -> Path | None:
+def _here(machine: Callable[[], str]) -> str:
+    return f"machine-{machine()}:"
+
+
+def file_of_source(source: str, here: Path, machine: Callable[[], str]) -> Path | None:
     """The file of an assistant's source, if it is in the repository of a directory.
 
     Args:
         source: the source of the assistant.
         here: a directory, such as the working directory.
+        machine: returns the mark of this machine.
     """
+    if source.startswith("machine-"):
+        source = source.removeprefix(_here(machine))
     directory, _, file = source.rpartition("//")
     if not directory or file in ("", ".", "..") or "/" in file or "\\" in file:
         return None
@@ -98,7 +128,7 @@ def file_of_source(source: str, here: Path) -> Path | None:
     repository, _, inside = directory.rpartition("//")
     if not repository:
         found = _from_home(directory) / file
-    elif root is not None and _repository_name(root) == repository:
+    elif root is not None and (_remote_name(root) or _repository_path(root)) == repository:
         found = root / inside / file
         if not Path(os.path.realpath(found)).is_relative_to(root):
             return None
@@ -115,15 +145,21 @@ def _top(directory: Path) -> Path | None:
     return None
 
 
-def _repository_name(root: Path) -> str:
-    shared = common_directory(root / ".git")
-    common = Path(os.path.realpath(shared)) if shared else None
+def _remote_name(root: Path) -> str | None:
+    common = _common(root)
     url = _remote_url(common) if common else None
-    named = _of_url(url, root) if url else None
-    if named:
-        return named
+    return _of_url(url, root) if url else None
+
+
+def _repository_path(root: Path) -> str:
     # Linked working trees share the identity of the main one.
+    common = _common(root)
     return _of_home(common.parent if common and common.name == ".git" else root)
+
+
+def _common(root: Path) -> Path | None:
+    shared = common_directory(root / ".git")
+    return Path(os.path.realpath(shared)) if shared else None
 
 
 def _remote_url(git: Path) -> str | None:

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from gptasst.errors import (
+    InvalidDefinition,
+    InvalidInput,
+    NotFound,
+    PartlyDone,
+    StateError,
+    UsageError,
+)
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
@@ -15,8 +23,11 @@ if TYPE_CHECKING:
     from gptasst.inputs.reading import Refusal
     from gptasst.knowledge.types import KnowledgePlan
 
-Action = Literal["create", "change", "rename", "delete", "unchanged"]
+Action = Literal["create", "change", "rename", "delete", "unchanged", "blocked"]
 Status = Literal["planned", "done", "failed", "not_done"]
+
+# What one assistant has to itself: the others go on.
+OF_ONE = (UsageError, InvalidInput, InvalidDefinition, NotFound, StateError, PartlyDone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,8 @@ class PlannedAssistant:
     """The change of one assistant.
 
     Attributes:
-        action: the kind of change; a `rename` may change more than the name.
+        action: the kind of change; a `rename` may change more than the name. One that is
+            `blocked` can't be read, so it stays as it is; see `problem`.
         name: the assistant's final name.
         id: the id of the assistant, if it exists.
         file: the file of its definition; `None` if that is gone.
@@ -72,7 +84,7 @@ class PlannedAssistant:
         unfinished: an earlier command was interrupted, which this one finishes.
         files: the number of knowledge files that a deletion removes.
         notes: further notes, such as extending an instruction that shadows another.
-        status: the result.
+        status: the result; a `blocked` one is `failed` from the beginning.
         problem: why it failed.
     """
 
@@ -91,7 +103,7 @@ class PlannedAssistant:
     files: int = 0
     notes: tuple[str, ...] = ()
     status: Status = "planned"
-    problem: GptasstError | None = None
+    problem: GptasstError | None = field(default=None, compare=False)  # errors have no equals
     coded: CodedAssistant | None = field(default=None, repr=False)
     assistant: Assistant | None = field(default=None, repr=False)
     summary: AssistantSummary | None = field(default=None, repr=False)
@@ -109,16 +121,29 @@ class ApplyPlan:
             because `prune` was not given.
         passed_over: files without a `name` that no other definition extends, and files of cases
             without a definition.
+        doubtful: names of assistants without a file that an earlier version made from a directory
+            of this path, here or on another machine. They stay, even with `prune`.
     """
 
     assistants: tuple[PlannedAssistant, ...]
     left: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[PlannedAssistant, ...]:
         """The entries that change something."""
         return tuple(one for one in self.assistants if one.action != "unchanged")
+
+    @property
+    def possible(self) -> tuple[PlannedAssistant, ...]:
+        """The changes that can be carried out."""
+        return tuple(one for one in self.changes if one.action != "blocked")
+
+    @property
+    def blocked(self) -> tuple[PlannedAssistant, ...]:
+        """The entries that can't be compared with their files."""
+        return tuple(one for one in self.assistants if one.action == "blocked")
 
     @property
     def is_empty(self) -> bool:

@@ -33,6 +33,7 @@ _DONE: dict[Action, str] = {
     "rename": "renamed",
     "delete": "deleted",
 }
+_LEFT: tuple[Action, ...] = ("blocked", "unchanged")
 _SHOWN = 20  # knowledge files of one kind, of one assistant
 
 _EPILOG = """\
@@ -87,15 +88,14 @@ def apply(
 
     plan = look()
     _tell_about(session, plan)
-    differs = not plan.is_empty
-    if check and differs and output.mode == "json":
-        raise _would_change(plan, paths)
     if check or dry_run:
-        _show_only(output, plan)
-        if check and differs:
-            raise _would_change(plan, paths)
+        error = _would_fail(plan, paths, check=check)
+        if error is None or output.mode != "json":
+            _show_only(output, plan)
+        if error:
+            raise error
         return
-    if differs:
+    if not plan.is_empty:
         _show(session, plan)
         plan = _confirmed(session, plan, look, yes=yes)
     with _Progress(output) as progress, contextlib.ExitStack() as stack:
@@ -130,7 +130,7 @@ def _confirmed(
     session: Session, plan: ApplyPlan, look: Callable[[], ApplyPlan], *, yes: bool
 ) -> ApplyPlan:
     """The plan after a yes, made again; if it changed, ask again."""
-    while not yes and not plan.is_empty:
+    while not yes and plan.possible:
         session.confirm(_question(plan), yes=yes)
         now = look()
         if now == plan:
@@ -142,10 +142,10 @@ def _confirmed(
 
 
 def _question(plan: ApplyPlan) -> str:
-    counts = Counter(one.action for one in plan.changes)
+    counts = Counter(one.action for one in plan.possible)
     actions = [f"{action} {count}" for action, count in sorted(counts.items())]
     listed = ", ".join(actions[:-1]) + " and " * (len(actions) > 1) + actions[-1]
-    question = f"{listed} {'assistant' if len(plan.changes) == 1 else 'assistants'}?"
+    question = f"{listed} {'assistant' if len(plan.possible) == 1 else 'assistants'}?"
     if plan.outside:
         outside = count_text(len(plan.outside), "file")
         question = f"send {outside} from outside of the repository, and {question}"
@@ -198,6 +198,11 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
     if plan.left:
         named = ", ".join(f"`{one_line(name)}`" for name in plan.left)
         output.note(f"{named} came from there and has no file any more; `--prune` deletes it")
+    for name in plan.doubtful:
+        output.note(
+            f"`{one_line(name)}` came from a directory of this path, here or on another machine,"
+            f" and has no file here; {cmd(f'assistant delete {shlex.quote(name)}')} deletes it"
+        )
     for one in plan.changes:
         for note in one.notes:
             output.warn(note)
@@ -211,8 +216,17 @@ def _tell_about(session: Session, plan: ApplyPlan) -> None:
             output.warn(end)
 
 
+def _would_fail(plan: ApplyPlan, paths: Sequence[str], *, check: bool) -> PartlyDone | None:
+    """The error of a plan that is only shown."""
+    from gptasst.apply.service import partly
+
+    if check and plan.possible:
+        return _would_change(plan, paths)
+    return partly(plan) if plan.blocked else None
+
+
 def _would_change(plan: ApplyPlan, paths: Sequence[str]) -> PartlyDone:
-    named = [f"`{one.name}`" for one in plan.changes]
+    named = [f"`{one.name}`" for one in plan.possible]
     more = ", …" if len(named) > 3 else ""
     prune = ["--prune"] if any(one.action == "delete" for one in plan.changes) else []
     error = PartlyDone(
@@ -258,7 +272,7 @@ def _show(session: Session, plan: ApplyPlan) -> None:
 
 
 def _names(plan: ApplyPlan) -> str:
-    return "".join(f"{one_line(one.name)}\n" for one in plan.changes)
+    return "".join(f"{one_line(one.name)}\n" for one in plan.possible)
 
 
 def _planned_sum(plan: ApplyPlan) -> str:
@@ -266,12 +280,12 @@ def _planned_sum(plan: ApplyPlan) -> str:
         return f"nothing to do: {count_text(len(plan.assistants), 'assistant')} unchanged"
     counts = Counter(one.action for one in plan.assistants)
     parts = [f"{counts[action]:,} to {action}" for action in _DONE if counts[action]]
-    parts += [f"{counts['unchanged']:,} unchanged"] if counts["unchanged"] else []
+    parts += [f"{counts[action]:,} {action}" for action in _LEFT if counts[action]]
     return f"plan: {', '.join(parts)}"
 
 
 def _lines(output: Output, one: PlannedAssistant) -> Iterator[str]:
-    codes = {"create": GREEN, "delete": "31"}
+    codes = {"create": GREEN, "delete": "31", "blocked": "31"}
     action = output.styled(f"{one.action:7}", codes.get(one.action, BOLD))
     name = one_line(one.name)
     if one.old_name is not None:
@@ -300,6 +314,8 @@ def _lines(output: Output, one: PlannedAssistant) -> Iterator[str]:
 def _about(one: PlannedAssistant) -> Iterator[str]:
     if one.file is not None:
         yield f"from {one_line(one.file)}"
+    if one.action == "blocked" and one.problem is not None:
+        yield harmless(one.problem.message)
     if one.taken_from is not None:
         maker = one_line(one.taken_from) if one.taken_from else "hand"
         yield f"takes over an assistant that was made by {maker}"

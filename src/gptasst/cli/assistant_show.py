@@ -86,7 +86,9 @@ def _file(session: Session, assistant: Assistant) -> _File | None:
     from gptasst.apply.differences import compared_with_file
 
     try:
-        compared = compared_with_file(assistant, Path.cwd(), session.context.library)
+        compared = compared_with_file(
+            assistant, Path.cwd(), session.context.library, lambda: session.context.machine_mark
+        )
     except GptasstError as error:
         session.output.warn(error.message)
         return None

@@ -226,6 +226,7 @@ def _run_once(
     dry_run: bool,
 ) -> None:
     """One run over all inputs; `goes_on` has the values of `-c` and `--conversation`."""
+    from gptasst.inputs.reading import refuse_named_pipe
     from gptasst.runs.inputs import read_inputs
 
     name = asked.name
@@ -238,6 +239,9 @@ def _run_once(
     service = session.context.runs(activity.report, progress=activity.advance)
     resolved = None if dry_run else _begin(session, service, name)
     paths = [word for word in words if word != "-"]
+    if dry_run:
+        for path in paths:
+            refuse_named_pipe(Path(path))
     request = replace(
         asked,
         files=read_inputs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from gptasst.errors import AccessDenied
 
@@ -27,9 +27,17 @@ def kept_url(url: str) -> str:
 
 def api_url(url: str) -> str:
     """A base URL in the form that API paths are appended to; accepts the URL of a request, too."""
-    parts = urlsplit(url)
-    path = parts.path.rstrip("/").removesuffix("/responses").rstrip("/")
+    parts = urlsplit(url.strip())
+    path = parts.path.rstrip("/")
+    for ending in ("/responses", "/chat/completions"):
+        path = path.removesuffix(ending).rstrip("/")
     return parts._replace(path=path).geturl()
+
+
+def query_secrets(url: str) -> list[str]:
+    """The values in a URL's query whose names are those of secrets."""
+    found = parse_qsl(urlsplit(url).query)
+    return [value for name, value in found if re.search(_SENSITIVE, name)]
 
 
 def is_openai(base_url: str) -> bool:
@@ -58,9 +66,11 @@ def is_private_channel(base_url: str) -> bool:
 
 def is_base_url(url: str) -> bool:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.strip())
         _ = parts.port
     except ValueError:
+        return False
+    if re.search(r"[\s\x00-\x1f\x7f]", url.strip()):
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 

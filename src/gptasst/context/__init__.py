@@ -146,7 +146,9 @@ class AppContext(ServerContext):
     def assistants_as_code(self) -> ApplyService:
         from gptasst.apply.service import ApplyService
 
-        return ApplyService(self.store, self.library, lambda: self.file_cache)
+        return ApplyService(
+            self.store, self.library, lambda: self.file_cache, lambda: self.machine_mark
+        )
 
     @cached_property
     def batches(self) -> BatchService:

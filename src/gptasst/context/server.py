@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -57,8 +58,11 @@ class ServerContext(MachineContext):
         given, shown = self.profile.endpoint, shown_url(url)
         variable = self.settings.url_variable(self.profile.name)
         fix = f"set {variable}={shown}"
-        if variable is None:
-            fix = cmd(f"config set profiles.{self.profile.name}.base_url {shown}")
+        if self.profile.base_url != given:  # it has a query or a password, which isn't printed
+            fix = f"write `/v1` at the end of its path in {variable or self.endpoint.table}"
+        elif variable is None:
+            key = shlex.quote(f"profiles.{self.profile.name}.base_url")
+            fix = cmd(f"config set {key} {shlex.quote(shown)}")
         self._note(f"{given} has no Responses API, but {shown} does; to begin there: {fix}")
 
     def begin_gateway(self) -> None:

@@ -9,12 +9,13 @@ import os
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import decode_text
+from gptasst.threads import time_left
 from gptasst.values import dataclass
 
 
@@ -56,8 +57,15 @@ DOCUMENT_TYPES = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".epub": "application/epub+zip",  # its text is sent, because no server accepts the file
 }
+# Their text is sent, because no server accepts the files.
+TEXT_ONLY_TYPES = {
+    ".docm": "application/vnd.ms-word.document.macroEnabled.12",
+    ".pptm": "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroEnabled.12",
+    ".epub": "application/epub+zip",
+}
+DOCUMENT_TYPES |= TEXT_ONLY_TYPES
 IMAGE_TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -70,23 +78,52 @@ MAX_TEXT_BYTES = 4 * 10_485_760
 MAX_BINARY_BYTES = 50_000_000
 
 
-def read_input(path: Path, encoding: str | None = None) -> InputFile:
+def read_input(
+    path: Path, encoding: str | None = None, on_wait: Callable[[str], None] = lambda _: None
+) -> InputFile:
     """Read a file for a run, with its text in the given encoding, if any.
+
+    `on_wait` is called with a message if a named pipe has to be waited for.
 
     Raises:
         InvalidInput: see `read_content` and `input_of`.
     """
-    return input_of(path, read_content(path), encoding)
+    return input_of(path, read_content(path, on_wait), encoding)
 
 
-def read_content(path: Path) -> bytes:
-    """The bytes of a file for a run.
+def read_content(path: Path, on_wait: Callable[[str], None] = lambda _: None) -> bytes:
+    """The bytes of a file for a run; `on_wait` is as in `read_input`.
 
     Raises:
-        InvalidInput: it can't be read, or is larger than a request may be.
+        InvalidInput: it can't be read, or is larger than a request may be, or is a named pipe that
+            does not end in time.
     """
     limit = MAX_TEXT_BYTES if input_kind(path) == "text" else MAX_BINARY_BYTES
+    if _is_pipe(path):
+        return _read_pipe(path, limit, on_wait)
     return _read_bounded(path, limit)
+
+
+def refuse_named_pipe(path: Path) -> None:
+    """Refuse to read a named pipe before the run: reading it would take what the run needs.
+
+    The pipes of a shell's `<(command)` are no named ones.
+
+    Raises:
+        InvalidInput: the path is a named pipe.
+    """
+    if _is_pipe(path) and not path.is_relative_to("/dev") and not path.is_relative_to("/proc"):
+        raise InvalidInput(
+            f"`{path}` is a named pipe, which a dry run does not read",
+            hint="name a file with the same content, or run it without --dry-run",
+        )
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        return False
 
 
 def input_of(path: Path, content: bytes, encoding: str | None = None) -> InputFile:
@@ -129,11 +166,45 @@ def _read_bounded(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
     if len(content) > limit:
+        raise _too_large(path, max(size, limit + 1), limit)
+    return content
+
+
+def _too_large(path: Path, size: int, limit: int) -> InvalidInput:
+    return InvalidInput(
+        f"`{path}` is too large: {size:,} bytes, a request takes {limit:,}",
+        hint="split it, or add it to an assistant as knowledge",
+        code="too_large",
+    )
+
+
+def _read_pipe(path: Path, limit: int, on_wait: Callable[[str], None]) -> bytes:
+    """The bytes of a pipe, which may have no writer yet, or one that never ends."""
+    failed: list[OSError] = []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            with path.open("rb", buffering=0) as stream:
+                while piece := stream.read(_PIECE):
+                    yield piece
+        except OSError as error:
+            failed.append(error)
+
+    left = time_left()
+    seconds = left[0] if left else _PIPE_SECONDS
+    content = _received(
+        pieces(), limit, seconds, lambda: on_wait(f"waiting for the end of the pipe `{path}`")
+    )
+    if failed:
+        raise InvalidInput(f"`{path}` can't be read: {failed[0].strerror}") from None
+    if content is None:
         raise InvalidInput(
-            f"`{path}` is too large: {max(size, limit + 1):,} bytes, a request takes {limit:,}",
-            hint="split it, or add it to an assistant as knowledge",
-            code="too_large",
+            f"the pipe `{path}` did not end within {round(seconds, 1):g} s",
+            hint="write to it and close it, or allow more with --timeout SECONDS",
+            code="timeout",
         )
+    if len(content) > limit:
+        raise _too_large(path, len(content), limit)
     return content
 
 
@@ -170,6 +241,7 @@ def kind_of(mode: int) -> str:
 
 
 _SLOW_SECONDS = 1.0
+_PIPE_SECONDS = 600.0  # for a pipe, where the command has no limit
 
 _PIECE = 1 << 18
 
@@ -193,24 +265,44 @@ def read_standard_input(seconds: float, on_wait: Callable[[], None] = lambda: No
         if buffer is None:  # text in memory
             return _checked(sys.stdin.read(MAX_TEXT_BYTES + 1).encode())
         return _checked(buffer.read(MAX_TEXT_BYTES + 1))
+
+    def pieces() -> Iterator[bytes]:
+        with contextlib.suppress(OSError):  # a service without standard input
+            while piece := os.read(descriptor, _PIECE):
+                yield piece
+
+    content = _received(pieces(), MAX_TEXT_BYTES, seconds, on_wait)
+    if content is None:
+        raise InvalidInput(
+            f"standard input did not end within {round(seconds, 1):g} s",
+            hint="allow more with --timeout SECONDS, or pass no input with `< /dev/null`",
+            code="timeout",
+        )
+    return _checked(content)
+
+
+def _received(
+    pieces: Iterator[bytes], limit: int, seconds: float, on_wait: Callable[[], None]
+) -> bytes | None:
+    """What arrives until the end or just beyond the limit; `None`: it does not end in time.
+
+    A thread reads it, so that a reader which blocks for ever does not keep the program.
+    """
     received, ended = bytearray(), threading.Event()
 
     def read() -> None:
-        with contextlib.suppress(OSError):  # a service without standard input
-            while len(received) <= MAX_TEXT_BYTES and (piece := os.read(descriptor, _PIECE)):
-                received.extend(piece)
+        for piece in pieces:
+            received.extend(piece)
+            if len(received) > limit:
+                break
         ended.set()
 
     threading.Thread(target=read, daemon=True).start()
     if not ended.wait(min(seconds, _SLOW_SECONDS)):
         on_wait()
         if not ended.wait(max(seconds - _SLOW_SECONDS, 0)):
-            raise InvalidInput(
-                f"standard input did not end within {round(seconds, 1):g} s",
-                hint="allow more with --timeout SECONDS, or pass no input with `< /dev/null`",
-                code="timeout",
-            )
-    return _checked(bytes(received))
+            return None
+    return bytes(received)
 
 
 def _checked(content: bytes) -> bytes:

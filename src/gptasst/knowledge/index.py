@@ -18,7 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from gptasst.knowledge.languages import language_of
-from gptasst.knowledge.question import Question, Term, Terms, parted, terms_of
+from gptasst.knowledge.question import (
+    Question,
+    Term,
+    Terms,
+    parted,
+    resembling_term,
+    terms_of,
+)
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
 from gptasst.values import dataclass
@@ -32,9 +39,11 @@ _MOST_WEIGHED = 4000
 _LEAST_RARITY = 0.1
 # The weight of repeated words (BM25's k1); FTS5's own is 1.2.
 _FTS5_AGAIN, _AGAIN = 1.2, 2.5
+# Several forms of a word in one passage: FTS5 adds up their scores. At most this, times its rarity.
+_MOST_OF_FORMS = 1.2
 # Passages with less than this share of the best score are irrelevant.
 _LEAST_SHARE = 0.1
-_FOREIGN = 0.9  # share of its score for a passage in another language than the question's
+_FOREIGN = 0.8  # share of its score for a passage in another language than the question's
 _LANGUAGE_SAMPLE = 1500  # characters
 
 _INDEXED = "id, COALESCE(words, text) || ' ' || more, titles"
@@ -141,7 +150,7 @@ def matches(
     known = [language for (language,) in languages]
     search = _Search(connection, _table(row[0]), row[1], known)
     terms = terms_of(question, known)
-    spoken = language_of(question.task)
+    spoken = language_of(question.task, known)
     foreign = [language for language in known if language != spoken]
     if not spoken or not foreign:
         return search.matches(terms, limit)
@@ -218,8 +227,28 @@ class _Search:
 
     def _leading(self, term: Term) -> tuple[Term, int]:
         count = self._count(term)
-        other = parted(term, self._languages) if count == 0 and not term.guessed else None
-        return (other, self._count(other)) if other else (term, count)
+        if count or term.guessed:
+            return term, count
+        for other in (parted(term, self._languages), self._resembling(term)):
+            found = self._count(other) if other else 0
+            if other and found:
+                return other, found
+        return term, 0
+
+    def _resembling(self, term: Term) -> Term | None:
+        return resembling_term(term, self._languages, self._vocabulary)
+
+    def _vocabulary(self, beginning: str) -> list[str]:
+        table = f"{self._table}_vocabulary"
+        self._connection.execute(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{table}"
+            f" USING fts5vocab(main, {self._table}, row)"
+        )
+        rows = self._connection.execute(
+            f"SELECT term FROM temp.{table} WHERE term BETWEEN ? AND ?",
+            (beginning, f"{beginning}\U0010ffff"),
+        )
+        return [word for (word,) in rows]
 
     def _rarest(self, found: Iterable[tuple[Term, int]], most: int) -> list[tuple[Term, int]]:
         if most <= 0:
@@ -240,9 +269,10 @@ class _Search:
                 (term.expression,),
             )
             # FTS5 gives no weight to words that are in half of the passages.
-            if len(term.forms) > 1 or rarity == _LEAST_RARITY:
+            if rarity == _LEAST_RARITY:
                 return ((key, max(score, _LEAST_RARITY)) for key, score in rows)
-            return ((key, _weighed_again(score, rarity)) for key, score in rows)
+            most = rarity * _MOST_OF_FORMS if len(term.forms) > 1 else math.inf
+            return ((key, _weighed_again(min(score, most), rarity)) for key, score in rows)
         return ((key, rarity) for key in self._ids(term))
 
     def _ids(self, term: Term) -> Iterator[int]:

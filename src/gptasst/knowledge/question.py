@@ -5,21 +5,32 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from gptasst.knowledge.languages import COMMON, accented_stem, common_words, fold, language_of, stem
-from gptasst.knowledge.words import END, found_words, is_unspaced, names, pairs, runs
+from gptasst.knowledge.languages import COMMON, common_words, language_of
+from gptasst.knowledge.resemblance import resembling
+from gptasst.knowledge.stems import fold, has_endings, other_stem, simplified, stem
+from gptasst.knowledge.words import END, found_words, is_unspaced, names, runs
 from gptasst.values import dataclass
 
 _TASK_WEIGHT = 3.0
 _TURN_WEIGHT = 1.0
 _INPUT_WEIGHT = 1.0
 _COMPOUND_SHARE = 0.3  # share of the weight: joined neighbours are often a different word
+_RESEMBLING_SHARE = 0.6
+_IN_INDEX = "porter"  # the stemmer of the index itself
 # Of a long input, this many different words are used, the most frequent ones.
 _MOST_EXAMINED = 400
 _NEAR_SHARE = 0.45  # share of a word's weight, for two that are close together like in the question
 _NEAR = 3  # the most words between them
 _HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
+# Grammar in Hiragana.
+_PARTICLES = re.compile(
+    "です|でしょう|ます|ました|ません|ましょう|ください|どうすれば|どう|どこ|どれ|どの|いくら|いつ|なに|なん|だれ"
+    "|これ|それ|この|その|ここ|から|まで|より|ので|ため|よう|した|して|する|すれば|できる|できない|できま|でき"
+    "|いる|ある|いい|よい|ない|たい|こと|もの|という|について|[はがをにでとのもへやかねよ]"
+)
+_SHORTEST_SPELLED = 3  # characters
 # Pairs of their characters are too common: search for three in a row.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
@@ -103,7 +114,7 @@ def _distinct(
     for word in words:
         meant = not shouted and _is_acronym(word)  # IT, not it
         for term in _terms(word, languages):
-            if meant or term.word not in left_out:
+            if meant or simplified(term.word) not in left_out:
                 counted[term.word, term.forms] += 1
     kept = list(counted)
     if len(kept) > _MOST_EXAMINED:
@@ -121,7 +132,7 @@ def _distinct(
 
 def _left_out(text: str, languages: frozenset[str]) -> frozenset[str]:
     """The words that are irrelevant for a search."""
-    spoken = frozenset({language_of(text), "english"})
+    spoken = frozenset({language_of(text, languages), "english"})
     return common_words(spoken | languages) | _UNSPACED_COMMON
 
 
@@ -160,7 +171,7 @@ def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
 
 def _accented(run: str, languages: frozenset[str]) -> Iterator[str]:
     for language in sorted(languages):
-        found = accented_stem(run, language)
+        found = other_stem(run, language)
         if found:
             yield _EXACT.format(found)
 
@@ -189,24 +200,52 @@ def parted(term: Term, languages: Iterable[str]) -> Term | None:
     return Term(term.word, tuple(forms), term.weight)
 
 
+def resembling_term(
+    term: Term, languages: Iterable[str], vocabulary: Callable[[str], Iterable[str]]
+) -> Term | None:
+    """A word that is not in the index, replaced by similar words of the index."""
+    word = fold(term.word)
+    if not word.isalpha() or is_unspaced(word):
+        return None
+    stems = dict.fromkeys([word, *(stem(word, language) for language in (_IN_INDEX, *languages))])
+    english = word.isascii() and not any(map(has_endings, languages))
+    found = resembling(stems, vocabulary, english=english)
+    forms = tuple(map(_EXACT.format, found))
+    return Term(term.word, forms, term.weight * _RESEMBLING_SHARE) if forms else None
+
+
 def _unspaced_terms(run: str) -> Iterator[Term]:
-    folded = fold(run)
-    if len(folded) == 1:
-        yield Term(folded, (_EXACT.format(folded) + "*",))
-    elif _HIRAGANA.fullmatch(folded):  # grammar, unless it is the only word
-        yield Term(folded, (_phrase(folded),))
-    elif _TRIPLES.match(folded):
-        for start in range(max(1, len(folded) - 2)):
-            triple = folded[start : start + 3]
+    if len(run) == 1:
+        yield Term(run, (_EXACT.format(fold(run)) + "*",))
+    elif _HIRAGANA.fullmatch(run):  # grammar, unless it is the only word
+        yield Term(run, (_phrase(run),))
+        yield from _spelled_out(run)
+    elif _TRIPLES.match(run):
+        for start in range(max(1, len(run) - 2)):
+            triple = run[start : start + 3]
             yield Term(triple, (_phrase(triple),))
     else:
-        for pair in pairs(run)[:-1]:
-            if not _HIRAGANA.fullmatch(pair):
-                yield Term(pair, (_EXACT.format(pair),))
+        for pair in _pairs(run):
+            yield Term(pair, (_EXACT.format(fold(pair)),))
+        for part in _HIRAGANA.findall(run):
+            yield from _spelled_out(part)
+
+
+def _pairs(run: str) -> Iterator[str]:
+    """The pairs of adjacent characters of a question, except grammar."""
+    pairs_of_run = map("".join, itertools.pairwise(run))
+    return (pair for pair in pairs_of_run if not _HIRAGANA.fullmatch(pair))
+
+
+def _spelled_out(hiragana: str) -> Iterator[Term]:
+    """Words in Hiragana between particles and verbs: `りんごはいくらですか`."""
+    for word in _PARTICLES.split(hiragana):
+        if _SHORTEST_SPELLED <= len(word) < len(hiragana):
+            yield Term(word, (_phrase(word),))
 
 
 def _phrase(run: str) -> str:
-    return _EXACT.format(" ".join(map("".join, itertools.pairwise(run))))
+    return _EXACT.format(" ".join(map("".join, itertools.pairwise(fold(run)))))
 
 
 def _compounds(
@@ -250,6 +289,7 @@ def _close(first: str, second: str, languages: frozenset[str]) -> Iterator[str]:
 
 def _triples(run: str) -> Iterator[tuple[str, ...]]:
     if not _TRIPLES.match(run):
-        for first, second in itertools.pairwise(pairs(run)[:-1]):
-            if not _HIRAGANA.fullmatch(first) and not _HIRAGANA.fullmatch(second):
-                yield (_EXACT.format(f"{first} {second}"),)
+        for start in range(len(run) - 2):
+            triple = run[start : start + 3]
+            if not _HIRAGANA.fullmatch(triple[:2]) and not _HIRAGANA.fullmatch(triple[1:]):
+                yield (_phrase(triple),)

@@ -11,11 +11,11 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from gptasst.knowledge.languages import accented_stem, fold, has_endings, stem, visible
+from gptasst.knowledge.stems import fold, has_endings, other_stem, stem, visible
 
 TOKENIZER = "porter ascii"
 # Change it with any change here: an index of another version is rebuilt.
-VERSION = 2
+VERSION = 3
 
 # Combining marks that are part of words; others are removed by folding.
 _MARKS = (
@@ -139,7 +139,7 @@ def _tokens(word: str, language: str) -> Iterator[str]:
         if is_unspaced(run):
             yield from pairs(run)
         else:
-            yield from filter(None, [accented_stem(run, language)])
+            yield from filter(None, [other_stem(run, language)])
             for name in names(run, sign):
                 written = stem(name, language)
                 yield written

@@ -206,7 +206,7 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
 _SHOWN = 10
 
 # A server without a list may still have models.
-_NO_LIST = ("no_endpoint", "not_an_api", "bad_request")
+_NO_LIST = ("no_endpoint", "not_an_api", "bad_request", "no_permission")
 
 
 class ModelMemory(Protocol):
@@ -261,7 +261,7 @@ class ModelChoice:
             self._chosen = only_model(listed)
             if self._chosen is None:
                 raise self._none_named(listed)
-            why = "its only model" if len(listed) == 1 else "the default"
+            why = "the default" if self._chosen == OPENAI_MODEL else "its only model"
             self._note(
                 f"no model is set for {self._profile.endpoint}: using {why}, `{self._chosen}`;"
                 f" {self._setting(self._chosen)} sets it"
@@ -289,7 +289,7 @@ class ModelChoice:
         if not listed:
             table = f"[profiles.{self._profile.name}]"
             hint = f"-m MODEL, or `model` in {table} of config.toml"
-            return UsageError(said, hint=hint, code="no_model")
+            return UsageError(f"{said}, and it lists none", hint=hint, code="no_model")
         names = ", ".join(f"`{name}`" for name in listed[:_SHOWN])
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
         return UsageError(
@@ -304,7 +304,11 @@ class ModelChoice:
 
 
 def only_model(names: Sequence[str]) -> str | None:
-    """The model if none is set: the default, or the only one."""
+    """The model if none is set: the default, or the only one.
+
+    Models for embeddings, which servers on this machine often list beside it, don't count.
+    """
     if OPENAI_MODEL in names:
         return OPENAI_MODEL
-    return names[0] if len(names) == 1 else None
+    answering = [name for name in names if "embed" not in name.lower()]
+    return answering[0] if len(answering) == 1 else None

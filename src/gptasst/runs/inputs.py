@@ -14,7 +14,7 @@ from gptasst.config.profile import Profile
 from gptasst.definitions.types import Definition
 from gptasst.errors import InvalidInput, UsageError
 from gptasst.inputs.encoding import is_guessed
-from gptasst.inputs.reading import InputFile, read_input
+from gptasst.inputs.reading import TEXT_ONLY_TYPES, InputFile, read_input
 from gptasst.inputs.screening import SCREENED, Screening, refusal, secret_error
 from gptasst.knowledge.types import Excerpt
 from gptasst.runs.types import PlannedInput, RunRequest
@@ -50,15 +50,15 @@ def read_inputs(
         screening: the check for secrets.
         encoding: the encoding of text files, if it was given.
         failed: called for unreadable directories, instead of `warn`.
-        warn: called for files that are skipped as secret or outside of the tree, instead of
-            `note`.
+        warn: called for files that are skipped as secret or outside of the tree, and for named
+            pipes that have to be waited for, instead of `note`.
 
     Raises:
         InvalidInput: one of them can't be used.
     """
     screened = screening.files(words)
     screened.tell(warn or note, failed)
-    files = tuple(read_input(path, encoding) for path in screened.paths)
+    files = tuple(read_input(path, encoding, warn or note) for path in screened.paths)
     for file in files:
         if is_guessed(file.encoding):
             note(f"`{file.path}` was read as {file.encoding}")
@@ -292,7 +292,8 @@ def is_sent_as_text(file: InputFile, *, takes_documents: bool) -> bool:
         return False
     from gptasst.knowledge.formats import is_document
 
-    return is_document(file.path) and (not takes_documents or file.path.lower().endswith(".epub"))
+    only_text = Path(file.path).suffix.lower() in TEXT_ONLY_TYPES
+    return is_document(file.path) and (not takes_documents or only_text)
 
 
 def documents_as_text(request: RunRequest, profile: Profile) -> tuple[RunRequest, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gptasst.errors import InvalidInput
 from gptasst.hints import install_command
 from gptasst.inputs.encoding import decode_text
+from gptasst.knowledge.formats.recognition import ZIPPED, recognized
 
 if TYPE_CHECKING:
     from gptasst.knowledge.formats.types import Document
@@ -29,14 +30,15 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
     Raises:
         InvalidInput: it has no text, can't be read, or needs a missing extra.
     """
-    reader = _reader(content, path)
     try:
+        suffix = recognized(content, _suffix(path))
+        reader = _READERS.get(suffix, _text)
         document = reader(content if encoding is None else _as_utf8(content, path, encoding), path)
         length = sum(len(part.text) for part in document.parts)
     except InvalidInput as error:
         if error.code != "invalid_input":
             raise
-        raise _unreadable(path, error.message) from error
+        raise _unreadable(path, error.message, error.hint) from error
     except ImportError as error:
         raise InvalidInput(
             f"`{path}` needs a package that is not installed: {error.name}",
@@ -45,7 +47,7 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
         ) from error
     # Parsers raise all kinds of exceptions for damaged files; they only concern this file.
     except Exception as error:
-        raise _unreadable(path, str(error) or type(error).__name__) from error
+        raise _unreadable(path, _reason(error, content, suffix), _DAMAGED) from error
     if length > _MAX_CHARACTERS:
         raise _unreadable(path, f"it has {length:,} characters, {_MAX_CHARACTERS:,} are the limit")
     if not any(part.text.strip() for part in document.parts):
@@ -81,11 +83,20 @@ def is_document(path: str) -> bool:
     return _suffix(path) in _BINARY
 
 
-def _unreadable(path: str, reason: str) -> InvalidInput:
+_DAMAGED = "it may be damaged"
+
+
+def _reason(error: Exception, content: bytes, suffix: str) -> str:
+    if suffix in ZIPPED and not content.startswith(b"PK"):
+        return f"it is no {suffix} file" if content else "it is empty"
+    return str(error) or type(error).__name__
+
+
+def _unreadable(path: str, reason: str, hint: str | None = None) -> InvalidInput:
     suffix = _suffix(path).removeprefix(".").upper() or "text"
     return InvalidInput(
         f"`{path}` can't be read as {suffix}: {' '.join(reason.split())[:300]}",
-        hint="it may be damaged or need a password",
+        hint=hint,
         code="bad_pdf" if suffix == "PDF" else "bad_document",
     )
 
@@ -97,20 +108,14 @@ def _suffix(path: str) -> str:
 _Reader = Callable[[bytes, str], "Document"]
 
 
-def _reader(content: bytes, path: str) -> _Reader:
-    if content.startswith(b"%PDF-"):
-        return _pdf
-    return _READERS.get(_suffix(path), _text)
-
-
 def _pdf(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.documents import read_pdf
+    from gptasst.knowledge.formats.pdf import read_pdf
 
     return read_pdf(content)
 
 
 def _docx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.documents import read_docx
+    from gptasst.knowledge.formats.word import read_docx
 
     return read_docx(content)
 
@@ -122,13 +127,13 @@ def _pptx(content: bytes, _path: str) -> Document:
 
 
 def _xlsx(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.plain import read_xlsx
+    from gptasst.knowledge.formats.tables import read_xlsx
 
     return read_xlsx(content)
 
 
 def _odt(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.documents import read_odt
+    from gptasst.knowledge.formats.word import read_odt
 
     return read_odt(content)
 
@@ -140,7 +145,7 @@ def _epub(content: bytes, _path: str) -> Document:
 
 
 def _delimited(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.plain import read_delimited
+    from gptasst.knowledge.formats.tables import read_delimited
 
     return read_delimited(content, path)
 
@@ -158,13 +163,13 @@ def _ipynb(content: bytes, path: str) -> Document:
 
 
 def _eml(content: bytes, _path: str) -> Document:
-    from gptasst.knowledge.formats.web_pages import read_eml
+    from gptasst.knowledge.formats.mail import read_eml
 
     return read_eml(content)
 
 
 def _rtf(content: bytes, path: str) -> Document:
-    from gptasst.knowledge.formats.web_pages import read_rtf
+    from gptasst.knowledge.formats.mail import read_rtf
 
     return read_rtf(content, path)
 
@@ -180,6 +185,5 @@ _READERS: dict[str, _Reader] = {
     ".xlsm": _xlsx, ".odt": _odt, ".epub": _epub, ".csv": _delimited, ".tsv": _delimited,
     ".html": _html, ".htm": _html, ".xhtml": _html, ".ipynb": _ipynb, ".eml": _eml, ".rtf": _rtf,
 }  # fmt: skip
-_BINARY = frozenset(
-    {".pdf", ".docx", ".docm", ".pptx", ".pptm", ".xlsx", ".xlsm", ".odt", ".epub", ".rtf"}
-)
+# The older formats are recognized, and refused with what to do.
+_BINARY = ZIPPED | frozenset({".pdf", ".rtf", ".doc", ".xls", ".ppt", ".ods", ".odp"})

@@ -1,16 +1,14 @@
-"""Text files by their lines, Markdown under its headings, tables by rows under their heads."""
+"""Text files by their lines, Markdown under its headings, notebooks by their cells."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
+from gptasst.errors import InvalidInput
 from gptasst.inputs.encoding import decode_text, is_guessed
-from gptasst.knowledge.formats.documents import archive
 from gptasst.knowledge.formats.types import Document, Outline, Part
 
 _MARKDOWN = (".md", ".markdown", ".mdown", ".mdx", ".qmd", ".rmd")
@@ -21,10 +19,15 @@ _FENCE = re.compile(r" {0,3}(```+|~~~+)")
 def read_text(content: bytes, path: str) -> Document:
     """Any text; lines of Markdown get their headings."""
     text, encoding = decode_text(content, path)
-    notes = (f"read as {encoding}; `--encoding` names another",) if is_guessed(encoding) else ()
+    notes = guess_notes(encoding)
     if path.lower().endswith(_MARKDOWN):
         return Document(tuple(_markdown(text)), notes)
     return Document((Part(text, unit="line"),), notes)
+
+
+def guess_notes(encoding: str) -> tuple[str, ...]:
+    """A note if the encoding of a text was guessed."""
+    return (f"read as {encoding}; `--encoding` names another",) if is_guessed(encoding) else ()
 
 
 def headings_of(text: str) -> list[tuple[int, str]]:
@@ -70,102 +73,56 @@ def _with_fences(text: str) -> Iterator[tuple[str, bool]]:
 _MAX_OUTPUT = 2_000  # characters of a cell's output
 
 
+# Images in the text of a cell, and what a terminal makes colours of.
+_DATA = re.compile(r"(data:[\w/+.-]+;base64,)[\w+/=]{64,}")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
 def read_ipynb(content: bytes, path: str) -> Document:
-    """One part per cell; headings of Markdown cells apply to the following ones."""
+    """One part per cell; headings of Markdown cells apply to the following ones.
+
+    Raises:
+        InvalidInput: it is no notebook.
+    """
     text, _ = decode_text(content, path)
     outline = Outline()
     parts = []
-    for number, cell in enumerate(json.loads(text)["cells"], start=1):
-        source = _joined(cell.get("source"))
+    for number, cell in enumerate(_cells(text), start=1):
+        source = _joined(cell.get("source", cell.get("input")))
+        level = cell.get("level")
         if cell.get("cell_type") == "markdown":
-            for level, heading in headings_of(source):
-                outline.enter(level, heading)
-        printed = "".join(_printed(output) for output in cell.get("outputs") or ())
-        whole = "\n".join(filter(None, [source, printed[:_MAX_OUTPUT]]))
-        parts.append(Part(whole, f"cell {number}", outline.path))
+            for found in headings_of(source):
+                outline.enter(*found)
+        elif isinstance(level, int):  # a heading of format 3
+            outline.enter(level, source)
+        outputs = cell.get("outputs") or ()
+        printed = "".join(_printed(each) for each in outputs if isinstance(each, dict))
+        whole = "\n".join(filter(None, [source, printed[:_MAX_OUTPUT].rstrip("\n")]))
+        parts.append(Part(_DATA.sub(r"\1…", whole), f"cell {number}", outline.path))
     return Document(tuple(parts))
 
 
-def _printed(output: Any) -> str:
+def _cells(text: str) -> list[dict[str, Any]]:
+    try:
+        notebook = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"it is not JSON: {error}") from error
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if cells is None and isinstance(notebook, dict):  # format 3, before 2015
+        sheets = notebook.get("worksheets") or ()
+        cells = [cell for sheet in sheets for cell in sheet.get("cells") or ()] or None
+    if not isinstance(cells, list):
+        raise InvalidInput("it is JSON, but not a notebook: it has no `cells`")
+    return [cell for cell in cells if isinstance(cell, dict)]
+
+
+def _printed(output: dict[str, Any]) -> str:
     data = output.get("data") or {}
-    return _joined(output.get("text") or data.get("text/plain"))
+    if output.get("output_type") in ("error", "pyerr"):
+        return f"{output.get('ename')}: {output.get('evalue')}\n"
+    text = _COLOURS.sub("", _joined(output.get("text") or data.get("text/plain")))
+    return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def _joined(source: Any) -> str:
-    return "".join(source) if isinstance(source, list) else str(source or "")
-
-
-_MAX_CELL = 32_767  # characters, Excel's limit; one CSV field could be a whole file
-_SAMPLE = 8192
-_MAX_ROWS = 1_048_576
-
-
-def read_xlsx(content: bytes) -> Document:
-    """Values as they were last computed. Rows keep their numbers in the sheet."""
-    import openpyxl
-
-    with archive(content):
-        book = openpyxl.load_workbook(
-            io.BytesIO(content), read_only=True, data_only=True, keep_links=False
-        )
-    parts: list[Part] = []
-    try:
-        for sheet in book.worksheets:
-            sheet.reset_dimensions()  # the size that a file declares may be wrong
-            rows = (
-                (number, ["" if value is None else str(value) for value in row])
-                for number, row in enumerate(sheet.iter_rows(values_only=True), start=1)
-            )
-            parts += _parts(rows, f"sheet {sheet.title}", sheet.title)
-    finally:
-        book.close()
-    return Document(tuple(parts))
-
-
-def read_delimited(content: bytes, path: str) -> Document:
-    """CSV with its own delimiter, or TSV."""
-    text, _ = decode_text(content, path)
-    csv.field_size_limit(max(len(text) + 1, csv.field_size_limit()))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text, path))
-    return Document(tuple(_parts(enumerate(reader, start=1), "", "")))
-
-
-def _delimiter(text: str, path: str) -> str:
-    if path.lower().endswith(".tsv"):
-        return "\t"
-    first = text[:_SAMPLE].partition("\n")[0]
-    return max(",;\t|", key=first.count)
-
-
-def _parts(rows: Iterable[tuple[int, Sequence[str]]], place: str, heading: str) -> Iterator[Part]:
-    """Consecutive rows as parts, each under the header, which is the first row."""
-    header: str | None = None
-    run: list[str] = []
-    first = last = 0
-    for number, cells in rows:
-        if number > _MAX_ROWS:
-            break
-        line = _line(cells)
-        if not line:
-            continue
-        if header is None:
-            header, head_at = line, number
-            continue
-        if run and number != last + 1:
-            yield Part("\n".join(run), place, heading, "row", first, header)
-            run = []
-        if not run:
-            first = number
-        run.append(line)
-        last = number
-    if run and header is not None:
-        yield Part("\n".join(run), place, heading, "row", first, header)
-    elif header is not None and not last:
-        yield Part(header, place, heading, "row", head_at)
-
-
-def _line(cells: Sequence[str]) -> str:
-    texts = [" ".join(cell[:_MAX_CELL].split()) for cell in cells]
-    while texts and not texts[-1]:
-        texts.pop()
-    return " | ".join(texts)
+    return "".join(map(str, source)) if isinstance(source, list) else str(source or "")

@@ -78,6 +78,10 @@ class Sections:
         self._lines: list[str] = []
         self._count = 0
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.parts or self._lines)
+
     def heading(self, level: int, text: str) -> None:
         self._close()
         self._outline.enter(level, text)

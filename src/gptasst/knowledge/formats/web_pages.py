@@ -1,20 +1,18 @@
-"""Text of HTML, of saved mail (EML), which may contain HTML, and of RTF."""
+"""The main text of HTML."""
 
 from __future__ import annotations
 
-import email
-import email.policy
-from email.message import EmailMessage
+import codecs
+import re
 from html.parser import HTMLParser
 
 from gptasst.inputs.encoding import decode_text
-from gptasst.knowledge.formats.types import Document, Part, Sections
+from gptasst.knowledge.formats.types import Document, Sections
 
+# Invisible elements.
+_INVISIBLE = frozenset("script style template noscript svg math head iframe object canvas".split())
 # Invisible elements, or ones that every page of a site repeats.
-_LEFT_OUT = frozenset(
-    "script style template noscript svg math head nav footer button select iframe object"
-    " canvas".split()
-)
+_LEFT_OUT = _INVISIBLE | frozenset("nav footer button select".split())
 _INLINE = frozenset(
     "a abbr b bdi bdo cite code data del dfn em font i ins kbd label mark q rp rt ruby s samp"
     " small span strong sub sup time tt u var wbr img".split()
@@ -26,108 +24,152 @@ _VOID = frozenset("area base br col embed hr img input link meta source track wb
 
 def read_html(content: bytes, path: str) -> Document:
     """A page, in the encoding that it declares or has."""
-    return Document(html_sections(_decoded(content, path)).finished())
+    return Document(html_sections(decoded(content, path)).finished())
 
 
 def html_sections(text: str, place: str = "") -> Sections:
     """The sections of a page, for documents that contain it."""
-    page = _Page(Sections(place))
-    page.feed(text)
+    sections = _sections(text, place, _LEFT_OUT)
+    if sections.is_empty:  # all of it is in a menu that does not end
+        return _sections(text, place, _INVISIBLE)
+    return sections
+
+
+def _sections(text: str, place: str, left_out: frozenset[str]) -> Sections:
+    page = _Page(Sections(place), left_out)
+    page.feed(_ended(text))
     page.close()
     page.end_block()
     return page.sections
 
 
-def _decoded(content: bytes, path: str) -> str:
-    import re
+def _ended(text: str) -> str:
+    """The same page without markup that does not end, which takes the parser quadratic time."""
+    marked = text.replace("<![", "<!-")  # up to the next `>`, as in browsers
+    comments = marked.rfind("-->") + 1
+    marked = marked[:comments] + marked[comments:].replace("<!--", "<!-")
+    tags = marked.rfind(">") + 1
+    return marked[:tags] + marked[tags:].replace("<", "&lt;")
 
-    named = re.search(rb"<meta[^>]+charset=[\"']?([\w-]+)", content[:2048], re.IGNORECASE)
-    if named:
+
+# What browsers take for a declared encoding: https://encoding.spec.whatwg.org/#names-and-labels
+_MEANT = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874",
+    "tis-620": "cp874", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932",
+    "euc_kr": "cp949", "big5": "big5hkscs", "utf-16": "utf-8", "utf-16-le": "utf-8",
+    "utf-16-be": "utf-8",
+}  # fmt: skip
+_ALIASES = {
+    "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "ks_c_5601-1987": "cp949",
+    "x-gbk": "gb18030",
+}
+_DECLARED = re.compile(
+    rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE
+)
+_HEAD = 2_048  # bytes
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def decoded(content: bytes, path: str) -> str:
+    """The text of a page; a byte order mark counts more than what the page declares."""
+    declared = _DECLARED.search(content[:_HEAD])
+    if declared and not content.startswith(_MARKS):
+        label = declared[1].decode("ascii", "replace").lower()
         try:
-            return content.decode(named[1].decode("ascii"))
+            name = codecs.lookup(_ALIASES.get(label, label)).name
+            return content.decode(_MEANT.get(name, name))
         except (LookupError, UnicodeDecodeError):
             pass
     return decode_text(content, path)[0]
 
 
+# Written with a style of its own, an element that is not shown.
+_NOT_SHOWN = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE
+)
+
+
+_NOTE_MARKS = ("noteref", "doc-noteref", "footnote-ref")
+
+
+def _is_note(attributes: list[tuple[str, str | None]]) -> bool:
+    """Whether a link is the number of a note."""
+    return any(
+        value in _NOTE_MARKS for name, value in attributes if name in ("role", "epub:type", "class")
+    )
+
+
 class _Page(HTMLParser):
     """Parses without a tree, so that depth does not matter."""
 
-    def __init__(self, sections: Sections) -> None:
+    def __init__(self, sections: Sections, left_out: frozenset[str]) -> None:
         super().__init__(convert_charrefs=True)
         self.sections = sections
+        self._left_out = left_out
         self._pieces: list[str] = []
         self._hidden: list[str] = []
         self._level = 0
+        self._in_row = False
+        self._preformatted = 0
+        self._raised: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag in _LEFT_OUT:
-            self._hidden.append(tag)
-        elif tag in _HEADINGS and not self._hidden:
+        if tag in self._left_out or (tag not in _VOID and (self._hidden or attrs)):
+            self._hide(tag, dict(attrs))
+        if tag in _HEADINGS and not self._hidden:
             self.end_block()
             self._level = _HEADINGS[tag]
         elif tag in _CELLS:
-            self._pieces.append(" | " if self._pieces else "")
+            self._pieces.append(" | " if self._in_row else "")
+            self._in_row = True
         elif tag not in _INLINE:
             self.end_block()
+            self._preformatted += tag == "pre"
+        elif tag in ("sup", "a"):  # the number of a note is no part of the word before it
+            if (self._raised and tag not in self._raised) or _is_note(attrs):
+                self._pieces.append(" ")
+            self._raised.add(tag)
         if tag == "body":  # after an unclosed head
             self._hidden.clear()
 
+    def _hide(self, tag: str, attributes: dict[str, str | None]) -> None:
+        """Begin an element that is not shown, or one of its name in it, which ends before it."""
+        hidden = "hidden" in attributes or _NOT_SHOWN.search(attributes.get("style") or "")
+        if tag in self._left_out or hidden or tag in self._hidden:
+            self._hidden.append(tag)
+
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID or tag not in _LEFT_OUT:
+        if tag in _VOID or tag not in self._left_out:
             super().handle_startendtag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:
+        self._raised.discard(tag)
         if tag in self._hidden:
             while self._hidden.pop() != tag:
                 pass
         elif tag not in _INLINE and tag not in _CELLS:
             self.end_block()
+            self._preformatted -= tag == "pre" and self._preformatted > 0
 
     def handle_data(self, data: str) -> None:
-        if not self._hidden:
+        if self._hidden:
+            return
+        if not self._preformatted:
             self._pieces.append(data)
+            return
+        first, *lines = data.split("\n")
+        self._pieces.append(first)
+        for line in lines:
+            self.end_block()
+            self._pieces.append(line)
 
     def end_block(self) -> None:
         """Store the collected text as a paragraph or heading."""
         text, level = "".join(self._pieces), self._level
-        self._pieces, self._level = [], 0
+        self._pieces, self._level, self._in_row = [], 0, False
         if level:
             self.sections.heading(level, text)
         else:
             self.sections.paragraph(text)
-
-
-_SHOWN = ("From", "To", "Cc", "Date", "Subject")
-
-
-def read_eml(content: bytes) -> Document:
-    """Headers and body, preferably plain text. Attachments are listed, but not read."""
-    message = email.message_from_bytes(content, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)
-    subject = " ".join(str(message["Subject"] or "").split())
-    head = [f"{name}: {message[name]}" for name in _SHOWN if message[name]]
-    attached = [part.get_filename() or "without a name" for part in message.iter_attachments()]
-    head += [f"Attachment: {name}" for name in attached]
-    parts = [Part("\n".join(head), "head of the mail", subject)]
-    body = message.get_body(("plain", "html"))
-    if body is not None:
-        text = str(body.get_content())
-        if body.get_content_subtype() == "html":
-            parts += html_sections(text, "body of the mail").finished()
-        else:
-            parts.append(Part(text, "body of the mail", subject))
-    left = (f"{len(attached)} attachments were not read",) if attached else ()
-    return Document(tuple(parts), left)
-
-
-def read_rtf(content: bytes, path: str) -> Document:
-    """Paragraphs of an RTF file, which declares encodings itself."""
-    from striprtf.striprtf import rtf_to_text
-
-    sections = Sections()
-    text = str(rtf_to_text(decode_text(content, path)[0], errors="replace"))  # type: ignore[no-untyped-call]
-    for line in text.splitlines():
-        sections.paragraph(line)
-    return Document(sections.finished())
