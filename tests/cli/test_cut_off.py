@@ -51,6 +51,20 @@ class TestContext:
         assert Path("out.md").read_text() == "old\n"
         assert asked(server) == ["/v1/responses", "/v1/models", "/props"]
 
+    @pytest.mark.parametrize("name", ["gpt-6-luna", "gpt-6-luna:latest"])
+    def test_from_ollama(self, cli: Cli, server: LoopbackServer, name: str) -> None:
+        """Also where it cut off the input, in silence, so that the answer filled the context."""
+        others = {"name": "other", "model": "other", "context_length": 1}
+        tell(server, "/api/ps", {"models": [others, {"model": name, "context_length": 1100}]})
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (7, "incomplete")
+        assert "the context of 1,100 tokens is full" in ran.error["message"]
+
+    def test_from_lm_studio(self, cli: Cli, server: LoopbackServer) -> None:
+        told = {"id": "gpt-6-luna", "max_context_length": 32768, "loaded_context_length": 1100}
+        tell(server, "/api/v0/models/gpt-6-luna", told)
+        assert cli("run", "DocWriter", "-t", "x").code == 7
+
     @pytest.mark.parametrize("window", [4096, "1100", None, True])
     def test_not_full_or_not_known(
         self, cli: Cli, server: LoopbackServer, long_answer: str, window: object
@@ -74,7 +88,8 @@ class TestContext:
         for name in ("a.md", "b.md", "c.md"):
             write(name, f"{name}\n")
         assert cli(*EACH, "a.md", "b.md", "c.md", "--check", "-q").code == 6
-        assert sorted(asked(server)) == ["/props", "/v1/models", *["/v1/responses"] * 3]
+        once = ["/api/ps", "/api/v0/models/gpt-6-luna", "/props", "/v1/models"]
+        assert sorted(asked(server)) == [*once, *["/v1/responses"] * 3]
 
 
 class TestLimit:

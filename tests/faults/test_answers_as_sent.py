@@ -233,14 +233,14 @@ def test_words_after_half_an_answer_are_its_end(cli: Cli, server: LoopbackServer
     assert "base URL" not in ran.stderr
 
 
-@pytest.mark.parametrize("echoed", [True, False])
+@pytest.mark.parametrize("called", [True, False])
 def test_a_hosted_tool_that_is_passed_over_is_noted(
-    cli: Cli, server: LoopbackServer, write: Write, *, echoed: bool
+    cli: Cli, server: LoopbackServer, write: Write, *, called: bool
 ) -> None:
-    """As by llama.cpp; a server that has it repeats it, or shows that it was called."""
+    """As by llama.cpp; an answer of a server that has it may show that it was called."""
     write("instructions/Seeker.toml", "instructions = 'Seek.'\n[tools]\nweb_search = true\n")
-    tools = [{"type": "web_search"}] if echoed else None
-    server.outcomes.append(stream(DELTA, completed(tools=tools)))
+    output = [{"type": "web_search_call", "status": "completed"}, ITEM] if called else [ITEM]
+    server.outcomes.append(stream(DELTA, completed(output=output)))
     ran = cli("run", "Seeker", "-t", "x")
     assert ran.text == "right"
-    assert ("shows no sign of web search" in ran.stderr) != echoed
+    assert ("shows no sign of web search" in ran.stderr) != called

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection
-from gptasst.api.errors import failed_response, more_context
+from gptasst.api.errors import failed_response
 from gptasst.api.events import Event, UnreadableEvent
 from gptasst.api.failures import filter_categories, filtered_for, masked, words_in
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
+from gptasst.api.refused_inputs import more_context
 from gptasst.api.response_items import (
     FileName,
     answer_text,
@@ -248,7 +249,8 @@ class AnswerReader:
         if usage and untold and self._stopped(usage.output):
             raise NoAnswer(
                 f"the answer was cut off at {usage.output:,} tokens, a limit of the server's own",
-                hint="start the server with a larger one (llama.cpp: `-n`), or send less",
+                hint="set `max_output_tokens` in the definition's [settings], start the server with"
+                " a larger one (llama.cpp: `-n`), or send less",
                 code="incomplete",
             )
         window = self._filled(self._request.model, usage.input + usage.output) if usage else None

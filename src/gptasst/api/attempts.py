@@ -15,6 +15,9 @@ from gptasst.errors import UsageError
 from gptasst.threads import time_left
 
 _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
+# LM Studio's message for an unknown path, and bytes that it and the path may have.
+_UNEXPECTED = b"Unexpected endpoint or method"
+_SHORT = 500
 
 
 class Response(Protocol):
@@ -106,7 +109,7 @@ class Attempts:
             self._may_try = False
             if repeatable and _is_nothing(response):
                 response = self._elsewhere(response, receive)
-        if not response.is_success:
+        if not response.is_success or _is_unexpected(response):
             raise StatusFailure(response)
         return response
 
@@ -126,7 +129,20 @@ class Attempts:
 def _is_nothing(response: Response) -> bool:
     """Whether a URL has no API: the path is unknown, or it is a web page."""
     kind = response.headers.get("content-type", "")
-    return response.status_code in (404, 405) or "text/html" in kind
+    found = response.status_code not in (404, 405) and "text/html" not in kind
+    return not found or _is_unexpected(response)
+
+
+def _is_unexpected(response: Response) -> bool:
+    """Whether a URL is unknown to LM Studio, which reports that with status 200."""
+    headers = response.headers
+    length = headers.get("content-length", "")
+    if "json" not in headers.get("content-type", "") or not length.isdecimal():
+        return False
+    if response.status_code != 200 or int(length) > _SHORT:
+        return False
+    read_to_end(response)
+    return _UNEXPECTED in response.content[:_SHORT]
 
 
 def read_to_end(response: Response) -> None:

@@ -29,22 +29,18 @@ from gptasst.api.failures import (
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
-    InvalidInput,
     LimitReached,
     NoAnswer,
     NotFound,
     ServiceError,
 )
 from gptasst.hints import cmd
-
-# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp".
-_NOT_TAKEN = re.compile(r"(image input|input_image|input_file)'? is not supported")
-_STORE_ID = re.compile(r"\bvs_\w+")
 
 
 def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstError:
@@ -63,12 +59,12 @@ def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstErr
     if code == "rate_limit_exceeded" or is_used_up(0, code, message):
         return _limit_reached(code, message, endpoint)
     if is_too_long(code, message):
-        return _too_long(message, endpoint)
+        return too_long(message, endpoint)
     found = filtered_for(code, body)
     if found:
-        return _filtered(found, endpoint)
+        return filtered(found, endpoint)
     if is_expired(message):
-        return _expired(message, endpoint)
+        return expired(message, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
     return failed
@@ -149,57 +145,17 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
         return _no_access(error, endpoint)
     if status == 429 or is_used_up(status, code, message):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
-    kind = _NOT_TAKEN.search(message.lower())
-    if kind and status in (400, 422, 500, 501):
-        what = "images" if "image" in kind[0] else "documents"
-        key = "input_image" if what == "images" else "input_file"
-        return InvalidInput(
-            f"{endpoint.name} takes no {what}: {message}",
-            hint=f"leave them out, or use a model that takes them; `{key} = false` in"
-            f" {endpoint.table} has it said before anything is sent",
-            code="input_not_taken",
-        )
+    if status in (400, 422, 500, 501):
+        not_taken = input_not_taken(message, endpoint)
+        if not_taken:
+            return not_taken
     if status in (400, 413, 422) or is_too_long(code, message) or is_expired(message):
-        refused = _refused_input(error, endpoint)
+        refused = refused_input(error, endpoint)
         if refused:
             return refused
     if model and is_about_model(status, code, message, model):
         return _no_model(model, endpoint)
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
-
-
-def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
-    """The error for an input that the server does not accept; `None` for other errors."""
-    message = masked(message_of(error), endpoint)
-    if is_too_long(code_of(error), message):
-        return _too_long(message, endpoint)
-    if error.status_code == 413:
-        words = words_of(error)
-        said = f": {masked(words, endpoint)}" if words else ""
-        return InvalidInput(
-            f"the request is larger than {endpoint.name} takes{said}",
-            hint="send less",
-            code="too_large",
-        )
-    found = filtered_for(code_of(error), error.body)
-    if found:
-        return _filtered(found, endpoint)
-    return _expired(message, endpoint) if is_expired(message) else None
-
-
-def _filtered(found: str, endpoint: Endpoint) -> NoAnswer:
-    refused = f"the content filter of {endpoint.name} refused the input: {masked(found, endpoint)}"
-    return NoAnswer(refused, code="refused")
-
-
-def _expired(message: str, endpoint: Endpoint) -> ServiceError:
-    ident = _STORE_ID.search(message)
-    export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
-    return ServiceError(
-        f"{endpoint.name}: {message}",
-        hint=f"{export}create the assistant again with its files, and delete this one",
-        code="expired",
-    )
 
 
 def _proxy_refused(said: str, endpoint: Endpoint) -> AccessDenied:
@@ -219,6 +175,11 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
         if endpoint.local_store:
             create = cmd("assistant create NAME -i INSTRUCTION -f FILE...")
             keep = f"{create} takes files without uploading them"
+        if part == "embeddings":
+            keep = (
+                f'`embedding_model = "embedded"` in {endpoint.table} uses a model on this machine;'
+                " without `embedding_model`, knowledge is searched by its words"
+            )
         if part == "batches":
             keep = "`run --each` without `--batch` asks for many files at a time"
         return ServiceError(f"{endpoint.name} has no {part}", hint=keep, code="no_endpoint")
@@ -314,21 +275,6 @@ def _in_words(seconds: float) -> str:
     if seconds < 5400:
         return f"{math.ceil(seconds / 60)} minutes"
     return f"{math.ceil(seconds / 3600)} hours"
-
-
-def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
-    return InvalidInput(
-        f"the input is too long for the model: {message}",
-        hint=more_context(endpoint),
-        code="too_long",
-    )
-
-
-def more_context(endpoint: Endpoint) -> str:
-    """The hint for a context that is too small."""
-    if endpoint.embedded:
-        return "send less at a time, or raise `context` in [local] of config.toml"
-    return "send less at a time, or use a model with a larger context"
 
 
 # As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.

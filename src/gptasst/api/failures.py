@@ -189,6 +189,9 @@ def _passwords(url: str) -> Iterator[str]:
 
 # FastAPI, llama.cpp, Azure; and the message for a response without one.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
+_UNEXPECTED = "unexpected endpoint or method"  # LM Studio, with status 200
+# Gateways put the provider in front: "openai error: File Not Found".
+_PROVIDER = re.compile(r"^[\w-]+ error: ")
 # LiteLLM's proxy without a database, for every key except its master key (400).
 _LITELLM_NO_KEY = "no_db_connection"
 # "Invalid 'conversation_id': 'x'. Expected an ID that begins with 'conv'." at OpenAI, "Invalid
@@ -201,13 +204,13 @@ _TOO_LONG = (
     "string_above_max_length",
     "tokens_limit_reached",
 )
-# vLLM: "maximum context length is 4096 tokens", "longer than the maximum model length of 4096";
+# vLLM: "maximum context length is 4096 tokens", "exceeds the max_model_len 4096";
 # llama.cpp: "the request exceeds the available context size"; Ollama has "exceeded context length",
 # LM Studio "… with context length of only 4096 tokens, which is not enough" and "greater than the
 # context length", LiteLLM "ContextWindowExceededError", Anthropic "exceed context limit", Gemini
-# "exceeds the maximum number of tokens", Azure and others "prompt is too long".
+# "exceeds the maximum number of tokens", xAI "maximum prompt length", Azure "prompt is too long".
 _TOO_LONG_WORDS = re.compile(
-    r"maximum (context|model|sequence|input) length"
+    r"maximum (context|model|sequence|input|prompt) length|max_model_len"
     r"|(exceed(s|ed|ing)?|(longer|greater|larger) than) (the )?"
     r"(available |model'?s? |maximum |max )*(context|number of (input )?tokens)"
     r"|context length of only|contextwindowexceeded"
@@ -233,6 +236,7 @@ _PARTS = {
     "vector_stores": "vector stores",
     "conversations": "conversations",
     "batches": "batches",
+    "embeddings": "embeddings",
 }
 
 
@@ -360,11 +364,11 @@ def is_missing_path(error: StatusFailure) -> bool:
 
     Servers report it in different ways: only the status, a general message, or the path.
     """
-    if error.status_code in (405, 501):
+    message = _PROVIDER.sub("", message_of(error).lower().rstrip("."))
+    if error.status_code in (405, 501) or message.startswith(_UNEXPECTED):
         return True
     if error.status_code != 404:
         return False
-    message = message_of(error).lower().rstrip(".")
     path = error.path.lower()
     told = message in _NO_SUCH_PATH or path in message or "invalid url" in message
     return told or is_plain(error)
@@ -386,6 +390,20 @@ def is_about_model(status: int, code: str | None, message: str, model: str) -> b
     named = re.search(rf"(?<!\w){re.escape(model.lower())}(?!\w)", lower)
     known = _NO_MODEL_WORDS.search(lower) if named else _NO_MODEL_ALONE.search(lower)
     return status in (400, 404, 422) and bool(known)
+
+
+# open-responses-server, ChatGPT's own backend and other gateways only stream.
+_ONLY_STREAMS = re.compile(
+    r"stream\W+(must|should|has to|needs to) be (set to )?true|only supports? stream"
+    r"|only streaming|streaming is required|non-?stream\w* (\w+ )*(is |are )?(not |un)supported"
+)
+
+
+def wants_stream(error: StatusFailure) -> bool:
+    """Whether a server refused to send an answer in one piece."""
+    return error.status_code in (400, 422, 501) and bool(
+        _ONLY_STREAMS.search(message_of(error).lower())
+    )
 
 
 def is_expired(message: str) -> bool:

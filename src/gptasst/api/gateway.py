@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +25,7 @@ from gptasst.api.failures import (
     masked,
     message_of,
     reading,
+    wants_stream,
 )
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
 from gptasst.api.models import ContextWindows
@@ -233,7 +235,21 @@ class OpenAIGateway:
                 "POST", "/responses", body=body, limits=limits, stream=True
             )
 
-        return retrying(send, deadline, self._attempts, lambda: self._refuse_answered(request))
+        def sent() -> Response:
+            again = functools.partial(self._refuse_answered, request)
+            return retrying(send, deadline, self._attempts, again)
+
+        try:
+            response = sent()
+            if self._in_pieces or not _is_null(response):
+                return response
+            response.close()
+        except StatusFailure as error:
+            if self._in_pieces or not wants_stream(error):
+                raise
+        # The server only streams.
+        self._in_pieces = body["stream"] = True
+        return sent()
 
     def _refuse_answered(self, request: ModelRequest) -> None:
         """Raise if the server already answered the question and only its answer was lost.
@@ -314,3 +330,8 @@ def _read_to_end(chunks: Iterator[bytes], deadline: Deadline) -> None:
     with contextlib.suppress(RequestFailure):
         for _ in chunks:
             pass
+
+
+def _is_null(response: Response) -> bool:
+    """Whether a response is `null`: open-responses-server only answers where it may stream."""
+    return response.headers.get("content-length") == "4" and response.read() == b"null"

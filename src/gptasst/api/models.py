@@ -204,13 +204,15 @@ class ProbeGateway:
                     raise
                 return not is_missing_path(error)
             body = read_json(response)
-        # LM Studio reports an unknown path with status 200.
-        return isinstance(body, dict) and not body.get("error")
+        # LM Studio reports an unknown path with status 200. open-responses-server answers an empty
+        # request with `null`.
+        return body is None or (isinstance(body, dict) and not body.get("error"))
 
 
 # No context is smaller, so that a run with fewer tokens needs no request.
 _SMALLEST = 1024
 _SECONDS = 5.0
+_USUAL_LIMITS = frozenset(1024 << power for power in range(8))
 _KEYS = ("max_model_len", "context_length", "context_window")
 
 
@@ -246,14 +248,21 @@ class ContextWindows:
     def stopped_at(self, tokens: int) -> bool:
         """Whether an answer of this number of tokens may have run into the server's own limit.
 
-        llama.cpp's limit (`-n`) is in no response, only in the state of its slots.
+        llama.cpp's limit (`-n`) is in no response, only in the state of its slots. `transformers
+        serve` ends answers at 1,024 tokens, or at what the model's own configuration has.
         """
-        if not self._has_slots or self._tells_itself():
+        if self._tells_itself():
             return False
-        slots = self._get(self._root() + "/slots")
+        slots = self._get(self._root() + "/slots") if self._has_slots else None
         self._has_slots = isinstance(slots, list)
         done = (_object(_object(slot).get("params")) for slot in slots or ())
-        return any(params.get("n_predict") == tokens for params in done)
+        if any(params.get("n_predict") == tokens for params in done):
+            return True
+        return tokens in _USUAL_LIMITS and not self._has_slots and self._is_transformers()
+
+    def _is_transformers(self) -> bool:
+        paths = _object(self._get(self._root() + "/openapi.json")).get("paths")
+        return "/load_model" in _object(paths)
 
     def _root(self) -> str:
         return self._connection.base_url.removesuffix("/v1")
@@ -273,7 +282,18 @@ class ContextWindows:
                     return found
         props = _object(self._get(self._root() + "/props"))
         settings = props.get("default_generation_settings")
-        return _tokens(_object(settings).get("n_ctx"))
+        return _tokens(_object(settings).get("n_ctx")) or self._loaded(model)
+
+    def _loaded(self, model: str) -> int | None:
+        """The context of a model that Ollama or LM Studio has loaded."""
+        running = _object(self._get(self._root() + "/api/ps")).get("models")
+        loaded = running if isinstance(running, list) else ()
+        named = {model, f"{model}:latest"}
+        for one in map(_object, loaded):
+            if named & {one.get("model"), one.get("name")}:
+                return _tokens(one.get("context_length"))
+        found = _object(self._get(f"{self._root()}/api/v0/models/{model}"))
+        return _tokens(found.get("loaded_context_length"))
 
     def _get(self, url: str) -> Any:
         with contextlib.suppress(GptasstError), self._connection.errors():

@@ -157,6 +157,7 @@ class PlainResponse:
         """The decoded body as it arrives; at its end the connection is free again."""
         connection = self._connection
         if connection is None:
+            yield self._content or b""
             return
         assert connection.patience is not None
         encoding = self.headers.get("content-encoding", "")

@@ -49,7 +49,8 @@ _LLAMA: Mapping[Capability, bool] = {
 # Pydantic's message, which OGX sends for an invalid request.
 _NO_SUCH_TAG = re.compile(r"Input tag '(\w+)' found using 'type' does not match")
 _TAGS = re.compile(r"of the expected tags: ([\w', ]*)")
-# Tools that a server accepts without having them, such as OGX without a provider.
+# Tools that a server accepts without having them, such as OGX without a provider. vLLM and Ollama
+# also repeat them in their responses.
 _RUN_ELSEWHERE = ("web search", "code interpreter")
 _LACKS = re.compile(
     r"not found|not supported|unsupported|does ?n[o']t support|does not match|not available"
@@ -175,8 +176,11 @@ def shown_tools(
     """
     shown: dict[Capability, bool | None] = {}
     for name in asked:
-        if f'"{TOOL_TYPES[name]}' in seen:
+        kind = TOOL_TYPES[name]
+        if f'"{kind}_call' in seen or (f'"{kind}' in seen and name not in _RUN_ELSEWHERE):
             shown[name] = True
+        elif f'"{kind}' in seen:
+            shown[name] = known.get(name)
         else:
             # A server that repeats the other tools, but not this one, has ignored it.
             shown[name] = known.get(name, False if echoed else None)
