@@ -145,7 +145,12 @@ class TestKnowledge:
         found = finding(cli("doctor", "--json"), "assistants", "warning")
         assert found["message"] == "not indexed yet in the knowledge of `A`: `a.md`"
         assert found["fix"] == "gptasst assistant files sync A"
+        ran = cli("assistant", "files", "sync", "A", "-n")
+        assert ran.stderr.endswith("warning: not indexed by the server yet: `a.md`\n")
         project.index_delay = 0.0
+        project.index_failures["a.md"] = ("invalid_file", "The file is broken.")
+        assert finding(cli("doctor", "--json"), "assistants", "warning") == found
+        project.index_failures.clear()
         assert cli("assistant", "files", "sync", "A").code == 0
         assert bad(cli("doctor", "--json")) == []
 

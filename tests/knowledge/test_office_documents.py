@@ -247,6 +247,10 @@ class TestExcel:
         assert passage.text == "head | b\n… | far"
         assert last.place == "sheet Sheet, row 1048576"
 
+    def test_a_row_further_down_is_no_header(self) -> None:
+        rows = [["alone"], [], [], ["far", "below"]]
+        assert [p.place for p in passages_of(self.book(*rows), "a.xlsx")] == ["sheet Sheet, row 4"]
+
     def test_titles_above_the_header_are_repeated_with_it(self) -> None:
         rows: list[list[object]] = [["Prices 2026"], [], ["item", "price"]]
         rows += [["x" * 90, number] for number in range(40)]

@@ -230,6 +230,11 @@ def _carry_out(
 ) -> None:
     if dry_run:
         show_plan(session.output, change.plan)
+        late = [file.path for file in change.plan.unchanged if file.is_late]
+        if late:
+            more = f" and {len(late) - _NAMED:,} more" if len(late) > _NAMED else ""
+            named = ", ".join(f"`{path}`" for path in late[:_NAMED])
+            session.output.warn(f"not indexed by the server yet: {named}{more}")
     else:
         _carried_out(session, change, keep_files=keep_files, tested=tested)
 

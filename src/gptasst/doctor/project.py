@@ -247,7 +247,7 @@ def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Fi
             change = "deleted" if assistant.gone else "deleted or added"
             message = f"{paths}{verb} {change} on the server in the knowledge of `{assistant.name}`"
             yield Finding("assistants", "problem", message, fix=sync, count=len(assistant.gone))
-        stuck = [f"`{file.path}`" for file in assistant.knowledge if file.status == "in_progress"]
+        stuck = [f"`{file.path}`" for file in assistant.knowledge if file.is_late]
         if stuck:
             message = f"not indexed yet in the knowledge of `{assistant.name}`: {_listed(stuck)}"
             yield Finding("assistants", "warning", message, fix=sync, count=len(stuck))

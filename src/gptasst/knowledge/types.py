@@ -58,6 +58,11 @@ class KnowledgeFile:
     problem: str | None = None
     sent_sha256: str = ""
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it is on the server, and not indexed."""
+        return self.status not in ("completed", "gone")
+
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
