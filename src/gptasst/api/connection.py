@@ -14,15 +14,9 @@ from gptasst.api.attempts import Attempts, Response
 from gptasst.api.clients import base_url_of, make_client, make_http_client, make_sdk
 from gptasst.api.errors import translate_error
 from gptasst.api.events import Event
-from gptasst.api.failures import (
-    RequestFailure,
-    StatusFailure,
-    is_missing_object,
-    mask_error,
-    masked,
-    reading,
-)
+from gptasst.api.failures import RequestFailure, StatusFailure, is_missing_object, reading
 from gptasst.api.limits import MAX_ITEMS, Timeouts, patience, too_much, too_slow
+from gptasst.api.masking import mask_error, masked
 from gptasst.api.retries import ATTEMPTS, wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError

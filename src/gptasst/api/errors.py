@@ -21,14 +21,13 @@ from gptasst.api.failures import (
     is_no_access,
     is_too_long,
     is_used_up,
-    mask_error,
-    masked,
     message_of,
     missing_part,
     words_in,
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.masking import mask_error, masked
 from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url

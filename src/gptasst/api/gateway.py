@@ -22,12 +22,12 @@ from gptasst.api.failures import (
     ConnectionFailure,
     RequestFailure,
     StatusFailure,
-    masked,
     message_of,
     reading,
     wants_stream,
 )
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
+from gptasst.api.masking import masked
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
