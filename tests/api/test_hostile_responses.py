@@ -105,7 +105,7 @@ def connect(
 ) -> Iterator[Callable[..., Connection]]:
     """Connections to the server, each with one of the two clients."""
     if request.param == "httpx2":
-        monkeypatch.setattr("gptasst.api.clients._may_have_proxy", lambda _: True)
+        monkeypatch.setattr("gptasst.api.clients.may_have_proxy", lambda _: True)
     opened = []
 
     def connect(**options: Any) -> Connection:

@@ -120,7 +120,7 @@ def watched(
 ) -> list[Watched]:
     """The sockets that a client opens."""
     if request.param == "httpx2":
-        monkeypatch.setattr("gptasst.api.clients._may_have_proxy", lambda _: True)
+        monkeypatch.setattr("gptasst.api.clients.may_have_proxy", lambda _: True)
     found: list[Watched] = []
     connect = socket.create_connection
 

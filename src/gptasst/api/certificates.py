@@ -45,8 +45,12 @@ def _context(file: str | None, directory: str | None) -> ssl.SSLContext:
     if file:
         return ssl.create_default_context(cafile=file)
     if directory:
-        if not os.path.isdir(directory):
-            raise FileNotFoundError  # OpenSSL would continue without any trusted certificate
+        # OpenSSL would continue without any trusted certificate.
+        directories = directory.split(os.pathsep)
+        if not any(map(os.path.exists, directories)):
+            raise FileNotFoundError
+        if not any(map(os.path.isdir, directories)):
+            raise NotADirectoryError("it is no directory")
         return ssl.create_default_context(capath=directory)
     if sys.platform in ("darwin", "win32"):
         import truststore
@@ -64,7 +68,10 @@ def _context(file: str | None, directory: str | None) -> ssl.SSLContext:
 def _bad_certificates(error: OSError) -> UsageError:
     """The error for unreadable certificates, naming the variable that sets them."""
     named = {name: os.environ[name] for name in _NAMED if os.environ.get(name)}
-    missing = [name for name, path in named.items() if not os.path.exists(path)]
+    missing = [
+        name for name, paths in named.items()
+        if not any(map(os.path.exists, paths.split(os.pathsep)))
+    ]  # fmt: skip
     variable = next(iter(missing or named), None)
     if variable is None:
         return UsageError(f"certificates can't be read: {error}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import re
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -14,10 +13,8 @@ from gptasst import __version__
 from gptasst.api.attempts import Attempts
 from gptasst.api.certificates import tls_context
 from gptasst.api.plain_client import PlainClient, merged
+from gptasst.api.surroundings import bad_proxy, may_have_proxy, no_socks
 from gptasst.api.types import Endpoint
-from gptasst.config.urls import shown_url
-from gptasst.errors import UsageError
-from gptasst.hints import install_command
 
 if TYPE_CHECKING:
     import ssl
@@ -63,7 +60,7 @@ def make_client(endpoint: Endpoint, attempts: Attempts) -> PlainClient | Limited
     is_plain = _PLAIN_URL.fullmatch(base_url) and all(
         _PLAIN_HEADER.fullmatch(f"{name}: {value}") for name, value in headers.items()
     )
-    if not is_plain or (not endpoint.embedded and _may_have_proxy(base_url)):
+    if not is_plain or (not endpoint.embedded and may_have_proxy(base_url)):
         return make_http_client(endpoint, attempts)
     context = tls_context() if base_url.lower().startswith("https:") else None
     return PlainClient(base_url, headers, query, context, attempts)
@@ -77,8 +74,7 @@ def make_http_client(endpoint: Endpoint, attempts: Attempts) -> LimitedClient:
     """
     import httpx2
 
-    from gptasst.api.form_blocks import send_in_blocks
-    from gptasst.api.http_client import LimitedClient
+    from gptasst.api.http_client import LimitedClient, send_in_blocks
 
     url, login = _without_login(endpoint.base_url)
     base_url, query = _without_query(url)
@@ -98,13 +94,9 @@ def make_http_client(endpoint: Endpoint, attempts: Attempts) -> LimitedClient:
             follow_redirects=False,  # requests only go to the server that was named
         )
     except ImportError:
-        raise _no_socks() from None
+        raise no_socks() from None
     except (ValueError, httpx2.InvalidURL):
-        raise UsageError(
-            "a proxy variable does not hold the URL of a proxy",
-            hint="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
-            code="bad_proxy",
-        ) from None  # the message may contain the password
+        raise bad_proxy() from None  # the message may contain the password
 
 
 def make_sdk(endpoint: Endpoint, http: LimitedClient, limits: Timeouts) -> openai.OpenAI:
@@ -149,17 +141,6 @@ def _custom_headers() -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip()
 
 
-def _may_have_proxy(base_url: str) -> bool:
-    """Whether a proxy may be in force. macOS and Windows also keep one in their settings."""
-    if sys.platform in ("darwin", "win32"):
-        import urllib.request
-
-        return bool(set(urllib.request.getproxies()) - {"no"})
-    kinds = (base_url.partition(":")[0].lower(), "all")
-    variables = {f"{kind}_proxy" for kind in kinds}
-    return any(value and name.lower() in variables for name, value in os.environ.items())
-
-
 def _trusted(base_url: str) -> ssl.SSLContext:
     """The context for TLS to a server and to proxies. For plain HTTP it trusts nothing."""
     import ssl
@@ -186,24 +167,6 @@ def _without_query(url: str) -> tuple[str, list[tuple[str, str]]]:
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     return parts._replace(query="", fragment="").geturl(), list(query)
-
-
-def _no_socks() -> UsageError:
-    """The error for a SOCKS proxy, naming the variable that sets it."""
-    names = [f"{kind}_proxy" for kind in ("all", "https", "http")]
-    named = {
-        name: os.environ[name]
-        for name in (*names, *map(str.upper, names))
-        if os.environ.get(name, "").startswith("socks")
-    }
-    variable = next(iter(named), None)
-    said = f"{variable} is `{shown_url(named[variable])}`" if variable else "a variable is set"
-    return UsageError(
-        f"{said}, a SOCKS proxy, and support for those is not installed",
-        hint=f"{install_command('socks')} installs it",
-        code="bad_proxy",
-        variable=variable,
-    )
 
 
 def _drop_key(request: httpx2.Request) -> None:
