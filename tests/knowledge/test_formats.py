@@ -97,6 +97,8 @@ def test_html(page: str, text: str) -> None:
         ("<p>x<sup>2</sup>", "x2"),
         ("<pre>one\n  two</pre>", "one\ntwo"),
         ("<table>\n<tr>\n<td>a</td>\n<td>b</td></tr></table>", "a | b"),
+        ("<table><tr><td><p>a</p><p>b</p></td><td><div>c</div></td></tr></table>", "a b | c"),
+        ("<table><tr><td>a</table><p>b</p><p>c", "a\nb\nc"),
         ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
         ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
     ],
