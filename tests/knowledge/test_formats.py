@@ -266,6 +266,11 @@ class TestPdf:
         document = read_document(small_pdf(["", "Okapi", ""]), "a.pdf")
         assert document.notes == ("2 of 3 pages have no text: are they scanned?",)
 
+    def test_a_scanned_page(self) -> None:
+        with pytest.raises(InvalidInput, match="its page has no text: is it scanned") as caught:
+            read_document(small_pdf([""]), "a.pdf")
+        assert caught.value.code == "no_text"
+
     def test_an_empty_password_opens_it(self) -> None:
         content = documents.encrypted_pdf(small_pdf(["The Ibex."]), "")
         assert read_document(content, "a.pdf").text == "[page 1]\nThe Ibex."
