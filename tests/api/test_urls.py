@@ -51,8 +51,10 @@ def test_user_and_password_are_sent_without_a_key(
     assert request.headers["authorization"] == f"Basic {basic}"
 
 
-def test_a_password_is_not_kept(cli: Cli, home: Path) -> None:
-    url = "https://me:secret-word@host/v1"
+@pytest.mark.parametrize(
+    "url", ["https://me:secret-word@host/v1", "https://host/v1?api-version=1&key=secret-word"]
+)
+def test_a_secret_in_a_url_is_not_kept(cli: Cli, home: Path, url: str) -> None:
     ran = cli("config", "set", "profiles.x.base_url", url, "--json")
     assert (ran.code, ran.error["code"]) == (2, "secret")
     assert "secret-word" not in ran.text
@@ -95,6 +97,14 @@ def test_white_space_in_a_url_is_refused(
     ran = cli("run", "DocWriter", "-t", "x", "--json")
     assert ran.code == 2
     assert "is not a base URL" in ran.error["message"]
+
+
+def test_a_key_in_the_query_goes_through_no_open_channel(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_BASE_URL", "http://example.invalid/v1?code=1&access_token=secret")
+    ran = cli("run", "DocWriter", "-t", "x", "-m", "m", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "insecure_endpoint")
 
 
 def test_a_key_in_the_query_is_masked(

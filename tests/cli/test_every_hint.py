@@ -629,7 +629,7 @@ HINTS += [
     Hint(both(setting(GPTASST_MODEL=None), configured('[profiles.openai]\nmodel = "gpt-4"\n')), "run DocWriter -t x", "ModelEnds.of_profile: config set {} {}", again=True),
     Hint(both(setting(GPTASST_MODEL=None), typed("assistant create Old -i DocWriter -m soon-over"), ending), "doctor --json", "_other_model: model list"),
     Hint(both(setting(OPENAI_BASE_URL=None, OPENAI_API_KEY=None), without_v1), "run DocWriter -t x", "ServerContext._tell_moved: config set {} {}", again=True),
-    Hint(no_socks, "run DocWriter -t x", "_no_socks: install_command(socks)"),
+    Hint(no_socks, "run DocWriter -t x", "no_socks: install_command(socks)"),
     Hint(both(without_key, a_wheel("fails")), "run DocWriter -t x", "MachineContext.fallback_note: auth login"),
     Hint(both(without_key, written("bad.gguf", "GGUF nothing"), setting(GPTASST_LOCAL_MODEL="bad.gguf")), "run DocWriter -t x", "EmbeddedEngine.endpoint: local status"),
 ]  # fmt: skip

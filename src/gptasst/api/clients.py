@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -13,15 +11,12 @@ import httpx2
 
 from gptasst import __version__
 from gptasst.api.http_client import LimitedClient
+from gptasst.api.surroundings import bad_certificates, bad_proxy, certificates, no_socks
 from gptasst.api.types import Endpoint
-from gptasst.config.urls import shown_url
-from gptasst.errors import UsageError
-from gptasst.hints import install_command
 
 if TYPE_CHECKING:
     import openai
 
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # The SDK requires a key; this placeholder is never sent.
 _NO_KEY = "no key"
 _OPENAI_HEADERS = {
@@ -53,22 +48,18 @@ def make_http_client(endpoint: Endpoint) -> LimitedClient:
             endpoint.on_moved,
             headers=headers,
             params=query,
-            verify=_certificates(base_url),
+            verify=certificates(base_url),
             trust_env=not endpoint.embedded,  # never through a proxy to the embedded model
             event_hooks={"request": hooks},
             auth=login,
             follow_redirects=False,  # requests only go to the server that was named
         )
     except ImportError:
-        raise _no_socks() from None
+        raise no_socks() from None
     except OSError as error:  # includes OpenSSL's own errors
-        raise _bad_certificates(error) from error
+        raise bad_certificates(error) from error
     except (ValueError, httpx2.InvalidURL):
-        raise UsageError(
-            "a proxy variable does not hold the URL of a proxy",
-            hint="check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
-            code="bad_proxy",
-        ) from None  # the message may contain the password
+        raise bad_proxy() from None  # the message may contain the password
 
 
 def make_sdk(endpoint: Endpoint, http: LimitedClient, timeout: httpx2.Timeout) -> openai.OpenAI:
@@ -112,21 +103,6 @@ def _custom_headers() -> Iterator[tuple[str, str]]:
             yield name.strip(), value.strip()
 
 
-def _certificates(base_url: str) -> ssl.SSLContext | bool:
-    """The trusted certificates. Loading them takes longer than a request.
-
-    For plain HTTP it is a context without any.
-    """
-    proxies = urllib.request.getproxies().values()
-    encrypted = [url for url in (base_url, *proxies) if url.lower().startswith("https:")]
-    if not encrypted:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    directory = os.environ.get("SSL_CERT_DIR")
-    if directory and not os.path.isdir(directory) and not os.environ.get("SSL_CERT_FILE"):
-        raise FileNotFoundError  # OpenSSL would continue without any trusted certificate
-    return True
-
-
 def _without_login(url: str) -> tuple[str, tuple[str, str] | None]:
     """Split a URL into one without user and password, for errors and logs, and the two."""
     parts = urlsplit(url)
@@ -142,46 +118,6 @@ def _without_query(url: str) -> tuple[str, list[tuple[str, str | int | float | b
     parts = urlsplit(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     return parts._replace(query="", fragment="").geturl(), list(query)
-
-
-def _no_socks() -> UsageError:
-    """The error for a SOCKS proxy, naming the variable that sets it."""
-    names = [f"{kind}_proxy" for kind in ("all", "https", "http")]
-    named = {
-        name: os.environ[name]
-        for name in (*names, *map(str.upper, names))
-        if os.environ.get(name, "").startswith("socks")
-    }
-    variable = next(iter(named), None)
-    said = f"{variable} is `{shown_url(named[variable])}`" if variable else "a variable is set"
-    return UsageError(
-        f"{said}, a SOCKS proxy, and support for those is not installed",
-        hint=f"{install_command('socks')} installs it",
-        code="bad_proxy",
-        variable=variable,
-    )
-
-
-_NAMED = {
-    "SSL_CERT_FILE": "a file of certificates, in PEM",
-    "SSL_CERT_DIR": "a directory of certificates",
-}
-
-
-def _bad_certificates(error: OSError) -> UsageError:
-    """The error for unreadable certificates, naming the variable that sets them."""
-    named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
-    missing = [name for name, path in named.items() if not os.path.exists(path)]
-    variable = next(iter(missing or named), None)
-    if variable is None:
-        return UsageError(f"certificates can't be read: {error}")
-    problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
-    return UsageError(
-        f"{variable} is `{named[variable]}`, {problem}",
-        hint=f"{variable} names {_NAMED[variable]}; unset it to use the default ones",
-        code="bad_value",
-        variable=variable,
-    )
 
 
 def _drop_key(request: Any) -> None:

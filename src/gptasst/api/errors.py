@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import math
-import os
 import re
 import time
-import urllib.request
 from collections.abc import Mapping
 
 import httpx2
@@ -22,6 +20,7 @@ from gptasst.api.failures import (
     is_about_model,
     is_expired,
     is_no_access,
+    is_plain,
     is_too_long,
     is_used_up,
     mask_error,
@@ -33,6 +32,7 @@ from gptasst.api.failures import (
 )
 from gptasst.api.limits import OverLimit, RateLimits
 from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
+from gptasst.api.surroundings import login_wanted, proxy_between
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
@@ -108,7 +108,7 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
     reason = masked(reason, endpoint)
     if isinstance(error.__cause__, httpx2.ProxyError):
         if reason.startswith("407"):
-            return _proxy_refused(f": {reason}", endpoint)
+            return login_wanted(f": {reason}", endpoint)
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
         f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
@@ -124,21 +124,6 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     if between:
         return f"{between} is set: is that proxy running? NO_PROXY goes past it"
     return "is a server running there, and is the base URL right?"
-
-
-def proxy_between(endpoint: Endpoint) -> str | None:
-    """The environment variable that sets the proxy used for a server, with its value."""
-    scheme, _, rest = endpoint.base_url.partition("://")
-    host = rest.split("/")[0].rpartition("@")[2]
-    proxies = urllib.request.getproxies()
-    if endpoint.embedded or urllib.request.proxy_bypass(host):
-        return None
-    for kind in (scheme, "all"):
-        if kind in proxies:
-            names = (f"{kind}_proxy", f"{kind}_proxy".upper())
-            variable = next((name for name in names if os.environ.get(name)), names[1])
-            return f"{variable} (`{shown_url(proxies[kind])}`)"
-    return None
 
 
 def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
@@ -159,16 +144,6 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     if model and is_about_model(status, code, message, model):
         return _no_model(model, endpoint)
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
-
-
-def _proxy_refused(said: str, endpoint: Endpoint) -> AccessDenied:
-    """The error for a proxy that wants a user and password."""
-    between = proxy_between(endpoint) or "a proxy"
-    return AccessDenied(
-        f"the proxy in front of {endpoint.name} wants a login{said}",
-        hint=f"{between} is in use: `http://USER:PASSWORD@HOST:PORT` has its login",
-        code="bad_proxy",
-    )
 
 
 def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError | None:
@@ -235,13 +210,14 @@ def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     words = words_of(error)
     said = f": {masked(words, endpoint)}" if words else ""
     if error.status_code == 407:
-        return _proxy_refused(said, endpoint)
+        return login_wanted(said, endpoint)
     if error.status_code == 403:
-        return AccessDenied(
-            f"{endpoint.name}{said or ': HTTP 403'}",
-            hint=f"{cmd('doctor')} shows which permissions the key lacks",
-            code="no_permission",
-        )
+        hint = f"{cmd('doctor')} shows which permissions the key lacks"
+        between = proxy_between(endpoint) if is_plain(error) else None
+        if between:
+            hint = f"{between} is set, and that proxy may have answered; {hint}"
+        refused = f"{endpoint.name}{said or ': HTTP 403'}"
+        return AccessDenied(refused, hint=hint, code="no_permission")
     # A gateway in front of the server may miss something else, such as a header.
     if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"

@@ -14,7 +14,7 @@ import re
 import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import query_secrets
@@ -159,7 +159,8 @@ def _urls(endpoint: Endpoint) -> list[str]:
 
 def _passwords(url: str) -> Iterator[str]:
     """The user and password of a URL in every quoted form; short ones only as a pair."""
-    userinfo = urlsplit(url).netloc.rpartition("@")[0]
+    userinfo = url.partition("://")[2] or url  # proxies may have no scheme, or be no URL at all
+    userinfo = re.split(r"[/?#]", userinfo)[0].rpartition("@")[0]
     user, colon, password = userinfo.partition(":")
     if not colon or not password:
         return
