@@ -114,6 +114,8 @@ def request_body(request: ModelRequest, endpoint: Endpoint) -> dict[str, Any]:
     _add_parameters(body, request)
     if request.breakpoints:
         add_breakpoints(body, request)
+    if request.slot is not None:
+        body["id_slot"] = request.slot
     return body
 
 

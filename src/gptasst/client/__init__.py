@@ -95,6 +95,7 @@ class Client:
         self._note: Callable[[str], None] = lambda text: told(shown(text, None))
         self._context = AppContext(variables, profile, self._note)
         self._context.used_by = "client"
+        self._context.serves_many = True
         self._submitted = contextlib.ExitStack()
         self.assistants = Assistants(self._context)
         self.instructions = Instructions(self._context)
