@@ -24,7 +24,7 @@ from typing import Any
 import keyring
 import pytest
 
-from gptasst.api import clients
+from gptasst.api import http_client
 from gptasst.batches import service as batches
 from gptasst.embedded import download, service
 from gptasst.errors import StateError
@@ -220,7 +220,7 @@ def no_socks(around: Around) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ImportError
 
-    around.patch.setattr(clients, "LimitedClient", fail)
+    around.patch.setattr(http_client, "LimitedClient", fail)
     around.patch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     around.patch.setenv("OPENAI_BASE_URL", "https://127.0.0.1:9/v1")
 

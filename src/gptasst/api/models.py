@@ -25,7 +25,7 @@ from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import GptasstError, ServiceError
 
 if TYPE_CHECKING:
-    import httpx2
+    from gptasst.api.attempts import Response
 
 
 class ModelGateway:
@@ -187,7 +187,7 @@ class ProbeGateway:
         path: str,
         body: dict[str, Any] | None,
         query: dict[str, str] | None = None,
-    ) -> httpx2.Response:
+    ) -> Response:
         limits = patience(self._connection.endpoint.timeout)
         return self._connection.send(method, path, query=query, body=body, limits=limits)
 
@@ -265,7 +265,7 @@ class ContextWindows:
         return "/load_model" in _object(paths)
 
     def _root(self) -> str:
-        return self._connection.endpoint.base_url.rstrip("/").removesuffix("/v1")
+        return self._connection.base_url.removesuffix("/v1")
 
     def _tells_itself(self) -> bool:
         """Whether the server reports incomplete answers as incomplete, or has no limit to report.
