@@ -226,8 +226,27 @@ class TestOnlyStreams:
         assert states(cli)["responses"] == "available"
 
 
-class TestLimitOfTransformers:
-    """`transformers serve` ends answers at 1,024 tokens and calls them completed."""
+class TestTransformers:
+    """`transformers serve` fails at an empty request, and where it lists a model by its path."""
+
+    FAILED = HttpAnswer(Reply(b"Internal Server Error", 500, "text/plain"))
+
+    def test_doctor_says_that_it_has_responses(self, cli: Cli, server: LoopbackServer) -> None:
+        missing = HttpAnswer(json_reply({"detail": "Not Found"}, 404))
+        server.disturb("GET", "/v1/responses/*", missing, times=9)
+        server.disturb("POST", "/v1/responses", self.FAILED, times=9)
+        found = states(cli)
+        assert (found["responses"], found["web search"]) == ("available", "unknown")
+
+    def test_no_model_is_set_and_none_is_listed(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("GPTASST_MODEL")
+        server.disturb("GET", "/v1/models", self.FAILED, times=9)
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "no_model")
+        assert "can't list its models" in ran.error["message"]
+        assert "-m MODEL" in ran.error["hint"]
 
     def ran(self, cli: Cli, server: LoopbackServer, tokens: int, paths: Any) -> int:
         usage = {"input_tokens": 9, "output_tokens": tokens, "total_tokens": 9 + tokens}
@@ -235,6 +254,7 @@ class TestLimitOfTransformers:
         server.disturb("GET", "/openapi.json", HttpAnswer(json_reply({"paths": paths})))
         return cli("run", "DocWriter", "-t", "x", "-o", "out.md").code
 
+    # It ends answers at 1,024 tokens and calls them completed.
     @pytest.mark.parametrize(
         ("tokens", "paths", "code"),
         [
@@ -244,7 +264,7 @@ class TestLimitOfTransformers:
             (1024, None, 0),
         ],
     )
-    def test_is_known(
+    def test_its_own_limit_is_known(
         self, cli: Cli, server: LoopbackServer, tokens: int, paths: Any, code: int
     ) -> None:
         assert self.ran(cli, server, tokens, paths) == code

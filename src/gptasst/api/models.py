@@ -155,7 +155,7 @@ class ProbeGateway:
                 body = {"tools": every_tool()}
                 response = self._send("POST", "/responses", body)
             except StatusFailure as error:
-                if error.status_code in _NOT_ABOUT_THE_PATH:
+                if error.status_code in _NOT_ABOUT_THE_PATH and error.status_code != 500:
                     raise
                 return told_by_refusal(error)
         return told_by_headers(response.headers)
@@ -200,6 +200,8 @@ class ProbeGateway:
                 body: dict[str, Any] | None = {} if method == "POST" else None
                 response = self._send(method, path, body, query)
             except StatusFailure as error:
+                if method == "POST" and error.status_code == 500:
+                    return True  # `transformers serve` fails at an empty request
                 if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
                     raise
                 return not is_missing_path(error)
