@@ -109,6 +109,8 @@ EVENT = Reply(
          3, "model_not_found", "has no model `gpt-6-luna`"),
         (nested('model "gpt-6-luna" not found, try pulling it first', 404, "not_found_error"),
          3, "model_not_found", "has no model `gpt-6-luna`"),
+        (json_reply({"detail": "Server is pinned to '/m'; requested 'gpt-6-luna'."}, 400),
+         3, "model_not_found", "has no model `gpt-6-luna`"),
         (flat("Unauthorized", 401), 4, "wrong_key", "Unauthorized"),
         (json_reply({"detail": "Unexpected fields in the request: {'prompt_cache_key'}"}, 422),
          1, "bad_request", "Unexpected fields"),
@@ -191,6 +193,47 @@ class TestMissingParts:
         assert (ran.code, ran.error["code"]) == (1, "no_endpoint")
         assert ran.error["message"].endswith(" has no embeddings")
         assert 'embedding_model = "embedded"' in ran.error["hint"]
+
+
+class TestEmbeddings:
+    @pytest.fixture(autouse=True)
+    def docs(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", "Felines like fish.\n")
+        assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md").code == 0
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            nested("Model 'embed' not found. Use 'client.models.list()' to list models.", 404),
+            nested("/embeddings: Invalid model name passed in model=embed. Call `/v1/models`"),
+        ],
+        ids=["OGX", "LiteLLM"],
+    )
+    def test_a_model_that_is_not_there(
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        reply: Reply,
+    ) -> None:
+        monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embed")
+        server.disturb("POST", "/v1/embeddings", HttpAnswer(reply), times=9)
+        ran = cli("assistant", "files", "sync", "Docs", "--json")
+        assert (ran.code, ran.error["code"]) == (3, "model_not_found")
+        assert "has no model `embed`, the `embedding_model`" in ran.error["message"]
+
+    @pytest.mark.parametrize("words", ["assistant search Docs fish", "run Docs -t fish"])
+    def test_knowledge_without_vectors_is_noted(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, words: str
+    ) -> None:
+        """It was made before `embedding_model` was set, or for another one."""
+        monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "text-embedding-3-small")
+        ran = cli(*words.split())
+        assert ran.stderr.count("has no vectors of `text-embedding-3-small` yet") == 1
+        fix = "assistant files sync Docs"
+        assert f"`gptasst {fix}`" in ran.stderr
+        assert cli(*fix.split()).code == 0
+        assert "vectors" not in cli(*words.split()).stderr
 
 
 class TestOnlyStreams:
