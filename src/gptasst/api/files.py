@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-
-import httpx2
 
 from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.large_files import (
@@ -113,6 +110,8 @@ class FileGateway:
         return self._connection.create_once(send, find, given_up=given_up), sent[0]
 
     def _send(self, request: UploadRequest, stream: _Reader) -> RemoteFile:
+        import httpx2
+
         # `files.create` does the same, but takes half as long again for many small files.
         part: Any = (request.filename, stream, request.media_type)
         response = self._connection.once.post(
@@ -281,6 +280,8 @@ class _Reader(io.RawIOBase):
     """
 
     def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
+        import hashlib
+
         try:
             self._stream = request.file.open("rb", buffering=0)  # the caller reads in blocks
         except OSError as error:
@@ -303,6 +304,8 @@ class _Reader(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Seek: HTTP clients do so to find the size before they read from the start."""
+        import hashlib
+
         self._digest = hashlib.sha256()
         self._place = self._stream.seek(offset, whence)
         return self._place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,6 +32,8 @@ class VectorStoreGateway:
         self, name: str, metadata: Mapping[str, str], *, days: int | None = None
     ) -> VectorStore:
         """Create an empty vector store exactly once; after so many unused days it is gone."""
+        import secrets
+
         expires: dict[str, Any] = {}
         if days is not None:
             expires = {"expires_after": {"anchor": "last_active_at", "days": days}}
