@@ -275,8 +275,8 @@ class TestUrls:
         ("proxy", "code", "told"),
         [
             (f"http://me:{PASSWORD}@127.0.0.1:9", 1, "can't be reached"),
-            (f"http://me:{PASSWORD}@127.0.0.1:port", 2, "a proxy variable does not hold"),
-            (f"ftp://me:{PASSWORD}@127.0.0.1:9", 2, "a proxy variable does not hold"),
+            (f"http://me:{PASSWORD}@127.0.0.1:port", 2, "not the URL of a proxy"),
+            (f"ftp://me:{PASSWORD}@127.0.0.1:9", 2, "not the URL of a proxy"),
         ],
     )
     def test_of_proxies(
@@ -288,6 +288,17 @@ class TestUrls:
         ran = cli("run", "DocWriter", "-t", "x", "-v", "--timeout", "1")
         assert (ran.code, told in ran.stderr) == (code, True), ran.stderr
         assert holds(ran.text + ran.stderr) == []
+
+    @pytest.mark.parametrize("proxy", [f"me:{PASSWORD}@127.0.0.1:9", f"http://me:{PASSWORD}@[::9"])
+    def test_a_proxy_that_is_no_url(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, proxy: str
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("GPTASST_BASE_URL", "http://elsewhere.invalid/v1")
+        for words in ("run DocWriter -t x -m m -v", "doctor"):
+            ran = cli(*words.split())
+            assert ran.code in (1, 2)
+            assert holds(ran.text + ran.stderr) == []
 
     def test_a_proxy_that_refuses_and_quotes(
         self, cli: Cli, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -245,6 +246,20 @@ def test_documents_are_knowledge_and_each_answers_for_itself(cli: Cli, write: Wr
     ):
         excerpts = cli("run", "W", "-t", question, "-n", "--json").json["excerpts"]
         assert (excerpts[0]["path"], excerpts[0]["place"]) == (path, place)
+
+
+def test_a_named_document_without_the_extra(
+    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("travel.docx", documents.docx())
+    write("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    monkeypatch.setitem(sys.modules, "docx", None)
+    for name, told in (
+        ("travel.docx", "install 'gptasst[documents]'`"),
+        ("old.xls", "save it as .xlsx"),
+    ):
+        ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", name)
+        assert (ran.code, told in ran.stderr) == (2, True)
 
 
 def test_one_content_under_two_endings_is_read_as_each(cli: Cli, write: Write) -> None:

@@ -33,6 +33,8 @@ def test_from_the_local_store_into_a_project(
     cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "kb")
     ran = cli("assistant", "export", "Docs", "-o", "docs.toml", "--with-files", "saved")
     assert ran.code == 0
+    again = "`gptasst assistant import docs.toml --with-files saved` restores both"
+    assert ran.stderr == f"wrote `docs.toml`\n{again}\n"
     assert below("saved") == FILES
     monkeypatch.delenv("GPTASST_STORE")
     assert cli("assistant", "import", "docs.toml", "--with-files", "saved").code == 0

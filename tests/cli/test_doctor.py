@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from openai import Timeout
 
-from gptasst.api import clients
+from gptasst.api import http_client
 from gptasst.context import ReadOnlyContext
 from gptasst.doctor import project as server_checks
 from tests.assistants.project import writes
 from tests.conftest import Cli, Ran, Write
-from tests.loopback import LoopbackServer
+from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.outcomes import HttpAnswer
 from tests.loopback.wire import Reply, json_reply
 from tests.on_terminal import on_terminal
@@ -145,7 +145,12 @@ class TestKnowledge:
         found = finding(cli("doctor", "--json"), "assistants", "warning")
         assert found["message"] == "not indexed yet in the knowledge of `A`: `a.md`"
         assert found["fix"] == "gptasst assistant files sync A"
+        ran = cli("assistant", "files", "sync", "A", "-n")
+        assert ran.stderr.endswith("warning: not indexed by the server yet: `a.md`\n")
         project.index_delay = 0.0
+        project.index_failures["a.md"] = ("invalid_file", "The file is broken.")
+        assert finding(cli("doctor", "--json"), "assistants", "warning") == found
+        project.index_failures.clear()
         assert cli("assistant", "files", "sync", "A").code == 0
         assert bad(cli("doctor", "--json")) == []
 
@@ -632,7 +637,11 @@ class TestSurroundings:
         [
             ("SSL_CERT_FILE", "/not/there", "https://127.0.0.1:9/v1", "which is not there"),
             ("SSL_CERT_DIR", "/not/there", "https://127.0.0.1:9/v1", "which is not there"),
+            ("SSL_CERT_DIR", "/etc/passwd", "https://127.0.0.1:9/v1", "it is no directory"),
+            ("SSL_CERT_FILE", "/etc/passwd", "https://127.0.0.1:9/v1", "which can't be used"),
             ("ALL_PROXY", "socks5://127.0.0.1:9", "https://127.0.0.1:9/v1", "a SOCKS proxy"),
+            ("ALL_PROXY", "socks4://127.0.0.1:9", "https://127.0.0.1:9/v1", "not the URL of a"),
+            ("HTTPS_PROXY", "ftp://127.0.0.1:9", "https://127.0.0.1:9/v1", "not the URL of a"),
         ],
     )
     def test_that_keep_from_asking(
@@ -644,8 +653,8 @@ class TestSurroundings:
         url: str,
         said: str,
     ) -> None:
-        if variable == "ALL_PROXY":
-            monkeypatch.setattr(clients, "LimitedClient", _without_socks)
+        if said == "a SOCKS proxy":
+            monkeypatch.setattr(http_client, "LimitedClient", _without_socks)
         monkeypatch.delenv("SSL_CERT_FILE", raising=False)
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv(variable, value)
@@ -654,6 +663,54 @@ class TestSurroundings:
         message = finding(ran, "server", "problem")["message"]
         assert f"{variable} is `{value}`" in message
         assert said in message
+
+    @pytest.mark.parametrize("variable", ["HTTP_PROXY", "all_proxy"])
+    def test_a_proxy_that_is_not_there(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://example.invalid/v1")
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+        ran = cli("doctor", "--json")
+        assert (ran.code, bad(ran)) == (1, [("problem", "server", f"unset {variable}")])
+
+    def test_a_proxy_that_wants_a_login(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("OPENAI_API_KEY")
+        server.disturb("*", "*", outcomes.http_error(407), times=1_000)
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://example.invalid/v1")
+        monkeypatch.setenv("HTTP_PROXY", server.base_url.removesuffix("/v1"))
+        ran = cli("run", "CommitMessage", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (4, "bad_proxy")
+        assert ran.error["hint"].startswith("HTTP_PROXY (`http://127.0.0.1:")
+
+    def test_a_proxy_that_forbids(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("OPENAI_API_KEY")
+        server.disturb("*", "*", outcomes.http_error(403, body="<title>Blocked</title>"), times=9)
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://example.invalid/v1")
+        monkeypatch.setenv("HTTP_PROXY", server.base_url.removesuffix("/v1"))
+        ran = cli("run", "CommitMessage", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (4, "no_permission")
+        assert "Blocked" in ran.error["message"]
+        assert "that proxy may have answered" in ran.error["hint"]
+
+    @pytest.mark.parametrize("paths", ["/not/there{}/etc", "/etc{}/not/there"])
+    def test_several_directories_of_certificates(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, paths: str
+    ) -> None:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("SSL_CERT_DIR", paths.format(os.pathsep))
+        monkeypatch.setenv("OPENAI_BASE_URL", "https://127.0.0.1:9/v1")
+        ran = cli("run", "CommitMessage", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "unreachable")
+
+    def test_an_exception_that_is_no_url(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+        monkeypatch.setenv("NO_PROXY", "http://[bad")
+        ran = cli("run", "CommitMessage", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (1, "unreachable")
 
     def test_a_proxy_that_answers_itself(
         self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch

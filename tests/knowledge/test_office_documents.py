@@ -169,6 +169,18 @@ class TestOdt:
             ),
             (
                 (
+                    "<table:table><table:table-row>"
+                    '<table:table-cell table:number-rows-spanned="2"><text:p>a</text:p>'
+                    "</table:table-cell><table:covered-table-cell/>"
+                    "<table:table-cell><text:p>b</text:p></table:table-cell></table:table-row>"
+                    "<table:table-row><table:covered-table-cell/><table:covered-table-cell/>"
+                    "<table:table-cell><text:p>c</text:p></table:table-cell></table:table-row>"
+                    "</table:table>"
+                ),
+                "a | b\na | c",
+            ),
+            (
+                (
                     "<text:p>one<draw:frame><draw:text-box><text:p>Boxed</text:p></draw:text-box>"
                     "</draw:frame></text:p>"
                 ),
@@ -246,6 +258,10 @@ class TestExcel:
         (passage, last) = passages_of(saved(book), "a.xlsx")
         assert passage.text == "head | b\n… | far"
         assert last.place == "sheet Sheet, row 1048576"
+
+    def test_a_row_further_down_is_no_header(self) -> None:
+        rows = [["alone"], [], [], ["far", "below"]]
+        assert [p.place for p in passages_of(self.book(*rows), "a.xlsx")] == ["sheet Sheet, row 4"]
 
     def test_titles_above_the_header_are_repeated_with_it(self) -> None:
         rows: list[list[object]] = [["Prices 2026"], [], ["item", "price"]]

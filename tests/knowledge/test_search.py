@@ -76,6 +76,7 @@ class TestWords:
     @example("e-mail")
     @example("3.9.1")
     @example("getUserProfile")
+    @example("\ufe77")
     @settings(max_examples=60, deadline=None)
     def test_every_word_finds_a_text_that_consists_of_it(self, find: Find, text: str) -> None:
         for word in found_words(text):
@@ -129,6 +130,14 @@ class TestWords:
             ("wnioski", "Wniosek o kredyt rozpatrujemy w ciągu tygodnia, i to jest szybko."),
             ("tulosteet", "Värituloste on kaksi kertaa kalliimpi kuin tuloste."),
             ("lainaaika", "Kirjan laina-aika on neljä viikkoa, ja se on pitkä."),
+            ("3250.50", "3.250,50 €"),
+            ("3.250,50", "costs 3250,50"),
+            ("5 000 users", "limit: 5000"),
+            ("5000", "5’000 Franken"),
+            ("1000000", "1,000,000 rows"),
+            ("15h", "À partir de 15 h"),
+            ("15 h", "dès 15h"),
+            ("8 GB", "8GB of memory"),
             ("passwrod", "Reset your password there."),
             ("recieve", "You receive a message."),
             ("configuration", "the config file"),
@@ -138,6 +147,15 @@ class TestWords:
     def test_a_question_finds_another_spelling(self, find: Find, question: str, text: str) -> None:
         others = ["Something else entirely.", "Ganz etwas anderes ist das hier und nicht da."]
         assert find(question, [*others, text]) == [text]
+
+    @pytest.mark.parametrize(
+        "question",
+        ["refunds " + "a" * 200_000, "a-" * 100_000 + " refunds", "aB" * 100_000 + " refunds",
+         "refunds " + "退" * 200_000, " ".join(map(str, range(30_000))) + " refunds"],
+        ids=["word", "hyphens", "capitals", "Chinese", "numbers"],
+    )  # fmt: skip
+    def test_a_huge_question_is_searched(self, find: Find, question: str) -> None:
+        assert find(question, ["Refunds take 12 days."]) == ["Refunds take 12 days."]
 
     @pytest.mark.parametrize(
         ("question", "together", "apart"),
@@ -266,6 +284,17 @@ class TestCommand:
         assert (ran.code, ran.stdout) == (0, b"")
         assert "nothing in the knowledge of `W` matches" in ran.stderr
         assert cli("assistant", "search", "V", "thanks!").code == 3
+
+    def test_an_empty_question_and_empty_knowledge_are_told_apart(self, cli: Cli) -> None:
+        assert cli("assistant", "create", "W", "-i", "DocWriter").code == 0
+        ran = cli("assistant", "search", "W", " ")
+        assert ran.code == 2
+        assert "the question is empty" in ran.stderr
+        ran = cli("assistant", "search", "W", "refunds")
+        assert (ran.code, ran.stdout) == (0, b"")
+        assert (
+            "`W` has no knowledge; `gptasst assistant files add W FILE...` adds some" in ran.stderr
+        )
 
     def test_as_many_as_are_wanted(self, cli: Cli, write: Write) -> None:
         for number in range(5):

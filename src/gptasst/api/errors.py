@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
-import os
 import re
 import time
-import urllib.request
 from collections.abc import Mapping
-
-import httpx2
+from urllib.parse import urljoin
 
 from gptasst.api.failures import (
     ConnectionFailure,
@@ -22,17 +18,18 @@ from gptasst.api.failures import (
     is_about_model,
     is_expired,
     is_no_access,
+    is_plain,
     is_too_long,
     is_used_up,
-    mask_error,
-    masked,
     message_of,
     missing_part,
     words_in,
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.masking import mask_error, masked
 from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
+from gptasst.api.surroundings import login_wanted, proxy_between
 from gptasst.api.types import Endpoint
 from gptasst.config.urls import shown_url
 from gptasst.errors import (
@@ -88,10 +85,8 @@ def translate_error(error: RequestFailure, endpoint: Endpoint, model: str | None
 
 
 def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
-    connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
-    limits = error.request.extensions.get("timeout", {})
-    seconds = limits.get("connect" if connecting else "read") or endpoint.silence
-    what = "took no connection" if connecting else "said nothing"
+    seconds = error.seconds or endpoint.silence
+    what = "took no connection" if error.connecting else "said nothing"
     return ServiceError(
         f"{endpoint.name} did not answer in time: it {what} for {seconds:g} s",
         hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
@@ -100,18 +95,18 @@ def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
 
 
 def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
-    cause = error.__cause__
-    reason = str(cause) if cause else "no connection"
-    while cause is not None and not str(cause) and cause.__cause__ is not None:
+    cause: BaseException | None = error
+    reason = str(error)
+    while cause is not None and not reason:
         cause = cause.__cause__
-        reason = str(cause)
-    reason = masked(reason, endpoint)
-    if isinstance(error.__cause__, httpx2.ProxyError):
+        reason = str(cause or "")
+    reason = masked(reason, endpoint) or type(error.__cause__ or error).__name__
+    if error.of_proxy:
         if reason.startswith("407"):
-            return _proxy_refused(f": {reason}", endpoint)
+            return login_wanted(f": {reason}", endpoint)
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
-        f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
+        f"{endpoint.name} can't be reached: {reason}",
         hint=_connection_hint(reason, endpoint),
         code="unreachable",
     )
@@ -124,21 +119,6 @@ def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     if between:
         return f"{between} is set: is that proxy running? NO_PROXY goes past it"
     return "is a server running there, and is the base URL right?"
-
-
-def proxy_between(endpoint: Endpoint) -> str | None:
-    """The environment variable that sets the proxy used for a server, with its value."""
-    scheme, _, rest = endpoint.base_url.partition("://")
-    host = rest.split("/")[0].rpartition("@")[2]
-    proxies = urllib.request.getproxies()
-    if endpoint.embedded or urllib.request.proxy_bypass(host):
-        return None
-    for kind in (scheme, "all"):
-        if kind in proxies:
-            names = (f"{kind}_proxy", f"{kind}_proxy".upper())
-            variable = next((name for name in names if os.environ.get(name)), names[1])
-            return f"{variable} (`{shown_url(proxies[kind])}`)"
-    return None
 
 
 def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -> GptasstError:
@@ -161,16 +141,6 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     return _no_endpoint(error, message, endpoint) or _failed(error, message, endpoint)
 
 
-def _proxy_refused(said: str, endpoint: Endpoint) -> AccessDenied:
-    """The error for a proxy that wants a user and password."""
-    between = proxy_between(endpoint) or "a proxy"
-    return AccessDenied(
-        f"the proxy in front of {endpoint.name} wants a login{said}",
-        hint=f"{between} is in use: `http://USER:PASSWORD@HOST:PORT` has its login",
-        code="bad_proxy",
-    )
-
-
 def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceError | None:
     part = missing_part(error)
     if part:
@@ -190,7 +160,7 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
         right = "is the base URL right, and does the server speak the Responses API?"
         between = proxy_between(endpoint)
         return ServiceError(
-            f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
+            f"{endpoint.name} has nothing at {error.path}: {message}",
             hint=f"{between} is set, and that proxy may have answered; {right}"
             if between
             else right,
@@ -215,7 +185,7 @@ def _failed(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceEr
 def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
     """The error for a redirect: content and keys only go to the server that was configured."""
     location = error.response.headers.get("location", "")
-    target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
+    target = shown_url(urljoin(error.url, location)) if location else "elsewhere"
     return ServiceError(
         f"{endpoint.name} redirects to {target}; gptasst does not follow redirects",
         hint="if that is the right server, set `base_url` to its address",
@@ -235,13 +205,14 @@ def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
     words = words_of(error)
     said = f": {masked(words, endpoint)}" if words else ""
     if error.status_code == 407:
-        return _proxy_refused(said, endpoint)
+        return login_wanted(said, endpoint)
     if error.status_code == 403:
-        return AccessDenied(
-            f"{endpoint.name}{said or ': HTTP 403'}",
-            hint=f"{cmd('doctor')} shows which permissions the key lacks",
-            code="no_permission",
-        )
+        hint = f"{cmd('doctor')} shows which permissions the key lacks"
+        between = proxy_between(endpoint) if is_plain(error) else None
+        if between:
+            hint = f"{between} is set, and that proxy may have answered; {hint}"
+        refused = f"{endpoint.name}{said or ': HTTP 403'}"
+        return AccessDenied(refused, hint=hint, code="no_permission")
     # A gateway in front of the server may miss something else, such as a header.
     if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"
@@ -313,9 +284,13 @@ def _asked_wait(headers: Mapping[str, str]) -> float | None:
         return exact / 1000
     value: str | None = headers.get("retry-after")
     seconds = _finite(value)
-    date = email.utils.parsedate_tz(value) if value and seconds is None else None
-    if date is None:
+    if not value or seconds is not None:
         return seconds
+    import email.utils
+
+    date = email.utils.parsedate_tz(value)
+    if date is None:
+        return None
     try:
         return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
     except (ValueError, OverflowError):  # a year out of range

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 _BEFORE_FILTERS = 5000  # passages that are searched for ones from matching files
 _EMBEDDED_INPUT = 1000  # characters used of an input without a task
+_EMBEDDED_TASK = 4000  # of a task
 
 
 class LocalStore:
@@ -363,7 +364,7 @@ class LocalStore:
         from gptasst.knowledge.search import Meant
         from gptasst.knowledge.vectors import count_new, has_vectors
 
-        text = question.task or " ".join(question.inputs)[:_EMBEDDED_INPUT]
+        text = question.task[:_EMBEDDED_TASK] or " ".join(question.inputs)[:_EMBEDDED_INPUT]
         if self._embedder is None or not text.strip():
             return None
         model = self._embedder.model

@@ -18,7 +18,7 @@ from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.service import with_changes
 from gptasst.definitions.toml import dump_definition
 from gptasst.definitions.types import Definition, DefinitionChanges
-from gptasst.errors import NotFound
+from gptasst.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from gptasst.assistants.knowledge_files import NamedSources
@@ -113,9 +113,15 @@ class AssistantService:
         return self._store.checked(assistants)
 
     def search(self, name: str, question: str, limit: int = 10) -> Sequence[FoundPassage]:
-        """The passages of an assistant's knowledge that match a question, best first."""
+        """The passages of an assistant's knowledge that match a question, best first.
+
+        Raises:
+            UsageError: the question is empty.
+        """
         from gptasst.knowledge.question import Question
 
+        if not question.strip():
+            raise UsageError("the question is empty")
         target = self._store.open(name).assistant
         assert target is not None
         return self._store.search(target, Question(question), limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,11 @@ def export(
         raise not_written(failed, {"path": str(output)} if output else {"definition": text})
     if output is not None:
         session.output.done(f"wrote `{output}`", {"path": str(output)}, ident=str(output))
+        if with_files and not failed:
+            words = shlex.join(
+                ["assistant", "import", str(output), "--with-files", str(with_files)]
+            )
+            session.output.note(f"{cmd(words)} restores both")
     elif session.output.mode == "json":
         session.output.document({"definition": text})
     else:

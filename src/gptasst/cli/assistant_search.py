@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from gptasst.cli.commands import build_command, examples_text
 from gptasst.cli.output import BOLD, DIM, Output, one_line
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, folded, terminal_width
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +41,7 @@ def search(
     ]
     with session.waiting():
         found = session.context.assistants.search(name, question, limit)
+        empty = "" if found else _nothing(session, name)
     if found and session.output.draws:
         session.output.paged("\n".join(_drawn(session.output, found)))
         return
@@ -47,8 +50,15 @@ def search(
         found,
         columns,
         ident=lambda passage: passage.path,
-        empty=f"nothing in the knowledge of `{name}` matches",
+        empty=empty,
     )
+
+
+def _nothing(session: Session, name: str) -> str:
+    if session.context.assistants.get(name).knowledge:
+        return f"nothing in the knowledge of `{name}` matches"
+    adds = cmd(f"assistant files add {shlex.quote(name)} FILE...")
+    return f"`{name}` has no knowledge; {adds} adds some"
 
 
 def _drawn(output: Output, passages: Sequence[FoundPassage]) -> Iterator[str]:

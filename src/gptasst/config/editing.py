@@ -23,7 +23,7 @@ from gptasst.config.known_keys import (
 )
 from gptasst.config.profile import Profile
 from gptasst.config.settings import Settings
-from gptasst.config.urls import shown_url
+from gptasst.config.urls import query_secrets, shown_url
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.storage.atomic_files import replace_private
@@ -218,10 +218,11 @@ def _path(key: str) -> tuple[str, ...]:
 
 
 def _refuse_secret(path: tuple[str, ...], value: str, profiles: Sequence[str]) -> None:
-    if path[-1] == "base_url" and _PASSWORD.match(value):
+    if path[-1] == "base_url" and (_PASSWORD.match(value) or query_secrets(value)):
+        what = "password" if _PASSWORD.match(value) else "key"
         raise UsageError(
-            "config.toml can't hold passwords",
-            hint="set GPTASST_BASE_URL to the URL with the password instead",
+            f"config.toml can't hold {what}s",
+            hint=f"set GPTASST_BASE_URL to the URL with the {what} instead",
             code="secret",
         )
     names_variable = path[-1] == "api_key_env" or "header_env" in path[2:3]

@@ -13,8 +13,16 @@ _SENSITIVE = r"(?i)(authorization|cookie|key|token|secret|password)$"
 
 
 def shown_url(url: str) -> str:
-    """A base URL without its possible secrets: user, password, query."""
-    parts = urlsplit(url)
+    """A base URL without its possible secrets: user, password, query.
+
+    The URL of a proxy may have no scheme, or be none at all.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.rpartition("@")[2]
+    if "://" not in url:
+        return url.partition("?")[0].rpartition("@")[2]
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
@@ -99,6 +107,8 @@ def refuse_open_channel(
         what, hint = f"the header `{secret}`", "or a profile without that header"
     elif urlsplit(base_url).password:
         what, hint = "the password in the base URL", "or a base URL without one"
+    elif query_secrets(base_url):
+        what, hint = "the key in the base URL", "or a base URL without one"
     else:
         return
     raise AccessDenied(

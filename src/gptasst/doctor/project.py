@@ -135,13 +135,14 @@ def server_findings(
 
 def _nothing_there(profile: Profile, environ: Mapping[str, str]) -> Finding:
     """The finding for a server, or a proxy, without any part of the API."""
-    from gptasst.api.errors import proxy_between
+    from gptasst.api.surroundings import proxy_between, proxy_variable
 
     message = f"{profile.endpoint} answers, and has nothing of the API; its URL ends in /v1?"
-    between = proxy_between(Endpoint(base_url=profile.base_url or "", name=profile.endpoint))
+    endpoint = Endpoint(base_url=profile.base_url or "", name=profile.endpoint)
+    between = proxy_between(endpoint)
     if between:
         message = f"{message} {between} is set, and that proxy may have answered"
-        return Finding("server", "problem", message, fix=f"unset {between.partition(' ')[0]}")
+        return Finding("server", "problem", message, fix=f"unset {proxy_variable(endpoint)}")
     return Finding("server", "problem", message, fix=without_url(environ, profile.name))
 
 
@@ -184,9 +185,14 @@ def _silent(profile: Profile, error: GptasstError, environ: Mapping[str, str]) -
     message = f"{error.message}; {error.advice}" if error.advice else error.message
     if profile.endpoint not in message:
         message = f"{profile.endpoint}: {message}"
+    from gptasst.api.surroundings import proxy_variable
+
     fix = without_url(environ, profile.name)
+    proxy = proxy_variable(Endpoint(base_url=profile.base_url or "", name=profile.endpoint))
     if error.variable and environ.get(error.variable):
         fix = f"unset {error.variable}"
+    elif error.code in ("unreachable", "bad_proxy") and proxy:
+        fix = f"unset {proxy}"
     elif error.code == "service_error":  # the right server, which has a problem
         fix = cmd("doctor")
     elif is_openai(profile.base_url or ""):  # no command restores the network
@@ -247,7 +253,7 @@ def knowledge_findings(found: Sequence[Assistant] | GptasstError) -> Iterator[Fi
             change = "deleted" if assistant.gone else "deleted or added"
             message = f"{paths}{verb} {change} on the server in the knowledge of `{assistant.name}`"
             yield Finding("assistants", "problem", message, fix=sync, count=len(assistant.gone))
-        stuck = [f"`{file.path}`" for file in assistant.knowledge if file.status == "in_progress"]
+        stuck = [f"`{file.path}`" for file in assistant.knowledge if file.is_late]
         if stuck:
             message = f"not indexed yet in the knowledge of `{assistant.name}`: {_listed(stuck)}"
             yield Finding("assistants", "warning", message, fix=sync, count=len(stuck))

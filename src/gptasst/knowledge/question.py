@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from gptasst.knowledge.languages import COMMON, common_words, language_of
 from gptasst.knowledge.resemblance import resembling
 from gptasst.knowledge.stems import fold, has_endings, other_stem, simplified, stem
-from gptasst.knowledge.words import END, found_words, is_unspaced, names, runs
+from gptasst.knowledge.words import COMPOUNDING, END, found_words, is_unspaced, names, runs
 from gptasst.values import dataclass
 
 _TASK_WEIGHT = 3.0
@@ -21,7 +21,13 @@ _RESEMBLING_SHARE = 0.6
 _IN_INDEX = "porter"  # the stemmer of the index itself
 # Of a long input, this many different words are used, the most frequent ones.
 _MOST_EXAMINED = 400
+_MOST_WORDS = 1000
+_ENDS = 100  # words
+_MOST_RUNS = 50  # in one word
+_LONGEST_RUN = 20_000  # characters
+_LONGEST_WORD = 200
 _NEAR_SHARE = 0.45  # share of a word's weight, for two that are close together like in the question
+_MOST_NEAR = 100
 _NEAR = 3  # the most words between them
 _HIRAGANA = re.compile("[\u3040-\u309f\u30fc]+")
 # Grammar in Hiragana.
@@ -34,10 +40,14 @@ _SHORTEST_SPELLED = 3  # characters
 # Pairs of their characters are too common: search for three in a row.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
-_PREFIX = 4  # letters of the shortest German word that can start a compound
-_SHORTEST_PARTED = 5
-_LINKS = ("", "s", "n", "en", "es")  # between the parts of a German compound
-_FOUR_DIGITS = re.compile("[0-9]{4,6}")  # 1000 may be written 1,000
+_UNIT = 2  # letters: `15 h`, `5 GB`
+_PREFIX = 4  # letters of the shortest word that can start a compound
+_SHORTEST_PARTED, _LONGEST_PARTED = 5, 40
+_LINKS = ("", "s", "n", "en", "es")  # between the parts of a compound
+_NUMBER = re.compile("[0-9]{4,15}")  # 1000 may be written 1,000
+_THOUSANDS = re.compile("(?<=[0-9])(?=(?:[0-9]{3})+$)")
+_GAP = re.compile(r"(?<=[0-9])[ '’\u00a0\u202f](?=[0-9]{3}\b)")  # 1 000
+_MEASURE = re.compile("[0-9]+[A-Za-z]")  # 15h may be written 15 h
 _EXACT = '"{}"'
 _UNSPACED_COMMON = COMMON["chinese"] | COMMON["japanese"] | COMMON["korean"]
 
@@ -107,27 +117,34 @@ def _distinct(
     text: str, languages: frozenset[str], weight: float, *, common: bool = False
 ) -> list[Term]:
     """The terms of a text, each once; if there are very many, the most frequent first."""
-    words = found_words(text if common else _ELISION.sub(" ", text))
+    words = _question_words(text, common=common)
     left_out = frozenset() if common else _left_out(text, languages)
     shouted = text.isupper()
     counted: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    for word in words:
+    # The first and the last words count as frequent: there a long text says what it is about.
+    counts = Counter([*words, *(words[:_ENDS] + words[-_ENDS:]) * (len(words) // _MOST_WORDS)])
+    often = dict(counts.most_common(_MOST_WORDS))
+    for word in dict.fromkeys(words):
+        if word not in often:
+            continue
         meant = not shouted and _is_acronym(word)  # IT, not it
         for term in _terms(word, languages):
             if meant or simplified(term.word) not in left_out:
-                counted[term.word, term.forms] += 1
+                counted[term.word, term.forms] += often[word]
     kept = list(counted)
     if len(kept) > _MOST_EXAMINED:
         kept = [term for term, _ in counted.most_common(_MOST_EXAMINED)]
-    shown = {fold(word): word for word in words}
+    shown = {fold(word): word for word in often}
     found = [Term(shown.get(word, word), forms, weight) for word, forms in kept]
     if not common:
         share = weight * _COMPOUND_SHARE
-        found += [
-            Term(word, forms, share, guessed=True)
-            for word, forms in dict(_compounds(words, left_out, languages)).items()
-        ]
+        joined = dict(itertools.islice(_compounds(words, left_out, languages), _MOST_EXAMINED))
+        found += [Term(word, forms, share, guessed=True) for word, forms in joined.items()]
     return found
+
+
+def _question_words(text: str, *, common: bool = False) -> list[str]:
+    return found_words(_GAP.sub(",", text if common else _ELISION.sub(" ", text)))
 
 
 def _left_out(text: str, languages: frozenset[str]) -> frozenset[str]:
@@ -142,9 +159,11 @@ def _is_acronym(word: str) -> bool:
 
 def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
     plain = []
-    for run, sign in runs(word):
+    for run, sign in itertools.islice(runs(word), _MOST_RUNS):
         if is_unspaced(run):
-            yield from _unspaced_terms(run)
+            yield from _unspaced_terms(run[:_LONGEST_RUN])
+        elif len(run) > _LONGEST_WORD:  # such as an encoded file
+            yield Term(run[:_LONGEST_WORD], (_EXACT.format(fold(run[:_LONGEST_WORD])) + "*",))
         else:
             found = list(names(run, sign))
             plain.append(found[bool(sign)])
@@ -155,17 +174,30 @@ def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
             if len(found) > 2 and not sign:  # `rateLimiter` might be `rate_limiter` elsewhere
                 yield Term(word, tuple(_phrases(found[1:], languages)))
     if len(plain) > 1:
-        yield Term(word, (*_phrases(plain, languages), *_forms("".join(plain), languages)))
-    elif _FOUR_DIGITS.fullmatch(word):
-        yield Term(word, tuple(_phrases([word[:-3], word[-3:]], frozenset())))
+        numbers = _written_numbers(plain) if "".join(plain).isdecimal() else ()
+        forms = (*_phrases(plain, languages), *_forms("".join(plain), languages), *numbers)
+        yield Term(word, tuple(dict.fromkeys(forms)))
+    elif _NUMBER.fullmatch(word):
+        yield Term(word, tuple(_phrases(_THOUSANDS.sub(" ", word).split(), frozenset())))
+    elif _MEASURE.fullmatch(word):
+        yield Term(word, tuple(_phrases([word[:-1], word[-1:].lower()], frozenset())))
+
+
+def _written_numbers(parts: Sequence[str]) -> Iterator[str]:
+    """A number with and without marks of thousands: `1250,50`, `1.250,50`."""
+    apart = " ".join(_THOUSANDS.sub(" ", part) for part in parts)
+    together = re.sub(" (?=[0-9]{3}(?: |$))", "", " ".join(parts))
+    yield from map(_EXACT.format, (apart, together))
 
 
 def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
     stems = {language: stem(name, language) for language in languages}
     for form in dict.fromkeys([stem(name, ""), *sorted(stems.values())]):
         yield _EXACT.format(form)
-    if "german" in stems and len(name) >= _PREFIX and name.isalpha():
-        yield _EXACT.format(END + stems["german"])
+    compounding = sorted(COMPOUNDING & languages)
+    if compounding and len(name) >= _PREFIX and name.isalpha():
+        for head in dict.fromkeys(stems[language] for language in compounding):
+            yield _EXACT.format(END + head)
         yield _EXACT.format(name) + "*"
 
 
@@ -187,16 +219,22 @@ def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
 def parted(term: Term, languages: Iterable[str]) -> Term | None:
     """A word that is not in the index, split in two: `data base`, `Frist für die Rückgabe`."""
     word = fold(term.word)
-    if not word.isalpha() or len(word) < _SHORTEST_PARTED or is_unspaced(word):
+    parts = _SHORTEST_PARTED <= len(word) <= _LONGEST_PARTED
+    if not parts or not word.isalpha() or is_unspaced(word):
         return None
     known = frozenset(languages)
     forms: list[str] = []
+    compounding = sorted(COMPOUNDING & known)
     for start in range(1, len(word) - 2):
         forms += _phrases([word[:start], word[start:]], known)
-        if "german" in known and start >= _PREFIX and len(word) - start >= _PREFIX:
-            head = _EXACT.format(stem(word[start:], "german"))
-            links = (word[: start - len(link)] for link in _LINKS if word[:start].endswith(link))
-            forms += [f"({_EXACT.format(stem(first, 'german'))} AND {head})" for first in links]
+        if start >= _PREFIX and len(word) - start >= _PREFIX:
+            links = [word[: start - len(link)] for link in _LINKS if word[:start].endswith(link)]
+            forms += [
+                f"({_EXACT.format(stem(first, language))} AND"
+                f" {_EXACT.format(stem(word[start:], language))})"
+                for language in compounding
+                for first in links
+            ]
     return Term(term.word, tuple(forms), term.weight)
 
 
@@ -205,7 +243,7 @@ def resembling_term(
 ) -> Term | None:
     """A word that is not in the index, replaced by similar words of the index."""
     word = fold(term.word)
-    if not word.isalpha() or is_unspaced(word):
+    if not word.isalpha() or len(word) > _LONGEST_PARTED or is_unspaced(word):
         return None
     stems = dict.fromkeys([word, *(stem(word, language) for language in (_IN_INDEX, *languages))])
     english = word.isascii() and not any(map(has_endings, languages))
@@ -254,8 +292,9 @@ def _compounds(
     """Neighbours that may be written as one word: `data base`, `Rückgabe Frist`."""
     for first, second in itertools.pairwise(map(fold, words)):
         one = first + second
-        plain = one.isalpha() and not is_unspaced(first) and not is_unspaced(second)
-        if plain and len(first) > 1 and not {first, second} & left_out:
+        measure = first.isdecimal() and second.isalpha() and len(second) <= _UNIT
+        plain = (one.isalpha() or measure) and not is_unspaced(first) and not is_unspaced(second)
+        if plain and (measure or len(first) > 1) and not {first, second} & left_out:
             yield one, tuple(_forms(one, languages))
 
 
@@ -264,9 +303,10 @@ def _neighbours(text: str, languages: frozenset[str]) -> Iterator[Term]:
     left_out = _left_out(text, languages)
     found: dict[tuple[str, ...], None] = {}
     last = ""
-    for run, sign in itertools.chain.from_iterable(map(runs, found_words(_ELISION.sub(" ", text)))):
+    every_run = itertools.chain.from_iterable(map(runs, _question_words(text)))
+    for run, sign in itertools.islice(every_run, _MOST_WORDS):
         if is_unspaced(run):
-            found |= dict.fromkeys(_triples(run))
+            found |= dict.fromkeys(_triples(run[:_LONGEST_RUN]))
             last = ""
             continue
         name = [*names(run, sign)][bool(sign)]
@@ -276,7 +316,7 @@ def _neighbours(text: str, languages: frozenset[str]) -> Iterator[Term]:
             found[tuple(_close(last, name, languages))] = None
         last = name
     share = _TASK_WEIGHT * _NEAR_SHARE
-    yield from (Term("", forms, share, guessed=True) for forms in found)
+    yield from (Term("", forms, share, guessed=True) for forms in [*found][:_MOST_NEAR])
 
 
 def _close(first: str, second: str, languages: frozenset[str]) -> Iterator[str]:

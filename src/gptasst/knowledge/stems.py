@@ -37,7 +37,8 @@ def visible(text: str) -> str:
     """Text without invisible characters, in normal form NFKC."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    # Before, as they may separate a letter from its accent; after, as some characters become one.
+    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)))
 
 
 def fold(text: str) -> str:

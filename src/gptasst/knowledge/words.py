@@ -49,6 +49,8 @@ _ASCII_WORD = re.compile("[a-z0-9]+")
 _MARK = "·"
 END = _MARK
 _SIGNS = {"++": f"{_MARK}plusplus", "#": f"{_MARK}sharp"}
+# Languages that write several nouns as one word.
+COMPOUNDING = frozenset(("danish", "dutch", "german", "norwegian", "swedish"))
 _COMPOUND = 9  # letters of the shortest compound
 _PART = 4  # letters of its shortest part
 _VOWEL = re.compile("[aeiouy]")
@@ -143,7 +145,7 @@ def _tokens(word: str, language: str) -> Iterator[str]:
             for name in names(run, sign):
                 written = stem(name, language)
                 yield written
-                if language == "german":
+                if language in COMPOUNDING:
                     yield from _ends(written)
 
 

@@ -74,8 +74,11 @@ def _as_utf8(content: bytes, path: str, encoding: str) -> bytes:
 
 def reason_of(error: InvalidInput) -> str:
     """Why a file is skipped, as a part of a longer message."""
-    named = "; `--encoding NAME` names it" if error.code == "encoding" else ""
-    return f"{error.message}{named}"
+    if error.code == "encoding":
+        return f"{error.message}; `--encoding NAME` names it"
+    told = ("bad_document", "bad_pdf", "no_documents")
+    is_helpful = error.code in told and error.hint not in (None, _DAMAGED)
+    return f"{error.message}; {error.hint}" if is_helpful else error.message
 
 
 def is_document(path: str) -> bool:

@@ -148,6 +148,7 @@ def _delimiter(text: str) -> str:
 
 
 _MAX_TITLES = 4  # rows above the header
+_MAX_BLANK = 1  # rows between them
 
 
 def _parts(rows: Iterable[tuple[int, Sequence[str]]], place: str, heading: str) -> Iterator[Part]:
@@ -180,7 +181,10 @@ def _header(
     """The header, the number of its first row, and the rows below."""
     lead: list[tuple[int, str]] = []
     for number, line in lines:
+        is_near = not lead or number <= lead[-1][0] + _MAX_BLANK + 1
         lead.append((number, line))
+        if not is_near:
+            break
         if sum(map(bool, map(str.strip, line.split(_CELL_END)))) > 1:
             header = "\n".join(text for _, text in lead)
             return header, lead[0][0], lines
