@@ -5,7 +5,9 @@ with the embedded model for the first time, the same again, and a script that st
 server and sends it the same request. Printed are ratios of their times from start to the first
 token, loading of the model included: of the first to the script's (at most 1.2 is wanted), and of
 the second to the first, as what was computed for the instructions is kept (for a short input, as
-here, at most 0.6). The model is fetched first, if it is not there.
+here, at most 0.6). Then `run --each` over a few files, and with `-j 1`: the ratios of their
+times from start to end and of their memory tell what several requests at once save and take on this
+machine. The model is fetched first, if it is not there.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -46,6 +49,38 @@ def main() -> None:
             to_first.append(second / first)
     print_ratios("embedded: first token / llama.cpp's own server", to_own)
     print_ratios("embedded: first token with what was kept / without", to_first)
+    with tempfile.TemporaryDirectory() as name:
+        _print_each(Path(name), rounds)
+
+
+def _print_each(work: Path, rounds: int) -> None:
+    text = (_ROOT / _INPUT).read_text("utf-8")
+    for number in range(4):
+        (work / f"{number}.md").write_text(f"# Part {number}\n\n{text[:600]}\n", "utf-8")
+    files = [str(path) for path in sorted(work.glob("*.md"))]
+    run = [sys.executable, "-m", "gptasst", "--profile", "local", "run", "MarkdownLinter", *files]
+    run += ["--each", "--force", "--check", "-q"]
+    times, memory = [], []
+    for _ in range(rounds):
+        (alone, small), (together, large) = _whole([*run, "-j", "1"]), _whole(run)
+        times.append(together / alone)
+        memory.append(large / small)
+    print_ratios("embedded: --each / --each -j 1, time", times)
+    print_ratios("embedded: --each / --each -j 1, peak memory", memory)
+
+
+def _whole(command: list[str]) -> tuple[float, float]:
+    """Seconds that a command takes, and the peak memory of its largest process in MB."""
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - started
+    if process.returncode not in (0, 6):  # 6: the files would change
+        raise SystemExit(f"{command} failed")
+    return seconds, used.ru_maxrss / 1000
 
 
 def _request() -> str:

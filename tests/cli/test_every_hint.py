@@ -24,7 +24,7 @@ from typing import Any
 import keyring
 import pytest
 
-from gptasst.api import clients
+from gptasst.api import http_client
 from gptasst.batches import service as batches
 from gptasst.embedded import download, service
 from gptasst.errors import StateError
@@ -220,7 +220,7 @@ def no_socks(around: Around) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ImportError
 
-    around.patch.setattr(clients, "LimitedClient", fail)
+    around.patch.setattr(http_client, "LimitedClient", fail)
     around.patch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     around.patch.setenv("OPENAI_BASE_URL", "https://127.0.0.1:9/v1")
 
@@ -489,6 +489,7 @@ HINTS = [
     Hint(None, "assistant shwo", "Group.resolve_command: {}", more="Docs"),
     Hint(None, "assistant xyz", "Group.resolve_command: {}"),
     Hint(None, "assistant show Nobody", "no_assistant: assistant list"),
+    Hint(written("b.toml", "instructions = 'Keep {{x}}.'\n"), "instruction export b.toml --format fabric", "_refuse_literal_braces: {}", more="-o out"),
     Hint(None, "assistant rollback Docs 9 -y", "no_revision: assistant history {}"),
     Hint(None, "assistant files remove Docs zzz", "named_files: assistant files list {}"),
     Hint(two_of_one_name, "assistant show Docs", "_ambiguous: assistant edit {} --rename NEW", again=True),

@@ -25,7 +25,7 @@ from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import GptasstError, ServiceError
 
 if TYPE_CHECKING:
-    import httpx2
+    from gptasst.api.attempts import Response
 
 
 class ModelGateway:
@@ -91,32 +91,32 @@ _NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
 class SlotGateway:
     """What llama.cpp's server computed for a prompt: saved to files, and loaded from them.
 
-    The server has a directory for them. It serves one prompt at a time.
+    The server has a directory for them, and a prompt in each of its slots, which count from 0.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def save(self, name: str) -> None:
-        """Write a file with what was computed for the last prompt.
+    def save(self, slot: int, name: str) -> None:
+        """Write a file with what was computed for a slot's last prompt.
 
         Raises:
             GptasstError: see `errors`.
         """
-        self._act("save", name)
+        self._act("save", slot, name)
 
-    def restore(self, name: str) -> None:
-        """Read it, so that a prompt that begins alike goes on from there.
+    def restore(self, slot: int, name: str) -> None:
+        """Read it, so that a prompt that begins alike goes on from there in that slot.
 
         Raises:
             GptasstError: the file is of another model, or damaged; see `errors`.
         """
-        self._act("restore", name)
+        self._act("restore", slot, name)
 
-    def _act(self, action: Literal["save", "restore"], name: str) -> None:
+    def _act(self, action: Literal["save", "restore"], slot: int, name: str) -> None:
         root = self._connection.endpoint.base_url.removesuffix("/v1")
         with self._connection.errors():
-            self._connection.post(f"{root}/slots/0?action={action}", {"filename": name})
+            self._connection.post(f"{root}/slots/{slot}?action={action}", {"filename": name})
 
 
 class ProbeGateway:
@@ -187,7 +187,7 @@ class ProbeGateway:
         path: str,
         body: dict[str, Any] | None,
         query: dict[str, str] | None = None,
-    ) -> httpx2.Response:
+    ) -> Response:
         limits = patience(self._connection.endpoint.timeout)
         return self._connection.send(method, path, query=query, body=body, limits=limits)
 
@@ -265,11 +265,15 @@ class ContextWindows:
         return "/load_model" in _object(paths)
 
     def _root(self) -> str:
-        return self._connection.endpoint.base_url.rstrip("/").removesuffix("/v1")
+        return self._connection.base_url.removesuffix("/v1")
 
     def _tells_itself(self) -> bool:
-        """Whether the server reports incomplete answers as incomplete."""
-        return is_openai_or_azure(self._connection.endpoint.base_url)
+        """Whether the server reports incomplete answers as incomplete, or has no limit to report.
+
+        The embedded model's are known: its context, and what a request says.
+        """
+        endpoint = self._connection.endpoint
+        return endpoint.embedded or is_openai_or_azure(endpoint.base_url)
 
     def _ask(self, model: str) -> int | None:
         models = _object(self._get("/models")).get("data")

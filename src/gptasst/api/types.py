@@ -111,7 +111,7 @@ class ModelRequest:
     `carried` are items that follow the question, as the API has them.
     `functions` may be called unless `calls_over`; `answered` are the calls so far, oldest first.
     `breakpoints` sets what the server caches (see `requests`), `of_many` that many requests start
-    like this one.
+    like this one. `slot` is the embedded model's that takes it.
     """
 
     model: str
@@ -138,6 +138,7 @@ class ModelRequest:
     breakpoints: bool = False
     of_many: bool = False
     calls_over: bool = False
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ shows that somebody else is replacing the whole knowledge.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -223,6 +222,8 @@ class Announcement:
         return not self._creating or self.is_ours(self._notes.pointer(self._store_id))
 
     def announce(self, contents: Iterable[tuple[str, str]], *, whole: bool) -> None:
+        import secrets
+
         if self._silent:
             return
         token = secrets.token_hex(8) if whole else None

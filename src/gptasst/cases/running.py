@@ -97,6 +97,10 @@ class TestRun:
     _in_flight: int = 0
     _turn: threading.Condition = field(default_factory=threading.Condition)
 
+    @property
+    def _at_once(self) -> int:
+        return min(self._pace.limit, len(self.tasks))
+
     def warnings(self) -> tuple[str, ...]:
         """Warnings about a subject, such as a shutdown of its model."""
         found: list[str] = []
@@ -345,6 +349,7 @@ class TestRun:
     def _answer(self, request: RunRequest, resolved: Resolved) -> RunResult:
         request = replace(request, budget=self._job.budget)
         with contextlib.closing(self._runs.stream(request, resolved)) as events:
+            self._runs.connect(self._at_once)
             return next(event for event in events if isinstance(event, RunResult))
 
     def _wait_for_turn(self) -> None:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from gptasst.project_files.service import FileService
     from gptasst.project_files.upload import UploadService
     from gptasst.runs.edits import Progress
-    from gptasst.runs.inputs import Gateway
+    from gptasst.runs.inputs import Gateway, OpenGateway
     from gptasst.runs.service import RunService
     from gptasst.runs.spending import Spending
     from gptasst.runs.tools import Approve
@@ -183,7 +183,7 @@ class AppContext(ServerContext):
             lambda on_limits: self.runs(
                 report, on_limits, kind="each" if self.used_by == "run" else None
             ),
-            most_jobs=1 if self.profile.embedded else None,
+            most_jobs=self.embedded_slots if self.profile.embedded else None,
             open_deferral=None if self.profile.embedded else lambda: self._deferral,
         )
 
@@ -217,7 +217,7 @@ class AppContext(ServerContext):
             lambda: store or self.store,
             lambda on_limits: self.runs(report, on_limits, store=store, kind="test"),
             self._case_answers,
-            most_jobs=1 if self.profile.embedded else None,
+            most_jobs=self.embedded_slots if self.profile.embedded else None,
             prices=self.prices,
         )
 
@@ -290,7 +290,7 @@ class AppContext(ServerContext):
             capabilities=None if embedded else self.capabilities,
         )
         preparation.mcp_key, preparation.user_mark = self.mcp_key, self.user_mark
-        open_gateway = _once(lambda: self._gateway_for_runs(report, on_limits))
+        open_gateway = _once(lambda at_once: self._gateway_for_runs(report, on_limits, at_once))
         found = functools.partial(resolve, lambda: store or self.store, self.library)
         runs = RunService(
             self.profile,
@@ -343,15 +343,15 @@ class AppContext(ServerContext):
         return Dialogue(self.runs(report), self.conversations, conversation)
 
 
-def _once(make: Callable[[], Gateway]) -> Callable[[], Gateway]:
+def _once(make: Callable[[int], Gateway]) -> OpenGateway:
     """A thread-safe function that calls `make` once and returns its result each time."""
     lock = threading.Lock()
     made: list[Gateway] = []
 
-    def get() -> Gateway:
+    def get(at_once: int = 1) -> Gateway:
         with lock:
             if not made:
-                made.append(make())
+                made.append(make(at_once))
             return made[0]
 
     return get

@@ -39,6 +39,9 @@ class ServerContext(MachineContext):
 
     _engine: tuple[EmbeddedEngine, OpenAIGateway, PrefixCache] | None = None
 
+    serves_many = False
+    """Whether more runs may come than are known when the first begins, as in a library's."""
+
     @cached_property
     def gateway(self) -> OpenAIGateway:
         """The connection to the profile's server.
@@ -74,10 +77,12 @@ class ServerContext(MachineContext):
         module = "gptasst.api.gateway"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
-    def _gateway_for_runs(self, report: Report, on_limits: OnLimits | None) -> Gateway:
+    def _gateway_for_runs(
+        self, report: Report, on_limits: OnLimits | None, at_once: int
+    ) -> Gateway:
         prefixes = None
         if self.profile.embedded:
-            gateway, prefixes = self._engine_for_runs(report)
+            gateway, prefixes = self._engine_for_runs(report, at_once)
         else:
             gateway = self.gateway
         paced = gateway.paced(on_limits) if on_limits else gateway
@@ -90,32 +95,44 @@ class ServerContext(MachineContext):
         self._opened.callback(gateway.close)
         return gateway
 
-    def _engine_for_runs(self, report: Report) -> tuple[OpenAIGateway, PrefixCache]:
+    def _engine_for_runs(self, report: Report, at_once: int) -> tuple[OpenAIGateway, PrefixCache]:
         """The embedded model, which all runs share: each engine takes its own memory."""
         with self._engine_lock:
             if self._engine is None or not self._engine[0].is_running:
-                self._engine = self._start_engine(report)
+                self._engine = self._start_engine(report, at_once)
             return self._engine[1:]
+
+    @cached_property
+    def embedded_slots(self) -> int:
+        """How many requests the embedded model takes at once on this machine."""
+        from gptasst.embedded.slots import most_slots
+
+        return most_slots(self.model_file.path, self.settings.local_model())
 
     @cached_property
     def _engine_lock(self) -> threading.Lock:
         return threading.Lock()
 
-    def _start_engine(self, report: Report) -> tuple[EmbeddedEngine, OpenAIGateway, PrefixCache]:
+    def _start_engine(
+        self, report: Report, at_once: int
+    ) -> tuple[EmbeddedEngine, OpenAIGateway, PrefixCache]:
         from gptasst.embedded.prefixes import PrefixCache
         from gptasst.embedded.service import EmbeddedEngine, require_installed
+        from gptasst.embedded.slots import Slots
 
         require_installed(chosen=self.profile.chosen == "named")
         model = self.local_model.ensure(report)
         directory = self.paths.embedded_prefixes
-        engine = EmbeddedEngine(model, self.settings.local_model(), prefixes=directory)
+        most = self.embedded_slots
+        slots = most if self.serves_many else min(at_once, most)
+        engine = EmbeddedEngine(model, self.settings.local_model(), prefixes=directory, slots=slots)
         self._opened.callback(engine.close)
         endpoint = engine.endpoint()
 
         def sha256() -> str:
             return self.file_cache.sha256(model).sha256
 
-        prefixes = PrefixCache(directory, sha256, engine.version)
+        prefixes = PrefixCache(directory, sha256, engine.version, Slots(slots))
         return engine, self._opened_gateway(endpoint), prefixes
 
     @cached_property

@@ -326,7 +326,7 @@ class EachRun:
         try:
             events = self._runs.stream(self._job.request(first.file), self._resolved)
             if not self._connected:
-                self._runs.connect()
+                self._runs.connect(self._pace.limit)
                 self._connected = True
         except GptasstError as error:
             if not isinstance(error, InvalidInput):

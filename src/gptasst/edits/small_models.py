@@ -9,7 +9,7 @@ changes are applied.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from gptasst.edits.checking import ADDRESS, PLACEHOLDER
@@ -18,21 +18,22 @@ from gptasst.edits.document import EditedText
 from gptasst.values import dataclass
 
 
-def count_sentences(edited: EditedText) -> int:
-    """The number of sentences to send."""
-    return sum(
-        len(sentences("\n".join(edited.parsed.lines(spans))))
+def sentences_of(edited: EditedText) -> list[str]:
+    """The sentences to send, in order."""
+    return [
+        sentence.text
         for key in edited.editable()
         for spans in edited.block(key).fields
-    )
+        for sentence in sentences("\n".join(edited.parsed.lines(spans)))
+    ]
 
 
-def by_sentences(edited: EditedText, ask: Callable[[str], str]) -> Iterator[None]:
-    """Send every sentence of a text and apply safe changes; yields after each.
+def by_sentences(edited: EditedText, answers: Iterator[str]) -> Iterator[None]:
+    """Apply the safe changes of the answers for all sentences of a text; yields after each.
 
     Args:
         edited: the text under edit.
-        ask: returns a model's answer for a sentence.
+        answers: a model's answer for each of `sentences_of`.
     """
     for key in edited.editable():
         fields = []
@@ -40,7 +41,7 @@ def by_sentences(edited: EditedText, ask: Callable[[str], str]) -> Iterator[None
             text = "\n".join(edited.parsed.lines(spans))
             replacements = []
             for sentence in sentences(text):
-                replacements += merged(sentence, ask(sentence.text))
+                replacements += merged(sentence, next(answers))
                 yield
             fields.append(applied(text, replacements).split("\n"))
         edited.offer(key, fields)

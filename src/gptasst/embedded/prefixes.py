@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from gptasst.api.types import FilePart, ModelAnswer, ModelRequest, TextDelta, TextPart
 from gptasst.definitions.types import ModelSettings
+from gptasst.embedded.slots import Slot, Slots
 from gptasst.errors import GptasstError, NoAnswer
 from gptasst.storage.atomic_files import private_directory
 
@@ -44,34 +45,53 @@ class PrefixCache:
         directory: the directory of the files, readable only by its owner.
         model: returns the sha256 of the model.
         engine: everything else that the files depend on.
+        slots: the slots of the running engine.
     """
 
-    def __init__(self, directory: Path, model: Callable[[], str], engine: str) -> None:
+    def __init__(
+        self, directory: Path, model: Callable[[], str], engine: str, slots: Slots
+    ) -> None:
         self._directory = directory
         self._model = model
         self._engine = engine
-        self._loaded = ""
+        self._slots = slots
         self._lock = threading.Lock()
 
     def before(self, gateway: OpenAIGateway) -> EmbeddedGateway:
-        """A gateway that loads the prefix of a request before sending it."""
+        """A gateway that sends each request to a slot with its prefix."""
         return EmbeddedGateway(gateway, self)
 
-    def load(self, gateway: OpenAIGateway, request: ModelRequest) -> None:
-        """Load the prefix of a request from a file, or compute and save it."""
+    def stream(
+        self, gateway: OpenAIGateway, request: ModelRequest
+    ) -> Iterator[TextDelta | ModelAnswer]:
+        """Send a request to a free slot, with its prefix loaded from a file, or computed and saved.
+
+        The slot is free again when the answer is complete, or the iterator is closed.
+        """
         begin = _beginning(request)
-        if begin is None:
-            return
-        with self._lock:
-            key = self._key(begin)
-            if key == self._loaded:
-                return
-            self._loaded = key
-            with contextlib.suppress(
-                OSError, GptasstError
-            ):  # the request itself will report the error
-                if not self._restored(gateway, key):
-                    self._compute(gateway, begin, key)
+        key = None if begin is None else self._key(begin)
+        slot = self._slots.take(key)
+        try:
+            if begin is None or key is None:
+                slot.loaded = None
+            elif slot.loaded != key:
+                self._load(gateway, begin, key, slot)
+            last: ModelAnswer | None = None
+            for event in gateway.stream(replace(request, slot=slot.number)):
+                if isinstance(event, TextDelta):
+                    yield event
+                else:
+                    last = event
+        finally:
+            self._slots.give_back(slot)
+        if last is not None:
+            yield last
+
+    def _load(self, gateway: OpenAIGateway, begin: ModelRequest, key: str, slot: Slot) -> None:
+        slot.loaded = key
+        with self._lock, contextlib.suppress(OSError, GptasstError):  # the request will report it
+            if not self._restored(gateway, key, slot):
+                self._compute(gateway, begin, key, slot)
 
     def _key(self, begin: ModelRequest) -> str:
         past = [(message.role, list(map(repr, message.parts))) for message in begin.past]
@@ -79,11 +99,11 @@ class PrefixCache:
         told = [self._model(), self._engine, begin.instructions, past, list(map(repr, offered))]
         return hashlib.sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()
 
-    def _restored(self, gateway: OpenAIGateway, key: str) -> bool:
+    def _restored(self, gateway: OpenAIGateway, key: str, slot: Slot) -> bool:
         for path in self._directory.glob(f"{key}-*{_ENDING}"):
             try:
                 if path.stem.endswith(f"-{_sha256(path)}"):
-                    gateway.slots.restore(path.name)
+                    gateway.slots.restore(slot.number, path.name)
                     os.utime(path)
                     return True
             except (OSError, GptasstError):  # another llama.cpp may not read it
@@ -91,9 +111,9 @@ class PrefixCache:
             path.unlink(missing_ok=True)
         return False
 
-    def _compute(self, gateway: OpenAIGateway, begin: ModelRequest, key: str) -> None:
+    def _compute(self, gateway: OpenAIGateway, begin: ModelRequest, key: str, slot: Slot) -> None:
         try:
-            for _ in gateway.stream(begin):
+            for _ in gateway.stream(replace(begin, slot=slot.number)):
                 pass
         except NoAnswer as error:
             if error.code != "incomplete":  # after one token, as expected
@@ -101,7 +121,7 @@ class PrefixCache:
         private_directory(self._directory)
         new = self._directory / f"{secrets.token_hex(8)}.new"
         try:
-            gateway.slots.save(new.name)
+            gateway.slots.save(slot.number, new.name)
             new.chmod(0o600)
             new.replace(self._directory / f"{key}-{_sha256(new)}{_ENDING}")
         finally:
@@ -151,8 +171,7 @@ class EmbeddedGateway:
 
     def stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
         """As the gateway's own."""
-        self._prefixes.load(self._inner, request)
-        return self._inner.stream(request)
+        return self._prefixes.stream(self._inner, request)
 
     def upload_input(self, part: FilePart) -> FilePart:
         """As the gateway's own."""

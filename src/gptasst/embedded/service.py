@@ -263,6 +263,7 @@ class EmbeddedEngine:
         *,
         embeddings: bool = False,
         prefixes: Path | None = None,
+        slots: int = 1,
     ) -> None:
         if not sys.executable:  # Python embedded in another program
             raise ServiceError(_NO_PYTHON, code="no_python")
@@ -283,6 +284,7 @@ class EmbeddedEngine:
             "model": str(model.absolute()),
             "alias": model.stem,
             "context": settings.context,
+            "slots": slots,
             "threads": settings.threads,
             "key": self._key,
             "embeddings": embeddings,

@@ -43,8 +43,10 @@ def _start(asked: dict[str, Any]) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = asked["model"]
     params.model_alias = {asked["alias"]}
-    params.n_ctx = asked["context"]
-    params.n_parallel = 1
+    # Each slot has a context of its own: one that all share can be full before any prompt is long.
+    params.n_parallel = asked["slots"]
+    params.n_ctx = asked["context"] * asked["slots"]
+    params.cache_ram_mib = 0  # else it keeps earlier prompts, up to 8 GB of them
     params.port = 0
     params.api_keys = [asked["key"]]
     params.ui = False

@@ -321,13 +321,18 @@ class EditRun:
                     self.paid.note(request, replace(event, text="".join(received)))
 
     def _by_sentences(self, texts: Sequence[EditedText]) -> None:
-        from gptasst.edits.small_models import by_sentences, count_sentences
+        from gptasst.edits.small_models import by_sentences, sentences_of
 
-        self._all = sum(map(count_sentences, texts))
-        for edited in texts:
-            for _ in by_sentences(edited, self._sentence):
-                self._done += 1
-                self.progress(self._done, self._all)
+        asked = [sentence for edited in texts for sentence in sentences_of(edited)]
+        self._all = len(asked)
+        with workers(self.plan.at_once) as pool:
+            # One of many runs shares the server with the others.
+            ask = map if self.request.of_many or len(asked) == 1 else pool.map
+            answers = iter(ask(self._sentence, asked))
+            for edited in texts:
+                for _ in by_sentences(edited, answers):
+                    self._done += 1
+                    self.progress(self._done, self._all)
 
     def _sentence(self, sentence: str) -> str:
         settings = self.plan.settings

@@ -257,6 +257,16 @@ class Gateway(Protocol):
     def models(self) -> ModelSource: ...
 
 
+class OpenGateway(Protocol):
+    """Opens the connection when it is first called.
+
+    Then `at_once` is the most requests that will be under way, which the embedded model makes room
+    for.
+    """
+
+    def __call__(self, at_once: int = 1) -> Gateway: ...
+
+
 class UploadGateway(Protocol):
     """Uploads a part's data; the returned part has the file's id instead."""
 

@@ -30,7 +30,7 @@ from gptasst.runs.answer_text import (
     refuse_unusable,
 )
 from gptasst.runs.edits import EditPlan, EditRun, Progress
-from gptasst.runs.inputs import Gateway, planned_inputs, text_characters, with_uploads
+from gptasst.runs.inputs import OpenGateway, planned_inputs, text_characters, with_uploads
 from gptasst.runs.paid_answers import AnswerKeeper, PaidAnswers
 from gptasst.runs.preparation import NOTHING_FOUND, PreparedRun, RunPreparation
 from gptasst.runs.spending import Meter, Spending, Stream
@@ -68,7 +68,7 @@ class RunService:
         profile: Profile,
         resolve: Callable[[str], Resolved],
         preparation: RunPreparation,
-        open_gateway: Callable[[], Gateway],
+        open_gateway: OpenGateway,
         ends: ModelEnds,
         progress: Progress = lambda _done, _all: None,
         spending: Spending = Spending(),  # noqa: B008  # it never changes
@@ -214,9 +214,9 @@ class RunService:
         meter.admit()
         return meter
 
-    def connect(self) -> None:
-        """Open the connection now, so that errors show before many runs start."""
-        self._open_gateway()
+    def connect(self, at_once: int) -> None:
+        """Open the connection for so many runs now, so that errors show before they start."""
+        self._open_gateway(at_once)
 
     def prepare(self, request: RunRequest, resolved: Resolved | None = None) -> PreparedRun:
         """Prepare a run.
@@ -263,7 +263,7 @@ class RunService:
     ) -> Generator[TextDelta | RunResult]:
         """Run an edit; the text is one piece, after all of it was checked."""
         started = time.monotonic()
-        gateway = self._open_gateway()
+        gateway = self._open_gateway(plan.at_once)
         sent = prepared.model_request
         texts = sum(isinstance(part, TextPart) for part in sent.parts) - len(plan.inputs)
         common = replace(sent, parts=sent.parts[:texts])
