@@ -30,8 +30,8 @@ from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION
 from gptasst.values import dataclass
 
-# A word in a heading or a path counts more than one in the text.
-_TITLE_WEIGHT = 2.0
+# A word in a heading or a path, and a name that code declares, counts more than one in the text.
+_TITLE_WEIGHT = 2.5
 _MOST_TERMS = 64
 # The number of passages that FTS5 ranks in one search, those with the rarest words first. For more
 # frequent words, only their presence counts.
@@ -222,14 +222,14 @@ class _Search:
             return []
         scores: defaultdict[int, float] = defaultdict(float)
         words: defaultdict[int, list[str]] = defaultdict(list)
+        guessed: defaultdict[int, list[str]] = defaultdict(list)
         left = _MOST_WEIGHED
         for term, count in chosen:
             weighed = count <= left or not scores
             for passage_id, score in self._rows(term, count, weighed=weighed):
                 if weighed or passage_id in scores:
                     scores[passage_id] += term.weight * score
-                    if not term.guessed:
-                        words[passage_id].append(term.word)
+                    (guessed if term.guessed else words)[passage_id].append(term.word)
             left -= count if weighed else 0
         for term in terms.near:
             near = [key for key in self._ids(term) if key in scores]
@@ -240,7 +240,7 @@ class _Search:
         best = heapq.nlargest(limit, fit, key=lambda item: (item[1], -item[0]))
         least = best[0][1] * _LEAST_SHARE if best else 0
         return [
-            WordMatch(key, score, tuple(dict.fromkeys(words[key])))
+            WordMatch(key, score, tuple(dict.fromkeys(words[key] or guessed[key])))
             for key, score in best
             if score >= least
         ]

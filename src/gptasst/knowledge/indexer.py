@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 
+from gptasst.knowledge.code_words import declared_names, is_code
 from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.stems import has_endings
 from gptasst.knowledge.words import SEAM, SIGNS, WORD, found_words, tokens
@@ -129,10 +130,15 @@ def indexed_columns(
 ) -> tuple[str, str, tuple[Iterable[str], Iterable[str], Iterable[str]]]:
     """The language of a file, the index words of its path, and columns of its passages.
 
-    These are the index words of each passage, further ones, and those of path and heading. They are
-    empty if they are just the text, none, and just the path.
+    These are the index words of each passage, further ones, and those of path, heading and names
+    that code declares. They are empty if they are just the text, none, and just the path.
     """
     language = _language(texts)
+    if is_code(path):
+        headings = [
+            f"{heading} {declared_names(path, text)}".strip()
+            for heading, text in zip(headings, texts, strict=True)
+        ]
     different = list(dict.fromkeys(headings))
     # All at once, as most files are short.
     words, more = _indexer(language).write([*texts, *different, path])
