@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import math
+import sys
 import threading
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import StatusFailure, is_missing_path, message_of
+from gptasst.api.errors import translate_error
+from gptasst.api.failures import (
+    RequestFailure,
+    StatusFailure,
+    is_missing_path,
+    message_of,
+    reading,
+)
 from gptasst.api.limits import patience
+from gptasst.api.response_items import objects
 from gptasst.api.tools import (
     documented,
     every_tool,
@@ -22,7 +34,7 @@ from gptasst.api.types import (
     ServerModel,
 )
 from gptasst.config.urls import is_openai_or_azure
-from gptasst.errors import GptasstError, ServiceError
+from gptasst.errors import GptasstError, NotFound, ServiceError
 
 if TYPE_CHECKING:
     from gptasst.api.attempts import Response
@@ -323,13 +335,42 @@ class EmbeddingGateway:
         """A vector for each text, in order.
 
         Raises:
+            NotFound: the server does not have the model.
             GptasstError: see `errors`.
         """
-        with self._connection.errors():
-            asked = {"model": model, "input": list(texts), "encoding_format": "float"}
-            reply = self._connection.post("/embeddings", asked)
-            found = sorted(reply["data"], key=lambda each: each["index"])
-            vectors = [list(each["embedding"]) for each in found]
+        endpoint = self._connection.endpoint
+        asked = {"model": model, "input": list(texts), "encoding_format": "float"}
+        try:
+            with reading(endpoint):
+                found = list(objects(self._connection.post("/embeddings", asked)["data"]))
+                if all(isinstance(each.index, int) for each in found):  # else in the order as sent
+                    found.sort(key=lambda each: each["index"])
+                vectors = [_vector(each.embedding) for each in found]
+        except RequestFailure as error:
+            known = translate_error(error, endpoint, model)
+            if isinstance(known, NotFound):
+                place = f"`embedding_model` in {endpoint.table}, or GPTASST_EMBEDDING_MODEL"
+                known = NotFound(known.message, hint=f"{place}, names another", code=known.code)
+            raise known from error
         if len(vectors) != len(texts) or not all(vectors):
             raise ServiceError(f"`{model}` gave {len(vectors)} vectors for {len(texts)} texts")
+        if len(set(map(len, vectors))) > 1:
+            raise ServiceError(f"`{model}` gave vectors of different lengths")
         return vectors
+
+
+def _vector(sent: Any) -> list[float]:
+    """A vector from the API's JSON; some servers send it as base64, whatever is asked for.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(sent, str):
+        numbers = array("f", base64.b64decode(sent, validate=True))
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        sent = numbers.tolist()
+    vector = [float(number) for number in sent if isinstance(number, int | float)]
+    if len(vector) != len(sent) or not all(map(math.isfinite, vector)):
+        raise ValueError("a vector has finite numbers")
+    return vector
