@@ -295,4 +295,4 @@ class TestVectors:
         server.disturb("POST", "/v1/embeddings", missing, times=9)
         ran = cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "--json")
         assert (ran.code, ran.error["code"]) == (3, "model_not_found")
-        assert "GPTASST_EMBEDDING_MODEL" in ran.error["hint"]
+        assert "the `embedding_model` of the profile" in ran.error["message"]
