@@ -110,9 +110,10 @@ def refused(status: int, code: str | None = None, message: str = "No.") -> Prepa
     return prepare
 
 
-def disturbed(method: str, path: str, status: int, times: int = 99) -> Prepare:
+def disturbed(method: str, path: str, status: int, times: int = 99, message: str = "") -> Prepare:
     def prepare(around: Around) -> None:
-        around.server.disturb(method, path, outcomes.http_error(status), times=times)
+        refused = outcomes.http_error(status, message=message)
+        around.server.disturb(method, path, refused, times=times)
 
     return prepare
 
@@ -502,7 +503,7 @@ HINTS = [
     Hint(no_assistants, "assistant list", "list_assistants: assistant create NAME -i INSTRUCTION"),
     Hint(no_knowledge, "assistant files list Bare", "list_files: assistant files add {} FILE..."),
     Hint(of_a_newer_version, "assistant show Docs", "read_pointer: upgrade_command()"),
-    Hint(an_expired_store, "run Docs -t x", "_expired: assistant export {}"),
+    Hint(an_expired_store, "run Docs -t x", "expired: assistant export {}"),
     Hint(meanwhile("assistant edit Docs -m gpt-6.2-sol", "GET", 1), "assistant edit Docs -m gpt-6-terra", "edit_conflict: assistant show {}"),
     Hint(meanwhile("assistant delete Docs -y", "GET", 2), "assistant edit Docs -m gpt-6-terra", "deleted_meanwhile: assistant list"),
     Hint(meanwhile("assistant delete Docs -y", "POST"), "assistant edit Docs -m gpt-6-terra", "_WHAT_IS_THERE: assistant list"),
@@ -605,6 +606,8 @@ HINTS += [
     Hint(failing("_knowledge"), "doctor --json", "knowledge_findings: assistant list"),
     Hint(both(vectors_are_missing, failing("_without_vectors")), "doctor --json", "vector_findings: assistant list"),
     Hint(a_deleted_upload, "doctor --json", "knowledge_findings: assistant files sync {}", again=True),
+    Hint(vectors_are_missing, "assistant search Docs alpha", "_without_vectors: assistant files sync {}", again=True),
+    Hint(both(vectors_are_missing, disturbed("POST", "/v1/embeddings", 404, message="Model 'mean-1' not found.")), "assistant files sync Docs", "EmbeddingGateway._refuse_missing: model list"),
     Hint(vectors_are_missing, "doctor --json", "vector_findings: assistant files sync {}", again=True),
     Hint(an_unused_file, "doctor --json", "file_findings: file prune", more="-y --min-age 0"),
     Hint(failing("_leftovers"), "doctor --json", "file_findings: file prune --dry-run"),

@@ -307,16 +307,19 @@ def _last_of(page: Any, *, may_go_on: bool) -> str | None:
 
 
 def _data_of(page: Any) -> list[Any]:
-    """The objects of a page; servers in Go send null for none.
+    """The objects of a page, without what is none; servers in Go send null for an empty list.
 
     Raises:
-        TypeError: it is not a list.
+        TypeError: it is not a list, or has no object.
     """
     if "data" in page and page.data is None:
         return []
     if not isinstance(page.data, list):
         raise TypeError
-    return page.data
+    found = [each for each in page.data if isinstance(each, Event) and isinstance(each.id, str)]
+    if page.data and not found:
+        raise TypeError
+    return found
 
 
 def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:

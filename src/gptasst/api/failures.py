@@ -154,10 +154,10 @@ _USED_UP_WORDS = re.compile(
 )
 _NO_MODEL = ("model_not_found", "model_not_available", "deploymentnotfound")
 # LiteLLM has "Invalid model name passed in model=…", OpenRouter "… is not a valid model ID",
-# DeepSeek "Model Not Exist".
+# DeepSeek "Model Not Exist", `transformers serve` "Server is pinned to 'A'; requested 'B'".
 _NO_MODEL_WORDS = re.compile(
     r"not found|(does )?not exist|deprecated|invalid model|not a valid model|unknown model"
-    r"|no such model|unable to access model"
+    r"|no such model|unable to access model|server is pinned to"
 )
 _NO_MODEL_ALONE = re.compile(r"^\W*(the )?(invalid model|(this )?model (was )?not (exist|found))")
 _PARTS = {

@@ -25,6 +25,7 @@ from gptasst.api.limits import (
     patience,
     too_much,
 )
+from gptasst.api.response_items import text_in
 from gptasst.api.types import Purpose, RemoteFile, UploadRequest
 from gptasst.api.upload_marks import read_mark
 from gptasst.errors import GptasstError, InvalidInput, NotFound
@@ -239,20 +240,32 @@ def _remote_file(file: Any) -> RemoteFile:
     ident = file["id"]
     if not isinstance(ident, str) or not ident:
         raise TypeError("a file has an id")
-    expires = file.expires_at
+    created, expires = moment_or_start(file.created_at), moment_or_start(file.expires_at)
     return RemoteFile(
         id=ident,
-        filename=file.filename,
-        size=file.bytes or 0,
-        purpose=file.purpose,
-        created_at=moment(file.created_at),
-        expires_at=None if expires is None else moment(expires),
+        filename=text_in(file.filename) or ident,
+        size=file.bytes if isinstance(file.bytes, int) else 0,
+        purpose=text_in(file.purpose),
+        # One of unknown age counts as new, because old ones may be pruned.
+        created_at=datetime.now(UTC) if created == START else created,
+        expires_at=None if expires == START else expires,
     )
+
+
+START = datetime.fromtimestamp(0, UTC)
 
 
 def moment(seconds: float) -> datetime:
     """A `datetime` from Unix time."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def moment_or_start(seconds: object) -> datetime:
+    """A `datetime` from Unix time; `START` if it is none, as somebody else's object may have it."""
+    try:
+        return moment(seconds)  # type: ignore[arg-type]  # from a server
+    except (TypeError, ValueError, OverflowError, OSError):
+        return START
 
 
 def _changed(request: UploadRequest) -> InvalidInput:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import shlex
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ from gptasst.assistants.types import (
     Trial,
 )
 from gptasst.errors import InvalidInput, NotFound, StateError
+from gptasst.hints import cmd
 from gptasst.storage.database import Database
 
 if TYPE_CHECKING:
@@ -63,15 +65,22 @@ class LocalStore:
     Args:
         path: the SQLite file. Any number of processes may use it at once.
         embedder: embeds the knowledge; without it, search uses words only.
+        note: called once for knowledge that the embedder has not embedded yet, when it is searched.
 
     Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
     """
 
-    def __init__(self, path: Path, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        embedder: Embedder | None = None,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._database = Database(path, ASSISTANTS)
         self._directory = path.parent
         self._embedder = embedder
+        self._note = functools.cache(note)
         self._notes: dict[_Key, tuple[str, ...]] = {}
 
     def close(self) -> None:
@@ -353,7 +362,7 @@ class LocalStore:
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """The embedding of a question, if the knowledge has embeddings."""
         from gptasst.knowledge.search import Meant
-        from gptasst.knowledge.vectors import has_vectors
+        from gptasst.knowledge.vectors import count_new, has_vectors
 
         text = question.task[:_EMBEDDED_TASK] or " ".join(question.inputs)[:_EMBEDDED_INPUT]
         if self._embedder is None or not text.strip():
@@ -361,8 +370,18 @@ class LocalStore:
         model = self._embedder.model
         with self._database.reading() as connection:
             if not has_vectors(connection, assistant_id, model):
+                if count_new(connection, assistant_id, model):
+                    self._note(_without_vectors(read_assistant(connection, assistant_id), model))
                 return None
         return Meant(model, self._embedder.embed([text])[0])
+
+
+def _without_vectors(assistant: Assistant, model: str) -> str:
+    sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
+    return (
+        f"the knowledge of `{assistant.name}` has no vectors of `{model}` yet, so only its words"
+        f" are searched; {sync} makes them"
+    )
 
 
 def _key(source: KnowledgeSource) -> _Key:
