@@ -23,8 +23,11 @@ from gptasst.knowledge.question import (
     Question,
     Term,
     Terms,
+    first_character,
+    part_of,
     parted,
     resembling_term,
+    respelled,
     terms_of,
 )
 from gptasst.knowledge.types import Passage
@@ -230,14 +233,15 @@ class _Search:
         count = self._count(term)
         if count or term.guessed:
             return term, count
-        for other in (parted(term, self._languages), self._resembling(term)):
+        for replacing in (respelled, first_character, parted, self._resembling, part_of):
+            other = replacing(term, self._languages)
             found = self._count(other) if other else 0
             if other and found:
                 return other, found
         return term, 0
 
-    def _resembling(self, term: Term) -> Term | None:
-        return resembling_term(term, self._languages, self._vocabulary)
+    def _resembling(self, term: Term, languages: Sequence[str]) -> Term | None:
+        return resembling_term(term, languages, self._vocabulary)
 
     def _vocabulary(self, beginning: str) -> list[str]:
         table = f"{self._table}_vocabulary"

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from gptasst.knowledge.code_words import shorter_or_longer
 from gptasst.knowledge.languages import COMMON, common_words, language_of
@@ -20,6 +21,9 @@ _INPUT_WEIGHT = 1.0
 _COMPOUND_SHARE = 0.3  # share of the weight: joined neighbours are often a different word
 _SHORT_SHARE = 0.35
 _RESEMBLING_SHARE = 0.6
+_PART_SHARE = 0.5
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_WITHOUT_UMLAUT = re.compile("([aou])e|(?<=a)a")
 _IN_INDEX = "porter"  # the stemmer of the index itself
 # Of a long input, this many different words are used, the most frequent ones.
 _MOST_EXAMINED = 400
@@ -39,6 +43,8 @@ _PARTICLES = re.compile(
     "|いる|ある|いい|よい|ない|たい|こと|もの|という|について|[はがをにでとのもへやかねよ]"
 )
 _SHORTEST_SPELLED = 3  # characters
+_USUAL_HAN = "何日月年時分人方中上下出入見行来思言持使合間事者物目手会名前後内外先所"
+_HAN_AND_KANA = re.compile("[\u4e00-\u9fff][\u3040-\u30ff]")
 # Pairs of their characters are too common: search for three in a row.
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
@@ -204,7 +210,9 @@ def _written_numbers(parts: Sequence[str]) -> Iterator[str]:
 def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
     stems = {language: stem(name, language) for language in languages}
     for form in dict.fromkeys([stem(name, ""), *sorted(stems.values())]):
-        yield _EXACT.format(form)
+        # The index removes English endings, too: Italian `pers` would find `per`.
+        if form == name or stem(form, _IN_INDEX) not in common_words(languages):
+            yield _EXACT.format(form)
     compounding = sorted(COMPOUNDING & languages)
     if compounding and len(name) >= _PREFIX and name.isalpha():
         for head in dict.fromkeys(stems[language] for language in compounding):
@@ -261,6 +269,40 @@ def resembling_term(
     found = resembling(stems, vocabulary, english=english)
     forms = tuple(map(_EXACT.format, found))
     return Term(term.word, forms, term.weight * _RESEMBLING_SHARE) if forms else None
+
+
+def respelled(term: Term, languages: Iterable[str]) -> Term | None:
+    """A word with other letters for umlauts: `Mueller` for `Müller`, and the other way round."""
+    word = term.word.lower()
+    ascii_only = _WITHOUT_UMLAUT.sub(r"\1", word)
+    other = ascii_only if word.isascii() else fold(word.translate(_UMLAUTS))
+    if other in (word, fold(word)) or not other.isalpha():
+        return None
+    forms = dict.fromkeys(_EXACT.format(stem(other, language)) for language in ("", *languages))
+    return replace(term, forms=tuple(forms))
+
+
+def first_character(term: Term, languages: Iterable[str]) -> Term | None:  # noqa: ARG001  # alike
+    """A Chinese character before Kana, whatever follows it: `猫を`, `猫は`."""
+    if not _HAN_AND_KANA.fullmatch(term.word) or term.word[0] in _USUAL_HAN:
+        return None
+    return replace(term, word=term.word[0], forms=(_EXACT.format(fold(term.word[0])) + "*",))
+
+
+def part_of(term: Term, languages: Iterable[str]) -> Term | None:
+    """The first or the last word of a compound: `Filter` of `Filterbestellung`."""
+    word = fold(term.word)
+    compounding = sorted(COMPOUNDING.intersection(languages))
+    if not compounding or not word.isalpha() or len(word) > _LONGEST_PARTED:
+        return None
+    ends = range(_SHORTEST_PARTED, len(word) - _PREFIX + 1)
+    parts = [word[:end] for end in ends] + [word[-end:] for end in ends]
+    left_out = common_words(frozenset(compounding))
+    stems = [
+        stem(part, language) for part in parts if part not in left_out for language in compounding
+    ]
+    forms = tuple(map(_EXACT.format, dict.fromkeys(stems)))
+    return Term(term.word, forms, term.weight * _PART_SHARE) if forms else None
 
 
 def _unspaced_terms(run: str) -> Iterator[Term]:
