@@ -19,17 +19,8 @@ from dataclasses import replace
 
 from gptasst.knowledge.code_words import declared_names, is_code
 from gptasst.knowledge.languages import language_of
-from gptasst.knowledge.question import (
-    Question,
-    Term,
-    Terms,
-    first_character,
-    part_of,
-    parted,
-    resembling_term,
-    respelled,
-    terms_of,
-)
+from gptasst.knowledge.question import Question, Term, Terms, terms_of
+from gptasst.knowledge.resemblance import replacements
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
 from gptasst.values import dataclass
@@ -233,15 +224,11 @@ class _Search:
         count = self._count(term)
         if count or term.guessed:
             return term, count
-        for replacing in (respelled, first_character, parted, self._resembling, part_of):
-            other = replacing(term, self._languages)
-            found = self._count(other) if other else 0
-            if other and found:
+        for other in replacements(term, self._languages, self._vocabulary):
+            found = self._count(other)
+            if found:
                 return other, found
         return term, 0
-
-    def _resembling(self, term: Term, languages: Sequence[str]) -> Term | None:
-        return resembling_term(term, languages, self._vocabulary)
 
     def _vocabulary(self, beginning: str) -> list[str]:
         table = f"{self._table}_vocabulary"
