@@ -79,6 +79,21 @@ class TestStandardInput:
         ran = cli("run", "DocWriter", "-", stdin=b"")
         assert (ran.code, ran.stderr) == (2, "error: standard input is empty\n")
 
+    @pytest.mark.parametrize(
+        ("content", "hint"),
+        [
+            (
+                b"%PDF-1.7\n\0\xff",
+                "if it is a PDF, name a file with that extension: -f FILE (.pdf)",
+            ),
+            (documents.docx(), "if it is an office document, name a file with that extension"),
+        ],
+    )
+    def test_a_document(self, cli: Cli, server: LoopbackServer, content: bytes, hint: str) -> None:
+        ran = cli("run", "DocWriter", stdin=content)
+        assert (ran.code, server.requests) == (2, [])
+        assert f"hint: {hint}" in ran.stderr
+
     def test_binary(self, cli: Cli, server: LoopbackServer) -> None:
         ran = cli("run", "DocWriter", stdin=b"\0\1\2")
         assert ran.code == 2

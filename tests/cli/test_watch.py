@@ -12,6 +12,7 @@ import pytest
 
 from gptasst.inputs.watching import Places
 from tests.conftest import Cli, Write
+from tests.knowledge import documents
 from tests.loopback import LoopbackServer, outcomes
 from tests.processes import Process, processes
 
@@ -124,6 +125,19 @@ def test_a_file_that_can_not_be_taken_is_named(
     write("kb/b.md", "beta\n")
     assert "kb/bad.md" in said(process, "left out")
     assert "1 added" in said(process, "`W`")
+
+
+def test_a_file_that_can_not_be_read_is_named_once(
+    cli: Cli, write: Write, server: LoopbackServer, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_STORE", "local")
+    process = watch()
+    write("kb/x.docx", b"PK no zip")
+    assert "`kb/x.docx` can't be read as DOCX" in said(process, "left out")
+    write("kb/old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    assert "`kb/old.doc`" in said(process, "left out")
+    write("kb/x.docx", documents.docx())
+    assert "1 added" in said(process, "`W`: ")
 
 
 def test_an_assistant_that_is_deleted_ends_it(

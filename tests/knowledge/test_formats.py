@@ -97,6 +97,8 @@ def test_html(page: str, text: str) -> None:
         ("<p>x<sup>2</sup>", "x2"),
         ("<pre>one\n  two</pre>", "one\ntwo"),
         ("<table>\n<tr>\n<td>a</td>\n<td>b</td></tr></table>", "a | b"),
+        ("<table><tr><td><p>a</p><p>b</p></td><td><div>c</div></td></tr></table>", "a b | c"),
+        ("<table><tr><td>a</table><p>b</p><p>c", "a\nb\nc"),
         ("<nav><li>menu<p>all of it is in a menu", "menu\nall of it is in a menu"),
         ("<p>a<!-- b --><![CDATA[ c ]]>d", "ad"),
     ],
@@ -263,6 +265,11 @@ class TestPdf:
     def test_pages_without_text_are_counted(self) -> None:
         document = read_document(small_pdf(["", "Okapi", ""]), "a.pdf")
         assert document.notes == ("2 of 3 pages have no text: are they scanned?",)
+
+    def test_a_scanned_page(self) -> None:
+        with pytest.raises(InvalidInput, match="its page has no text: is it scanned") as caught:
+            read_document(small_pdf([""]), "a.pdf")
+        assert caught.value.code == "no_text"
 
     def test_an_empty_password_opens_it(self) -> None:
         content = documents.encrypted_pdf(small_pdf(["The Ibex."]), "")

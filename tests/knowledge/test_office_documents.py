@@ -169,6 +169,18 @@ class TestOdt:
             ),
             (
                 (
+                    "<table:table><table:table-row>"
+                    '<table:table-cell table:number-rows-spanned="2"><text:p>a</text:p>'
+                    "</table:table-cell><table:covered-table-cell/>"
+                    "<table:table-cell><text:p>b</text:p></table:table-cell></table:table-row>"
+                    "<table:table-row><table:covered-table-cell/><table:covered-table-cell/>"
+                    "<table:table-cell><text:p>c</text:p></table:table-cell></table:table-row>"
+                    "</table:table>"
+                ),
+                "a | b\na | c",
+            ),
+            (
+                (
                     "<text:p>one<draw:frame><draw:text-box><text:p>Boxed</text:p></draw:text-box>"
                     "</draw:frame></text:p>"
                 ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -40,7 +39,6 @@ from gptasst.assistants.types import (
     Trial,
 )
 from gptasst.errors import GptasstError, InvalidInput, NotFound, StateError
-from gptasst.hints import cmd
 from gptasst.storage.database import Database
 
 if TYPE_CHECKING:
@@ -65,7 +63,8 @@ class LocalStore:
     Args:
         path: the SQLite file. Any number of processes may use it at once.
         embedder: embeds the knowledge; without it, search uses words only.
-        note: called if it can't embed a question.
+        note: called once for knowledge that the embedder has not embedded yet, when it is searched,
+            and if it can't embed a question.
 
     Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
@@ -80,7 +79,7 @@ class LocalStore:
         self._database = Database(path, ASSISTANTS)
         self._directory = path.parent
         self._embedder = embedder
-        self._note = note
+        self._note = functools.cache(note)
         self._notes: dict[_Key, tuple[str, ...]] = {}
 
     def close(self) -> None:
@@ -268,7 +267,7 @@ class LocalStore:
         """
         if self._embedder is None:
             return
-        from gptasst.knowledge.vectors import embed_missing
+        from gptasst.knowledge.vectors import embed_missing, tries_again
 
         try:
             embed_missing(self._database, self._embedder, assistant_id, report)
@@ -276,8 +275,7 @@ class LocalStore:
             if error.code in ("download_failed", "bad_download"):
                 with self._database.reading() as connection:
                     name = read_assistant(connection, assistant_id).name
-                again = cmd(f"assistant files sync {shlex.quote(name)}")
-                error.advice = f"the knowledge is there and searched by words; {again} tries again"
+                error.advice = tries_again(name)
             raise
 
     @functools.cached_property
@@ -376,7 +374,7 @@ class LocalStore:
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """The embedding of a question, if the knowledge has embeddings."""
         from gptasst.knowledge.search import Meant
-        from gptasst.knowledge.vectors import has_vectors
+        from gptasst.knowledge.vectors import count_new, has_vectors, only_words
 
         text = question.task[:_EMBEDDED_TASK] or " ".join(question.inputs)[:_EMBEDDED_INPUT]
         if self._embedder is None or not text.strip():
@@ -384,6 +382,8 @@ class LocalStore:
         model = self._embedder.model
         with self._database.reading() as connection:
             if not has_vectors(connection, assistant_id, model):
+                if count_new(connection, assistant_id, model):
+                    self._note(only_words(read_assistant(connection, assistant_id).name, model))
                 return None
         try:
             return Meant(model, self._embedder.embed([text])[0])

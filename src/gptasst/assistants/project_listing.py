@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from gptasst.api.types import VectorStore
 from gptasst.api.vector_stores import PAGE, VectorStoreGateway
-from gptasst.errors import NotFound, ServiceError
+from gptasst.errors import AccessDenied, NotFound, ServiceError
 from gptasst.threads import workers
 from gptasst.uploads.project_cache import ProjectCache
 from gptasst.values import dataclass
@@ -137,12 +137,13 @@ class AssistantListing:
         """Like `newest`, for callers that can do without the list.
 
         Raises:
-            ServiceError: the server fails to list vector stores (`no_list`), or has none.
+            ServiceError: the server fails to list vector stores, or the key may not (`no_list`); or
+                it has none.
         """
         try:
             return self.newest()
-        except ServiceError as error:
-            if error.code not in ("service_error", "bad_request"):
+        except (ServiceError, AccessDenied) as error:
+            if error.code not in ("service_error", "bad_request", "no_permission"):
                 raise
             raise ServiceError(
                 f"assistants can't be looked up: {error.message}", hint=KEPT_HERE, code="no_list"

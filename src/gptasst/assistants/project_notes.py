@@ -224,6 +224,7 @@ class Announcement:
         return not self._creating or self.is_ours(self._notes.pointer(self._store_id))
 
     def announce(self, contents: Iterable[tuple[str, str]], *, whole: bool) -> None:
+
         if self._silent:
             return
         token = secrets.token_hex(8) if whole else None

@@ -168,11 +168,18 @@ def sync(
         with session.waiting():
             assistant = service.current(name)
         agreed: set[str] = set()
+        told: set[str] = set()
         follow(
             session.output,
             assistant,
             lambda: _sync_again(
-                session, plan(), keep_files=keep_files, tested=tested, yes=yes, agreed=agreed
+                session,
+                plan(),
+                keep_files=keep_files,
+                tested=tested,
+                yes=yes,
+                agreed=agreed,
+                told=told,
             ),
         )
     change = plan()
@@ -191,6 +198,7 @@ def _sync_again(
     tested: bool,
     yes: bool,
     agreed: set[str],
+    told: set[str],
 ) -> Assistant:
     """One sync of many: silent if nothing changed, and asks about each path only once.
 
@@ -201,12 +209,20 @@ def _sync_again(
         tested: its cases have to hold.
         yes: don't ask.
         agreed: the paths outside of the working directory that may be sent.
+        told: why files are left out, as printed by the last sync.
     """
     new = tuple(path for path in change.outside if path not in agreed)
     if new:
         session.confirm(_question(new, change.assistant.name), yes=yes)
         agreed.update(new)
+    reasons = [refusal.reason for refusal in change.plan.refused]
+    before = set(told)
+    told.clear()
+    told.update(reasons)
     if change.plan.is_empty:
+        for reason in reasons:
+            if reason not in before:
+                session.output.warn(f"left out: {reason}")
         return change.assistant
     if not change.assistant.complete:
         session.output.warn(incomplete_text(change.assistant))

@@ -49,13 +49,13 @@ def decode_text(content: bytes, name: str, encoding: str | None = None) -> tuple
         unmarked = _unmarked_utf16(content)
         if unmarked:
             return _decode(content, unmarked, name), unmarked
-        raise _not_text(name)
+        raise _not_text(name, content)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         return _western(content, name, error.start), WESTERN
     if "\0" in text:
-        raise _not_text(name)
+        raise _not_text(name, content)
     return text, "utf-8"
 
 
@@ -92,14 +92,14 @@ def _decode_as(content: bytes, encoding: str, name: str) -> str:
         where = _place(content, error.start) if isinstance(error, UnicodeDecodeError) else ""
         raise InvalidInput(f"`{name}` is not {encoding}{where}", code="encoding") from None
     if "\0" in text:
-        raise _not_text(name)
+        raise _not_text(name, content)
     return text
 
 
 def _western(content: bytes, name: str, start: int) -> str:
     """Decode text that is not UTF-8, because of the byte at `start`."""
     if any(byte in _CONTROL for byte in content):
-        raise _not_text(name)
+        raise _not_text(name, content)
     valid = sum(map(len, re.findall(_UTF8_SEQUENCE, content)))
     with contextlib.suppress(UnicodeDecodeError):
         text = content.decode(WESTERN)
@@ -126,9 +126,9 @@ def _decode(content: bytes, encoding: str, name: str) -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
-        raise _not_text(name) from None
+        raise _not_text(name, content) from None
     if "\0" in text:
-        raise _not_text(name)
+        raise _not_text(name, content)
     return text
 
 
@@ -148,12 +148,16 @@ def as_utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _not_text(name: str) -> InvalidInput:
-    return InvalidInput(
-        f"`{name}` is not text: it holds binary data",
-        hint="documents and images are recognized by their extension (.pdf, .docx, .png, …)",
-        code="not_text",
-    )
+# How documents begin; the second is how zip files do.
+_DOCUMENTS = ((b"%PDF-", "a PDF", ".pdf"), (b"PK\x03\x04", "an office document", ".docx, .xlsx, …"))
+
+
+def _not_text(name: str, content: bytes) -> InvalidInput:
+    hint = "documents and images are recognized by their extension (.pdf, .docx, .png, …)"
+    for start, kind, suffix in _DOCUMENTS:
+        if content.startswith(start):
+            hint = f"if it is {kind}, name a file with that extension: -f FILE ({suffix})"
+    return InvalidInput(f"`{name}` is not text: it holds binary data", hint=hint, code="not_text")
 
 
 def encode_like(text: str, content: bytes, encoding: str, name: str) -> bytes:

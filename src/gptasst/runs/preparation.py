@@ -75,7 +75,8 @@ def resolve(
         except NotFound as error:
             return _renamed(open_store, name, missing, error)
         doubt = None
-        if missing.code == "no_list":
+        refused = missing.code == "no_key" and missing.__cause__ is not None  # by the server
+        if missing.code == "no_list" or refused:
             doubt = f"`{name}` is taken for the instruction, as {missing.message}; {missing.advice}"
         return Resolved(found.definition, path=found.path, doubt=doubt)
 

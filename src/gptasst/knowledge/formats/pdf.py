@@ -47,7 +47,8 @@ def read_pdf(content: bytes) -> Document:
         texts.append(text or "")
     notes: list[str] = []
     if empty:
-        notes.append(f"{empty:,} of {len(texts):,} pages have no text: are they scanned?")
+        count = f"{empty:,} of {len(texts):,} pages have" if len(texts) > 1 else "its page has"
+        notes.append(f"{count} no text: {'are they' if len(texts) > 1 else 'is it'} scanned?")
     if damaged:
         more = f" and {len(damaged) - 5:,} more" if len(damaged) > 5 else ""
         notes.append(f"damaged pages were skipped: {', '.join(map(str, damaged[:5]))}{more}")

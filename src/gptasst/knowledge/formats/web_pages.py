@@ -19,6 +19,8 @@ _INLINE = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _CELLS = ("td", "th")
+_IN_CELLS = ("p", "div", "br")
+_LONG_ROW = 1_000  # characters; such a table is the layout of a page
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
@@ -125,7 +127,7 @@ class _Page(HTMLParser):
             self._pieces.append(" | " if self._in_row else "")
             self._in_row = True
         elif tag not in _INLINE:
-            self.end_block()
+            self._end_line(tag)
             self._preformatted += tag == "pre"
         elif tag in ("sup", "a"):  # the number of a note is no part of the word before it
             if (self._raised and tag not in self._raised) or _is_note(attrs):
@@ -150,7 +152,7 @@ class _Page(HTMLParser):
             while self._hidden.pop() != tag:
                 pass
         elif tag not in _INLINE and tag not in _CELLS:
-            self.end_block()
+            self._end_line(tag)
             self._preformatted -= tag == "pre" and self._preformatted > 0
 
     def handle_data(self, data: str) -> None:
@@ -164,6 +166,13 @@ class _Page(HTMLParser):
         for line in lines:
             self.end_block()
             self._pieces.append(line)
+
+    def _end_line(self, tag: str) -> None:
+        """End the block, unless it is a paragraph in the cell of a table that is one line."""
+        if self._in_row and tag in _IN_CELLS and sum(map(len, self._pieces)) < _LONG_ROW:
+            self._pieces.append(" ")
+        else:
+            self.end_block()
 
     def end_block(self) -> None:
         """Store the collected text as a paragraph or heading."""

@@ -72,10 +72,14 @@ class _Reader:
             column = 0
             for cell in row:
                 span, is_covered, goes_on = self.spans(cell)
-                text = above.get(column, "") if is_covered else self.cell_text(cell)
-                if goes_on:
-                    above[column] = text
-                texts.append(text)
+                if not is_covered:
+                    text = self.cell_text(cell)
+                    above.pop(column, None)
+                    if goes_on:
+                        above[column] = text
+                    texts.append(text)
+                elif column in above:  # else the cell before covers it
+                    texts.append(above[column])
                 column += span
             if sum(map(len, texts)) > _LONG_ROW:
                 for cell in row:
