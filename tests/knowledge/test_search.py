@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
 from gptasst.knowledge import vectors
+from gptasst.knowledge.code_words import declared_names
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.question import Question
@@ -93,6 +94,8 @@ class TestWords:
             ("RateLimiter", "the rate limiter"),
             ("max retry", "max_retry_count = 3"),
             ("maxRetryCount", "max_retry_count = 3"),
+            ("configuration directory", "def cfg_dir(): ..."),
+            ("msg", "the message"),
             ("user profile", "getUserProfile()"),
             ("error code 5031", "5031 disk full"),
             ("Straße", "STRASSE"),
@@ -216,6 +219,30 @@ class TestWords:
     )
     def test_a_clear_language_is_known(self, text: str, language: str) -> None:
         assert language_of(text) == language
+
+
+class TestCode:
+    @pytest.mark.parametrize(
+        ("path", "text", "names"),
+        [
+            ("a.py", "class A(B):\n    async def get(self): ...\ndef top(): x(1)", "A get top"),
+            ("a.c", "static int main(int n)\n{\n  if (n) {\n    foo(n);\n}", "main"),
+            ("a.ts", "export const retry = (n) => n\nclass A {\n  get(x) {\n", "A get retry"),
+            ("a.go", "func (s *Server) Go(a int) error {\ntype Config struct {", "Go Config"),
+            ("a.rs", "pub(crate) fn parse<T>(x: T) {", "parse"),
+            ("a.java", "  public static List<String> names(int a) {", "names"),
+        ],
+    )  # fmt: skip
+    def test_declared_names_are_known(self, path: str, text: str, names: str) -> None:
+        assert declared_names(path, text) == names
+
+    def test_where_a_name_is_declared_comes_before_where_it_is_used(
+        self, cli: Cli, write: Write
+    ) -> None:
+        write("uses.py", "wait_for_lock()\nwait_for_lock()\n")
+        write("has.py", "def wait_for_lock():\n    while True:\n        pass\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", ".").code == 0
+        assert cli("assistant", "search", "W", "wait for lock", "-q").stdout == b"has.py\nuses.py\n"
 
 
 class TestQuestion:

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from gptasst.knowledge.code_words import declared_names, is_code
 from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.question import (
     Question,
@@ -30,8 +31,8 @@ from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
 from gptasst.values import dataclass
 
-# A word in a heading or a path counts more than one in the text.
-_TITLE_WEIGHT = 2.0
+# A word in a heading or a path, and a name that code declares, counts more than one in the text.
+_TITLE_WEIGHT = 2.5
 _MOST_TERMS = 64
 # The number of passages that FTS5 ranks in one search, those with the rarest words first. For more
 # frequent words, only their presence counts.
@@ -190,14 +191,14 @@ class _Search:
             return []
         scores: defaultdict[int, float] = defaultdict(float)
         words: defaultdict[int, list[str]] = defaultdict(list)
+        guessed: defaultdict[int, list[str]] = defaultdict(list)
         left = _MOST_WEIGHED
         for term, count in chosen:
             weighed = count <= left or not scores
             for passage_id, score in self._rows(term, count, weighed=weighed):
                 if weighed or passage_id in scores:
                     scores[passage_id] += term.weight * score
-                    if not term.guessed:
-                        words[passage_id].append(term.word)
+                    (guessed if term.guessed else words)[passage_id].append(term.word)
             left -= count if weighed else 0
         for term in terms.near:
             near = [key for key in self._ids(term) if key in scores]
@@ -208,7 +209,7 @@ class _Search:
         best = heapq.nlargest(limit, fit, key=lambda item: (item[1], -item[0]))
         least = best[0][1] * _LEAST_SHARE if best else 0
         return [
-            WordMatch(key, score, tuple(dict.fromkeys(words[key])))
+            WordMatch(key, score, tuple(dict.fromkeys(words[key] or guessed[key])))
             for key, score in best
             if score >= least
         ]
@@ -299,6 +300,11 @@ def _written(
     language = _language(texts)
     indexer = _indexer(language)
     named = index_words(path, language)
+    if is_code(path):
+        headings = [
+            f"{heading} {declared_names(path, text)}"
+            for heading, text in zip(headings, texts, strict=True)
+        ]
     titles: Iterable[str] = itertools.repeat(named, len(texts))
     if any(headings):
         written = zip(headings, *indexer.write(headings), strict=True)
