@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -224,6 +223,7 @@ class Announcement:
         return not self._creating or self.is_ours(self._notes.pointer(self._store_id))
 
     def announce(self, contents: Iterable[tuple[str, str]], *, whole: bool) -> None:
+        import secrets
 
         if self._silent:
             return
