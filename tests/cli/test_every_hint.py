@@ -685,6 +685,7 @@ SAME = {
 
 # Places that other tests follow.
 ELSEWHERE = {
+    "tell_long_run: run {}": "embedded/test_long_runs.py::test_a_directory_is_better_run_file_by_file",
     "OpenAIGateway._refuse_answered: conversation show {}": "faults/test_each_request.py::test_the_lost_answer_is_where_the_hint_says",
     "_prompt: run NAME -c --json": "cli/test_every_hint.py::test_a_chat_at_a_terminal",
     "_too_late: local setup": "embedded/test_time_limit.py::test_a_host_that_falls_silent",
