@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from gptasst.knowledge.code_words import shorter_or_longer
 from gptasst.knowledge.languages import COMMON, common_words, language_of
 from gptasst.knowledge.resemblance import resembling
 from gptasst.knowledge.stems import fold, has_endings, other_stem, simplified, stem
@@ -17,6 +18,7 @@ _TASK_WEIGHT = 3.0
 _TURN_WEIGHT = 1.0
 _INPUT_WEIGHT = 1.0
 _COMPOUND_SHARE = 0.3  # share of the weight: joined neighbours are often a different word
+_SHORT_SHARE = 0.35
 _RESEMBLING_SHARE = 0.6
 _IN_INDEX = "porter"  # the stemmer of the index itself
 # Of a long input, this many different words are used, the most frequent ones.
@@ -140,7 +142,16 @@ def _distinct(
         share = weight * _COMPOUND_SHARE
         joined = dict(itertools.islice(_compounds(words, left_out, languages), _MOST_EXAMINED))
         found += [Term(word, forms, share, guessed=True) for word, forms in joined.items()]
+        found += _shortened([word for word, _ in kept], weight * _SHORT_SHARE)
     return found
+
+
+def _shortened(words: Sequence[str], weight: float) -> Iterator[Term]:
+    """Words that code has for those of a question: `dir` for `directory`."""
+    others = itertools.chain.from_iterable(map(shorter_or_longer, words))
+    for other in dict.fromkeys(others):
+        if other not in words:
+            yield Term(other, (_EXACT.format(other),), weight, guessed=True)
 
 
 def _question_words(text: str, *, common: bool = False) -> list[str]:
