@@ -406,6 +406,19 @@ class TestMeaning:
         assert _embedded(embeddings) == ["mend vehicle"]
         assert cli("assistant", "search", "W", "automobile", "-q").stdout == b"a.md\n"
 
+    def test_where_questions_cannot_be_embedded_words_are_searched(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer
+    ) -> None:
+        write("a.md", "mend vehicle\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400, message="no room"))
+        ran = cli("assistant", "search", "W", "the vehicle", "-q")
+        assert (ran.code, ran.stdout) == (0, b"a.md\n")
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400, message="no room"))
+        ran = cli("assistant", "search", "W", "the vehicle")
+        assert ran.stderr.startswith("searched by words only, as `mean-1` can't embed: ")
+        assert ran.stderr.endswith("no room\n")
+
     def test_what_was_made_before_an_interruption_is_kept(
         self, cli: Cli, write: Write, embeddings: LoopbackServer
     ) -> None:
@@ -446,38 +459,3 @@ class TestMeaning:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("UPDATE vectors SET signs = NULL")
         assert cli("assistant", "search", "W", "repair automobile", "-q").stdout == b"a.md\n"
-
-
-class TestOlderStores:
-    def test_a_store_of_the_last_version_is_indexed_anew(
-        self, cli: Cli, write: Write, home: Path
-    ) -> None:
-        write("a.md", "class RateLimiter: ...\n")
-        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
-        (path,) = home.rglob("assistants.sqlite3")
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            (number,) = connection.execute("SELECT number FROM search_indexes").fetchone()
-            connection.execute("DROP TABLE vectors")
-            connection.execute("DROP INDEX passages_by_content")
-            connection.execute("DROP INDEX passages_by_file")
-            connection.execute("CREATE INDEX passages_by_file ON passages (file_id)")
-            connection.execute(f"DROP TABLE search_index_{number}")
-            connection.execute("DROP TABLE search_indexes")
-            for column in ("heading", "words", "more", "titles", "content"):
-                connection.execute(f"ALTER TABLE passages DROP COLUMN {column}")
-            connection.execute("ALTER TABLE knowledge DROP COLUMN language")
-            connection.execute("ALTER TABLE assistants DROP COLUMN source")
-            connection.executescript(
-                ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[1]
-                + ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[2]
-            )
-            connection.execute("PRAGMA user_version = 1")
-        assert cli("assistant", "search", "W", "rate limiter", "-q").stdout == b"a.md\n"
-        write("b.md", "another rate limiter\n")
-        assert cli("assistant", "files", "add", "W", "b.md").code == 0
-        assert cli("assistant", "files", "remove", "W", "a.md").code == 0
-        assert cli("assistant", "search", "W", "rate limiter", "-q").stdout == b"b.md\n"
-        assert cli("assistant", "delete", "W", "-y").code == 0
-        with closing(sqlite3.connect(path)) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
-        assert not any(name.startswith("search_index_") for (name,) in tables)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import math
+import sys
 import threading
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +22,7 @@ from gptasst.api.failures import (
     message_of,
 )
 from gptasst.api.limits import patience
+from gptasst.api.response_items import objects
 from gptasst.api.tools import (
     documented,
     every_tool,
@@ -344,10 +349,14 @@ class EmbeddingGateway:
             except StatusFailure as error:
                 self._refuse_missing(error, model)
                 raise
-            found = sorted(reply["data"], key=lambda each: each["index"])
-            vectors = [list(each["embedding"]) for each in found]
+            found = list(objects(reply["data"]))
+            if all(isinstance(each.index, int) for each in found):  # else in the order as sent
+                found.sort(key=lambda each: each["index"])
+            vectors = [_vector(each.embedding) for each in found]
         if len(vectors) != len(texts) or not all(vectors):
             raise ServiceError(f"`{model}` gave {len(vectors)} vectors for {len(texts)} texts")
+        if len(set(map(len, vectors))) > 1:
+            raise ServiceError(f"`{model}` gave vectors of different lengths")
         return vectors
 
     def _refuse_missing(self, error: StatusFailure, model: str) -> None:
@@ -359,3 +368,20 @@ class EmbeddingGateway:
             hint=f"{cmd('model list')} shows what there is",
             code="model_not_found",
         ) from error
+
+
+def _vector(sent: Any) -> list[float]:
+    """A vector from the API's JSON; some servers send it as base64, whatever is asked for.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(sent, str):
+        numbers = array("f", base64.b64decode(sent, validate=True))
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        sent = numbers.tolist()
+    vector = [float(number) for number in sent if isinstance(number, int | float)]
+    if len(vector) != len(sent) or not all(map(math.isfinite, vector)):
+        raise ValueError("a vector has finite numbers")
+    return vector
