@@ -18,8 +18,9 @@ import pytest
 import gptasst
 from gptasst import hchatgpt
 from gptasst.client import Client
-from gptasst.client.assistants import Assistants, Instructions
+from gptasst.client.assistants import Assistants
 from gptasst.client.asynchronous import AsyncClient
+from gptasst.client.instructions import Instructions
 from gptasst.client.knowledge import AssistantKnowledge
 from gptasst.client.options import AssistantOptions, MapOptions, RunOptions
 from gptasst.client.project import Batches, Cache, Conversations, ProjectFiles
@@ -60,6 +61,8 @@ def test_example(project: LoopbackServer, write: Write, name: str) -> None:
     write("assistants/editor.toml", 'name = "Editor"\ninstructions = "x"\n')
     case = '[[case]]\nname = "fixes a word"\ninput = "# A guid"\nequals = "# A guide"\n'
     write("guide.cases.toml", case)
+    prompt = "messages:\n- role: system\n  content: Summarize in one sentence.\n"
+    write("summarize.prompt.yml", prompt)
     write("tutor.json", json.dumps(tutor))
     client, awaited = Client(), AsyncClient()
     made = client.assistants.create("DocWriter-1", instruction="DocWriter", files="style.md")

@@ -13,7 +13,6 @@ _FEWEST_LINES = 30
 _SMALL = {
     "completion/__init__.py": "what answers the Tab key may import nothing else",
     "completion/entries.py": "types alone, which are not loaded while completing",
-    "storage/scratch.py": "loads tempfile, which most commands do without",
 }
 _PACKAGE = Path(gptasst.__file__).parent
 

@@ -27,6 +27,10 @@ _HEAVY = (
     "keyring", "asyncio", "ssl", "yaml",
 )  # fmt: skip
 
+_HTTPX2 = ("httpx2", "httpcore2", "h11", "anyio", "importlib.metadata", "urllib.request")
+
+_SELDOM = ("tempfile", "concurrent", "logging", "stringprep", "zipfile")
+
 
 def modules(*words: str) -> set[str]:
     """The modules that were loaded when a command ended well."""
@@ -160,7 +164,23 @@ def test_a_run_does_not_load_what_only_others_need(server: LoopbackServer) -> No
     loaded = modules("run", "DocWriter", "-t", "hello")
     assert len(server.requests) == 1
     unneeded = ("openai", "pydantic", "rich", "jsonschema", "pypdf", "tomlkit", "keyring")
-    assert below(loaded, *unneeded, "gptasst.cli.assistant") == []
+    assert below(loaded, *unneeded, *_HTTPX2, "gptasst.cli.assistant") == []
+
+
+def test_a_list_on_a_server_needs_nothing_that_changes_it(project: LoopbackServer) -> None:
+    modules("assistant", "list")  # makes the cache
+    loaded = modules("assistant", "list")
+    assert project.requests
+    assert below(loaded, "hashlib", "secrets", *_SELDOM) == []
+
+
+def test_one_assistant_is_read_without_a_pool_of_threads(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    path = write("docs/a.md", "a\n")
+    assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", path).code == 0
+    for words in (["assistant", "show", "Docs"], ["assistant", "files", "sync", "Docs"]):
+        assert below(modules(*words), *_SELDOM) == []
 
 
 @pytest.mark.parametrize(
@@ -186,7 +206,7 @@ def test_what_only_reads_on_a_server_goes_without_the_sdk(
     project.requests.clear()
     loaded = modules(*words)
     assert project.requests
-    assert below(loaded, "openai", "pydantic", "gptasst.knowledge.words") == []
+    assert below(loaded, "openai", "pydantic", *_HTTPX2, "gptasst.knowledge.words") == []
     assert below(loaded, "gptasst.definitions.cases", "gptasst.definitions.formats") == []
 
 

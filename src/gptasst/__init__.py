@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     from gptasst.client.options import Files
     from gptasst.config.profile import Profile, StoreKind
     from gptasst.conversations.types import Conversation, Message, Transcript
+    from gptasst.definitions.formats.types import (
+        ExportFormat,
+        InstructionExport,
+        InstructionImport,
+    )
     from gptasst.definitions.types import Definition, Instruction, ReasoningEffort
     from gptasst.each.types import FileResult
     from gptasst.errors import (
@@ -77,6 +82,7 @@ __all__ = [
     "Client",
     "Conversation",
     "Definition",
+    "ExportFormat",
     "Fetched",
     "FileEntry",
     "FileResult",
@@ -84,6 +90,8 @@ __all__ = [
     "FoundPassage",
     "GptasstError",
     "Instruction",
+    "InstructionExport",
+    "InstructionImport",
     "InvalidDefinition",
     "InvalidInput",
     "KnowledgeFile",
@@ -117,6 +125,7 @@ __all__ = [
 _HOMES = (
     "errors",
     "definitions.types",
+    "definitions.formats.types",
     "knowledge.types",
     "assistants.types",
     "api.types",

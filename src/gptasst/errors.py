@@ -173,6 +173,9 @@ class GptasstError(Exception):
         if code is not None:
             self.code = code
 
+    def __str__(self) -> str:
+        return self.message  # which may have been completed since
+
     @property
     def hint(self) -> str | None:
         """What the user can do or type next, as text."""

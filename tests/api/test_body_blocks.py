@@ -4,7 +4,7 @@ import io
 
 import httpx2
 
-from gptasst.api.clients import send_in_blocks
+from gptasst.api.http_client import send_in_blocks
 
 
 def form(content: bytes) -> httpx2.Request:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpcore2
 import pytest
 
 import gptasst
@@ -88,31 +88,49 @@ class TestRuns:
         until(lambda: not server.open_connections)
 
 
-class Watched(httpcore2.NetworkStream):
-    """A connection that notices when it is closed while it is read."""
+class Watched(socket.socket):
+    """A socket that notices when it is closed while it is read."""
 
-    def __init__(self, inner: httpcore2.NetworkStream) -> None:
-        self._inner = inner
-        self._reading = False
-        self.closed = self.closed_in_use = False
+    _reading = False
+    closed_in_use = closed = False
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    def recv_into(self, *args: Any, **options: Any) -> int:
         self._reading = True
         try:
-            return self._inner.read(max_bytes, timeout)
+            return super().recv_into(*args, **options)
         finally:
             self._reading = False
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, timeout)
+    def recv(self, *args: Any, **options: Any) -> bytes:
+        self._reading = True
+        try:
+            return super().recv(*args, **options)
+        finally:
+            self._reading = False
 
     def close(self) -> None:
         self.closed = True
         self.closed_in_use = self.closed_in_use or self._reading
-        self._inner.close()
+        super().close()
 
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
+
+@pytest.fixture(params=["http.client", "httpx2"])
+def watched(
+    server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> list[Watched]:
+    """The sockets that a client opens."""
+    if request.param == "httpx2":
+        monkeypatch.setattr("gptasst.api.clients.may_have_proxy", lambda _: True)
+    found: list[Watched] = []
+    connect = socket.create_connection
+
+    def watch(*args: Any, **options: Any) -> Watched:
+        connected = connect(*args, **options)
+        found.append(Watched(connected.family, connected.type, fileno=connected.detach()))
+        return found[-1]
+
+    monkeypatch.setattr(socket, "create_connection", watch)
+    return found
 
 
 class TestClosing:
@@ -128,16 +146,8 @@ class TestClosing:
         until(lambda: not server.open_connections)
 
     def test_ends_the_runs_of_other_threads(
-        self, server: LoopbackServer, client: gptasst.Client, monkeypatch: pytest.MonkeyPatch
+        self, server: LoopbackServer, watched: list[Watched], client: gptasst.Client
     ) -> None:
-        watched: list[Watched] = []
-        connect = httpcore2.SyncBackend.connect_tcp
-
-        def watch(*args: Any, **options: Any) -> httpcore2.NetworkStream:
-            watched.append(Watched(connect(*args, **options)))
-            return watched[-1]
-
-        monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", watch)
         server.outcomes.append(hangs())
         errors: list[BaseException] = []
 
@@ -161,18 +171,18 @@ class TestClosing:
         assert [(one.closed, one.closed_in_use) for one in watched] == [(True, False)]
 
     def test_closes_a_connection_that_is_just_being_made(
-        self, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+        self, server: LoopbackServer, watched: list[Watched], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connected, closed = threading.Event(), threading.Event()
-        connect = httpcore2.SyncBackend.connect_tcp
+        connect = socket.create_connection
 
-        def slow(*args: Any, **options: Any) -> httpcore2.NetworkStream:
-            stream = connect(*args, **options)
+        def slow(*args: Any, **options: Any) -> socket.socket:
+            made = connect(*args, **options)
             connected.set()
             assert closed.wait(LIMIT)
-            return stream
+            return made
 
-        monkeypatch.setattr(httpcore2.SyncBackend, "connect_tcp", slow)
+        monkeypatch.setattr(socket, "create_connection", slow)
         client = gptasst.Client(note=lambda _: None)
 
         def run() -> None:

@@ -33,7 +33,7 @@ def test_passing_failures(status: int) -> None:
 
 
 def test_lost_connection() -> None:
-    assert wait_before_retry(ConnectionFailure(REQUEST), 0) is not None
+    assert wait_before_retry(ConnectionFailure(), 0) is not None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from tests.conftest import Cli, Write
@@ -70,23 +69,6 @@ def test_what_a_request_url_ends_in(
     configured(write, home, server.base_url + ending)
     assert cli("run", "DocWriter", "-t", "x").text == "x"
     assert len(server.requests) == 1
-
-
-def test_values_of_a_query_that_has_a_name_twice(
-    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"{server.base_url}?a=b+c&a=2"
-    monkeypatch.setenv("GPTASST_BASE_URL", url)
-    monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
-    sent: list[str] = []
-
-    def record(_: object, request: httpx2.Request) -> httpx2.Response:
-        sent.append(str(request.url))
-        return httpx2.Response(404)
-
-    monkeypatch.setattr(httpx2.HTTPTransport, "handle_request", record)
-    assert cli("run", "DocWriter", "-t", "x").code == 1
-    assert sent == [url.replace("?", "/responses?")]
 
 
 @pytest.mark.parametrize("url", ["http://host/v 1", "http://ho\tst/v1", "http://host/v1\n/x"])

@@ -310,7 +310,7 @@ def test_a_server_without_vector_stores_says_so_and_still_runs_instructions(
     assert cli("run", "MarkdownLinter", "-f", "x.md").code == 0
 
 
-@pytest.mark.parametrize("status", [400, 500, 503])
+@pytest.mark.parametrize("status", [400, 403, 500, 503])
 def test_a_server_that_fails_to_list_vector_stores_still_runs_instructions(
     cli: Cli,
     project: LoopbackServer,
@@ -336,7 +336,20 @@ def test_a_server_that_fails_to_list_vector_stores_still_runs_instructions(
     one = "/v1/vector_stores/" + only_store(project, "Docs").about["id"]
     project.disturb("GET", one, outcomes.http_error(status), times=99)
     cli("assistant", "edit", "Docs", "--rename", "DocWriter")
-    assert cli("run", "Docs", "-t", "x").code == 1
+    assert cli("run", "Docs", "-t", "x").code == (4 if status == 403 else 1)
+
+
+def test_a_list_for_which_no_key_is_set_still_runs_instructions(
+    cli: Cli, project: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server wants one only for what it keeps."""
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("GPTASST_BASE_URL", project.base_url)
+    project.disturb("GET", "/v1/vector_stores", outcomes.http_error(401, message="Sign in"))
+    ran = cli("run", "CommitMessage", "-t", "x")
+    assert ran.code == 0
+    assert "`CommitMessage` is taken for the instruction, as " in ran.stderr
+    assert "Sign in" in ran.stderr
 
 
 def test_a_damaged_definition_is_said_and_can_be_deleted(

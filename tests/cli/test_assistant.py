@@ -237,6 +237,18 @@ class TestHistory:
         assert cli("assistant", "show", "W2", "--json").json["definition"] == first | {"name": "W2"}
         assert len(cli("assistant", "history", "W2", "-q").lines) == 3
 
+    def test_rollback_to_what_is_there_asks_nothing(self, cli: Cli, writer: str) -> None:
+        cli("assistant", "edit", writer, "-m", "m2")
+        ran = cli("assistant", "rollback", writer, "2")
+        said = "nothing to do: revision 2 of `Writer 1` is the current one\n"
+        assert (ran.code, ran.stderr) == (0, said)
+        cli("assistant", "rollback", writer, "1", "-y")
+        ran = cli("assistant", "rollback", writer, "1", "--json")
+        assert (ran.code, ran.json["revision"]) == (0, 3)
+        ran = cli("assistant", "rollback", writer, "1", "--tested")  # it has no cases
+        assert "1 of `Writer 1` has the same definition as the current one, 3\n" in ran.stderr
+        assert (ran.code, len(cli("assistant", "history", writer, "-q").lines)) == (0, 3)
+
     def test_no_such_revision(self, cli: Cli, writer: str) -> None:
         ran = cli("assistant", "rollback", writer, "7", "--yes", "--json")
         assert ran.code == 3

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from openai import Timeout
 
-from gptasst.api import clients
+from gptasst.api import http_client
 from gptasst.context import ReadOnlyContext
 from gptasst.doctor import project as server_checks
 from tests.assistants.project import writes
@@ -654,7 +654,7 @@ class TestSurroundings:
         said: str,
     ) -> None:
         if said == "a SOCKS proxy":
-            monkeypatch.setattr(clients, "LimitedClient", _without_socks)
+            monkeypatch.setattr(http_client, "LimitedClient", _without_socks)
         monkeypatch.delenv("SSL_CERT_FILE", raising=False)
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv(variable, value)

@@ -24,7 +24,7 @@ from typing import Any
 import keyring
 import pytest
 
-from gptasst.api import clients
+from gptasst.api import http_client
 from gptasst.batches import service as batches
 from gptasst.embedded import download, service
 from gptasst.errors import StateError
@@ -110,9 +110,10 @@ def refused(status: int, code: str | None = None, message: str = "No.") -> Prepa
     return prepare
 
 
-def disturbed(method: str, path: str, status: int, times: int = 99) -> Prepare:
+def disturbed(method: str, path: str, status: int, times: int = 99, message: str = "") -> Prepare:
     def prepare(around: Around) -> None:
-        around.server.disturb(method, path, outcomes.http_error(status), times=times)
+        refused = outcomes.http_error(status, message=message)
+        around.server.disturb(method, path, refused, times=times)
 
     return prepare
 
@@ -220,7 +221,7 @@ def no_socks(around: Around) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ImportError
 
-    around.patch.setattr(clients, "LimitedClient", fail)
+    around.patch.setattr(http_client, "LimitedClient", fail)
     around.patch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     around.patch.setenv("OPENAI_BASE_URL", "https://127.0.0.1:9/v1")
 
@@ -489,6 +490,7 @@ HINTS = [
     Hint(None, "assistant shwo", "Group.resolve_command: {}", more="Docs"),
     Hint(None, "assistant xyz", "Group.resolve_command: {}"),
     Hint(None, "assistant show Nobody", "no_assistant: assistant list"),
+    Hint(written("b.toml", "instructions = 'Keep {{x}}.'\n"), "instruction export b.toml --format fabric", "_refuse_literal_braces: {}", more="-o out"),
     Hint(None, "assistant rollback Docs 9 -y", "no_revision: assistant history {}"),
     Hint(None, "assistant files remove Docs zzz", "named_files: assistant files list {}"),
     Hint(two_of_one_name, "assistant show Docs", "_ambiguous: assistant edit {} --rename NEW", again=True),
@@ -501,7 +503,7 @@ HINTS = [
     Hint(no_assistants, "assistant list", "list_assistants: assistant create NAME -i INSTRUCTION"),
     Hint(no_knowledge, "assistant files list Bare", "list_files: assistant files add {} FILE..."),
     Hint(of_a_newer_version, "assistant show Docs", "read_pointer: upgrade_command()"),
-    Hint(an_expired_store, "run Docs -t x", "_expired: assistant export {}"),
+    Hint(an_expired_store, "run Docs -t x", "expired: assistant export {}"),
     Hint(meanwhile("assistant edit Docs -m gpt-6.2-sol", "GET", 1), "assistant edit Docs -m gpt-6-terra", "edit_conflict: assistant show {}"),
     Hint(meanwhile("assistant delete Docs -y", "GET", 2), "assistant edit Docs -m gpt-6-terra", "deleted_meanwhile: assistant list"),
     Hint(meanwhile("assistant delete Docs -y", "POST"), "assistant edit Docs -m gpt-6-terra", "_WHAT_IS_THERE: assistant list"),
@@ -604,6 +606,8 @@ HINTS += [
     Hint(failing("_knowledge"), "doctor --json", "knowledge_findings: assistant list"),
     Hint(both(vectors_are_missing, failing("_without_vectors")), "doctor --json", "vector_findings: assistant list"),
     Hint(a_deleted_upload, "doctor --json", "knowledge_findings: assistant files sync {}", again=True),
+    Hint(vectors_are_missing, "assistant search Docs alpha", "_sync: assistant files sync {}", again=True),
+    Hint(both(vectors_are_missing, disturbed("POST", "/v1/embeddings", 404, message="Model 'mean-1' not found.")), "assistant files sync Docs", "EmbeddingGateway._refuse_missing: model list"),
     Hint(vectors_are_missing, "doctor --json", "vector_findings: assistant files sync {}", again=True),
     Hint(an_unused_file, "doctor --json", "file_findings: file prune", more="-y --min-age 0"),
     Hint(failing("_leftovers"), "doctor --json", "file_findings: file prune --dry-run"),
@@ -681,6 +685,7 @@ SAME = {
 
 # Places that other tests follow.
 ELSEWHERE = {
+    "tell_long_run: run {}": "embedded/test_long_runs.py::test_a_directory_is_better_run_file_by_file",
     "OpenAIGateway._refuse_answered: conversation show {}": "faults/test_each_request.py::test_the_lost_answer_is_where_the_hint_says",
     "_prompt: run NAME -c --json": "cli/test_every_hint.py::test_a_chat_at_a_terminal",
     "_too_late: local setup": "embedded/test_time_limit.py::test_a_host_that_falls_silent",

@@ -105,7 +105,7 @@ class TestNew:
 
     def test_in_the_project(self, cli: Cli) -> None:
         ran = cli("instruction", "new", "Mine", "--project", "--json")
-        assert ran.json == {"name": "Mine", "path": "instructions/Mine.toml"}
+        assert (ran.json["name"], ran.json["path"]) == ("Mine", "instructions/Mine.toml")
         assert Path("instructions/Mine.toml").is_file()
 
     def test_from_another(self, cli: Cli) -> None:
@@ -249,3 +249,24 @@ class TestShipped:
         table = section(DOCS / "definitions.md", "Instructions")
         names = re.findall(r"^\| `(\w+)` \| \w.* \|$", table, flags=re.MULTILINE)
         assert sorted(names) == [path.stem for path in SHIPPED]
+
+
+def test_a_copy_has_the_cases(cli: Cli, write: Write) -> None:
+    cases = '[[case]]\nname = "c"\ninput = "x"\ncontains = "x"\n'
+    write("instructions/A.toml", 'instructions = "Do."\n')
+    write("instructions/A.cases.toml", cases)
+    ran = cli("instruction", "new", "B", "--from", "A", "--project")
+    assert (ran.code, ran.lines) == (0, ["instructions/B.toml"])
+    assert "copied its cases: instructions/B.cases.toml" in ran.stderr
+    assert Path("instructions/B.cases.toml").read_text() == cases
+    assert cli("instruction", "validate", "B").code == 0
+
+    write("instructions/A.cases.toml", cases.replace('input = "x"', 'file = "x.md"'))
+    ran = cli("instruction", "new", "C", "--from", "A", "--project", "--json")
+    assert ran.json["cases_path"] is None
+    assert "is not copied: its cases name files beside it" in ran.json["notes"][0]
+    write("instructions/D.cases.toml", "mine")
+    write("instructions/A.cases.toml", cases)
+    ran = cli("instruction", "new", "D", "--from", "A", "--project")
+    assert (ran.code, Path("instructions/D.toml").exists()) == (2, False)
+    assert Path("instructions/D.cases.toml").read_text() == "mine"

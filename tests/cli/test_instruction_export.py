@@ -169,6 +169,27 @@ def test_fabric(written: Any, cli: Cli) -> None:
     assert Path("out/Mine/user.md").read_text("utf-8") == before["default_text"]
 
 
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("fabric", "{{x}}"),
+        ("prompt-yml", "{{x}}"),
+        ("prompt-yml", "{{ lang }}"),
+        ("fabric", "{{a.b}}"),
+    ],
+)
+def test_text_does_not_become_a_variable(cli: Cli, write: Write, form: str, text: str) -> None:
+    write("b.toml", f"instructions = 'Keep {text} in {{{{lang}}}}.'\n[variables.lang]\n")
+    ran = cli("instruction", "export", "b.toml", "--format", form, "-o", "out", "--json")
+    assert (ran.code, Path("out").exists()) == (2, False)
+    assert (
+        f"`{text}` is text in `b`, and would be a variable in the format {form}"
+        in (ran.error["message"])
+    )
+    write("b.toml", "instructions = 'Keep {{}} in {{lang}}.'\n[variables.lang]\n")
+    assert cli("instruction", "export", "b.toml", "--format", form, "-o", "out").code == 0
+
+
 def test_what_is_there_stays(written: Any, cli: Cli, write: Write) -> None:
     write("out/Mine.yaml", "mine")
     words = ("instruction", "export", "Translator", "--format", "llm", "-o", "out", "--json")

@@ -957,3 +957,15 @@ def test_no_name_makes_an_instruction_a_file_of_cases(cli: Cli, write: Write) ->
     for words in (("new",), ("import", "agent.md", "--name")):
         ran = cli("instruction", *words, "other.cases")
         assert (ran.code, "ends like a file of cases" in ran.stderr) == (2, True)
+
+
+def test_cases_of_the_old_one_stay_and_are_named(cli: Cli, write: Write) -> None:
+    cases = '[[case]]\nname = "c"\ninput = "x"\ncontains = "x"\n'
+    write("instructions/Short.toml", 'instructions = "Old."\n')
+    write("instructions/Short.cases.toml", cases)
+    write("Short.prompt.yml", "messages:\n- role: system\n  content: New.\n")
+    words = ("instruction", "import", "Short.prompt.yml", "--name", "Short", "--project", "--force")
+    ran = cli(*words)
+    assert "the cases in `instructions/Short.cases.toml` stay: check that they fit" in ran.stderr
+    assert Path("instructions/Short.cases.toml").read_text() == cases
+    assert "stay" not in cli(*words).stderr  # nothing is written

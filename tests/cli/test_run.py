@@ -36,6 +36,7 @@ class TestAnswer:
     ) -> None:
         """The same from what looks like OpenAI itself, with nothing on a wire."""
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # what is sent through httpx2
         delta = {"type": "response.output_text.delta", "item_id": "m", "delta": TRICKY}
         done = {
             "type": "response.completed",

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -371,3 +372,50 @@ class TestVariables:
             assert hchatgpt.e2e_assistant_runner("A", "x", vars={"lang": "Dutch"})
         told = [record.json["instructions"] for record in server.requests]
         assert told == ["In Thai.", "In Danish.", "In Dutch."]
+
+
+@pytest.fixture
+def project_client(server: LoopbackServer) -> Iterator[gptasst.Client]:
+    with gptasst.Client(store="openai") as client:
+        yield client
+
+
+def test_changes_wait_for_their_cases(
+    project_client: gptasst.Client, server: LoopbackServer, write: Write
+) -> None:
+    client = project_client
+    server.answer = lambda body: "Hello" if "greet" in str(body["instructions"]) else "Nope"
+    write("Desk.toml", 'instructions = "You greet."\n')
+    write("Desk.cases.toml", '[[case]]\nname = "greets"\ntext = "Greet."\ncontains = "Hello"\n')
+    write("know/a.md", "alpha\n")
+    client.assistants.create("Desk", instruction="Desk.toml")
+    with pytest.raises(gptasst.PartlyDone, match="stays at revision 1") as failed:
+        client.assistants.update("Desk", instructions="You are rude.", tested=True)
+    report = failed.value.done
+    assert [(one.case, one.status) for one in report.cases] == [("greets", "failed")]  # type: ignore[attr-defined]
+    changed = client.assistants.update("Desk", model="gpt-6-luna", tested=True).assistant
+    assert changed.definition.model == "gpt-6-luna"
+    outcome = client.assistants.add_files("Desk", "know", tested=True)
+    assert outcome.assistant.knowledge[0].path == "know/a.md"
+    assert client.assistants.rollback("Desk", 1, tested=True).definition.model is None
+    write("as/Desk.toml", 'name = "Desk"\ninstructions = "You are rude."\n')
+    write("as/Desk.cases.toml", Path("Desk.cases.toml").read_text())
+    with pytest.raises(gptasst.PartlyDone, match="`Desk` stays at revision"):
+        client.apply("as", tested=True)
+    assert "greet" in client.assistants.get("Desk").definition.instructions
+
+
+def test_prompts_come_and_go(project_client: gptasst.Client, write: Write) -> None:
+    client = project_client
+    write("p/a.prompt.yml", "messages:\n- role: system\n  content: Do.\n")
+    assert client.instructions.plan_import("p", project=True).imported[0].action == "create"
+    assert not Path("instructions").exists()
+    client.instructions.import_files("p", project=True)
+    assert client.instructions.get("a").definition.instructions == "Do."
+    write("p/b.prompt.yml", "messages: [\n")
+    with pytest.raises(gptasst.PartlyDone) as failed:
+        client.instructions.import_files("p", project=True)
+    assert [one.name for one in failed.value.done.imported] == ["a"]  # type: ignore[attr-defined]
+    assert client.instructions.export("a", "fabric", "out").paths == ("out/a/system.md",)
+    with pytest.raises(gptasst.UsageError, match="there is no format `xml`"):
+        client.instructions.export("a", "xml", "out")  # type: ignore[arg-type]

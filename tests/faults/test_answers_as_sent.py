@@ -244,3 +244,55 @@ def test_a_hosted_tool_that_is_passed_over_is_noted(
     ran = cli("run", "Seeker", "-t", "x")
     assert ran.text == "right"
     assert ("shows no sign of web search" in ran.stderr) != called
+
+
+class TestVectors:
+    """Embeddings of two texts, as other servers send them."""
+
+    @pytest.fixture(autouse=True)
+    def embedding(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        write("a.md", "alpha\n")
+        write("b.md", "beta\n")
+        monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "other")
+
+    def created(self, cli: Cli, server: LoopbackServer, data: object) -> Any:
+        reply = json.dumps({"data": data}).encode()
+        server.disturb(
+            "POST", "/v1/embeddings", HttpAnswer(Reply(reply, 200, "application/json")), times=9
+        )
+        return cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "b.md", "--json")
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            [{"embedding": [1, 0]}, {"embedding": [0, 1.5]}],
+            [{"index": None, "embedding": [1, 0]}, {"index": None, "embedding": [0, 1.5]}],
+            [{"index": 1, "embedding": "AACAPwAAAAA="}, {"index": 0, "embedding": "AACAPwAAAAA="}],
+        ],
+    )
+    def test_are_understood(self, cli: Cli, server: LoopbackServer, data: object) -> None:
+        assert self.created(cli, server, data).code == 0
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            None,
+            [{"embedding": [1, 0]}],
+            [{"embedding": [1, 0]}, {"embedding": None}],
+            [{"embedding": [1, 0]}, {"embedding": [1, 0, 0]}],
+            [{"embedding": [1, 0]}, {"embedding": ["1", "0"]}],
+            [{"embedding": [1, 0]}, {"embedding": [float("nan"), 0]}],
+            [{"embedding": "odd"}, {"embedding": "odd"}],
+        ],
+        ids=str,
+    )
+    def test_or_refused(self, cli: Cli, server: LoopbackServer, data: object) -> None:
+        ran = self.created(cli, server, data)
+        assert (ran.code, ran.error["code"] in ("not_an_api", "service_error")) == (1, True)
+
+    def test_a_model_that_is_missing(self, cli: Cli, server: LoopbackServer) -> None:
+        missing = outcomes.http_error(404, body={"error": "model 'other' not found"})
+        server.disturb("POST", "/v1/embeddings", missing, times=9)
+        ran = cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md", "--json")
+        assert (ran.code, ran.error["code"]) == (3, "model_not_found")
+        assert "the `embedding_model` of the profile" in ran.error["message"]

@@ -133,6 +133,43 @@ def test_empty_pages_that_come_for_ever(cli: Cli, project: LoopbackServer) -> No
     assert len(project.requests) == 2
 
 
+ODD: list[dict[str, object]] = [
+    {},
+    {"name": None, "metadata": None, "file_counts": None, "usage_bytes": None},
+    {"name": 5, "metadata": [], "file_counts": [], "usage_bytes": "odd", "last_active_at": "odd"},
+    {"created_at": None},
+    {"created_at": "2026-01-01T00:00:00Z"},
+    {"created_at": 1e300},
+]
+
+
+@pytest.mark.parametrize("odd", [*({**STORE, "id": "vs_0", **odd} for odd in ODD), {}, "odd"])
+def test_an_odd_object_hides_no_other(cli: Cli, project: LoopbackServer, odd: object) -> None:
+    cli("assistant", "create", "Docs", "-i", "DocWriter")
+    page = {"object": "list", "data": [odd, only_store(project, "Docs").about], "has_more": False}
+    project.disturb("GET", "/v1/vector_stores", outcomes.http_error(200, body=page), times=9)
+    assert cli("assistant", "list", "-q", "--all-stores").lines == ["Docs"]
+    assert cli("run", "CommitMessage", "-t", "x").text == "x"
+
+
+@pytest.mark.parametrize("command", ["assistant list", "file list", "batch list", "model list"])
+def test_a_list_that_is_null_is_empty(cli: Cli, project: LoopbackServer, command: str) -> None:
+    """As servers in Go send it."""
+    null = outcomes.http_error(200, body={"object": "list", "data": None})
+    project.disturb("GET", "*", null, times=9)
+    ran = cli(*command.split(), "-q")
+    assert (ran.code, ran.text) == (0, "")
+
+
+def test_a_file_of_unknown_age_is_not_pruned(cli: Cli, project: LoopbackServer) -> None:
+    file = {"id": "file-1", "object": "file", "filename": None, "bytes": None, "created_at": None}
+    page = {"object": "list", "data": [{**file, "purpose": "user_data"}], "has_more": False}
+    project.disturb("GET", "/v1/files", outcomes.http_error(200, body=page), times=9)
+    assert cli("file", "list", "-q").lines == ["file-1"]
+    cli("file", "prune", "-y")
+    assert not [request for request in project.requests if request.method == "DELETE"]
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

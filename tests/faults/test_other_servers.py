@@ -8,6 +8,8 @@ the reports of their users (LM Studio).
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,8 @@ EVENT = Reply(
          3, "model_not_found", "has no model `gpt-6-luna`"),
         (nested('model "gpt-6-luna" not found, try pulling it first', 404, "not_found_error"),
          3, "model_not_found", "has no model `gpt-6-luna`"),
+        (json_reply({"detail": "Server is pinned to '/m'; requested 'gpt-6-luna'."}, 400),
+         3, "model_not_found", "has no model `gpt-6-luna`"),
         (flat("Unauthorized", 401), 4, "wrong_key", "Unauthorized"),
         (json_reply({"detail": "Unexpected fields in the request: {'prompt_cache_key'}"}, 422),
          1, "bad_request", "Unexpected fields"),
@@ -193,6 +197,47 @@ class TestMissingParts:
         assert 'embedding_model = "embedded"' in ran.error["hint"]
 
 
+class TestEmbeddings:
+    @pytest.fixture(autouse=True)
+    def docs(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        write("a.md", "Felines like fish.\n")
+        assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", "a.md").code == 0
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            nested("Model 'embed' not found. Use 'client.models.list()' to list models.", 404),
+            nested("/embeddings: Invalid model name passed in model=embed. Call `/v1/models`"),
+        ],
+        ids=["OGX", "LiteLLM"],
+    )
+    def test_a_model_that_is_not_there(
+        self,
+        cli: Cli,
+        server: LoopbackServer,
+        monkeypatch: pytest.MonkeyPatch,
+        reply: Reply,
+    ) -> None:
+        monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embed")
+        server.disturb("POST", "/v1/embeddings", HttpAnswer(reply), times=9)
+        ran = cli("assistant", "files", "sync", "Docs", "--json")
+        assert (ran.code, ran.error["code"]) == (3, "model_not_found")
+        assert "has no model `embed`, the `embedding_model`" in ran.error["message"]
+
+    @pytest.mark.parametrize("words", ["assistant search Docs fish", "run Docs -t fish"])
+    def test_knowledge_without_vectors_is_noted(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch, words: str
+    ) -> None:
+        """It was made before `embedding_model` was set, or for another one."""
+        monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "text-embedding-3-small")
+        ran = cli(*words.split())
+        assert ran.stderr.count("has no vectors of `text-embedding-3-small` yet") == 1
+        fix = "assistant files sync Docs"
+        assert f"`gptasst {fix}`" in ran.stderr
+        assert cli(*fix.split()).code == 0
+        assert "vectors" not in cli(*words.split()).stderr
+
+
 class TestOnlyStreams:
     """A server that sends no answer in one piece, which `--each` asks for, is asked to stream."""
 
@@ -211,6 +256,39 @@ class TestOnlyStreams:
         assert Path("out/b.md").read_text() == "b.md\n"
         assert [body.get("stream", False) for body in runs(server)] == [False, True, True]
 
+    def test_many_files_at_once(
+        self, cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each request that was under way is sent again."""
+        arrived = threading.Barrier(3, timeout=10)
+        event = b"data: " + json.dumps(completed()).encode() + b"\n\n"
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                streamed = body.get("stream")
+                if not streamed:
+                    arrived.wait()
+                data = event if streamed else b"null"
+                self.send_response(200)
+                kind = "text/event-stream" if streamed else "application/json"
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        names = [write(name, f"{name}\n").name for name in ("a.md", "b.md", "c.md")]
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+            threading.Thread(target=other.serve_forever, daemon=True).start()
+            monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{other.server_port}/v1")
+            ran = cli("run", "DocWriter", "--each", *names, "-j", "3", "-o", "out")
+            other.shutdown()
+        assert ran.code == 0, ran.stderr
+        assert [Path("out", name).read_text() for name in names] == ["right"] * 3
+
     def test_another_refusal_is_none_of_that(
         self, cli: Cli, server: LoopbackServer, write: Write
     ) -> None:
@@ -226,8 +304,27 @@ class TestOnlyStreams:
         assert states(cli)["responses"] == "available"
 
 
-class TestLimitOfTransformers:
-    """`transformers serve` ends answers at 1,024 tokens and calls them completed."""
+class TestTransformers:
+    """`transformers serve` fails at an empty request, and where it lists a model by its path."""
+
+    FAILED = HttpAnswer(Reply(b"Internal Server Error", 500, "text/plain"))
+
+    def test_doctor_says_that_it_has_responses(self, cli: Cli, server: LoopbackServer) -> None:
+        missing = HttpAnswer(json_reply({"detail": "Not Found"}, 404))
+        server.disturb("GET", "/v1/responses/*", missing, times=9)
+        server.disturb("POST", "/v1/responses", self.FAILED, times=9)
+        found = states(cli)
+        assert (found["responses"], found["web search"]) == ("available", "unknown")
+
+    def test_no_model_is_set_and_none_is_listed(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("GPTASST_MODEL")
+        server.disturb("GET", "/v1/models", self.FAILED, times=9)
+        ran = cli("run", "DocWriter", "-t", "x", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "no_model")
+        assert "can't list its models" in ran.error["message"]
+        assert "-m MODEL" in ran.error["hint"]
 
     def ran(self, cli: Cli, server: LoopbackServer, tokens: int, paths: Any) -> int:
         usage = {"input_tokens": 9, "output_tokens": tokens, "total_tokens": 9 + tokens}
@@ -235,6 +332,7 @@ class TestLimitOfTransformers:
         server.disturb("GET", "/openapi.json", HttpAnswer(json_reply({"paths": paths})))
         return cli("run", "DocWriter", "-t", "x", "-o", "out.md").code
 
+    # It ends answers at 1,024 tokens and calls them completed.
     @pytest.mark.parametrize(
         ("tokens", "paths", "code"),
         [
@@ -244,7 +342,7 @@ class TestLimitOfTransformers:
             (1024, None, 0),
         ],
     )
-    def test_is_known(
+    def test_its_own_limit_is_known(
         self, cli: Cli, server: LoopbackServer, tokens: int, paths: Any, code: int
     ) -> None:
         assert self.ran(cli, server, tokens, paths) == code

@@ -201,6 +201,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 def test_the_right_file_comes_first(database: Database, question: str, path: str) -> None:
     with database.reading() as connection:
         found = matches(connection, "a", Question(question), 3)
-        where = "SELECT file_id FROM passages WHERE id = ?"
+        where = "SELECT id FROM knowledge WHERE ? BETWEEN first_passage AND last_passage"
         paths = [connection.execute(where, (match.passage_id,)).fetchone()[0] for match in found]
     assert paths[:1] == [path], Path(path).parent

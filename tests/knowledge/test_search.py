@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
 from gptasst.knowledge import vectors
+from gptasst.knowledge.code_words import declared_names
 from gptasst.knowledge.index import insert_passages, matches
 from gptasst.knowledge.languages import language_of
 from gptasst.knowledge.question import Question
@@ -93,6 +94,8 @@ class TestWords:
             ("RateLimiter", "the rate limiter"),
             ("max retry", "max_retry_count = 3"),
             ("maxRetryCount", "max_retry_count = 3"),
+            ("configuration directory", "def cfg_dir(): ..."),
+            ("msg", "the message"),
             ("user profile", "getUserProfile()"),
             ("error code 5031", "5031 disk full"),
             ("Straße", "STRASSE"),
@@ -138,6 +141,11 @@ class TestWords:
             ("15h", "À partir de 15 h"),
             ("15 h", "dès 15h"),
             ("8 GB", "8GB of memory"),
+            ("Frau Mueller", "Herr Müller kümmert sich darum, und das ist gut so."),
+            ("Müller", "Mr Mueller signs"),
+            ("Heizungsdefekt", "Die Heizungen und die Abflüsse sind in der Regel warm."),
+            ("la chiave", "Le chiavi di riserva sono custodite dal portiere."),
+            ("猫を飼ってもいいですか", "ペットは小型犬と猫に限ります。"),
             ("passwrod", "Reset your password there."),
             ("recieve", "You receive a message."),
             ("configuration", "the config file"),
@@ -216,6 +224,30 @@ class TestWords:
     )
     def test_a_clear_language_is_known(self, text: str, language: str) -> None:
         assert language_of(text) == language
+
+
+class TestCode:
+    @pytest.mark.parametrize(
+        ("path", "text", "names"),
+        [
+            ("a.py", "class A(B):\n    async def get(self): ...\ndef top(): x(1)", "A get top"),
+            ("a.c", "static int main(int n)\n{\n  if (n) {\n    foo(n);\n}", "main"),
+            ("a.ts", "export const retry = (n) => n\nclass A {\n  get(x) {\n", "A get retry"),
+            ("a.go", "func (s *Server) Go(a int) error {\ntype Config struct {", "Go Config"),
+            ("a.rs", "pub(crate) fn parse<T>(x: T) {", "parse"),
+            ("a.java", "  public static List<String> names(int a) {", "names"),
+        ],
+    )  # fmt: skip
+    def test_declared_names_are_known(self, path: str, text: str, names: str) -> None:
+        assert declared_names(path, text) == names
+
+    def test_where_a_name_is_declared_comes_before_where_it_is_used(
+        self, cli: Cli, write: Write
+    ) -> None:
+        write("uses.py", "wait_for_lock()\nwait_for_lock()\n")
+        write("has.py", "def wait_for_lock():\n    while True:\n        pass\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", ".").code == 0
+        assert cli("assistant", "search", "W", "wait for lock", "-q").stdout == b"has.py\nuses.py\n"
 
 
 class TestQuestion:
@@ -374,6 +406,19 @@ class TestMeaning:
         assert _embedded(embeddings) == ["mend vehicle"]
         assert cli("assistant", "search", "W", "automobile", "-q").stdout == b"a.md\n"
 
+    def test_where_questions_cannot_be_embedded_words_are_searched(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer
+    ) -> None:
+        write("a.md", "mend vehicle\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400, message="no room"))
+        ran = cli("assistant", "search", "W", "the vehicle", "-q")
+        assert (ran.code, ran.stdout) == (0, b"a.md\n")
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400, message="no room"))
+        ran = cli("assistant", "search", "W", "the vehicle")
+        assert ran.stderr.startswith("searched by words only, as `mean-1` can't embed: ")
+        assert ran.stderr.endswith("no room\n")
+
     def test_what_was_made_before_an_interruption_is_kept(
         self, cli: Cli, write: Write, embeddings: LoopbackServer
     ) -> None:
@@ -414,38 +459,3 @@ class TestMeaning:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("UPDATE vectors SET signs = NULL")
         assert cli("assistant", "search", "W", "repair automobile", "-q").stdout == b"a.md\n"
-
-
-class TestOlderStores:
-    def test_a_store_of_the_last_version_is_indexed_anew(
-        self, cli: Cli, write: Write, home: Path
-    ) -> None:
-        write("a.md", "class RateLimiter: ...\n")
-        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
-        (path,) = home.rglob("assistants.sqlite3")
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            (number,) = connection.execute("SELECT number FROM search_indexes").fetchone()
-            connection.execute("DROP TABLE vectors")
-            connection.execute("DROP INDEX passages_by_content")
-            connection.execute("DROP INDEX passages_by_file")
-            connection.execute("CREATE INDEX passages_by_file ON passages (file_id)")
-            connection.execute(f"DROP TABLE search_index_{number}")
-            connection.execute("DROP TABLE search_indexes")
-            for column in ("heading", "words", "more", "titles", "content"):
-                connection.execute(f"ALTER TABLE passages DROP COLUMN {column}")
-            connection.execute("ALTER TABLE knowledge DROP COLUMN language")
-            connection.execute("ALTER TABLE assistants DROP COLUMN source")
-            connection.executescript(
-                ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[1]
-                + ASSISTANTS.migrations[0].partition("CREATE VIRTUAL")[2]
-            )
-            connection.execute("PRAGMA user_version = 1")
-        assert cli("assistant", "search", "W", "rate limiter", "-q").stdout == b"a.md\n"
-        write("b.md", "another rate limiter\n")
-        assert cli("assistant", "files", "add", "W", "b.md").code == 0
-        assert cli("assistant", "files", "remove", "W", "a.md").code == 0
-        assert cli("assistant", "search", "W", "rate limiter", "-q").stdout == b"b.md\n"
-        assert cli("assistant", "delete", "W", "-y").code == 0
-        with closing(sqlite3.connect(path)) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
-        assert not any(name.startswith("search_index_") for (name,) in tables)

@@ -7,13 +7,15 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection
 from gptasst.api.errors import failed_response
 from gptasst.api.events import Event, UnreadableEvent
-from gptasst.api.failures import filter_categories, filtered_for, masked, words_in
+from gptasst.api.failures import filter_categories, filtered_for, words_in
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
+from gptasst.api.masking import masked
 from gptasst.api.refused_inputs import more_context
 from gptasst.api.response_items import (
     FileName,
@@ -340,7 +342,7 @@ def refuse_web_page(response: Any) -> None:
     content_type = response.headers.get("content-type", "")
     if "text/html" in content_type:
         raise ServiceError(
-            f"{response.request.url.host} sent a web page instead of an answer",
+            f"{urlsplit(str(response.url)).hostname} sent a web page instead of an answer",
             hint="is the base URL right? it usually ends in /v1",
             code="not_an_api",
         )

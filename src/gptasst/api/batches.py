@@ -14,9 +14,10 @@ from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.events import Event
 from gptasst.api.failures import reading
-from gptasst.api.files import CLOCK_SKEW, FileGateway, moment
+from gptasst.api.files import CLOCK_SKEW, START, FileGateway, moment_or_start
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
+from gptasst.api.response_items import objects, text_metadata
 from gptasst.api.types import Batch, BatchAnswer, ModelRequest
 from gptasst.errors import GptasstError, ServiceError
 
@@ -68,7 +69,7 @@ class BatchGateway:
             for batch in self.list():
                 if batch.metadata.get(_REQUEST) == nonce:
                     return batch
-                if batch.created_at.timestamp() < started:
+                if START.timestamp() < batch.created_at.timestamp() < started:
                     break
             return None
 
@@ -141,20 +142,20 @@ class BatchGateway:
             return BatchAnswer(custom_id, failure=refused.message, part=part or None)
 
     def _batch(self, batch: Any) -> Batch:
-        counts = batch.request_counts
-        errors = batch.errors.data if batch.errors else None
+        counts = batch.request_counts if isinstance(batch.request_counts, Event) else Event()
+        errors = batch.errors.data if isinstance(batch.errors, Event) else None
         return Batch(
             id=batch["id"],
             status=batch.status,
-            created_at=moment(batch.created_at),
-            metadata={key: str(value) for key, value in (batch.metadata or {}).items()},
+            created_at=moment_or_start(batch.created_at),
+            metadata=text_metadata(batch.metadata),
             input_file_id=batch.input_file_id,
             output_file_id=batch.output_file_id,
             error_file_id=batch.error_file_id,
-            requests=counts.total if counts else 0,
-            completed=counts.completed if counts else 0,
-            failed=counts.failed if counts else 0,
-            errors=tuple(self._connection.masked(_problem(error)) for error in errors or ()),
+            requests=counts.total or 0,
+            completed=counts.completed or 0,
+            failed=counts.failed or 0,
+            errors=tuple(self._connection.masked(_problem(error)) for error in objects(errors)),
         )
 
 

@@ -10,21 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-import httpx2
-
-from gptasst.api.clients import base_url_of, make_http_client, make_sdk
+from gptasst.api.attempts import Attempts, Response
+from gptasst.api.clients import base_url_of, make_client, make_http_client, make_sdk
 from gptasst.api.errors import translate_error
 from gptasst.api.events import Event
-from gptasst.api.failures import (
-    ConnectionFailure,
-    RequestFailure,
-    StatusFailure,
-    is_missing_object,
-    mask_error,
-    masked,
-    reading,
-)
-from gptasst.api.limits import MAX_ITEMS, patience, too_much, too_slow
+from gptasst.api.failures import RequestFailure, StatusFailure, is_missing_object, reading
+from gptasst.api.limits import MAX_ITEMS, Timeouts, patience, too_much, too_slow
+from gptasst.api.masking import mask_error, masked
 from gptasst.api.retries import ATTEMPTS, wait_before_retry, was_not_carried_out
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, NotFound, ServiceError
@@ -83,30 +75,33 @@ class Connection:
     def __init__(self, endpoint: Endpoint, *, retries: bool = True) -> None:
         self.endpoint = endpoint
         self.attempts = ATTEMPTS if retries else 1
-        self._base_url = base_url_of(endpoint)
-        self._http = make_http_client(endpoint)
+        self.base_url = base_url_of(endpoint)
+        self._attempts = Attempts(self.base_url, endpoint.on_moved)
+        self._http = make_client(endpoint, self._attempts)
         self._limits = patience(endpoint.silence, endpoint.timeout, attempts=self.attempts)
         self._stopping = threading.Event()
 
     @cached_property
     def client(self) -> openai.OpenAI:
         """The SDK."""
-        return make_sdk(self.endpoint, self._http, self._limits)
+        return make_sdk(
+            self.endpoint, make_http_client(self.endpoint, self._attempts), self._limits
+        )
 
     @cached_property
     def once(self) -> openai.OpenAI:
-        return self.client.with_options(timeout=patience(self.endpoint.timeout))
+        return self.client.with_options(timeout=patience(self.endpoint.timeout).for_sdk())
 
     def close(self) -> None:
         """Wake every thread that waits for a retry, and close all connections."""
         self._stopping.set()
-        self._http.close()
+        self._attempts.connections.close()
 
     def get(
         self,
         path: str,
         query: Mapping[str, str | int] | None = None,
-        limits: httpx2.Timeout | None = None,
+        limits: Timeouts | None = None,
     ) -> Any:
         """The JSON at a path, with its objects as `Event`. Call it within `errors`.
 
@@ -117,7 +112,7 @@ class Connection:
         """
         return read_json(self.send("GET", path, query=query, limits=limits))
 
-    def post(self, path: str, body: Mapping[str, Any], limits: httpx2.Timeout | None = None) -> Any:
+    def post(self, path: str, body: Mapping[str, Any], limits: Timeouts | None = None) -> Any:
         """POST a request; see `get`."""
         return read_json(self.send("POST", path, body=body, limits=limits))
 
@@ -128,13 +123,13 @@ class Connection:
         *,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
-        limits: httpx2.Timeout | None = None,
+        limits: Timeouts | None = None,
         stream: bool = False,
-    ) -> httpx2.Response:
+    ) -> Response:
         """Send a request; the arguments are as in `get`.
 
         Args:
-            method: GET or POST.
+            method: GET, POST or DELETE.
             path: below the base URL, or a whole URL.
             query: parameters.
             body: goes out as JSON.
@@ -144,15 +139,9 @@ class Connection:
         Raises:
             RequestFailure: the server refused it, or there was no response.
         """
-        request = self._http.build_request(
-            method,
-            path if "://" in path else self._base_url + path,
-            params=query,
-            json=body,
-            timeout=limits or self._limits,
-        )
-        response: httpx2.Response = self._http.send(request, stream=stream)
-        return response
+        url = path if "://" in path else self.base_url + path
+        limits = limits or self._limits
+        return self._http.ask(method, url, query=query, body=body, limits=limits, stream=stream)
 
     @contextlib.contextmanager
     def errors(self, missing: Missing | None = None) -> Iterator[None]:
@@ -177,10 +166,6 @@ class Connection:
             raise translate_error(error, self.endpoint, None) from error
         except RequestFailure as error:
             raise translate_error(error, self.endpoint, None) from error
-        except httpx2.RequestError as error:  # while reading a stream
-            lost = ConnectionFailure(error.request)
-            lost.__cause__ = error
-            raise translate_error(lost, self.endpoint, None) from lost
 
     def listed(
         self,
@@ -188,7 +173,7 @@ class Connection:
         make: Callable[[Any], _Made],
         query: Mapping[str, str | int] | None = None,
         missing: Missing | None = None,
-        limits: httpx2.Timeout | None = None,
+        limits: Timeouts | None = None,
     ) -> Iterator[_Made]:
         """Every object of a list, each once, even if the list changes while it is read.
 
@@ -216,7 +201,7 @@ class Connection:
                 return
 
     def _pages(
-        self, path: str, query: Mapping[str, str | int], limits: httpx2.Timeout | None
+        self, path: str, query: Mapping[str, str | int], limits: Timeouts | None
     ) -> Iterator[Any]:
         """The pages of a list, all of them within the time limit of one operation."""
         left = self.endpoint.timeout
@@ -299,7 +284,7 @@ class Connection:
         self._stopping.wait(seconds)
 
 
-def read_json(response: httpx2.Response) -> Any:
+def read_json(response: Response) -> Any:
     """The JSON of a response, with its objects as `Event`.
 
     Raises:
@@ -322,16 +307,19 @@ def _last_of(page: Any, *, may_go_on: bool) -> str | None:
 
 
 def _data_of(page: Any) -> list[Any]:
-    """The objects of a page; servers in Go send null for none.
+    """The objects of a page, without what is none; servers in Go send null for an empty list.
 
     Raises:
-        TypeError: it is not a list.
+        TypeError: it is not a list, or has no object.
     """
     if "data" in page and page.data is None:
         return []
     if not isinstance(page.data, list):
         raise TypeError
-    return page.data
+    found = [each for each in page.data if isinstance(each, Event) and isinstance(each.id, str)]
+    if page.data and not found:
+        raise TypeError
+    return found
 
 
 def _unseen(pages: Iterator[Any], seen: set[str]) -> Iterator[Any]:

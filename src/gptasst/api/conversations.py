@@ -94,7 +94,9 @@ class ConversationGateway:
     def _add(self, conversation_id: str, items: Any) -> Any:
         """The response to adding items, sent once."""
         conversations = self._connection.client.conversations.items.with_raw_response
-        added = conversations.create(conversation_id, items=items, timeout=self._limits_once)
+        added = conversations.create(
+            conversation_id, items=items, timeout=self._limits_once.for_sdk()
+        )
         return read_json(added.http_response)
 
     def _find(self, conversation_id: str, text: str) -> str | None:
@@ -246,7 +248,7 @@ class ConversationGateway:
         for item_id in item_ids:
             with contextlib.suppress(NotFound), self._connection.errors(missing("item", item_id)):
                 self._connection.client.conversations.items.delete(
-                    item_id, conversation_id=conversation_id, timeout=self._limits
+                    item_id, conversation_id=conversation_id, timeout=self._limits.for_sdk()
                 )
 
     def delete(self, conversation_id: str) -> None:
@@ -258,7 +260,9 @@ class ConversationGateway:
             ids = self._all(conversation_id, _item_id, {"limit": _PAGE})
             self.remove(conversation_id, list(ids))
             with self._connection.errors(_named(conversation_id)):
-                self._connection.client.conversations.delete(conversation_id, timeout=self._limits)
+                self._connection.client.conversations.delete(
+                    conversation_id, timeout=self._limits.for_sdk()
+                )
 
 
 def _named(conversation_id: str) -> Missing:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import email.utils
 import math
 import re
 import time
 from collections.abc import Mapping
-
-import httpx2
+from urllib.parse import urljoin
 
 from gptasst.api.failures import (
     ConnectionFailure,
@@ -23,14 +21,13 @@ from gptasst.api.failures import (
     is_plain,
     is_too_long,
     is_used_up,
-    mask_error,
-    masked,
     message_of,
     missing_part,
     words_in,
     words_of,
 )
 from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.masking import mask_error, masked
 from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
 from gptasst.api.surroundings import login_wanted, proxy_between
 from gptasst.api.types import Endpoint
@@ -68,6 +65,9 @@ def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstErr
         return filtered(found, endpoint)
     if is_expired(message):
         return expired(message, endpoint)
+    # OGX asks for the model only then.
+    if "model" in message.lower() and is_about_model(404, code, message, model):
+        return _no_model(model, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
     return failed
@@ -88,10 +88,8 @@ def translate_error(error: RequestFailure, endpoint: Endpoint, model: str | None
 
 
 def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
-    connecting = isinstance(error.__cause__, httpx2.ConnectTimeout)
-    limits = error.request.extensions.get("timeout", {})
-    seconds = limits.get("connect" if connecting else "read") or endpoint.silence
-    what = "took no connection" if connecting else "said nothing"
+    seconds = error.seconds or endpoint.silence
+    what = "took no connection" if error.connecting else "said nothing"
     return ServiceError(
         f"{endpoint.name} did not answer in time: it {what} for {seconds:g} s",
         hint="try again later; `timeout` in its profile, or GPTASST_TIMEOUT, allows more",
@@ -100,18 +98,18 @@ def _timed_out(error: TimedOut, endpoint: Endpoint) -> ServiceError:
 
 
 def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
-    cause = error.__cause__
-    reason = str(cause) if cause else "no connection"
-    while cause is not None and not str(cause) and cause.__cause__ is not None:
+    cause: BaseException | None = error
+    reason = str(error)
+    while cause is not None and not reason:
         cause = cause.__cause__
-        reason = str(cause)
-    reason = masked(reason, endpoint)
-    if isinstance(error.__cause__, httpx2.ProxyError):
+        reason = str(cause or "")
+    reason = masked(reason, endpoint) or type(error.__cause__ or error).__name__
+    if error.of_proxy:
         if reason.startswith("407"):
             return login_wanted(f": {reason}", endpoint)
         reason = f"the proxy between answered `{reason}`"
     return ServiceError(
-        f"{endpoint.name} can't be reached: {reason or type(cause).__name__}",
+        f"{endpoint.name} can't be reached: {reason}",
         hint=_connection_hint(reason, endpoint),
         code="unreachable",
     )
@@ -165,7 +163,7 @@ def _no_endpoint(error: StatusFailure, message: str, endpoint: Endpoint) -> Serv
         right = "is the base URL right, and does the server speak the Responses API?"
         between = proxy_between(endpoint)
         return ServiceError(
-            f"{endpoint.name} has nothing at {error.request.url.path}: {message}",
+            f"{endpoint.name} has nothing at {error.path}: {message}",
             hint=f"{between} is set, and that proxy may have answered; {right}"
             if between
             else right,
@@ -190,7 +188,7 @@ def _failed(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceEr
 def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
     """The error for a redirect: content and keys only go to the server that was configured."""
     location = error.response.headers.get("location", "")
-    target = shown_url(str(error.request.url.join(location))) if location else "elsewhere"
+    target = shown_url(urljoin(error.url, location)) if location else "elsewhere"
     return ServiceError(
         f"{endpoint.name} redirects to {target}; gptasst does not follow redirects",
         hint="if that is the right server, set `base_url` to its address",
@@ -289,9 +287,13 @@ def _asked_wait(headers: Mapping[str, str]) -> float | None:
         return exact / 1000
     value: str | None = headers.get("retry-after")
     seconds = _finite(value)
-    date = email.utils.parsedate_tz(value) if value and seconds is None else None
-    if date is None:
+    if not value or seconds is not None:
         return seconds
+    import email.utils
+
+    date = email.utils.parsedate_tz(value)
+    if date is None:
+        return None
     try:
         return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
     except (ValueError, OverflowError):  # a year out of range

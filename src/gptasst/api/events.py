@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gptasst.api.limits import MAX_LINE, too_much
 
 if TYPE_CHECKING:
-    import httpx2
+    from gptasst.api.attempts import Response
 
 
 class Event(dict[str, Any]):
@@ -27,7 +27,7 @@ class Event(dict[str, Any]):
         return self.get(name)
 
 
-def answer_events(response: httpx2.Response, chunks: Iterator[bytes]) -> Iterator[Event]:
+def answer_events(response: Response, chunks: Iterator[bytes]) -> Iterator[Event]:
     """The events of an answer; an answer in one piece is a single, final event.
 
     Args:
@@ -36,7 +36,7 @@ def answer_events(response: httpx2.Response, chunks: Iterator[bytes]) -> Iterato
 
     Raises:
         ValueError: the data is not in the API's form.
-        httpx2.HTTPError: the connection was lost.
+        ConnectionFailure: the connection was lost.
         OverLimit: there is too much data.
     """
     kind = response.headers.get("content-type", "")

@@ -5,23 +5,18 @@ OpenAI sends error codes; other servers send text, or forms of their own.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import html
 import json
-import os
 import re
-import urllib.request
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from gptasst.api.types import Endpoint
-from gptasst.config.urls import query_secrets
 from gptasst.errors import ServiceError
 
 if TYPE_CHECKING:
-    import httpx2
+    from gptasst.api.attempts import Response
 
 
 class RequestFailure(Exception):
@@ -29,15 +24,25 @@ class RequestFailure(Exception):
 
 
 class ConnectionFailure(RequestFailure):
-    """There was no response. `__cause__` is the error of the HTTP library."""
+    """There was no response, or not all of it. `__cause__` is the error of the HTTP library.
 
-    def __init__(self, request: httpx2.Request) -> None:
-        super().__init__("no connection")
-        self.request = request
+    Args:
+        said: what happened, if the cause does not tell.
+        of_proxy: whether a proxy refused to connect.
+    """
+
+    def __init__(self, said: str = "", *, of_proxy: bool = False) -> None:
+        super().__init__(said)
+        self.of_proxy = of_proxy
 
 
 class TimedOut(ConnectionFailure):
-    """A server that accepts no connection, or sent nothing for too long."""
+    """A server that accepts no connection (`connecting`), or sent nothing for too many seconds."""
+
+    def __init__(self, seconds: float | None, *, connecting: bool = False) -> None:
+        super().__init__("timed out")
+        self.seconds = seconds
+        self.connecting = connecting
 
 
 class StatusFailure(RequestFailure):
@@ -48,7 +53,7 @@ class StatusFailure(RequestFailure):
         body: its error: the object in `error`, else all JSON, else the text.
     """
 
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: Response) -> None:
         text = response.text.strip()
         super().__init__(f"HTTP {response.status_code}: {text}")
         self.response = response
@@ -63,8 +68,14 @@ class StatusFailure(RequestFailure):
         self.body = error if isinstance(error, dict) and error else said
 
     @property
-    def request(self) -> httpx2.Request:
-        return self.response.request
+    def url(self) -> str:
+        """The URL that was asked for."""
+        return str(self.response.url)
+
+    @property
+    def path(self) -> str:
+        """The path of its URL."""
+        return unquote(urlsplit(self.url).path)
 
     @property
     def status_code(self) -> int:
@@ -105,72 +116,6 @@ def reading(endpoint: Endpoint) -> Iterator[None]:
         ) from error
 
 
-_MASK = "[key]"
-# Servers without keys get placeholders such as `x`, which are not secret.
-_SHORTEST_SECRET = 8
-# httpx quotes an invalid header in its own form.
-_QUOTED_HEADER = re.compile(r"(Illegal header (?:name|value)) .*", re.DOTALL)
-
-
-def masked(text: str, endpoint: Endpoint) -> str:
-    """Text with the key, header values and passwords in URLs masked."""
-    for secret in _secrets(endpoint):
-        text = text.replace(secret, _MASK)
-    return _QUOTED_HEADER.sub(r"\1", text)
-
-
-def mask_error(error: BaseException, endpoint: Endpoint) -> None:
-    """Mask the message of an exception and of its causes, which tracebacks show."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        one.args = tuple(masked(a, endpoint) if isinstance(a, str) else a for a in one.args)
-        message = getattr(one, "message", None)
-        if isinstance(message, str):
-            one.message = masked(message, endpoint)  # type: ignore[attr-defined]  # it is there
-        waiting += [one.__cause__, one.__context__]
-
-
-def _secrets(endpoint: Endpoint) -> list[str]:
-    """The secrets, longest first, because one may be part of another."""
-    found = {secret for secret in _all_secrets(endpoint) if len(secret) >= _SHORTEST_SECRET}
-    passwords = {secret for url in _urls(endpoint) for secret in _passwords(url)}
-    return sorted(found | passwords, key=len, reverse=True)
-
-
-def _all_secrets(endpoint: Endpoint) -> Iterator[str]:
-    yield endpoint.api_key or ""
-    values = [*endpoint.headers.values(), *query_secrets(endpoint.base_url)]
-    if endpoint.openai_environment:
-        lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines()
-        values += [line.partition(":")[2].strip() for line in lines]
-    for value in values:
-        yield value
-        yield value.rpartition(" ")[2]  # without `Bearer`
-
-
-def _urls(endpoint: Endpoint) -> list[str]:
-    return [endpoint.base_url, *urllib.request.getproxies().values()]
-
-
-def _passwords(url: str) -> Iterator[str]:
-    """The user and password of a URL in every quoted form; short ones only as a pair."""
-    userinfo = url.partition("://")[2] or url  # proxies may have no scheme, or be no URL at all
-    userinfo = re.split(r"[/?#]", userinfo)[0].rpartition("@")[0]
-    user, colon, password = userinfo.partition(":")
-    if not colon or not password:
-        return
-    yield userinfo + "@"
-    yield base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
-    for quoted in (password, unquote(password)):
-        if len(quoted) >= _SHORTEST_SECRET:
-            yield quoted
-
-
 # FastAPI, llama.cpp, Azure; and the message for a response without one.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")
 _UNEXPECTED = "unexpected endpoint or method"  # LM Studio, with status 200
@@ -208,10 +153,10 @@ _USED_UP_WORDS = re.compile(
 )
 _NO_MODEL = ("model_not_found", "model_not_available", "deploymentnotfound")
 # LiteLLM has "Invalid model name passed in model=…", OpenRouter "… is not a valid model ID",
-# DeepSeek "Model Not Exist".
+# DeepSeek "Model Not Exist", `transformers serve` "Server is pinned to 'A'; requested 'B'".
 _NO_MODEL_WORDS = re.compile(
     r"not found|(does )?not exist|deprecated|invalid model|not a valid model|unknown model"
-    r"|no such model|unable to access model"
+    r"|no such model|unable to access model|server is pinned to"
 )
 _NO_MODEL_ALONE = re.compile(r"^\W*(the )?(invalid model|(this )?model (was )?not (exist|found))")
 _PARTS = {
@@ -263,6 +208,8 @@ def words_in(value: object, depth: int = 0) -> str:
 
 def words_of(error: StatusFailure) -> str | None:
     """A server's error message, if there is one; of a web page its title."""
+    import html
+
     if not is_plain(error):
         return words_in(error.body) or None
     text = error.body
@@ -353,7 +300,7 @@ def is_missing_path(error: StatusFailure) -> bool:
         return True
     if error.status_code != 404:
         return False
-    path = error.request.url.path.lower()
+    path = error.path.lower()
     told = message in _NO_SUCH_PATH or path in message or "invalid url" in message
     return told or is_plain(error)
 
@@ -362,7 +309,7 @@ def missing_part(error: StatusFailure) -> str | None:
     """The part of the API that a server lacks, if assistants need it."""
     if not is_missing_path(error):
         return None
-    segments = error.request.url.path.rstrip("/").split("/")
+    segments = error.path.rstrip("/").split("/")
     return next((_PARTS[segment] for segment in segments if segment in _PARTS), None)
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-
-import httpx2
 
 from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.large_files import (
@@ -28,6 +25,7 @@ from gptasst.api.limits import (
     patience,
     too_much,
 )
+from gptasst.api.response_items import text_in
 from gptasst.api.types import Purpose, RemoteFile, UploadRequest
 from gptasst.api.upload_marks import read_mark
 from gptasst.errors import GptasstError, InvalidInput, NotFound
@@ -112,6 +110,8 @@ class FileGateway:
         return self._connection.create_once(send, find, given_up=given_up), sent[0]
 
     def _send(self, request: UploadRequest, stream: _Reader) -> RemoteFile:
+        import httpx2
+
         # `files.create` does the same, but takes half as long again for many small files.
         part: Any = (request.filename, stream, request.media_type)
         response = self._connection.once.post(
@@ -240,20 +240,32 @@ def _remote_file(file: Any) -> RemoteFile:
     ident = file["id"]
     if not isinstance(ident, str) or not ident:
         raise TypeError("a file has an id")
-    expires = file.expires_at
+    created, expires = moment_or_start(file.created_at), moment_or_start(file.expires_at)
     return RemoteFile(
         id=ident,
-        filename=file.filename,
-        size=file.bytes or 0,
-        purpose=file.purpose,
-        created_at=moment(file.created_at),
-        expires_at=None if expires is None else moment(expires),
+        filename=text_in(file.filename) or ident,
+        size=file.bytes if isinstance(file.bytes, int) else 0,
+        purpose=text_in(file.purpose),
+        # One of unknown age counts as new, because old ones may be pruned.
+        created_at=datetime.now(UTC) if created == START else created,
+        expires_at=None if expires == START else expires,
     )
+
+
+START = datetime.fromtimestamp(0, UTC)
 
 
 def moment(seconds: float) -> datetime:
     """A `datetime` from Unix time."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def moment_or_start(seconds: object) -> datetime:
+    """A `datetime` from Unix time; `START` if it is none, as somebody else's object may have it."""
+    try:
+        return moment(seconds)  # type: ignore[arg-type]  # from a server
+    except (TypeError, ValueError, OverflowError, OSError):
+        return START
 
 
 def _changed(request: UploadRequest) -> InvalidInput:
@@ -268,6 +280,8 @@ class _Reader(io.RawIOBase):
     """
 
     def __init__(self, request: UploadRequest, on_bytes: OnBytes) -> None:
+        import hashlib
+
         try:
             self._stream = request.file.open("rb", buffering=0)  # the caller reads in blocks
         except OSError as error:
@@ -290,6 +304,8 @@ class _Reader(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Seek: HTTP clients do so to find the size before they read from the start."""
+        import hashlib
+
         self._digest = hashlib.sha256()
         self._place = self._stream.seek(offset, whence)
         return self._place

@@ -7,8 +7,6 @@ import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn
 
-import httpx2
-
 from gptasst.api.answers import (
     AnswerReader,
     broken_off,
@@ -19,18 +17,17 @@ from gptasst.api.answers import (
 )
 from gptasst.api.connection import Connection, missing, read_json
 from gptasst.api.errors import rate_limits, retry_after, translate_error
-from gptasst.api.events import answer_events
+from gptasst.api.events import Event, answer_events
 from gptasst.api.failures import (
     ConnectionFailure,
     RequestFailure,
     StatusFailure,
-    masked,
     message_of,
     reading,
     wants_stream,
 )
-from gptasst.api.http_client import read_to_end_of_stream
 from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
+from gptasst.api.masking import masked
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
 from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
@@ -42,6 +39,7 @@ from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
+    from gptasst.api.attempts import Response
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
     from gptasst.api.deferred import DeferredGateway
@@ -51,6 +49,8 @@ if TYPE_CHECKING:
 
 # An uploaded input is deleted after its run; if that fails, it expires after a day.
 _UPLOAD_LIFETIME = 86_400
+# Seconds to wait for the end of a response whose content is complete.
+_END = 0.2
 
 
 class OpenAIGateway:
@@ -184,8 +184,9 @@ class OpenAIGateway:
             raise with_count(error, self._connection, body) from error
 
     def _stream(self, request: ModelRequest) -> Iterator[TextDelta | ModelAnswer]:
+        deadline = Deadline(request.timeout, said="gave no whole answer")
         try:
-            with contextlib.closing(self._send(request)) as response:
+            with contextlib.closing(self._send(request, deadline)) as response:
                 refuse_web_page(response)
                 self._on_limits(rate_limits(response.headers))
                 with reading(self._endpoint):
@@ -198,16 +199,14 @@ class OpenAIGateway:
                         told_by_headers(response.headers),
                     )
                     chunks = response.iter_bytes()
-                    for event in reader.follow(answer_events(response, chunks)):
+                    for event in reader.follow(_events(response, chunks)):
                         if isinstance(event, ModelAnswer):
-                            read_to_end_of_stream(response, chunks)
+                            _read_to_end(chunks, deadline)
                         yield event
         except RequestFailure as error:
             self._refuse_tool(error, request)
             self._refuse_gone(error, request)
             self._raise(error, request.model)
-        except httpx2.HTTPError as error:  # while reading the answer
-            raise broken_off("the connection was lost") from error
 
     def count_input(self, request: ModelRequest) -> int | None:
         """The tokens of a request's input, counted by the server; `None` if it can't count."""
@@ -223,31 +222,31 @@ class OpenAIGateway:
             return self.files.get(ident).filename
         return None
 
-    def _send(self, request: ModelRequest) -> httpx2.Response:
+    def _send(self, request: ModelRequest, deadline: Deadline) -> Response:
         """The response to a request, with its body unread."""
-        deadline = Deadline(request.timeout, said="gave no whole answer")
         body = request_body(request, self._endpoint)
-        if self._in_pieces:
+        in_pieces = self._in_pieces
+        if in_pieces:
             body["stream"] = True
 
-        def send() -> httpx2.Response:
+        def send() -> Response:
             silence = max(deadline.left(), 0.001)
             limits = patience(silence, most=MAX_EVENTS, deadline=deadline)
             return self._connection.send(
                 "POST", "/responses", body=body, limits=limits, stream=True
             )
 
-        def sent() -> httpx2.Response:
+        def sent() -> Response:
             again = functools.partial(self._refuse_answered, request)
             return retrying(send, deadline, self._attempts, again)
 
         try:
             response = sent()
-            if self._in_pieces or not _is_null(response):
+            if in_pieces or not _is_null(response):
                 return response
             response.close()
         except StatusFailure as error:
-            if self._in_pieces or not wants_stream(error):
+            if in_pieces or not wants_stream(error):
                 raise
         # The server only streams.
         self._in_pieces = body["stream"] = True
@@ -311,6 +310,29 @@ class OpenAIGateway:
         raise known from error
 
 
-def _is_null(response: httpx2.Response) -> bool:
+def _events(response: Response, chunks: Iterator[bytes]) -> Iterator[Event]:
+    """The events of an answer; see `answer_events`.
+
+    Raises:
+        NoAnswer: the connection was lost.
+    """
+    try:
+        yield from answer_events(response, chunks)
+    except ConnectionFailure as error:
+        raise broken_off("the connection was lost") from error
+
+
+def _read_to_end(chunks: Iterator[bytes], deadline: Deadline) -> None:
+    """Read what follows the last event of a stream, so that its connection can be used again.
+
+    A server that doesn't end the response soon gets a new connection for the next request.
+    """
+    deadline.end_within(_END)
+    with contextlib.suppress(RequestFailure):
+        for _ in chunks:
+            pass
+
+
+def _is_null(response: Response) -> bool:
     """Whether a response is `null`: open-responses-server only answers where it may stream."""
     return response.headers.get("content-length") == "4" and response.read() == b"null"

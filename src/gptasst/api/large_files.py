@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -73,6 +72,8 @@ def _send_parts(
     upload_id: str,
     part_size: int,
 ) -> SentParts:
+    import hashlib
+
     digest = hashlib.sha256()
     part_ids = []
     for start in range(0, request.size, part_size):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
-
-import httpx2
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from gptasst.api.failures import RequestFailure
 from gptasst.threads import time_left
 from gptasst.values import dataclass
+
+if TYPE_CHECKING:
+    import httpx2
 
 _MIB = 1 << 20
 # Bytes after decompression, of one response and of all events of an answer. The largest that the
@@ -83,6 +84,10 @@ class Deadline:
 
     def received(self, size: int, waited: float) -> None:
         """Record received bytes and the seconds waited for them."""
+
+    def end_within(self, seconds: float) -> None:
+        """End sooner: at most so long from now."""
+        self._end = time.monotonic() + min(seconds, self.left())
 
 
 class Allowance(Deadline):
@@ -162,6 +167,21 @@ class Patience(float):
         return max(seconds, 0.001), over
 
 
+class Timeouts(NamedTuple):
+    """The timeouts of a request in seconds, in httpx's order. `read` also limits its response."""
+
+    connect: float
+    read: Patience
+    write: float
+    pool: float
+
+    def for_sdk(self) -> httpx2.Timeout:
+        """The same for the SDK."""
+        import httpx2
+
+        return httpx2.Timeout((self.connect, self.read, self.write, self.pool))
+
+
 def check_command() -> None:
     """Raise `OverLimit` if the command has no time left."""
     command = time_left()
@@ -191,13 +211,13 @@ def patience(
     rate: float | None = None,
     deadline: Deadline | None = None,
     attempts: int = 1,
-) -> httpx2.Timeout:
-    """The timeout of a request; for the arguments see `Patience`.
+) -> Timeouts:
+    """The timeouts of a request; for the arguments see `Patience`.
 
     Connecting takes at most ten seconds.
     """
     read = _patience(silence, whole or silence, most, rate, deadline, attempts)
-    return httpx2.Timeout(silence, connect=min(silence, _CONNECT_SECONDS), read=read)
+    return Timeouts(min(silence, _CONNECT_SECONDS), read, silence, silence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import math
+import sys
 import threading
+from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import StatusFailure, is_missing_path, message_of
+from gptasst.api.failures import (
+    StatusFailure,
+    code_of,
+    is_about_model,
+    is_missing_path,
+    message_of,
+)
 from gptasst.api.limits import patience
+from gptasst.api.response_items import objects
 from gptasst.api.tools import (
     documented,
     every_tool,
@@ -22,10 +33,11 @@ from gptasst.api.types import (
     ServerModel,
 )
 from gptasst.config.urls import is_openai_or_azure
-from gptasst.errors import GptasstError, ServiceError
+from gptasst.errors import GptasstError, NotFound, ServiceError
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
-    import httpx2
+    from gptasst.api.attempts import Response
 
 
 class ModelGateway:
@@ -136,7 +148,9 @@ class ProbeGateway:
             return self._knows("GET", _GETS[capability]) and self.takes_batches_of_responses()
         if capability in _GETS and self._knows("GET", _GETS[capability]):
             return True
-        return capability in _POSTS and self._knows("POST", _POSTS[capability])
+        # `transformers serve` answers the first, and fails at an empty request.
+        fails = capability in _GETS
+        return capability in _POSTS and self._knows("POST", _POSTS[capability], or_fails=fails)
 
     def tools(self) -> Mapping[Capability, bool]:
         """The tools that the server certainly has or lacks. Nothing is run.
@@ -155,7 +169,7 @@ class ProbeGateway:
                 body = {"tools": every_tool()}
                 response = self._send("POST", "/responses", body)
             except StatusFailure as error:
-                if error.status_code in _NOT_ABOUT_THE_PATH:
+                if error.status_code in _NOT_ABOUT_THE_PATH and error.status_code != 500:
                     raise
                 return told_by_refusal(error)
         return told_by_headers(response.headers)
@@ -187,12 +201,12 @@ class ProbeGateway:
         path: str,
         body: dict[str, Any] | None,
         query: dict[str, str] | None = None,
-    ) -> httpx2.Response:
+    ) -> Response:
         limits = patience(self._connection.endpoint.timeout)
         return self._connection.send(method, path, query=query, body=body, limits=limits)
 
-    def _knows(self, method: Literal["GET", "POST"], path: str) -> bool:
-        """Whether a server has a path, whatever its response."""
+    def _knows(self, method: Literal["GET", "POST"], path: str, *, or_fails: bool = False) -> bool:
+        """Whether a server has a path, whatever its response; with `or_fails`, also HTTP 500."""
         path, _, limit = path.partition("?limit=")
         with self._connection.errors():
             try:
@@ -200,6 +214,8 @@ class ProbeGateway:
                 body: dict[str, Any] | None = {} if method == "POST" else None
                 response = self._send(method, path, body, query)
             except StatusFailure as error:
+                if or_fails and error.status_code == 500:
+                    return True
                 if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
                     raise
                 return not is_missing_path(error)
@@ -265,7 +281,7 @@ class ContextWindows:
         return "/load_model" in _object(paths)
 
     def _root(self) -> str:
-        return self._connection.endpoint.base_url.rstrip("/").removesuffix("/v1")
+        return self._connection.base_url.removesuffix("/v1")
 
     def _tells_itself(self) -> bool:
         """Whether the server reports incomplete answers as incomplete, or has no limit to report.
@@ -323,13 +339,49 @@ class EmbeddingGateway:
         """A vector for each text, in order.
 
         Raises:
+            NotFound: the server does not have the model.
             GptasstError: see `errors`.
         """
         with self._connection.errors():
             asked = {"model": model, "input": list(texts), "encoding_format": "float"}
-            reply = self._connection.post("/embeddings", asked)
-            found = sorted(reply["data"], key=lambda each: each["index"])
-            vectors = [list(each["embedding"]) for each in found]
+            try:
+                reply = self._connection.post("/embeddings", asked)
+            except StatusFailure as error:
+                self._refuse_missing(error, model)
+                raise
+            found = list(objects(reply["data"]))
+            if all(isinstance(each.index, int) for each in found):  # else in the order as sent
+                found.sort(key=lambda each: each["index"])
+            vectors = [_vector(each.embedding) for each in found]
         if len(vectors) != len(texts) or not all(vectors):
             raise ServiceError(f"`{model}` gave {len(vectors)} vectors for {len(texts)} texts")
+        if len(set(map(len, vectors))) > 1:
+            raise ServiceError(f"`{model}` gave vectors of different lengths")
         return vectors
+
+    def _refuse_missing(self, error: StatusFailure, model: str) -> None:
+        if not is_about_model(error.status_code, code_of(error), message_of(error), model):
+            return
+        endpoint = self._connection.endpoint
+        raise NotFound(
+            f"{endpoint.name} has no model `{model}`, the `embedding_model` of the profile",
+            hint=f"{cmd('model list')} shows what there is",
+            code="model_not_found",
+        ) from error
+
+
+def _vector(sent: Any) -> list[float]:
+    """A vector from the API's JSON; some servers send it as base64, whatever is asked for.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(sent, str):
+        numbers = array("f", base64.b64decode(sent, validate=True))
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        sent = numbers.tolist()
+    vector = [float(number) for number in sent if isinstance(number, int | float)]
+    if len(vector) != len(sent) or not all(map(math.isfinite, vector)):
+        raise ValueError("a vector has finite numbers")
+    return vector

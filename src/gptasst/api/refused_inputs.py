@@ -10,10 +10,10 @@ from gptasst.api.failures import (
     filtered_for,
     is_expired,
     is_too_long,
-    masked,
     message_of,
     words_of,
 )
+from gptasst.api.masking import masked
 from gptasst.api.types import Endpoint
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
 from gptasst.hints import cmd

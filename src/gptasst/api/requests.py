@@ -9,7 +9,6 @@ is found again at a breakpoint, for half an hour.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +74,8 @@ def _shared_length(body: dict[str, Any]) -> int:
 
 def _key(request: ModelRequest) -> str:
     """The cache key, the same for all requests of one definition."""
+    import hashlib
+
     schema = json.dumps(request.schema, sort_keys=True) if request.schema else ""
     told = f"{schema}\n{request.instructions}".encode("utf-8", "replace")
     return f"gptasst-{hashlib.sha256(told).hexdigest()[:32]}"

@@ -33,6 +33,12 @@ def text_in(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def text_metadata(value: object) -> dict[str, str]:
+    """The metadata of an object, whose values should be text."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    return {key: str(each) for key, each in pairs if each is not None}
+
+
 def final_response(event: Event) -> Event:
     """The response in the last event of a stream, with its status.
 
@@ -145,7 +151,7 @@ def passages(output: object) -> tuple[FoundText, ...]:
         path, text = _path_of(result), text_in(result.text)
         if path and text:
             ident = text_in(result.file_id) or None
-            score = None if result.score is None else _score(result.score)
+            score = None if result.score is None else score_of(result.score)
             found.setdefault((path, text), FoundText(path, text, "", score, ident))
     return tuple(found.values())
 
@@ -159,10 +165,11 @@ def _search_results(output: object) -> list[Event]:
     """The results of file search, best first."""
     calls = (item for item in objects(output) if item.type == "file_search_call")
     found = [result for call in calls for result in objects(call.results)]
-    return sorted(found, key=lambda result: -_score(result.score))
+    return sorted(found, key=lambda result: -score_of(result.score))
 
 
-def _score(value: object) -> float:
+def score_of(value: object) -> float:
+    """A score, which some servers send as text; 0 if it is none."""
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         score = float(value)  # type: ignore[arg-type]  # text or anything else
         return score if math.isfinite(score) else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -57,6 +56,8 @@ def retrying(
 
 def wait_before_retry(error: BaseException | None, attempt: int) -> float | None:
     """Seconds to wait before a retry; `None` if the failure is final."""
+    import random
+
     backoff: float = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
     timed_out = isinstance(error, OverLimit) and error.code == "timeout"
     if timed_out or isinstance(error, ConnectionFailure):

@@ -1,10 +1,9 @@
-"""Proxies and certificates, which come from the environment, and what is wrong with them."""
+"""Proxies, which come from the environment, and what is wrong with them."""
 
 from __future__ import annotations
 
 import os
-import ssl
-import urllib.request
+import sys
 from urllib.parse import urlsplit
 
 from gptasst.api.types import Endpoint
@@ -14,14 +13,23 @@ from gptasst.hints import install_command
 
 _KINDS = ("http", "https", "all")
 _SCHEMES = ("http", "https", "socks5", "socks5h")
-_CERTIFICATES = {
-    "SSL_CERT_FILE": "a file of certificates, in PEM",
-    "SSL_CERT_DIR": "a directory of certificates",
-}
+
+
+def may_have_proxy(base_url: str) -> bool:
+    """Whether a proxy may be in force. macOS and Windows also keep one in their settings."""
+    if sys.platform in ("darwin", "win32"):
+        import urllib.request
+
+        return bool(set(urllib.request.getproxies()) - {"no"})
+    kinds = (base_url.partition(":")[0].lower(), "all")
+    variables = {f"{kind}_proxy" for kind in kinds}
+    return any(value and name.lower() in variables for name, value in os.environ.items())
 
 
 def proxy_between(endpoint: Endpoint) -> str | None:
     """The environment variable that sets the proxy used for a server, with its value."""
+    import urllib.request
+
     scheme, _, rest = endpoint.base_url.partition("://")
     host = rest.split("/")[0].rpartition("@")[2]
     proxies = urllib.request.getproxies()
@@ -95,45 +103,3 @@ def _is_proxy(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in _SCHEMES and bool(parts.hostname) and " " not in url
-
-
-def certificates(base_url: str) -> ssl.SSLContext | bool:
-    """The trusted certificates. Loading them takes longer than a request.
-
-    For plain HTTP it is a context without any.
-
-    Raises:
-        FileNotFoundError: no directory in `SSL_CERT_DIR` is there.
-        NotADirectoryError: it is a file.
-    """
-    proxies = urllib.request.getproxies().values()
-    encrypted = [url for url in (base_url, *proxies) if url.lower().startswith("https:")]
-    if not encrypted:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    directories = (os.environ.get("SSL_CERT_DIR") or "").split(os.pathsep)
-    if directories != [""] and not os.environ.get("SSL_CERT_FILE"):
-        # OpenSSL would continue without any trusted certificate.
-        if not any(map(os.path.exists, directories)):
-            raise FileNotFoundError
-        if not any(map(os.path.isdir, directories)):
-            raise NotADirectoryError("it is no directory")
-    return True
-
-
-def bad_certificates(error: OSError) -> UsageError:
-    """The error for unreadable certificates, naming the variable that sets them."""
-    named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
-    missing = [
-        name for name, paths in named.items()
-        if not any(map(os.path.exists, paths.split(os.pathsep)))
-    ]  # fmt: skip
-    variable = next(iter(missing or named), None)
-    if variable is None:
-        return UsageError(f"certificates can't be read: {error}")
-    problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
-    return UsageError(
-        f"{variable} is `{named[variable]}`, {problem}",
-        hint=f"{variable} names {_CERTIFICATES[variable]}; unset it to use the default ones",
-        code="bad_value",
-        variable=variable,
-    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gptasst.api.connection import Connection, Missing, api_path, missing, read_json
-from gptasst.api.files import moment
+from gptasst.api.events import Event
+from gptasst.api.failures import words_in
+from gptasst.api.files import moment_or_start
 from gptasst.api.requests import path_filter
+from gptasst.api.response_items import objects, score_of, text_in, text_metadata
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.config.urls import is_openai_or_azure
 from gptasst.errors import NotFound
@@ -30,6 +32,8 @@ class VectorStoreGateway:
         self, name: str, metadata: Mapping[str, str], *, days: int | None = None
     ) -> VectorStore:
         """Create an empty vector store exactly once; after so many unused days it is gone."""
+        import secrets
+
         expires: dict[str, Any] = {}
         if days is not None:
             expires = {"expires_after": {"anchor": "last_active_at", "days": days}}
@@ -183,14 +187,14 @@ class VectorStoreGateway:
         return True
 
     def _file(self, file: Any) -> VectorStoreFile:
-        error = file.last_error
+        error = file.last_error if isinstance(file.last_error, Event) else None
         return VectorStoreFile(
             id=file["id"],
             status=file.status,
-            attributes=dict(file.attributes or {}),
-            created_at=moment(file.created_at),
-            error=self._connection.masked(error.message) if error else None,
-            error_code=error.code if error else None,
+            attributes=dict(file.attributes) if isinstance(file.attributes, dict) else {},
+            created_at=moment_or_start(file.created_at),
+            error=self._connection.masked(words_in(error) or "no reason given") if error else None,
+            error_code=text_in(error.code) if error else None,
         )
 
 
@@ -199,24 +203,25 @@ def _named(store_id: str) -> Missing:
 
 
 def _hit(found: Any) -> SearchHit:
+    parts = objects(found.content)
     return SearchHit(
-        filename=found.filename,
-        attributes=dict(found.attributes or {}),
-        score=found.score,
-        text="\n".join(content["text"] for content in found["content"]),
+        filename=text_in(found.filename),
+        attributes=dict(found.attributes) if isinstance(found.attributes, dict) else {},
+        score=score_of(found.score),
+        text="\n".join(text_in(part.text) for part in parts),
     )
 
 
 def _store(store: Any) -> VectorStore:
-    counts = store.file_counts  # servers leave it out
+    counts = store.file_counts if isinstance(store.file_counts, Event) else Event()
     return VectorStore(
         id=store["id"],
-        name=store.name or "",
-        metadata={key: str(value) for key, value in (store.metadata or {}).items()},
-        created_at=moment(store.created_at),
-        files=counts.total if counts else 0,
-        in_progress=counts.in_progress if counts else 0,
-        completed=counts.completed if counts else 0,
-        usage_bytes=store.usage_bytes or 0,
-        active_at=float(store.last_active_at or 0),
+        name=text_in(store.name),
+        metadata=text_metadata(store.metadata),
+        created_at=moment_or_start(store.created_at),
+        files=counts.total or 0,
+        in_progress=counts.in_progress or 0,
+        completed=counts.completed or 0,
+        usage_bytes=store.usage_bytes if isinstance(store.usage_bytes, int) else 0,
+        active_at=moment_or_start(store.last_active_at).timestamp(),
     )

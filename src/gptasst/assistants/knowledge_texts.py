@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -69,6 +68,8 @@ class KnowledgeTexts:
 
     def upload(self, source: KnowledgeSource) -> UploadRequest:
         """The upload of a file; its text, if it is sent as text, is in a file until `forget`."""
+        import hashlib
+
         plain = knowledge_upload(source)
         if not (self.has(source) or is_always_text(source)):
             return plain

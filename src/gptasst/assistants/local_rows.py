@@ -329,10 +329,59 @@ _MIGRATIONS = (
     """,
     # The file that `apply` made an assistant from.
     "ALTER TABLE assistants ADD COLUMN source TEXT NOT NULL DEFAULT '';",
+    # A file's passages have consecutive numbers, so that they need no index and no id of the file.
+    # Their digests, which few stores have, are apart, to be read without the text.
+    """
+    ALTER TABLE passages RENAME TO old_passages;
+    CREATE TABLE numbered (
+        number INTEGER PRIMARY KEY,
+        passage INTEGER NOT NULL,
+        file_id TEXT NOT NULL
+    );
+    INSERT INTO numbered (passage, file_id)
+        SELECT p.id, k.id FROM old_passages p JOIN knowledge k ON k.id = p.file_id
+        ORDER BY k.rowid, p.id;
+    CREATE INDEX numbered_by_file ON numbered (file_id, number);
+    ALTER TABLE knowledge ADD COLUMN titles TEXT NOT NULL DEFAULT '';
+    ALTER TABLE knowledge ADD COLUMN first_passage INTEGER;
+    ALTER TABLE knowledge ADD COLUMN last_passage INTEGER;
+    UPDATE knowledge SET
+        first_passage = (SELECT MIN(number) FROM numbered WHERE file_id = knowledge.id),
+        last_passage = (SELECT MAX(number) FROM numbered WHERE file_id = knowledge.id);
+    CREATE UNIQUE INDEX knowledge_by_passage ON knowledge (first_passage);
+    CREATE TABLE passages (
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL,
+        place TEXT NOT NULL,
+        heading TEXT NOT NULL,
+        words TEXT NOT NULL DEFAULT '',
+        more TEXT NOT NULL DEFAULT '',
+        titles TEXT NOT NULL DEFAULT ''
+    );
+    INSERT INTO passages (id, text, place, heading)
+        SELECT n.number, o.text, o.place, o.heading
+        FROM numbered n JOIN old_passages o ON o.id = n.passage ORDER BY n.number;
+    CREATE TABLE contents (
+        passage INTEGER PRIMARY KEY,
+        content BLOB NOT NULL
+    );
+    INSERT INTO contents (passage, content)
+        SELECT n.number, o.content FROM numbered n JOIN old_passages o ON o.id = n.passage
+        WHERE o.content IS NOT NULL ORDER BY n.number;
+    CREATE INDEX contents_by_digest ON contents (content);
+    DROP TABLE numbered;
+    DROP TABLE old_passages;
+    CREATE TRIGGER knowledge_removed AFTER DELETE ON knowledge BEGIN
+        DELETE FROM passages WHERE id BETWEEN old.first_passage AND old.last_passage;
+        DELETE FROM contents WHERE passage BETWEEN old.first_passage AND old.last_passage;
+    END;
+    UPDATE search_indexes SET version = 0;
+    """,
 )
 
 ASSISTANTS = Schema(
     title="the local store",
     advice=f"if it is damaged, move it away: {cmd('assistant import FILE')} reads exports",
     migrations=_MIGRATIONS,
+    page_size=8192,  # writing large tables takes less time than with SQLite's 4096
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -364,18 +363,17 @@ def without_time(text: str) -> str:
 
 
 def text_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    from hashlib import sha256
+
+    return sha256(text.encode()).hexdigest()
 
 
 def file_attributes(
     source: KnowledgeSource | KnowledgeFile, sent_sha256: str
 ) -> dict[str, str | float | bool]:
     """The attributes of a file in a vector store; `sent_sha256` is that of the uploaded bytes."""
-    attributes: dict[str, str | float | bool] = {
-        "path": source.path,
-        "sha256": source.sha256,
-        "size": source.size,
-    }
+    attributes: dict[str, str | float | bool]
+    attributes = {"path": source.path, "sha256": source.sha256, "size": source.size}
     if sent_sha256 != source.sha256:
         attributes["sent_sha256"] = sent_sha256
     return attributes

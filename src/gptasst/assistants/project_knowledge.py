@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gptasst.api.files import FileGateway
 from gptasst.api.types import Attachment, UploadRequest, VectorStore, VectorStoreFile
@@ -23,6 +23,9 @@ from gptasst.threads import workers
 from gptasst.uploads.types import KnowledgeSource, OnTransfer, TransferState
 from gptasst.uploads.uploader import KNOWLEDGE_JOBS, Uploader
 from gptasst.values import dataclass
+
+if TYPE_CHECKING:
+    import concurrent.futures
 
 _JOBS = 8
 _ATTACH_TRIES = 4
@@ -222,6 +225,8 @@ class KnowledgeWriter:
     def _attach_each(
         self, job: KnowledgeJob, attachments: Mapping[str, Attachment], report: OnTransfer
     ) -> None:
+        from concurrent.futures import as_completed
+
         if not attachments:
             return
         with workers(min(_JOBS, len(attachments))) as pool:
@@ -229,7 +234,7 @@ class KnowledgeWriter:
                 pool.submit(self._attach_one, job, path, attachment, report): path
                 for path, attachment in attachments.items()
             }
-            for done in concurrent.futures.as_completed(jobs):
+            for done in as_completed(jobs):
                 self._note_failure(job, jobs[done], done)
 
     def _note_failure(

@@ -19,8 +19,8 @@ from datetime import timedelta
 
 from gptasst.api.types import VectorStore
 from gptasst.api.vector_stores import PAGE, VectorStoreGateway
-from gptasst.errors import NotFound, ServiceError
-from gptasst.threads import workers
+from gptasst.errors import AccessDenied, NotFound, ServiceError
+from gptasst.threads import mapped
 from gptasst.uploads.project_cache import ProjectCache
 from gptasst.values import dataclass
 
@@ -137,12 +137,13 @@ class AssistantListing:
         """Like `newest`, for callers that can do without the list.
 
         Raises:
-            ServiceError: the server fails to list vector stores (`no_list`), or has none.
+            ServiceError: the server fails to list vector stores, or the key may not (`no_list`); or
+                it has none.
         """
         try:
             return self.newest()
-        except ServiceError as error:
-            if error.code not in ("service_error", "bad_request"):
+        except (ServiceError, AccessDenied) as error:
+            if error.code not in ("service_error", "bad_request", "no_permission"):
                 raise
             raise ServiceError(
                 f"assistants can't be looked up: {error.message}", hint=KEPT_HERE, code="no_list"
@@ -166,8 +167,7 @@ class AssistantListing:
 
     def look_at(self, ids: Sequence[str]) -> Sequence[VectorStore]:
         """The assistants with these ids that still exist."""
-        with workers(_JOBS) as pool:
-            found = [store for store in pool.map(self._get, ids) if store is not None]
+        found = [store for store in mapped(self._get, ids, _JOBS) if store is not None]
         self._note(ids, found)
         return [store for store in found if is_assistant(store)]
 

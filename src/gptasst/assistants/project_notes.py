@@ -7,8 +7,8 @@ shows that somebody else is replacing the whole knowledge.
 from __future__ import annotations
 
 import contextlib
-import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -223,6 +223,8 @@ class Announcement:
         return not self._creating or self.is_ours(self._notes.pointer(self._store_id))
 
     def announce(self, contents: Iterable[tuple[str, str]], *, whole: bool) -> None:
+        import secrets
+
         if self._silent:
             return
         token = secrets.token_hex(8) if whole else None
@@ -314,19 +316,20 @@ class Revisions:
                 raise edit_conflict(name)
         return ids.index(item) + 1
 
-    def of(self, store: VectorStore) -> Sequence[Revision]:
-        """Every revision of an assistant, oldest first."""
+    def of(self, store: VectorStore) -> Iterator[Revision]:
+        """Every revision of an assistant, oldest first, as they arrive."""
         pointer = read_pointer(store)
         if pointer.deleting:
             raise interrupted_deletion(store)
-        revisions = []
-        with definitions_of(store):
-            items = list(self._conversations.all_items(pointer.conversation, pointer.revision))
-        for number, item in enumerate(items, start=1):
+        items = self._conversations.all_items(pointer.conversation, pointer.revision)
+        for number in itertools.count(1):
+            with definitions_of(store):
+                item = next(items, None)
+            if item is None:
+                return
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at
-            revisions.append(Revision(number, definition, moment, item.id == pointer.item))
-        return revisions
+            yield Revision(number, definition, moment, item.id == pointer.item)
 
 
 def summary_of(store: VectorStore) -> AssistantSummary:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -100,6 +99,8 @@ def _state(store: VectorStore) -> str:
 
     An assistant's metadata has a digest. The files of other programs may change unnoticed.
     """
+    import hashlib
+
     if not is_assistant(store) or store.in_progress:
         return ""
     signs = (sorted(store.metadata.items()), store.files, store.usage_bytes, store.active_at)

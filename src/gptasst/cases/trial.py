@@ -119,6 +119,7 @@ class TestedChanges:
                 raise Stopped
             error = error_of(run, told)
             if error is not None:
+                error.done = told
                 raise _held_back(error, assistant, name, plan, revision)
 
 

@@ -127,7 +127,7 @@ def create(  # one parameter an option
         )
     made = outcome.assistant
     files = count_text(len(made.knowledge), "file")
-    _warn_of_end(session, made)
+    warn_of_end(session, made)
     finish_change(session.output, f"created `{made.name}` with {files}", outcome, created=True)
 
 
@@ -209,7 +209,7 @@ def edit(  # one parameter an option
     outcome = carried_out(session, change, screening, tested=tested, keep_files=keep_files)
     changed = outcome.assistant
     text = f"changed `{changed.name}` (revision {changed.revision})"
-    _warn_of_end(session, changed)
+    warn_of_end(session, changed)
     finish_change(session.output, text, outcome)
 
 
@@ -303,7 +303,7 @@ def _warning_of_end(session: Session, name: str, model: str | None) -> str | Non
     return session.context.model_ends.of_assistant(name, model).warning() if model else None
 
 
-def _warn_of_end(session: Session, changed: Assistant) -> None:
+def warn_of_end(session: Session, changed: Assistant) -> None:
     warning = _warning_of_end(session, changed.name, changed.definition.model)
     if warning:
         session.output.warn(warning)
@@ -347,52 +347,15 @@ def history(session: Session, name: NameArgument) -> None:
         Column("model", lambda r: r.definition.model or "", gives_way=1),
         Column("instruction", lambda r: r.definition.instruction or "", cuts=True, gives_way=2),
     ]
-    with session.waiting():
-        found = session.context.assistants.history(name)
-    session.output.table(
-        "revisions",
-        found,
-        columns,
-        ident=lambda r: str(r.number),
-        empty="no revisions",
+    from gptasst.cli.batches_of_rows import print_as_they_come
+
+    service = session.context.assistants
+    print_as_they_come(
+        session, "revisions", lambda: service.history(name), columns, lambda r: str(r.number)
     )
 
 
-@command(app, "rollback", examples=["gptasst assistant rollback DocWriter-1 2"])
-def rollback(
-    session: Session,
-    name: NameArgument,
-    revision: Annotated[int, typer.Argument(help="A revision number from `history`.")],
-    tested: TestedOption = False,
-    yes: YesOption = False,
-) -> None:
-    """Restore an earlier definition as the newest revision. Knowledge and name stay."""
-    service = session.context.assistants
-
-    def look() -> tuple[Assistant, Revision]:
-        with session.waiting():
-            assistant = service.current(name)
-            return assistant, service.revision(assistant, revision)
-
-    def question(found: tuple[Assistant, Revision]) -> str:
-        current = found[0]
-        return (
-            f"replace the definition of `{one_line(current.name)}` (revision {current.revision})"
-            f" with that of revision {revision}?"
-        )
-
-    assistant, earlier = session.confirmed(look, question, yes=yes)
-    if tested:
-        change = service.plan_rollback(assistant, earlier)
-        changed = carried_out(session, change, session.screening(False), tested=True).assistant
-    else:
-        with session.waiting():
-            changed = service.rollback(assistant, earlier)
-    text = f"`{changed.name}` is as in revision {revision} again (now revision {changed.revision})"
-    _warn_of_end(session, changed)
-    session.output.done(text, changed, ident=changed.name)
-
-
+app.builders["rollback"] = lambda: imported("gptasst.cli.assistant_rollback")
 app.builders["show"] = lambda: imported("gptasst.cli.assistant_show")
 app.builders["export"] = lambda: imported("gptasst.cli.assistant_export")
 app.builders["import"] = lambda: imported("gptasst.cli.assistant_import")

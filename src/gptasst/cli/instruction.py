@@ -118,12 +118,16 @@ def new(
     ] = False,
 ) -> None:
     """Create an instruction and print its path."""
-    path = session.context.instructions.new(name, source=source, in_project=project)
+    made = session.context.instructions.new(name, source=source, in_project=project)
     if session.output.mode == "json":
-        session.output.document({"name": name, "path": str(path)})
-    else:
-        session.output.text(str(path))
-        session.output.note(f"{cmd(f'instruction edit {shlex.quote(name)}')} opens it")
+        session.output.document(made)
+        return
+    session.output.text(made.path)
+    if made.cases_path:
+        session.output.note(f"copied its cases: {made.cases_path}")
+    for note in made.notes:
+        session.output.note(note)
+    session.output.note(f"{cmd(f'instruction edit {shlex.quote(name)}')} opens it")
 
 
 @command(app, "edit")

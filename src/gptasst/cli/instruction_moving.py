@@ -16,7 +16,6 @@ from gptasst.cli.commands import (
 from gptasst.cli.output import Output, count_text
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column
-from gptasst.errors import GptasstError, InvalidInput, PartlyDone, UsageError
 
 if TYPE_CHECKING:
     from gptasst.definitions.formats.types import (
@@ -58,42 +57,21 @@ def import_instructions(
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Import prompts of other tools: fabric, Agent Skills, llm, .prompt.yml, .prompty, and more."""
+    from gptasst.definitions.formats.service import failure_of
+
     importer = session.context.instruction_importer
     done = importer.plan(
         paths, session.screening(allow_secrets), name=name, in_project=project, force=force
     )
     if not dry_run:
         done = importer.write(done, in_project=project)
-    failure = _failure(done)
+    failure = failure_of(done)
     if failure is not None and session.output.mode == "json":
         failure.done = done
         raise failure
     _show(session.output, done)
     if failure is not None:
         raise failure
-
-
-def _failure(done: InstructionImport) -> GptasstError | None:
-    """The error of an import that refused something, or found nothing."""
-    count = len(done.refused)
-    if not done.imported and count == 1:
-        return InvalidInput(_refused(done), code="not_imported")
-    if not done.imported and count:
-        return InvalidInput(f"none of {count} prompts could be imported", code="not_imported")
-    if not done.imported:
-        return InvalidInput(
-            "no prompts found",
-            hint="--verbose lists why; hidden directories have to be named",
-            code="not_imported",
-        )
-    if count:
-        total = count + len(done.imported)
-        return PartlyDone(f"{count} of {count_text(total, 'prompt')} could not be imported")
-    return None
-
-
-def _refused(done: InstructionImport) -> str:
-    return f"`{done.refused[0].path}` can't be imported: {done.refused[0].reason}"
 
 
 def _show(output: Output, done: InstructionImport) -> None:
@@ -160,13 +138,9 @@ def export(
     allow_secrets: AllowSecretsOption = False,
 ) -> None:
     """Write an instruction in the format of another tool."""
-    if form not in _FORMATS:
-        raise UsageError(
-            f"there is no format `{form}`", hint=f"one of: {', '.join(_FORMATS)}", code="bad_value"
-        )
     done = session.context.instruction_exporter.export(
         name,
-        form,  # type: ignore[arg-type]  # one of them
+        form,  # type: ignore[arg-type]  # it is refused if it is none of them
         directory,
         session.screening(allow_secrets),
         force=force,

@@ -102,6 +102,7 @@ class Session:
         *,
         yes: bool,
         nothing: object = None,
+        settled: Callable[[_Found], bool] = lambda _: False,
     ) -> _Found:
         """The items to delete, looked up again after the yes; if they changed, ask again.
 
@@ -110,9 +111,10 @@ class Session:
             question: returns the question; called before each one, so it may print a list first.
             yes: don't ask.
             nothing: the result of `look` that needs no question.
+            settled: whether a result needs no question, because nothing would change.
         """
         found = look()
-        while not yes and found != nothing:
+        while not yes and found != nothing and not settled(found):
             self.confirm(question(found), yes=yes)
             now = look()
             if now == found:

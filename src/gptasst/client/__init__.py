@@ -13,7 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from gptasst.api.types import TextDelta
-from gptasst.client.assistants import Assistants, Instructions
+from gptasst.client.assistants import Assistants
+from gptasst.client.instructions import Instructions
+from gptasst.client.knowledge import tested_changes
 from gptasst.client.options import (
     Files,
     MapOptions,
@@ -64,7 +66,7 @@ class Client:
 
     Attributes:
         assistants: create, list, get, search, update, delete; their files and history.
-        instructions: list and get the definitions that can be run by name.
+        instructions: list, get, import and export the definitions that can be run by name.
         conversations: start, list, get, delete.
         files: upload, list, get, delete files of the project on the server.
         cache: status, verify, rebuild, clear.
@@ -269,6 +271,7 @@ class Client:
         prune: bool = False,
         allow_secrets: bool = False,
         allow_outside: bool = False,
+        tested: bool = False,
     ) -> ApplyPlan:
         """Bring assistants in line with a directory of definitions.
 
@@ -278,6 +281,7 @@ class Client:
             allow_secrets: whether to take files that count as secret.
             allow_outside: whether to send knowledge from outside of the repository and of the
                 working directory.
+            tested: whether each assistant is changed only if its cases hold on the result.
 
         Returns:
             What was done with each assistant.
@@ -298,7 +302,9 @@ class Client:
                 hint="pass allow_outside=True to allow that",
                 code="needs_confirmation",
             )
-        return self._context.assistants_as_code.apply(plan)
+        screening = Screening(allow_secrets=allow_secrets)
+        how = tested_changes(self._context, screening) if tested else None
+        return self._context.assistants_as_code.apply(plan, tested=how)
 
     @spelled_out
     def test(self, names: str | Sequence[str] = (), **options: Unpack[TestOptions]) -> TestReport:

@@ -23,8 +23,6 @@ from gptasst.client.options import (
     spelled_out,
     words_of,
 )
-from gptasst.context import AppContext
-from gptasst.definitions.types import Instruction
 from gptasst.errors import UsageError
 from gptasst.hints import shown
 from gptasst.inputs.encoding import named_encoding
@@ -40,6 +38,10 @@ class Assistants(AssistantKnowledge):
     a directory or pattern is skipped, and listed in the outcome's `plan.refused`. The same applies
     to files that look secret (`.env`, private keys), unless `allow_secrets`. `encoding` is the
     encoding of text files; by default it is UTF-8, UTF-16, or certain Windows-1252.
+
+    With `tested`, a change is made only if the assistant's cases hold on its result. Else
+    `PartlyDone` (code `cases_failed`) is raised, with the `TestReport` in `done`, and the assistant
+    stays as it was; `NotFound` (`no_cases`) if it has no case.
     """
 
     @spelled_out
@@ -131,6 +133,7 @@ class Assistants(AssistantKnowledge):
         files: Files | None = None,
         allow_secrets: bool = False,
         encoding: str | None = None,
+        tested: bool = False,
         **options: Unpack[AssistantOptions],
     ) -> KnowledgeOutcome:
         """Change an assistant. Omitted arguments change nothing.
@@ -143,6 +146,7 @@ class Assistants(AssistantKnowledge):
             files: its new knowledge, as a whole; `None` changes nothing.
             allow_secrets: see the class.
             encoding: see the class.
+            tested: see the class.
             options: see `AssistantOptions`.
 
         Examples:
@@ -151,13 +155,14 @@ class Assistants(AssistantKnowledge):
         """
         screening = Screening(allow_secrets=allow_secrets)
         words = None if files is None else words_of(files)
-        return self._service.edit(
+        change = self._service.plan_edit(
             name,
             changes_of(rename, options, screening),
             words,
             screening,
             encoding=named_encoding(encoding),
         )
+        return self._made(change, screening, tested=tested)
 
     def delete(self, name: str, *, keep_files: bool = False) -> None:
         """Delete an assistant with its history and knowledge. Files on disk stay.
@@ -178,10 +183,15 @@ class Assistants(AssistantKnowledge):
             >>> [revision.number for revision in client.assistants.history("DocWriter-1")]
             [1]
         """
-        return self._service.history(name)
+        return list(self._service.history(name))
 
-    def rollback(self, name: str, revision: int) -> Assistant:
+    def rollback(self, name: str, revision: int, *, tested: bool = False) -> Assistant:
         """Restore an earlier definition as the newest revision. Name and knowledge stay.
+
+        Args:
+            name: its name or id.
+            revision: the number of the earlier definition.
+            tested: see the class.
 
         Raises:
             NotFound: it has no revision of that number.
@@ -192,7 +202,11 @@ class Assistants(AssistantKnowledge):
             3
         """
         assistant = self._service.current(name)
-        return self._service.rollback(assistant, self._service.revision(assistant, revision))
+        earlier = self._service.revision(assistant, revision)
+        if tested:
+            change = self._service.plan_rollback(assistant, earlier)
+            return self._made(change, Screening(), tested=True).assistant
+        return self._service.rollback(assistant, earlier)
 
     def export(self, name: str, *, with_files: str | os.PathLike[str] | None = None) -> str:
         """An assistant's definition as a TOML document, and its knowledge as files.
@@ -247,31 +261,3 @@ class Assistants(AssistantKnowledge):
         files = None if with_files is None else Path(with_files)
         made = self._service.import_file(Path(path), name, files, screening)
         return replace(made, notes=tuple(shown(note, None) for note in made.notes))
-
-
-class Instructions:
-    """The instruction library: the project's, the user's, and the shipped instructions."""
-
-    def __init__(self, context: AppContext) -> None:
-        self._context = context
-
-    def list(self) -> Sequence[Instruction]:
-        """Every readable instruction, sorted by name.
-
-        Examples:
-            >>> [each.definition.name for each in client.instructions.list()][:2]
-            ['CodeReviewer', 'CommitMessage']
-        """
-        return self._context.instructions.list()[0]
-
-    def get(self, name: str) -> Instruction:
-        """One instruction, by name or TOML file.
-
-        Raises:
-            NotFound: there is none; the hint suggests a similar name.
-
-        Examples:
-            >>> client.instructions.get("DocWriter").origin
-            'shipped'
-        """
-        return self._context.instructions.get(name)

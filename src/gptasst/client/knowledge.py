@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gptasst.assistants.service import AssistantService
-from gptasst.assistants.types import KnowledgeOutcome
+from gptasst.assistants.types import AssistantChange, KnowledgeOutcome
 from gptasst.client.options import Files, words_of
 from gptasst.context import AppContext
 from gptasst.errors import UsageError
 from gptasst.inputs.encoding import named_encoding
 from gptasst.inputs.screening import Screening
 from gptasst.knowledge.types import KnowledgePlan
+
+if TYPE_CHECKING:
+    from gptasst.cases.running import TestRun
+    from gptasst.cases.trial import TestedChanges
+    from gptasst.cases.types import TestReport
+
+
+def tested_changes(context: AppContext, screening: Screening) -> TestedChanges:
+    """The service that changes assistants if their cases hold; its errors have the report."""
+    from gptasst.cases.types import TestJob
+
+    return context.tested_changes(
+        lambda _done, _all: None, TestJob((), screening=screening), run_to_end
+    )
+
+
+def run_to_end(run: TestRun) -> TestReport:
+    for _ in run.results():
+        pass
+    return run.report()
 
 
 class AssistantKnowledge:
@@ -22,6 +44,14 @@ class AssistantKnowledge:
     def _service(self) -> AssistantService:
         return self._context.assistants
 
+    def _made(
+        self, change: AssistantChange, screening: Screening, *, tested: bool
+    ) -> KnowledgeOutcome:
+        """Make a planned change; with `tested`, only if the cases of the assistant hold."""
+        if not tested:
+            return self._service.carry_out(change)
+        return tested_changes(self._context, screening).carry_out(change, lambda _: None)
+
     def add_files(
         self,
         name: str,
@@ -29,6 +59,7 @@ class AssistantKnowledge:
         *,
         allow_secrets: bool = False,
         encoding: str | None = None,
+        tested: bool = False,
     ) -> KnowledgeOutcome:
         """Add knowledge; existing paths get their new content.
 
@@ -37,6 +68,7 @@ class AssistantKnowledge:
             files: paths, patterns, directories.
             allow_secrets: whether to accept files that look secret.
             encoding: see the class.
+            tested: see the class.
 
         Examples:
             >>> client.assistants.add_files("DocWriter-1", ["style.md", "docs/"]).plan.add[0].path
@@ -45,7 +77,7 @@ class AssistantKnowledge:
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
         change = service.plan_add(service.current(name), words_of(files), screening, encoding=known)
-        return service.apply(change)
+        return self._made(change.change, screening, tested=tested)
 
     def remove_files(self, name: str, files: Files) -> KnowledgeOutcome:
         """Remove knowledge by path, id, pattern or directory. Files on disk stay.
@@ -64,6 +96,7 @@ class AssistantKnowledge:
         *,
         allow_secrets: bool = False,
         encoding: str | None = None,
+        tested: bool = False,
     ) -> KnowledgeOutcome:
         """Replace the whole knowledge; without files, remove all of it.
 
@@ -72,6 +105,7 @@ class AssistantKnowledge:
             files: paths, patterns, directories.
             allow_secrets: whether to accept files that look secret.
             encoding: see the class.
+            tested: see the class.
 
         Examples:
             >>> client.assistants.set_files("DocWriter-1", "docs").plan.remove[0].path
@@ -80,7 +114,7 @@ class AssistantKnowledge:
         service, screening = self._service, Screening(allow_secrets=allow_secrets)
         known = named_encoding(encoding)
         change = service.plan_set(service.current(name), words_of(files), screening, encoding=known)
-        return service.apply(change)
+        return self._made(change.change, screening, tested=tested)
 
     def sync(
         self,
@@ -89,6 +123,7 @@ class AssistantKnowledge:
         allow_secrets: bool = False,
         allow_outside: bool = False,
         encoding: str | None = None,
+        tested: bool = False,
     ) -> KnowledgeOutcome:
         """Update the knowledge from the files on disk, relative to the working directory.
 
@@ -98,6 +133,7 @@ class AssistantKnowledge:
             allow_outside: also send files from outside of the working directory. Anybody who may
                 edit the assistant may have added their paths.
             encoding: the encoding of new text.
+            tested: see the class.
 
         Raises:
             InvalidInput: none of its files is here.
@@ -116,7 +152,7 @@ class AssistantKnowledge:
                 hint="pass allow_outside=True to allow that",
                 code="needs_confirmation",
             )
-        return service.apply(change)
+        return self._made(change.change, screening, tested=tested)
 
     def plan_add(
         self,

@@ -185,7 +185,7 @@ class ServerContext(MachineContext):
             return self.openai_store
         from gptasst.assistants.local_store import LocalStore
 
-        store = LocalStore(self.paths.assistants_database, self._embedder())
+        store = LocalStore(self.paths.assistants_database, self._embedder(), self._note)
         self._opened.callback(store.close)
         return store
 

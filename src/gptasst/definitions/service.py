@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import file_name_problem, name_problem, without_name
 from gptasst.definitions.types import (
+    CASES_ENDING,
     CodeSettings,
     Definition,
     DefinitionChanges,
@@ -36,6 +38,19 @@ You are …
 Answer with … and nothing else.
 '''
 """
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstruction:
+    """A new instruction: its file, and the file of its cases if there is one.
+
+    `notes` tell which cases of the original were not copied.
+    """
+
+    name: str
+    path: str
+    cases_path: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +83,10 @@ class InstructionService:
     def get(self, name: str) -> Instruction:
         return self._library.find(name)
 
-    def new(self, name: str, *, source: str | None = None, in_project: bool = False) -> Path:
-        """Create the file of a new instruction and return its path.
+    def new(
+        self, name: str, *, source: str | None = None, in_project: bool = False
+    ) -> NewInstruction:
+        """Create the file of a new instruction, and that of its cases if it is a copy.
 
         Args:
             name: the instruction's name, and the file's.
@@ -79,30 +96,27 @@ class InstructionService:
         Raises:
             UsageError: the name can't be used, or its file exists.
             NotFound: there is no instruction `source`.
+            InvalidDefinition: its cases are invalid.
         """
         problem = file_name_problem(name)
         if problem:
             raise UsageError(f"the name `{name}` {problem}", code="bad_name")
-        text = _TEMPLATE
+        text, cases = _TEMPLATE, None
+        notes: tuple[str, ...] = ()
         if source is not None:
-            text = without_name(Path(self._library.find(source).path).read_text("utf-8-sig"))
-        path = (self._project if in_project else self._user) / f"{name}.toml"
-        try:
-            if in_project:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            else:
-                private_directory(path.parent)
-            with path.open("xb") if in_project else open_private(path, "xb") as stream:
-                stream.write(text.encode("utf-8"))
-        except FileExistsError:
-            raise UsageError(
-                f"`{path}` already exists",
-                hint=f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it",
-                code="name_taken",
-            ) from None
-        except OSError as error:
-            raise UsageError(f"`{path}` can't be written: {error.strerror}") from None
-        return path
+            found = self._library.find(source)
+            text = without_name(Path(found.path).read_text("utf-8-sig"))
+            cases, notes = _copied_cases(found)
+        directory = self._project if in_project else self._user
+        path, cases_path = directory / f"{name}.toml", directory / f"{name}{CASES_ENDING}"
+        hint = f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it"
+        if os.path.lexists(path):
+            raise _taken(path, hint)
+        if cases is not None:
+            _create(cases_path, cases, "rename it, or choose another name", in_project=in_project)
+        _create(path, text.encode("utf-8"), hint, in_project=in_project)
+        copied = None if cases is None else str(cases_path)
+        return NewInstruction(name, str(path), copied, notes)
 
     def edit(self, name: str, open_editor: Callable[[Path], None]) -> Instruction:
         """Open an instruction in the user's editor, and validate the result.
@@ -159,6 +173,37 @@ class InstructionService:
                 valid.append(path)
                 notes += found
         return Validation(tuple(valid), tuple(errors), tuple(notes))
+
+
+def _copied_cases(found: Instruction) -> tuple[bytes | None, tuple[str, ...]]:
+    """The file of cases beside an instruction, and why it is not copied."""
+    from gptasst.definitions.case_files import cases_beside, cases_of, read_cases_file
+
+    cases_of(found)
+    beside = cases_beside(Path(found.path))
+    if not found.path.endswith(".toml") or not beside.exists():
+        return None, ()
+    if any(case.file is not None for case in read_cases_file(beside)):
+        return None, (f"`{beside}` is not copied: its cases name files beside it",)
+    return beside.read_bytes(), ()
+
+
+def _create(path: Path, content: bytes, hint: str, *, in_project: bool) -> None:
+    try:
+        if in_project:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            private_directory(path.parent)
+        with path.open("xb") if in_project else open_private(path, "xb") as stream:
+            stream.write(content)
+    except FileExistsError:
+        raise _taken(path, hint) from None
+    except OSError as error:
+        raise UsageError(f"`{path}` can't be written: {error.strerror}") from None
+
+
+def _taken(path: Path, hint: str) -> UsageError:
+    return UsageError(f"`{path}` already exists", hint=hint, code="name_taken")
 
 
 def with_changes(definition: Definition, changes: DefinitionChanges) -> Definition:

@@ -7,7 +7,6 @@ frequencies are those of its own knowledge. The tables are built from `passages`
 
 from __future__ import annotations
 
-import functools
 import heapq
 import itertools
 import json
@@ -17,21 +16,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from gptasst.knowledge.indexer import indexed_columns
 from gptasst.knowledge.languages import language_of
-from gptasst.knowledge.question import (
-    Question,
-    Term,
-    Terms,
-    parted,
-    resembling_term,
-    terms_of,
-)
+from gptasst.knowledge.question import Question, Term, Terms, terms_of
+from gptasst.knowledge.resemblance import replacements
 from gptasst.knowledge.types import Passage
-from gptasst.knowledge.words import TOKENIZER, VERSION, Indexer, index_words
+from gptasst.knowledge.words import TOKENIZER, VERSION
 from gptasst.values import dataclass
 
-# A word in a heading or a path counts more than one in the text.
-_TITLE_WEIGHT = 2.0
+# A word in a heading or a path, and a name that code declares, counts more than one in the text.
+_TITLE_WEIGHT = 2.5
 _MOST_TERMS = 64
 # The number of passages that FTS5 ranks in one search, those with the rarest words first. For more
 # frequent words, only their presence counts.
@@ -44,10 +38,23 @@ _MOST_OF_FORMS = 1.2
 # Passages with less than this share of the best score are irrelevant.
 _LEAST_SHARE = 0.1
 _FOREIGN = 0.8  # share of its score for a passage in another language than the question's
-_LANGUAGE_SAMPLE = 1500  # characters
 
-_INDEXED = "id, COALESCE(words, text) || ' ' || more, titles"
-_INDEX = f"INSERT INTO {{}} (rowid, words, titles) SELECT {_INDEXED} FROM passages"
+# The condition of a join for the passages `p` of files `k`, and the one for the file of a passage.
+OF_FILE = "p.id BETWEEN k.first_passage AND k.last_passage"
+OF_PASSAGE = (
+    "k.first_passage = (SELECT MAX(first_passage) FROM knowledge WHERE first_passage <= p.id)"
+)
+# What is indexed of the passages of files, whose ids are a JSON array. FTS5 is fastest with all in
+# one statement and with ascending numbers.
+_INDEXED = (
+    "p.id, COALESCE(NULLIF(p.words, ''), p.text) || ' ' || p.more,"
+    " COALESCE(NULLIF(p.titles, ''), k.titles) FROM json_each(?) AS f"
+    f" CROSS JOIN knowledge k ON k.id = f.value CROSS JOIN passages p ON {OF_FILE}"
+)
+# Bytes of new index entries that FTS5 collects before it writes them.
+_COLLECTED = 4_000_000
+# Rows in one statement, which takes half as long as a statement for each.
+_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +74,63 @@ def insert_passages(
     """Store and index passages of files in `knowledge`: tuples of id, path, passages."""
     table = _current_table(connection, assistant_id)
     (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM passages").fetchone()
-    languages: list[tuple[str, str]] = []
+    described: list[tuple[str, str, int, int, str]] = []
+    values = itertools.chain.from_iterable(_passage_rows(files, last, described))
+    while some := list(itertools.islice(values, _AT_ONCE)):
+        marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(some))
+        connection.execute(
+            f"INSERT INTO passages (text, place, heading, words, more, titles) VALUES {marks}",
+            list(itertools.chain.from_iterable(some)),
+        )
     connection.executemany(
-        "INSERT INTO passages (file_id, place, heading, text, words, more, titles)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        itertools.chain.from_iterable(_passage_rows(files, languages)),
+        "UPDATE knowledge SET language = ?, titles = ?, first_passage = ?, last_passage = ?"
+        " WHERE id = ?",
+        described,
     )
-    connection.executemany("UPDATE knowledge SET language = ? WHERE id = ?", languages)
-    # In one statement: FTS5 writes its data after each.
-    added = connection.execute(f"{_INDEX.format(table)} WHERE id > ?", (last,)).rowcount
-    _count(connection, assistant_id, added)
+    _index(connection, assistant_id, table, [file_id for *_, file_id in described])
 
 
 def _passage_rows(
-    files: Iterable[tuple[str, str, Sequence[Passage]]], languages: list[tuple[str, str]]
-) -> Iterator[Iterable[tuple[str | None, ...]]]:
-    """Rows for the passages of each file; files in a clear language go to `languages`."""
+    files: Iterable[tuple[str, str, Sequence[Passage]]],
+    last: int,
+    described: list[tuple[str, str, int, int, str]],
+) -> Iterator[Iterable[tuple[str, ...]]]:
+    """Rows for the passages of each file; those about the files go to `described`."""
     for file_id, path, passages in files:
-        texts = [passage.text for passage in passages]
-        headings = [passage.heading for passage in passages]
-        language, columns = _written(path, texts, headings)
-        if language:
-            languages.append((language, file_id))
-        places = [passage.place for passage in passages]
-        yield zip(itertools.repeat(file_id), places, headings, texts, *columns, strict=False)
+        if passages:
+            texts = [passage.text for passage in passages]
+            headings = [passage.heading for passage in passages]
+            places = [passage.place for passage in passages]
+            language, named, columns = indexed_columns(path, texts, headings)
+            first, last = last + 1, last + len(texts)
+            described.append((language, named, first, last, file_id))
+            yield zip(texts, places, headings, *columns, strict=False)
+
+
+def _index(
+    connection: sqlite3.Connection, assistant_id: str, table: str, file_ids: Sequence[str]
+) -> None:
+    added = connection.execute(
+        f"INSERT INTO {table} (rowid, words, titles) SELECT {_INDEXED}", (json.dumps(file_ids),)
+    ).rowcount
+    _count(connection, assistant_id, added)
 
 
 def remove_passages(
     connection: sqlite3.Connection, assistant_id: str, file_ids: Sequence[str]
 ) -> None:
-    """Remove the passages of files, before the files are deleted."""
+    """Remove the passages of files from the index, before the files are deleted with them."""
     table = _current_table(connection, assistant_id)
-    which = "FROM passages WHERE file_id IN (SELECT value FROM json_each(?))"
-    ids = (json.dumps(list(file_ids)),)
-    connection.execute(
-        f"INSERT INTO {table} ({table}, rowid, words, titles) SELECT 'delete', {_INDEXED} {which}",
-        ids,
-    )
-    removed = connection.execute(f"DELETE {which}", ids).rowcount
+    removed = connection.execute(
+        f"INSERT INTO {table} ({table}, rowid, words, titles) SELECT 'delete', {_INDEXED}",
+        (
+            json.dumps(
+                _in_order(
+                    connection, "id IN (SELECT value FROM json_each(?))", json.dumps(list(file_ids))
+                )
+            ),
+        ),
+    ).rowcount
     _count(connection, assistant_id, -removed)
 
 
@@ -163,7 +189,7 @@ def _native_first(
 ) -> list[WordMatch]:
     """Rank passages in the question's language before others with a similar score."""
     rows = connection.execute(
-        "SELECT p.id FROM passages p JOIN knowledge k ON k.id = p.file_id"
+        f"SELECT p.id FROM passages p JOIN knowledge k ON {OF_PASSAGE}"
         " WHERE p.id IN (SELECT value FROM json_each(?)) AND k.language NOT IN ('', ?)",
         (json.dumps([match.passage_id for match in found]), language),
     )
@@ -190,14 +216,14 @@ class _Search:
             return []
         scores: defaultdict[int, float] = defaultdict(float)
         words: defaultdict[int, list[str]] = defaultdict(list)
+        guessed: defaultdict[int, list[str]] = defaultdict(list)
         left = _MOST_WEIGHED
         for term, count in chosen:
             weighed = count <= left or not scores
             for passage_id, score in self._rows(term, count, weighed=weighed):
                 if weighed or passage_id in scores:
                     scores[passage_id] += term.weight * score
-                    if not term.guessed:
-                        words[passage_id].append(term.word)
+                    (guessed if term.guessed else words)[passage_id].append(term.word)
             left -= count if weighed else 0
         for term in terms.near:
             near = [key for key in self._ids(term) if key in scores]
@@ -208,7 +234,7 @@ class _Search:
         best = heapq.nlargest(limit, fit, key=lambda item: (item[1], -item[0]))
         least = best[0][1] * _LEAST_SHARE if best else 0
         return [
-            WordMatch(key, score, tuple(dict.fromkeys(words[key])))
+            WordMatch(key, score, tuple(dict.fromkeys(words[key] or guessed[key])))
             for key, score in best
             if score >= least
         ]
@@ -229,14 +255,11 @@ class _Search:
         count = self._count(term)
         if count or term.guessed:
             return term, count
-        for other in (parted(term, self._languages), self._resembling(term)):
-            found = self._count(other) if other else 0
-            if other and found:
+        for other in replacements(term, self._languages, self._vocabulary):
+            found = self._count(other)
+            if found:
                 return other, found
         return term, 0
-
-    def _resembling(self, term: Term) -> Term | None:
-        return resembling_term(term, self._languages, self._vocabulary)
 
     def _vocabulary(self, beginning: str) -> list[str]:
         table = f"{self._table}_vocabulary"
@@ -292,36 +315,6 @@ def _weighed_again(score: float, rarity: float) -> float:
     return rarity * (_AGAIN + 1) * often / (1 + often)
 
 
-def _written(
-    path: str, texts: Sequence[str], headings: Sequence[str]
-) -> tuple[str, tuple[Iterable[str | None], Iterable[str], Iterable[str]]]:
-    """The language of a file, and the indexed columns of its passages."""
-    language = _language(texts)
-    indexer = _indexer(language)
-    named = index_words(path, language)
-    titles: Iterable[str] = itertools.repeat(named, len(texts))
-    if any(headings):
-        written = zip(headings, *indexer.write(headings), strict=True)
-        titles = [f"{named} {words or heading} {more}" for heading, words, more in written]
-    return language, (*indexer.write(texts), titles)
-
-
-@functools.lru_cache(maxsize=32)
-def _indexer(language: str) -> Indexer:
-    return Indexer(language)
-
-
-def _language(texts: Iterable[str]) -> str:
-    sample: list[str] = []
-    length = 0
-    for text in texts:
-        sample.append(text)
-        length += len(text)
-        if length >= _LANGUAGE_SAMPLE:
-            break
-    return language_of("\n".join(sample))
-
-
 def _table(number: int) -> str:
     return f"search_index_{int(number)}"
 
@@ -350,30 +343,41 @@ def _current_table(connection: sqlite3.Connection, assistant_id: str) -> str:
         f"CREATE VIRTUAL TABLE {table} USING fts5 (words, titles, content='',"
         f" tokenize='{TOKENIZER}')"
     )
-    connection.execute(
-        f"INSERT INTO {table} ({table}, rank) VALUES ('rank', 'bm25(1.0, {_TITLE_WEIGHT})')"
+    connection.executemany(
+        f"INSERT INTO {table} ({table}, rank) VALUES (?, ?)",
+        [("rank", f"bm25(1.0, {_TITLE_WEIGHT})"), ("hashsize", _COLLECTED)],
     )
     _index_anew(connection, assistant_id, table)
     return table
 
 
 def _index_anew(connection: sqlite3.Connection, assistant_id: str, table: str) -> None:
-    files = connection.execute(
-        "SELECT id, path FROM knowledge k WHERE assistant_id = ?"
-        " AND EXISTS (SELECT 1 FROM passages p WHERE p.file_id = k.id)",
-        (assistant_id,),
-    ).fetchall()
-    for file_id, path in files:
+    file_ids = _in_order(connection, "assistant_id = ?", assistant_id)
+    for file_id in file_ids:
+        (path, *ends) = connection.execute(
+            "SELECT path, first_passage, last_passage FROM knowledge WHERE id = ?", (file_id,)
+        ).fetchone()
         rows = connection.execute(
-            "SELECT id, heading, text FROM passages WHERE file_id = ?", (file_id,)
+            "SELECT id, heading, text FROM passages WHERE id BETWEEN ? AND ?", ends
         ).fetchall()
-        texts = [text for _, _, text in rows]
-        language, columns = _written(path, texts, [heading for _, heading, _ in rows])
+        language, named, columns = indexed_columns(
+            path, [text for _, _, text in rows], [heading for _, heading, _ in rows]
+        )
         connection.executemany(
             "UPDATE passages SET words = ?, more = ?, titles = ? WHERE id = ?",
-            zip(*columns, [key for key, _, _ in rows], strict=True),
+            zip(*columns, [key for key, _, _ in rows], strict=False),
         )
-        connection.execute("UPDATE knowledge SET language = ? WHERE id = ?", (language, file_id))
-    which = "file_id IN (SELECT id FROM knowledge WHERE assistant_id = ?)"
-    added = connection.execute(f"{_INDEX.format(table)} WHERE {which}", (assistant_id,)).rowcount
-    _count(connection, assistant_id, added)
+        connection.execute(
+            "UPDATE knowledge SET language = ?, titles = ? WHERE id = ?", (language, named, file_id)
+        )
+    _index(connection, assistant_id, table, file_ids)
+
+
+def _in_order(connection: sqlite3.Connection, which: str, value: str) -> list[str]:
+    """The ids of files with passages, in the order of these."""
+    rows = connection.execute(
+        f"SELECT id FROM knowledge WHERE {which} AND first_passage IS NOT NULL"
+        " ORDER BY first_passage",
+        (value,),
+    )
+    return [file_id for (file_id,) in rows]

@@ -6,7 +6,7 @@ import heapq
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from gptasst.knowledge.index import matches
+from gptasst.knowledge.index import OF_PASSAGE, matches
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.types import FoundPassage
 from gptasst.knowledge.vectors import Meanings, meanings
@@ -74,6 +74,6 @@ def _rows(
     marks = ", ".join("?" * len(passage_ids))
     return connection.execute(
         "SELECT p.id, k.path, p.place, p.heading, p.text FROM passages p"
-        f" JOIN knowledge k ON k.id = p.file_id WHERE p.id IN ({marks})",
+        f" JOIN knowledge k ON {OF_PASSAGE} WHERE p.id IN ({marks})",
         passage_ids,
     ).fetchall()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import field
 from datetime import datetime
@@ -120,5 +119,7 @@ def knowledge_sha256(files: Iterable[KnowledgeFile]) -> str:
 
 def sha256_of_knowledge(contents: Iterable[tuple[str, str]]) -> str:
     """The same over pairs of path and sha256."""
+    import hashlib
+
     lines = sorted(f"{sha256} {path}" for path, sha256 in contents)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if lines else ""

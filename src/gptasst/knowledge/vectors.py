@@ -15,12 +15,15 @@ import heapq
 import json
 import math
 import operator
+import shlex
 import sqlite3
 import statistics
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from gptasst.hints import cmd
+from gptasst.knowledge.index import OF_FILE
 from gptasst.storage.database import Database
 from gptasst.uploads.types import OnTransfer, TransferState
 from gptasst.values import dataclass
@@ -36,11 +39,10 @@ _SAMPLE = 300  # vectors that tell what is usual
 _UNKNOWN = -1
 _IN_REQUEST = 32  # texts
 _MARKED = 2000  # passages at a time
-_NEW = (
-    "FROM passages p JOIN knowledge k ON k.id = p.file_id"
-    " WHERE k.assistant_id = ? AND NOT EXISTS"
-    " (SELECT 1 FROM vectors v WHERE v.content = p.content AND v.model = ?)"
+_CONTENTS = (
+    "FROM knowledge k CROSS JOIN contents c ON c.passage BETWEEN k.first_passage AND k.last_passage"
 )
+_VECTOR = "SELECT 1 FROM vectors v WHERE v.content = c.content AND v.model = ?"
 
 
 class Embedder(Protocol):
@@ -57,21 +59,28 @@ class Embedder(Protocol):
 
 def mark_contents(connection: sqlite3.Connection, assistant_id: str) -> int:
     """Set the content digest of new passages; return the number of all passages."""
-    last = 0
-    while rows := connection.execute(
-        "SELECT p.id, p.heading, p.text FROM passages p JOIN knowledge k ON k.id = p.file_id"
-        " WHERE k.assistant_id = ? AND p.content IS NULL AND p.id > ?"
-        f" ORDER BY p.id LIMIT {_MARKED}",
-        (assistant_id, last),
-    ).fetchall():
+    rows = connection.execute(
+        f"SELECT p.id FROM knowledge k CROSS JOIN passages p ON {OF_FILE} WHERE k.assistant_id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.passage = p.id)",
+        (assistant_id,),
+    )
+    new = [key for (key,) in rows]
+    for start in range(0, len(new), _MARKED):
+        texts = connection.execute(
+            "SELECT id, heading, text FROM passages WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(new[start : start + _MARKED]),),
+        ).fetchall()
         connection.executemany(
-            "UPDATE passages SET content = ? WHERE id = ?",
-            [(_digest(_embedded_text(heading, text)), key) for key, heading, text in rows],
+            "INSERT INTO contents (passage, content) VALUES (?, ?)",
+            [(key, _digest(_embedded_text(heading, text))) for key, heading, text in texts],
         )
-        last = rows[-1][0]
+    return _count(connection, assistant_id)
+
+
+def _count(connection: sqlite3.Connection, assistant_id: str) -> int:
     (count,) = connection.execute(
-        "SELECT COUNT(*) FROM passages p JOIN knowledge k ON k.id = p.file_id"
-        " WHERE k.assistant_id = ?",
+        "SELECT COALESCE(SUM(last_passage - first_passage + 1), 0) FROM knowledge"
+        " WHERE assistant_id = ?",
         (assistant_id,),
     ).fetchone()
     return int(count)
@@ -79,8 +88,11 @@ def mark_contents(connection: sqlite3.Connection, assistant_id: str) -> int:
 
 def count_new(connection: sqlite3.Connection, assistant_id: str, model: str) -> int:
     """The number of passages without an embedding by a model."""
-    (count,) = connection.execute(f"SELECT COUNT(*) {_NEW}", (assistant_id, model)).fetchone()
-    return int(count)
+    (embedded,) = connection.execute(
+        f"SELECT COUNT(*) {_CONTENTS} WHERE k.assistant_id = ? AND EXISTS ({_VECTOR})",
+        (assistant_id, model),
+    ).fetchone()
+    return _count(connection, assistant_id) - int(embedded)
 
 
 def next_texts(
@@ -88,7 +100,10 @@ def next_texts(
 ) -> list[tuple[bytes, str]]:
     """Some contents without an embedding by a model: digests and texts."""
     rows = connection.execute(
-        f"SELECT p.content, p.heading, p.text {_NEW} GROUP BY p.content LIMIT {_IN_REQUEST}",
+        "SELECT n.content, p.heading, p.text FROM"
+        f" (SELECT c.content, MIN(c.passage) AS passage {_CONTENTS}"
+        f" WHERE k.assistant_id = ? AND NOT EXISTS ({_VECTOR})"
+        f" GROUP BY c.content LIMIT {_IN_REQUEST}) AS n JOIN passages p ON p.id = n.passage",
         (assistant_id, model),
     )
     return [(content, _embedded_text(heading, text)) for content, heading, text in rows]
@@ -111,16 +126,12 @@ def keep_vectors(
 
 def forget_vectors(connection: sqlite3.Connection) -> None:
     """Delete the embeddings of contents that no assistant has any more."""
-    connection.execute(
-        "DELETE FROM vectors WHERE content NOT IN"
-        " (SELECT content FROM passages WHERE content IS NOT NULL)"
-    )
+    connection.execute("DELETE FROM vectors WHERE content NOT IN (SELECT content FROM contents)")
 
 
 def has_vectors(connection: sqlite3.Connection, assistant_id: str, model: str) -> bool:
     row = connection.execute(
-        "SELECT 1 FROM vectors v JOIN passages p ON p.content = v.content"
-        " JOIN knowledge k ON k.id = p.file_id WHERE k.assistant_id = ? AND v.model = ? LIMIT 1",
+        f"SELECT 1 {_CONTENTS} WHERE k.assistant_id = ? AND EXISTS ({_VECTOR}) LIMIT 1",
         (assistant_id, model),
     ).fetchone()
     return row is not None
@@ -182,8 +193,8 @@ def _signs_apart(
     It is `_UNKNOWN` for vectors stored without signs by an earlier version.
     """
     rows = connection.execute(
-        "SELECT p.id, v.signs FROM knowledge k JOIN passages p ON p.file_id = k.id"
-        " JOIN vectors v INDEXED BY vectors_by_model ON v.content = p.content AND v.model = ?"
+        f"SELECT c.passage, v.signs {_CONTENTS}"
+        " JOIN vectors v INDEXED BY vectors_by_model ON v.content = c.content AND v.model = ?"
         " WHERE k.assistant_id = ?",
         (model, assistant_id),
     )
@@ -204,8 +215,8 @@ def _similarities(
     similar = _similarity_to(_unit(question))
     rows = connection.execute(
         # Force this join order: SQLite can't know how few they are.
-        "SELECT p.id, v.vector FROM json_each(?) j CROSS JOIN passages p ON p.id = j.value"
-        " CROSS JOIN vectors v ON v.content = p.content AND v.model = ?",
+        "SELECT c.passage, v.vector FROM json_each(?) j CROSS JOIN contents c"
+        " ON c.passage = j.value CROSS JOIN vectors v ON v.content = c.content AND v.model = ?",
         (json.dumps(sorted(passage_ids)), model),
     )
     return {key: similar(vector) for key, vector in rows}
@@ -266,3 +277,20 @@ def embed_missing(
         made = embedder.embed([text for _, text in texts])
         with database.writing() as connection:
             keep_vectors(connection, model, [content for content, _ in texts], made)
+
+
+def only_words(assistant: str, model: str) -> str:
+    """The note for knowledge that has no embeddings yet."""
+    return (
+        f"the knowledge of `{assistant}` has no vectors of `{model}` yet, so only its words"
+        f" are searched; {_sync(assistant)} makes them"
+    )
+
+
+def tries_again(assistant: str) -> str:
+    """The hint after a failed download of the embedding model."""
+    return f"the knowledge is there and searched by words; {_sync(assistant)} tries again"
+
+
+def _sync(assistant: str) -> str:
+    return cmd(f"assistant files sync {shlex.quote(assistant)}")

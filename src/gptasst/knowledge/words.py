@@ -1,17 +1,17 @@
 """From text to the words of the index.
 
-`index_words` prepares text for SQLite's FTS5 with the tokenizer `TOKENIZER`, which only handles
-ASCII: it splits at ASCII punctuation, folds A-Z, and removes English endings. Everything else is
-done here, in the same way for texts and questions (`question`).
+SQLite's FTS5 with the tokenizer `TOKENIZER` only handles ASCII: it splits at ASCII punctuation,
+folds A-Z, and removes English endings. Everything else is done here, in the same way for texts
+(`indexer`) and questions (`question`).
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from gptasst.knowledge.stems import fold, has_endings, other_stem, stem, visible
+from gptasst.knowledge.stems import fold, other_stem, stem, visible
 
 TOKENIZER = "porter ascii"
 # Change it with any change here: an index of another version is rebuilt.
@@ -24,7 +24,7 @@ _MARKS = (
     "\u0900-\u0963\u0966-\u0df4\u0e00-\u0eff\u0f18-\u0fbc\u1000-\u109f\u1780-\u17ff\u3099\u309a"
 )
 # Terms with punctuation: `max_retry-count`, `3.9.1`, `C++`, `C#`.
-_WORD = re.compile(rf"[\w{_MARKS}]+(?:[-.,][\w{_MARKS}]+)*(?:\+\+|#)?")
+WORD = re.compile(rf"[\w{_MARKS}]+(?:[-.,][\w{_MARKS}]+)*(?:\+\+|#)?")
 # Scripts without spaces between words, or with endings that simple rules can't remove.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3130-\u318f"
@@ -32,111 +32,25 @@ _UNSPACED = re.compile(
 )
 _PIECE = re.compile(rf"[^\W_{_MARKS}][^\W_]*(?:[{_MARKS}]+[^\W_]*)*|[{_MARKS}]+[^\W_]*")
 # Word boundaries in a name: `rateLimiter`, `HTTPServer`, `python3`.
-_SEAM = re.compile(
+SEAM = re.compile(
     "(?<=[a-zß-öø-ÿ0-9])(?=[A-ZÀ-ÖØ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z]{2})(?=[0-9])"
     "|(?<=[0-9])(?=[A-Za-z]{2})"
 )
-# Whether an ASCII text has terms that the tokenizer would not handle, such as `rateLimiter`,
-# `sha256` and `C#`. The leading character set makes it fast.
-_NOT_PLAIN = re.compile(
-    r"[A-Z0-9+#](?:(?<=[a-z0-9][A-Z])|(?<=[A-Z][A-Z])(?=[a-z])|(?<=[A-Za-z]{2}[0-9])"
-    r"|(?<=[0-9])(?=[A-Za-z]{2})|(?<=\w\+\+)|(?<=\w#))"
-)
 _LETTER = re.compile(r"[^\W_]")
-_PUNCTUATION = ".,;:!?()[]\"'/"
-_ASCII_WORD = re.compile("[a-z0-9]+")
 # Marks artificial words: in numbers, and (`END`) before the end of a compound.
 _MARK = "·"
 END = _MARK
-_SIGNS = {"++": f"{_MARK}plusplus", "#": f"{_MARK}sharp"}
+SIGNS = {"++": f"{_MARK}plusplus", "#": f"{_MARK}sharp"}
 # Languages that write several nouns as one word.
 COMPOUNDING = frozenset(("danish", "dutch", "german", "norwegian", "swedish"))
+_MOST_LOST = 0.6  # share of a word that a good stem has
 _COMPOUND = 9  # letters of the shortest compound
 _PART = 4  # letters of its shortest part
 _VOWEL = re.compile("[aeiouy]")
-_KEPT_WORDS = 100_000
 
 
-# Texts for the index: the words of each (`None`: the text itself), and further words.
-Written = tuple[Iterable[str | None], Iterable[str]]
-
-
-class Indexer:
-    """Prepares texts in one language for the index, and caches the forms of words.
-
-    Text that the tokenizer handles by itself, which is most English, is unchanged.
-    """
-
-    def __init__(self, language: str) -> None:
-        self._language = language
-        self._plain = not has_endings(language)
-        self._words: dict[str, str] = {}
-        self._nothing_more: set[str] = set()
-        self._more: dict[str, str] = {}
-
-    def write(self, texts: Sequence[str]) -> Written:
-        """The indexed form of texts that belong together."""
-        together = "\n".join(texts)
-        if len(self._words) + len(self._nothing_more) + len(self._more) > _KEPT_WORDS:
-            self._words.clear()
-            self._nothing_more.clear()
-            self._more.clear()
-        if not self._plain or not together.isascii():
-            return map(self._all_words, texts), itertools.repeat("", len(texts))
-        more = [""] * len(texts)
-        for number in _not_plain(together, texts):
-            more[number] = self._more_of(texts[number])
-        return itertools.repeat(None, len(texts)), more
-
-    def _more_of(self, text: str) -> str:
-        """Further index words of ASCII words, besides the tokenizer's."""
-        # In the order of the text, to be deterministic.
-        pieces = [piece for piece in dict.fromkeys(text.split()) if piece not in self._nothing_more]
-        for piece in pieces:
-            if piece not in self._more:
-                self._learn(piece)
-        return " ".join([self._more[piece] for piece in pieces if piece in self._more])
-
-    def _all_words(self, text: str) -> str:
-        known = self._words
-        found = found_words(text)
-        for word in set(found).difference(known):
-            known[word] = " ".join(dict.fromkeys(_tokens(word, self._language)))
-        return " ".join(map(known.__getitem__, found))
-
-    def _learn(self, piece: str) -> None:
-        word = piece.strip(_PUNCTUATION)
-        if not word or (word.isalpha() and (word.islower() or word[1:].islower())):
-            self._nothing_more.add(piece)
-            return
-        seen = _ASCII_WORD.findall(piece.lower())
-        tokens = (token for word in _WORD.findall(piece) for token in _tokens(word, self._language))
-        more = [token for token in dict.fromkeys(tokens) if token not in seen]
-        if more:
-            self._more[piece] = " ".join(more)
-        else:
-            self._nothing_more.add(piece)
-
-
-def index_words(text: str, language: str = "") -> str:
-    """The index words of a text."""
-    words, more = map(next, map(iter, Indexer(language).write([text])))
-    return f"{text if words is None else words} {more}".rstrip()
-
-
-def _not_plain(together: str, texts: Sequence[str]) -> Iterator[int]:
-    """Which of several texts, joined by line ends, the tokenizer would not handle."""
-    number, end = -1, -1
-    for match in _NOT_PLAIN.finditer(together):
-        if match.start() < end:
-            continue
-        while match.start() >= end:
-            number += 1
-            end += len(texts[number]) + 1
-        yield number
-
-
-def _tokens(word: str, language: str) -> Iterator[str]:
+def tokens(word: str, language: str) -> Iterator[str]:
+    """The index words of a word. Some occur more than once."""
     for run, sign in runs(word):
         if is_unspaced(run):
             yield from pairs(run)
@@ -145,18 +59,20 @@ def _tokens(word: str, language: str) -> Iterator[str]:
             for name in names(run, sign):
                 written = stem(name, language)
                 yield written
+                if len(written) < _MOST_LOST * len(name):  # Italian `chiavi` becomes `chi`
+                    yield name
                 if language in COMPOUNDING:
                     yield from _ends(written)
 
 
 def found_words(text: str) -> list[str]:
     """The words of a text, with compound names and numbers unsplit."""
-    return [word for word in _WORD.findall(visible(text)) if _LETTER.search(word)]
+    return [word for word in WORD.findall(visible(text)) if _LETTER.search(word)]
 
 
 def runs(word: str) -> Iterator[tuple[str, str]]:
     """Runs of one kind of script (with or without spaces), with signs as in `C++`."""
-    sign = next((sign for sign in _SIGNS if word.endswith(sign)), "")
+    sign = next((sign for sign in SIGNS if word.endswith(sign)), "")
     for piece in _PIECE.findall(word):
         start = 0
         for match in _UNSPACED.finditer(piece):
@@ -174,10 +90,10 @@ def is_unspaced(run: str) -> bool:
 
 def names(run: str, sign: str = "") -> Iterator[str]:
     """A name, folded, and its parts: `ratelimiter`, `rate`, `limiter`."""
-    parts = [fold(part) for part in _SEAM.split(run)]
+    parts = [fold(part) for part in SEAM.split(run)]
     whole = "".join(parts)
     if sign:
-        yield whole + _SIGNS[sign]
+        yield whole + SIGNS[sign]
     yield whole
     if len(parts) > 1:
         yield from parts

@@ -280,15 +280,22 @@ class ModelChoice:
         except GptasstError as error:
             if error.code in _NO_LIST:
                 return ()
-            raise
+            if error.code != "service_error":
+                raise
+            # `transformers serve` fails to list where it was started with a directory.
+            raise UsageError(
+                f"no model is set for {self._profile.endpoint}, and it can't list its models:"
+                f" {error.message}",
+                hint=self._without_list(),
+                code="no_model",
+            ) from error
         self._open_memory().remember_models([(model.id, model.shutdown_date) for model in models])
         return [model.id for model in models]
 
     def _none_named(self, listed: Sequence[str]) -> UsageError:
         said = f"no model is set for {self._profile.endpoint}"
         if not listed:
-            table = f"[profiles.{self._profile.name}]"
-            hint = f"-m MODEL, or `model` in {table} of config.toml"
+            hint = self._without_list()
             return UsageError(f"{said}, and it lists none", hint=hint, code="no_model")
         names = ", ".join(f"`{name}`" for name in listed[:_SHOWN])
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
@@ -297,6 +304,9 @@ class ModelChoice:
             hint=f"choose one with -m MODEL; {self._setting(listed[0])} keeps one",
             code="no_model",
         )
+
+    def _without_list(self) -> str:
+        return f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml"
 
     def _setting(self, model: str) -> str:
         key = shlex.quote(f"profiles.{self._profile.name}.model")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -75,7 +74,8 @@ def resolve(
         except NotFound as error:
             return _renamed(open_store, name, missing, error)
         doubt = None
-        if missing.code == "no_list":
+        refused = missing.code == "no_key" and missing.__cause__ is not None  # by the server
+        if missing.code == "no_list" or refused:
             doubt = f"`{name}` is taken for the instruction, as {missing.message}; {missing.advice}"
         return Resolved(found.definition, path=found.path, doubt=doubt)
 
@@ -280,6 +280,8 @@ class RunPreparation:
 
     def _safety_identifier(self, settings: ModelSettings) -> str | None:
         """A hash, as OpenAI asks for: it tells users apart and does not say who they are."""
+        import hashlib
+
         given = settings.safety_identifier
         if given is None:
             return None

@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from gptasst.api.capabilities import PARAMETERS, Capability
-from gptasst.api.failures import mask_error
+from gptasst.api.masking import mask_error
 from gptasst.api.tools import (
     SETTING_KEYS,
     TOOL_TYPES,

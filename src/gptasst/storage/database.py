@@ -113,6 +113,7 @@ def _connect(path: Path, schema: Schema) -> sqlite3.Connection:
         raise StateError(f"{schema.title} `{path}` can't be written: {error.strerror}") from error
     connection = connect(path.absolute().as_uri(), _BUSY_SECONDS)
     try:
+        connection.execute(f"PRAGMA page_size = {schema.page_size}")
         _write_ahead(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
@@ -176,12 +177,14 @@ class Schema:
         migrations: a script per version; older files are migrated step by step.
         first: the version that the first script creates.
         advice: what to do with a damaged file.
+        page_size: SQLite's page size of new files, in bytes.
     """
 
     title: str
     migrations: tuple[str, ...]
     first: int = 1
     advice: str = ""
+    page_size: int = 4096
 
     @property
     def version(self) -> int:

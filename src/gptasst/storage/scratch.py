@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,8 @@ def scratch_directory(parent: Path, prefix: str) -> Iterator[Path]:
 
     Directories of commands that were killed more than a day ago are removed, too.
     """
+    import tempfile
+
     private_directory(parent)
     for left in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):

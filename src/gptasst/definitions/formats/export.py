@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from gptasst.definitions.case_files import cases_of
 from gptasst.definitions.formats.draft import INPUT, INPUT_VARIABLE, PLAIN_INSTRUCTIONS, described
-from gptasst.definitions.formats.templates import to_dollars
+from gptasst.definitions.formats.templates import NAME, to_dollars
 from gptasst.definitions.formats.types import ExportFormat, InstructionExport, LeftBehind
 from gptasst.definitions.formats.yaml_text import write_yaml
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.types import Definition, ModelSettings, Tools
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.hints import cmd
 from gptasst.inputs.reading import read_regular
 from gptasst.inputs.screening import Screening
 from gptasst.storage.atomic_files import replace_file
@@ -72,9 +74,16 @@ class InstructionExporter:
 
         Raises:
             NotFound: there is no such instruction.
-            UsageError: a file exists, and may not be replaced.
-            InvalidInput: it can't be written, or its knowledge can't be read.
+            UsageError: there is no such format, or a file exists and may not be replaced.
+            InvalidInput: it can't be written, its knowledge can't be read, or the format would
+                take some of its text for variables.
         """
+        if form not in get_args(ExportFormat):
+            raise UsageError(
+                f"there is no format `{form}`",
+                hint=f"one of: {', '.join(get_args(ExportFormat))}",
+                code="bad_value",
+            )
         found = self._library.find(name)
         definition = found.definition
         if definition.name in (".", ".."):
@@ -85,10 +94,9 @@ class InstructionExporter:
             made = _skill(definition, screening)
         elif form == "llm":
             made = _llm(definition)
-        elif form == "prompt-yml":
-            made = _prompt_yaml(definition)
         else:
-            made = _fabric(definition)
+            _refuse_literal_braces(name, definition, form)
+            made = _prompt_yaml(definition) if form == "prompt-yml" else _fabric(definition)
         cases = cases_of(found)
         if cases:
             made.leave("cases", f"{len(cases)} cases", "the format has no place for them")
@@ -268,6 +276,30 @@ def _fabric(definition: Definition) -> _Written:
         made.leave("key", "description", _NO_KEY)
     _leave(made, definition, ("description", "default_text", "variables"))
     return made
+
+
+_BRACES = {
+    "fabric": re.compile(r"\{\{[^{}\s]+\}\}"),
+    "prompt-yml": re.compile(rf"\{{\{{\s*{NAME}\s*\}}\}}"),
+}
+
+
+def _refuse_literal_braces(name: str, definition: Definition, form: ExportFormat) -> None:
+    """Raise if text in double braces would become a variable, which these formats can't escape.
+
+    Raises:
+        InvalidInput: there is some.
+    """
+    declared = {f"{{{{{variable.name}}}}}" for variable in definition.variables}
+    for text in (definition.instructions, definition.default_text or ""):
+        for found in _BRACES[form].finditer(text):
+            if found[0] not in declared:
+                words = f"instruction export {shlex.quote(name)} --format llm"
+                raise InvalidInput(
+                    f"`{found[0]}` is text in `{definition.name}`, and would be a variable in the"
+                    f" format {form}, which has no way to escape it",
+                    hint=f"{cmd(words)} keeps it as text; or declare it in [variables]",
+                )
 
 
 _NO_KEY = "the format has no place for it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import unicodedata
@@ -25,7 +26,14 @@ from gptasst.definitions.formats.types import (
 from gptasst.definitions.library import InstructionLibrary
 from gptasst.definitions.toml import dump_definition, file_name_problem, name_problem, without_name
 from gptasst.definitions.types import CASES_ENDING
-from gptasst.errors import InvalidDefinition, InvalidInput, NotFound, UsageError
+from gptasst.errors import (
+    GptasstError,
+    InvalidDefinition,
+    InvalidInput,
+    NotFound,
+    PartlyDone,
+    UsageError,
+)
 from gptasst.hints import cmd
 from gptasst.inputs.reading import Refusal, read_regular
 from gptasst.inputs.screening import Screening
@@ -169,8 +177,11 @@ class InstructionImporter:
         definition = replace(reading.definition, name=called)
         text = without_name(dump_definition(definition))
         action = _action(path, text, force=force)
-        cases_path = path.with_name(f"{called}{CASES_ENDING}") if reading.cases else None
+        beside = path.with_name(f"{called}{CASES_ENDING}")
+        cases_path = beside if reading.cases else None
         cases_toml = None
+        if cases_path is None and action != "unchanged" and os.path.lexists(beside):
+            notes += (f"the cases in `{beside}` stay: check that they fit, or delete the file",)
         if cases_path is not None:
             cases_toml = _cases_text(reading, cases_path)
             of_cases = _action(cases_path, cases_toml, force=force)
@@ -210,6 +221,28 @@ class InstructionImporter:
             yield f"`{name}` hides the instruction `{other}`"
         else:
             yield f"`{name}` is hidden by the instruction `{other}`"
+
+
+def failure_of(done: InstructionImport) -> GptasstError | None:
+    """The error of an import that refused something, or found nothing."""
+    count = len(done.refused)
+    if not done.imported and count == 1:
+        refused = done.refused[0]
+        return InvalidInput(
+            f"`{refused.path}` can't be imported: {refused.reason}", code="not_imported"
+        )
+    if not done.imported and count:
+        return InvalidInput(f"none of {count} prompts could be imported", code="not_imported")
+    if not done.imported:
+        return InvalidInput(
+            "no prompts found",
+            hint="--verbose lists why; hidden directories have to be named",
+            code="not_imported",
+        )
+    if count:
+        total = count + len(done.imported)
+        return PartlyDone(f"{count} of {total:,} prompts could not be imported")
+    return None
 
 
 def _named(

@@ -16,7 +16,7 @@ from gptasst.values import dataclass
 
 Engine = Literal["braces", "jinja2", "mustache", "handlebars"]
 
-_NAME = r"[^\W\d][\w-]*"
+NAME = r"[^\W\d][\w-]*"
 _DOLLARS = re.compile(
     r"\$(?:(?P<escaped>\$)|(?P<named>(?a:[_a-zA-Z]\w*))|\{(?P<braced>(?a:[_a-zA-Z]\w*))\})"
 )
@@ -59,7 +59,7 @@ def to_dollars(text: str, names: Sequence[str]) -> str:
 
 def of_plain_braces(text: str) -> Filled:
     """Convert a text of fabric: names in braces without blanks are variables."""
-    names = re.findall(rf"\{{\{{({_NAME})\}}\}}", text)
+    names = re.findall(rf"\{{\{{({NAME})\}}\}}", text)
     return Filled(text, tuple(dict.fromkeys(names)))
 
 
@@ -99,7 +99,7 @@ def of_braces(
         if told is not None:
             return told
         inner = inner.removeprefix("&").strip() if engine == "mustache" else inner
-        if re.fullmatch(_NAME, inner) and not _is_word_of(engine, inner):
+        if re.fullmatch(NAME, inner) and not _is_word_of(engine, inner):
             names.append(inner)
             return f"{{{{{inner}}}}}"
         if engine == "braces":

@@ -1,0 +1,168 @@
+"""What every request goes through, with any HTTP client: retries, and the right base URL."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+from gptasst.api.failures import ConnectionFailure, StatusFailure
+from gptasst.api.limits import too_much
+from gptasst.api.open_connections import OpenConnections
+from gptasst.api.retries import wait_before_retry
+from gptasst.errors import UsageError
+from gptasst.threads import time_left
+
+_VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
+# LM Studio's message for an unknown path, and bytes that it and the path may have.
+_UNEXPECTED = b"Unexpected endpoint or method"
+_SHORT = 500
+
+
+class Response(Protocol):
+    """A response. Names of headers are lower-case; a streamed body is read by `iter_bytes`.
+
+    Reading the body raises `ConnectionFailure` or `OverLimit`.
+    """
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def is_success(self) -> bool: ...
+    @property
+    def url(self) -> Any: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+
+    def read(self) -> bytes: ...
+    def iter_bytes(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+_Response = TypeVar("_Response", bound=Response)
+
+
+class Attempts:
+    """The requests to one server, for all its clients.
+
+    A base URL without `/v1` is tried with it, once.
+
+    Args:
+        base_url: of the API, without a query.
+        on_moved: called with the base URL that works, if it is another one.
+
+    Attributes:
+        base_url: that was given, without a slash at its end.
+        connections: those that are open; closing them ends all requests.
+    """
+
+    def __init__(self, base_url: str, on_moved: Callable[[str], None]) -> None:
+        self.connections = OpenConnections()
+        self.base_url = base_url.rstrip("/")
+        self._on_moved = on_moved
+        self._added = ""
+        self._may_try = not _VERSION.search(self.base_url)
+
+    def send(
+        self,
+        attempts: int,
+        receive: Callable[[str], _Response],
+        *,
+        repeatable: bool = True,
+    ) -> _Response:
+        """A successful response.
+
+        Args:
+            attempts: how often to send the request at most, if a retry can help.
+            receive: sends it to the base URL and what is added there, and returns any response.
+            repeatable: whether the request can be sent to another URL afterwards.
+
+        Raises:
+            StatusFailure: the server refused it.
+            ConnectionFailure: there was no response.
+            OverLimit: the response is too long, or takes too long.
+            UsageError: the connections were closed.
+        """
+        for attempt in range(attempts):
+            if self.connections.are_closed:
+                raise UsageError("the client was closed, so nothing more is sent")
+            try:
+                return self._replied(receive, repeatable=repeatable)
+            except (ConnectionFailure, StatusFailure) as failure:
+                wait = wait_before_retry(failure, attempt)
+                command = time_left()
+                late = wait is not None and command is not None and wait >= command[0]
+                if wait is None or late or attempt == attempts - 1:
+                    raise
+            time.sleep(wait)
+        raise AssertionError  # the last attempt returns or raises
+
+    def _replied(self, receive: Callable[[str], _Response], *, repeatable: bool) -> _Response:
+        """The response at the base URL, or at the base URL with `/v1`."""
+        response = receive(self._added)
+        if self._may_try:
+            self._may_try = False
+            if repeatable and _is_nothing(response):
+                response = self._elsewhere(response, receive)
+        if not response.is_success or _is_unexpected(response):
+            raise StatusFailure(response)
+        return response
+
+    def _elsewhere(self, response: _Response, receive: Callable[[str], _Response]) -> _Response:
+        """The response at the base URL with `/v1`, or the first `response` if there is nothing."""
+        response.read()
+        self._added = "/v1"
+        again = receive(self._added)
+        if _is_nothing(again):
+            self._added = ""
+            again.close()
+            return response
+        self._on_moved(f"{self.base_url}/v1")
+        return again
+
+
+def _is_nothing(response: Response) -> bool:
+    """Whether a URL has no API: the path is unknown, or it is a web page."""
+    kind = response.headers.get("content-type", "")
+    found = response.status_code not in (404, 405) and "text/html" not in kind
+    return not found or _is_unexpected(response)
+
+
+def _is_unexpected(response: Response) -> bool:
+    """Whether a URL is unknown to LM Studio, which reports that with status 200."""
+    headers = response.headers
+    length = headers.get("content-length", "")
+    if "json" not in headers.get("content-type", "") or not length.isdecimal():
+        return False
+    if response.status_code != 200 or int(length) > _SHORT:
+        return False
+    read_to_end(response)
+    return _UNEXPECTED in response.content[:_SHORT]
+
+
+def read_to_end(response: Response) -> None:
+    """Read the body; a response that can't be read is closed."""
+    try:
+        response.read()
+    except BaseException:
+        response.close()
+        raise
+
+
+def up_to(most: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The blocks of a body.
+
+    Raises:
+        OverLimit: they are more than `most` bytes.
+    """
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > most:
+            raise too_much(f"more than {most >> 20:,} MiB in one reply")
+        yield block
