@@ -29,6 +29,8 @@ _HEAVY = (
 
 _HTTPX2 = ("httpx2", "httpcore2", "h11", "anyio", "importlib.metadata", "urllib.request")
 
+_SELDOM = ("tempfile", "concurrent", "logging", "stringprep", "zipfile")
+
 
 def modules(*words: str) -> set[str]:
     """The modules that were loaded when a command ended well."""
@@ -169,8 +171,16 @@ def test_a_list_on_a_server_needs_nothing_that_changes_it(project: LoopbackServe
     modules("assistant", "list")  # makes the cache
     loaded = modules("assistant", "list")
     assert project.requests
-    unneeded = ("hashlib", "tempfile", "secrets", "concurrent", "logging", "stringprep")
-    assert below(loaded, *unneeded) == []
+    assert below(loaded, "hashlib", "secrets", *_SELDOM) == []
+
+
+def test_one_assistant_is_read_without_a_pool_of_threads(
+    cli: Cli, project: LoopbackServer, write: Write
+) -> None:
+    path = write("docs/a.md", "a\n")
+    assert cli("assistant", "create", "Docs", "-i", "DocWriter", "-f", path).code == 0
+    for words in (["assistant", "show", "Docs"], ["assistant", "files", "sync", "Docs"]):
+        assert below(modules(*words), *_SELDOM) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -68,6 +68,19 @@ def workers(count: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def mapped(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], count: int
+) -> Sequence[_Result]:
+    """The results of `work` for each item, in order, by up to `count` threads.
+
+    A single one is worked on in this thread.
+    """
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with workers(min(count, len(items))) as pool:
+        return list(pool.map(work, items))
 
 
 def in_groups(

@@ -262,6 +262,21 @@ def test_a_named_document_without_the_extra(
         assert (ran.code, told in ran.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("name", ["kb/huge.txt", "kb/huge.docx", "kb/huge.csv"])
+def test_a_file_that_is_too_large_is_not_read_whole(
+    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    write("kb/a.md", "alpha\n")
+    write(name, "x" * 2001)
+    monkeypatch.setattr("gptasst.knowledge.formats._MAX_BYTES", 2000)
+    monkeypatch.setattr("gptasst.knowledge.formats._MAX_CHARACTERS", 500)
+    ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
+    assert (ran.code, ran.stderr) == (
+        0,
+        f"warning: left out: `{name}` is larger than 2,000 bytes\ncreated `W` with 1 file\n",
+    )
+
+
 def test_one_content_under_two_endings_is_read_as_each(cli: Cli, write: Write) -> None:
     content = "animal,days\nQuokka,17\n"
     write("kb/a.csv", content)

@@ -144,6 +144,29 @@ def test_an_answer_that_can_not_be_used_is_counted(
     assert line["cost"] == pytest.approx(file["cost"])
 
 
+def test_force_takes_back_what_is_under_way(
+    cli: Cli, server: LoopbackServer, files: list[Path]
+) -> None:
+    server.background_delay = 1e6
+    polls = iter(range(100))
+
+    def interrupt() -> None:
+        if next(polls) == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    for _ in range(20):
+        server.meanwhile("GET", "/v1/responses/*", interrupt)
+    assert cli(*EACH).code == 130
+    server.disturbances.clear()
+    old = set(server.pending)
+    server.background_delay = 0.0
+    assert cli(*EACH, "--force").code == 0
+    assert len(old) == 4
+    cancelled = {r.path.split("/")[3] for r in server.requests if r.path.endswith("/cancel")}
+    assert (cancelled, dict(server.responses)) == (old, {})
+    assert len(created(server)) == 8
+
+
 class TestServersWithoutThem:
     def test_one_that_answers_at_once(
         self, cli: Cli, server: LoopbackServer, files: list[Path]

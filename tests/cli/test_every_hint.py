@@ -606,7 +606,7 @@ HINTS += [
     Hint(failing("_knowledge"), "doctor --json", "knowledge_findings: assistant list"),
     Hint(both(vectors_are_missing, failing("_without_vectors")), "doctor --json", "vector_findings: assistant list"),
     Hint(a_deleted_upload, "doctor --json", "knowledge_findings: assistant files sync {}", again=True),
-    Hint(vectors_are_missing, "assistant search Docs alpha", "_without_vectors: assistant files sync {}", again=True),
+    Hint(vectors_are_missing, "assistant search Docs alpha", "_sync: assistant files sync {}", again=True),
     Hint(both(vectors_are_missing, disturbed("POST", "/v1/embeddings", 404, message="Model 'mean-1' not found.")), "assistant files sync Docs", "EmbeddingGateway._refuse_missing: model list"),
     Hint(vectors_are_missing, "doctor --json", "vector_findings: assistant files sync {}", again=True),
     Hint(an_unused_file, "doctor --json", "file_findings: file prune", more="-y --min-age 0"),
@@ -685,6 +685,7 @@ SAME = {
 
 # Places that other tests follow.
 ELSEWHERE = {
+    "tell_long_run: run {}": "embedded/test_long_runs.py::test_a_directory_is_better_run_file_by_file",
     "OpenAIGateway._refuse_answered: conversation show {}": "faults/test_each_request.py::test_the_lost_answer_is_where_the_hint_says",
     "_prompt: run NAME -c --json": "cli/test_every_hint.py::test_a_chat_at_a_terminal",
     "_too_late: local setup": "embedded/test_time_limit.py::test_a_host_that_falls_silent",

@@ -176,6 +176,17 @@ class TestCases:
         assert cli("test", "W.toml", "--max-cost", "1").code == 0
         assert asked(server) == 6
 
+    def test_those_under_way_count(self, cli: Cli, server: LoopbackServer, write: Write) -> None:
+        """Eight at once never begin on what is left for one."""
+        write("W.toml", 'name = "W"\ninstructions = "Write."\n')
+        cases = [f'[[case]]\nname = "{n}"\ninput = "text {n}"\ncontains = "w"\n' for n in "abcdef"]
+        write("W.cases.toml", "".join(cases))
+        planned = cli("run", "W.toml", "-t", "text a", "-n", "--json").json["estimated_cost"]["now"]
+        server.answer = LONG
+        ran = cli("test", "W.toml", "--max-cost", f"{planned * 1.5:.8f}", "-j", "8", "--json")
+        assert (ran.code, ran.error["code"]) == (5, "max_cost_reached")
+        assert asked(server) == 1
+
 
 def test_files_of_an_old_encoding_are_named_once(
     cli: Cli, server: LoopbackServer, write: Write

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -40,6 +41,27 @@ def test_a_gguf_file_has_the_tensors_in_its_own_order(tmp_path: Path) -> None:
     assert written[-32:] == data + b"\0" * 8
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("ERROR: Exception:\nTraceback:\nOSError: [Errno 28] full\n", "OSError: [Errno 28] full"),
+        (
+            "WARNING: Retrying after 'NewConnectionError('<x>: refused')'\nERROR: No match for x\n",
+            "the package index can't be reached",
+        ),
+    ],
+)
+def test_the_reason_is_the_cause_and_not_its_consequence(
+    cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch, said: str, reason: str
+) -> None:
+    installer = [sys.executable, "-c", f"print({said!r}); raise SystemExit(1)"]
+    monkeypatch.setattr("gptasst.embedded.download._installer", lambda *_: installer)
+    monkeypatch.setenv("GPTASST_EMBEDDING_MODEL", "embedded")
+    write("a.md", "alpha\n")
+    ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "--json")
+    assert ran.error["message"].endswith(f" can't be fetched: {reason}")
+
+
 @pytest.mark.embedded
 def test_passages_are_found_by_meaning(
     cli: Cli, write: Write, monkeypatch: pytest.MonkeyPatch
@@ -71,6 +93,10 @@ def test_the_fetch_is_reported(
     write("a.md", "alpha\n")
     ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "--json")
     assert (ran.code, ran.error["code"]) == (1, "download_failed")
+    hint = (
+        "the knowledge is there and searched by words; `gptasst assistant files sync W` tries again"
+    )
+    assert ran.error["hint"] == hint
     assert TransferState("fetching", 0, 1, 1_000, 2_000) in told
     assert not list(home.rglob("*MiniLM*"))
     # The assistant is there, and found by its words.

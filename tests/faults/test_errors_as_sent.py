@@ -192,9 +192,14 @@ def test_words_of_a_proxy_are_shown(
         ({"code": "content_filter", **AZURE_FILTER["error"]}, 7, "refused"),
         ({"message": VLLM}, 2, "too_long"),
         ({"message": "Vector store vs_1 has expired"}, 1, "expired"),
+        (
+            {"code": "server_error", "message": "Model 'gpt-6-luna' not found. Use 'client…"},
+            3, "model_not_found",
+        ),
+        ({"code": "server_error", "message": "The file of gpt-6-luna was not found"}, 7, "failed"),
         ({"code": "insufficient_quota", "message": "Nothing is left"}, 5, "quota"),
     ],
-)
+)  # fmt: skip
 def test_in_the_middle_of_a_stream(
     cli: Cli, server: LoopbackServer, error: dict[str, Any], exit_code: int, code: str
 ) -> None:

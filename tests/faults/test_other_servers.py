@@ -8,6 +8,8 @@ the reports of their users (LM Studio).
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +255,39 @@ class TestOnlyStreams:
         assert ran.code == 0, ran.stderr
         assert Path("out/b.md").read_text() == "b.md\n"
         assert [body.get("stream", False) for body in runs(server)] == [False, True, True]
+
+    def test_many_files_at_once(
+        self, cli: Cli, server: LoopbackServer, write: Write, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each request that was under way is sent again."""
+        arrived = threading.Barrier(3, timeout=10)
+        event = b"data: " + json.dumps(completed()).encode() + b"\n\n"
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                streamed = body.get("stream")
+                if not streamed:
+                    arrived.wait()
+                data = event if streamed else b"null"
+                self.send_response(200)
+                kind = "text/event-stream" if streamed else "application/json"
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        names = [write(name, f"{name}\n").name for name in ("a.md", "b.md", "c.md")]
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
+            threading.Thread(target=other.serve_forever, daemon=True).start()
+            monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{other.server_port}/v1")
+            ran = cli("run", "DocWriter", "--each", *names, "-j", "3", "-o", "out")
+            other.shutdown()
+        assert ran.code == 0, ran.stderr
+        assert [Path("out", name).read_text() for name in names] == ["right"] * 3
 
     def test_another_refusal_is_none_of_that(
         self, cli: Cli, server: LoopbackServer, write: Write

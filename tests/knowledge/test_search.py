@@ -141,6 +141,11 @@ class TestWords:
             ("15h", "À partir de 15 h"),
             ("15 h", "dès 15h"),
             ("8 GB", "8GB of memory"),
+            ("Frau Mueller", "Herr Müller kümmert sich darum, und das ist gut so."),
+            ("Müller", "Mr Mueller signs"),
+            ("Heizungsdefekt", "Die Heizungen und die Abflüsse sind in der Regel warm."),
+            ("la chiave", "Le chiavi di riserva sono custodite dal portiere."),
+            ("猫を飼ってもいいですか", "ペットは小型犬と猫に限ります。"),
             ("passwrod", "Reset your password there."),
             ("recieve", "You receive a message."),
             ("configuration", "the config file"),
@@ -400,6 +405,19 @@ class TestMeaning:
         assert cli("assistant", "files", "add", "W", "a.md").code == 0
         assert _embedded(embeddings) == ["mend vehicle"]
         assert cli("assistant", "search", "W", "automobile", "-q").stdout == b"a.md\n"
+
+    def test_where_questions_cannot_be_embedded_words_are_searched(
+        self, cli: Cli, write: Write, embeddings: LoopbackServer
+    ) -> None:
+        write("a.md", "mend vehicle\n")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md").code == 0
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400, message="no room"))
+        ran = cli("assistant", "search", "W", "the vehicle", "-q")
+        assert (ran.code, ran.stdout) == (0, b"a.md\n")
+        embeddings.disturb("POST", "/v1/embeddings", http_error(400, message="no room"))
+        ran = cli("assistant", "search", "W", "the vehicle")
+        assert ran.stderr.startswith("searched by words only, as `mean-1` can't embed: ")
+        assert ran.stderr.endswith("no room\n")
 
     def test_what_was_made_before_an_interruption_is_kept(
         self, cli: Cli, write: Write, embeddings: LoopbackServer

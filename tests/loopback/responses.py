@@ -252,6 +252,15 @@ def delete(world: World, call: Call) -> Reply:
     return json_reply({"id": found["id"], "object": "response", "deleted": True})
 
 
+def cancel(world: World, call: Call) -> Reply:
+    found = _find(world, call)
+    if found["id"] not in world.pending:
+        raise ApiError(400, "Only background responses that have not ended can be cancelled.")
+    del world.pending[found["id"]]
+    found["status"] = "cancelled"
+    return json_reply(found)
+
+
 def _find(world: World, call: Call) -> Json:
     response_id = call.params["id"]
     if response_id not in world.responses:
@@ -289,6 +298,7 @@ ROUTES = (
     Route("POST", "/v1/responses", create, locked=False),
     Route("POST", "/v1/responses/input_tokens", count_input),
     Route("GET", "/v1/responses/{id}", retrieve),
+    Route("POST", "/v1/responses/{id}/cancel", cancel),
     Route("DELETE", "/v1/responses/{id}", delete),
     Route("GET", "/v1/models", list_models),
     Route("GET", "/v1/models/{id}", retrieve_model),

@@ -14,6 +14,7 @@ from gptasst.models.prices import LONG_TOKENS, OPENAI_PRICES
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer
 from tests.loopback.tokenizer import o200k, table
+from tests.runs.languages import COUNTED, TEXTS
 
 ROOT = Path(__file__).parents[2]
 CHINESE = """\
@@ -72,6 +73,14 @@ class TestAgainstTheServer:
         plan, ran = cli(*command, "--dry-run").json, cli(*command).json
         assert plan["estimated_output_tokens"] == pytest.approx(ran["usage"]["output"], rel=0.1)
         assert plan["estimated_cost"]["now"] == pytest.approx(ran["cost"], rel=0.15)
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_languages(language: str) -> None:
+    counted = COUNTED[language]
+    assert tokens.estimated(TEXTS[language]) == pytest.approx(counted, rel=0.1)
+    count = o200k()
+    assert count is None or count(TEXTS[language]) == counted
 
 
 @pytest.mark.usefixtures("estimating")

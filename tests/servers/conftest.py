@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Cli, Ran
 
 # Where `scripts/servers` writes the URL of each server that runs.
-URLS = {name: f"SERVERS_{name.upper()}_URL" for name in ("ogx", "litellm", "llama")}
+URLS = {name: f"SERVERS_{name.upper()}_URL" for name in ("ogx", "litellm", "llama", "vllm")}
 
 Machine = Callable[..., Ran]
 

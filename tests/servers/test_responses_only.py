@@ -1,4 +1,4 @@
-"""Servers that have `/v1/responses` and no stores: LiteLLM's proxy and llama.cpp's server."""
+"""Servers that have `/v1/responses` and no stores: LiteLLM's proxy, llama.cpp's server, vLLM."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Write
+from tests.knowledge import documents
 
 from .conftest import Machine
 
-_BOTH = [
-    pytest.param("litellm", marks=pytest.mark.servers("litellm")),
-    pytest.param("llama", marks=pytest.mark.servers("llama")),
+_ALL = [
+    pytest.param(name, marks=pytest.mark.servers(name)) for name in ("litellm", "llama", "vllm")
 ]
-_KEY = "sk-litellm-0123456789abcdef0123456789abcdef"  # that of the proxy in `SERVERS`
+# Those of the servers in `SERVERS`.
+_KEYS = {
+    "litellm": "sk-litellm-0123456789abcdef0123456789abcdef",
+    "vllm": "sk-vllm-0123456789abcdef",
+}
+_SEEKER = """
+instructions = "Answer with one word."
+[tools]
+web_search = true
+"""
 _BRIEF = """
 name = "Brief"
 instructions = "Answer with one word."
 """
 
 
-@pytest.fixture(params=_BOTH)
+@pytest.fixture(params=_ALL)
 def machine(
     request: pytest.FixtureRequest,
     on: Callable[[str], Machine],
@@ -34,11 +43,19 @@ def machine(
     run = on("one")
     run("config", "set", "profiles.own.base_url", url)
     run("config", "set", "profile", "own")
-    if request.param == "litellm":
+    if request.param in _KEYS:
         run("config", "set", "profiles.own.api_key_env", "PROXY_KEY")
-        monkeypatch.setenv("PROXY_KEY", os.environ.get("SERVERS_LITELLM_KEY", _KEY))
+        variable = f"SERVERS_{request.param.upper()}_KEY"
+        monkeypatch.setenv("PROXY_KEY", os.environ.get(variable, _KEYS[request.param]))
     run("config", "set", "profiles.own.model", run("model", "list", "--quiet").lines[0])
     return run
+
+
+@pytest.fixture
+def which(request: pytest.FixtureRequest) -> str:
+    """The name of the server."""
+    name: str = request.node.callspec.params["machine"]
+    return name
 
 
 @pytest.fixture(autouse=True)
@@ -81,12 +98,34 @@ def test_a_conversation_goes_on(machine: Machine) -> None:
     machine("conversation", "delete", ident, "-y")
 
 
-def test_the_store_of_a_project_is_refused_in_words(
-    machine: Machine, request: pytest.FixtureRequest
-) -> None:
+def test_a_document_is_sent_as_text(machine: Machine, write: Write) -> None:
+    write("travel.docx", documents.docx())
+    ran = machine("run", "Brief", "-f", "travel.docx")
+    assert "`travel.docx` is sent as text" in ran.stderr
+    assert ran.text.strip()
+
+
+def test_web_search_is_refused_or_noted(machine: Machine, which: str, write: Write) -> None:
+    """llama.cpp calls itself so; vLLM repeats the tool and passes over it."""
+    write("instructions/Seeker.toml", _SEEKER)
+    noted = which == "vllm"
+    ran = machine("run", "Seeker", "-t", "Who won?", code=0 if noted else 2)
+    said = "shows no sign of web search" if noted else "does not have web search"
+    assert said in ran.stderr
+
+
+def test_an_input_that_is_too_long(machine: Machine, which: str, write: Write) -> None:
+    if which == "litellm":
+        pytest.skip("the model behind it takes any length")
+    write("long.txt", "word " * 40_000)
+    ran = machine("run", "Brief", "-f", "long.txt", "--json", code=2)
+    assert ran.error["code"] == "too_long"
+
+
+def test_the_store_of_a_project_is_refused_in_words(machine: Machine, which: str) -> None:
     machine("config", "set", "profiles.own.store", "openai")
     ran = machine("assistant", "list", "--json", code=1)
-    if request.node.callspec.params["machine"] == "llama":  # LiteLLM asks api.openai.com
+    if which != "litellm":  # which asks api.openai.com
         assert ran.error["code"] == "no_vector_stores"
     machine("config", "set", "profiles.own.store", "local")
     machine("doctor")

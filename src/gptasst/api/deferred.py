@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from gptasst.api.answers import whole_answer
@@ -108,6 +109,15 @@ class DeferredGateway:
         endpoint = self._connection.endpoint
         with reading(endpoint):
             return whole_answer(response, model, endpoint, self._windows.filled, received)
+
+    def cancel(self, ident: str) -> None:
+        """Stop a run that nobody waits for any more, and have the server forget it."""
+        with (
+            contextlib.suppress(GptasstError),  # it has ended, or is gone
+            self._connection.errors(missing("response", ident)),
+        ):
+            self._connection.send("POST", f"{api_path('responses', ident)}/cancel")
+        self.delete(ident)
 
     def delete(self, ident: str) -> None:
         """Have the server forget an answer. One that is gone already is fine."""

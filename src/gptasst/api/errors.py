@@ -65,6 +65,9 @@ def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstErr
         return filtered(found, endpoint)
     if is_expired(message):
         return expired(message, endpoint)
+    # OGX asks for the model only then.
+    if "model" in message.lower() and is_about_model(404, code, message, model):
+        return _no_model(model, endpoint)
     failed = NoAnswer(f"`{model}` failed: {message}", hint="run it again", code="failed")
     failed.transient = code == "server_error"
     return failed

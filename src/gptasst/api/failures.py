@@ -6,7 +6,6 @@ OpenAI sends error codes; other servers send text, or forms of their own.
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -209,6 +208,8 @@ def words_in(value: object, depth: int = 0) -> str:
 
 def words_of(error: StatusFailure) -> str | None:
     """A server's error message, if there is one; of a web page its title."""
+    import html
+
     if not is_plain(error):
         return words_in(error.body) or None
     text = error.body

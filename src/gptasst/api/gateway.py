@@ -225,7 +225,8 @@ class OpenAIGateway:
     def _send(self, request: ModelRequest, deadline: Deadline) -> Response:
         """The response to a request, with its body unread."""
         body = request_body(request, self._endpoint)
-        if self._in_pieces:
+        in_pieces = self._in_pieces
+        if in_pieces:
             body["stream"] = True
 
         def send() -> Response:
@@ -241,11 +242,11 @@ class OpenAIGateway:
 
         try:
             response = sent()
-            if self._in_pieces or not _is_null(response):
+            if in_pieces or not _is_null(response):
                 return response
             response.close()
         except StatusFailure as error:
-            if self._in_pieces or not wants_stream(error):
+            if in_pieces or not wants_stream(error):
                 raise
         # The server only streams.
         self._in_pieces = body["stream"] = True

@@ -145,6 +145,9 @@ class _Reader(io.BufferedReader):
     def close(self) -> None:
         """Do nothing: `HTTPResponse` closes what it has read."""
 
+    def flush(self) -> None:
+        """Do nothing: `HTTPResponse` does so, too, when it is forgotten."""
+
 
 def _is_readable(connected: socket.socket) -> bool:
     if not hasattr(select, "poll"):  # Windows; elsewhere `select` knows no numbers above 1,023

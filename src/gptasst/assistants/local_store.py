@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import shlex
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -39,8 +38,7 @@ from gptasst.assistants.types import (
     RunTarget,
     Trial,
 )
-from gptasst.errors import InvalidInput, NotFound, StateError
-from gptasst.hints import cmd
+from gptasst.errors import GptasstError, InvalidInput, NotFound, StateError
 from gptasst.storage.database import Database
 
 if TYPE_CHECKING:
@@ -65,7 +63,8 @@ class LocalStore:
     Args:
         path: the SQLite file. Any number of processes may use it at once.
         embedder: embeds the knowledge; without it, search uses words only.
-        note: called once for knowledge that the embedder has not embedded yet, when it is searched.
+        note: called once for knowledge that the embedder has not embedded yet, when it is searched,
+            and if it can't embed a question.
 
     Raises (each method):
         StateError: the file is damaged, newer than this program, or can't be written.
@@ -181,7 +180,7 @@ class LocalStore:
                 contextlib.closing(sqlite3.connect(path)) as file,
             ):
                 connection.backup(file)
-            with contextlib.closing(LocalStore(path, self._embedder)) as copy:
+            with contextlib.closing(LocalStore(path, self._embedder, self._note)) as copy:
                 if assistant is None:
                     changed = copy.create(definition, plan, report).assistant
                 else:
@@ -261,10 +260,23 @@ class LocalStore:
         return KnowledgeOutcome(changed, plan, plan.unread, notes=self._told(plan))
 
     def _embed(self, assistant_id: str, report: OnTransfer) -> None:
-        if self._embedder is not None:
-            from gptasst.knowledge.vectors import embed_missing
+        """Embed new passages.
 
+        Raises:
+            GptasstError: the model can't be used; everything else is done.
+        """
+        if self._embedder is None:
+            return
+        from gptasst.knowledge.vectors import embed_missing, tries_again
+
+        try:
             embed_missing(self._database, self._embedder, assistant_id, report)
+        except GptasstError as error:
+            if error.code in ("download_failed", "bad_download"):
+                with self._database.reading() as connection:
+                    name = read_assistant(connection, assistant_id).name
+                error.advice = tries_again(name)
+            raise
 
     @functools.cached_property
     def _passages(self) -> PassageSpool:
@@ -312,7 +324,7 @@ class LocalStore:
     def finish_removal(self, assistant: Assistant) -> None:
         del assistant  # knowledge changes in a single step here
 
-    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Iterator[Revision]:
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT number, definition, created_at FROM revisions WHERE assistant_id = ?"
@@ -320,10 +332,10 @@ class LocalStore:
                 (assistant.id,),
             ).fetchall()
             current = current_revision(connection, assistant)
-        return [
+        return (
             Revision(number, parse_stored(text), moment(created_at), number == current)
             for number, text, created_at in rows
-        ]
+        )
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:
         from gptasst.inputs.ignore import fits_patterns
@@ -362,7 +374,7 @@ class LocalStore:
     def _meant(self, assistant_id: str, question: Question) -> Meant | None:
         """The embedding of a question, if the knowledge has embeddings."""
         from gptasst.knowledge.search import Meant
-        from gptasst.knowledge.vectors import count_new, has_vectors
+        from gptasst.knowledge.vectors import count_new, has_vectors, only_words
 
         text = question.task[:_EMBEDDED_TASK] or " ".join(question.inputs)[:_EMBEDDED_INPUT]
         if self._embedder is None or not text.strip():
@@ -371,17 +383,13 @@ class LocalStore:
         with self._database.reading() as connection:
             if not has_vectors(connection, assistant_id, model):
                 if count_new(connection, assistant_id, model):
-                    self._note(_without_vectors(read_assistant(connection, assistant_id), model))
+                    self._note(only_words(read_assistant(connection, assistant_id).name, model))
                 return None
-        return Meant(model, self._embedder.embed([text])[0])
-
-
-def _without_vectors(assistant: Assistant, model: str) -> str:
-    sync = cmd(f"assistant files sync {shlex.quote(assistant.name)}")
-    return (
-        f"the knowledge of `{assistant.name}` has no vectors of `{model}` yet, so only its words"
-        f" are searched; {sync} makes them"
-    )
+        try:
+            return Meant(model, self._embedder.embed([text])[0])
+        except GptasstError as error:
+            self._note(f"searched by words only, as `{model}` can't embed: {error.message}")
+            return None
 
 
 def _key(source: KnowledgeSource) -> _Key:

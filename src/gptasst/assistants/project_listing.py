@@ -20,7 +20,7 @@ from datetime import timedelta
 from gptasst.api.types import VectorStore
 from gptasst.api.vector_stores import PAGE, VectorStoreGateway
 from gptasst.errors import AccessDenied, NotFound, ServiceError
-from gptasst.threads import workers
+from gptasst.threads import mapped
 from gptasst.uploads.project_cache import ProjectCache
 from gptasst.values import dataclass
 
@@ -167,8 +167,7 @@ class AssistantListing:
 
     def look_at(self, ids: Sequence[str]) -> Sequence[VectorStore]:
         """The assistants with these ids that still exist."""
-        with workers(_JOBS) as pool:
-            found = [store for store in pool.map(self._get, ids) if store is not None]
+        found = [store for store in mapped(self._get, ids, _JOBS) if store is not None]
         self._note(ids, found)
         return [store for store in found if is_assistant(store)]
 

@@ -7,7 +7,8 @@ shows that somebody else is replacing the whole knowledge.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -315,19 +316,20 @@ class Revisions:
                 raise edit_conflict(name)
         return ids.index(item) + 1
 
-    def of(self, store: VectorStore) -> Sequence[Revision]:
-        """Every revision of an assistant, oldest first."""
+    def of(self, store: VectorStore) -> Iterator[Revision]:
+        """Every revision of an assistant, oldest first, as they arrive."""
         pointer = read_pointer(store)
         if pointer.deleting:
             raise interrupted_deletion(store)
-        revisions = []
-        with definitions_of(store):
-            items = list(self._conversations.all_items(pointer.conversation, pointer.revision))
-        for number, item in enumerate(items, start=1):
+        items = self._conversations.all_items(pointer.conversation, pointer.revision)
+        for number in itertools.count(1):
+            with definitions_of(store):
+                item = next(items, None)
+            if item is None:
+                return
             definition = parse_definition(item.text, source=f"revision {number}")
             moment = item_time(item.text) or store.created_at
-            revisions.append(Revision(number, definition, moment, item.id == pointer.item))
-        return revisions
+            yield Revision(number, definition, moment, item.id == pointer.item)
 
 
 def summary_of(store: VectorStore) -> AssistantSummary:

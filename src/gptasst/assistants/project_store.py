@@ -118,7 +118,7 @@ class OpenAIStore:
     def _definition(self, store: VectorStore, pointer: Pointer, revision: int | None) -> Definition:
         if revision is None:
             return self._directory.definition(store, pointer)
-        return numbered(self._revisions.of(store), revision, store.name).definition
+        return numbered(list(self._revisions.of(store)), revision, store.name).definition
 
     def open(self, name: str, *, briefly: bool = False, revision: int | None = None) -> Resolved:
         store = self._directory.find(name, briefly=briefly)
@@ -295,7 +295,7 @@ class OpenAIStore:
         self._directory.remember(store.id, new)
         return self.get(store.id)
 
-    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
+    def history(self, assistant: AssistantSummary | Assistant) -> Iterator[Revision]:
         return self._revisions.of(self._stores.get(assistant.id))
 
     def delete(self, assistant: AssistantSummary, *, keep_files: bool) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -313,7 +313,8 @@ class AssistantService:
 
         return plan_taken(there, read, screening, self._store.problem, whole=whole)
 
-    def history(self, name: str) -> Sequence[Revision]:
+    def history(self, name: str) -> Iterator[Revision]:
+        """Every revision of an assistant, oldest first, as they arrive."""
         return self._store.history(self._store.summary(name))
 
     def revision(self, assistant: Assistant, number: int) -> Revision:
@@ -322,7 +323,7 @@ class AssistantService:
         Raises:
             NotFound: it has no revision of that number.
         """
-        return numbered(self._store.history(assistant), number, assistant.name)
+        return numbered(list(self._store.history(assistant)), number, assistant.name)
 
     def rollback(self, assistant: Assistant, revision: Revision) -> Assistant:
         """Make an earlier definition the newest revision; see `plan_rollback`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from gptasst.errors import NotFound, UsageError
@@ -195,8 +195,8 @@ class AssistantStore(Protocol):
         """Delete uploads that an interrupted command removed from the knowledge."""
         ...
 
-    def history(self, assistant: AssistantSummary | Assistant) -> Sequence[Revision]:
-        """Every revision, oldest first."""
+    def history(self, assistant: AssistantSummary | Assistant) -> Iterator[Revision]:
+        """Every revision, oldest first, as they arrive."""
         ...
 
     def search(self, target: RunTarget, question: Question, limit: int) -> Sequence[FoundPassage]:

@@ -17,7 +17,7 @@ from gptasst.assistants.types import Assistant
 from gptasst.errors import NotFound, ServiceError
 from gptasst.inputs.reading import Refusal
 from gptasst.knowledge.types import KnowledgeFile
-from gptasst.threads import workers
+from gptasst.threads import mapped
 
 _JOBS = 8
 # Check up to this many files one by one; for more, read the list of files.
@@ -36,11 +36,8 @@ def _lost(files: FileGateway, ids: Collection[str]) -> set[str]:
     try:
         if len(ids) > _FEW:  # a file may be missing in the list and still exist
             ids = set(ids).difference(file.id for file in files.list())
-        if not ids:
-            return set()
-        with workers(min(_JOBS, len(ids))) as pool:
-            ordered = sorted(ids)
-            there = list(pool.map(lambda file_id: _is_there(files, file_id), ordered))
+        ordered = sorted(ids)
+        there = mapped(lambda file_id: _is_there(files, file_id), ordered, _JOBS)
     except ServiceError as error:
         if error.code == "no_endpoint":
             return set()

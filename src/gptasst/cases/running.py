@@ -30,7 +30,7 @@ from gptasst.definitions.cases import Case
 from gptasst.each.pace import Pace, ends_all, may_ask_again
 from gptasst.errors import GptasstError, NoAnswer, unexpected
 from gptasst.knowledge.question import Question
-from gptasst.models.prices import Prices
+from gptasst.models.prices import BudgetBusy, Prices
 from gptasst.runs.inputs import STDIN_NAME
 from gptasst.runs.service import RunService
 from gptasst.runs.types import RunRequest, RunResult, content_digest, run_digest
@@ -322,12 +322,15 @@ class TestRun:
 
     def _ask(self, request: RunRequest, resolved: Resolved) -> KnownAnswer:
         """Send a request, with retries."""
-        attempt = 0
+        attempt, needed = 0, 0.0
         while True:
-            self._wait_for_turn()
+            self._wait_for_turn(needed)
             sent_at = self._pace.sent()
             try:
                 result = self._answer(request, resolved)
+            except BudgetBusy as busy:
+                needed = busy.needed
+                continue
             except GptasstError as error:
                 if not may_ask_again(error, attempt) or self.ended_by is not None:
                     raise
@@ -352,8 +355,8 @@ class TestRun:
             self._runs.connect(self._at_once)
             return next(event for event in events if isinstance(event, RunResult))
 
-    def _wait_for_turn(self) -> None:
-        """Wait until the next request may be sent."""
+    def _wait_for_turn(self, needed: float) -> None:
+        """Wait until the next request may be sent; `needed` is its cost, as far as known."""
         with self._turn:
             while True:
                 if self.stopped or self.ended_by is not None:
@@ -362,6 +365,8 @@ class TestRun:
                 if budget is not None and budget.is_taken:
                     if budget.reached or not self._in_flight:
                         raise budget.stopped()
+                elif budget is not None and self._in_flight and not budget.fits(needed):
+                    pass  # those under way may leave enough of it
                 elif self._in_flight < self._pace.limit and wait <= 0:
                     self._in_flight += 1
                     return

@@ -347,14 +347,11 @@ def history(session: Session, name: NameArgument) -> None:
         Column("model", lambda r: r.definition.model or "", gives_way=1),
         Column("instruction", lambda r: r.definition.instruction or "", cuts=True, gives_way=2),
     ]
-    with session.waiting():
-        found = session.context.assistants.history(name)
-    session.output.table(
-        "revisions",
-        found,
-        columns,
-        ident=lambda r: str(r.number),
-        empty="no revisions",
+    from gptasst.cli.batches_of_rows import print_as_they_come
+
+    service = session.context.assistants
+    print_as_they_come(
+        session, "revisions", lambda: service.history(name), columns, lambda r: str(r.number)
     )
 
 

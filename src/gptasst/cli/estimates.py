@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +12,14 @@ import typer
 from gptasst.cli.output import Output, count_text, size_text
 from gptasst.cli.tables import Column
 from gptasst.errors import PartlyDone
+from gptasst.hints import cmd
 
 if TYPE_CHECKING:
+    from gptasst.cli.session import Session
     from gptasst.each.types import JobPlan
     from gptasst.models.prices import Budget
-    from gptasst.runs.types import RunPlan
+    from gptasst.runs.service import RunService
+    from gptasst.runs.types import RunPlan, RunRequest
 
 MaxCostOption = Annotated[
     float | None,
@@ -42,6 +47,63 @@ def budget_of(max_cost: float | None) -> Budget | None:
     from gptasst.models.prices import budget_of
 
     return budget_of(max_cost, "--max-cost")
+
+
+_LONG = 60.0  # seconds
+_MOST_WORDS = 8  # that are repeated in a command
+_MANY_CHARACTERS = 8_000  # fewer never take so long
+
+
+def tell_long_run(
+    session: Session, service: RunService, request: RunRequest, words: Sequence[str]
+) -> None:
+    """Print how long the embedded model will take, if it is long, and what is better.
+
+    `words` are the files and directories as they were typed.
+    """
+    context, output = session.context, session.output
+    given = [*(file.text or "" for file in request.files), request.stdin or ""]
+    if not context.profile.embedded or sum(map(len, given)) < _MANY_CHARACTERS:
+        return
+    from gptasst.embedded.duration import expected_seconds
+
+    prepared = service.prepare(request)
+    estimate, edit = service.spending.estimate(prepared), prepared.edit
+    settings = context.settings.local_model()
+    corrected = 0
+    if edit is not None and edit.by_sentence:
+        corrected = sum(len(each.text) for each in edit.inputs)
+    elif edit is None and estimate.input_tokens > settings.context:
+        return  # it will be refused
+    seconds = expected_seconds(
+        context.model_file.path,
+        settings,
+        read=0 if corrected else estimate.input_tokens,
+        written=0 if corrected else estimate.output_tokens,
+        corrected=corrected,
+    )
+    if seconds < _LONG:
+        return
+    told = f"this takes about {count_text(round(seconds / 60), 'minute')} on the embedded model"
+    if len(request.files) > 1 and len(words) <= _MOST_WORDS:
+        each = cmd(f"run {_with_each(request, words)}")
+        told += f"; {each} runs each file on its own and keeps what is finished"
+    elif len(request.files) > 1:
+        told += "; --each runs each file on its own and keeps what is finished"
+    output.note(told)
+
+
+def _with_each(request: RunRequest, words: Sequence[str]) -> str:
+    """The words after `run` that do the same with `--each`."""
+    typed = [request.name, *words, "--each"]
+    if request.text:
+        typed += ["-t", request.text]
+    if request.model:
+        typed += ["-m", request.model]
+    for name, value in request.variables.items():
+        typed += ["--var", f"{name}={value}"]
+    inside = any(os.path.realpath(word) == os.path.realpath(".") for word in words)
+    return shlex.join([*typed, "-o", "../answers" if inside else "answers"])
 
 
 def show_run_plan(output: Output, plan: RunPlan) -> None:

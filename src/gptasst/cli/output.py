@@ -65,6 +65,7 @@ class Output:
         self.stderr = stderr or sys.stderr
         self.missed = 0  # failures of a command that continued
         self._only_answers = False
+        self.above: Callable[[str], None] | None = None  # prints above what is drawn on stderr
 
     def require_stdout(self) -> None:
         """Raise if stdout can't be written to.
@@ -260,9 +261,11 @@ class Output:
         head, sep, tail = text.partition("\x1b[0m")  # keep our own colour
         safe = head + sep + harmless(tail) if sep else harmless(text)
         width = _message_width(self.stderr)
-        lines = safe.split("\n")
-        self.stderr.write("\n".join(_wrapped(line, width) if width else line for line in lines))
-        self.stderr.write("\n")
+        lines = "\n".join(_wrapped(line, width) if width else line for line in safe.split("\n"))
+        if self.above:
+            self.above(lines)
+            return
+        self.stderr.write(lines + "\n")
         self.stderr.flush()
 
     def _lines(self, lines: Iterable[str]) -> None:

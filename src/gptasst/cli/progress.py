@@ -13,7 +13,7 @@ from gptasst.cli.output import Output, count_text, harmless, size_text
 from gptasst.cli.tables import console
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.progress import Progress, ProgressColumn, TaskID
 
     from gptasst.each.types import FileResult
@@ -67,13 +67,27 @@ class Drawn:
         return self._draw_over(Progress(*columns, console=drawn_on, transient=True))
 
     def _draw_over(self, bars: Progress) -> Progress:
-        return self._shown.enter_context(bars)
+        self._shown.enter_context(bars)
+        self._keep_messages_above(bars.console)
+        return bars
+
+    def _keep_messages_above(self, drawn_on: Console) -> None:
+        """Print messages above the drawing while it is there, and not into it."""
+        from rich.text import Text
+
+        self._output.above = lambda text: drawn_on.print(Text.from_ansi(text), soft_wrap=True)
+
+        def as_before() -> None:
+            self._output.above = None
+
+        self._shown.callback(as_before)
 
     def _spinner(self, text: str) -> Elapsed:
         """Start drawing a spinner."""
         drawn_on = console(self._output.stderr)
         shown = Elapsed(text)
         self._shown.enter_context(drawn_on.status(shown, spinner="dots"))
+        self._keep_messages_above(drawn_on)
         return shown
 
 
@@ -221,7 +235,10 @@ class Transfers(Drawn):
         if task is None:
             task = self._begin(self._progress, state.phase)
         sizes = f"{size_text(state.bytes_done)} of {size_text(state.bytes)}" if state.bytes else ""
-        files = f"{state.files_done:,} of {count_text(state.files, 'file')}"
+        unit = "passage" if state.phase == "embedding" else "file"
+        files = f"{state.files_done:,} of {count_text(state.files, unit)}"
+        if state.phase == "fetching":
+            files = ""
         # During uploads, bytes are more informative than files, especially for large ones.
         done, total = (
             (state.bytes_done, state.bytes) if state.bytes else (state.files_done, state.files)

@@ -20,7 +20,7 @@ from gptasst.cli.conversation import (
     chosen_conversation,
     shown,
 )
-from gptasst.cli.estimates import MaxCostOption, budget_of, show_run_plan
+from gptasst.cli.estimates import MaxCostOption, budget_of, show_run_plan, tell_long_run
 from gptasst.cli.output import Output, size_text
 from gptasst.cli.progress import Activity
 from gptasst.cli.results import tell_about, tell_fallback
@@ -267,8 +267,9 @@ def _run_once(
             with session.waiting():
                 return dialogue.say(request) if dialogue else service.stream(request, resolved)
 
-        events, _ = asking(session, request, begin)
+        events, request = asking(session, request, begin)
         tell_fallback(session)
+        tell_long_run(session, service, request, paths)
         direct = output is None and session.output.mode != "json"
         with _telling_what_is_kept(session.output, dialogue), contextlib.closing(events), activity:
             result = _follow(events, session.output if direct else None, activity)

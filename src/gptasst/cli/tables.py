@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shlex
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Generic, Literal, TypeVar
 
 from gptasst.processes.programs import find_program
@@ -36,6 +37,40 @@ def write_paged(stream: IO[str], text: str) -> None:
         stream.flush()
 
 
+def write_pieces(stream: IO[str], pieces: Iterable[str]) -> None:
+    """Write text that arrives in pieces like `write_paged`: each piece as soon as it is there.
+
+    If the user leaves the pager, no more pieces are asked for.
+    """
+    lines, held = 0, ""
+    pieces = iter(pieces)
+    for piece in pieces:
+        held, lines = held + piece, lines + piece.count("\n")
+        if lines >= shutil.get_terminal_size().lines:
+            break
+    else:
+        stream.write(held)
+        stream.flush()
+        return
+    pager = _pager()
+    process = None if pager is None else _opened(pager)
+    if process is None:
+        for piece in itertools.chain([held], pieces):
+            stream.write(piece)
+            stream.flush()
+        return
+    assert process.stdin is not None
+    try:
+        with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # as in `_paged`
+            for piece in itertools.chain([held], pieces):
+                process.stdin.write(piece)
+                process.stdin.flush()
+    finally:  # also after an error, which is printed below what came
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        _wait_for(process)
+
+
 def _pager() -> list[str] | None:
     named = os.environ.get("GPTASST_PAGER", os.environ.get("PAGER", _DEFAULT)).strip()
     if named in _NONE or os.environ.get("TERM") == "dumb":
@@ -50,19 +85,28 @@ def _pager() -> list[str] | None:
 
 def _paged(command: list[str], text: str) -> bool:
     """Run the pager; `False` if it can't. It handles Ctrl-C itself."""
-    environ = {"LESS": _LESS, "LESSCHARSET": "utf-8", **os.environ}
-    try:
-        process = subprocess.Popen(  # noqa: S603  # it is the user's own choice
-            command, stdin=subprocess.PIPE, env=environ, text=True, encoding="utf-8"
-        )
-    except OSError:
+    process = _opened(command)
+    if process is None:
         return False
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):  # the user left it before the end
         process.communicate(text)
+    _wait_for(process)
+    return True
+
+
+def _opened(command: list[str]) -> subprocess.Popen[str] | None:
+    environ = {"LESS": _LESS, "LESSCHARSET": "utf-8", **os.environ}
+    with contextlib.suppress(OSError):
+        return subprocess.Popen(  # noqa: S603  # it is the user's own choice
+            command, stdin=subprocess.PIPE, env=environ, text=True, encoding="utf-8"
+        )
+    return None
+
+
+def _wait_for(process: subprocess.Popen[str]) -> None:
     while process.poll() is None:
         with contextlib.suppress(KeyboardInterrupt):
             process.wait()
-    return True
 
 
 _Item = TypeVar("_Item")
@@ -103,18 +147,49 @@ def draw_table(
 
     Empty columns are left out.
     """
-    width = terminal_width()
     filled = [number for number in range(len(columns)) if any(row[number] for row in rows)]
-    shown = _columns_that_fit(columns, rows, filled, width)
-    columns = [columns[number] for number in shown]
-    rows = [[row[number] for number in shown] for row in rows]
-    widths = _widths(columns, rows, width)
-    if sum(widths) + _GAP * (len(widths) - 1) <= width:
-        return _drawn_rows(columns, rows, widths, colours=colours)
-    heads = [column.head for column in columns]
-    fields = ([pair for pair in zip(heads, row, strict=True) if pair[1]] for row in rows)
-    records = (record_lines(record, width) for record in fields)
-    return "\n".join("".join(line + "\n" for line in record) for record in records)
+    return _Layout(columns, rows, filled).drawn(rows, colours=colours)
+
+
+def table_pieces(
+    columns: Sequence[Column[_Item]],
+    batches: Iterable[Sequence[Sequence[str]]],
+    *,
+    colours: bool = False,
+) -> Iterator[str]:
+    """A table in pieces, while its rows arrive. The first ones determine how it is laid out."""
+    layout: _Layout[_Item] | None = None
+    for rows in batches:
+        head = layout is None
+        layout = layout or _Layout(columns, rows, list(range(len(columns))))
+        yield layout.drawn(rows, head=head, colours=colours)
+
+
+class _Layout(Generic[_Item]):
+    """Which columns are shown, and how wide."""
+
+    def __init__(
+        self, columns: Sequence[Column[_Item]], rows: Sequence[Sequence[str]], filled: list[int]
+    ) -> None:
+        self._width = terminal_width()
+        self._shown = _columns_that_fit(columns, rows, filled, self._width)
+        self._columns = [columns[number] for number in self._shown]
+        self._widths = _widths(self._columns, self._parts(rows), self._width)
+
+    def _parts(self, rows: Sequence[Sequence[str]]) -> list[list[str]]:
+        return [[row[number] for number in self._shown] for row in rows]
+
+    def drawn(
+        self, rows: Sequence[Sequence[str]], *, head: bool = True, colours: bool = False
+    ) -> str:
+        rows, columns, widths = self._parts(rows), self._columns, self._widths
+        if sum(widths) + _GAP * (len(widths) - 1) <= self._width:
+            return _drawn_rows(columns, rows, widths, head=head, colours=colours)
+        heads = [column.head for column in columns]
+        fields = ([pair for pair in zip(heads, row, strict=True) if pair[1]] for row in rows)
+        records = (record_lines(record, self._width) for record in fields)
+        text = "\n".join("".join(line + "\n" for line in record) for record in records)
+        return text if head else f"\n{text}"
 
 
 def _columns_that_fit(
@@ -165,12 +240,15 @@ def _drawn_rows(
     rows: Sequence[Sequence[str]],
     widths: Sequence[int],
     *,
+    head: bool,
     colours: bool,
 ) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    table = Table(
+        box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_header=head
+    )
     for column, width in zip(columns, widths, strict=True):
         justify: Literal["left", "right"] = "right" if column.right else "left"
         style = _DIM if column.dim else ""

@@ -183,7 +183,7 @@ class Assistants(AssistantKnowledge):
             >>> [revision.number for revision in client.assistants.history("DocWriter-1")]
             [1]
         """
-        return self._service.history(name)
+        return list(self._service.history(name))
 
     def rollback(self, name: str, revision: int, *, tested: bool = False) -> Assistant:
         """Restore an earlier definition as the newest revision. Name and knowledge stay.

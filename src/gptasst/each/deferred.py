@@ -174,8 +174,11 @@ class DeferredRun:
 
     def _hand_over_one(self, ask: _Ask) -> _Sent | GptasstError | None:
         run, deferral = ask.inputs[0].run, self._deferral
-        known = None if self._job.force else deferral.records.find(deferral.scope, run)
-        if known is not None:
+        known = deferral.records.find(deferral.scope, run)
+        if known is not None and self._job.force:
+            deferral.records.remove(deferral.scope, run)
+            deferral.gateway.cancel(known[0])
+        elif known is not None:
             ident, window, sent_at = known
             return _Sent(ask.inputs, ask.prepared, ident, window, _limit(window, sent_at))
         try:

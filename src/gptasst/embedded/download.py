@@ -8,6 +8,7 @@ import http
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,6 @@ Report = Callable[[int, int | None], None]
 
 _BLOCK = 1 << 20
 _MAGIC = b"GGUF"
-_STALE_SECONDS = 3600.0
 _STALL_SECONDS = 60.0
 # A model from a URL: the most bytes, and the least bytes per minute.
 _MOST_BYTES = 128 << 30
@@ -44,22 +44,17 @@ _INSTALLER_SECONDS = 3600.0
 
 @contextlib.contextmanager
 def work_directory(parent: Path) -> Iterator[Path]:
-    """A temporary directory for a download; leftovers of killed ones are removed, too."""
+    """A temporary directory for a download; leftovers of killed ones are removed, too.
+
+    Only one process may be here at a time, so all others are leftovers.
+    """
     for old in parent.glob(".fetch-*"):
-        newest = max(_mtime(path) for path in (old, *_files_below(old)))
-        if time.time() - newest > _STALE_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".fetch-", dir=parent))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _mtime(path: Path) -> float:
-    with contextlib.suppress(OSError):
-        return path.stat().st_mtime
-    return 0.0
 
 
 def download_wheel(requirement: str, sha256: str, size: int, work: Path, report: Report) -> Path:
@@ -176,9 +171,18 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+_NO_CONNECTION = re.compile(
+    "NewConnectionError|ConnectTimeout|ConnectionError|ProxyError|NameResolution"
+    "|Network is unreachable|error sending request"
+)
+
+
 def _reason(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith("error")]
+    if _NO_CONNECTION.search(said):  # pip only complains that it found nothing
+        return "the package index can't be reached"
+    # `ERROR: Exception:` is followed by a traceback, whose last line has the cause.
+    errors = [s for s in lines if s.lower().startswith("error") and not s.endswith("Exception:")]
     causes = [line for line in lines if line.lower().startswith("cause")]  # uv's, after the error
     return ": ".join([(errors or lines or ["the installer said nothing"])[-1], *causes[-1:]])
 

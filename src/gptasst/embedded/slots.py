@@ -35,13 +35,14 @@ def most_slots(model: Path, settings: LocalModelSettings, free: int | None = Non
         settings: the size of a slot's context, and the number of threads.
         free: free memory in bytes; by default what the system reports.
     """
-    cores = settings.threads or len(_usable_cores())
+    cores = settings.threads or len(usable_cores())
     one = settings.context * _bytes_a_token(model)
     left = (free_memory() if free is None else free) - one - _size(model)
     return max(1, min(_MOST, cores, 1 + left // _PART // one))
 
 
-def _usable_cores() -> range | set[int]:
+def usable_cores() -> range | set[int]:
+    """The processor cores that this process may use."""
     try:
         return os.sched_getaffinity(0)
     except (AttributeError, OSError):  # not on macOS and Windows

@@ -155,7 +155,8 @@ def _kind(path: Path) -> tuple[InputKind, str]:
         return "document", DOCUMENT_TYPES[suffix]
     if suffix in IMAGE_TYPES:
         return "image", IMAGE_TYPES[suffix]
-    return "text", mimetypes.guess_type(path.name)[0] or "text/plain"
+    # Not `guess_type`, which first reads the tables of the system.
+    return "text", mimetypes.types_map.get(suffix, "text/plain")
 
 
 def _read_bounded(path: Path, limit: int) -> bytes:

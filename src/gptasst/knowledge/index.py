@@ -18,14 +18,8 @@ from dataclasses import replace
 
 from gptasst.knowledge.indexer import indexed_columns
 from gptasst.knowledge.languages import language_of
-from gptasst.knowledge.question import (
-    Question,
-    Term,
-    Terms,
-    parted,
-    resembling_term,
-    terms_of,
-)
+from gptasst.knowledge.question import Question, Term, Terms, terms_of
+from gptasst.knowledge.resemblance import replacements
 from gptasst.knowledge.types import Passage
 from gptasst.knowledge.words import TOKENIZER, VERSION
 from gptasst.values import dataclass
@@ -261,14 +255,11 @@ class _Search:
         count = self._count(term)
         if count or term.guessed:
             return term, count
-        for other in (parted(term, self._languages), self._resembling(term)):
-            found = self._count(other) if other else 0
-            if other and found:
+        for other in replacements(term, self._languages, self._vocabulary):
+            found = self._count(other)
+            if found:
                 return other, found
         return term, 0
-
-    def _resembling(self, term: Term) -> Term | None:
-        return resembling_term(term, self._languages, self._vocabulary)
 
     def _vocabulary(self, beginning: str) -> list[str]:
         table = f"{self._table}_vocabulary"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Collection, Mapping
@@ -264,7 +265,7 @@ _SCRIPTS = (
     (re.compile("[а-я]"), "russian"),
 )
 _SHARED = frozenset(("chinese", "arabic", "russian"))  # with a script of other languages, too
-_CLEAR_LETTERS = 20
+_CLEAR_LETTERS = 12
 _KANA_SHARE = 10  # of so many characters of a Japanese text, at least one is Kana
 _CLEAR = 2  # different common words or letters that identify a language
 _EXAMINED = 1500  # characters of text to check
@@ -337,5 +338,6 @@ def _by_endings(words: set[str], found: dict[str, list[float]]) -> str:
     return _clearest(found)
 
 
+@functools.lru_cache(maxsize=64)
 def common_words(languages: frozenset[str]) -> frozenset[str]:
     return frozenset().union(*(COMMON.get(language, frozenset()) for language in languages))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gptasst.knowledge.code_words import shorter_or_longer
 from gptasst.knowledge.languages import COMMON, common_words, language_of
-from gptasst.knowledge.resemblance import resembling
-from gptasst.knowledge.stems import fold, has_endings, other_stem, simplified, stem
+from gptasst.knowledge.stems import fold, other_stem, simplified, stem
 from gptasst.knowledge.words import COMPOUNDING, END, found_words, is_unspaced, names, runs
 from gptasst.values import dataclass
 
@@ -19,8 +18,7 @@ _TURN_WEIGHT = 1.0
 _INPUT_WEIGHT = 1.0
 _COMPOUND_SHARE = 0.3  # share of the weight: joined neighbours are often a different word
 _SHORT_SHARE = 0.35
-_RESEMBLING_SHARE = 0.6
-_IN_INDEX = "porter"  # the stemmer of the index itself
+IN_INDEX = "porter"  # the stemmer of the index itself
 # Of a long input, this many different words are used, the most frequent ones.
 _MOST_EXAMINED = 400
 _MOST_WORDS = 1000
@@ -43,14 +41,12 @@ _SHORTEST_SPELLED = 3  # characters
 _TRIPLES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _ELISION = re.compile(r"\b(?:qu|\w)['’](?=\w)|(?<=\w)['’](?:\w|ll|re|ve)\b", re.IGNORECASE)
 _UNIT = 2  # letters: `15 h`, `5 GB`
-_PREFIX = 4  # letters of the shortest word that can start a compound
-_SHORTEST_PARTED, _LONGEST_PARTED = 5, 40
-_LINKS = ("", "s", "n", "en", "es")  # between the parts of a compound
+SHORTEST_PART = 4  # letters of the shortest word that can start a compound
 _NUMBER = re.compile("[0-9]{4,15}")  # 1000 may be written 1,000
 _THOUSANDS = re.compile("(?<=[0-9])(?=(?:[0-9]{3})+$)")
 _GAP = re.compile(r"(?<=[0-9])[ '’\u00a0\u202f](?=[0-9]{3}\b)")  # 1 000
 _MEASURE = re.compile("[0-9]+[A-Za-z]")  # 15h may be written 15 h
-_EXACT = '"{}"'
+EXACT = '"{}"'
 _UNSPACED_COMMON = COMMON["chinese"] | COMMON["japanese"] | COMMON["korean"]
 
 
@@ -151,7 +147,7 @@ def _shortened(words: Sequence[str], weight: float) -> Iterator[Term]:
     others = itertools.chain.from_iterable(map(shorter_or_longer, words))
     for other in dict.fromkeys(others):
         if other not in words:
-            yield Term(other, (_EXACT.format(other),), weight, guessed=True)
+            yield Term(other, (EXACT.format(other),), weight, guessed=True)
 
 
 def _question_words(text: str, *, common: bool = False) -> list[str]:
@@ -174,7 +170,7 @@ def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
         if is_unspaced(run):
             yield from _unspaced_terms(run[:_LONGEST_RUN])
         elif len(run) > _LONGEST_WORD:  # such as an encoded file
-            yield Term(run[:_LONGEST_WORD], (_EXACT.format(fold(run[:_LONGEST_WORD])) + "*",))
+            yield Term(run[:_LONGEST_WORD], (EXACT.format(fold(run[:_LONGEST_WORD])) + "*",))
         else:
             found = list(names(run, sign))
             plain.append(found[bool(sign)])
@@ -183,89 +179,55 @@ def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
                 more = accented if name == found[0] else ()
                 yield Term(name, tuple(dict.fromkeys((*_forms(name, languages), *more))))
             if len(found) > 2 and not sign:  # `rateLimiter` might be `rate_limiter` elsewhere
-                yield Term(word, tuple(_phrases(found[1:], languages)))
+                yield Term(word, tuple(phrases(found[1:], languages)))
     if len(plain) > 1:
         numbers = _written_numbers(plain) if "".join(plain).isdecimal() else ()
-        forms = (*_phrases(plain, languages), *_forms("".join(plain), languages), *numbers)
+        forms = (*phrases(plain, languages), *_forms("".join(plain), languages), *numbers)
         yield Term(word, tuple(dict.fromkeys(forms)))
     elif _NUMBER.fullmatch(word):
-        yield Term(word, tuple(_phrases(_THOUSANDS.sub(" ", word).split(), frozenset())))
+        yield Term(word, tuple(phrases(_THOUSANDS.sub(" ", word).split(), frozenset())))
     elif _MEASURE.fullmatch(word):
-        yield Term(word, tuple(_phrases([word[:-1], word[-1:].lower()], frozenset())))
+        yield Term(word, tuple(phrases([word[:-1], word[-1:].lower()], frozenset())))
 
 
 def _written_numbers(parts: Sequence[str]) -> Iterator[str]:
     """A number with and without marks of thousands: `1250,50`, `1.250,50`."""
     apart = " ".join(_THOUSANDS.sub(" ", part) for part in parts)
     together = re.sub(" (?=[0-9]{3}(?: |$))", "", " ".join(parts))
-    yield from map(_EXACT.format, (apart, together))
+    yield from map(EXACT.format, (apart, together))
 
 
 def _forms(name: str, languages: frozenset[str]) -> Iterator[str]:
     stems = {language: stem(name, language) for language in languages}
     for form in dict.fromkeys([stem(name, ""), *sorted(stems.values())]):
-        yield _EXACT.format(form)
+        # The index removes English endings, too: Italian `pers` would find `per`.
+        if form == name or stem(form, IN_INDEX) not in common_words(languages):
+            yield EXACT.format(form)
     compounding = sorted(COMPOUNDING & languages)
-    if compounding and len(name) >= _PREFIX and name.isalpha():
+    if compounding and len(name) >= SHORTEST_PART and name.isalpha():
         for head in dict.fromkeys(stems[language] for language in compounding):
-            yield _EXACT.format(END + head)
-        yield _EXACT.format(name) + "*"
+            yield EXACT.format(END + head)
+        yield EXACT.format(name) + "*"
 
 
 def _accented(run: str, languages: frozenset[str]) -> Iterator[str]:
     for language in sorted(languages):
         found = other_stem(run, language)
         if found:
-            yield _EXACT.format(found)
+            yield EXACT.format(found)
 
 
-def _phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
+def phrases(names: Sequence[str], languages: frozenset[str]) -> Iterator[str]:
     """Phrases of consecutive words: `rate-limiter`, `3.9.1`."""
     phrases = (
         " ".join(stem(name, language) for name in names) for language in ("", *sorted(languages))
     )
-    yield from dict.fromkeys(map(_EXACT.format, phrases))
-
-
-def parted(term: Term, languages: Iterable[str]) -> Term | None:
-    """A word that is not in the index, split in two: `data base`, `Frist für die Rückgabe`."""
-    word = fold(term.word)
-    parts = _SHORTEST_PARTED <= len(word) <= _LONGEST_PARTED
-    if not parts or not word.isalpha() or is_unspaced(word):
-        return None
-    known = frozenset(languages)
-    forms: list[str] = []
-    compounding = sorted(COMPOUNDING & known)
-    for start in range(1, len(word) - 2):
-        forms += _phrases([word[:start], word[start:]], known)
-        if start >= _PREFIX and len(word) - start >= _PREFIX:
-            links = [word[: start - len(link)] for link in _LINKS if word[:start].endswith(link)]
-            forms += [
-                f"({_EXACT.format(stem(first, language))} AND"
-                f" {_EXACT.format(stem(word[start:], language))})"
-                for language in compounding
-                for first in links
-            ]
-    return Term(term.word, tuple(forms), term.weight)
-
-
-def resembling_term(
-    term: Term, languages: Iterable[str], vocabulary: Callable[[str], Iterable[str]]
-) -> Term | None:
-    """A word that is not in the index, replaced by similar words of the index."""
-    word = fold(term.word)
-    if not word.isalpha() or len(word) > _LONGEST_PARTED or is_unspaced(word):
-        return None
-    stems = dict.fromkeys([word, *(stem(word, language) for language in (_IN_INDEX, *languages))])
-    english = word.isascii() and not any(map(has_endings, languages))
-    found = resembling(stems, vocabulary, english=english)
-    forms = tuple(map(_EXACT.format, found))
-    return Term(term.word, forms, term.weight * _RESEMBLING_SHARE) if forms else None
+    yield from dict.fromkeys(map(EXACT.format, phrases))
 
 
 def _unspaced_terms(run: str) -> Iterator[Term]:
     if len(run) == 1:
-        yield Term(run, (_EXACT.format(fold(run)) + "*",))
+        yield Term(run, (EXACT.format(fold(run)) + "*",))
     elif _HIRAGANA.fullmatch(run):  # grammar, unless it is the only word
         yield Term(run, (_phrase(run),))
         yield from _spelled_out(run)
@@ -275,7 +237,7 @@ def _unspaced_terms(run: str) -> Iterator[Term]:
             yield Term(triple, (_phrase(triple),))
     else:
         for pair in _pairs(run):
-            yield Term(pair, (_EXACT.format(fold(pair)),))
+            yield Term(pair, (EXACT.format(fold(pair)),))
         for part in _HIRAGANA.findall(run):
             yield from _spelled_out(part)
 
@@ -294,7 +256,7 @@ def _spelled_out(hiragana: str) -> Iterator[Term]:
 
 
 def _phrase(run: str) -> str:
-    return _EXACT.format(" ".join(map("".join, itertools.pairwise(fold(run)))))
+    return EXACT.format(" ".join(map("".join, itertools.pairwise(fold(run)))))
 
 
 def _compounds(
@@ -335,7 +297,7 @@ def _close(first: str, second: str, languages: frozenset[str]) -> Iterator[str]:
         (stem(first, language), stem(second, language)) for language in ("", *sorted(languages))
     )
     for one, other in dict.fromkeys(pairs_of_stems):
-        yield f"NEAR({_EXACT.format(one)} {_EXACT.format(other)}, {_NEAR})"
+        yield f"NEAR({EXACT.format(one)} {EXACT.format(other)}, {_NEAR})"
 
 
 def _triples(run: str) -> Iterator[tuple[str, ...]]:

@@ -1,10 +1,29 @@
-"""Words of a text that a question may mean: other endings, parts of compounds, typing errors."""
+"""What a question may mean by a word that is not in the index.
+
+Other letters for umlauts, other endings, parts of compounds, typing errors.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
+from gptasst.knowledge.languages import common_words
+from gptasst.knowledge.question import EXACT, IN_INDEX, SHORTEST_PART, Term, phrases
+from gptasst.knowledge.stems import fold, has_endings, stem
+from gptasst.knowledge.words import COMPOUNDING, is_unspaced
+
+_RESEMBLING_SHARE = 0.6
+_PART_SHARE = 0.5
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_WITHOUT_UMLAUT = re.compile("([aou])e|(?<=a)a")
+_SHORTEST_PARTED, _LONGEST_PARTED = 5, 40
+_LINKS = ("", "s", "n", "en", "es")  # between the parts of a compound
+_USUAL_HAN = "何日月年時分人方中上下出入見行来思言持使合間事者物目手会名前後内外先所"
+_HAN_AND_KANA = re.compile("[\u4e00-\u9fff][\u3040-\u30ff]")
 # Letters that two words must have in common, if that is all of one of them, and the share of the
 # longer one.
 _BEGINNING = 4
@@ -20,7 +39,97 @@ _MOST = 5
 _AS_CLOSE = 0.9  # of the closest one
 
 
-def resembling(
+def replacements(
+    term: Term, languages: Sequence[str], vocabulary: Callable[[str], Iterable[str]]
+) -> Iterator[Term]:
+    """What may be meant instead of a word that is not in the index, the likeliest first.
+
+    Args:
+        term: the word.
+        languages: the languages of the texts.
+        vocabulary: the words of the index with a given beginning.
+    """
+    ways = (
+        partial(_respelled, term, languages),
+        partial(_first_character, term),
+        partial(_parted, term, languages),
+        partial(_resembling_term, term, languages, vocabulary),
+        partial(_part_of, term, languages),
+    )
+    return filter(None, (way() for way in ways))
+
+
+def _parted(term: Term, languages: Iterable[str]) -> Term | None:
+    """A word that is not in the index, split in two: `data base`, `Frist für die Rückgabe`."""
+    word = fold(term.word)
+    parts = _SHORTEST_PARTED <= len(word) <= _LONGEST_PARTED
+    if not parts or not word.isalpha() or is_unspaced(word):
+        return None
+    known = frozenset(languages)
+    forms: list[str] = []
+    compounding = sorted(COMPOUNDING & known)
+    for start in range(1, len(word) - 2):
+        forms += phrases([word[:start], word[start:]], known)
+        if start >= SHORTEST_PART and len(word) - start >= SHORTEST_PART:
+            links = [word[: start - len(link)] for link in _LINKS if word[:start].endswith(link)]
+            forms += [
+                f"({EXACT.format(stem(first, language))} AND"
+                f" {EXACT.format(stem(word[start:], language))})"
+                for language in compounding
+                for first in links
+            ]
+    return Term(term.word, tuple(forms), term.weight)
+
+
+def _resembling_term(
+    term: Term, languages: Iterable[str], vocabulary: Callable[[str], Iterable[str]]
+) -> Term | None:
+    """A word that is not in the index, replaced by similar words of the index."""
+    word = fold(term.word)
+    if not word.isalpha() or len(word) > _LONGEST_PARTED or is_unspaced(word):
+        return None
+    stems = dict.fromkeys([word, *(stem(word, language) for language in (IN_INDEX, *languages))])
+    english = word.isascii() and not any(map(has_endings, languages))
+    found = _resembling(stems, vocabulary, english=english)
+    forms = tuple(map(EXACT.format, found))
+    return Term(term.word, forms, term.weight * _RESEMBLING_SHARE) if forms else None
+
+
+def _respelled(term: Term, languages: Iterable[str]) -> Term | None:
+    """A word with other letters for umlauts: `Mueller` for `Müller`, and the other way round."""
+    word = term.word.lower()
+    ascii_only = _WITHOUT_UMLAUT.sub(r"\1", word)
+    other = ascii_only if word.isascii() else fold(word.translate(_UMLAUTS))
+    if other in (word, fold(word)) or not other.isalpha():
+        return None
+    forms = dict.fromkeys(EXACT.format(stem(other, language)) for language in ("", *languages))
+    return replace(term, forms=tuple(forms))
+
+
+def _first_character(term: Term) -> Term | None:
+    """A Chinese character before Kana, whatever follows it: `猫を`, `猫は`."""
+    if not _HAN_AND_KANA.fullmatch(term.word) or term.word[0] in _USUAL_HAN:
+        return None
+    return replace(term, word=term.word[0], forms=(EXACT.format(fold(term.word[0])) + "*",))
+
+
+def _part_of(term: Term, languages: Iterable[str]) -> Term | None:
+    """The first or the last word of a compound: `Filter` of `Filterbestellung`."""
+    word = fold(term.word)
+    compounding = sorted(COMPOUNDING.intersection(languages))
+    if not compounding or not word.isalpha() or len(word) > _LONGEST_PARTED:
+        return None
+    ends = range(_SHORTEST_PARTED, len(word) - SHORTEST_PART + 1)
+    parts = [word[:end] for end in ends] + [word[-end:] for end in ends]
+    left_out = common_words(frozenset(compounding))
+    stems = [
+        stem(part, language) for part in parts if part not in left_out for language in compounding
+    ]
+    forms = tuple(map(EXACT.format, dict.fromkeys(stems)))
+    return Term(term.word, forms, term.weight * _PART_SHARE) if forms else None
+
+
+def _resembling(
     words: Collection[str], vocabulary: Callable[[str], Iterable[str]], *, english: bool
 ) -> list[str]:
     """The words of an index that resemble a word, the closest ones.

@@ -15,12 +15,14 @@ import heapq
 import json
 import math
 import operator
+import shlex
 import sqlite3
 import statistics
 from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from gptasst.hints import cmd
 from gptasst.knowledge.index import OF_FILE
 from gptasst.storage.database import Database
 from gptasst.uploads.types import OnTransfer, TransferState
@@ -275,3 +277,20 @@ def embed_missing(
         made = embedder.embed([text for _, text in texts])
         with database.writing() as connection:
             keep_vectors(connection, model, [content for content, _ in texts], made)
+
+
+def only_words(assistant: str, model: str) -> str:
+    """The note for knowledge that has no embeddings yet."""
+    return (
+        f"the knowledge of `{assistant}` has no vectors of `{model}` yet, so only its words"
+        f" are searched; {_sync(assistant)} makes them"
+    )
+
+
+def tries_again(assistant: str) -> str:
+    """The hint after a failed download of the embedding model."""
+    return f"the knowledge is there and searched by words; {_sync(assistant)} tries again"
+
+
+def _sync(assistant: str) -> str:
+    return cmd(f"assistant files sync {shlex.quote(assistant)}")

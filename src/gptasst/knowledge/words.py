@@ -43,6 +43,7 @@ END = _MARK
 SIGNS = {"++": f"{_MARK}plusplus", "#": f"{_MARK}sharp"}
 # Languages that write several nouns as one word.
 COMPOUNDING = frozenset(("danish", "dutch", "german", "norwegian", "swedish"))
+_MOST_LOST = 0.6  # share of a word that a good stem has
 _COMPOUND = 9  # letters of the shortest compound
 _PART = 4  # letters of its shortest part
 _VOWEL = re.compile("[aeiouy]")
@@ -58,6 +59,8 @@ def tokens(word: str, language: str) -> Iterator[str]:
             for name in names(run, sign):
                 written = stem(name, language)
                 yield written
+                if len(written) < _MOST_LOST * len(name):  # Italian `chiavi` becomes `chi`
+                    yield name
                 if language in COMPOUNDING:
                     yield from _ends(written)
 

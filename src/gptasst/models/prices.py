@@ -36,6 +36,7 @@ _LONG_INPUT, _LONG_OUTPUT = 2.0, 1.5
 _DATED = re.compile(r"-\d{4}-\d\d-\d\d$")
 _MILLION = 1_000_000
 _DOUBT = 0.15  # error of a token estimate
+_NOTHING = 1e-12  # what adding and subtracting may leave of the cost of runs under way
 _MOST = 1e9  # US dollars of a budget
 _DIGITS = 10  # decimal places of a cost: one token of the cheapest cache needs eight
 
@@ -192,6 +193,14 @@ class Estimate:
     requests: int = 1
 
 
+class BudgetBusy(Exception):
+    """Runs under way may use up the budget; one of this `cost` can be tried after them."""
+
+    def __init__(self, cost: float) -> None:
+        super().__init__(cost)
+        self.needed = cost
+
+
 class Budget:
     """A limit of the cost of any number of runs, in US dollars. Thread-safe.
 
@@ -263,10 +272,21 @@ class Budget:
             )
         self._admitted = whole_job
 
+    def fits(self, cost: float) -> bool:
+        """Whether a run of this cost fits beside those under way."""
+        return self._spent + self._under_way + cost <= self.limit
+
     def begin(self, estimate: Estimate) -> None:
-        """Count a run that starts."""
+        """Count a run that starts.
+
+        Raises:
+            BudgetBusy: it may only start once others are finished.
+        """
+        cost = estimate.cost or 0.0
         with self._lock:
-            self._under_way += estimate.cost or 0.0
+            if self._under_way > _NOTHING and not self._admitted and not self.fits(cost):
+                raise BudgetBusy(cost)
+            self._under_way += cost
 
     def end(self, estimate: Estimate, cost: float | None) -> None:
         """Count a run under way as spent; by its estimate, if its cost is unknown."""

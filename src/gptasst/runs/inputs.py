@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -129,6 +128,8 @@ def file_tag(path: str) -> str:
 
 
 def _opening(tag: str, **attributes: str) -> str:
+    import html
+
     named = "".join(f' {key}="{html.escape(value)}"' for key, value in attributes.items())
     return f"<{tag}{named}>"
 

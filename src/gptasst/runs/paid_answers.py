@@ -7,7 +7,6 @@ nothing behind.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Protocol
@@ -75,6 +74,8 @@ class PaidAnswers:
 
 def _digest(request: ModelRequest) -> str:
     """The digest of a request: everything that shapes its answer."""
+    import hashlib
+
     shaping = (
         request.model,
         request.instructions,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -281,6 +280,8 @@ class RunPreparation:
 
     def _safety_identifier(self, settings: ModelSettings) -> str | None:
         """A hash, as OpenAI asks for: it tells users apart and does not say who they are."""
+        import hashlib
+
         given = settings.safety_identifier
         if given is None:
             return None

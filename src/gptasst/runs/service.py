@@ -198,7 +198,6 @@ class RunService:
         """
         prepared = self.prepare(request, resolved)
         meter = self._meter(prepared)
-        meter.begin()  # now, and not when somebody reads
         if prepared.edit:
             return self._edited(prepared, prepared.edit, meter)
         return self._sent(prepared, meter, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import field
@@ -207,4 +206,6 @@ def run_digest(basis: str, content_sha256: str, kind: str) -> str:
 
 
 def content_digest(content: bytes) -> str:
+    import hashlib
+
     return hashlib.sha256(content).hexdigest()

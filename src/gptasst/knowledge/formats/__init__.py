@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # About the limit of OpenAI's search for one file, 5,000,000 tokens.
 _MAX_CHARACTERS = 20_000_000
+# The limit of a file in a project; text takes up to four bytes a character.
+_MAX_BYTES = 512_000_000
+_PDF_START = b"%PDF-"
 _EXTRA = "documents"
 
 
@@ -58,10 +62,18 @@ def read_document(content: bytes, path: str, encoding: str | None = None) -> Doc
 
 def read_document_file(file: Path, path: str, encoding: str | None = None) -> Document:
     """The text of a file on this disk; see `read_document`."""
+    limit = _MAX_BYTES if _suffix(path) in _READERS else 4 * _MAX_CHARACTERS
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            start = stream.read(len(_PDF_START))
+            limit = _MAX_BYTES if start == _PDF_START else limit
+            stream.seek(0)
+            is_small = os.fstat(stream.fileno()).st_size <= limit
+            content = stream.read(limit + 1) if is_small else b""  # it may grow meanwhile
     except OSError as error:
         raise InvalidInput(f"`{path}` can't be read: {error.strerror}") from None
+    if not is_small or len(content) > limit:
+        raise InvalidInput(f"`{path}` is larger than {limit:,} bytes", code="too_large")
     return read_document(content, path, encoding)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
+from typing import TYPE_CHECKING
 
 from gptasst.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import zipfile
 
 _PDF_WITHIN = 1_024  # bytes; some programs write something before
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -62,6 +65,8 @@ def protected() -> InvalidInput:
 
 
 def _zipped(content: bytes, suffix: str) -> str:
+    import zipfile
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as opened:
             names = set(opened.namelist())
