@@ -94,7 +94,8 @@ def test_the_fetch_is_reported(
     ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.md", "--json")
     assert (ran.code, ran.error["code"]) == (1, "download_failed")
     hint = (
-        "the knowledge is there and searched by words; `gptasst assistant files sync W` tries again"
+        "`W` is stored, and its knowledge is searched by words;"
+        " `gptasst assistant files sync W` tries again"
     )
     assert ran.error["hint"] == hint
     assert TransferState("fetching", 0, 1, 1_000, 2_000) in told

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gptasst.assistants.local_rows import ASSISTANTS
 from gptasst.client import Client
+from gptasst.errors import UsageError
 from gptasst.knowledge import vectors
 from gptasst.knowledge.code_words import declared_names
 from gptasst.knowledge.index import insert_passages, matches
@@ -328,6 +329,30 @@ class TestCommand:
             "`W` has no knowledge; `gptasst assistant files add W FILE...` adds some" in ran.stderr
         )
 
+    def test_a_question_without_quotes_is_printed_with_them(self, cli: Cli) -> None:
+        assert cli("assistant", "create", "W", "-i", "DocWriter").code == 0
+        ran = cli("assistant", "search", "W", "who's", "paying", "--limit", "2", "--json")
+        assert (ran.code, ran.error["code"]) == (2, "usage")
+        assert ran.error["hint"] == (
+            """quote it: `gptasst assistant search W 'who'"'"'s paying'`"""
+        )
+
+    @pytest.mark.parametrize(
+        ("question", "limit"), [(None, 10), (7, 10), ("alpha", "3"), ("alpha", 0), ("alpha", None)]
+    )
+    def test_arguments_in_python_are_checked(
+        self, cli: Cli, question: object, limit: object
+    ) -> None:
+        assert cli("assistant", "create", "W", "-i", "DocWriter").code == 0
+        with Client() as client, pytest.raises(UsageError, match="must be"):
+            client.assistants.search("W", question, limit=limit)  # type: ignore[arg-type]
+
+    def test_a_place_that_has_its_heading_does_not_repeat_it(self, cli: Cli, write: Write) -> None:
+        write("a.html", "<h1>Travel</h1><p>The hotel is near.</p>")
+        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "a.html").code == 0
+        ran = cli("assistant", "search", "W", "hotel")
+        assert b"\tsection Travel\t" in ran.stdout
+
     def test_as_many_as_are_wanted(self, cli: Cli, write: Write) -> None:
         for number in range(5):
             write(f"{number}.md", "Refunds take days.\n")
@@ -425,7 +450,12 @@ class TestMeaning:
         for number in range(70):
             write(f"{number}.md", f"text of {number}\n")
         embeddings.disturb("POST", "/v1/embeddings", http_error(400), skip=1)
-        assert cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md").code != 0
+        ran = cli("assistant", "create", "W", "-i", "DocWriter", "-f", "*.md", "--json")
+        assert ran.code != 0
+        assert ran.error["hint"].endswith(
+            "`W` is stored, and its knowledge is searched by words;"
+            " `gptasst assistant files sync W` tries again"
+        )
         made = _embedded(embeddings)[:32]
         assert cli("assistant", "search", "W", "text of 69", "-q").stdout.startswith(b"69.md")
         asked = len(_embedded(embeddings))

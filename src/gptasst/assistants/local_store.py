@@ -70,6 +70,8 @@ class LocalStore:
         StateError: the file is damaged, newer than this program, or can't be written.
     """
 
+    _trial = False  # whether it is a copy that is thrown away
+
     def __init__(
         self,
         path: Path,
@@ -181,6 +183,7 @@ class LocalStore:
             ):
                 connection.backup(file)
             with contextlib.closing(LocalStore(path, self._embedder, self._note)) as copy:
+                copy._trial = True  # noqa: SLF001  # of the same class
                 if assistant is None:
                     changed = copy.create(definition, plan, report).assistant
                 else:
@@ -272,10 +275,10 @@ class LocalStore:
         try:
             embed_missing(self._database, self._embedder, assistant_id, report)
         except GptasstError as error:
-            if error.code in ("download_failed", "bad_download"):
+            if not self._trial:
                 with self._database.reading() as connection:
                     name = read_assistant(connection, assistant_id).name
-                error.advice = tries_again(name)
+                error.advice = tries_again(name, error)
             raise
 
     @functools.cached_property

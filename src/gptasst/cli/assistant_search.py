@@ -12,6 +12,7 @@ from gptasst.cli.commands import build_command, examples_text
 from gptasst.cli.output import BOLD, DIM, Output, one_line
 from gptasst.cli.session import Session
 from gptasst.cli.tables import Column, folded, terminal_width
+from gptasst.errors import UsageError
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
@@ -26,12 +27,18 @@ _SHOWN = 200  # characters of a passage in a table; `--json` has all of it
 def search(
     session: Session,
     name: NameArgument,
-    question: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    question: Annotated[
+        list[str], typer.Argument(metavar="QUESTION", help="What to look for, in words.")
+    ],
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Show at most this many passages.")
     ] = 10,
 ) -> None:
     """Show what a run would find in an assistant's knowledge, and why. No model is asked."""
+    if len(question) > 1:
+        named, words = shlex.quote(name), shlex.quote(" ".join(question))
+        quoted = cmd(f"assistant search {named} {words}")
+        raise UsageError("a question of several words needs quotes", hint=f"quote it: {quoted}")
     columns: list[Column[FoundPassage]] = [
         Column("score", lambda found: f"{found.score:.3g}", right=True),
         Column("file", lambda found: found.path, wraps=True),
@@ -40,7 +47,7 @@ def search(
         Column("text", _beginning, wraps=True),
     ]
     with session.waiting():
-        found = session.context.assistants.search(name, question, limit)
+        found = session.context.assistants.search(name, question[0], limit)
         empty = "" if found else _nothing(session, name)
     if found and session.output.draws:
         session.output.paged("\n".join(_drawn(session.output, found)))
@@ -74,7 +81,8 @@ def _drawn(output: Output, passages: Sequence[FoundPassage]) -> Iterator[str]:
 
 
 def _place(found: FoundPassage) -> str:
-    return f"{found.place} ({found.heading})" if found.heading else found.place
+    named = found.heading in found.place  # `section Hotels`, `sheet Prices, rows 2-4`
+    return found.place if named else f"{found.place} ({found.heading})"
 
 
 def _why(found: FoundPassage) -> str:

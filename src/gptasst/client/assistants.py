@@ -115,13 +115,18 @@ class Assistants(AssistantKnowledge):
             question: the search text.
             limit: the most passages to return.
 
+        Raises:
+            UsageError: the question is empty or no text, or the limit is less than 1.
+
         Examples:
             >>> found = client.assistants.search("DocWriter-1", "sentences")
             >>> [(passage.path, passage.text) for passage in found]
             [('style.md', 'Short sentences.\n')]
         """
-        if limit < 1:
-            raise UsageError(f"limit must be at least 1, not {limit}")
+        if not isinstance(question, str):
+            raise UsageError(f"question is {question!r}, but must be text")
+        if not isinstance(limit, int) or limit < 1:
+            raise UsageError(f"limit is {limit!r}, but must be a whole number of at least 1")
         return self._service.search(name, question, limit)
 
     @spelled_out

@@ -22,6 +22,7 @@ from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from gptasst.errors import GptasstError
 from gptasst.hints import cmd
 from gptasst.knowledge.index import OF_FILE
 from gptasst.storage.database import Database
@@ -287,9 +288,16 @@ def only_words(assistant: str, model: str) -> str:
     )
 
 
-def tries_again(assistant: str) -> str:
-    """The hint after a failed download of the embedding model."""
-    return f"the knowledge is there and searched by words; {_sync(assistant)} tries again"
+def tries_again(assistant: str, error: GptasstError) -> str:
+    """The hint of an error that kept stored knowledge from being embedded.
+
+    Args:
+        assistant: its name.
+        error: the error. Its own hint comes first, except after a failed download.
+    """
+    own = None if error.code in ("download_failed", "bad_download") else error.advice
+    stored = f"`{assistant}` is stored, and its knowledge is searched by words"
+    return "; ".join(filter(None, [own, stored, f"{_sync(assistant)} tries again"]))
 
 
 def _sync(assistant: str) -> str:
