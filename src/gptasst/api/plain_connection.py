@@ -18,8 +18,9 @@ from gptasst.api.limits import Patience, check_command
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
 _PIECE = 256 << 10  # bytes sent at a time
-# Seconds after which an unused connection is not used again: servers and routers drop them.
-_IDLE = 5.0
+# Seconds after which an unused connection is not used again. Many servers, llama.cpp's and uvicorn
+# among them, drop one after 5, and a request may cross with that.
+_IDLE = 3.0
 _HUNG_UP = "the server hung up before the end of its response"
 
 

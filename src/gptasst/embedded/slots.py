@@ -16,9 +16,9 @@ from typing import IO
 
 from gptasst.config.profile import LocalModelSettings
 
-# With two, llama.cpp of xllamacpp 2026.10 ended by itself in some runs, and files failed. On two
-# cores they saved little time; of four answers at once, a twentieth differed in a word.
-_MOST = 1
+# More save nothing on usual machines, and change more answers by a word: llama.cpp adds up the
+# numbers of several slots in another order.
+_MOST = 4
 # The part of the free memory that further slots may take.
 _PART = 4
 _ASSUMED_FREE = 2 << 30
