@@ -440,6 +440,34 @@ def test_split_at_the_limit(server: LoopbackServer, home: Path) -> None:
     assert not list((home / "data").glob("batch-*"))
 
 
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"response": {"status_code": 500, "body": "no healthy upstream"}}, "no healthy upstream"),
+        (
+            {"response": {"status_code": 400, "body": {"detail": [{"msg": "odd"}]}}},
+            "odd (HTTP 400)",
+        ),
+        ({"response": None, "error": "expired"}, "expired"),
+        ({"response": None, "error": {"code": "batch_expired", "message": "late"}}, "late (batch_"),
+    ],
+)
+def test_why_a_line_failed_in_the_servers_words(
+    cli: Cli, server: LoopbackServer, write: Write, result: dict[str, Any], said: str
+) -> None:
+    for name in "ab":
+        write(f"in/{name}.md", f"{name}\n")
+    assert cli("run", "DocWriter", "in", "--each", "--batch", "-o", "out").code == 0
+    (batch,) = server.batches
+    assert cli("batch", "show", batch).code == 0
+    output = next(f for f in server.files.values() if f.about["purpose"] == "batch_output")
+    first, *rest = output.data.splitlines()
+    line = json.dumps({"custom_id": json.loads(first)["custom_id"], **result}).encode()
+    output.data = b"\n".join([line, *rest, b""])
+    ran = cli("batch", "fetch", batch)
+    assert (ran.code, said in ran.stderr) == (6, True)
+
+
 @pytest.mark.parametrize("broken", [b'{"custom_id": "%b", "respo', b"\xff\xfe", b"[" * 100_000])
 def test_a_line_that_is_broken_costs_no_other(
     cli: Cli, server: LoopbackServer, write: Write, broken: bytes

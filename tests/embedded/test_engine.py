@@ -80,6 +80,7 @@ class TestRun:
         cli("assistant", "create", "Clerk", "-i", "Clerk.toml", "-f", "opening.md")
         ran = gptasst("run", "Clerk", "-t", "When does the shop open?", "--json")
         assert [c["path"] for c in json.loads(ran.stdout)["citations"]] == ["opening.md"]
+        assert "nine" in json.loads(ran.stdout)["answer"]
 
     def test_on_a_terminal(self, write: Write) -> None:
         write("Short.toml", "instructions = 'Answer with the word yes.'\n[settings]\n")

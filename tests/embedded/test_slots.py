@@ -1,4 +1,4 @@
-"""The embedded model takes several requests at once, as many as the machine has room for."""
+"""Which slot of the embedded model takes a request, and how many there can be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gptasst.config.profile import LocalModelSettings
+from gptasst.embedded import slots
 from gptasst.embedded.slots import Slots, most_slots
 from tests.conftest import Cli, Write
 
@@ -31,6 +32,12 @@ def gguf(path: Path, **shape: int) -> Path:
     return path
 
 
+@pytest.fixture
+def more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_MOST", 4)
+
+
+@pytest.mark.usefixtures("more_than_one")
 class TestHowMany:
     """With 32 layers and 8 heads of 128 numbers, a token takes 128 KiB, and a context 1 GiB."""
 
@@ -70,24 +77,24 @@ class TestHowMany:
 
 class TestTaking:
     def test_one_that_began_alike_is_taken_first(self) -> None:
-        slots = Slots(2)
-        first = slots.take("a")
+        two = Slots(2)
+        first = two.take("a")
         first.loaded = "a"
-        second = slots.take("a")
+        second = two.take("a")
         second.loaded = "b"
-        slots.give_back(first)
-        slots.give_back(second)
-        assert slots.take("a") is first
-        assert slots.take("a") is second  # better than to wait
+        two.give_back(first)
+        two.give_back(second)
+        assert two.take("a") is first
+        assert two.take("a") is second  # better than to wait
 
     def test_who_finds_none_waits(self) -> None:
-        slots = Slots(1)
-        slot = slots.take(None)
+        two = Slots(1)
+        slot = two.take(None)
         taken: list[int] = []
-        waiting = threading.Thread(target=lambda: taken.append(slots.take(None).number))
+        waiting = threading.Thread(target=lambda: taken.append(two.take(None).number))
         waiting.start()
         assert not taken
-        slots.give_back(slot)
+        two.give_back(slot)
         waiting.join(30)
         assert taken == [slot.number]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, api_path, missing, read_json
 from gptasst.api.events import Event
-from gptasst.api.failures import reading
+from gptasst.api.failures import reading, words_in
 from gptasst.api.files import CLOCK_SKEW, START, FileGateway, moment_or_start
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
@@ -161,11 +161,11 @@ class BatchGateway:
 
 def _failure(error: Any, response: Mapping[str, Any]) -> str:
     if error:
-        return f"{error.get('message') or 'no reason given'} ({error.get('code')})"
-    status, body = response.get("status_code"), response.get("body")
-    details = body.get("error") if isinstance(body, dict) else None
-    message = details.get("message") if isinstance(details, dict) else None
-    return f"{message or 'no reason given'} (HTTP {status})"
+        code = error.get("code") if isinstance(error, dict) else None
+        words = words_in(error) or "no reason given"
+        return f"{words} ({code})" if code else words
+    words = words_in(response.get("body")) or "no reason given"
+    return f"{words} (HTTP {response.get('status_code')})"
 
 
 def _problem(error: Any) -> str:

@@ -152,6 +152,9 @@ class _Reader(io.BufferedReader):
     def close(self) -> None:
         """Do nothing: `HTTPResponse` closes what it has read."""
 
+    def flush(self) -> None:
+        """Do nothing: `HTTPResponse` does so, too, when it is forgotten."""
+
 
 def _settle_length(raw: http.client.HTTPResponse) -> None:
     """Correct where `http.client` would wait for a body that does not come.

@@ -16,9 +16,9 @@ from typing import IO
 
 from gptasst.config.profile import LocalModelSettings
 
-# Measured on two cores: two answers at once take less time than one after the other, and are the
-# same to the letter. With four, a twentieth of them differ in a word, and no time is saved.
-_MOST = 4
+# With two, llama.cpp of xllamacpp 2026.10 ended by itself in some runs, and files failed. On two
+# cores they saved little time; of four answers at once, a twentieth differed in a word.
+_MOST = 1
 # The part of the free memory that further slots may take.
 _PART = 4
 _ASSUMED_FREE = 2 << 30

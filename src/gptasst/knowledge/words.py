@@ -15,7 +15,7 @@ from gptasst.knowledge.stems import fold, other_stem, stem, visible
 
 TOKENIZER = "porter ascii"
 # Change it with any change here: an index of another version is rebuilt.
-VERSION = 3
+VERSION = 4
 
 # Combining marks that are part of words; others are removed by folding.
 _MARKS = (

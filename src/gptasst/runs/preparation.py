@@ -216,7 +216,8 @@ class RunPreparation:
         hosted = target.vector_store_id if target and searches else None
         looks = target is not None and searches and hosted is None
         excerpts = self._excerpts(target, request, task) if target and looks else ()
-        parts = message_parts(task, request, excerpts)
+        small = self._small_model and definition.edit is None
+        parts = message_parts(task, request, excerpts, small_model=small)
         characters = text_characters(parts)
         edit = self._edit_plan(request, definition)
         if edit is None:
@@ -305,7 +306,8 @@ class RunPreparation:
     def _excerpts(
         self, target: RunTarget, request: RunRequest, task: str | None
     ) -> tuple[Excerpt, ...]:
-        found = self._open_store().search(target, _question(request, task), _MOST_EXCERPTS)
+        most = 1 if self._small_model else _MOST_EXCERPTS
+        found = self._open_store().search(target, _question(request, task), most)
         left = self._most()
         chosen = []
         for passage in found:
