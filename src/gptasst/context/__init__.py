@@ -248,7 +248,8 @@ class AppContext(ServerContext):
         def source() -> ModelSource:
             return self.gateway.models
 
-        return ModelChoice(self.profile, source, lambda: self.project_cache, self._note)
+        variable = self.settings.url_variable(self.profile.name)
+        return ModelChoice(self.profile, source, lambda: self.project_cache, self._note, variable)
 
     @cached_property
     def capabilities(self) -> EndpointCapabilities:
