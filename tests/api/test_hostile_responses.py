@@ -338,6 +338,24 @@ def test_a_refusal_before_the_request_was_read(
     assert raised.value.status_code == 413
 
 
+@pytest.mark.parametrize("connect", ["http.client"], indirect=True)
+def test_a_refusal_while_the_request_is_never_read(
+    raw: RawServer, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    def refuse(connected: socket.socket) -> None:
+        with connected:
+            connected.sendall(sized(head=HEAD.replace(b"200 OK", b"413 Too Large")))
+            done.wait(LIMIT)
+
+    monkeypatch.setattr(raw, "_serve", refuse)
+    with pytest.raises(StatusFailure) as raised:
+        connection.post("/things", {"text": "x" * 40_000_000}, patience(1))
+    done.set()
+    assert raised.value.status_code == 413
+
+
 def test_events_arrive_when_they_are_sent(raw: RawServer, connection: Connection) -> None:
     raw.scripts = [[chunked(b"first", b"second", end=b"..."), b"..."]]
     raw.scripts[0][0] = raw.scripts[0][0].removesuffix(b"...")

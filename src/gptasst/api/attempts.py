@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -91,7 +90,7 @@ class Attempts:
             UsageError: the connections were closed.
         """
         for attempt in range(attempts):
-            if self.connections.are_closed:
+            if self.connections.closed.is_set():
                 raise UsageError("the client was closed, so nothing more is sent")
             try:
                 return self._replied(receive, repeatable=repeatable)
@@ -101,7 +100,7 @@ class Attempts:
                 late = wait is not None and command is not None and wait >= command[0]
                 if wait is None or late or attempt == attempts - 1:
                     raise
-            time.sleep(wait)
+            self.connections.closed.wait(wait)
         raise AssertionError  # the last attempt returns or raises
 
     def _replied(self, receive: Callable[[str], _Response], *, repeatable: bool) -> _Response:

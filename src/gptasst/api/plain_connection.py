@@ -94,10 +94,10 @@ class PlainConnection(OpenConnection):
                 while left:
                     check_command()
                     left = left[self._socket.send(left[:_PIECE]) :]
-        except TimeoutError:
-            raise
-        except OSError:  # a server may refuse a request before it has read all of it
+        except OSError as error:  # a server may refuse a request before it has read all of it
             if self._socket.fileno() < 0 or not _is_readable(self._socket):
+                if isinstance(error, TimeoutError):
+                    raise TimedOut(seconds) from error
                 raise
 
     def response(self, method: str, patience: Patience) -> http.client.HTTPResponse:
