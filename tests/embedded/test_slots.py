@@ -98,6 +98,12 @@ class TestTaking:
         waiting.join(30)
         assert taken == [slot.number]
 
+    def test_a_thread_does_not_wait_for_itself(self) -> None:
+        """As with an answer that is not read to its end when the next is asked for."""
+        one = Slots(1)
+        slot = one.take(None)
+        assert one.take(None) is slot
+
 
 @pytest.mark.embedded
 @pytest.mark.usefixtures("embedded")
