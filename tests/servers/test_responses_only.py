@@ -77,8 +77,8 @@ def test_a_run_answers_on_stdout(machine: Machine, write: Write) -> None:
 
 
 def test_each_file_is_a_run_of_its_own(machine: Machine, write: Write) -> None:
-    for number in range(3):
-        write(f"in/{number}.txt", f"Number {number}\n")
+    for country in ("France", "Italy", "Spain"):
+        write(f"in/{country}.txt", f"What is the capital of {country}?\n")
     machine("run", "Brief", "--each", "-f", "in", "-o", "out/")
     assert len(list(Path("out").rglob("*.txt"))) == 3
 
