@@ -254,7 +254,7 @@ COMMANDS: dict[str, CommandEntry] = {'': {'commands': {'run': 'Give an assistant
                                   {'names': ('--no-project',), 'value': '', 'many': False, 'help': 'Ignore the instructions in ./instructions.'},
                                   {'names': ('--help', '-h'), 'value': '', 'many': False, 'help': 'Show this message and exit.'}),
                       'arguments': ('assistant', ''),
-                      'many': False},
+                      'many': True},
  'assistant files': {'commands': {'list': "List an assistant's knowledge.",
                                   'add': 'Add knowledge; a path that exists gets its new content.',
                                   'remove': 'Remove knowledge.',
