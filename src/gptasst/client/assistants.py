@@ -125,7 +125,8 @@ class Assistants(AssistantKnowledge):
         """
         if not isinstance(question, str):
             raise UsageError(f"question is {question!r}, but must be text")
-        if not isinstance(limit, int) or limit < 1:
+        most: object = limit
+        if not isinstance(most, int) or most < 1:
             raise UsageError(f"limit is {limit!r}, but must be a whole number of at least 1")
         return self._service.search(name, question, limit)
 
