@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,7 +17,9 @@ import pytest
 from gptasst.api.connection import Connection, read_json
 from gptasst.api.failures import ConnectionFailure, StatusFailure, TimedOut
 from gptasst.api.limits import OverLimit, patience
+from gptasst.api.models import ContextWindows
 from gptasst.api.types import Endpoint
+from gptasst.errors import ServiceError
 from tests.processes import LIMIT
 
 BODY = {"data": "words"}
@@ -148,6 +152,7 @@ WHOLE = {
     ),
     "with an encoding that is none": sized(head=HEAD + b"Content-Encoding: identity\r\n"),
     "with many headers": sized(head=HEAD + b"".join(b"X-%d: 1\r\n" % n for n in range(60))),
+    "with its length in a list": HEAD + b"Content-Length: 17, 17\r\n\r\n" + JSON,
     "with a folded header": sized(head=HEAD + b"X-Long: a\r\n b\r\n"),
 }
 
@@ -186,6 +191,10 @@ NOT_HTTP = {
     "a chunk of no size": chunked(end=b"words\r\nwords\r\n0\r\n\r\n"),
     "compressed nonsense": sized(b"\x1fnonsense", HEAD + b"Content-Encoding: gzip\r\n"),
     "a header for ever": HEAD + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n",
+    "two lengths": sized(head=HEAD + b"Content-Length: 3\r\n"),
+    "a length in words": HEAD + b"Content-Length: many\r\n\r\n" + JSON,
+    "a header without a colon": sized(head=HEAD + b"words\r\n"),
+    "a coding that was not asked for": sized(head=HEAD + b"Transfer-Encoding: gzip, chunked\r\n"),
     "headers for ever": HEAD + b"X-Many: 1\r\n" * 20_000 + b"\r\n",
 }
 
@@ -220,6 +229,32 @@ def test_a_bomb_is_never_in_memory(raw: RawServer, connection: Connection) -> No
         connection.get("/things", limits=patience(LIMIT, most=1 << 20))
 
 
+@pytest.mark.parametrize("connect", ["http.client"], indirect=True)
+class TestGzip:
+    """Where httpx2 takes a part for the whole."""
+
+    @pytest.mark.parametrize("pieces", [1, 1000])
+    def test_of_several_members(self, raw: RawServer, connection: Connection, pieces: int) -> None:
+        body = gzip.compress(JSON[:5]) + gzip.compress(JSON[5:]) + bytes(9)
+        size = -(-len(body) // pieces)
+        chunks = [body[start : start + size] for start in range(0, len(body), size)]
+        raw.scripts = [[chunked(*chunks, head=HEAD + b"Content-Encoding: gzip\r\n")]]
+        assert connection.get("/things") == BODY
+
+    @pytest.mark.parametrize("missing", [1, 8, 20])
+    def test_cut_off(self, raw: RawServer, connection: Connection, missing: int) -> None:
+        body = gzip.compress(JSON)[:-missing]
+        raw.scripts = [[sized(body, HEAD + b"Content-Encoding: gzip\r\n")]]
+        with pytest.raises(ConnectionFailure):
+            connection.get("/things")
+
+    def test_followed_by_far_too_much(self, raw: RawServer, connection: Connection) -> None:
+        body = gzip.compress(JSON) + bytes(3 << 20)
+        raw.scripts = [[sized(body, HEAD + b"Content-Encoding: gzip\r\n")]]
+        with pytest.raises(OverLimit, match="more than 1 MiB"):
+            connection.get("/things", limits=patience(LIMIT, most=1 << 20))
+
+
 class TestConnections:
     def test_are_used_again(self, raw: RawServer, connection: Connection) -> None:
         raw.scripts = [[sized(), chunked(JSON), b"HTTP/1.1 204 No\r\n\r\n", sized()]]
@@ -229,6 +264,26 @@ class TestConnections:
         assert raw.connections == 1
         assert raw.requests[-1].startswith(b"POST /v1/d HTTP/1.1\r\n")
         assert b"content-type: application/json\r\n" in raw.requests[-1].lower()
+
+    def test_after_chunks_that_may_not_come(self, raw: RawServer, connection: Connection) -> None:
+        raw.scripts = [[b"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\n", sized()]]
+        assert connection.send("DELETE", "/a").content == b""
+        assert connection.get("/b") == BODY
+        assert raw.connections == 1
+
+    @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # it has threads
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+    @pytest.mark.parametrize("connect", ["http.client"], indirect=True)
+    def test_are_not_a_forks(self, raw: RawServer, connection: Connection) -> None:
+        """Two processes would read each other's responses."""
+        raw.scripts = [[sized(), sized()]]
+        assert connection.get("/a") == BODY
+        raw.scripts = [[sized()]]
+        child = os.fork()
+        if not child:
+            os._exit(connection.get("/b") != BODY)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert raw.connections == 2
 
     def test_that_close(self, raw: RawServer, connection: Connection) -> None:
         raw.scripts = [[sized(head=HEAD + b"Connection: close\r\n"), HANG_UP], [sized()]]
@@ -283,6 +338,24 @@ def test_a_refusal_before_the_request_was_read(
     assert raised.value.status_code == 413
 
 
+@pytest.mark.parametrize("connect", ["http.client"], indirect=True)
+def test_a_refusal_while_the_request_is_never_read(
+    raw: RawServer, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+
+    def refuse(connected: socket.socket) -> None:
+        with connected:
+            connected.sendall(sized(head=HEAD.replace(b"200 OK", b"413 Too Large")))
+            done.wait(LIMIT)
+
+    monkeypatch.setattr(raw, "_serve", refuse)
+    with pytest.raises(StatusFailure) as raised:
+        connection.post("/things", {"text": "x" * 40_000_000}, patience(1))
+    done.set()
+    assert raised.value.status_code == 413
+
+
 def test_events_arrive_when_they_are_sent(raw: RawServer, connection: Connection) -> None:
     raw.scripts = [[chunked(b"first", b"second", end=b"..."), b"..."]]
     raw.scripts[0][0] = raw.scripts[0][0].removesuffix(b"...")
@@ -325,6 +398,53 @@ def test_text_of_a_refusal(raw: RawServer, connection: Connection, charset: str,
     with pytest.raises(StatusFailure) as raised:
         connection.get("/a")
     assert raised.value.body == text
+
+
+def test_an_address_with_a_query_and_odd_words(raw: RawServer, connection: Connection) -> None:
+    raw.scripts = [[sized(), sized(b"{}"), sized(b"{}"), sized(b"{}"), sized(b"{}")]]
+    assert connection.post(f"{raw.url}/slots/0?action=save", {}) == BODY
+    assert raw.requests[0].startswith(b"POST /v1/slots/0?action=save HTTP/1.1\r\n")
+    assert ContextWindows(connection).of("modèle ü?") is None
+    assert raw.requests[-1].startswith(b"GET /api/v0/models/mod%C3%A8le%20%C3%BC%3F HTTP/1.1\r\n")
+
+
+def test_a_key_that_is_sent_back(raw: RawServer, connect: Callable[..., Connection]) -> None:
+    key = "sk-" + "long-" * 30
+    connection = connect(api_key=key)
+    moved = f"HTTP/1.1 302 Found\r\nLocation: https://else/{key}\r\n".encode()
+    raw.scripts = [[sized(b"", moved), f"SSH-2.0 {key}\r\n".encode()]]
+    for _ in range(2):
+        with pytest.raises(ServiceError) as raised, connection.errors():
+            connection.get("/a")
+        assert "long-" not in str(raised.value)
+
+
+def test_a_redirect_to_what_is_no_url(raw: RawServer, connection: Connection) -> None:
+    raw.scripts = [[sized(b"", b"HTTP/1.1 302 Found\r\nLocation: http://[half\r\n")]]
+    with pytest.raises(ServiceError, match="redirects to elsewhere"), connection.errors():
+        connection.get("/a")
+
+
+def test_v1_is_found_by_many_threads_at_once(raw: RawServer, connect: Any) -> None:
+    """Each gets an answer, also those whose first request went to the wrong place."""
+    raw.url = raw.url.removesuffix("/v1")
+    missing = sized(head=HEAD.replace(b"200 OK", b"404 Not Found"))
+    together = threading.Barrier(4)
+
+    def serve(connected: socket.socket) -> None:
+        with connected, connected.makefile("rb") as lines:
+            while first := lines.readline():
+                while lines.readline().strip():
+                    pass
+                is_api = first.startswith(b"GET /v1/")
+                if not is_api:
+                    together.wait(LIMIT)
+                connected.sendall(sized() if is_api else missing)
+
+    raw._serve = serve  # type: ignore[method-assign]
+    connection = connect()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(connection.get, ["/a", "/b", "/c", "/d"])) == [BODY] * 4
 
 
 def test_a_query_that_has_a_name_twice(raw: RawServer, connect: Callable[..., Connection]) -> None:

@@ -170,6 +170,26 @@ class TestClosing:
         # The number of its socket may be a file's at once, into which TLS would write.
         assert [(one.closed, one.closed_in_use) for one in watched] == [(True, False)]
 
+    def test_ends_a_wait_before_a_retry(
+        self, server: LoopbackServer, client: gptasst.Client
+    ) -> None:
+        server.outcomes.append(http_error(429, headers={"Retry-After": str(2 * LIMIT)}))
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                client.run("DocWriter", text="x")
+            except BaseException as error:  # noqa: BLE001  # it is looked at below
+                errors.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        until(lambda: bool(server.requests))
+        client.close()
+        thread.join(LIMIT)
+        with pytest.raises(gptasst.UsageError, match="the client was closed"):
+            raise errors[0]
+
     def test_closes_a_connection_that_is_just_being_made(
         self, server: LoopbackServer, watched: list[Watched], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -85,10 +85,9 @@ def test_a_project_in_order(cli: Cli, project: LoopbackServer, write: Write) -> 
             "files",
             "conversations",
             "batches",
-            "previous response",
         ),
         "available",
-    ) | dict.fromkeys(TOOLS, "unknown")
+    ) | dict.fromkeys((*TOOLS, "previous response"), "unknown")
     found = finding(ran, "assistants", "ok")
     assert (found["count"], found["bytes"]) == (1, 5)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from gptasst.config.profile import LocalModelSettings
-from gptasst.embedded import slots
 from gptasst.embedded.slots import Slots, most_slots
 from tests.conftest import Cli, Write
 
@@ -32,12 +31,6 @@ def gguf(path: Path, **shape: int) -> Path:
     return path
 
 
-@pytest.fixture
-def more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_MOST", 4)
-
-
-@pytest.mark.usefixtures("more_than_one")
 class TestHowMany:
     """With 32 layers and 8 heads of 128 numbers, a token takes 128 KiB, and a context 1 GiB."""
 
@@ -97,6 +90,12 @@ class TestTaking:
         two.give_back(slot)
         waiting.join(30)
         assert taken == [slot.number]
+
+    def test_a_thread_does_not_wait_for_itself(self) -> None:
+        """As with an answer that is not read to its end when the next is asked for."""
+        one = Slots(1)
+        slot = one.take(None)
+        assert one.take(None) is slot
 
 
 @pytest.mark.embedded

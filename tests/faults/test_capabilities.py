@@ -199,6 +199,14 @@ class TestBatches:
         assert len([r for r in project.requests if r.path == "/v1/batches"]) == 1
         assert cli("run", "DocWriter", "a.md", "--each", "-o", "out").code == 0
 
+    def test_a_server_without_files(self, cli: Cli, project: LoopbackServer) -> None:
+        project.disturb("*", "/v1/files", outcomes.http_error(404, message="Not Found"), times=9)
+        ran = cli(*self.WORDS)
+        assert (ran.code, ran.error["code"]) == (2, "tool_not_available")
+        assert ran.error["message"].endswith("does not have files, which batches need")
+        assert "without --batch" in ran.error["hint"]
+        assert project.batches == {}
+
     def test_doctor_knows(self, cli: Cli, project: LoopbackServer) -> None:
         project.disturb("POST", "/v1/batches", self.REFUSED)
         assert states(cli)["batches"] == "missing"

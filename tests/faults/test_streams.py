@@ -168,6 +168,18 @@ def test_tokens_that_are_no_numbers_are_unknown(cli: Cli, server: LoopbackServer
     assert "tokens unknown" in ran.stderr
 
 
+def test_a_server_that_reports_no_tokens(cli: Cli, server: LoopbackServer, write: Write) -> None:
+    """As open-responses-server: the summary of many files doesn't call them 0."""
+    write("in/a.txt", "a\n")
+    parts = [{"type": "output_text", "text": "right"}]
+    body = {"output": [{"type": "message", "content": parts}], "usage": None}
+    server.outcomes.append(outcomes.http_error(200, body=body))
+    ran = cli("run", "CommitMessage", "--each", "-f", "in", "-o", "out/")
+    assert ran.code == 0
+    assert "1 file: 1 written; 1 request, " in ran.stderr
+    assert "token" not in ran.stderr
+
+
 @pytest.fixture
 def without_a_length(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A server whose answers end with the connection, and whose stream does not end at all."""

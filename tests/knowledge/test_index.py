@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gptasst.assistants.local_rows import ASSISTANTS, delete_files
 from gptasst.knowledge.index import insert_passages, matches
-from gptasst.knowledge.indexer import Indexer
+from gptasst.knowledge.indexer import Indexer, index_words
 from gptasst.knowledge.question import Question
 from gptasst.knowledge.search import found_passages
 from gptasst.knowledge.types import Passage
@@ -285,6 +285,15 @@ class TestNames:
             for word in found_words(text):
                 wanted = set(tokens(word, "english"))
                 assert wanted <= _ascii_tokens(indexed)
+
+    @pytest.mark.parametrize("language", ["english", "german"])
+    @pytest.mark.parametrize("part", ["A", "aA", "a1", "a++", "b#a++", "abc"])
+    def test_a_word_of_any_length_is_indexed_in_a_bounded_space(
+        self, part: str, language: str
+    ) -> None:
+        """Such as the letters of a genome; with the square of its length it would take hours."""
+        text = part * 50_000
+        assert len(index_words(text, language)) < 10 * len(text)
 
 
 def _ascii_tokens(text: str) -> set[str]:

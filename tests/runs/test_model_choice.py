@@ -51,6 +51,31 @@ def test_several_are_listed(cli: Cli, server: LoopbackServer) -> None:
     assert cli("run", "CommitMessage", "-t", "x").text == "x"
 
 
+@pytest.mark.parametrize("models", [["one", "two"], ["one"]])
+def test_a_variable_for_the_server_of_another_profile(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, models: list[str]
+) -> None:
+    """`profiles.openai.model` would change what runs at OpenAI."""
+    monkeypatch.setenv("GPTASST_BASE_URL", server.base_url)
+    server.models = models
+    ran = cli("run", "CommitMessage", "-t", "x")
+    assert "`export GPTASST_MODEL=one`" in ran.stderr
+    assert "profiles.openai" not in ran.stderr
+    assert ran.code == (2 if len(models) > 1 else 0)
+    monkeypatch.setenv("GPTASST_MODEL", "one")
+    ran = cli("run", "CommitMessage", "-t", "x")
+    assert (ran.text, ran.stderr) == ("x", "")
+
+
+def test_a_variable_for_a_server_without_a_list(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPTASST_BASE_URL", server.base_url)
+    server.disturb("GET", "/v1/models", outcomes.http_error(404), times=10)
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert ran.error["hint"] == "-m MODEL, or `export GPTASST_MODEL=MODEL`"
+
+
 def test_a_server_without_a_list(cli: Cli, server: LoopbackServer) -> None:
     server.disturb("GET", "/v1/models", outcomes.http_error(404), times=10)
     ran = cli("run", "CommitMessage", "-t", "x", "--json")

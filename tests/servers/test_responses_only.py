@@ -29,6 +29,9 @@ web_search = true
 _BRIEF = """
 name = "Brief"
 instructions = "Answer with one word."
+[settings]
+temperature = 0
+max_output_tokens = 400
 """
 
 
@@ -60,12 +63,12 @@ def which(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True)
 def brief(write: Write) -> None:
-    """An instruction that a slow machine is quick with."""
+    """An instruction that a slow machine is quick with, and a small model comes to an end with."""
     write("instructions/Brief.toml", _BRIEF)
 
 
 def test_a_run_answers_on_stdout(machine: Machine, write: Write) -> None:
-    write("guide.md", "# Guide\n\nSave the file.\n")
+    write("guide.md", "What is the capital of France?\n")
     ran = machine("run", "Brief", "-f", "guide.md", "-o", "out.md")
     assert Path("out.md").read_text(encoding="utf-8").strip()
     assert ran.text == ""
@@ -74,8 +77,8 @@ def test_a_run_answers_on_stdout(machine: Machine, write: Write) -> None:
 
 
 def test_each_file_is_a_run_of_its_own(machine: Machine, write: Write) -> None:
-    for number in range(3):
-        write(f"in/{number}.txt", f"Number {number}\n")
+    for country in ("France", "Italy", "Spain"):
+        write(f"in/{country}.txt", f"What is the capital of {country}?\n")
     machine("run", "Brief", "--each", "-f", "in", "-o", "out/")
     assert len(list(Path("out").rglob("*.txt"))) == 3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -66,7 +66,8 @@ class Attempts:
         self.base_url = base_url.rstrip("/")
         self._on_moved = on_moved
         self._added = ""
-        self._may_try = not _VERSION.search(self.base_url)
+        self._is_settled = bool(_VERSION.search(self.base_url))
+        self._looking = threading.Lock()
 
     def send(
         self,
@@ -89,7 +90,7 @@ class Attempts:
             UsageError: the connections were closed.
         """
         for attempt in range(attempts):
-            if self.connections.are_closed:
+            if self.connections.closed.is_set():
                 raise UsageError("the client was closed, so nothing more is sent")
             try:
                 return self._replied(receive, repeatable=repeatable)
@@ -99,15 +100,17 @@ class Attempts:
                 late = wait is not None and command is not None and wait >= command[0]
                 if wait is None or late or attempt == attempts - 1:
                     raise
-            time.sleep(wait)
+            self.connections.closed.wait(wait)
         raise AssertionError  # the last attempt returns or raises
 
     def _replied(self, receive: Callable[[str], _Response], *, repeatable: bool) -> _Response:
         """The response at the base URL, or at the base URL with `/v1`."""
-        response = receive(self._added)
-        if self._may_try:
-            self._may_try = False
-            if repeatable and _is_nothing(response):
+        added = self._added
+        response = receive(added)
+        if not self._is_settled or added != self._added:  # as another thread found meanwhile
+            if not _is_nothing(response):
+                self._is_settled = True
+            elif repeatable:
                 response = self._elsewhere(response, receive)
         if not response.is_success or _is_unexpected(response):
             raise StatusFailure(response)
@@ -116,14 +119,16 @@ class Attempts:
     def _elsewhere(self, response: _Response, receive: Callable[[str], _Response]) -> _Response:
         """The response at the base URL with `/v1`, or the first `response` if there is nothing."""
         response.read()
-        self._added = "/v1"
-        again = receive(self._added)
-        if _is_nothing(again):
-            self._added = ""
-            again.close()
-            return response
-        self._on_moved(f"{self.base_url}/v1")
-        return again
+        with self._looking:  # one thread; the others wait for what it finds
+            if not self._is_settled:
+                again = receive("/v1")
+                self._is_settled = True
+                if not _is_nothing(again):
+                    self._added = "/v1"
+                    self._on_moved(f"{self.base_url}/v1")
+                    return again
+                again.close()
+        return receive(self._added) if self._added else response
 
 
 def _is_nothing(response: Response) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import time
@@ -41,6 +42,8 @@ from gptasst.errors import (
     ServiceError,
 )
 from gptasst.hints import cmd
+
+_LONGEST_REASON = 300
 
 
 def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstError:
@@ -103,7 +106,8 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
     while cause is not None and not reason:
         cause = cause.__cause__
         reason = str(cause or "")
-    reason = masked(reason, endpoint) or type(error.__cause__ or error).__name__
+    reason = " ".join(masked(reason, endpoint).split())[:_LONGEST_REASON]
+    reason = reason or type(error.__cause__ or error).__name__
     if error.of_proxy:
         if reason.startswith("407"):
             return login_wanted(f": {reason}", endpoint)
@@ -188,7 +192,10 @@ def _failed(error: StatusFailure, message: str, endpoint: Endpoint) -> ServiceEr
 def _redirected(error: StatusFailure, endpoint: Endpoint) -> ServiceError:
     """The error for a redirect: content and keys only go to the server that was configured."""
     location = error.response.headers.get("location", "")
-    target = shown_url(urljoin(error.url, location)) if location else "elsewhere"
+    target = "elsewhere"
+    with contextlib.suppress(ValueError):  # it is no URL
+        if location:
+            target = masked(shown_url(urljoin(error.url, location)), endpoint)
     return ServiceError(
         f"{endpoint.name} redirects to {target}; gptasst does not follow redirects",
         hint="if that is the right server, set `base_url` to its address",

@@ -238,7 +238,7 @@ class OpenAIGateway:
 
         def sent() -> Response:
             again = functools.partial(self._refuse_answered, request)
-            return retrying(send, deadline, self._attempts, again)
+            return retrying(send, deadline, self._attempts, again, self._connection.pause)
 
         try:
             response = sent()

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
@@ -312,7 +313,7 @@ class ContextWindows:
         for one in map(_object, loaded):
             if named & {one.get("model"), one.get("name")}:
                 return _tokens(one.get("context_length"))
-        found = _object(self._get(f"{self._root()}/api/v0/models/{model}"))
+        found = _object(self._get(f"{self._root()}/api/v0/models/{quote(model)}"))
         return _tokens(found.get("loaded_context_length"))
 
     def _get(self, url: str) -> Any:

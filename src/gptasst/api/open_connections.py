@@ -66,12 +66,16 @@ class OpenConnection:
 
 
 class OpenConnections:
-    """All connections of one server, also those that a client forgets, or is just making."""
+    """All connections of one server, also those that a client forgets, or is just making.
+
+    Attributes:
+        closed: set once they are closed.
+    """
 
     def __init__(self) -> None:
         self._open: WeakSet[OpenConnection] = WeakSet()
         self._lock = threading.Lock()
-        self.are_closed = False
+        self.closed = threading.Event()
 
     def add(self, connection: OpenConnection) -> None:
         """Add a new connection.
@@ -82,14 +86,14 @@ class OpenConnections:
         """
         with self._lock:
             self._open.add(connection)
-            closed = self.are_closed
+            closed = self.closed.is_set()
         if closed:
             connection.close()
             raise connection.closed_error("the client was closed")
 
     def close(self) -> None:
         with self._lock:
-            self.are_closed = True
+            self.closed.set()
             left = list(self._open)
         for connection in left:
             connection.close()

@@ -88,7 +88,9 @@ class PlainClient:
         def receive(added: str) -> PlainResponse:
             base = self._attempts.base_url
             there = f"{base}{added}{url.removeprefix(base)}" if added else url
-            target = urlsplit(there).path + (f"?{asked}" if asked else "")
+            parts = urlsplit(there)
+            wanted = "&".join(filter(None, (parts.query, asked)))
+            target = (parts.path or "/") + (f"?{wanted}" if wanted else "")
             head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
             patience = limits.read.begin()
             connection = self._connected(limits.connect)
@@ -163,7 +165,9 @@ class PlainResponse:
         encoding = self.headers.get("content-encoding", "")
         try:
             with failures():
-                yield from up_to(connection.patience.most, _decoded(_blocks(self._raw), encoding))
+                # Both: data that decompresses to nothing is also too much.
+                most = connection.patience.most
+                yield from up_to(most, _decoded(up_to(most, _blocks(self._raw)), encoding))
         except BaseException:
             self.close()
             raise
@@ -187,7 +191,7 @@ class PlainResponse:
         charset = self.headers.get("content-type", "").lower().partition("charset=")[2]
         try:
             return self.content.decode(charset.partition(";")[0].strip('" ') or "utf-8", "replace")
-        except LookupError:
+        except (LookupError, ValueError):  # not known, or not one of text
             return self.content.decode("utf-8", "replace")
 
     def close(self) -> None:
@@ -219,14 +223,24 @@ def _decoded(blocks: Iterator[bytes], encodings: str) -> Iterator[bytes]:
 
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompressed blocks, none of them large."""
+    """Decompressed blocks, none of them large. gzip may have several members, one after another.
+
+    Raises:
+        EOFError: the compressed data is cut off.
+    """
     inflate: Any = None
     for block in blocks:
         if inflate is None:
             # gzip or zlib; some servers send neither of their heads for `deflate`.
             is_bare = block[0] & 15 != 8 and not block.startswith(b"\x1f")
             inflate = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
-        data = inflate.decompress(block, _BLOCK)
-        while data:
-            yield data
-            data = inflate.decompress(inflate.unconsumed_tail, _BLOCK)
+        left = block
+        while left and not (inflate.eof and not left.startswith(b"\x1f")):
+            if inflate.eof:
+                inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            while data := inflate.decompress(left, _BLOCK):
+                yield data
+                left = inflate.unconsumed_tail
+            left = inflate.unused_data
+    if inflate is not None and not inflate.eof:
+        raise EOFError

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import email.errors
 import http.client
 import io
+import os
+import re
 import select
 import socket
 import ssl
@@ -18,8 +21,9 @@ from gptasst.api.limits import Patience, check_command
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
 _PIECE = 256 << 10  # bytes sent at a time
-# Seconds after which an unused connection is not used again: servers and routers drop them.
-_IDLE = 5.0
+# Seconds after which an unused connection is not used again. Many servers, llama.cpp's and uvicorn
+# among them, drop one after 5, and a request may cross with that.
+_IDLE = 3.0
 _HUNG_UP = "the server hung up before the end of its response"
 
 
@@ -70,8 +74,11 @@ class PlainConnection(OpenConnection):
         self._socket.close()
 
     def is_usable(self) -> bool:
-        """Whether the server may still be there: it neither hung up nor said anything unasked."""
-        fresh = time.monotonic() - self._since < _IDLE and self._socket.fileno() >= 0
+        """Whether the server may still be there: it neither hung up nor said anything unasked.
+
+        A fork leaves the connections of its parent alone.
+        """
+        fresh = time.monotonic() - self._since < _IDLE and self._process == os.getpid()
         return fresh and not _is_readable(self._socket)
 
     def rests(self) -> bool:
@@ -88,10 +95,10 @@ class PlainConnection(OpenConnection):
                 while left:
                     check_command()
                     left = left[self._socket.send(left[:_PIECE]) :]
-        except TimeoutError:
-            raise
-        except OSError:  # a server may refuse a request before it has read all of it
+        except OSError as error:  # a server may refuse a request before it has read all of it
             if self._socket.fileno() < 0 or not _is_readable(self._socket):
+                if isinstance(error, TimeoutError):
+                    raise TimedOut(seconds) from error
                 raise
 
     def response(self, method: str, patience: Patience) -> http.client.HTTPResponse:
@@ -102,6 +109,7 @@ class PlainConnection(OpenConnection):
             raw.begin()
             if self._ended:  # `http.client` takes what came so far for the whole head
                 raise EOFError
+            _settle_length(raw)
             if raw.status >= 200 or raw.status == http.client.SWITCHING_PROTOCOLS:
                 return raw
 
@@ -149,7 +157,36 @@ class _Reader(io.BufferedReader):
         """Do nothing: `HTTPResponse` does so, too, when it is forgotten."""
 
 
+def _settle_length(raw: http.client.HTTPResponse) -> None:
+    """Correct where `http.client` would wait for a body that does not come.
+
+    Raises:
+        HTTPException: it is not certain where the response ends.
+    """
+    if any(
+        isinstance(each, email.errors.MissingHeaderBodySeparatorDefect)
+        for each in raw.headers.defects
+    ):
+        raise http.client.HTTPException("a header of its response has no colon")
+    if raw.status in (http.client.NO_CONTENT, http.client.NOT_MODIFIED) or raw.status < 200:
+        raw.chunked = False
+        return
+    coding = raw.headers.get("transfer-encoding", "identity")
+    if not raw.chunked and coding.lower() != "identity":
+        raise http.client.HTTPException(f"`Transfer-Encoding: {coding}` was not asked for")
+    sizes = ",".join(raw.headers.get_all("content-length", ()))
+    if sizes and not raw.chunked:
+        size, *others = {each.strip() for each in sizes.split(",")}
+        if others or not re.fullmatch(r"[0-9]{1,18}", size):
+            raise http.client.HTTPException(f"`Content-Length: {sizes}` is no length")
+        raw.length = int(size)
+
+
 def _is_readable(connected: socket.socket) -> bool:
+    if connected.fileno() < 0:
+        return True
+    if isinstance(connected, ssl.SSLSocket) and connected.pending():
+        return True
     if not hasattr(select, "poll"):  # Windows; elsewhere `select` knows no numbers above 1,023
         return bool(select.select([connected], [], [], 0)[0])
     poll = select.poll()
@@ -166,5 +203,10 @@ def failures(*, connecting: float | None = None) -> Iterator[None]:
         raise TimedOut(connecting, connecting=connecting is not None) from error
     except (http.client.IncompleteRead, EOFError) as error:
         raise ConnectionFailure(_HUNG_UP) from error
+    except http.client.RemoteDisconnected as error:
+        raise ConnectionFailure from error
+    except (http.client.BadStatusLine, http.client.UnknownProtocol) as error:
+        said = str(error).strip()
+        raise ConnectionFailure(f"the server sent `{said}`, which is not HTTP/1.1") from error
     except (OSError, http.client.HTTPException, zlib.error) as error:
         raise ConnectionFailure from error

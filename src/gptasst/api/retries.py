@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -26,8 +25,9 @@ _NOT_CARRIED_OUT = (425, 429)
 def retrying(
     send: Callable[[], _Made],
     deadline: Deadline,
-    attempts: int = ATTEMPTS,
-    before_again: Callable[[], None] = lambda: None,
+    attempts: int,
+    before_again: Callable[[], None],
+    pause: Callable[[float], None],
 ) -> _Made:
     """The result of `send`, called up to `attempts` times within the deadline.
 
@@ -36,6 +36,7 @@ def retrying(
         deadline: the time for all attempts.
         attempts: how often to send at most.
         before_again: called when the request may have been carried out, to look for its result.
+        pause: waits for so many seconds.
 
     Raises:
         RequestFailure: the last failure, or one that a retry can't fix.
@@ -48,7 +49,7 @@ def retrying(
             if wait is None or wait >= deadline.left():
                 raise
             refused = was_not_carried_out(error)
-        time.sleep(wait)
+        pause(wait)
         if not refused:
             before_again()
     return send()

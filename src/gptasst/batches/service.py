@@ -90,7 +90,7 @@ class BatchService:
         Raises:
             NotFound: no assistant or instruction has that name, or its model was shut down.
             UsageError: the requests need file search, which batches may not support, or the server
-                has no batches of responses.
+                has no batches of responses, or no files.
             GptasstError: the server refused the batch; earlier ones stay submitted.
         """
         runs = self.open_runs()
@@ -108,7 +108,12 @@ class BatchService:
                 on_the_way.update(dict.fromkeys(known, batch.id))
         manifest = requests.manifest(command)
         lines = requests.lines(self.gateway.batches)
-        made = tuple(self.submitter.submit(manifest, lines, report))
+        try:
+            made = tuple(self.submitter.submit(manifest, lines, report))
+        except ServiceError as error:
+            if error.code != "no_endpoint":
+                raise
+            raise self._no_batches("files, which batches need") from error
         for batch_id, item in requests.waiting:
             self.records.add_items(self.scope, batch_id, [item])
         awaited = {batch_id for batch_id, _ in requests.waiting}
@@ -124,11 +129,14 @@ class BatchService:
     def _refuse_without_batches(self) -> None:
         """Raise, before anything is uploaded, if the server does not support such a batch."""
         if not self.capabilities.takes_batches():
-            raise UsageError(
-                f"{self.gateway.name} does not have batches of responses",
-                hint="run it without --batch: the files are asked for at once then, many at a time",
-                code="tool_not_available",
-            )
+            raise self._no_batches("batches of responses")
+
+    def _no_batches(self, lacking: str) -> UsageError:
+        return UsageError(
+            f"{self.gateway.name} does not have {lacking}",
+            hint="run it without --batch: the files are asked for at once then, many at a time",
+            code="tool_not_available",
+        )
 
     def _running(self, basis: str) -> list[Batch]:
         """The running batches with a basis; results of ended ones are read."""

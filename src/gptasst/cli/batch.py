@@ -125,7 +125,8 @@ def show_fetched(
     kinds = ("written", "unchanged", "failed")
     counted = [(getattr(summary, kind), kind) for kind in kinds]
     parts = ", ".join(f"{number:,} {kind}" for number, kind in counted if number)
-    output.note(f"{count_text(summary.files, 'file')}: {parts}; {totals_text(output, summary)}")
+    used = filter(None, (parts, totals_text(output, summary)))
+    output.note(f"{count_text(summary.files, 'file')}: {'; '.join(used)}")
 
 
 def fetch_error(

@@ -86,8 +86,8 @@ def summary_text(summary: TestSummary) -> str:
     if summary.remembered:
         asked.append(f"{count_text(summary.remembered, 'answer')} remembered")
     parts.append(", ".join(asked))
-    if summary.requests:
-        usage = Usage(summary.input_tokens, summary.output_tokens)
+    usage = Usage(summary.input_tokens, summary.output_tokens)
+    if usage.input or usage.output:  # some servers report none
         tokens = count_text(usage.input + usage.output, "token")
         parts.append(tokens + price_text(usage, summary.cost))
     if summary.judges:

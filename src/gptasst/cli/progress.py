@@ -340,7 +340,7 @@ class FileProgress(Drawn):
             completed=self._done + self._failed,
             files=f"{self._done:,} of {self._files:,} done",
             failed=f"{self._failed:,} failed",
-            tokens=count_text(self._tokens, "token"),
+            tokens=count_text(self._tokens, "token") if self._tokens else "",
         )
 
     def _waited_for(self) -> str:

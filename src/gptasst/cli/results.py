@@ -117,7 +117,10 @@ def totals_of(results: Sequence[FileResult]) -> FileTotals:
 
 
 def totals_text(output: Output, totals: FileTotals) -> str:
-    """Total tokens and their price; with `--verbose`, all kinds of tokens."""
+    """Total tokens and their price; with `--verbose`, all kinds of tokens.
+
+    Empty where there are none: some servers, such as open-responses-server, report no tokens.
+    """
     from gptasst.api.types import Usage
 
     usage = Usage(
@@ -127,6 +130,8 @@ def totals_text(output: Output, totals: FileTotals) -> str:
         totals.reasoning_tokens,
         totals.written_tokens,
     )
+    if not (usage.input or usage.output):
+        return ""
     return f"{tokens_text(output, usage)}{price_text(usage, totals.cost)}"
 
 

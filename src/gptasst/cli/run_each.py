@@ -343,10 +343,8 @@ def tell(
     words = {"would_change": "would change", "skipped": "empty", "not_run": "not done"}
     counted = [(getattr(summary, kind), words.get(kind, kind)) for kind in kinds]
     parts = ", ".join(f"{number:,} {word}" for number, word in counted if number)
-    output.note(
-        f"{count_text(summary.files, 'file')}: {parts};"
-        f" {count_text(summary.requests, 'request')}, {totals_text(output, summary)},"
-        f" {summary.seconds:.1f} s"
-    )
+    took = [count_text(summary.requests, "request"), totals_text(output, summary)]
+    took = [*filter(None, took), f"{summary.seconds:.1f} s"]
+    output.note(f"{count_text(summary.files, 'file')}: {parts}; {', '.join(took)}")
     if stopped:
         output.note(f"stopped; {_SAME_COMMAND}")

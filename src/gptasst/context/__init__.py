@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gptasst.each.service import EachService
     from gptasst.embedded.download import Report
     from gptasst.models.ends import ModelEnds
-    from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService, ModelSource
+    from gptasst.models.service import EndpointCapabilities, ModelChoice, ModelService
     from gptasst.models.usage import Kind
     from gptasst.project_files.cache import CacheService
     from gptasst.project_files.service import FileService
@@ -245,10 +245,9 @@ class AppContext(ServerContext):
     def _model_choice(self) -> ModelChoice:
         from gptasst.models.service import ModelChoice
 
-        def source() -> ModelSource:
-            return self.gateway.models
-
-        return ModelChoice(self.profile, source, lambda: self.project_cache, self._note)
+        models, cache = lambda: self.gateway.models, lambda: self.project_cache
+        by = self.settings.url_variable(self.profile.name)
+        return ModelChoice(self.profile, models, cache, self._note, by)
 
     @cached_property
     def capabilities(self) -> EndpointCapabilities:

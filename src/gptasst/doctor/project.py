@@ -47,8 +47,8 @@ Answer = bool | GptasstError
 class ServerState:
     """The state of each part of the API.
 
-    `tools` are the parts without a path of their own, as far as they are known, and `unasked` is
-    why no more is known about them.
+    `tools` are the parts that no path shows, as far as they are known, and `unasked` is why no more
+    is known about them.
     """
 
     answers: Mapping[Capability, Answer]
@@ -65,16 +65,19 @@ class ServerState:
         return tuple(map(self._state, CAPABILITIES))
 
     def _state(self, name: Capability) -> CapabilityState:
-        if name in self.answers:
+        if name in self.answers and not (name in self.tools and self.has(name)):
             return _state(name, self.answers[name])
         if name in self.tools:
-            return _state(name, self.tools[name])
+            return CapabilityState(name, "available" if self.tools[name] else "missing")
         if self.unasked:
             return _state(name, self.unasked)
         return CapabilityState(name, "unknown", "the first run that uses it shows it")
 
 
 def _state(name: Capability, answer: Answer) -> CapabilityState:
+    if name == "previous response" and answer is True:
+        # vLLM has the path, and by default stores no response; only OpenAI and Azure say they do.
+        return CapabilityState(name, "unknown", "it has the path; it may store no responses")
     if isinstance(answer, GptasstError):
         denied = isinstance(answer, AccessDenied) and answer.code == "no_permission"
         return CapabilityState(name, "denied" if denied else "failed", answer.message)
@@ -99,7 +102,9 @@ def try_server(program: ExaminedProgram, profile: Profile) -> ServerState:
     failed = told if isinstance(told, GptasstError) else None
     tools |= documented(profile.base_url or "") or ({} if failed else told)
     return ServerState(
-        answers, {name: there for name, there in tools.items() if name not in answers}, failed
+        answers,
+        {n: there for n, there in tools.items() if n not in answers or n == "previous response"},
+        failed,
     )
 
 
@@ -126,9 +131,9 @@ def server_findings(
     if by_state["available"]:
         yield Finding("server", "ok", f"{profile.endpoint} has {', '.join(by_state['available'])}")
     yield from _missing(profile, by_state["missing"], environ)
-    if by_state["unknown"]:
-        unknown = ", ".join(by_state["unknown"])
-        message = f"not known until a run uses it: {unknown}"
+    shown_by_runs = [name for name in by_state["unknown"] if name not in state.answers]
+    if shown_by_runs:
+        message = f"not known until a run uses it: {', '.join(shown_by_runs)}"
         yield Finding("server", "ok", message)
     yield from _refused(profile, errors)
 

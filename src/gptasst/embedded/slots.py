@@ -16,9 +16,9 @@ from typing import IO
 
 from gptasst.config.profile import LocalModelSettings
 
-# With two, llama.cpp of xllamacpp 2026.10 ended by itself in some runs, and files failed. On two
-# cores they saved little time; of four answers at once, a twentieth differed in a word.
-_MOST = 1
+# More save nothing on usual machines, and change more answers by a word: llama.cpp adds up the
+# numbers of several slots in another order.
+_MOST = 4
 # The part of the free memory that further slots may take.
 _PART = 4
 _ASSUMED_FREE = 2 << 30
@@ -147,15 +147,15 @@ def _text(source: IO[bytes]) -> str:
 
 
 class Slot:
-    """A slot: its number, the prefix that was loaded into it, and its last use."""
+    """A slot: its number, the prefix that was loaded into it, its last use, and its thread."""
 
-    __slots__ = ("busy", "loaded", "number", "used")
+    __slots__ = ("loaded", "number", "taken_by", "used")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.loaded: str | None = None
         self.used = 0
-        self.busy = False
+        self.taken_by: int | None = None
 
 
 class Slots:
@@ -169,23 +169,26 @@ class Slots:
     def take(self, key: str | None) -> Slot:
         """Wait for a free slot; prefer the last one that began with this prefix.
 
-        Every request has a time limit, so a slot gets free.
+        Every request has a time limit, so a slot gets free. A thread that has not read an answer to
+        its end would wait for itself: it gets the same slot again, where llama.cpp makes it wait.
         """
+        thread = threading.get_ident()
         with self._changed:
             while True:
-                free = [slot for slot in self._slots if not slot.busy]
+                free = [slot for slot in self._slots if slot.taken_by is None]
+                free = free or [slot for slot in self._slots if slot.taken_by == thread]
                 if free:
                     break
                 self._changed.wait(_MOMENT)  # an interrupt is noticed on all systems
             alike = [slot for slot in free if slot.loaded == key]
             slot = max(alike, key=_last_use) if alike else min(free, key=_last_use)
             self._uses += 1
-            slot.busy, slot.used = True, self._uses
+            slot.taken_by, slot.used = thread, self._uses
             return slot
 
     def give_back(self, slot: Slot) -> None:
         with self._changed:
-            slot.busy = False
+            slot.taken_by = None
             self._changed.notify()
 
 

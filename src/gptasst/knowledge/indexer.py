@@ -38,7 +38,7 @@ _DIGITS = bytes(
     for code in range(256)
 )
 # The rest of names with a seam, as in `rateLimiter`, `HTTPServer` and `python3`, `3rd`.
-_IN_CAPITALS = re.compile(rb"\x01(?:(?<=a\x01)|\x01+(?=a))[^ ]*")
+_IN_CAPITALS = re.compile(rb"\x01(?:(?<=a\x01)|(?<!\x01\x01)\x01+(?=a))[^ ]*")
 _IN_DIGITS = re.compile(rb"\x01(?:(?<=aa\x01)|(?=aa))[^ ]*")
 _SIGNED = (("#", re.compile(r"#(?<=\w#)")), ("++", re.compile(r"\+\+(?<=\w\+\+)")))
 _ASCII_WORD = re.compile("[a-z0-9]+")
@@ -191,12 +191,16 @@ def _names(text: str) -> tuple[Sequence[int], Sequence[str]]:
     ends = sorted(found)
     before = digits.rfind
     names = [text[before(b" ", 0, end) + 1 : end] for end in ends]
+    signed: list[tuple[int, str]] = []
     for sign, pattern in _SIGNED:
         if sign in text:
+            last = 0  # the end of the sign before, at which a word ends, too
             for match in pattern.finditer(text):
                 end = match.end()
-                start = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end)) + 1
-                place = bisect_left(ends, end)
-                ends.insert(place, end)
-                names.insert(place, WORD.findall(text, start, end)[-1])
+                start = max(text.rfind(" ", last, end) + 1, text.rfind("\n", last, end) + 1, last)
+                signed.append((end, WORD.findall(text, start, end)[-1]))
+                last = end
+    if signed:
+        both = sorted([*zip(ends, names, strict=True), *signed])
+        return [end for end, _ in both], [name for _, name in both]
     return ends, names

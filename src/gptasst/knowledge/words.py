@@ -15,7 +15,7 @@ from gptasst.knowledge.stems import fold, other_stem, stem, visible
 
 TOKENIZER = "porter ascii"
 # Change it with any change here: an index of another version is rebuilt.
-VERSION = 4
+VERSION = 5
 
 # Combining marks that are part of words; others are removed by folding.
 _MARKS = (
@@ -44,7 +44,7 @@ SIGNS = {"++": f"{_MARK}plusplus", "#": f"{_MARK}sharp"}
 # Languages that write several nouns as one word.
 COMPOUNDING = frozenset(("danish", "dutch", "german", "norwegian", "swedish"))
 _MOST_LOST = 0.6  # share of a word that a good stem has
-_COMPOUND = 9  # letters of the shortest compound
+_COMPOUND, _LONGEST_COMPOUND = 9, 80  # letters; longer ones are rather data
 _PART = 4  # letters of its shortest part
 _VOWEL = re.compile("[aeiouy]")
 
@@ -101,7 +101,7 @@ def names(run: str, sign: str = "") -> Iterator[str]:
 
 def _ends(compound: str) -> Iterator[str]:
     """Possible ends of a long word: `…frist` of `Rückgabefrist`, only found as such an end."""
-    if len(compound) < _COMPOUND or not compound.isalpha():
+    if not _COMPOUND <= len(compound) <= _LONGEST_COMPOUND or not compound.isalpha():
         return
     for start in range(_PART - 1, len(compound) - _PART + 1):
         if _VOWEL.search(compound, 0, start) and _VOWEL.search(compound, start):

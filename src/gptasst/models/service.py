@@ -204,6 +204,7 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
 
 
 _SHOWN = 10
+_ANY_PROFILE = "GPTASST_BASE_URL"  # names a server whatever the profile
 
 # A server without a list may still have models.
 _NO_LIST = ("no_endpoint", "not_an_api", "bad_request", "no_permission")
@@ -224,6 +225,7 @@ class ModelChoice:
         open_source: opens a connection, when the server must be asked.
         open_memory: opens the memory.
         note: called once with the choice.
+        url_variable: the variable that names the server in place of the profile, if there is one.
     """
 
     def __init__(
@@ -232,11 +234,13 @@ class ModelChoice:
         open_source: Callable[[], ModelSource],
         open_memory: Callable[[], ModelMemory],
         note: Callable[[str], None],
+        url_variable: str | None = None,
     ) -> None:
         self._profile = profile
         self._open_source = open_source
         self._open_memory = open_memory
         self._note = note
+        self._url_variable = url_variable
         self._chosen: str | None = None
         self._lock = threading.Lock()  # many cases may ask at once; the note is printed once
 
@@ -306,9 +310,13 @@ class ModelChoice:
         )
 
     def _without_list(self) -> str:
+        if self._url_variable == _ANY_PROFILE:
+            return "-m MODEL, or `export GPTASST_MODEL=MODEL`"
         return f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml"
 
     def _setting(self, model: str) -> str:
+        if self._url_variable == _ANY_PROFILE:  # the profile is another server's
+            return f"`export GPTASST_MODEL={shlex.quote(model)}`"
         key = shlex.quote(f"profiles.{self._profile.name}.model")
         return cmd(f"config set {key} {shlex.quote(model)}")
 
