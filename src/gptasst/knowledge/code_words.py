@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from gptasst.knowledge.stems import stem
 
+# The patterns are for text with blanks for tabs. They start with a line end, which is found fast.
 _KEYWORD = re.compile(
-    r"^[ \t]*(?:[a-z]{2,12}(?:\([a-z]*\))?[ \t]+){0,4}"
+    r"\n *+(?:[a-z]{2,12}+(?:\([a-z]*+\))?+ ++){0,4}"
     r"(?:def|class|function|func|fn|interface|struct|enum|trait|impl|module|protocol|object|record"
-    r"|sub|type)[ \t]+(?:\([^)\n]{0,80}\)[ \t]*)?(\w+)",
-    re.MULTILINE,
+    r"|sub|type) ++(?:\([^)\n]{0,80}\) *+)?(\w+)"
 )
-# `int main(` at the start of a line; `getName() {` anywhere.
+_ASSIGNED = re.compile(r"\n *+(?:export ++)?(?:const|let|var) ++(\w+) *=")
+# In one line: `int main(` at its start; `getName() {` anywhere.
 _WITHOUT_KEYWORD = re.compile(
-    r"^(?:[\w*]{1,80}[ \t]+){1,6}[*&]*(\w+)[ \t]*\([^;\n]{0,200}$"
-    r"|^[ \t]*(?:[\w<>\[\],.*&?:~]{1,80}[ \t]+){0,8}[*&~]*(\w+)[ \t]*\([^;\n]{0,200}\{[ \t]*$",
-    re.MULTILINE,
+    r"(?:[\w*]{1,80} +){1,6}[*&]*(\w+) *\([^;]{0,200}$"
+    r"| *(?:[\w<>\[\],.*&?:~]{1,80} +){0,8}[*&~]*(\w+) *\([^;]{0,200}\{ *$"
 )
-_ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+)?(?:const|let|var)[ \t]+(\w+)[ \t]*=", re.MULTILINE)
 _INDENTED = frozenset(("py", "pyi", "rb", "ex", "exs", "jl", "lua", "nim"))
 _SCRIPTS = frozenset(("js", "mjs", "cjs", "jsx", "ts", "tsx", "vue", "svelte"))
 _BRACES = _SCRIPTS | frozenset(
@@ -42,17 +41,26 @@ def is_code(path: str) -> bool:
 def declared_names(path: str, text: str) -> str:
     """The functions, classes and types that source code declares, in order."""
     suffix = _suffix(path)
-    patterns = [_KEYWORD]
+    lines = "\n" + text.replace("\t", " ")
+    found: list[str] = _KEYWORD.findall(lines)
     if suffix in _BRACES:
-        patterns.append(_WITHOUT_KEYWORD)
+        found += _without_keyword(lines)
     if suffix in _SCRIPTS:
-        patterns.append(_ASSIGNED)
-    found = dict.fromkeys(name for pattern in patterns for name in _names(pattern, text))
-    return " ".join(name for name in found if name not in _NO_NAMES)
+        found += _ASSIGNED.findall(lines)
+    return " ".join(name for name in dict.fromkeys(found) if name not in _NO_NAMES)
 
 
-def _names(pattern: re.Pattern[str], text: str) -> Iterator[str]:
-    return (next(filter(None, match.groups())) for match in pattern.finditer(text))
+def _without_keyword(text: str) -> list[str]:
+    # No statement follows the last bracket; and there is a body, or it is at the very start.
+    likely = [
+        line
+        for line in text.split("\n")
+        if "(" in line
+        and line.rfind(";") < line.rfind("(")
+        and (line[0] != " " or line.rstrip(" ")[-1] == "{")
+    ]
+    matches = filter(None, map(_WITHOUT_KEYWORD.match, likely))
+    return [match[1] or match[2] for match in matches]
 
 
 def _suffix(path: str) -> str:

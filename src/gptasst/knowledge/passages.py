@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import marshal
 import re
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -59,49 +61,62 @@ def _belongs(held: Part, part: Part) -> bool:
 
 
 def _pieces(part: Part) -> Iterator[Passage]:
-    lines: list[tuple[int, str]] = []
-    size = 0
-    left = len(part.text)
     room = PASSAGE_SIZE - min(len(part.header), PASSAGE_SIZE // 2)
-    for number, line in _numbered_lines(part, room):
-        if lines and size + len(line) > room and size + left > room + _SMALL:
-            kept = _best_break([text for _, text in lines])
-            yield from _passage(part, lines[:kept])
-            lines = lines[kept:]
-            size = sum(len(text) for _, text in lines)
-        lines.append((number, line))
-        size += len(line)
-        left -= len(line)
-    yield from _passage(part, lines)
+    whole = part.text.splitlines(keepends=True)
+    if len(part.text) <= room + _SMALL:
+        yield from _passage(part, part.text, part.first, part.first + len(whole) - 1)
+        return
+    numbers, lines = _numbered_lines(part, whole, room)
+    ends = list(itertools.accumulate(map(len, lines), initial=0))
+    start, following = 0, 1
+    # The end is a passage, too, if it is just a bit too long.
+    while ends[-1] - ends[start] > room + _SMALL:
+        # The first line for which there is no room.
+        last = max(following, bisect_right(ends, ends[start] + room) - 1)
+        if last >= len(lines):
+            break
+        end = _best_break(lines, start, last)
+        text = part.text[ends[start] : ends[end]]
+        yield from _passage(part, text, numbers[start], numbers[end - 1])
+        start, following = end, last + 1
+    yield from _passage(part, part.text[ends[start] :], numbers[start], numbers[-1])
 
 
-def _numbered_lines(part: Part, room: int) -> Iterator[tuple[int, str]]:
-    """Lines with number and line end; a line longer than a passage is split."""
-    for number, line in enumerate(part.text.splitlines(keepends=True), start=part.first):
-        for start in range(0, len(line), room):
-            yield number, line[start : start + room]
+def _numbered_lines(
+    part: Part, lines: Sequence[str], room: int
+) -> tuple[Sequence[int], Sequence[str]]:
+    """The number of each line, and the line with its end; one longer than a passage is split."""
+    numbers = range(part.first, part.first + len(lines))
+    if max(map(len, lines)) <= room:
+        return numbers, lines
+    pieces = [
+        (number, line[start : start + room])
+        for number, line in zip(numbers, lines, strict=True)
+        for start in range(0, len(line), room)
+    ]
+    return [number for number, _ in pieces], [piece for _, piece in pieces]
 
 
-def _best_break(lines: list[str]) -> int:
-    """The number of lines for a passage: up to a heading, else a blank line, else all.
+def _best_break(lines: Sequence[str], start: int, end: int) -> int:
+    """Where a passage from `start` ends: before a heading, else after a blank line, else at `end`.
 
     Only the second half is searched, so that passages don't get too small.
     """
-    later = range(len(lines) - 1, len(lines) // 2, -1)
+    later = range(end - 1, start + (end - start) // 2, -1)
     for index in later:
         if _BEGINNING.match(lines[index]):
             return index
     for index in later:
-        if not lines[index - 1].strip():
+        if lines[index - 1].isspace():
             return index
-    return len(lines)
+    return end
 
 
-def _passage(part: Part, lines: list[tuple[int, str]]) -> Iterator[Passage]:
-    text = "".join(line for _, line in lines).strip("\r\n")
-    if text.strip():
+def _passage(part: Part, lines: str, first: int, last: int) -> Iterator[Passage]:
+    text = lines.strip("\r\n")
+    if text and not text.isspace():
         whole = f"{part.header[: PASSAGE_SIZE // 2]}\n{text}" if part.header else text
-        yield Passage(whole, _place(part, lines[0][0], lines[-1][0]), part.heading)
+        yield Passage(whole, _place(part, first, last), part.heading)
 
 
 def _place(part: Part, first: int, last: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gptasst.errors import InvalidInput
@@ -32,39 +32,35 @@ def guess_notes(encoding: str) -> tuple[str, ...]:
 
 def headings_of(text: str) -> list[tuple[int, str]]:
     """The headings of a Markdown text with their levels."""
-    found = (_heading(line, fenced) for line, fenced in _with_fences(text))
-    return [heading for heading in found if heading]
+    return [(level, title) for _, level, title in _headings(text.splitlines(keepends=True))]
 
 
 def _markdown(text: str) -> Iterator[Part]:
     outline = Outline()
-    lines: list[str] = []
-    first = 1
-    for number, (line, fenced) in enumerate(_with_fences(text), start=1):
-        heading = _heading(line, fenced)
-        if heading:
-            if any(kept.strip() for kept in lines):
-                yield Part("".join(lines), heading=outline.path, unit="line", first=first)
-                lines = []
-            if not lines:
-                first = number
-            outline.enter(*heading)
-        lines.append(line)
-    yield Part("".join(lines), heading=outline.path, unit="line", first=first)
+    lines = text.splitlines(keepends=True)
+    start = 0
+    for index, level, title in _headings(lines):
+        section = "".join(lines[start:index])
+        if section.strip():
+            yield Part(section, heading=outline.path, unit="line", first=start + 1)
+            start = index
+        outline.enter(level, title)
+    yield Part("".join(lines[start:]), heading=outline.path, unit="line", first=start + 1)
 
 
-def _heading(line: str, fenced: bool) -> tuple[int, str] | None:  # noqa: FBT001  # private
-    found = None if fenced else _HEADING.match(line.rstrip("\r\n"))
-    return (len(found[1]), found[2]) if found else None
-
-
-def _with_fences(text: str) -> Iterator[tuple[str, bool]]:
-    """The lines, each with whether it is in a code block."""
+def _headings(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """The headings outside of code blocks: index of the line, level, title."""
     fence = ""
-    for line in text.splitlines(keepends=True):
+    # Most lines have none of these signs.
+    marked = [n for n, line in enumerate(lines) if "#" in line or "```" in line or "~~~" in line]
+    for index in marked:
+        line = lines[index]
         mark = _FENCE.match(line)
-        yield line, bool(fence or mark)
-        if mark and not fence:
+        if not (fence or mark):
+            found = _HEADING.match(line.rstrip("\r\n"))
+            if found:
+                yield index, len(found[1]), found[2]
+        elif mark and not fence:
             fence = mark[1]
         elif mark and mark[1].startswith(fence):
             fence = ""
