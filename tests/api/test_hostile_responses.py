@@ -290,6 +290,16 @@ class TestConnections:
         assert connection.get("/a") == connection.get("/b") == BODY
         assert raw.connections == 2
 
+    @pytest.mark.parametrize("connect", ["http.client"], indirect=True)
+    def test_after_a_stream_of_llama_cpp(self, raw: RawServer, connection: Connection) -> None:
+        """It says `Keep-Alive` and hangs up, and the next request may cross with that."""
+        head = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\n"
+        kept = head + b"Keep-Alive: timeout=5, max=100\r\n"
+        raw.scripts = [[chunked(b"data: 1\n\n", head=kept), HANG_UP], [sized()]]
+        assert connection.send("GET", "/a").content == b"data: 1\n\n"
+        assert connection.get("/b") == BODY
+        assert raw.connections == 2
+
     @pytest.mark.parametrize("connect", ["http.client"], indirect=True)  # httpx2 is taken in
     def test_that_say_more_than_was_asked(self, raw: RawServer, connection: Connection) -> None:
         """What follows a response would be the next one."""

@@ -282,8 +282,8 @@ def test_one_content_under_two_endings_is_read_as_each(cli: Cli, write: Write) -
     write("kb/a.csv", content)
     write("kb/b.txt", content)
     cli("assistant", "create", "W", "-i", "DocWriter", "-f", "kb")
-    excerpts = cli("run", "W", "-t", "Quokka", "-n", "--json").json["excerpts"]
-    assert {e["path"]: e["place"] for e in excerpts} == {
+    found = cli("assistant", "search", "W", "Quokka", "--json").json["passages"]
+    assert {passage["path"]: passage["place"] for passage in found} == {
         "kb/a.csv": "row 2",
         "kb/b.txt": "lines 1-2",
     }

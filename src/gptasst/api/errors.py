@@ -122,6 +122,8 @@ def _unreachable(error: ConnectionFailure, endpoint: Endpoint) -> GptasstError:
 def _connection_hint(reason: str, endpoint: Endpoint) -> str:
     if "CERTIFICATE" in reason.upper():
         return "SSL_CERT_FILE names the certificates of an authority of your own"
+    if endpoint.embedded:
+        return "its process may have ended; the same command starts it again"
     between = proxy_between(endpoint)
     if between:
         return f"{between} is set: is that proxy running? NO_PROXY goes past it"

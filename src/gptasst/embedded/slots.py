@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,10 +44,10 @@ def most_slots(model: Path, settings: LocalModelSettings, free: int | None = Non
 
 def usable_cores() -> range | set[int]:
     """The processor cores that this process may use."""
-    try:
-        return os.sched_getaffinity(0)
-    except (AttributeError, OSError):  # not on macOS and Windows
-        return range(os.cpu_count() or 1)
+    if sys.platform != "win32":
+        with contextlib.suppress(AttributeError, OSError):  # not on macOS
+            return os.sched_getaffinity(0)
+    return range(os.cpu_count() or 1)
 
 
 def _size(path: Path) -> int:
@@ -74,8 +75,9 @@ def _meminfo() -> int | None:
 
 def _physical_pages() -> int | None:
     """Half of the memory, where the system does not tell how much of it is free."""
-    with contextlib.suppress(AttributeError, ValueError, OSError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    if sys.platform != "win32":
+        with contextlib.suppress(ValueError, OSError):
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return None
 
 

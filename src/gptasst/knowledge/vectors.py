@@ -297,7 +297,8 @@ def tries_again(assistant: str, error: GptasstError) -> str:
     """
     own = None if error.code in ("download_failed", "bad_download") else error.advice
     stored = f"`{assistant}` is stored, and its knowledge is searched by words"
-    return "; ".join(filter(None, [own, stored, f"{_sync(assistant)} tries again"]))
+    own = f"{own}{' ' if own.endswith('?') else '; '}" if own else ""
+    return f"{own}{stored}; {_sync(assistant)} tries again"
 
 
 def _sync(assistant: str) -> str:
