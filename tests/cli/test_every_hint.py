@@ -516,6 +516,7 @@ HINTS = [
     Hint(a_damaged_database, "assistant list", "ASSISTANTS: assistant import FILE", {"FILE": "docs.toml"}, moved_away, again=True),
     Hint(a_newer_database, "assistant list", "_bring_up.bring_up: upgrade_command()"),
     # Files
+    Hint(None, "run Docs 'what is alpha?'", "_refuse_sentences: run {} -t {}"),
     Hint(None, "file show zzz", "_no_file: file list"),
     Hint(no_files, "file list", "list_files: file upload FILE..."),
     Hint(two_uploads_of_one_name, "file show same.md", "FileService._meant: file list"),

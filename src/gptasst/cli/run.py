@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import shlex
 import sys
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -29,6 +31,7 @@ from gptasst.cli.session import Session
 from gptasst.cli.variables import VarOption, asking, given_values
 from gptasst.definitions.schemas import read_schema
 from gptasst.errors import InvalidInput, UsageError
+from gptasst.hints import cmd
 from gptasst.threads import time_left, time_limit
 
 if TYPE_CHECKING:
@@ -173,6 +176,8 @@ def run(  # one parameter an option
     if timeout is not None:
         check_timeout(timeout, f"--timeout is {timeout:g}")
     words = [*(files or ()), *(file or ())]
+    if text is None:
+        _refuse_sentences(name, words)
     screening = session.screening(allow_secrets)
     asked = RunRequest(
         name,
@@ -299,6 +304,17 @@ def _telling_what_is_kept(output: Output, dialogue: Dialogue | None) -> Iterator
             output.note(f"the part of the answer that arrived is kept in {shown(kept)}")
         elif kept and begins:
             output.note(f"this is {shown(kept)}; -c continues it")
+
+
+def _refuse_sentences(name: str, words: Sequence[str]) -> None:
+    """Raise if a task was given without its option: a word with blanks, where no file is."""
+    for word in words:
+        of_paths = any(mark in word for mark in "*[/\\") or len(Path(word).suffix) > 1
+        if len(word.split()) > 2 and not of_paths and not os.path.lexists(word):
+            meant = cmd(f"run {shlex.quote(name)} -t {shlex.quote(word)}")
+            raise InvalidInput(
+                f"no such file: `{word}`", hint=f"is it the task? {meant}", code="no_such_file"
+            )
 
 
 def _read_stdin(session: Session, words: Sequence[str], request: RunRequest) -> str | None:
