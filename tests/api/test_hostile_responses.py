@@ -290,7 +290,6 @@ class TestConnections:
         assert connection.get("/a") == connection.get("/b") == BODY
         assert raw.connections == 2
 
-    @pytest.mark.parametrize("connect", ["http.client"], indirect=True)
     def test_after_a_stream_of_llama_cpp(self, raw: RawServer, connection: Connection) -> None:
         """It says `Keep-Alive` and hangs up, and the next request may cross with that."""
         head = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\n"

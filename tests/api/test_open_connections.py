@@ -133,6 +133,24 @@ def watched(
     return found
 
 
+def closed_while_another_thread_runs(server: LoopbackServer, client: gptasst.Client) -> None:
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            client.run("DocWriter", text="x")
+        except BaseException as error:  # noqa: BLE001  # it is looked at below
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    until(lambda: bool(server.requests))
+    client.close()
+    thread.join(LIMIT)
+    with pytest.raises(gptasst.UsageError, match="the client was closed"):
+        raise errors[0]
+
+
 class TestClosing:
     def test_hangs_up_where_other_threads_wait(
         self, server: LoopbackServer, client: gptasst.Client, write: Write
@@ -149,21 +167,7 @@ class TestClosing:
         self, server: LoopbackServer, watched: list[Watched], client: gptasst.Client
     ) -> None:
         server.outcomes.append(hangs())
-        errors: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                client.run("DocWriter", text="x")
-            except BaseException as error:  # noqa: BLE001  # it is looked at below
-                errors.append(error)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        until(lambda: bool(server.requests))
-        client.close()
-        thread.join(LIMIT)
-        with pytest.raises(gptasst.UsageError, match="the client was closed"):
-            raise errors[0]
+        closed_while_another_thread_runs(server, client)
         with pytest.raises(gptasst.UsageError, match="the client was closed"):
             client.run("DocWriter", text="x")
         assert len(server.requests) == 1
@@ -174,21 +178,7 @@ class TestClosing:
         self, server: LoopbackServer, client: gptasst.Client
     ) -> None:
         server.outcomes.append(http_error(429, headers={"Retry-After": str(2 * LIMIT)}))
-        errors: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                client.run("DocWriter", text="x")
-            except BaseException as error:  # noqa: BLE001  # it is looked at below
-                errors.append(error)
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        until(lambda: bool(server.requests))
-        client.close()
-        thread.join(LIMIT)
-        with pytest.raises(gptasst.UsageError, match="the client was closed"):
-            raise errors[0]
+        closed_while_another_thread_runs(server, client)
 
     def test_closes_a_connection_that_is_just_being_made(
         self, server: LoopbackServer, watched: list[Watched], monkeypatch: pytest.MonkeyPatch

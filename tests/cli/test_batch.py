@@ -15,7 +15,7 @@ from tests.assistants.project import new_machine
 from tests.cli.conftest import names
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
-from tests.loopback.world import last_input_text
+from tests.loopback.world import StoredFile, last_input_text
 from tests.openapi import assert_valid_request
 
 COMMAND = ("run", "DocWriter", "in", "--each", "--batch", "-o", "out")
@@ -53,6 +53,18 @@ def submit(cli: Cli, *more: str) -> str:
     assert ran.code == 0, ran.stderr
     (batch_id,) = ran.lines
     return batch_id
+
+
+def an_ended_batch(
+    cli: Cli, server: LoopbackServer, write: Write, stems: str
+) -> tuple[str, StoredFile]:
+    """The id of a batch over files of these names, and its output on the server."""
+    for name in stems:
+        write(f"in/{name}.md", f"{name}\n")
+    assert cli("run", "DocWriter", "in", "--each", "--batch", "-o", "out").code == 0
+    (batch,) = server.batches
+    assert cli("batch", "show", batch).code == 0
+    return batch, next(f for f in server.files.values() if f.about["purpose"] == "batch_output")
 
 
 def test_answers_find_their_files(cli: Cli, server: LoopbackServer, files: list[str]) -> None:
@@ -455,12 +467,7 @@ def test_split_at_the_limit(server: LoopbackServer, home: Path) -> None:
 def test_why_a_line_failed_in_the_servers_words(
     cli: Cli, server: LoopbackServer, write: Write, result: dict[str, Any], said: str
 ) -> None:
-    for name in "ab":
-        write(f"in/{name}.md", f"{name}\n")
-    assert cli("run", "DocWriter", "in", "--each", "--batch", "-o", "out").code == 0
-    (batch,) = server.batches
-    assert cli("batch", "show", batch).code == 0
-    output = next(f for f in server.files.values() if f.about["purpose"] == "batch_output")
+    batch, output = an_ended_batch(cli, server, write, "ab")
     first, *rest = output.data.splitlines()
     line = json.dumps({"custom_id": json.loads(first)["custom_id"], **result}).encode()
     output.data = b"\n".join([line, *rest, b""])
@@ -472,12 +479,7 @@ def test_why_a_line_failed_in_the_servers_words(
 def test_a_line_that_is_broken_costs_no_other(
     cli: Cli, server: LoopbackServer, write: Write, broken: bytes
 ) -> None:
-    for name in "abc":
-        write(f"in/{name}.md", f"{name}\n")
-    assert cli("run", "DocWriter", "in", "--each", "--batch", "-o", "out").code == 0
-    (batch,) = server.batches
-    assert cli("batch", "show", batch).code == 0
-    output = next(f for f in server.files.values() if f.about["purpose"] == "batch_output")
+    batch, output = an_ended_batch(cli, server, write, "abc")
     first, *rest = output.data.splitlines()
     custom_id = json.loads(first)["custom_id"].encode()
     line = broken % custom_id if b"%b" in broken else broken

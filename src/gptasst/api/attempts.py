@@ -159,6 +159,15 @@ def read_to_end(response: Response) -> None:
         raise
 
 
+def hangs_up(response: Response) -> bool:
+    """Whether the server hangs up although it says `Keep-Alive`, as llama.cpp after a stream.
+
+    The next request could cross with that.
+    """
+    kind = response.headers.get("content-type", "")
+    return response.headers.get("server") == "llama.cpp" and "event-stream" in kind
+
+
 def up_to(most: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The blocks of a body.
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from gptasst.api.attempts import Attempts, Response, read_to_end, up_to
+from gptasst.api.attempts import Attempts, Response, hangs_up, read_to_end, up_to
 from gptasst.api.failures import ConnectionFailure, TimedOut
 from gptasst.api.limits import MAX_REPLY, Patience, Timeouts, check_command
 from gptasst.api.open_connections import OpenConnection, OpenConnections
@@ -116,6 +116,8 @@ def _read(
         yield from up_to(most, decoded(chunk_size))
     except (httpx2.RequestError, ssl.SSLError) as error:
         raise _failure(error, response.request) from error
+    if hangs_up(response):
+        response.extensions["network_stream"].close()
 
 
 class _Backend(httpcore2.NetworkBackend):

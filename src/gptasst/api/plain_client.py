@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from gptasst.api.attempts import Attempts, read_to_end, up_to
+from gptasst.api.attempts import Attempts, hangs_up, read_to_end, up_to
 from gptasst.api.limits import Timeouts
 from gptasst.api.plain_connection import PlainConnection, failures
 
@@ -172,18 +172,10 @@ class PlainResponse:
             self.close()
             raise
         self._connection = None
-        if self._raw.will_close or self._is_last() or not connection.rests():
+        if self._raw.will_close or hangs_up(self) or not connection.rests():
             connection.close()
         else:
             self._keep(connection)
-
-    def _is_last(self) -> bool:
-        """Whether the server hangs up although it says `Keep-Alive`, as llama.cpp after a stream.
-
-        The next request could cross with that.
-        """
-        kind = self.headers.get("content-type", "")
-        return self.headers.get("server") == "llama.cpp" and "event-stream" in kind
 
     def read(self) -> bytes:
         if self._content is None:

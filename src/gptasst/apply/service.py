@@ -55,9 +55,8 @@ class ApplyService:
         machine: Callable[[], str],
     ) -> None:
         self._store = store
-        self._library = library
         self._open_cache = open_cache
-        self._machine = machine
+        self._planning = Planning(store, library, open_cache, machine)
 
     def plan(
         self,
@@ -68,8 +67,7 @@ class ApplyService:
         told: Callable[[GptasstError], None] | None = None,
     ) -> ApplyPlan:
         """The changes that make the store match the definitions; see `Planning.plan`."""
-        planning = Planning(self._store, self._library, self._open_cache, self._machine)
-        return planning.plan(words, screening, prune=prune, told=told)
+        return self._planning.plan(words, screening, prune=prune, told=told)
 
     def apply(
         self,

@@ -363,7 +363,7 @@ class LocalStore:
     def without_vectors(self) -> Sequence[tuple[str, int]]:
         """Assistants with incomplete embeddings: names, and the number of passages without one.
 
-        `None` if search uses words only. Changes nothing.
+        None where search uses words only. Changes nothing.
         """
         if self._embedder is None:
             return ()
