@@ -57,7 +57,9 @@ def retrieve(world: World, call: Call) -> Reply:
 
 
 def list_batches(world: World, call: Call) -> Reply:
-    return json_reply(page([_current(world, b) for b in world.batches.values()], call.record.query))
+    return json_reply(
+        page([_current(world, b) for b in list(world.batches.values())], call.record.query)
+    )
 
 
 def cancel(world: World, call: Call) -> Reply:
@@ -190,7 +192,7 @@ def _keep(world: World, lines: list[Json], kind: str) -> str | None:
 
 
 def state(world: World) -> list[Json]:
-    return [_current(world, batch) for batch in world.batches.values()]
+    return [_current(world, batch) for batch in list(world.batches.values())]
 
 
 ROUTES = (

@@ -119,7 +119,7 @@ def delete_item(world: World, call: Call) -> Reply:
 
 
 def state(world: World) -> list[Json]:
-    return [found.about | {"items": found.items} for found in world.conversations.values()]
+    return [found.about | {"items": found.items} for found in list(world.conversations.values())]
 
 
 ROUTES = (

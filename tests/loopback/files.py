@@ -59,7 +59,7 @@ def list_files(world: World, call: Call) -> Reply:
     purpose = call.record.query.get("purpose")
     found = [
         stored.about
-        for stored in world.files.values()
+        for stored in list(world.files.values())
         if purpose is None or stored.about["purpose"] == purpose
     ]
     limits = {"default_limit": _LIST_LIMIT, "max_limit": _LIST_LIMIT}
@@ -90,7 +90,7 @@ def content(world: World, call: Call) -> Reply:
 def state(world: World) -> list[Json]:
     return [
         stored.about | {"sha256": hashlib.sha256(stored.data).hexdigest()}
-        for stored in world.files.values()
+        for stored in list(world.files.values())
     ]
 
 

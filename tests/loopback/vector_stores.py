@@ -51,7 +51,7 @@ def _expiry(policy: Any) -> Json:
 
 
 def list_stores(world: World, call: Call) -> Reply:
-    found = [store_object(world, store) for store in world.stores.values()]
+    found = [store_object(world, store) for store in list(world.stores.values())]
     return json_reply(page(found, call.record.query))
 
 
@@ -107,8 +107,8 @@ def _search_result(result: Json) -> Json:
 def state(world: World) -> list[Json]:
     return [
         store_object(world, store)
-        | {"files": [file_object(world, attachment) for attachment in store.files.values()]}
-        for store in world.stores.values()
+        | {"files": [file_object(world, attachment) for attachment in list(store.files.values())]}
+        for store in list(world.stores.values())
     ]
 
 
