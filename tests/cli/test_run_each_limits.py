@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.each import asked_for, make_files, shout
+from tests.cli.each import asked_for, file_text, make_files, shout
 from tests.conftest import Cli
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.events import encode
@@ -90,12 +93,31 @@ def test_what_every_file_would_fail_at_ends_all(
 
 
 def test_at_a_limit_what_is_in_flight_is_kept(cli: Cli, server: LoopbackServer) -> None:
-    make_files(3)
-    server.delta_delay = 0.3
+    """The answer under way when the limit is told comes long after it, and is written."""
+    make_files(30)
+    limit_told = threading.Event()
+    under_way: list[str] = []
+
+    def answer(body: Json) -> str:
+        under_way.append(file_text(body))
+        assert limit_told.wait(60)
+        return shout(body)
+
+    def tell_the_limit() -> None:
+        while len(server.requests) < 2:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        limit_told.set()
+
+    server.answer = answer
     server.outcomes.extend([outcomes.answer(), limited("1", "insufficient_quota")])
+    telling = threading.Thread(target=tell_the_limit)
+    telling.start()
     ran = cli(*EACH, "-j", "2")
+    telling.join()
     assert ran.code == 5
-    assert "3 files: 1 written, 1 failed, 1 not done; " in ran.stderr
+    assert re.search(r"30 files: \d+ written, 1 failed, \d+ not done; ", ran.stderr)
+    assert under_way[0].upper() in [path.read_text() for path in Path("out").iterdir()]
 
 
 def test_unreachable(cli: Cli, server: LoopbackServer) -> None:
