@@ -26,7 +26,7 @@ from gptasst.cases.types import (
     TestReport,
     TestSummary,
 )
-from gptasst.definitions.cases import Case
+from gptasst.definitions.types import Case
 from gptasst.each.pace import Pace, ends_all, may_ask_again
 from gptasst.errors import GptasstError, NoAnswer, unexpected
 from gptasst.knowledge.question import Question

@@ -14,7 +14,7 @@ from gptasst.hints import cmd
 from gptasst.values import dataclass
 
 if TYPE_CHECKING:
-    from gptasst.config.keys import StoredKeys
+    from gptasst.config.stored_keys import StoredKeys
 
 
 HEADER_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
