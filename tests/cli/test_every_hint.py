@@ -657,6 +657,10 @@ HINTS += [
     # Cases
     Hint(written("x.cases.toml", HOLDS), "test Docs", "_nothing_to_test: {}", {"FILE": "x.cases.toml"}),
     Hint(written("x.cases.toml", HOLDS), "test x.cases.toml", "definition_of_cases: {}"),
+    Hint(written("x.cases.toml", HOLDS), "test Docs -f x.cases.toml", "_refuse_inputs: {}"),
+    Hint(written("x.cases.toml", HOLDS), "run x.cases.toml -t x", "document_of: {}", {"NAME": "Docs"}),
+    Hint(written("C.toml", f'instructions = "x"\n{HOLDS}'), "test Docs --cases C.toml", "read_cases_file: test {}"),
+    Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", HOLDS.replace('input = "sheep"', 'file = "a.md"')), written("instructions/a.md", "sheep")), "instruction new D --from C", "_copied_cases: {}"),
     Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
     Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),

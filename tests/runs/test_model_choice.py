@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest import MonkeyPatch
 
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
@@ -15,12 +14,14 @@ from tests.loopback.wire import Reply
 
 
 @pytest.fixture(autouse=True)
-def no_model(server: LoopbackServer, monkeypatch: MonkeyPatch) -> None:
+def no_model(server: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GPTASST_MODEL")
 
 
 @pytest.fixture
-def profile(server: LoopbackServer, home: Path, write: Write, monkeypatch: MonkeyPatch) -> None:
+def profile(
+    server: LoopbackServer, home: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same server in a profile of config.toml."""
     monkeypatch.delenv("OPENAI_BASE_URL")
     monkeypatch.setenv("GPTASST_PROFILE", "own")
@@ -69,7 +70,11 @@ URL_VARIABLES = pytest.mark.parametrize("variable", ["GPTASST_BASE_URL", "OPENAI
 @URL_VARIABLES
 @pytest.mark.parametrize("models", [["one", "two"], ["one"]])
 def test_a_variable_for_the_server(
-    cli: Cli, server: LoopbackServer, monkeypatch: MonkeyPatch, models: list[str], variable: str
+    cli: Cli,
+    server: LoopbackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    models: list[str],
+    variable: str,
 ) -> None:
     """`profiles.openai.model` would change what runs at OpenAI."""
     monkeypatch.setenv(variable, server.base_url)
@@ -85,7 +90,7 @@ def test_a_variable_for_the_server(
 
 @URL_VARIABLES
 def test_a_variable_for_a_server_without_a_list(
-    cli: Cli, server: LoopbackServer, monkeypatch: MonkeyPatch, variable: str
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, server.base_url)
     server.disturb("GET", "/v1/models", outcomes.http_error(404), times=10)

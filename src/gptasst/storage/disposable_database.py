@@ -17,12 +17,14 @@ from typing import TypeVar
 
 from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.database import (
+    NewerSchemaError,
     Schema,
     connect,
     in_transaction,
     is_busy,
     open_unchanged,
     primary_code,
+    version_of,
 )
 from gptasst.storage.locks import alone
 
@@ -159,6 +161,9 @@ class DisposableDatabase:
             if self._connection is not None:
                 self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
             raise _Locked
+        if self._became_newer():
+            self._give_up("a newer gptasst has changed it while this one was running")
+            return
         self._disconnect()
         code = primary_code(error, sqlite3.SQLITE_CORRUPT)
         blameless = code in _NO_FAULT_OF_THE_FILE
@@ -166,9 +171,18 @@ class DisposableDatabase:
             self._give_up(str(error))
             return
         try:
-            self._set_aside(str(error))
+            self._set_aside(error)
         except OSError as failure:
             self._give_up(failure.strerror or str(failure))
+
+    def _became_newer(self) -> bool:
+        """Whether a newer version has changed the tables since the file was opened."""
+        if self._connection is None:
+            return False
+        try:
+            return version_of(self._connection) > self._schema.version
+        except sqlite3.Error:
+            return False
 
     def _give_up(self, reason: str) -> None:
         self._only_memory = True
@@ -230,8 +244,8 @@ class DisposableDatabase:
                     made_here.unlink(missing_ok=True)
                 raise
 
-    def _set_aside(self, reason: str) -> None:
-        """Set the damaged file aside, unless another process did so already."""
+    def _set_aside(self, error: Exception) -> None:
+        """Set the damaged or newer file aside, unless another process did so already."""
         with alone(_lock(self.path), _BUSY_SECONDS):
             if self._identity is None or _identity(self.path) != self._identity:
                 return
@@ -239,8 +253,9 @@ class DisposableDatabase:
             self.path.rename(aside)
             for sidecar in _sidecars(self.path):
                 sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
-        called = self._schema.title
-        self._note(f"{called} is damaged ({reason}): moved to `{aside}` and replaced")
+        newer = isinstance(error, NewerSchemaError)
+        what = "was written by a newer gptasst" if newer else f"is damaged ({error})"
+        self._note(f"{self._schema.title} {what}: moved to `{aside}` and replaced")
 
 
 class _Unusable(Exception):
