@@ -271,6 +271,12 @@ def damaged(name: str) -> Prepare:
 def an_odd_cache(around: Around) -> None:
     around.cli("file", "upload", "a.md")
     with contextlib.closing(sqlite3.connect(around.home / "data" / "cache.sqlite3")) as cache:
+        cache.execute("PRAGMA user_version = 0")
+
+
+def a_newer_cache(around: Around) -> None:
+    around.cli("file", "upload", "a.md")
+    with contextlib.closing(sqlite3.connect(around.home / "data" / "cache.sqlite3")) as cache:
         cache.execute("PRAGMA user_version = 99")
 
 
@@ -597,6 +603,7 @@ HINTS += [
     Hint(damaged("cache.sqlite3"), "doctor --json", "cache_findings: cache rebuild"),
     Hint(damaged("runs.sqlite3"), "doctor --json", "cache_findings: rm {}"),
     Hint(an_odd_cache, "doctor --json", "_cache_finding: cache rebuild"),
+    Hint(a_newer_cache, "doctor --json", "_cache_finding: upgrade_command()"),
     Hint(a_damaged_database, "doctor --json", "database_findings: mv {} {}"),
     Hint(both(without_key, without_engine), "doctor --json --profile local", "embedded_findings: install_command(local)"),
     Hint(both(without_key, a_model_host), "doctor --json --profile local", "embedded_findings: local setup"),

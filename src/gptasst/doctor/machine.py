@@ -25,8 +25,8 @@ from gptasst.doctor.types import (
 )
 from gptasst.embedded.service import LocalModelStatus
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
-from gptasst.hints import cmd, install_command
-from gptasst.storage.database import find_damage, open_unchanged
+from gptasst.hints import cmd, install_command, upgrade_command
+from gptasst.storage.database import NewerSchemaError, find_damage, open_unchanged
 from gptasst.storage.paths import Paths
 from gptasst.uploads.cache import FileCache
 
@@ -303,6 +303,9 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
         return Finding("cache", "ok", "empty; nothing has been read or uploaded yet")
     try:
         cache = FileCache.copy_of(path)
+    except NewerSchemaError as error:
+        message = f"`{path}` is not used: {error}"
+        return Finding("cache", "warning", message, fix=upgrade_command())
     except sqlite3.Error as error:
         message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
         return Finding("cache", "warning", message, fix=cmd("cache rebuild"))

@@ -89,7 +89,7 @@ class Database:
             raise StateError(
                 f"{self._schema.title} `{self._path}` was changed by a newer gptasst while this one"
                 " was running",
-                hint="start the same command again",
+                hint="start it again",
                 code="newer_store",
             )
 

@@ -1,7 +1,7 @@
 """SQLite files that may be lost: opened on first use, and replaced if they can't be used.
 
-Nothing fails because of them. A damaged file is set aside; if no file can be written, the data is
-in memory until the process ends.
+Nothing fails because of them. A damaged file is set aside; if no file can be written, or a newer
+version wrote it, the data is in memory until the process ends.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ class DisposableDatabase:
             if self._connection is not None:
                 self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
             raise _Locked
-        if self._became_newer():
-            self._give_up("a newer gptasst has changed it while this one was running")
+        if isinstance(error, NewerSchemaError) or self._became_newer():
+            self._give_up("it was written by a newer gptasst")
             return
         self._disconnect()
         code = primary_code(error, sqlite3.SQLITE_CORRUPT)
@@ -171,7 +171,7 @@ class DisposableDatabase:
             self._give_up(str(error))
             return
         try:
-            self._set_aside(error)
+            self._set_aside(str(error))
         except OSError as failure:
             self._give_up(failure.strerror or str(failure))
 
@@ -244,8 +244,8 @@ class DisposableDatabase:
                     made_here.unlink(missing_ok=True)
                 raise
 
-    def _set_aside(self, error: Exception) -> None:
-        """Set the damaged or newer file aside, unless another process did so already."""
+    def _set_aside(self, reason: str) -> None:
+        """Set the damaged file aside, unless another process did so already."""
         with alone(_lock(self.path), _BUSY_SECONDS):
             if self._identity is None or _identity(self.path) != self._identity:
                 return
@@ -253,9 +253,8 @@ class DisposableDatabase:
             self.path.rename(aside)
             for sidecar in _sidecars(self.path):
                 sidecar.rename(aside.with_name(aside.name + sidecar.name[len(self.path.name) :]))
-        newer = isinstance(error, NewerSchemaError)
-        what = "was written by a newer gptasst" if newer else f"is damaged ({error})"
-        self._note(f"{self._schema.title} {what}: moved to `{aside}` and replaced")
+        called = self._schema.title
+        self._note(f"{called} is damaged ({reason}): moved to `{aside}` and replaced")
 
 
 class _Unusable(Exception):
