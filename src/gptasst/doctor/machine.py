@@ -269,14 +269,14 @@ def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
 
 
 _SECONDS = 3.0  # seconds to check one database
+_SET_ASIDE = " and will be set aside when it is next used"
 
 
 def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """Findings about damaged databases that must not be lost."""
     paths = program.paths
     for path in (paths.assistants_database, paths.conversations_database):
-        damage = _damage(path)
-        if damage:
+        if damage := _damage(path):
             yield Finding(
                 "assistants" if path == paths.assistants_database else "config",
                 "problem",
@@ -289,9 +289,8 @@ def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """Findings about the caches, which are replaced automatically when damaged."""
     paths = program.paths
     for path in (paths.file_cache, paths.run_journal, paths.batch_records, paths.case_answers):
-        damage = _damage(path)
-        if damage:
-            message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"
+        if damage := _damage(path):
+            message = f"`{path}` is damaged ({damage}){_SET_ASIDE}"
             rebuild = cmd("cache rebuild") if path == paths.file_cache else f"rm {quoted(path)}"
             yield Finding("cache", "warning", message, fix=rebuild)
         elif path == paths.file_cache:
@@ -303,12 +302,11 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
         return Finding("cache", "ok", "empty; nothing has been read or uploaded yet")
     try:
         cache = FileCache.copy_of(path)
-    except NewerSchemaError as error:
-        message = f"`{path}` is not used: {error}"
-        return Finding("cache", "warning", message, fix=upgrade_command())
     except sqlite3.Error as error:
-        message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
-        return Finding("cache", "warning", message, fix=cmd("cache rebuild"))
+        newer = isinstance(error, NewerSchemaError)
+        message = f"`{path}` can't be used ({error}){'' if newer else _SET_ASIDE}"
+        fix = upgrade_command() if newer else cmd("cache rebuild")
+        return Finding("cache", "warning", message, fix=fix)
     with contextlib.closing(cache):
         message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
         with contextlib.suppress(GptasstError):  # without a profile there is no server
