@@ -269,7 +269,6 @@ def _header_of(program: ExaminedProgram, variable: str | None) -> str | None:
 
 
 _SECONDS = 3.0  # seconds to check one database
-_SET_ASIDE = " and will be set aside when it is next used"
 
 
 def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
@@ -290,7 +289,7 @@ def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
     paths = program.paths
     for path in (paths.file_cache, paths.run_journal, paths.batch_records, paths.case_answers):
         if damage := _damage(path):
-            message = f"`{path}` is damaged ({damage}){_SET_ASIDE}"
+            message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"
             rebuild = cmd("cache rebuild") if path == paths.file_cache else f"rm {quoted(path)}"
             yield Finding("cache", "warning", message, fix=rebuild)
         elif path == paths.file_cache:
@@ -304,9 +303,8 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
         cache = FileCache.copy_of(path)
     except sqlite3.Error as error:
         newer = isinstance(error, NewerSchemaError)
-        message = f"`{path}` can't be used ({error}){'' if newer else _SET_ASIDE}"
         fix = upgrade_command() if newer else cmd("cache rebuild")
-        return Finding("cache", "warning", message, fix=fix)
+        return Finding("cache", "warning", f"`{path}` can't be used: {error}", fix=fix)
     with contextlib.closing(cache):
         message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
         with contextlib.suppress(GptasstError):  # without a profile there is no server
