@@ -220,9 +220,9 @@ def test_an_answer_that_never_ends_is_given_up(
 ) -> None:
     make_files(2)
     server.outcomes.append(outcome)
-    ran = cli(*EACH, "-j", "1", "--timeout", "1")
+    ran = cli(*EACH, "-j", "1", "--timeout", "2")
     assert ran.code == 6
     assert "`in/0.md` failed: " in ran.stderr
-    assert "gave no whole answer within 1 s" in ran.stderr
+    assert "gave no whole answer within 2 s" in ran.stderr
     assert len(server.requests) == 2  # a second attempt would take the time once more
     assert Path("out/1.md").read_text() == "FILE NUMBER 1\n"

@@ -204,7 +204,6 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
 
 
 _SHOWN = 10
-_ANY_PROFILE = "GPTASST_BASE_URL"  # names a server whatever the profile
 
 # A server without a list may still have models.
 _NO_LIST = ("no_endpoint", "not_an_api", "bad_request", "no_permission")
@@ -314,12 +313,12 @@ class ModelChoice:
         )
 
     def _without_list(self) -> str:
-        if self._url_variable == _ANY_PROFILE:
+        if self._url_variable:
             return "-m MODEL, or `export GPTASST_MODEL=MODEL`"
         return f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml"
 
     def _setting(self, model: str) -> str:
-        if self._url_variable == _ANY_PROFILE:  # the profile is another server's
+        if self._url_variable:  # config.toml describes another server
             return f"`export GPTASST_MODEL={shlex.quote(model)}`"
         key = shlex.quote(f"profiles.{self._profile.name}.model")
         return cmd(f"config set {key} {shlex.quote(model)}")
