@@ -551,7 +551,7 @@ def test_a_cache_of_a_newer_version(
     cli("file", "upload", "a.md")
     with contextlib.closing(sqlite3.connect(home / "data" / "cache.sqlite3")) as cache:
         cache.execute("PRAGMA user_version = 99")
-    assert bad(cli("doctor", "--json")) == [("warning", "cache", "gptasst cache rebuild")]
+    assert bad(cli("doctor", "--json")) == [("warning", "cache", "pip install -U gptasst")]
 
 
 def test_the_embedded_model_is_hashed(

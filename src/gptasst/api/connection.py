@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from gptasst.api.attempts import Attempts, Response
+from gptasst.api.attempts import Attempts
 from gptasst.api.clients import base_url_of, make_client, make_http_client, make_sdk
-from gptasst.api.errors import translate_error
+from gptasst.api.errors import reading, translate_error
 from gptasst.api.events import Event
-from gptasst.api.failures import RequestFailure, StatusFailure, is_missing_object, reading
+from gptasst.api.failures import is_missing_object
+from gptasst.api.http import RequestFailure, Response, StatusFailure
 from gptasst.api.limits import MAX_ITEMS, Timeouts, patience, too_much, too_slow
 from gptasst.api.masking import mask_error, masked
 from gptasst.api.retries import ATTEMPTS, wait_before_retry, was_not_carried_out
