@@ -271,6 +271,12 @@ def damaged(name: str) -> Prepare:
 def an_odd_cache(around: Around) -> None:
     around.cli("file", "upload", "a.md")
     with contextlib.closing(sqlite3.connect(around.home / "data" / "cache.sqlite3")) as cache:
+        cache.execute("PRAGMA user_version = 0")
+
+
+def a_newer_cache(around: Around) -> None:
+    around.cli("file", "upload", "a.md")
+    with contextlib.closing(sqlite3.connect(around.home / "data" / "cache.sqlite3")) as cache:
         cache.execute("PRAGMA user_version = 99")
 
 
@@ -597,6 +603,7 @@ HINTS += [
     Hint(damaged("cache.sqlite3"), "doctor --json", "cache_findings: cache rebuild"),
     Hint(damaged("runs.sqlite3"), "doctor --json", "cache_findings: rm {}"),
     Hint(an_odd_cache, "doctor --json", "_cache_finding: cache rebuild"),
+    Hint(a_newer_cache, "doctor --json", "_cache_finding: upgrade_command()"),
     Hint(a_damaged_database, "doctor --json", "database_findings: mv {} {}"),
     Hint(both(without_key, without_engine), "doctor --json --profile local", "embedded_findings: install_command(local)"),
     Hint(both(without_key, a_model_host), "doctor --json --profile local", "embedded_findings: local setup"),
@@ -657,6 +664,10 @@ HINTS += [
     # Cases
     Hint(written("x.cases.toml", HOLDS), "test Docs", "_nothing_to_test: {}", {"FILE": "x.cases.toml"}),
     Hint(written("x.cases.toml", HOLDS), "test x.cases.toml", "definition_of_cases: {}"),
+    Hint(written("x.cases.toml", HOLDS), "test Docs -f x.cases.toml", "_refuse_inputs: {}"),
+    Hint(written("x.cases.toml", HOLDS), "run x.cases.toml -t x", "document_of: {}", {"NAME": "Docs"}),
+    Hint(written("C.toml", f'instructions = "x"\n{HOLDS}'), "test Docs --cases C.toml", "read_cases_file: test {}"),
+    Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", HOLDS.replace('input = "sheep"', 'file = "a.md"')), written("instructions/a.md", "sheep")), "instruction new D --from C", "_copied_cases: {}"),
     Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
     Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),
