@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
-    from gptasst.api.models import ProbeGateway
+    from gptasst.api.probes import ProbeGateway
     from gptasst.assistants.service import AssistantService
     from gptasst.assistants.store import AssistantStore
     from gptasst.config.keys import AuthService

@@ -217,9 +217,8 @@ class EachRun:
         waiting = deque(self._job.targets)
         while not self._is_over(waiting):
             self._take_arrivals()
-            if self._may_start(
-                waiting
-            ):  # start requests before writing outputs: the server must not wait
+            # Requests start before outputs are written: the server must not wait.
+            if self._may_start(waiting):
                 yield from self._start_next(waiting)
             elif self._settled:
                 yield from self._settle(self._settled.popleft())

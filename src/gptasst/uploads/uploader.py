@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 from gptasst.api.files import FileGateway, GivenUp
 from gptasst.api.types import RemoteFile, UploadRequest
@@ -21,10 +21,6 @@ from gptasst.threads import in_groups
 from gptasst.uploads.project_cache import CachedUpload, ProjectCache
 from gptasst.uploads.types import OnTransfer, TransferState
 from gptasst.values import dataclass
-
-if TYPE_CHECKING:
-    pass
-
 
 # The SDK uploads five at a time; at the rate limit of 1,000 per minute, uploads wait.
 DEFAULT_JOBS = 16
