@@ -285,7 +285,7 @@ class TestUrls:
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         monkeypatch.setenv("GPTASST_STORE", "local")
-        ran = cli("run", "DocWriter", "-t", "x", "-v", "--timeout", "1")
+        ran = cli("run", "DocWriter", "-t", "x", "-v", "--timeout", "60")
         assert (ran.code, told in ran.stderr) == (code, True), ran.stderr
         assert holds(ran.text + ran.stderr) == []
 

@@ -177,7 +177,7 @@ class TestClosing:
     def test_ends_a_wait_before_a_retry(
         self, server: LoopbackServer, client: gptasst.Client
     ) -> None:
-        server.outcomes.append(http_error(429, headers={"Retry-After": str(2 * LIMIT)}))
+        server.outcomes.append(http_error(429, headers={"Retry-After": "120"}))
         closed_while_another_thread_runs(server, client)
 
     def test_closes_a_connection_that_is_just_being_made(

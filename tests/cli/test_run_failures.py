@@ -274,7 +274,7 @@ class TestService:
         server.outcomes.append(outcome)
         ran = fails("DocWriter", "-t", "hello there", "--timeout", "0.3", code=1)
         assert "no whole answer within 0.3 s\nhint: --timeout SECONDS" in ran.stderr
-        assert len(server.requests) == 1
+        assert len(server.requests) <= 1  # never again; none where even connecting took as long
 
 
 class TestNoAnswer:
