@@ -271,6 +271,12 @@ def damaged(name: str) -> Prepare:
 def an_odd_cache(around: Around) -> None:
     around.cli("file", "upload", "a.md")
     with contextlib.closing(sqlite3.connect(around.home / "data" / "cache.sqlite3")) as cache:
+        cache.execute("PRAGMA user_version = 0")
+
+
+def a_newer_cache(around: Around) -> None:
+    around.cli("file", "upload", "a.md")
+    with contextlib.closing(sqlite3.connect(around.home / "data" / "cache.sqlite3")) as cache:
         cache.execute("PRAGMA user_version = 99")
 
 
@@ -505,7 +511,7 @@ HINTS = [
     Hint(typed("assistant export Docs -o d.toml --with-files kb"), "assistant export Docs -o e.toml --with-files kb2", "export: {}", more="--name E"),
     Hint(no_knowledge, "assistant files list Bare", "list_files: assistant files add {} FILE..."),
     Hint(of_a_newer_version, "assistant show Docs", "read_pointer: upgrade_command()"),
-    Hint(an_expired_store, "run Docs -t x", "expired: assistant export {}"),
+    Hint(an_expired_store, "run Docs -t x", "_expired: assistant export {}"),
     Hint(meanwhile("assistant edit Docs -m gpt-6.2-sol", "GET", 1), "assistant edit Docs -m gpt-6-terra", "edit_conflict: assistant show {}"),
     Hint(meanwhile("assistant delete Docs -y", "GET", 2), "assistant edit Docs -m gpt-6-terra", "deleted_meanwhile: assistant list"),
     Hint(meanwhile("assistant delete Docs -y", "POST"), "assistant edit Docs -m gpt-6-terra", "_WHAT_IS_THERE: assistant list"),
@@ -597,6 +603,7 @@ HINTS += [
     Hint(damaged("cache.sqlite3"), "doctor --json", "cache_findings: cache rebuild"),
     Hint(damaged("runs.sqlite3"), "doctor --json", "cache_findings: rm {}"),
     Hint(an_odd_cache, "doctor --json", "_cache_finding: cache rebuild"),
+    Hint(a_newer_cache, "doctor --json", "_cache_finding: upgrade_command()"),
     Hint(a_damaged_database, "doctor --json", "database_findings: mv {} {}"),
     Hint(both(without_key, without_engine), "doctor --json --profile local", "embedded_findings: install_command(local)"),
     Hint(both(without_key, a_model_host), "doctor --json --profile local", "embedded_findings: local setup"),
@@ -657,6 +664,10 @@ HINTS += [
     # Cases
     Hint(written("x.cases.toml", HOLDS), "test Docs", "_nothing_to_test: {}", {"FILE": "x.cases.toml"}),
     Hint(written("x.cases.toml", HOLDS), "test x.cases.toml", "definition_of_cases: {}"),
+    Hint(written("x.cases.toml", HOLDS), "test Docs -f x.cases.toml", "_refuse_inputs: {}"),
+    Hint(written("x.cases.toml", HOLDS), "run x.cases.toml -t x", "document_of: {}", {"NAME": "Docs"}),
+    Hint(written("C.toml", f'instructions = "x"\n{HOLDS}'), "test Docs --cases C.toml", "read_cases_file: test {}"),
+    Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", HOLDS.replace('input = "sheep"', 'file = "a.md"')), written("instructions/a.md", "sheep")), "instruction new D --from C", "_copied_cases: {}"),
     Hint(written("x.cases.toml", FOR_SEARCH), "test DocWriter --cases x.cases.toml --retrieval-only", "CaseService.start: test ASSISTANT --cases FILE", {"ASSISTANT": "Docs", "FILE": "x.cases.toml"}, more="--retrieval-only", ends=(0, 6)),
     Hint(both(written("instructions/C.toml", 'instructions = "x"\n'), written("instructions/C.cases.toml", FAILS)), "test C", "error_of: {}", then=answers_well),
     Hint(written("x.cases.toml", FAILS), "test Docs --cases x.cases.toml", "error_of: {}", then=answers_well),

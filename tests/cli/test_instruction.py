@@ -261,12 +261,36 @@ def test_a_copy_has_the_cases(cli: Cli, write: Write) -> None:
     assert Path("instructions/B.cases.toml").read_text() == cases
     assert cli("instruction", "validate", "B").code == 0
 
-    write("instructions/A.cases.toml", cases.replace('input = "x"', 'file = "x.md"'))
-    ran = cli("instruction", "new", "C", "--from", "A", "--project", "--json")
-    assert ran.json["cases_path"] is None
-    assert "is not copied: its cases name files beside it" in ran.json["notes"][0]
     write("instructions/D.cases.toml", "mine")
-    write("instructions/A.cases.toml", cases)
     ran = cli("instruction", "new", "D", "--from", "A", "--project")
     assert (ran.code, Path("instructions/D.toml").exists()) == (2, False)
     assert Path("instructions/D.cases.toml").read_text() == "mine"
+
+
+FILE_CASE = '[[case]]\nname = "c"\nfile = "x.md"\ncontains = "x"\n'
+
+
+def test_a_copy_beside_it_has_the_cases_that_name_files(cli: Cli, write: Write) -> None:
+    own = FILE_CASE.replace('"c"', '"own"')
+    write("instructions/A.toml", f'instructions = "Do."\n{own}')
+    write("instructions/A.cases.toml", FILE_CASE)
+    write("instructions/x.md", "x")
+    ran = cli("instruction", "new", "B", "--from", "A", "--project", "--json")
+    assert ran.json["notes"] == []
+    assert Path(ran.json["cases_path"]).read_text() == FILE_CASE
+
+
+@pytest.mark.usefixtures("server")
+def test_a_copy_elsewhere_says_which_cases_it_lacks(cli: Cli, write: Write) -> None:
+    """The command that is printed runs them on the copy."""
+    write("instructions/A.toml", f'instructions = "Do."\n{FILE_CASE.replace("x.md", "y.md")}')
+    write("instructions/A.cases.toml", FILE_CASE.replace('"c"', '"beside"'))
+    write("instructions/x.md", "x")
+    ran = cli("instruction", "new", "B", "--from", "A")
+    assert ran.code == 0
+    assert "case `c` names `y.md`, which is not beside the copy\n" in ran.stderr
+    said = "`instructions/A.cases.toml` is not copied, because its cases name files beside it; "
+    command = "gptasst test B --cases instructions/A.cases.toml"
+    assert f"{said}`{command}` runs them on the copy\n" in ran.stderr
+    assert not Path(ran.lines[0]).with_name("B.cases.toml").exists()
+    assert cli(*command.split()[1:]).code == 0

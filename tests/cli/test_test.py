@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -337,3 +338,73 @@ def test_a_report_goes_to_a_file(cli: Cli, server: LoopbackServer) -> None:
     ran = cli("test", "Greeter", "--junit", "-")
     assert (ran.code, ran.stdout, server.requests) == (2, b"", [])
     assert not Path("-").exists()
+
+
+class TestCasesWhereSomethingElseIsDue:
+    """What was meant is recognized, and the command that is printed does it."""
+
+    @pytest.mark.parametrize(
+        ("words", "meant"),
+        [
+            (("Greeter", "-f"), "test Greeter --cases"),
+            (("-f",), "test"),
+            (("Greeter", "--compare", "DocWriter", "-f"), "test Greeter --cases"),
+        ],
+        ids=str,
+    )
+    def test_as_an_input(self, cli: Cli, words: tuple[str, ...], meant: str) -> None:
+        ran = cli("test", *words, "instructions/Greeter.cases.toml")
+        assert ran.code == 2
+        assert (
+            "error: `instructions/Greeter.cases.toml` has cases, and -f names inputs" in ran.stderr
+        )
+        command = f"{meant} instructions/Greeter.cases.toml"
+        assert f"hint: `gptasst {command}` runs the cases\n" in ran.stderr
+        ran = cli(*command.split())
+        assert ran.stderr.startswith("2 cases: 1 passed, 1 failed;")
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "run FILE -t x",
+            "chat FILE",
+            "assistant create New -i FILE",
+            "assistant import FILE",
+            "instruction show FILE",
+            "instruction new New --from FILE",
+            "instruction export FILE --format fabric",
+        ],
+    )
+    def test_as_a_definition(self, cli: Cli, write: Write, command: str) -> None:
+        file = "instructions/Greeter.cases.toml"
+        ran = cli(*command.replace("FILE", file).split())
+        assert ran.code == 2
+        assert f"error: {file}: it has cases and no instructions\n" in ran.stderr
+        assert f"hint: `gptasst test {file}` runs the cases\n" in ran.stderr
+        write("alone.cases.toml", CASES)
+        ran = cli(*command.replace("FILE", "alone.cases.toml").split())
+        assert "hint: `gptasst test NAME --cases alone.cases.toml` runs the cases\n" in ran.stderr
+
+    def test_a_definition_as_cases(self, cli: Cli, write: Write) -> None:
+        write("own.toml", f"instructions = 'You greet.'\n{CASES}")
+        ran = cli("test", "Greeter", "--cases", "own.toml")
+        assert (ran.code, "it is a definition, not a file of cases" in ran.stderr) == (2, True)
+        assert "hint: `gptasst test own.toml` runs the cases in it\n" in ran.stderr
+        assert cli("test", "own.toml").stderr.startswith("2 cases: 1 passed, 1 failed;")
+
+
+def test_the_command_that_asks_again_has_the_same_options(
+    cli: Cli, server: LoopbackServer, write: Write
+) -> None:
+    """Else it would ask another model, or find no such case."""
+    ran = cli("test", "Greeter", "-m", "gpt-6.2-sol")
+    command = "test Greeter --model gpt-6.2-sol --case 'is short' --force"
+    assert f"`gptasst {command}` asks the model again" in ran.stderr
+
+    write("a b.md", "one")
+    write("Old.toml", "instructions = 'You greet, once.'\n")
+    server.outcomes.extend([outcomes.incomplete()] * 2)
+    ran = cli("test", "Greeter", "--compare", "Old.toml", "-f", "a b.md")
+    command = "test Greeter --compare Old.toml -f 'a b.md' --case 'a b.md' --force"
+    assert f"`gptasst {command}` asks the model again" in ran.stderr
+    assert cli(*shlex.split(command)).code == 0

@@ -72,14 +72,25 @@ class TestProfile:
             client.run("Translator", text="x")
 
     def test_without_a_key_a_note_says_what_runs(
-        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, caplog: pytest.LogCaptureFixture, home: Path
     ) -> None:
         with gptasst.Client() as client:
             plan = client.plan("Translator", text="x")
         assert plan.profile == "local"
         (record,) = caplog.records
         assert (record.name, record.levelno) == ("gptasst", logging.WARNING)
-        assert record.message.startswith("no key is set, so this runs on the embedded model")
+        note = "no key is set, so this runs on the embedded model SmolLM2-135M-Instruct.Q4_1"
+        advice = "good for small corrections only; for real work, `gptasst auth login` stores a key"
+        assert record.message == f"{note}: {advice}"
+
+        # The advice is for the first run, which downloads the model.
+        model = home / "data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+        model.parent.mkdir(parents=True)
+        model.write_bytes(b"GGUF")
+        caplog.clear()
+        with gptasst.Client() as client:
+            client.plan("Translator", text="x")
+        assert [record.message for record in caplog.records] == [note]
 
 
 class TestRun:

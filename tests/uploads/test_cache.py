@@ -20,6 +20,7 @@ import pytest
 from gptasst.errors import InvalidInput
 from gptasst.uploads.cache import FileCache
 from gptasst.uploads.project_cache import CachedUpload
+from gptasst.uploads.tables import SCHEMA
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MARK = "f" * 64
@@ -272,7 +273,6 @@ DAMAGES = {
     "garbage in the middle": garbage_in_the_middle,
     "wrong schema": changed_by_sql("DROP TABLE uploads", "CREATE TABLE uploads (id)"),
     "table missing": changed_by_sql("DROP TABLE synced_scopes"),
-    "newer schema": changed_by_sql("PRAGMA user_version = 99"),
     "another program's": changed_by_sql("PRAGMA user_version = 0"),
     "directory": directory,
     "wal is a directory": wal_is_a_directory,
@@ -326,6 +326,26 @@ class TestDamage:
         again = FileCache(path, notes.append)
         assert again.of("openai").definition(hexed(b"new 7")) == "new 7"
         again.close()
+
+    def test_of_a_newer_version(self, path: Path, notes: Notes) -> None:
+        """Two versions may be in use in turns: neither sets the other's aside."""
+        first = FileCache(path)
+        first.of("s").mark_synced()
+        first.close()
+        changed_by_sql("PRAGMA user_version = 99")(path)
+        older = FileCache(path, notes.append)
+        assert not older.of("s").is_synced()
+        older.of("s").remember_uploads([upload("f")])
+        assert [found.file_id for found in older.of("s").all_uploads()] == ["f"]
+        older.close()
+        changed_by_sql(f"PRAGMA user_version = {SCHEMA.version}")(path)
+        again = FileCache(path)
+        assert again.of("s").is_synced()
+        assert again.of("s").all_uploads() == []
+        again.close()
+        assert notes == [
+            f"the cache `{path}` can't be used and is not used: it was written by a newer gptasst"
+        ]
 
     def test_a_mistake_of_the_caller_is_no_damage(self, cache: FileCache, notes: Notes) -> None:
         cache.of("s").remember_uploads([upload("f")])

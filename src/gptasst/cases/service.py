@@ -216,10 +216,10 @@ def tested(run: TestRun) -> TestReport:
     return report
 
 
-def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> GptasstError | None:
+def error_of(run: TestRun, report: TestReport, options: Sequence[str] = ()) -> GptasstError | None:
     """The error of a test, if not every case passed. Untested cases come first.
 
-    `cases` is the file of the cases, where one was named.
+    `options` are those of the command that tests the same in the same way.
     """
     if run.ended_by is not None:
         return run.ended_by
@@ -232,8 +232,7 @@ def error_of(run: TestRun, report: TestReport, cases: Path | None = None) -> Gpt
         return None
     named = ", ".join(f"`{result.case}`" for result in failed[:3])
     counted = "1 case" if len(report.cases) == 1 else f"{len(report.cases):,} cases"
-    of_file = () if cases is None else ("--cases", str(cases))
-    words = shlex.join(("test", failed[0].name, *of_file, "--case", failed[0].case, "--force"))
+    words = shlex.join(("test", failed[0].name, *options, "--case", failed[0].case, "--force"))
     return PartlyDone(
         f"{len(failed):,} of {counted} failed: {named}{', …' if len(failed) > 3 else ''}",
         hint=f"{cmd(words)} asks the model again",

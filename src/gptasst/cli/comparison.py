@@ -54,7 +54,7 @@ def compared_subjects(
 
 
 def show_comparison(
-    output: Output, run: TestRun, names: tuple[str, str], cases: Path | None
+    output: Output, run: TestRun, names: tuple[str, str], options: Sequence[str]
 ) -> None:
     """Let both run to their end, and show which answers differ.
 
@@ -62,7 +62,7 @@ def show_comparison(
         output: for what is shown.
         run: a test of both.
         names: of the earlier definition, and of the other.
-        cases: the file that the cases are of, if one was named.
+        options: of the command that tests the same again.
 
     Raises:
         GptasstError: a case of the new definition did not hold, or an answer could not be had.
@@ -75,7 +75,7 @@ def show_comparison(
     told = comparison(report, old, new)
     # What the old definition does not hold is no failure of the new one.
     counted = tuple(r for r in report.cases if r.name == new or r.status != "failed")
-    error = error_of(run, replace(report, cases=counted), cases)
+    error = error_of(run, replace(report, cases=counted), options)
     if output.mode == "json":
         output.document(
             {

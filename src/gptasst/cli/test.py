@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,8 +121,8 @@ def run_cases(  # one parameter an option
         check_junit(junit)
     if retrieval_only and (model or judge_model):
         raise UsageError("--retrieval-only asks no model", hint="leave out the model")
-    if file and compare is None:
-        raise UsageError("-f needs --compare", hint="cases name their files themselves")
+    if file:
+        _refuse_inputs(names, file, compared=compare is not None)
     if compare is not None and (len(names or ()) != 1 or junit or retrieval_only):
         raise UsageError(
             "--compare takes one name, and neither --junit nor --retrieval-only",
@@ -149,29 +150,63 @@ def run_cases(  # one parameter an option
             screening=screening,
         )
         run = service.start(job)
+    again = _repeated(
+        {
+            "--cases": cases,
+            "--compare": compare if file else None,
+            "-f": file,
+            "--model": model,
+            "--judge-model": judge_model,
+        }
+    )
     if not retrieval_only:
         tell_fallback(session)
     if compare is not None:
         both = (subjects[0].name, subjects[1].name)
-        show_comparison(session.output, run, both, cases)
+        show_comparison(session.output, run, both, again)
         return
     report = follow(session.output, run)
     if junit is not None:
         write_junit(junit, report)
-    finish(session.output, run, report, cases)
+    finish(session.output, run, report, again)
 
 
-def finish(output: Output, run: TestRun, report: TestReport, cases: Path | None = None) -> None:
+def _refuse_inputs(names: Sequence[str] | None, files: Sequence[str], *, compared: bool) -> None:
+    """Raise if cases were given with `-f`, or inputs without `--compare`."""
+    from gptasst.definitions.case_files import is_cases_file
+
+    cases = next(filter(is_cases_file, files), None)
+    if cases is not None:
+        words = ("test", *(names or ()), *(("--cases", cases) if names else (cases,)))
+        raise UsageError(
+            f"`{cases}` has cases, and -f names inputs",
+            hint=f"{cmd(shlex.join(words))} runs the cases",
+        )
+    if not compared:
+        raise UsageError("-f needs --compare", hint="cases name their files themselves")
+
+
+def _repeated(options: Mapping[str, object]) -> list[str]:
+    """The options that were given, to test the same in the same way."""
+    given = [(name, value) for name, value in options.items() if value is not None]
+    return [
+        word
+        for name, value in given
+        for word in (name, *(map(str, value) if isinstance(value, list) else [str(value)]))
+    ]
+
+
+def finish(output: Output, run: TestRun, report: TestReport, options: Sequence[str] = ()) -> None:
     """Show failures and totals; end with the matching exit code.
 
-    `cases` is the file of the cases, if one was given.
+    `options` are those of the command that tests the same again.
 
     Raises:
         GptasstError: a case failed, or could not be tested.
     """
     from gptasst.cases.service import error_of
 
-    error = error_of(run, report, cases)
+    error = error_of(run, report, options)
     if output.mode == "json":
         output.document({"cases": report.cases, "summary": report.summary, "error": error})
         raise typer.Exit(_INTERRUPTED if run.stopped else error.exit_code if error else 0)

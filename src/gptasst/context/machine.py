@@ -125,12 +125,16 @@ class MachineContext:
 
     def fallback_note(self) -> str | None:
         """The note for users whose runs use the embedded model because no key is set."""
-        installed = self.profile.chosen == "fallback" and self.local_model.status().engine_installed
-        if not installed:
+        if self.profile.chosen != "fallback":
             return None
+        model = self.local_model.status()
+        if not model.engine_installed:
+            return None
+        note = f"no key is set, so this runs on the embedded model {model.model}"
+        if not model.is_default or model.size is not None:  # not the first run
+            return note
         advice = f"good for small corrections only; for real work, {cmd('auth login')} stores a key"
-        tail = f": {advice}" if self.model_file.is_default else ""
-        return f"no key is set, so this runs on the embedded model {self.model_file.name}{tail}"
+        return f"{note}: {advice}"
 
     def first_step(self) -> str:
         """The suggestion for a user who called `gptasst` without a command."""

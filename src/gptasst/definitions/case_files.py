@@ -34,6 +34,12 @@ def read_cases_file(path: Path) -> tuple[Case, ...]:
         document = TomlDocument(content.decode("utf-8-sig"), str(path))
     except UnicodeDecodeError as error:
         raise InvalidDefinition(f"not UTF-8 at byte {error.start}", file=path, line=1) from None
+    if "instructions" in document.root or "extends" in document.root:
+        raise InvalidDefinition(
+            "it is a definition, not a file of cases",
+            file=path,
+            hint=f"{cmd(f'test {shlex.quote(str(path))}')} runs the cases in it",
+        )
     document.only_keys((), ("case", "judge_model"))
     judge = document.text_value("judge_model")
     found = cases_in(document)
@@ -126,7 +132,7 @@ def carried(cases: Sequence[Case], directory: Path, screening: Screening) -> tup
 
 
 def _with_input(case: Case, directory: Path, screening: Screening) -> Case:
-    if case.file is None or case.input is not None:
+    if not case.needs_file:
         return case
     try:
         read = input_of_case(case, directory, screening)

@@ -51,6 +51,11 @@ class Case:
     judge_model: str | None = None
 
     @property
+    def needs_file(self) -> bool:
+        """Whether its input is read from disk."""
+        return self.file is not None and self.input is None
+
+    @property
     def is_retrieval(self) -> bool:
         """Whether the case checks the search in the knowledge."""
         return bool(self.cites or self.not_cites)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import shlex
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,8 +48,15 @@ def document_of(content: bytes, path: Path) -> TomlDocument:
     """Parse the content of a path.
 
     Raises:
-        InvalidDefinition: it is not UTF-8, or not TOML.
+        InvalidDefinition: it is not UTF-8, or not TOML; or it is for cases.
     """
+    if path.name.endswith(CASES_ENDING):
+        beside = path.with_name(path.name.removesuffix(CASES_ENDING) + ".toml")
+        option = () if beside.is_file() else ("NAME", "--cases")
+        runs = cmd(shlex.join(("test", *option, str(path))))
+        raise InvalidDefinition(
+            "it has cases and no instructions", file=path, hint=f"{runs} runs the cases"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -101,13 +101,13 @@ class InstructionService:
         problem = file_name_problem(name)
         if problem:
             raise UsageError(f"the name `{name}` {problem}", code="bad_name")
+        directory = self._project if in_project else self._user
         text, cases = _TEMPLATE, None
         notes: tuple[str, ...] = ()
         if source is not None:
             found = self._library.find(source)
             text = without_name(Path(found.path).read_text("utf-8-sig"))
-            cases, notes = _copied_cases(found)
-        directory = self._project if in_project else self._user
+            cases, notes = _copied_cases(found, directory, name)
         path, cases_path = directory / f"{name}.toml", directory / f"{name}{CASES_ENDING}"
         hint = f"{cmd(f'instruction edit {shlex.quote(name)}')} changes it"
         if os.path.lexists(path):
@@ -175,17 +175,31 @@ class InstructionService:
         return Validation(tuple(valid), tuple(errors), tuple(notes))
 
 
-def _copied_cases(found: Instruction) -> tuple[bytes | None, tuple[str, ...]]:
-    """The file of cases beside an instruction, and why it is not copied."""
+def _copied_cases(
+    found: Instruction, directory: Path, name: str
+) -> tuple[bytes | None, tuple[str, ...]]:
+    """The file of cases for a copy in a directory, and which cases don't follow it there.
+
+    Cases name files from where they are, so those that do only hold in the same directory.
+    """
     from gptasst.definitions.case_files import cases_beside, cases_of, read_cases_file
 
     cases_of(found)
-    beside = cases_beside(Path(found.path))
+    source = Path(found.path)
+    moves = source.parent.resolve() != directory.resolve()
+    notes = tuple(
+        f"case `{case.name}` names `{case.file}`, which is not beside the copy"
+        for case in found.definition.cases
+        if moves and case.needs_file and not (directory / str(case.file)).exists()
+    )
+    beside = cases_beside(source)
     if not found.path.endswith(".toml") or not beside.exists():
-        return None, ()
-    if any(case.file is not None for case in read_cases_file(beside)):
-        return None, (f"`{beside}` is not copied: its cases name files beside it",)
-    return beside.read_bytes(), ()
+        return None, notes
+    if moves and any(case.needs_file for case in read_cases_file(beside)):
+        words = shlex.join(("test", name, "--cases", str(beside)))
+        note = f"`{beside}` is not copied, because its cases name files beside it"
+        return None, (*notes, f"{note}; {cmd(words)} runs them on the copy")
+    return beside.read_bytes(), notes
 
 
 def _create(path: Path, content: bytes, hint: str, *, in_project: bool) -> None:

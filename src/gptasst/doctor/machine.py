@@ -25,8 +25,8 @@ from gptasst.doctor.types import (
 )
 from gptasst.embedded.service import LocalModelStatus
 from gptasst.errors import GptasstError, InvalidDefinition, NotFound
-from gptasst.hints import cmd, install_command
-from gptasst.storage.database import find_damage, open_unchanged
+from gptasst.hints import cmd, install_command, upgrade_command
+from gptasst.storage.database import NewerSchemaError, find_damage, open_unchanged
 from gptasst.storage.paths import Paths
 from gptasst.uploads.cache import FileCache
 
@@ -275,8 +275,7 @@ def database_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """Findings about damaged databases that must not be lost."""
     paths = program.paths
     for path in (paths.assistants_database, paths.conversations_database):
-        damage = _damage(path)
-        if damage:
+        if damage := _damage(path):
             yield Finding(
                 "assistants" if path == paths.assistants_database else "config",
                 "problem",
@@ -289,8 +288,7 @@ def cache_findings(program: ExaminedProgram) -> Iterator[Finding]:
     """Findings about the caches, which are replaced automatically when damaged."""
     paths = program.paths
     for path in (paths.file_cache, paths.run_journal, paths.batch_records, paths.case_answers):
-        damage = _damage(path)
-        if damage:
+        if damage := _damage(path):
             message = f"`{path}` is damaged ({damage}) and will be set aside when it is next used"
             rebuild = cmd("cache rebuild") if path == paths.file_cache else f"rm {quoted(path)}"
             yield Finding("cache", "warning", message, fix=rebuild)
@@ -304,8 +302,9 @@ def _cache_finding(program: ExaminedProgram, path: Path) -> Finding:
     try:
         cache = FileCache.copy_of(path)
     except sqlite3.Error as error:
-        message = f"`{path}` can't be used ({error}) and will be set aside when it is next used"
-        return Finding("cache", "warning", message, fix=cmd("cache rebuild"))
+        newer = isinstance(error, NewerSchemaError)
+        fix = upgrade_command() if newer else cmd("cache rebuild")
+        return Finding("cache", "warning", f"`{path}` can't be used: {error}", fix=fix)
     with contextlib.closing(cache):
         message = f"`{path}`: {counted(len(cache.hashed_files()), 'local file')}"
         with contextlib.suppress(GptasstError):  # without a profile there is no server

@@ -204,7 +204,6 @@ def _listed(model: ServerModel, known: Shutdown | None, today: date) -> ListedMo
 
 
 _SHOWN = 10
-_ANY_PROFILE = "GPTASST_BASE_URL"  # names a server whatever the profile
 
 # A server without a list may still have models.
 _NO_LIST = ("no_endpoint", "not_an_api", "bad_request", "no_permission")
@@ -242,6 +241,7 @@ class ModelChoice:
         self._note = note
         self._url_variable = url_variable
         self._chosen: str | None = None
+        self._has_list = True
         self._lock = threading.Lock()  # many cases may ask at once; the note is printed once
 
     def choose(self, *, ask: bool) -> str:
@@ -283,6 +283,7 @@ class ModelChoice:
             models = self._open_source().list()
         except GptasstError as error:
             if error.code in _NO_LIST:
+                self._has_list = error.code not in ("no_endpoint", "not_an_api")
                 return ()
             if error.code != "service_error":
                 raise
@@ -300,6 +301,8 @@ class ModelChoice:
         said = f"no model is set for {self._profile.endpoint}"
         if not listed:
             hint = self._without_list()
+            if not self._has_list:
+                hint += "; is the base URL right? it usually ends in /v1"
             return UsageError(f"{said}, and it lists none", hint=hint, code="no_model")
         names = ", ".join(f"`{name}`" for name in listed[:_SHOWN])
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
@@ -310,12 +313,12 @@ class ModelChoice:
         )
 
     def _without_list(self) -> str:
-        if self._url_variable == _ANY_PROFILE:
+        if self._url_variable:
             return "-m MODEL, or `export GPTASST_MODEL=MODEL`"
         return f"-m MODEL, or `model` in [profiles.{self._profile.name}] of config.toml"
 
     def _setting(self, model: str) -> str:
-        if self._url_variable == _ANY_PROFILE:  # the profile is another server's
+        if self._url_variable:  # config.toml describes another server
             return f"`export GPTASST_MODEL={shlex.quote(model)}`"
         key = shlex.quote(f"profiles.{self._profile.name}.model")
         return cmd(f"config set {key} {shlex.quote(model)}")

@@ -64,6 +64,7 @@ class Database:
             connection = self._open()
             connection.execute("BEGIN")
             try:
+                self._refuse_newer(connection)
                 yield connection
             finally:
                 connection.rollback()
@@ -75,11 +76,22 @@ class Database:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._refuse_newer(connection)
                 yield connection
                 connection.commit()
             except BaseException:
                 connection.rollback()
                 raise
+
+    def _refuse_newer(self, connection: sqlite3.Connection) -> None:
+        """Raise if a newer version has changed the tables since the file was opened."""
+        if version_of(connection) > self._schema.version:
+            raise StateError(
+                f"{self._schema.title} `{self._path}` was changed by a newer gptasst while this one"
+                " was running",
+                hint="start it again",
+                code="newer_store",
+            )
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -161,6 +173,10 @@ def _bring_up(connection: sqlite3.Connection, path: Path, schema: Schema) -> Non
     in_transaction(connection, "BEGIN IMMEDIATE", bring_up)
 
 
+class NewerSchemaError(sqlite3.DatabaseError):
+    """A newer version of gptasst has changed the tables."""
+
+
 _Result = TypeVar("_Result")
 
 _READ_BUSY_SECONDS = 5.0
@@ -220,7 +236,7 @@ class Schema:
         """
         version = version_of(connection)
         if version > self.version:
-            raise sqlite3.DatabaseError("it was written by a newer gptasst")
+            raise NewerSchemaError("it was written by a newer gptasst")
         rows = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
         if version != self.version or {sql for (sql,) in rows} != set(self.statements):
             raise sqlite3.DatabaseError("it has other tables than this version")

@@ -1,7 +1,7 @@
 """SQLite files that may be lost: opened on first use, and replaced if they can't be used.
 
-Nothing fails because of them. A damaged file is set aside; if no file can be written, the data is
-in memory until the process ends.
+Nothing fails because of them. A damaged file is set aside; if no file can be written, or a newer
+version wrote it, the data is in memory until the process ends.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import TypeVar
 
 from gptasst.storage.atomic_files import private_directory
 from gptasst.storage.database import (
+    NewerSchemaError,
     Schema,
     connect,
     in_transaction,
     is_busy,
     open_unchanged,
     primary_code,
+    version_of,
 )
 from gptasst.storage.locks import alone
 
@@ -159,6 +161,9 @@ class DisposableDatabase:
             if self._connection is not None:
                 self._connection.execute(f"PRAGMA busy_timeout = {int(self._patience * 1000)}")
             raise _Locked
+        if isinstance(error, NewerSchemaError) or self._became_newer():
+            self._give_up("it was written by a newer gptasst")
+            return
         self._disconnect()
         code = primary_code(error, sqlite3.SQLITE_CORRUPT)
         blameless = code in _NO_FAULT_OF_THE_FILE
@@ -169,6 +174,15 @@ class DisposableDatabase:
             self._set_aside(str(error))
         except OSError as failure:
             self._give_up(failure.strerror or str(failure))
+
+    def _became_newer(self) -> bool:
+        """Whether a newer version has changed the tables since the file was opened."""
+        if self._connection is None:
+            return False
+        try:
+            return version_of(self._connection) > self._schema.version
+        except sqlite3.Error:
+            return False
 
     def _give_up(self, reason: str) -> None:
         self._only_memory = True
