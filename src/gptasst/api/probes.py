@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import is_missing_path, message_of
+from gptasst.api.failures import code_of, is_missing_path, is_no_access, message_of
 from gptasst.api.http import Response, StatusFailure
 from gptasst.api.limits import patience
 from gptasst.api.tools import documented, every_tool, told_by_headers, told_by_refusal
@@ -29,7 +29,7 @@ _POSTS: Mapping[Capability, str] = {
     "input tokens": "/responses/input_tokens",
 }
 _BATCHED = "/v1/responses"
-_NOT_ABOUT_THE_PATH = (401, 403, 408, 429, 500)
+_NOT_ABOUT_THE_PATH = (408, 429, 500)
 
 
 class ProbeGateway:
@@ -70,7 +70,7 @@ class ProbeGateway:
                 body = {"tools": every_tool()}
                 response = self._send("POST", "/responses", body)
             except StatusFailure as error:
-                if error.status_code in _NOT_ABOUT_THE_PATH and error.status_code != 500:
+                if _is_about_key(error) or error.status_code in (408, 429):
                     raise
                 return told_by_refusal(error)
         return told_by_headers(response.headers)
@@ -91,7 +91,7 @@ class ProbeGateway:
             try:
                 self._send("POST", "/batches", body)
             except StatusFailure as error:
-                if error.status_code in (401, 403):
+                if _is_about_key(error):
                     raise
                 return not (is_missing_path(error) or _BATCHED in message_of(error))
         return True
@@ -117,10 +117,15 @@ class ProbeGateway:
             except StatusFailure as error:
                 if or_fails and error.status_code == 500:
                     return True
-                if error.status_code in _NOT_ABOUT_THE_PATH or error.status_code > 501:
+                status = error.status_code
+                if _is_about_key(error) or status in _NOT_ABOUT_THE_PATH or status > 501:
                     raise
                 return not is_missing_path(error)
             body = read_json(response)
         # LM Studio reports an unknown path with status 200. open-responses-server answers an empty
         # request with `null`.
         return body is None or (isinstance(body, dict) and not body.get("error"))
+
+
+def _is_about_key(error: StatusFailure) -> bool:
+    return is_no_access(error.status_code, code_of(error))
