@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import ConnectionFailure, StatusFailure, TimedOut
+from gptasst.api.http import ConnectionFailure, StatusFailure, TimedOut
 from gptasst.api.limits import OverLimit, patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.types import Endpoint

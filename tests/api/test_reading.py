@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from gptasst.api.errors import reading
 from gptasst.api.events import Event
-from gptasst.api.failures import reading
 from gptasst.api.files import moment
 from gptasst.api.types import Endpoint
 from gptasst.errors import ServiceError

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import httpx2
 import pytest
 
-from gptasst.api.failures import ConnectionFailure, StatusFailure
+from gptasst.api.http import ConnectionFailure, StatusFailure
 from gptasst.api.retries import wait_before_retry
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/responses")

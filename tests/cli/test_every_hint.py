@@ -511,7 +511,7 @@ HINTS = [
     Hint(typed("assistant export Docs -o d.toml --with-files kb"), "assistant export Docs -o e.toml --with-files kb2", "export: {}", more="--name E"),
     Hint(no_knowledge, "assistant files list Bare", "list_files: assistant files add {} FILE..."),
     Hint(of_a_newer_version, "assistant show Docs", "read_pointer: upgrade_command()"),
-    Hint(an_expired_store, "run Docs -t x", "expired: assistant export {}"),
+    Hint(an_expired_store, "run Docs -t x", "_expired: assistant export {}"),
     Hint(meanwhile("assistant edit Docs -m gpt-6.2-sol", "GET", 1), "assistant edit Docs -m gpt-6-terra", "edit_conflict: assistant show {}"),
     Hint(meanwhile("assistant delete Docs -y", "GET", 2), "assistant edit Docs -m gpt-6-terra", "deleted_meanwhile: assistant list"),
     Hint(meanwhile("assistant delete Docs -y", "POST"), "assistant edit Docs -m gpt-6-terra", "_WHAT_IS_THERE: assistant list"),

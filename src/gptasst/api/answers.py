@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection
-from gptasst.api.errors import failed_response
+from gptasst.api.errors import failed_response, more_context
 from gptasst.api.events import Event, UnreadableEvent
 from gptasst.api.failures import filter_categories, filtered_for, words_in
 from gptasst.api.limits import MAX_ANSWER, patience, too_much
 from gptasst.api.masking import masked
-from gptasst.api.refused_inputs import more_context
 from gptasst.api.response_items import (
     FileName,
     answer_text,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
-from gptasst.api.failures import ConnectionFailure, StatusFailure
-from gptasst.api.limits import too_much
+from gptasst.api.http import ConnectionFailure, Response, StatusFailure, read_to_end
 from gptasst.api.open_connections import OpenConnections
 from gptasst.api.retries import wait_before_retry
 from gptasst.errors import UsageError
@@ -18,30 +17,6 @@ _VERSION = re.compile(r"/v\d+(beta\d*)?(/|\Z)")
 # LM Studio's message for an unknown path, and bytes that it and the path may have.
 _UNEXPECTED = b"Unexpected endpoint or method"
 _SHORT = 500
-
-
-class Response(Protocol):
-    """A response. Names of headers are lower-case; a streamed body is read by `iter_bytes`.
-
-    Reading the body raises `ConnectionFailure` or `OverLimit`.
-    """
-
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def is_success(self) -> bool: ...
-    @property
-    def url(self) -> Any: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def content(self) -> bytes: ...
-    @property
-    def text(self) -> str: ...
-
-    def read(self) -> bytes: ...
-    def iter_bytes(self) -> Iterator[bytes]: ...
-    def close(self) -> None: ...
 
 
 _Response = TypeVar("_Response", bound=Response)
@@ -148,35 +123,3 @@ def _is_unexpected(response: Response) -> bool:
         return False
     read_to_end(response)
     return _UNEXPECTED in response.content[:_SHORT]
-
-
-def read_to_end(response: Response) -> None:
-    """Read the body; a response that can't be read is closed."""
-    try:
-        response.read()
-    except BaseException:
-        response.close()
-        raise
-
-
-def hangs_up(response: Response) -> bool:
-    """Whether the server hangs up although it says `Keep-Alive`, as llama.cpp after a stream.
-
-    The next request could cross with that.
-    """
-    kind = response.headers.get("content-type", "")
-    return response.headers.get("server") == "llama.cpp" and "event-stream" in kind
-
-
-def up_to(most: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The blocks of a body.
-
-    Raises:
-        OverLimit: they are more than `most` bytes.
-    """
-    size = 0
-    for block in blocks:
-        size += len(block)
-        if size > most:
-            raise too_much(f"more than {most >> 20:,} MiB in one reply")
-        yield block

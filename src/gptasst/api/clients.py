@@ -11,9 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gptasst import __version__
 from gptasst.api.attempts import Attempts
-from gptasst.api.certificates import tls_context
 from gptasst.api.plain_client import PlainClient, merged
-from gptasst.api.surroundings import bad_proxy, may_have_proxy, no_socks
+from gptasst.api.surroundings import bad_proxy, may_have_proxy, no_socks, tls_context
 from gptasst.api.types import Endpoint
 
 if TYPE_CHECKING:

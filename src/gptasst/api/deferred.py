@@ -7,12 +7,12 @@ from typing import Any
 
 from gptasst.api.answers import whole_answer
 from gptasst.api.connection import Connection, api_path, missing
-from gptasst.api.errors import retry_after, translate_error
-from gptasst.api.failures import RequestFailure, StatusFailure, reading
+from gptasst.api.errors import reading, translate_error
+from gptasst.api.http import RequestFailure, StatusFailure
 from gptasst.api.limits import patience
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
-from gptasst.api.retries import was_not_carried_out
+from gptasst.api.retries import retry_after, was_not_carried_out
 from gptasst.api.types import CompletionWindow, ModelAnswer, ModelRequest
 from gptasst.errors import GptasstError, NoAnswer, NotFound, UsageError
 from gptasst.values import dataclass

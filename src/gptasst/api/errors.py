@@ -5,15 +5,10 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from urllib.parse import urljoin
 
 from gptasst.api.failures import (
-    ConnectionFailure,
-    RequestFailure,
-    StatusFailure,
-    TimedOut,
     code_of,
     filtered_for,
     is_about_model,
@@ -27,15 +22,17 @@ from gptasst.api.failures import (
     words_in,
     words_of,
 )
-from gptasst.api.limits import OverLimit, RateLimits
+from gptasst.api.http import ConnectionFailure, RequestFailure, StatusFailure, TimedOut
+from gptasst.api.limits import OverLimit
 from gptasst.api.masking import mask_error, masked
-from gptasst.api.refused_inputs import expired, filtered, input_not_taken, refused_input, too_long
+from gptasst.api.retries import retry_after
 from gptasst.api.surroundings import login_wanted, proxy_between
 from gptasst.api.types import Endpoint
-from gptasst.config.urls import shown_url
+from gptasst.config.urls import has_login, shown_url
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
+    InvalidInput,
     LimitReached,
     NoAnswer,
     NotFound,
@@ -44,6 +41,51 @@ from gptasst.errors import (
 from gptasst.hints import cmd
 
 _LONGEST_REASON = 300
+# llama.cpp: "image input is not supported", "'input_file' is not supported by llamacpp"; vLLM: "is
+# not a multimodal model", "Unsupported chat content part type: 'input_file'"; Ollama: "file inputs
+# are not currently supported", "missing data required for image input"; LM Studio: "Model does not
+# support images", "Vision add-on is not loaded".
+_NO_IMAGES = re.compile(
+    r"(image input|input_image)'? is not supported|not a multimodal model|part type: 'input_image'"
+    r"|data required for image input|not support (image|vision)|vision add-on is not loaded"
+)
+_NO_DOCUMENTS = re.compile(
+    r"input_file'? is not supported|file inputs are not (currently )?supported"
+    r"|part type: 'input_file'"
+)
+# A JSON value.
+_SENT = (str, int, float, list, dict, type(None))
+_STORE_ID = re.compile(r"\bvs_\w+")
+
+
+@contextlib.contextmanager
+def reading(endpoint: Endpoint) -> Iterator[None]:
+    """Translate errors of reading a server's response.
+
+    An `AttributeError` of our own objects, or text that can't be encoded, is not the server's
+    fault and is raised unchanged.
+
+    Raises:
+        ServiceError: the response is not in the API's form.
+    """
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise
+    except RecursionError as error:
+        raise ServiceError(
+            f"{endpoint.name} sent JSON that is nested too deeply to be read",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        ) from error
+    except (ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
+        if isinstance(error, AttributeError) and not isinstance(error.obj, _SENT):
+            raise
+        raise ServiceError(
+            f"{endpoint.name} sent something that is not an answer of the API",
+            hint="is the base URL right? it usually ends in /v1",
+            code="not_an_api",
+        ) from error
 
 
 def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstError:
@@ -62,12 +104,12 @@ def failed_response(error: object, model: str, endpoint: Endpoint) -> GptasstErr
     if code == "rate_limit_exceeded" or is_used_up(0, code, message):
         return _limit_reached(code, message, endpoint)
     if is_too_long(code, message):
-        return too_long(message, endpoint)
+        return _too_long(message, endpoint)
     found = filtered_for(code, body)
     if found:
-        return filtered(found, endpoint)
+        return _filtered(found, endpoint)
     if is_expired(message):
-        return expired(message, endpoint)
+        return _expired(message, endpoint)
     # OGX asks for the model only then.
     if "model" in message.lower() and is_about_model(404, code, message, model):
         return _no_model(model, endpoint)
@@ -138,11 +180,11 @@ def _status_error(error: StatusFailure, endpoint: Endpoint, model: str | None) -
     if status == 429 or is_used_up(status, code, message):
         return _limit_reached(code, message, endpoint, status, retry_after(error.response.headers))
     if status in (400, 422, 500, 501):
-        not_taken = input_not_taken(message, endpoint)
+        not_taken = _input_not_taken(message, endpoint)
         if not_taken:
             return not_taken
     if status in (400, 413, 422) or is_too_long(code, message) or is_expired(message):
-        refused = refused_input(error, endpoint)
+        refused = _refused_input(error, endpoint)
         if refused:
             return refused
     if model and is_about_model(status, code, message, model):
@@ -225,6 +267,9 @@ def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
             hint = f"{between} is set, and that proxy may have answered; {hint}"
         refused = f"{endpoint.name}{said or ': HTTP 403'}"
         return AccessDenied(refused, hint=hint, code="no_permission")
+    if has_login(endpoint.base_url):
+        refused = f"{endpoint.name} does not accept the user and password of its URL{said}"
+        return AccessDenied(refused, hint=endpoint.key_hint, code="wrong_key")
     # A gateway in front of the server may miss something else, such as a header.
     if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"
@@ -263,70 +308,66 @@ def _in_words(seconds: float) -> str:
     return f"{math.ceil(seconds / 3600)} hours"
 
 
-# As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def rate_limits(headers: Mapping[str, str]) -> RateLimits:
-    """The limits in the `x-ratelimit-*` headers of a response; invalid values are ignored."""
-    return RateLimits(
-        remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
-        reset_requests=_duration(headers.get("x-ratelimit-reset-requests")),
-        remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
-        reset_tokens=_duration(headers.get("x-ratelimit-reset-tokens")),
+def _input_not_taken(message: str, endpoint: Endpoint) -> GptasstError | None:
+    """The error for a kind of input that the server or its model does not take."""
+    if _NO_DOCUMENTS.search(message.lower()):
+        what, key = "documents", "input_file"
+    elif _NO_IMAGES.search(message.lower()):
+        what, key = "images", "input_image"
+    else:
+        return None
+    return InvalidInput(
+        f"{endpoint.name} takes no {what}: {message}",
+        hint=f"leave them out, or use a model that takes them; `{key} = false` in"
+        f" {endpoint.table} has it said before anything is sent",
+        code="input_not_taken",
     )
 
 
-_LONGEST_ASKED = 7 * 86_400.0
+def _refused_input(error: StatusFailure, endpoint: Endpoint) -> GptasstError | None:
+    """The error for an input that the server does not accept; `None` for other errors."""
+    message = masked(message_of(error), endpoint)
+    if is_too_long(code_of(error), message):
+        return _too_long(message, endpoint)
+    if error.status_code == 413:
+        words = words_of(error)
+        said = f": {masked(words, endpoint)}" if words else ""
+        return InvalidInput(
+            f"the request is larger than {endpoint.name} takes{said}",
+            hint="send less",
+            code="too_large",
+        )
+    found = filtered_for(code_of(error), error.body)
+    if found:
+        return _filtered(found, endpoint)
+    return _expired(message, endpoint) if is_expired(message) else None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The wait that `retry-after-ms` or `Retry-After` asks for, in seconds, if it is valid.
-
-    `Retry-After` is a number or a date. No wait is longer than a week.
-    """
-    asked = _asked_wait(headers)
-    return None if asked is None else min(asked, _LONGEST_ASKED)
+def _filtered(found: str, endpoint: Endpoint) -> NoAnswer:
+    refused = f"the content filter of {endpoint.name} refused the input: {masked(found, endpoint)}"
+    return NoAnswer(refused, code="refused")
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    exact = _finite(headers.get("retry-after-ms"))
-    if exact is not None:
-        return exact / 1000
-    value: str | None = headers.get("retry-after")
-    seconds = _finite(value)
-    if not value or seconds is not None:
-        return seconds
-    import email.utils
-
-    date = email.utils.parsedate_tz(value)
-    if date is None:
-        return None
-    try:
-        return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
-    except (ValueError, OverflowError):  # a year out of range
-        return None
+def _expired(message: str, endpoint: Endpoint) -> ServiceError:
+    ident = _STORE_ID.search(message)
+    export = f"{cmd(f'assistant export {ident[0]}')} prints its definition: " if ident else ""
+    return ServiceError(
+        f"{endpoint.name}: {message}",
+        hint=f"{export}create the assistant again with its files, and delete this one",
+        code="expired",
+    )
 
 
-def _finite(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return max(number, 0.0) if math.isfinite(number) else None
+def _too_long(message: str, endpoint: Endpoint) -> InvalidInput:
+    return InvalidInput(
+        f"the input is too long for the model: {message}",
+        hint=more_context(endpoint),
+        code="too_long",
+    )
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
-
-
-def _duration(text: str | None) -> float | None:
-    if not text:
-        return None
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    parts = _DURATION.findall(text)
-    if "".join(number + unit for number, unit in parts) != text:
-        return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+def more_context(endpoint: Endpoint) -> str:
+    """The hint for a context that is too small."""
+    if endpoint.embedded:
+        return "send less at a time, or raise `context` in [local] of config.toml"
+    return "send less at a time, or use a model with a larger context"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gptasst.api.limits import MAX_LINE, too_much
 
 if TYPE_CHECKING:
-    from gptasst.api.attempts import Response
+    from gptasst.api.http import Response
 
 
 class Event(dict[str, Any]):

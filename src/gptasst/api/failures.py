@@ -1,120 +1,13 @@
-"""Requests that failed: exceptions of the HTTP client, and a server's error messages, masked.
+"""What the error messages of servers mean.
 
-OpenAI sends error codes; other servers send text, or forms of their own.
+OpenAI sends codes; other servers send text, or forms of their own.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
-from gptasst.api.types import Endpoint
-from gptasst.errors import ServiceError
-
-if TYPE_CHECKING:
-    from gptasst.api.attempts import Response
-
-
-class RequestFailure(Exception):
-    """A request without a usable response. The SDK passes it on unchanged."""
-
-
-class ConnectionFailure(RequestFailure):
-    """There was no response, or not all of it. `__cause__` is the error of the HTTP library.
-
-    Args:
-        said: what happened, if the cause does not tell.
-        of_proxy: whether a proxy refused to connect.
-    """
-
-    def __init__(self, said: str = "", *, of_proxy: bool = False) -> None:
-        super().__init__(said)
-        self.of_proxy = of_proxy
-
-
-class TimedOut(ConnectionFailure):
-    """A server that accepts no connection (`connecting`), or sent nothing for too many seconds."""
-
-    def __init__(self, seconds: float | None, *, connecting: bool = False) -> None:
-        super().__init__("timed out")
-        self.seconds = seconds
-        self.connecting = connecting
-
-
-class StatusFailure(RequestFailure):
-    """A server refused a request.
-
-    Attributes:
-        response: the response, completely read.
-        body: its error: the object in `error`, else all JSON, else the text.
-    """
-
-    def __init__(self, response: Response) -> None:
-        text = response.text.strip()
-        super().__init__(f"HTTP {response.status_code}: {text}")
-        self.response = response
-        self.body: Any = text
-        try:
-            said = json.loads(text)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(said, list) and len(said) == 1:  # as Gemini sends it
-            said = said[0]
-        error = said.get("error") if isinstance(said, dict) else None
-        self.body = error if isinstance(error, dict) and error else said
-
-    @property
-    def url(self) -> str:
-        """The URL that was asked for."""
-        return str(self.response.url)
-
-    @property
-    def path(self) -> str:
-        """The path of its URL."""
-        return unquote(urlsplit(self.url).path)
-
-    @property
-    def status_code(self) -> int:
-        return self.response.status_code
-
-
-# A JSON value.
-_SENT = (str, int, float, list, dict, type(None))
-
-
-@contextlib.contextmanager
-def reading(endpoint: Endpoint) -> Iterator[None]:
-    """Translate errors of reading a server's response.
-
-    An `AttributeError` of our own objects, or text that can't be encoded, is not the server's
-    fault and is raised unchanged.
-
-    Raises:
-        ServiceError: the response is not in the API's form.
-    """
-    try:
-        yield
-    except UnicodeEncodeError:
-        raise
-    except RecursionError as error:
-        raise ServiceError(
-            f"{endpoint.name} sent JSON that is nested too deeply to be read",
-            hint="is the base URL right? it usually ends in /v1",
-            code="not_an_api",
-        ) from error
-    except (ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
-        if isinstance(error, AttributeError) and not isinstance(error.obj, _SENT):
-            raise
-        raise ServiceError(
-            f"{endpoint.name} sent something that is not an answer of the API",
-            hint="is the base URL right? it usually ends in /v1",
-            code="not_an_api",
-        ) from error
-
+from gptasst.api.http import StatusFailure
 
 # FastAPI, llama.cpp, Azure; and the message for a response without one.
 _NO_SUCH_PATH = ("not found", "file not found", "resource not found", "http 404")

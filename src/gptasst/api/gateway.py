@@ -16,21 +16,15 @@ from gptasst.api.answers import (
     with_count,
 )
 from gptasst.api.connection import Connection, missing, read_json
-from gptasst.api.errors import rate_limits, retry_after, translate_error
+from gptasst.api.errors import reading, translate_error
 from gptasst.api.events import Event, answer_events
-from gptasst.api.failures import (
-    ConnectionFailure,
-    RequestFailure,
-    StatusFailure,
-    message_of,
-    reading,
-    wants_stream,
-)
-from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience
+from gptasst.api.failures import message_of, wants_stream
+from gptasst.api.http import ConnectionFailure, RequestFailure, StatusFailure
+from gptasst.api.limits import MAX_EVENTS, Deadline, OnLimits, patience, rate_limits
 from gptasst.api.masking import masked
 from gptasst.api.models import ContextWindows
 from gptasst.api.requests import request_body
-from gptasst.api.retries import ATTEMPTS, retrying, wait_before_retry
+from gptasst.api.retries import ATTEMPTS, retry_after, retrying, wait_before_retry
 from gptasst.api.tools import could_be_tool, refused_tool, told_by_headers
 from gptasst.api.types import Endpoint, FilePart, ModelAnswer, ModelRequest, PastMessage, TextDelta
 from gptasst.errors import GptasstError, InvalidInput, NoAnswer, ServiceError
@@ -39,11 +33,11 @@ from gptasst.inputs.encoding import as_utf8
 from gptasst.threads import cached_property
 
 if TYPE_CHECKING:
-    from gptasst.api.attempts import Response
     from gptasst.api.batches import BatchGateway
     from gptasst.api.conversations import ConversationGateway
     from gptasst.api.deferred import DeferredGateway
     from gptasst.api.files import FileGateway
+    from gptasst.api.http import Response
     from gptasst.api.models import EmbeddingGateway, ModelGateway, ProbeGateway, SlotGateway
     from gptasst.api.vector_stores import VectorStoreGateway
 
@@ -51,6 +45,7 @@ if TYPE_CHECKING:
 _UPLOAD_LIFETIME = 86_400
 # Seconds to wait for the end of a response whose content is complete.
 _END = 0.2
+_UNREADY = 503  # an HTTP status
 
 
 class OpenAIGateway:
@@ -307,6 +302,7 @@ class OpenAIGateway:
             known.transient = wait_before_retry(error, 0) is not None
         if isinstance(error, StatusFailure):
             known.retry_after = retry_after(error.response.headers)
+            known.unready = error.status_code == _UNREADY
         raise known from error
 
 

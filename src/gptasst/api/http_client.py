@@ -11,9 +11,9 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from gptasst.api.attempts import Attempts, Response, hangs_up, read_to_end, up_to
-from gptasst.api.failures import ConnectionFailure, TimedOut
-from gptasst.api.limits import MAX_REPLY, Patience, Timeouts, check_command
+from gptasst.api.attempts import Attempts
+from gptasst.api.http import ConnectionFailure, Response, TimedOut, hangs_up, read_to_end
+from gptasst.api.limits import MAX_REPLY, Patience, Timeouts, check_command, up_to
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 
 # The SDK's limits: many uploads at once.

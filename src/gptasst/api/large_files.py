@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import StatusFailure
+from gptasst.api.http import StatusFailure
 from gptasst.api.types import UploadRequest
 from gptasst.errors import GptasstError, InvalidInput
 from gptasst.values import dataclass

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from gptasst.api.failures import RequestFailure
+from gptasst.api.http import RequestFailure
 from gptasst.threads import time_left
 from gptasst.values import dataclass
 
@@ -59,6 +60,20 @@ def too_much(what: str) -> OverLimit:
 def too_slow(said: str, seconds: float) -> OverLimit:
     """The error for a server that takes too long: what it did (`said`), and the seconds it had."""
     return OverLimit(f"{said} within {seconds:g} s", "timeout", _ALLOW_MORE)
+
+
+def up_to(most: int, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The blocks of a body.
+
+    Raises:
+        OverLimit: they are more than `most` bytes.
+    """
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > most:
+            raise too_much(f"more than {most >> 20:,} MiB in one reply")
+        yield block
 
 
 class Deadline:
@@ -234,3 +249,33 @@ class RateLimits:
 
 
 OnLimits = Callable[[RateLimits], None]
+
+
+# As OpenAI writes durations: `1s`, `6m0s`, `120ms`, `1h2m3.5s`.
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def rate_limits(headers: Mapping[str, str]) -> RateLimits:
+    """The limits in the `x-ratelimit-*` headers of a response; invalid values are ignored."""
+    return RateLimits(
+        remaining_requests=_number(headers.get("x-ratelimit-remaining-requests")),
+        reset_requests=_duration(headers.get("x-ratelimit-reset-requests")),
+        remaining_tokens=_number(headers.get("x-ratelimit-remaining-tokens")),
+        reset_tokens=_duration(headers.get("x-ratelimit-reset-tokens")),
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _duration(text: str | None) -> float | None:
+    if not text:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        return None
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)

@@ -15,13 +15,8 @@ from urllib.parse import quote
 
 from gptasst.api.capabilities import Capability
 from gptasst.api.connection import Connection, read_json
-from gptasst.api.failures import (
-    StatusFailure,
-    code_of,
-    is_about_model,
-    is_missing_path,
-    message_of,
-)
+from gptasst.api.failures import code_of, is_about_model, is_missing_path, message_of
+from gptasst.api.http import StatusFailure
 from gptasst.api.limits import patience
 from gptasst.api.response_items import objects
 from gptasst.api.tools import (
@@ -38,7 +33,7 @@ from gptasst.errors import GptasstError, NotFound, ServiceError
 from gptasst.hints import cmd
 
 if TYPE_CHECKING:
-    from gptasst.api.attempts import Response
+    from gptasst.api.http import Response
 
 
 class ModelGateway:

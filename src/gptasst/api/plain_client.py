@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from gptasst.api.attempts import Attempts, hangs_up, read_to_end, up_to
-from gptasst.api.limits import Timeouts
+from gptasst.api.attempts import Attempts
+from gptasst.api.http import hangs_up, read_to_end
+from gptasst.api.limits import Timeouts, up_to
 from gptasst.api.plain_connection import PlainConnection, failures
 
 _BLOCK = 64 << 10
@@ -127,7 +128,7 @@ class PlainClient:
 
 
 class PlainResponse:
-    """A response; see `gptasst.api.attempts.Response`.
+    """A response; see `gptasst.api.http.Response`.
 
     Args:
         raw: its head, and what reads its body.

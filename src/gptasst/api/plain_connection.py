@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from gptasst.api.failures import ConnectionFailure, TimedOut
+from gptasst.api.http import ConnectionFailure, TimedOut
 from gptasst.api.limits import Patience, check_command
 from gptasst.api.open_connections import OpenConnection, OpenConnections
 

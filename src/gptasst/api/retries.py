@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from gptasst.api.errors import retry_after
-from gptasst.api.failures import ConnectionFailure, StatusFailure, code_of, is_used_up, message_of
+from gptasst.api.failures import code_of, is_used_up, message_of
+from gptasst.api.http import ConnectionFailure, StatusFailure
 from gptasst.api.limits import Deadline, OverLimit
 
 _Made = TypeVar("_Made")
@@ -88,3 +90,42 @@ def was_not_carried_out(error: BaseException | None) -> bool:
     return isinstance(error, StatusFailure) and (
         error.status_code in _NOT_CARRIED_OUT or code_of(error) == _LOCKED
     )
+
+
+_LONGEST_ASKED = 7 * 86_400.0
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The wait that `retry-after-ms` or `Retry-After` asks for, in seconds, if it is valid.
+
+    `Retry-After` is a number or a date. No wait is longer than a week.
+    """
+    asked = _asked_wait(headers)
+    return None if asked is None else min(asked, _LONGEST_ASKED)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
+    exact = _finite(headers.get("retry-after-ms"))
+    if exact is not None:
+        return exact / 1000
+    value: str | None = headers.get("retry-after")
+    seconds = _finite(value)
+    if not value or seconds is not None:
+        return seconds
+    import email.utils
+
+    date = email.utils.parsedate_tz(value)
+    if date is None:
+        return None
+    try:
+        return max(float(email.utils.mktime_tz(date)) - time.time(), 0.0)
+    except (ValueError, OverflowError):  # a year out of range
+        return None
+
+
+def _finite(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return max(number, 0.0) if math.isfinite(number) else None

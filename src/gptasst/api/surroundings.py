@@ -1,9 +1,10 @@
-"""Proxies, which come from the environment, and what is wrong with them."""
+"""Proxies and trusted certificates, as the environment sets them, and what is wrong with them."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gptasst.api.types import Endpoint
@@ -11,8 +12,23 @@ from gptasst.config.urls import shown_url
 from gptasst.errors import AccessDenied, UsageError
 from gptasst.hints import install_command
 
+if TYPE_CHECKING:
+    import ssl
+
 _KINDS = ("http", "https", "all")
 _SCHEMES = ("http", "https", "socks5", "socks5h")
+_CERTIFICATES_IN = {
+    "SSL_CERT_FILE": "a file of certificates, in PEM",
+    "SSL_CERT_DIR": "a directory of certificates",
+}
+# Where systems keep them, for a Python that was built for another system.
+_CERTIFICATE_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 def may_have_proxy(base_url: str) -> bool:
@@ -103,3 +119,62 @@ def _is_proxy(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in _SCHEMES and bool(parts.hostname) and " " not in url
+
+
+def tls_context() -> ssl.SSLContext:
+    """A context that trusts what httpx2 trusts by default. Making it takes longer than a request.
+
+    Raises:
+        UsageError: the certificates can't be read.
+    """
+    try:
+        context = _context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    except OSError as error:  # includes OpenSSL's own errors
+        raise _bad_certificates(error) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _context(file: str | None, directory: str | None) -> ssl.SSLContext:
+    import ssl
+
+    if file:
+        return ssl.create_default_context(cafile=file)
+    if directory:
+        # OpenSSL would continue without any trusted certificate.
+        directories = directory.split(os.pathsep)
+        if not any(map(os.path.exists, directories)):
+            raise FileNotFoundError
+        if not any(map(os.path.isdir, directories)):
+            raise NotADirectoryError("it is no directory")
+        return ssl.create_default_context(capath=directory)
+    if sys.platform in ("darwin", "win32"):
+        import truststore
+
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    if not context.cert_store_stats()["x509"]:
+        found = next(filter(os.path.isfile, _CERTIFICATE_FILES), None)
+        if found:
+            context.load_verify_locations(found)
+    return context
+
+
+def _bad_certificates(error: OSError) -> UsageError:
+    """The error for unreadable certificates, naming the variable that sets them."""
+    named = {name: os.environ[name] for name in _CERTIFICATES_IN if os.environ.get(name)}
+    missing = [
+        name for name, paths in named.items()
+        if not any(map(os.path.exists, paths.split(os.pathsep)))
+    ]  # fmt: skip
+    variable = next(iter(missing or named), None)
+    if variable is None:
+        return UsageError(f"certificates can't be read: {error}")
+    problem = "which is not there" if missing else f"which can't be used: {error.strerror or error}"
+    return UsageError(
+        f"{variable} is `{named[variable]}`, {problem}",
+        hint=f"{variable} names {_CERTIFICATES_IN[variable]}; unset it to use the default ones",
+        code="bad_value",
+        variable=variable,
+    )

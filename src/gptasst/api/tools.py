@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gptasst.api.capabilities import PARAMETERS, Capability
-from gptasst.api.failures import StatusFailure, words_of
+from gptasst.api.failures import words_of
+from gptasst.api.http import StatusFailure
 from gptasst.api.types import (
     Endpoint,
     ModelRequest,

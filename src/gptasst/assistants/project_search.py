@@ -9,7 +9,7 @@ from gptasst.api.upload_marks import shown_name
 from gptasst.api.vector_stores import VectorStoreGateway
 from gptasst.assistants.types import RunTarget
 from gptasst.inputs.ignore import fits_patterns
-from gptasst.knowledge.types import FoundPassage
+from gptasst.knowledge.types import FoundPassage, shown_score
 
 if TYPE_CHECKING:
     from gptasst.knowledge.question import Question
@@ -35,7 +35,10 @@ def found_passages(
     )
     return [
         FoundPassage(
-            str(hit.attributes.get("path") or shown_name(hit.filename)), "", hit.text, hit.score
+            str(hit.attributes.get("path") or shown_name(hit.filename)),
+            "",
+            hit.text,
+            shown_score(hit.score),
         )
         for hit in hits
     ]

@@ -27,7 +27,7 @@ SYNONYMS = {
     "list": ("ls",),
     "show": ("cat", "get", "info", "view"),
     "delete": ("del", "remove", "rm"),
-    "edit": ("change", "modify", "rename", "update"),
+    "edit": ("change", "modify", "update"),
     "create": ("add", "make", "new"),
     "new": ("add", "create", "make"),
     "set": ("change",),

@@ -241,7 +241,12 @@ class _Search:
 
     def _chosen(self, terms: Terms) -> list[tuple[Term, int]]:
         """The terms to search, with the number of passages for each, rarest first."""
-        found = self._rarest(map(self._leading, terms.leading), _MOST_TERMS)
+        leading = list(map(self._leading, terms.leading))
+        missing = sum(1 for term, count in leading if not count and not term.guessed)
+        known = sum(1 for term, count in leading if count and not term.guessed)
+        if missing > known:  # a similar word is likely to be another one
+            leading = [(term, count) for term, count in leading if not term.similar]
+        found = self._rarest(leading, _MOST_TERMS)
         filling = self._rarest(
             ((term, self._count(term)) for term in terms.filling), _MOST_TERMS - len(found)
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gptasst.knowledge.code_words import shorter_or_longer
 from gptasst.knowledge.languages import COMMON, common_words, language_of
-from gptasst.knowledge.stems import fold, other_stem, simplified, stem
+from gptasst.knowledge.stems import fold, other_stem, simplified, stem, visible
 from gptasst.knowledge.words import COMPOUNDING, END, found_words, is_unspaced, names, runs
 from gptasst.values import dataclass
 
@@ -22,6 +22,7 @@ IN_INDEX = "porter"  # the stemmer of the index itself
 # Of a long input, this many different words are used, the most frequent ones.
 _MOST_EXAMINED = 400
 _MOST_WORDS = 1000
+_MOST_READ = 2_000_000  # characters, half of them at the end
 _ENDS = 100  # words
 _MOST_RUNS = 50  # in one word
 _LONGEST_RUN = 20_000  # characters
@@ -45,6 +46,7 @@ SHORTEST_PART = 4  # letters of the shortest word that can start a compound
 _NUMBER = re.compile("[0-9]{4,15}")  # 1000 may be written 1,000
 _THOUSANDS = re.compile("(?<=[0-9])(?=(?:[0-9]{3})+$)")
 _GAP = re.compile(r"(?<=[0-9])[ '’\u00a0\u202f](?=[0-9]{3}\b)")  # 1 000
+_PARTS = re.compile(r"\w*\d(?:[-.,]\d+)+")  # one digit of 3.9.1 alone says nothing
 _MEASURE = re.compile("[0-9]+[A-Za-z]")  # 15h may be written 15 h
 EXACT = '"{}"'
 _UNSPACED_COMMON = COMMON["chinese"] | COMMON["japanese"] | COMMON["korean"]
@@ -67,13 +69,14 @@ class Question:
 class Term:
     """A word with its indexed forms, as FTS5 expressions. `word` is for people.
 
-    A `guessed` term is not in the question itself.
+    A `guessed` term is not in the question itself. A `similar` one replaces a word of it.
     """
 
     word: str
     forms: tuple[str, ...]
     weight: float = 1.0
     guessed: bool = False
+    similar: bool = False
 
     @property
     def expression(self) -> str:
@@ -151,6 +154,9 @@ def _shortened(words: Sequence[str], weight: float) -> Iterator[Term]:
 
 
 def _question_words(text: str, *, common: bool = False) -> list[str]:
+    text = visible(text)  # can be 18 times as long
+    if len(text) > _MOST_READ:
+        text = f"{text[: _MOST_READ // 2]} {text[-_MOST_READ // 2 :]}"
     return found_words(_GAP.sub(",", text if common else _ELISION.sub(" ", text)))
 
 
@@ -166,6 +172,7 @@ def _is_acronym(word: str) -> bool:
 
 def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
     plain = []
+    in_parts = _PARTS.fullmatch(word)
     for run, sign in itertools.islice(runs(word), _MOST_RUNS):
         if is_unspaced(run):
             yield from _unspaced_terms(run[:_LONGEST_RUN])
@@ -175,7 +182,8 @@ def _terms(word: str, languages: frozenset[str]) -> Iterator[Term]:
             found = list(names(run, sign))
             plain.append(found[bool(sign)])
             accented = tuple(_accented(run, languages))
-            for name in found[:1] if sign else found:
+            digit = in_parts and len(run) == 1
+            for name in () if digit else found[:1] if sign else found:
                 more = accented if name == found[0] else ()
                 yield Term(name, tuple(dict.fromkeys((*_forms(name, languages), *more))))
             if len(found) > 2 and not sign:  # `rateLimiter` might be `rate_limiter` elsewhere

@@ -19,22 +19,27 @@ from gptasst.knowledge.words import COMPOUNDING, is_unspaced
 _RESEMBLING_SHARE = 0.6
 _PART_SHARE = 0.5
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+_TA_MARBUTA = re.compile("ه$")
 _WITHOUT_UMLAUT = re.compile("([aou])e|(?<=a)a")
 _SHORTEST_PARTED, _LONGEST_PARTED = 5, 40
 _LINKS = ("", "s", "n", "en", "es")  # between the parts of a compound
 _USUAL_HAN = "何日月年時分人方中上下出入見行来思言持使合間事者物目手会名前後内外先所"
 _HAN_AND_KANA = re.compile("[\u4e00-\u9fff][\u3040-\u30ff]")
 # Letters that two words must have in common, if that is all of one of them, and the share of the
-# longer one.
-_BEGINNING = 4
+# longer one. Arabic and Hebrew are mostly written without vowels.
+_BEGINNING, _CONSONANTS = 4, 3
+_WITHOUT_VOWELS = re.compile("[א-תء-ي]")
 _SHARE = 0.6
 _SHARE_IN_ENGLISH = 0.75
 _ENDING = 4  # the most letters after it
-_KNOWN = 2  # first letters that are assumed to be right
 # Letters of the shortest words in which one and two errors are likely.
-_ONE_ERROR, _TWO_ERRORS = 6, 10
+_ONE_ERROR, _TWO_ERRORS = 4, 10
+_KNOWN = 2  # first letters that are assumed to be right in a word with two errors
 # The same with a replaced letter; shorter ones are rather another word: `contract`, `contrast`.
-_REPLACED = 9
+# Vowels are confused more often: `seperate`.
+_REPLACED, _REPLACED_VOWEL = 9, 6
+_VOWELS = frozenset("aeiouy")
+_MOST_IN_ERROR = 2  # letters that one error changes
 _MOST = 5
 _AS_CLOSE = 0.9  # of the closest one
 
@@ -90,16 +95,20 @@ def _resembling_term(
         return None
     stems = dict.fromkeys([word, *(stem(word, language) for language in (IN_INDEX, *languages))])
     english = word.isascii() and not any(map(has_endings, languages))
-    found = _resembling(stems, vocabulary, english=english)
+    found = _resembling(word, stems, vocabulary, english=english)
     forms = tuple(map(EXACT.format, found))
-    return Term(term.word, forms, term.weight * _RESEMBLING_SHARE) if forms else None
+    weight = term.weight * _RESEMBLING_SHARE
+    return Term(term.word, forms, weight, similar=True) if forms else None
 
 
 def _respelled(term: Term, languages: Iterable[str]) -> Term | None:
-    """A word with other letters for umlauts: `Mueller` for `Müller`, and the other way round."""
+    """A word with other letters for umlauts: `Mueller` for `Müller`, and the other way round.
+
+    Arabic words are often written with a final Ha instead of Ta Marbuta.
+    """
     word = term.word.lower()
     ascii_only = _WITHOUT_UMLAUT.sub(r"\1", word)
-    other = ascii_only if word.isascii() else fold(word.translate(_UMLAUTS))
+    other = ascii_only if word.isascii() else fold(_TA_MARBUTA.sub("ة", word.translate(_UMLAUTS)))
     if other in (word, fold(word)) or not other.isalpha():
         return None
     forms = dict.fromkeys(EXACT.format(stem(other, language)) for language in ("", *languages))
@@ -130,25 +139,29 @@ def _part_of(term: Term, languages: Iterable[str]) -> Term | None:
 
 
 def _resembling(
-    words: Collection[str], vocabulary: Callable[[str], Iterable[str]], *, english: bool
+    word: str,
+    stems: Collection[str],
+    vocabulary: Callable[[str], Iterable[str]],
+    *,
+    english: bool,
 ) -> list[str]:
     """The words of an index that resemble a word, the closest ones.
 
     Args:
-        words: the word and its stems.
+        word: the word.
+        stems: the word and its stems.
         vocabulary: the words of the index with a given beginning.
         english: whether all texts are in English.
     """
     beginning = _same_word_in_english if english else _same_beginning
     found: dict[str, float] = {}
-    for word in words:
-        if len(word) < _BEGINNING:
-            continue
-        for other in vocabulary(word[:_KNOWN]):
-            if other.isalpha():
-                close = max(beginning(word, other), _typed_wrong(word, other))
-                if close > found.get(other, 0.0):
-                    found[other] = close
+    for other in vocabulary(word[:1]) if len(word) >= _ONE_ERROR else ():
+        if other.isalpha():
+            close = max(
+                max(beginning(each, other), _typed_wrong(each, other, len(word))) for each in stems
+            )
+            if close:
+                found[other] = close
     if not found:
         return []
     least = max(found.values()) * _AS_CLOSE
@@ -161,7 +174,8 @@ def _same_beginning(word: str, other: str) -> float:
     pairs = zip(word, other, strict=False)
     same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
     shortest, longest = sorted([len(word), len(other)])
-    clear = same > _BEGINNING or same == _BEGINNING == shortest
+    least = _CONSONANTS if _WITHOUT_VOWELS.match(word) else _BEGINNING
+    clear = same > _BEGINNING or least <= same == shortest
     return (
         same / longest if clear and longest - same <= _ENDING and same >= _SHARE * longest else 0.0
     )
@@ -175,27 +189,51 @@ def _same_word_in_english(word: str, other: str) -> float:
     return share if same and share >= _SHARE_IN_ENGLISH else 0.0
 
 
-def _typed_wrong(word: str, other: str) -> float:
-    errors = (len(word) >= _ONE_ERROR) + (len(word) >= _TWO_ERRORS)
-    if not errors or abs(len(word) - len(other)) > errors or len(other) < _ONE_ERROR - 1:
+def _typed_wrong(word: str, other: str, letters: int) -> float:
+    """The share of right letters in a word with few errors, else 0.
+
+    Args:
+        word: a word, or its stem.
+        other: a word of the index.
+        letters: those of the whole word.
+    """
+    errors = 2 if len(word) >= _TWO_ERRORS and word[:_KNOWN] == other[:_KNOWN] else 1
+    if abs(len(word) - len(other)) > errors or min(len(word), len(other)) < _ONE_ERROR:
         return 0.0
-    distance = _distance(word, other, 1 if len(word) >= _REPLACED else 2)
+    start, end = _same_ends(word, other)
+    if start == min(len(word), len(other)) and letters < _REPLACED:
+        return 0.0  # rather another word: `plan`, `plant`
+    wrong, right = word[start : len(word) - end], other[start : len(other) - end]
+    if errors == 1 and max(len(wrong), len(right)) > _MOST_IN_ERROR:
+        return 0.0
+    distance = _distance(wrong, right, letters)
     return 1 - distance / len(word) if distance <= errors else 0.0
 
 
-def _distance(word: str, other: str, replaced: int) -> int:
-    """The number of letters added, left out, or exchanged with a neighbour.
+def _same_ends(word: str, other: str) -> tuple[int, int]:
+    """The number of letters in which two words agree, from the start, then from the end."""
+    shortest = min(len(word), len(other))
+    start = next((n for n in range(shortest) if word[n] != other[n]), shortest)
+    rest = range(1, shortest - start + 1)
+    return start, next((n - 1 for n in rest if word[-n] != other[-n]), len(rest))
+
+
+def _distance(word: str, other: str, letters: int) -> int:
+    """The number of letters added, left out, replaced, or exchanged with a neighbour.
 
     Args:
-        word: a word.
+        word: a word, or a part of it.
         other: another one.
-        replaced: what a replaced letter counts.
+        letters: those of the whole word. In a short one, a replaced letter counts twice.
     """
     before: list[int] = []
     last = list(range(len(other) + 1))
     for row, letter in enumerate(word, start=1):
         line = [row]
         for column, its in enumerate(other, start=1):
+            replaced = 1 if letters >= _REPLACED else 2
+            if letters >= _REPLACED_VOWEL and letter in _VOWELS and its in _VOWELS:
+                replaced = 1
             cost = min(
                 last[column] + 1, line[-1] + 1, last[column - 1] + replaced * (letter != its)
             )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from gptasst.knowledge.index import OF_PASSAGE, matches
 from gptasst.knowledge.question import Question
-from gptasst.knowledge.types import FoundPassage
+from gptasst.knowledge.types import FoundPassage, shown_score
 from gptasst.knowledge.vectors import Meanings, meanings
 from gptasst.values import dataclass
 
@@ -50,11 +50,9 @@ def found_passages(
     found = []
     for key in best:
         path, place, heading, text = kept[key]
-        found.append(
-            FoundPassage(
-                path, place, text, scores[key], heading, words.get(key, ()), similar.get(key)
-            )
-        )
+        score = shown_score(scores[key])
+        alike = shown_score(similar[key]) if key in similar else None
+        found.append(FoundPassage(path, place, text, score, heading, words.get(key, ()), alike))
     return found
 
 

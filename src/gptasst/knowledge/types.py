@@ -41,6 +41,11 @@ class FoundPassage:
     similarity: float | None = None
 
 
+def shown_score(score: float) -> float:
+    """A score without digits that only come from rounding: 0.3 for 0.30000000000000004."""
+    return float(f"{score:.6g}")
+
+
 @dataclass(frozen=True, slots=True)
 class KnowledgeFile:
     """A knowledge file of an assistant. `size` is in bytes, `sha256` is that of the content.
