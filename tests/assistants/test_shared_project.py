@@ -12,6 +12,7 @@ import pytest
 from tests.assistants.project import calls, contents, knowledge, new_machine, only_store
 from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
+from tests.loopback.store_files import NO_ENTRY
 from tests.uploads.test_proven_contents import attach, on_server
 
 
@@ -199,6 +200,64 @@ class TestKnowledgeThatWasDeletedOnTheServer:
         new_machine(home)
         ran = cli("assistant", "files", "sync", "Docs")
         assert "by other programs" in ran.stderr
+        assert knowledge(docs, "Docs") == {"dir/b.md": b"two"}
+
+
+class TestLostEntries:
+    """OGX loses one when two machines detach, attach or change the metadata at the same instant."""
+
+    @pytest.fixture
+    def lost(self, docs: LoopbackServer) -> LoopbackServer:
+        store = only_store(docs, "Docs")
+        (file_id,) = [i for i, a in store.files.items() if a.attributes["path"] == "a.md"]
+        del store.files[file_id]
+        store.lost.add(file_id)
+        return docs
+
+    def test_the_rest_is_read_and_the_lost_file_comes_back(
+        self, cli: Cli, lost: LoopbackServer, home: Path
+    ) -> None:
+        new_machine(home)
+        shown = cli("assistant", "show", "Docs", "--json").json
+        assert [file["path"] for file in shown["knowledge"]] == ["dir/b.md"]
+        assert shown["complete"] is False
+        assert cli("assistant", "files", "add", "Docs", "a.md").code == 0
+        assert cli("assistant", "files", "sync", "Docs").code == 0
+        assert knowledge(lost, "Docs") == {"a.md": b"one", "dir/b.md": b"two"}
+        assert cli("assistant", "show", "Docs", "--json").json["complete"] is True
+
+    def test_others_are_made_changed_and_deleted(
+        self, cli: Cli, lost: LoopbackServer, write: Write
+    ) -> None:
+        assert cli("assistant", "create", "More", "-i", "DocWriter", "-f", "dir").code == 0
+        write("dir/b.md", "new")
+        assert cli("assistant", "files", "sync", "More").code == 0
+        assert knowledge(lost, "Docs") == {"dir/b.md": b"two"}
+        for name in ("More", "Docs"):
+            assert cli("assistant", "delete", name, "-y").code == 0
+        assert not lost.stores
+        cli("file", "prune", "-y")
+        assert contents(lost) == []
+
+    def test_an_entry_that_is_missing_for_a_moment(self, cli: Cli, docs: LoopbackServer) -> None:
+        """Another machine detaches a file while the list is read."""
+        answer = outcomes.http_error(400, message=NO_ENTRY)
+        docs.disturb("GET", "/v1/vector_stores/*/files", answer)
+        assert len(cli("assistant", "files", "list", "Docs", "-q").lines) == 2
+        assert calls(docs) == ["GET /vector_stores/*", *["GET /vector_stores/*/files"] * 2]
+
+    def test_another_machine_detached_it_at_the_same_instant(
+        self, cli: Cli, docs: LoopbackServer
+    ) -> None:
+        store = only_store(docs, "Docs")
+        (file_id,) = [i for i, a in store.files.items() if a.attributes["path"] == "a.md"]
+
+        def lose() -> None:
+            del store.files[file_id]
+            store.lost.add(file_id)
+
+        docs.meanwhile("DELETE", "/v1/vector_stores/*/files/*", lose)
+        assert cli("assistant", "files", "remove", "Docs", "a.md").code == 0
         assert knowledge(docs, "Docs") == {"dir/b.md": b"two"}
 
 

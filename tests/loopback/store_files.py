@@ -15,6 +15,12 @@ from .world import Attachment, Batch, Store, StoredFile, World
 _MAX_BATCH = 2_000
 _ATTACH = {"file_id", "attributes", "chunking_strategy"}
 _BATCH = {"file_ids", "files", "attributes", "chunking_strategy"}
+NO_ENTRY = str({
+    "errors": [
+        {"loc": [name], "msg": "Field required", "type": "missing"}
+        for name in ("id", "chunking_strategy", "created_at", "status", "vector_store_id")
+    ]
+})  # fmt: skip
 
 
 def attach(world: World, store: Store, wanted: Json) -> Attachment:
@@ -58,18 +64,26 @@ def _store_of(world: World, call: Call) -> Store:
 
 def _attachment_of(world: World, call: Call) -> Attachment:
     store, file_id = _store_of(world, call), call.params["file"]
+    _refuse_lost(file_id in store.lost)
     if file_id not in store.files:
         store_id = store.about["id"]
         raise ApiError(404, f"No file found with id '{file_id}' in vector store '{store_id}'.")
     return store.files[file_id]
 
 
+def _refuse_lost(is_lost: bool) -> None:
+    if is_lost:
+        raise ApiError(400, NO_ENTRY)
+
+
 def create(world: World, call: Call) -> Reply:
+    _refuse_lost(call.json_object().get("file_id") in _store_of(world, call).lost)
     attachment = attach(world, _store_of(world, call), call.json_object())
     return json_reply(file_object(world, attachment, fresh=True))
 
 
 def list_files(world: World, call: Call) -> Reply:
+    _refuse_lost(bool(_store_of(world, call).lost))
     return _listed(world, _store_of(world, call).files.values(), call)
 
 

@@ -64,11 +64,16 @@ class Batch:
 
 @dataclass
 class Store:
-    """A vector store; `about` lacks what is computed when it is read."""
+    """A vector store; `about` lacks what is computed when it is read.
+
+    `lost` are ids that OGX still lists without having the file: the list, and what is asked about
+    one of them, is refused.
+    """
 
     about: Json
     files: dict[str, Attachment] = field(default_factory=dict)
     batches: dict[str, Batch] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
 
 @dataclass

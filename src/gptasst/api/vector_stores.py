@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gptasst.api.connection import Connection, Missing, api_path, missing, read_json
 from gptasst.api.events import Event
 from gptasst.api.failures import words_in
-from gptasst.api.files import moment_or_start
+from gptasst.api.files import FileGateway, moment_or_start
 from gptasst.api.requests import path_filter
 from gptasst.api.response_items import objects, score_of, text_in, text_metadata
 from gptasst.api.types import Attachment, SearchHit, VectorStore, VectorStoreFile
 from gptasst.config.urls import is_openai_or_azure
-from gptasst.errors import NotFound
+from gptasst.errors import NotFound, ServiceError
+from gptasst.threads import mapped
 
 PAGE = 100  # objects per page, the API's limit
 _BATCH = 2_000  # files per file batch
 _MOST_FOUND = 50  # results per search, the API's limit
 # The metadata key that finds a store again when the response to its create request was lost.
 _REQUEST = "request"
+# OGX 1.5 keeps the ids of a vector store's files apart from the files. While a file is detached,
+# and for ever if two machines detach it, attach it or change the metadata at the same instant, an
+# id is without its file: the list of files is refused (400), and so is everything about that one.
+_LOST_ENTRY = re.compile(
+    r"'vector_store_id'\], 'msg': 'Field required'|list\.remove\(x\): x not in list"
+)
+_PAUSES = (0.25, 0.5)  # seconds before the list is read again
+_JOBS = 8
 
 
 class VectorStoreGateway:
@@ -94,9 +105,38 @@ class VectorStoreGateway:
             return
 
     def files(self, store_id: str) -> Iterator[VectorStoreFile]:
-        """Every file of a vector store, newest first."""
+        """Every file of a vector store, newest first.
+
+        If an entry is lost on OGX, the files are read one by one.
+        """
         path = api_path("vector_stores", store_id, "files")
-        return self._connection.listed(path, self._file, {"limit": PAGE}, _named(store_id))
+        seen: set[str] = set()
+        for pause in (*_PAUSES, None):
+            listed = self._connection.listed(path, self._file, {"limit": PAGE}, _named(store_id))
+            try:
+                for file in listed:
+                    if file.id not in seen:
+                        seen.add(file.id)
+                        yield file
+            except ServiceError as error:
+                if not _has_lost_entry(error):
+                    raise
+            else:
+                return
+            if pause:
+                self._connection.pause(pause)
+        yield from (file for file in self._one_by_one(store_id) if file.id not in seen)
+
+    def _one_by_one(self, store_id: str) -> Sequence[VectorStoreFile]:
+        def look(file_id: str) -> VectorStoreFile | None:
+            with contextlib.suppress(NotFound):
+                return self.file(store_id, file_id)
+            return None
+
+        self.get(store_id)  # else each file would be missing because the vector store is
+        uploads = [file.id for file in FileGateway(self._connection).list("assistants")]
+        found = [file for file in mapped(look, uploads, _JOBS) if file is not None]
+        return sorted(found, key=lambda file: file.created_at, reverse=True)
 
     def files_if_there(self, store_id: str) -> Sequence[VectorStoreFile]:
         """Every file of a listed vector store; none if it was deleted since then."""
@@ -139,7 +179,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: the vector store does not contain it.
         """
-        with self._connection.errors(_named(store_id).within(f"file `{file_id}` in")):
+        with self._errors(_named(store_id).within(f"file `{file_id}` in")):
             path = api_path("vector_stores", store_id, "files", file_id)
             return self._file(self._connection.get(path))
 
@@ -149,7 +189,7 @@ class VectorStoreGateway:
         Raises:
             NotFound: the server does not know the file or the store (yet).
         """
-        with self._connection.errors(_named(store_id).within(f"file `{attachment.file_id}` or")):
+        with self._errors(_named(store_id).within(f"file `{attachment.file_id}` or")):
             files = self._connection.client.vector_stores.files.with_raw_response
             attached = files.create(
                 store_id, file_id=attachment.file_id, attributes=dict(attachment.attributes)
@@ -179,12 +219,23 @@ class VectorStoreGateway:
         Returns whether it was attached, as far as the server reports.
         """
         try:
-            with self._connection.errors(missing("file", file_id)):
+            with self._errors(missing("file", file_id)):
                 files = self._connection.client.vector_stores.files
                 files.delete(file_id, vector_store_id=store_id)
         except NotFound:
             return False
         return True
+
+    @contextlib.contextmanager
+    def _errors(self, named: Missing) -> Iterator[None]:
+        """Translate errors; a file whose entry is lost counts as missing."""
+        try:
+            with self._connection.errors(named):
+                yield
+        except ServiceError as error:
+            if not _has_lost_entry(error):
+                raise
+            raise NotFound(f"{self.server} has no {named.text}", code="gone") from error
 
     def _file(self, file: Any) -> VectorStoreFile:
         error = file.last_error if isinstance(file.last_error, Event) else None
@@ -196,6 +247,10 @@ class VectorStoreGateway:
             error=self._connection.masked(words_in(error) or "no reason given") if error else None,
             error_code=text_in(error.code) if error else None,
         )
+
+
+def _has_lost_entry(error: ServiceError) -> bool:
+    return error.code == "bad_request" and bool(_LOST_ENTRY.search(error.message))
 
 
 def _named(store_id: str) -> Missing:
