@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         "given_up",
         "gone",
         "incomplete",
+        "incomplete_list",
         "input_not_taken",
         "insecure_endpoint",
         "internal_error",
@@ -141,15 +142,17 @@ class GptasstError(Exception):
         variable: the environment variable with the wrong value.
         near: the name that may have been meant.
 
-    If `transient`, a retry may succeed, after `retry_after` seconds if the server sent that. `done`
-    is what was finished before the failure, for the JSON document. `usage` has the tokens that the
-    failed request used (`api.types.Usage`), `cost` their price in US dollars. `profile` is the
+    If `transient`, a retry may succeed, after `retry_after` seconds if the server sent that; if
+    `unready`, the server takes no requests now, because it starts or is overloaded. `done` is what
+    was finished before the failure, for the JSON document. `usage` has the tokens that the failed
+    request used (`api.types.Usage`), `cost` their price in US dollars. `profile` is the
     `--profile` of the failed command, which is added to commands in `hint`.
     """
 
     code: Code = "error"
     exit_code = 1
     transient = False
+    unready = False
     retry_after: float | None = None
     done: object = None
     usage: object = None

@@ -50,6 +50,36 @@ def test_user_and_password_are_sent_without_a_key(
     assert request.headers["authorization"] == f"Basic {basic}"
 
 
+@pytest.mark.parametrize("key", [None, "sk-other-0123456789"])
+def test_a_user_and_password_that_are_refused(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    """The hint is not about a key, which is not sent."""
+    url = server.base_url.replace("://", "://me:secret-word@")
+    monkeypatch.setenv("GPTASST_BASE_URL", url)
+    monkeypatch.setenv("GPTASST_MODEL", "gpt-6-luna")
+    if key:
+        monkeypatch.setenv("GPTASST_API_KEY", key)
+    server.disturb("*", "*", outcomes.http_error(401, message="who is me?"), times=9)
+    ran = cli("run", "DocWriter", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "wrong_key")
+    assert "does not accept the user and password of its URL: who is me?" in ran.error["message"]
+    assert ran.error["hint"].startswith("they are read from GPTASST_BASE_URL")
+    assert "secret-word" not in ran.text
+    (found,) = (f for f in cli("doctor", "--json").json["findings"] if f["severity"] == "problem")
+    assert (found["topic"], found["fix"]) == ("key", None)
+
+
+def test_the_query_of_a_url_is_listed_by_its_names(cli: Cli) -> None:
+    url = "https://host/v1?api-version=preview&code=abc"
+    ran = cli("config", "set", "profiles.x.base_url", url)
+    assert "`https://host/v1?api-version=…&code=…`" in ran.stderr
+    assert (
+        "base_url=https://host/v1?api-version=…&code=…"
+        in cli("config", "show", "--profile", "x", "-q").lines
+    )
+
+
 @pytest.mark.parametrize(
     "url", ["https://me:secret-word@host/v1", "https://host/v1?api-version=1&key=secret-word"]
 )

@@ -308,6 +308,10 @@ def test_a_server_without_vector_stores_says_so_and_still_runs_instructions(
     assert "GPTASST_STORE=local" in ran.error["hint"]
     write("x.md", "text\n")
     assert cli("run", "MarkdownLinter", "-f", "x.md").code == 0
+    ran = cli("run", "Nobody", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (3, "not_found")
+    assert "GPTASST_STORE=local" in ran.error["hint"]
+    assert "MarkdownLinter" in cli("run", "MarkdownLintr", "-t", "x", "--json").error["hint"]
 
 
 @pytest.mark.parametrize("status", [400, 403, 500, 503])

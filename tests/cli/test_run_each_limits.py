@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gptasst.each import pace
 from tests.cli.each import asked_for, file_text, make_files, shout
-from tests.conftest import Cli
+from tests.conftest import Cli, Write
 from tests.loopback import LoopbackServer, outcomes
 from tests.loopback.events import encode
 from tests.loopback.wire import Json, Reply
@@ -149,6 +150,42 @@ def test_what_may_pass_is_tried_again(
     ran = cli(*EACH)
     assert (ran.code, len(server.requests)) == (0, 3)
     assert Path("out/0.md").read_text() == "FILE NUMBER 0\n"
+
+
+class TestRestarts:
+    """A server that loads its model, or is gone for a while."""
+
+    LOADING = outcomes.http_error(503, message="Loading model", headers={"Retry-After": "0"})
+
+    @pytest.mark.parametrize("command", [EACH, ("test", "Shouter")], ids=["each", "test"])
+    def test_a_server_that_loads_its_model_is_waited_for(
+        self, cli: Cli, server: LoopbackServer, write: Write, command: tuple[str, ...]
+    ) -> None:
+        make_files(1)
+        write("instructions/Shouter.toml", 'instructions = "Shout."\n')
+        case = '[[case]]\nname = "one"\ninput = "a"\ncontains = "A"\n'
+        write("instructions/Shouter.cases.toml", case)
+        server.outcomes.extend([self.LOADING] * 7)
+        ran = cli(*command, "-j", "1")
+        assert (ran.code, len(server.requests)) == (0, 8)
+
+    def test_one_that_stays_so_ends_the_job(self, cli: Cli, server: LoopbackServer) -> None:
+        make_files(3)
+        server.disturb("POST", "/v1/responses", self.LOADING, times=100)
+        ran = cli(*EACH, "-j", "1")
+        assert (ran.code, len(server.requests)) == (1, 8)
+        assert "3 files: 1 failed, 2 not done; " in ran.stderr
+        assert "Loading model" in ran.stderr.partition("error: ")[2]
+
+    def test_one_that_answered_before_is_waited_for(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
+        make_files(3)
+        server.disturb("POST", "/v1/responses", times=7, skip=1)
+        ran = cli(*EACH, "-j", "1")
+        assert (ran.code, len(server.requests)) == (0, 10)
+        assert len(list(Path("out").iterdir())) == 3
 
 
 def test_what_does_not_pass_is_named(cli: Cli, server: LoopbackServer) -> None:

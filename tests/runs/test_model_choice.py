@@ -95,7 +95,8 @@ def test_a_variable_for_a_server_without_a_list(
     monkeypatch.setenv(variable, server.base_url)
     server.disturb("GET", "/v1/models", outcomes.http_error(404), times=10)
     ran = cli("run", "CommitMessage", "-t", "x", "--json")
-    assert ran.error["hint"] == "-m MODEL, or `export GPTASST_MODEL=MODEL`"
+    hint = "-m MODEL, or `export GPTASST_MODEL=MODEL`; is the base URL right?"
+    assert ran.error["hint"].startswith(hint)
 
 
 @pytest.mark.usefixtures("profile")
@@ -144,6 +145,16 @@ def test_no_list_of_models(cli: Cli, server: LoopbackServer, body: Any) -> None:
     ran = cli("run", "CommitMessage", "-t", "x", "--json")
     assert (ran.code, ran.error["code"]) == (2, "no_model")
     assert "lists none" in ran.error["message"]
+
+
+def test_a_base_url_without_a_list_of_models_may_be_wrong(
+    cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url.removesuffix("1") + "2")
+    ran = cli("run", "CommitMessage", "-t", "x", "--json")
+    assert (ran.code, ran.error["code"]) == (2, "no_model")
+    assert "is the base URL right?" in ran.error["hint"]
+    assert "-m MODEL" in ran.error["hint"]
 
 
 def test_a_key_that_may_not_list_models(cli: Cli, server: LoopbackServer) -> None:

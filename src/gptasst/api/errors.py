@@ -28,7 +28,7 @@ from gptasst.api.masking import mask_error, masked
 from gptasst.api.retries import retry_after
 from gptasst.api.surroundings import login_wanted, proxy_between
 from gptasst.api.types import Endpoint
-from gptasst.config.urls import shown_url
+from gptasst.config.urls import has_login, shown_url
 from gptasst.errors import (
     AccessDenied,
     GptasstError,
@@ -267,6 +267,9 @@ def _no_access(error: StatusFailure, endpoint: Endpoint) -> AccessDenied:
             hint = f"{between} is set, and that proxy may have answered; {hint}"
         refused = f"{endpoint.name}{said or ': HTTP 403'}"
         return AccessDenied(refused, hint=hint, code="no_permission")
+    if has_login(endpoint.base_url):
+        refused = f"{endpoint.name} does not accept the user and password of its URL{said}"
+        return AccessDenied(refused, hint=endpoint.key_hint, code="wrong_key")
     # A gateway in front of the server may miss something else, such as a header.
     if endpoint.api_key is None and not endpoint.key_headers:
         wants = f"{endpoint.name} wants a key{said}"

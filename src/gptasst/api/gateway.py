@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _UPLOAD_LIFETIME = 86_400
 # Seconds to wait for the end of a response whose content is complete.
 _END = 0.2
+_UNREADY = 503  # an HTTP status
 
 
 class OpenAIGateway:
@@ -301,6 +302,7 @@ class OpenAIGateway:
             known.transient = wait_before_retry(error, 0) is not None
         if isinstance(error, StatusFailure):
             known.retry_after = retry_after(error.response.headers)
+            known.unready = error.status_code == _UNREADY
         raise known from error
 
 

@@ -27,7 +27,7 @@ from gptasst.cases.types import (
     TestSummary,
 )
 from gptasst.definitions.cases import Case
-from gptasst.each.pace import Pace, ends_all, may_ask_again
+from gptasst.each.pace import Pace, ends_all
 from gptasst.errors import GptasstError, NoAnswer, unexpected
 from gptasst.knowledge.question import Question
 from gptasst.models.prices import BudgetBusy, Prices
@@ -332,7 +332,7 @@ class TestRun:
                 needed = busy.needed
                 continue
             except GptasstError as error:
-                if not may_ask_again(error, attempt) or self.ended_by is not None:
+                if not self._pace.may_ask_again(error, attempt) or self.ended_by is not None:
                     raise
                 wait = self._pace.refused(error, sent_at, attempt)
             else:

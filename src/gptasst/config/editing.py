@@ -23,7 +23,7 @@ from gptasst.config.known_keys import (
 )
 from gptasst.config.profile import Profile
 from gptasst.config.settings import Settings
-from gptasst.config.urls import query_secrets, shown_url
+from gptasst.config.urls import listed_url, query_secrets
 from gptasst.errors import InvalidDefinition, StateError, UsageError
 from gptasst.hints import cmd, did_you_mean
 from gptasst.storage.atomic_files import replace_private
@@ -99,7 +99,7 @@ class ConfigurationService:
     def _profile_values(self, profile: Profile) -> Iterator[ConfigValue]:
         explicit = profile.sets_breakpoints(model_takes_them=True)
         values = {
-            "base_url": shown_url(profile.base_url) if profile.base_url else None,
+            "base_url": listed_url(profile.base_url) if profile.base_url else None,
             "model": profile.model,
             "store": profile.store,
             "timeout": profile.timeout,
@@ -202,7 +202,7 @@ def _shown(path: tuple[str, ...], value: _Value) -> _Value:
     """A value with possible secrets masked."""
     if "headers" in path[2:3]:
         return "set"
-    return shown_url(value) if isinstance(value, str) and "://" in value else value
+    return listed_url(value) if isinstance(value, str) and "://" in value else value
 
 
 def _path(key: str) -> tuple[str, ...]:

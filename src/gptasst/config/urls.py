@@ -26,6 +26,12 @@ def shown_url(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
+def listed_url(url: str) -> str:
+    """The same with the names in its query, for lists of settings: none was lost."""
+    names = [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]
+    return shown_url(url) + ("?" + "&".join(f"{name}=…" for name in names) if names else "")
+
+
 def kept_url(url: str) -> str:
     """A base URL in the form that is stored in files: without password and query."""
     parts = urlsplit(url)
@@ -40,6 +46,11 @@ def api_url(url: str) -> str:
     for ending in ("/responses", "/chat/completions"):
         path = path.removesuffix(ending).rstrip("/")
     return parts._replace(path=path).geturl()
+
+
+def has_login(url: str) -> bool:
+    """Whether a base URL has a user, and perhaps a password; they are sent in place of a key."""
+    return "@" in urlsplit(url).netloc
 
 
 def query_secrets(url: str) -> list[str]:

@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gptasst.config.urls import shown_url
+from gptasst.config.urls import has_login, shown_url
 from gptasst.context.machine import MachineContext
 from gptasst.errors import AccessDenied, ServiceError, UsageError
 from gptasst.hints import cmd
@@ -243,7 +243,8 @@ class ServerContext(MachineContext):
         directory = AssistantDirectory(
             gateway.vector_stores, gateway.conversations, self.project_cache
         )
-        remover = UploadRemover(gateway.files, FileUsage(gateway.vector_stores), self.project_cache)
+        usage = FileUsage(gateway.vector_stores, self.project_cache)
+        remover = UploadRemover(gateway.files, usage, self.project_cache)
         return OpenAIStore(gateway, directory, writer, remover, texts, lambda: self.machine_mark)
 
 
@@ -286,6 +287,9 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 
     A key for one server is never sent to another.
     """
+    if has_login(profile.base_url or ""):
+        place = variable or f"[profiles.{profile.name}] of config.toml"
+        return f"they are read from {place}, and sent in place of a key"
     if not profile.api_key and profile.headers.sources:
         sources = dict.fromkeys(profile.headers.sources.values())
         return f"it is read from {', '.join(sources)}"

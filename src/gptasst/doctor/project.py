@@ -340,7 +340,7 @@ def _no_model(profile: Profile, listed: Sequence[str]) -> Finding:
     if only:
         message = f"the profile `{profile.name}` names no model, so `{only}` is used"
         return Finding("models", "ok", message)
-    message = f"the profile `{profile.name}` names no model, so each run needs -m"
+    message = f"the profile `{profile.name}` names no model: runs need -m if the server has several"
     fix = cmd("model list") if listed else None
     return Finding("models", "note", message, fix=fix)
 

@@ -30,6 +30,7 @@ from typing import Literal
 from gptasst.api.capabilities import Capability
 from gptasst.config.known_keys import VARIABLES
 from gptasst.config.profile import Profile
+from gptasst.config.urls import has_login
 from gptasst.values import dataclass
 
 Severity = Literal["ok", "note", "warning", "problem"]
@@ -128,8 +129,10 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def new_key(profile: Profile) -> str:
-    """The command that replaces a profile's key."""
+def new_key(profile: Profile) -> str | None:
+    """The command that replaces a profile's key; none replaces a password in a URL."""
+    if has_login(profile.base_url or ""):
+        return None
     sources = profile.headers.sources
     header = None if profile.api_key else next(iter([*profile.headers.missing, *sources]), None)
     login = cmd("auth login") if header is None else cmd(f"auth login --header {header}")

@@ -23,28 +23,24 @@ _LONGEST_WAIT = 60.0
 _LONGEST_RESET = 120.0
 _ATTEMPTS = 3
 _ATTEMPTS_AT_LIMIT = 10
+# A server that restarts needs up to a minute, most of it to load its model.
+_ATTEMPTS_AT_RESTART = 8
 # Errors that the next request would get as well.
 _ENDS_ALL = (AccessDenied, NotFound, UsageError, LimitReached, StateError, InvalidDefinition)
 _ENDS_ALL_CODES = ("unreachable", "not_an_api", "no_endpoint")
 
 
-def may_ask_again(error: GptasstError, attempt: int) -> bool:
-    """Whether a request with this error may be sent again; `attempt` counts from 0."""
-    limited = error.code == LimitReached.code
-    attempts = _ATTEMPTS_AT_LIMIT if limited else _ATTEMPTS
-    return error.transient and attempt + 1 < attempts
-
-
 def ends_all(error: GptasstError) -> bool:
     """Whether every other request would get the same error, so that none should be sent."""
-    return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES
+    return isinstance(error, _ENDS_ALL) or error.code in _ENDS_ALL_CODES or error.unready
 
 
 class Pace:
     """Adapts the number of requests to the server, up to `jobs`.
 
-    A refusal halves the requests in flight and pauses all of them as long as the server asks; each
-    answer allows a little more, about one more request per round. If the server reports how many
+    A refusal halves the requests in flight and pauses all of them as long as the server asks, or
+    until a server that restarts can be ready; each answer allows a little more, about one more
+    request per round. If the server reports how many
     requests or tokens are left, no more are sent before its reset. Thread-safe.
     """
 
@@ -57,6 +53,7 @@ class Pace:
         self._budget: int | None = None
         self._budget_until = 0.0
         self._tokens_each = 0.0
+        self._has_answered = False
 
     @property
     def limit(self) -> int:
@@ -105,11 +102,25 @@ class Pace:
     def answered(self, tokens: int | None) -> None:
         """Count an answer, and its tokens if they are known."""
         with self._lock:
+            self._has_answered = True
             self._limit = min(self._limit + 1 / self._limit, float(self._jobs))
             if tokens:
                 self._tokens_each += (
                     (tokens - self._tokens_each) / 4 if self._tokens_each else tokens
                 )
+
+    def may_ask_again(self, error: GptasstError, attempt: int) -> bool:
+        """Whether a request with this error may be sent again; `attempt` counts from 0."""
+        attempts = _ATTEMPTS
+        if error.code == LimitReached.code:
+            attempts = _ATTEMPTS_AT_LIMIT
+        elif self._is_restarting(error):
+            attempts = _ATTEMPTS_AT_RESTART
+        return error.transient and attempt + 1 < attempts
+
+    def _is_restarting(self, error: GptasstError) -> bool:
+        """Whether the server loads its model, or is gone after it answered."""
+        return error.unready or (self._has_answered and error.code == "unreachable")
 
     def refused(self, error: GptasstError, sent_at: float, attempt: int) -> float:
         """Count a request that was refused or lost and may be sent again.
@@ -125,7 +136,7 @@ class Pace:
         wait = error.retry_after
         if wait is None:
             wait = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311
-        if error.code == "rate_limited":
+        if error.code == LimitReached.code or self._is_restarting(error):
             now = time.monotonic()
             with self._lock:
                 self._open_at = max(self._open_at, now + wait)

@@ -16,7 +16,7 @@ from gptasst.api.types import TextDelta, Usage
 from gptasst.assistants.types import Resolved
 from gptasst.each.files import EachFiles, EachInput
 from gptasst.each.journal import FinishedRun, RunJournal
-from gptasst.each.pace import Pace, ends_all, may_ask_again
+from gptasst.each.pace import Pace, ends_all
 from gptasst.each.planning import job_plan, planned_files, refuse_documents
 from gptasst.each.types import EachJob, FileResult, FileTarget, JobPlan, named_paths
 from gptasst.errors import (
@@ -280,7 +280,7 @@ class EachRun:
         if isinstance(outcome, FinishedRun):
             usage = outcome.usage
             self._pace.answered(usage.input + usage.output if usage else None)
-        elif self.ended_by is None and may_ask_again(outcome, ask.attempt):
+        elif self.ended_by is None and self._pace.may_ask_again(outcome, ask.attempt):
             wait = self._pace.refused(outcome, ask.sent_at, ask.attempt)
             ask.attempt += 1
             ask.not_before = time.monotonic() + wait

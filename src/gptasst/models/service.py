@@ -241,6 +241,7 @@ class ModelChoice:
         self._note = note
         self._url_variable = url_variable
         self._chosen: str | None = None
+        self._has_list = True
         self._lock = threading.Lock()  # many cases may ask at once; the note is printed once
 
     def choose(self, *, ask: bool) -> str:
@@ -282,6 +283,7 @@ class ModelChoice:
             models = self._open_source().list()
         except GptasstError as error:
             if error.code in _NO_LIST:
+                self._has_list = error.code not in ("no_endpoint", "not_an_api")
                 return ()
             if error.code != "service_error":
                 raise
@@ -299,6 +301,8 @@ class ModelChoice:
         said = f"no model is set for {self._profile.endpoint}"
         if not listed:
             hint = self._without_list()
+            if not self._has_list:
+                hint += "; is the base URL right? it usually ends in /v1"
             return UsageError(f"{said}, and it lists none", hint=hint, code="no_model")
         names = ", ".join(f"`{name}`" for name in listed[:_SHOWN])
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""

@@ -111,6 +111,8 @@ def _renamed(
     except NotFound as error:
         missing = error
     hint = _nearest(missing, no_instruction)
+    if missing.code == "no_vector_stores" and not no_instruction.near:
+        hint = f"{missing.message}; {missing.advice}"
     raise NotFound(f"no assistant or instruction `{name}`", hint=hint) from None
 
 
