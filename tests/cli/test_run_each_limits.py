@@ -249,6 +249,16 @@ class TestRestarts:
         assert (ran.code, len(server.requests)) == (0, 10)
         assert len(list(Path("out").iterdir())) == 3
 
+    def test_one_that_was_killed_in_its_first_answer_is_waited_for(
+        self, cli: Cli, server: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pace, "_FIRST_WAIT", 0.001)
+        make_files(1)
+        server.outcomes.append(outcomes.stream_breaks_after(1))
+        server.disturb("POST", "/v1/responses", times=6, skip=1)
+        ran = cli(*EACH, "-j", "1")
+        assert (ran.code, len(server.requests)) == (0, 8)
+
 
 def test_what_does_not_pass_is_named(cli: Cli, server: LoopbackServer) -> None:
     make_files(1)

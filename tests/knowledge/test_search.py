@@ -158,6 +158,8 @@ class TestWords:
             ("شاشتي", "لا يشمل الضمان كسر الشاشة."),
             ("المدرسه", "المدرسة قريبة من البيت."),
             ("configuration", "the config file"),
+            ("ev", "Bu kurallar evlerde de geçerlidir ve çok önemli."),
+            ("खाते", "यह खाता सेटिंग से हटाया जा सकता है और बंद भी।"),
             ("remboursements", "Le remboursement est fait dans les dix jours pour la commande."),
         ],
     )
@@ -231,6 +233,8 @@ class TestWords:
             ("退货须在七天之内提交申请,并附上购买时的发票和收据。", "chinese"),
             ("返品は七日以内にお願いします。", "japanese"),
             ("Claims over $1,000 need the approval of a director, or ten days.", "english"),
+            ("%s -l -d -s: 选项必须与一个已有的文件一起使用, 否则会被忽略。", "chinese"),
+            ("de la en el: 옵션은 파일과 함께 사용해야 합니다.", "korean"),
             ("RateLimiter", ""),
             ("会議", ""),
         ],
