@@ -306,6 +306,8 @@ def _key_hint(profile: Profile, variable: str | None) -> str:
 class _ServerEmbedder:
     """Embeds texts with a server's model."""
 
+    only_english = False  # unknown
+
     def __init__(self, model: str, open_gateway: Callable[[], OpenAIGateway]) -> None:
         self.model = model
         self._open_gateway = open_gateway
